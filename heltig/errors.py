@@ -1,0 +1,206 @@
+"""The errors of Heltig: one tree, one base to catch.
+
+    HeltigError
+    ├── UsageError                     the caller asked for something that makes no sense
+    ├── ConfigurationError             a setting, a profile or an archive's entry is wrong
+    ├── InputError                     files or bodies handed to us are refused
+    │   ├── UnreadableInputError       nothing in it could be read
+    │   ├── InputTooLargeError         a limit on size, count or ratio
+    │   └── UnsafePackageError         a ZIP that no one should unpack
+    ├── NotFoundError
+    ├── ConflictError
+    ├── AuthenticationError            who are you?
+    ├── AuthorisationError             you may not
+    ├── StorageError                   the database or the disk
+    └── ArchiveError                   a remote archive
+        ├── ArchiveUnavailableError    no connection, no answer, or "not now"
+        │   └── ArchiveRateLimitedError
+        ├── ArchiveAccessError         it refuses our credentials
+        ├── ArchiveNotFoundError       it does not have what we asked for
+        └── ArchiveAnswerError         it answers what DICOMweb does not allow
+            └── ArchiveAnswerTooLargeError
+
+A class says what kind of error it is, for every way out: the exit code of the command line, the HTTP status and the
+problem type (RFC 9457). An instance says what happened and what to do, in `detail`. Findings about a study are never
+errors. Exit codes 0, 10 and 20 belong to the verdicts of `heltig check`, 1 to a fault of our own.
+"""
+
+from typing import ClassVar
+
+
+class HeltigError(Exception):
+    """Base of all errors that Heltig raises on purpose.
+
+    Attributes:
+        exit_code: What the command line exits with.
+        status: The HTTP status that our API answers with.
+        problem_type: URI reference of the kind of problem (RFC 9457 `type`).
+        title: The kind of problem in a few words, the same for every instance.
+        detail: What happened and what to do. Never a patient's data, never a URL's query.
+        retry_after: Seconds after which asking again makes sense, where that is known.
+    """
+
+    exit_code: ClassVar[int] = 1
+    status: ClassVar[int] = 500
+    problem_type: ClassVar[str] = "/problems/internal"
+    title: ClassVar[str] = "Internal error"
+
+    def __init__(self, detail: str, *, retry_after: float | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.retry_after = retry_after
+
+
+class UsageError(HeltigError):
+    """The caller asked for something that makes no sense: an argument, a parameter, a request body."""
+
+    exit_code = 2
+    status = 400
+    problem_type = "/problems/bad-request"
+    title = "Request not understood"
+
+
+class ConfigurationError(HeltigError):
+    """A setting, a profile or an archive's entry is wrong; whoever runs Heltig has to mend it."""
+
+    exit_code = 2
+    status = 500
+    problem_type = "/problems/configuration"
+    title = "Configuration not usable"
+
+
+class InputError(HeltigError):
+    """Files or bodies handed to us are refused as a whole."""
+
+    exit_code = 3
+    status = 422
+    problem_type = "/problems/input"
+    title = "Input refused"
+
+
+class UnreadableInputError(InputError):
+    """Nothing in the input could be read as DICOM."""
+
+    problem_type = "/problems/input-unreadable"
+    title = "Input not readable"
+
+
+class InputTooLargeError(InputError):
+    """The input is over a limit on size, count, ratio or nesting."""
+
+    status = 413
+    problem_type = "/problems/input-too-large"
+    title = "Input too large"
+
+
+class UnsafePackageError(InputError):
+    """A ZIP that must not be unpacked: a path out of its folder, a link, an encrypted or overlapping member."""
+
+    problem_type = "/problems/package-unsafe"
+    title = "Package not safe"
+
+
+class NotFoundError(HeltigError):
+    """What the caller named does not exist here."""
+
+    exit_code = 4
+    status = 404
+    problem_type = "/problems/not-found"
+    title = "Not found"
+
+
+class ConflictError(HeltigError):
+    """What the caller wants contradicts what is stored."""
+
+    exit_code = 5
+    status = 409
+    problem_type = "/problems/conflict"
+    title = "Conflict"
+
+
+class AuthenticationError(HeltigError):
+    """The request does not say, or cannot prove, who is asking."""
+
+    exit_code = 6
+    status = 401
+    problem_type = "/problems/unauthenticated"
+    title = "Authentication needed"
+
+
+class AuthorisationError(HeltigError):
+    """The principal is known and may not do this."""
+
+    exit_code = 6
+    status = 403
+    problem_type = "/problems/forbidden"
+    title = "Not allowed"
+
+
+class StorageError(HeltigError):
+    """The database or the disk does not do what it should: locked, full, not writable, at another version."""
+
+    exit_code = 7
+    status = 503
+    problem_type = "/problems/storage"
+    title = "Storage not usable"
+
+
+class ArchiveError(HeltigError):
+    """A remote archive did not do its part."""
+
+    exit_code = 8
+    status = 502
+    problem_type = "/problems/archive"
+    title = "Archive failed"
+
+
+class ArchiveUnavailableError(ArchiveError):
+    """No connection, no answer in time, an answer that breaks off, or "not now" (408, 502, 503, 504)."""
+
+    problem_type = "/problems/archive-unavailable"
+    title = "Archive not available"
+
+
+class ArchiveRateLimitedError(ArchiveUnavailableError):
+    """The archive says that we ask too often (429)."""
+
+    status = 503
+    problem_type = "/problems/archive-rate-limited"
+    title = "Archive limits our rate"
+
+
+class ArchiveAccessError(ArchiveError):
+    """The archive refuses our credentials (401) or what we want with them (403)."""
+
+    problem_type = "/problems/archive-access"
+    title = "Archive refuses access"
+
+
+class ArchiveNotFoundError(ArchiveError):
+    """The archive does not have what we asked for (404, 410)."""
+
+    status = 404
+    problem_type = "/problems/archive-not-found"
+    title = "Archive does not have it"
+
+
+class ArchiveAnswerError(ArchiveError):
+    """The archive answers what DICOMweb does not allow here: another status, another media type, a broken body.
+
+    Attributes:
+        answer_status: The HTTP status of that answer, where it is the status that is wrong.
+    """
+
+    problem_type = "/problems/archive-answer"
+    title = "Archive answers unexpectedly"
+
+    def __init__(self, detail: str, *, answer_status: int | None = None) -> None:
+        super().__init__(detail)
+        self.answer_status = answer_status
+
+
+class ArchiveAnswerTooLargeError(ArchiveAnswerError):
+    """The archive's answer is over our byte limit; asking for less at a time may help."""
+
+    problem_type = "/problems/archive-answer-too-large"
+    title = "Archive's answer too large"
