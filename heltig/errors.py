@@ -20,9 +20,9 @@
         └── ArchiveAnswerError         it answers what DICOMweb does not allow
             └── ArchiveAnswerTooLargeError
 
-A class says what kind of error it is, for every way out: the exit code of the command line, the HTTP status and the
-problem type (RFC 9457). An instance says what happened and what to do, in `detail`. Findings about a study are never
-errors. Exit codes 0, 10 and 20 belong to the verdicts of `heltig check`, 1 to a fault of our own.
+A class says what kind of error it is, for every way out: the exit code of the command line, the HTTP status and
+the problem type (RFC 9457). An instance says what happened and what to do, in `detail`. Findings about a study
+are never errors. Exit codes 0, 10 and 20 belong to the verdicts of `heltig check`, 1 to a fault of our own.
 """
 
 from typing import ClassVar
@@ -94,7 +94,7 @@ class InputTooLargeError(InputError):
 
 
 class UnsafePackageError(InputError):
-    """A ZIP that must not be unpacked: a path out of its folder, a link, an encrypted or overlapping member."""
+    """A ZIP that must not be unpacked: a path out of its folder, a link, an encrypted member."""
 
     problem_type = "/problems/package-unsafe"
     title = "Package not safe"
@@ -185,7 +185,7 @@ class ArchiveNotFoundError(ArchiveError):
 
 
 class ArchiveAnswerError(ArchiveError):
-    """The archive answers what DICOMweb does not allow here: another status, another media type, a broken body.
+    """The archive answers what DICOMweb does not allow: another status or media type, a broken body.
 
     Attributes:
         answer_status: The HTTP status of that answer, where it is the status that is wrong.

@@ -12,9 +12,13 @@ TREE = [item for _, item in inspect.getmembers(errors, inspect.isclass) if issub
 VERDICT_EXIT_CODES = {0, 10, 20}
 
 
-def test_the_drawing_at_the_top_names_every_class() -> None:
-    drawn = set(re.findall(r"\b\w+Error\b", errors.__doc__ or ""))
-    assert drawn == {item.__name__ for item in TREE}
+def test_the_drawing_at_the_top_is_the_tree() -> None:
+    drawn = {}
+    parents: dict[int, str] = {}
+    for branch, name in re.findall(r"^ {4}([│├└─ ]*)(\w+Error)\b", errors.__doc__ or "", re.MULTILINE):
+        parents[len(branch)] = name
+        drawn[name] = parents.get(len(branch) - 4, "Exception")
+    assert drawn == {item.__name__: item.__base__.__name__ for item in TREE if item.__base__}
 
 
 @pytest.mark.parametrize("error", TREE)
