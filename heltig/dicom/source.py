@@ -1,0 +1,45 @@
+"""What a source of data sets could show, and what it said about a study beside the data sets themselves."""
+
+from typing import Final
+
+import msgspec
+
+from heltig.dicom.cell import DataSet, Fault
+
+SHOWS: Final = {
+    "metadata": "the attributes of each instance, pixel data apart",
+    "all_attributes": "every attribute an instance has: one that is not there is absent",
+    "query": "the archive's own QIDO-RS rows for the study",
+    "file_meta": "file meta information (group 0002), the transfer syntax with it",
+    "bytes": "the encoded bytes: padding, lengths, order of elements, character set bytes",
+    "pixel_length": "how many bytes of pixel data there really are",
+    "complete_study": "all instances of the study, so that a missing one is missing",
+}
+"""What a source can show (a source declares it, a rule needs it)."""
+
+FILES_SHOW: Final = frozenset(SHOWS) - {"query"}
+"""Part 10 files in a folder or ZIP: everything but what an archive says about them."""
+
+METADATA_SHOWS: Final = frozenset({"metadata", "all_attributes", "query", "complete_study"})
+"""WADO-RS metadata of a whole study from an archive that keeps every attribute, with its QIDO-RS rows."""
+
+
+class Source(msgspec.Struct, frozen=True):
+    """The source facts of one snapshot.
+
+    Attributes:
+        shows: Keys of `SHOWS`.
+        asked_for: The StudyInstanceUID that was asked of an archive; None for files.
+        study_rows: QIDO-RS study rows with that UID: more than one is evidence, not a duplicate.
+        series_rows: QIDO-RS series rows of the study.
+        failures: What the archive could not or would not answer, without patient data.
+    """
+
+    shows: frozenset[str]
+    asked_for: str | None = None
+    study_rows: tuple[DataSet, ...] = ()
+    series_rows: tuple[DataSet, ...] = ()
+    failures: tuple[Fault, ...] = ()
+
+
+FILES = Source(shows=FILES_SHOW)

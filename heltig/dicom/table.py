@@ -1,0 +1,291 @@
+"""A study as a table of distinct raw cells: one row an instance, one column an attribute.
+
+Rows arrive as tags and raw cells in any order, from DICOM JSON and Part 10 headers alike. They wait in batches of
+one shape (the same tags in the same order, the same encoding); a batch is transposed and appended column by
+column, so that a column in which nothing changes costs one comparison a row and is stored once. `arrange()` puts
+the rows into their final order: from then on the table is the same whatever the order of arrival.
+
+A cell is decoded when a rule asks for it, once for each distinct raw cell.
+"""
+
+from array import array
+from collections.abc import Iterator, Sequence
+from operator import itemgetter
+from typing import TypeAlias
+
+import msgspec
+
+from heltig.dicom.cell import ABSENT, Cell, Encoding
+from heltig.dicom.json_cell import decode_json_element
+from heltig.dicom.values import decode_element
+
+Raw: TypeAlias = bytes | msgspec.Raw
+Codes: TypeAlias = Sequence[int]
+
+BATCH_ROWS = 64
+MEMO_CELLS = 4096
+
+
+def private_key(tag: str, creator: str) -> str:
+    """The column key of a private element: group, low byte and creator, whatever block was reserved.
+
+    PS3.5 7.8.1: the block number is chosen by the writer, so `(0029,1010)` of one instance and `(0029,1110)` of
+    the next are the same attribute if both blocks belong to one creator.
+
+    >>> private_key("00291010", "SIEMENS CSA HEADER")
+    '0029xx10 SIEMENS CSA HEADER'
+    """
+    return f"{tag[:4]}xx{tag[6:]} {creator}"
+
+
+class Column:
+    """The cells of one attribute.
+
+    Attributes:
+        tag: Eight hex digits, or a `private_key`.
+        cells: Distinct raw cells; entry 0 stands for absent. Equal codes mean equal cells; two codes may hold
+            equal cells, since a column of mostly different values is not searched for the few equal ones.
+        encodings: For each cell how to read it, a number into the table's list.
+        codes: For each row the number of its cell, 0 where the row has no such element.
+        constant: Every row has the same cell.
+    """
+
+    __slots__ = ("_decoded", "_index", "_runs", "cells", "codes", "constant", "encodings", "tag")
+
+    def __init__(self, tag: str) -> None:
+        self.tag = tag
+        self.cells: list[bytes] = [b""]
+        self.encodings = array("H", [0])
+        self.codes: Codes = b""
+        self.constant = False
+        self._index: dict[tuple[int, bytes], int] = {}
+        self._runs: list[tuple[int, Codes]] = []
+        self._decoded: dict[int, Cell] = {}
+
+    def extend(self, start: int, raws: tuple[Raw, ...], encoding: int) -> None:
+        """Append the raw cells of rows `start`, `start + 1` and so on."""
+        first, count = raws[0], len(raws)
+        if raws.count(first) == count:
+            code = self._code(bytes(first), encoding)
+            if self._runs:
+                begin, codes = self._runs[-1]
+                if begin + len(codes) == start and codes[-1] == code and isinstance(codes, _Same):
+                    codes.length += count
+                    return
+            self._runs.append((start, _Same(code, count)))
+            return
+        cells = [bytes(raw) for raw in raws]
+        if count >= 8 and len(set(cells)) * 10 > count * 9:
+            known = len(self.cells)
+            self.cells.extend(cells)
+            self.encodings.extend([encoding] * count)
+            self._runs.append((start, range(known, known + count)))
+        else:
+            self._runs.append((start, [self._code(cell, encoding) for cell in cells]))
+
+    def _code(self, raw: bytes, encoding: int) -> int:
+        code = self._index.get((encoding, raw))
+        if code is None:
+            code = self._index[encoding, raw] = len(self.cells)
+            self.cells.append(raw)
+            self.encodings.append(encoding)
+        return code
+
+    def settle(self, rows: int, ones: bytes) -> None:
+        """Turn what was appended into `codes`.
+
+        Args:
+            rows: Number of rows of the table.
+            ones: The codes of a constant column, shared by all of them.
+        """
+        runs, self._runs, self._index = self._runs, [], {}
+        if len(self.cells) == 2 and sum(len(codes) for _, codes in runs) == rows:
+            self.codes, self.constant = ones, True
+            return
+        codes = bytearray(rows) if len(self.cells) <= 256 else array("I", bytes(4 * rows))
+        for start, run in runs:
+            if isinstance(run, _Same):
+                run = [run.code] * len(run)
+            codes[start : start + len(run)] = (
+                bytes(run) if isinstance(codes, bytearray) else array("I", run)
+            )
+        self.codes = codes
+
+    def permute(self, order: Sequence[int]) -> None:
+        """Put the rows into another order: row `i` becomes what row `order[i]` was."""
+        if not self.constant and len(order) > 1:
+            codes = itemgetter(*order)(self.codes)
+            self.codes = bytes(codes) if isinstance(self.codes, bytes | bytearray) else array("I", codes)
+
+
+class _Same:
+    """One code for many rows."""
+
+    __slots__ = ("code", "length")
+
+    def __init__(self, code: int, length: int) -> None:
+        self.code = code
+        self.length = length
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> int:
+        return self.code
+
+
+class _Shape:
+    """Rows that wait to be appended: the same tags in the same order, the same encoding."""
+
+    __slots__ = ("arrivals", "columns", "encoding", "rows")
+
+    def __init__(self, columns: list[Column], encoding: int) -> None:
+        self.columns = columns
+        self.encoding = encoding
+        self.rows: list[Sequence[Raw]] = []
+        self.arrivals: list[int] = []
+
+
+class Table:
+    """Columns of raw cells over rows that are data sets: the instances of a study, the items of a sequence.
+
+    Attributes:
+        columns: By column tag. Each row has at most one cell in a column: of an element that stands twice in a
+            data set the first is taken (the reader keeps a fault).
+        encodings: The encodings that cells refer to.
+        rows: Number of rows.
+        seen_as: Of each column the tag under which it was first seen: a private column has only its key.
+    """
+
+    def __init__(self) -> None:
+        self.columns: dict[str, Column] = {}
+        self.encodings: list[Encoding] = []
+        self.rows = 0
+        self.seen_as: dict[str, str] = {}
+        self._shapes: dict[tuple[tuple[str, ...], Encoding, tuple[bytes, ...]], _Shape] = {}
+        self._creators: dict[tuple[str, ...], tuple[int, ...]] = {}
+        self._waiting = 0
+        self._arrived = 0
+        self._active: list[_Shape] = []
+        self._arrivals: list[int] = []
+
+    def append(self, tags: tuple[str, ...], raws: Sequence[Raw], encoding: Encoding) -> int:
+        """Take one data set and return the number of its arrival."""
+        positions = self._creators.get(tags)
+        if positions is None:
+            positions = self._creators[tags] = _creator_positions(tags)
+        creators = tuple([bytes(raws[i]) for i in positions])
+        shape = self._shapes.get((tags, encoding, creators))
+        if shape is None:
+            shape = self._shapes[tags, encoding, creators] = self._shape(tags, encoding, creators)
+        arrival = self._arrived
+        self._arrived = arrival + 1
+        if not shape.rows:
+            self._active.append(shape)
+        shape.rows.append(raws)
+        shape.arrivals.append(arrival)
+        self._waiting += 1
+        if self._waiting >= BATCH_ROWS:
+            self._flush()
+        return arrival
+
+    def _shape(self, tags: tuple[str, ...], encoding: Encoding, creators: tuple[bytes, ...]) -> _Shape:
+        if encoding not in self.encodings:
+            self.encodings.append(encoding)
+        number = self.encodings.index(encoding)
+        names = {
+            tags[i][:4] + tags[i][6:]: _creator_name(tags[i], raw, encoding)
+            for i, raw in zip(self._creators[tags], creators, strict=True)
+        }
+        columns, taken = [], set()
+        for tag in tags:
+            creator = names.get(tag[:6]) if _is_private_element(tag) else None
+            key = private_key(tag, creator) if creator else tag
+            column = self.columns.get(key)
+            if column is None:
+                column = self.columns[key] = Column(key)
+                self.seen_as[key] = tag
+            columns.append(Column(key) if key in taken else column)  # a repeated tag goes nowhere
+            taken.add(key)
+        return _Shape(columns, number)
+
+    def _flush(self) -> None:
+        for shape in self._active:
+            start, count = self.rows, len(shape.rows)
+            for column, raws in zip(shape.columns, zip(*shape.rows, strict=True), strict=True):
+                column.extend(start, raws, shape.encoding)
+            self.rows = start + count
+            self._arrivals.extend(shape.arrivals)
+            shape.rows, shape.arrivals = [], []
+        self._active, self._waiting = [], 0
+
+    def _settle(self) -> None:
+        """Append what waits, end the building and put the rows into their order of arrival."""
+        self._flush()
+        self._shapes, self._creators = {}, {}
+        ones = b"\x01" * self.rows
+        for column in self.columns.values():
+            column.settle(self.rows, ones)
+        arrivals, self._arrivals = self._arrivals, []
+        self._permute(sorted(range(self.rows), key=arrivals.__getitem__))
+
+    def _permute(self, order: list[int]) -> None:
+        if order != list(range(self.rows)):
+            for column in self.columns.values():
+                column.permute(order)
+
+    def arrange(self) -> None:
+        """End the building: the rows stand in their order of arrival."""
+        self._settle()
+
+    # -- reading
+
+    def cell(self, column: Column, code: int) -> Cell:
+        """Decode one cell of a column; `ABSENT` for code 0."""
+        if code == 0:
+            return ABSENT
+        cell = column._decoded.get(code)
+        if cell is None:
+            encoding = self.encodings[column.encodings[code]]
+            if encoding.syntax == "json":
+                cell = decode_json_element(self.seen_as[column.tag], column.cells[code])
+            else:
+                cell = decode_element(self.seen_as[column.tag], column.cells[code], encoding)
+            if len(column.cells) <= MEMO_CELLS:
+                column._decoded[code] = cell
+        return cell
+
+    def at(self, tag: str, row: int) -> Cell:
+        """The cell of one row, `ABSENT` where it has none."""
+        column = self.columns.get(tag)
+        return ABSENT if column is None else self.cell(column, column.codes[row])
+
+    def codes(self, tag: str, rows: range) -> list[int]:
+        """The distinct codes of an attribute within rows, in the order of their first row."""
+        column = self.columns.get(tag)
+        if column is None:
+            return [0]
+        return list(dict.fromkeys(column.codes[rows.start : rows.stop]))
+
+    def rows_with(self, tag: str, codes: set[int], rows: range) -> Iterator[int]:
+        """The rows of a range whose cell is one of `codes`."""
+        column = self.columns.get(tag)
+        if column is None:
+            return iter(rows if 0 in codes else ())
+        return (row for row in rows if column.codes[row] in codes)
+
+
+def _is_private_element(tag: str) -> bool:
+    return tag[3] in "13579BDF" and tag[4:6] != "00"
+
+
+def _creator_positions(tags: tuple[str, ...]) -> tuple[int, ...]:
+    """Where the private creators stand: (gggg,0010-00FF) of odd groups (PS3.5 7.8.1)."""
+    return tuple(
+        i for i, tag in enumerate(tags) if tag[3] in "13579BDF" and tag[4:6] == "00" and tag[6:] >= "10"
+    )
+
+
+def _creator_name(tag: str, raw: bytes, encoding: Encoding) -> str:
+    cell = decode_json_element(tag, raw) if encoding.syntax == "json" else decode_element(tag, raw, encoding)
+    return cell.text

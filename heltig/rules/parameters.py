@@ -1,0 +1,33 @@
+"""The thresholds and lists that a profile may set; rules read them from their context."""
+
+import msgspec
+
+
+class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Thresholds and lists.
+
+    Attributes:
+        placeholder_patient_ids: PatientIDs that name nobody, compared in upper case.
+        earliest_study_year: A StudyDate before this year is not believed.
+        future_days: A date this many days after the reference date is not believed.
+        oldest_patient_years: A patient older than this is not believed.
+        age_tolerance_years: How far PatientAge may be from what the dates say.
+        series_spread_days: How far SeriesDate may be from StudyDate.
+        acquisition_before_study_days: How far an acquisition may lie before its StudyDate.
+        sparse_siblings: A series of one instance is suspect where a sibling has at least this many.
+        oversize_text_bytes: A single text value longer than this is suspect.
+    """
+
+    placeholder_patient_ids: tuple[str, ...] = (
+        "0", "00", "000", "0000", "00000", "000000", "1", "123", "1234", "12345", "123456", "UNKNOWN", "NONE",
+        "NULL", "N/A", "NA", "TEST", "ANON", "ANONYMOUS", "ANONYMIZED", "PATIENT", "NOID", "NO ID", "XXX", "XXXX",
+        "TBD", "DUMMY", "UNDEFINED",
+    )  # fmt: skip
+    earliest_study_year: int = 1980
+    future_days: int = 1
+    oldest_patient_years: int = 130
+    age_tolerance_years: int = 1
+    series_spread_days: int = 7
+    acquisition_before_study_days: int = 1
+    sparse_siblings: int = 50
+    oversize_text_bytes: int = 16_384

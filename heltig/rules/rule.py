@@ -1,0 +1,147 @@
+"""What a rule is: a small pure function with a declaration.
+
+A rule is written as a function with a decorator. Its docstring is its manual, under fixed headings:
+
+    @rule("PAT-SEX-ENUM", level="instance", severity="review", reads=("PatientSex",), reference="PS3.3 C.7.1.1")
+    def sex_enumerated(at: Values) -> Iterator[Hit]:
+        '''PatientSex is not M, F or O.
+
+        Finds: ...
+        Why: ...
+        Mend: ...
+        Example: ...
+        '''
+
+*When it applies* (`when`, and for rules about attributes that one of them is there) is apart from *what must
+hold* (the function, which yields a `Hit` for what does not).
+"""
+
+import inspect
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeAlias
+
+import msgspec
+
+from heltig.dicom.source import SHOWS
+
+Severity: TypeAlias = Literal["block", "review", "note"]
+Level: TypeAlias = Literal["value", "instance", "series", "study", "input"]
+
+SEVERITIES: Final = ("block", "review", "note")
+HEADINGS: Final = ("Finds", "Why", "Mend", "Example")
+
+
+class Hit(msgspec.Struct, frozen=True):
+    """What a rule found.
+
+    Attributes:
+        tags: Keywords of the attributes concerned (eight hex digits where there is none); empty for a value
+            rule, where the engine knows the attribute.
+        observed: What is there, as a person would write it; findings are grouped by it.
+        expected: What should be there.
+        rows: The instances concerned; None means all that the rule looked at.
+        message: A sentence for this hit; None takes the rule's title.
+    """
+
+    observed: str
+    expected: str
+    tags: tuple[str, ...] = ()
+    rows: Iterable[int] | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """A rule's declaration and its function. See `rule` for the fields."""
+
+    id: str
+    level: Level
+    severity: Severity
+    check: Callable[[Any], Iterable[Hit] | None]
+    when: Callable[[Any], bool] | None
+    reads: tuple[str, ...]
+    vrs: frozenset[str]
+    needs: frozenset[str]
+    reference: str
+    since: str
+    title: str
+    manual: Mapping[str, str]
+
+    @property
+    def remedy(self) -> str:
+        """How to mend it, from the manual."""
+        return self.manual["Mend"]
+
+
+def rule(
+    id: str,
+    *,
+    level: Level,
+    severity: Severity,
+    reads: tuple[str, ...] = (),
+    vrs: tuple[str, ...] = (),
+    needs: tuple[str, ...] = ("metadata",),
+    when: Callable[[Any], bool] | None = None,
+    reference: str = "",
+    since: str = "0.1.0",
+) -> Callable[[Callable[[Any], Iterable[Hit] | None]], Rule]:
+    """Declare a rule.
+
+    Args:
+        id: Its public name: upper-case words joined by hyphens, family first. Never reused.
+        level: What the function gets: `value` one distinct value (`Place`), `instance` one distinct combination
+            of the values it reads (`Values`), `series` a `SeriesView`, `study` a `StudyView`, `input` a
+            `PackageView` (a file, folder or ZIP as it was handed in).
+        severity: The default: `block`, `review` or `note`.
+        reads: Keywords of the attributes it reads. A value rule runs on these attributes at any depth; an
+            instance, series or study rule does not apply where all of them are absent, unless `when` says more.
+        vrs: A value rule on every attribute of these VRs at any depth, instead of `reads`.
+        needs: What the source must be able to show (`heltig.dicom.source.SHOWS`), else *not evaluable*.
+        when: When it applies, given what the function gets.
+        reference: The clause of the standard; empty for a rule of practice.
+        since: The version of Heltig that brought it.
+
+    Raises:
+        ValueError: The declaration or the manual is incomplete.
+    """
+
+    def declare(check: Callable[[Any], Iterable[Hit] | None]) -> Rule:
+        title, manual = parse_manual(id, inspect.getdoc(check) or "")
+        unknown = set(needs) - set(SHOWS)
+        if unknown:
+            raise ValueError(f"rule {id}: unknown need {sorted(unknown)}; known are {sorted(SHOWS)}")
+        if level == "value" and bool(reads) == bool(vrs):
+            raise ValueError(f"rule {id}: a value rule names attributes or VRs, one of the two")
+        return Rule(
+            id=id,
+            level=level,
+            severity=severity,
+            check=check,
+            when=when,
+            reads=reads,
+            vrs=frozenset(vrs),
+            needs=frozenset(needs),
+            reference=reference,
+            since=since,
+            title=title,
+            manual=manual,
+        )
+
+    return declare
+
+
+def parse_manual(id: str, text: str) -> tuple[str, dict[str, str]]:
+    """Split a docstring into its title and the texts under `HEADINGS`.
+
+    Raises:
+        ValueError: A heading is missing, empty or unknown.
+    """
+    title, _, rest = text.partition("\n")
+    parts = re.split(r"^(\w+):\s", rest.strip() + "\n", flags=re.MULTILINE)
+    manual = {name: inspect.cleandoc(body) for name, body in zip(parts[1::2], parts[2::2], strict=True)}
+    manual = {name: re.sub(r"(?<!\n)\n(?!\n)\s*", " ", body).strip() for name, body in manual.items()}
+    if not title.strip() or tuple(manual) != HEADINGS or not all(manual.values()):
+        raise ValueError(f"rule {id}: its docstring needs a title and, in this order, {', '.join(HEADINGS)}")
+    return title.strip().rstrip("."), manual

@@ -1,0 +1,220 @@
+"""What the functions of rules get to see: values, combinations of values, series, studies and packages."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
+from functools import cached_property
+
+import msgspec
+
+from heltig.dicom.cell import ABSENT, Cell, Fault
+from heltig.dicom.source import Source
+from heltig.dicom.study import SeriesRows, StudyTable
+from heltig.rules.parameters import Parameters
+from heltig.standard.dictionary import Entry, tag_of
+
+
+class Context(msgspec.Struct, frozen=True):
+    """What every rule may know beside the data.
+
+    Attributes:
+        reference_date: "Today" to the rules: the day the snapshot was received.
+        parameters: The profile's thresholds and lists.
+        deidentified: The data is declared de-identified by whoever handed it in.
+    """
+
+    reference_date: date
+    parameters: Parameters
+    deidentified: bool = False
+
+
+class Place(msgspec.Struct, frozen=True):
+    """One distinct value of one attribute, for value rules.
+
+    Attributes:
+        cell: The decoded value.
+        tag: Eight hex digits, or the key of a private column (`0029xx10 CREATOR`).
+        path: The keywords from the data set down to the attribute, joined by dots.
+        entry: The dictionary's entry; None for private and unknown attributes.
+        depth: 0 in the data set itself, 1 in an item of a sequence, and so on.
+        syntax: `json`, `explicit` or `implicit`.
+        context: Date and parameters.
+    """
+
+    cell: Cell
+    tag: str
+    path: str
+    entry: Entry | None
+    depth: int
+    syntax: str
+    context: Context
+
+
+class Values:
+    """One distinct combination of the values an instance rule reads.
+
+    >>> at["PatientSex"].text  # doctest: +SKIP
+    'F'
+    """
+
+    __slots__ = ("_cells", "context")
+
+    def __init__(self, cells: Mapping[str, Cell], context: Context) -> None:
+        self._cells = cells
+        self.context = context
+
+    def __getitem__(self, keyword: str) -> Cell:
+        """The value of an attribute the rule declared to read; `ABSENT` where there is none."""
+        return self._cells[keyword]
+
+    def has(self, keyword: str) -> bool:
+        """The attribute is there with a value."""
+        return not self._cells[keyword].empty
+
+
+class Group(msgspec.Struct, frozen=True):
+    """Rows that share one value of an attribute."""
+
+    key: str
+    cell: Cell
+    count: int
+    _codes: frozenset[int]
+    _tag: str
+    _rows: range
+    _table: StudyTable
+
+    @property
+    def rows(self) -> list[int]:
+        """The rows, in order."""
+        return list(self._table.rows_with(self._tag, set(self._codes), self._rows))
+
+
+class RowsView:
+    """Rows of a study's table as whole columns."""
+
+    def __init__(self, table: StudyTable, rows: range, context: Context) -> None:
+        self.table = table
+        self.rows = rows
+        self.context = context
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def groups(self, keyword: str, key: Callable[[Cell], str] = lambda cell: cell.shown.strip()) -> list[Group]:
+        """The rows grouped by the value of an attribute, the most frequent value first.
+
+        Rows where the attribute is absent or empty are one group of key `""`.
+
+        Args:
+            keyword: The attribute.
+            key: What makes two values the same; equal keys fall together.
+        """
+        tag = tag_of(keyword)
+        column = self.table.columns.get(tag)
+        if column is None:
+            counts = {0: len(self.rows)}
+        elif column.constant:
+            counts = {1: len(self.rows)}
+        else:
+            counts = {}
+            for code in column.codes[self.rows.start : self.rows.stop]:
+                counts[code] = counts.get(code, 0) + 1
+        merged: dict[str, tuple[Cell, int, list[int]]] = {}
+        for code, count in counts.items():
+            cell = ABSENT if column is None else self.table.cell(column, code)
+            name = "" if cell.empty else key(cell)
+            kept, total, codes = merged.get(name, (cell, 0, []))
+            merged[name] = (kept, total + count, [*codes, code])
+        found = [
+            Group(name, cell, count, frozenset(codes), tag, self.rows, self.table)
+            for name, (cell, count, codes) in merged.items()
+        ]
+        return sorted(found, key=lambda group: (-group.count, group.key))
+
+    def cells(self, keyword: str) -> list[Cell]:
+        """The cell of every row, in order; `ABSENT` where there is none."""
+        column = self.table.columns.get(tag_of(keyword))
+        if column is None:
+            return [ABSENT] * len(self.rows)
+        known: dict[int, Cell] = {}
+        found = []
+        for code in column.codes[self.rows.start : self.rows.stop]:
+            cell = known.get(code)
+            if cell is None:
+                cell = known[code] = self.table.cell(column, code)
+            found.append(cell)
+        return found
+
+    def first(self, keyword: str) -> Cell:
+        """The value most rows have; `ABSENT` where none has any."""
+        for group in self.groups(keyword):
+            if group.key:
+                return group.cell
+        return ABSENT
+
+    def has(self, keyword: str) -> bool:
+        """Some row has the attribute."""
+        column = self.table.columns.get(tag_of(keyword))
+        return column is not None and any(column.codes[self.rows.start : self.rows.stop])
+
+
+class SeriesView(RowsView):
+    """One series of a study."""
+
+    def __init__(self, study: "StudyView", series: SeriesRows) -> None:
+        super().__init__(study.table, series.rows, study.context)
+        self.study = study
+        self.key = series.key
+        self.uid = series.uid
+
+
+class StudyView(RowsView):
+    """One study with its source facts."""
+
+    def __init__(self, table: StudyTable, context: Context) -> None:
+        super().__init__(table, range(table.rows), context)
+        self.uid = table.uid
+        self.key = table.key
+
+    @property
+    def source(self) -> Source:
+        """What the source could show and said."""
+        return self.table.source
+
+    @cached_property
+    def series(self) -> Sequence[SeriesView]:
+        """The series, in the order of their keys."""
+        return [SeriesView(self, series) for series in self.table.series]
+
+    def faults(self, *kinds: str) -> Iterator[tuple[Fault, list[int]]]:
+        """Faults of whole data sets of these kinds, each with the rows that have it."""
+        rows: dict[Fault, list[int]] = {}
+        for row, faults in self.table.faults.items():
+            for fault in faults:
+                if fault.kind in kinds:
+                    rows.setdefault(fault, []).append(row)
+        yield from sorted(rows.items())
+
+
+class PackageFact(msgspec.Struct, frozen=True, order=True):
+    """Something about a file, folder or ZIP as it was handed in.
+
+    Attributes:
+        kind: One word: `connectors.upload` lists them.
+        origin: The file or member, as the user would recognise it.
+        detail: What is wrong, without patient data.
+    """
+
+    kind: str
+    origin: str
+    detail: str
+
+
+class PackageView(msgspec.Struct, frozen=True):
+    """A file, folder or ZIP as it was handed in."""
+
+    facts: tuple[PackageFact, ...]
+    context: Context
+
+    def of(self, *kinds: str) -> list[PackageFact]:
+        """The facts of these kinds, in order."""
+        return sorted(fact for fact in self.facts if fact.kind in kinds)
