@@ -20,9 +20,9 @@
         └── ArchiveAnswerError         it answers what DICOMweb does not allow
             └── ArchiveAnswerTooLargeError
 
-A class says what kind of error it is, for every way out: the exit code of the command line, the HTTP status and
-the problem type (RFC 9457). An instance says what happened and what to do, in `detail`. Findings about a study
-are never errors. Exit codes 0, 10 and 20 belong to the verdicts of `heltig check`, 1 to a fault of our own.
+A class says what kind of error it is, for every way out: the exit code of the command line, the HTTP status
+and the problem type (RFC 9457). An instance says what happened and what to do, in `detail`. Findings about a
+study are never errors. Exit codes 0, 10 and 20 belong to the verdicts of `heltig check`, 1 to our own faults.
 """
 
 from typing import ClassVar
