@@ -1,0 +1,70 @@
+"""What every test gets: an environment without settings, the corpus of real files, real servers."""
+
+import os
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import pytest
+from servers.orthanc import Orthanc, OrthancNotInstalledError, running_orthanc
+
+# On CI every server is installed: a test that skips because one is missing fails there.
+EVERYTHING_IS_INSTALLED = bool(os.environ.get("HELTIG_CI"))
+
+
+def _wipe_settings() -> None:
+    """Takes HELTIG_* out of the environment, but for what steers the tests themselves."""
+    for name in list(os.environ):
+        if name.startswith("HELTIG_") and not name.startswith("HELTIG_TEST_"):
+            del os.environ[name]
+
+
+def pytest_configure() -> None:
+    _wipe_settings()
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_other_tests() -> None:
+    _wipe_settings()
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    """The folder of real files: HELTIG_TEST_CORPUS, or a folder that lies beside the repository."""
+    named = os.environ.get("HELTIG_TEST_CORPUS")
+    folder = Path(named) if named else Path(__file__).parents[2] / "shared/data/dev"
+    if not folder.is_dir():
+        if named:
+            pytest.fail(f"HELTIG_TEST_CORPUS: {folder} is not a folder")
+        pytest.skip("the corpus of real files is not here; name its folder in HELTIG_TEST_CORPUS")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def _orthanc_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
+    root = os.environ.get("HELTIG_TEST_ORTHANC")
+    if root:
+        yield Orthanc(root=root.rstrip("/"))
+        return
+    try:
+        with running_orthanc(tmp_path_factory.mktemp("orthanc")) as server:
+            yield server
+    except OrthancNotInstalledError as missing:
+        pytest.skip(f"needs {missing}")
+
+
+@pytest.fixture
+def orthanc(_orthanc_server: Orthanc) -> Orthanc:
+    """A real Orthanc on loopback, empty. HELTIG_TEST_ORTHANC: the DICOMweb root of one that runs already."""
+    _orthanc_server.clear()
+    return _orthanc_server
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if EVERYTHING_IS_INSTALLED and report.skipped and isinstance(report.longrepr, tuple):
+        reason = report.longrepr[2].removeprefix("Skipped: ")
+        if reason.startswith("needs "):
+            report.outcome = "failed"
+            report.longrepr = f"skipped on CI, where everything is installed: {reason}"
+    return report
