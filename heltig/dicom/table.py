@@ -154,14 +154,13 @@ class Table:
             data set the first is taken (the reader keeps a fault).
         encodings: The encodings that cells refer to.
         rows: Number of rows.
-        seen_as: Of each column the tag under which it was first seen: a private column has only its key.
     """
 
     def __init__(self) -> None:
         self.columns: dict[str, Column] = {}
         self.encodings: list[Encoding] = []
         self.rows = 0
-        self.seen_as: dict[str, str] = {}
+        self._items: dict[str, ItemTable] = {}
         self._shapes: dict[tuple[tuple[str, ...], Encoding, tuple[bytes, ...]], _Shape] = {}
         self._creators: dict[tuple[str, ...], tuple[int, ...]] = {}
         self._waiting = 0
@@ -204,7 +203,6 @@ class Table:
             column = self.columns.get(key)
             if column is None:
                 column = self.columns[key] = Column(key)
-                self.seen_as[key] = tag
             columns.append(Column(key) if key in taken else column)  # a repeated tag goes nowhere
             taken.add(key)
         return _Shape(columns, number)
@@ -248,9 +246,9 @@ class Table:
         if cell is None:
             encoding = self.encodings[column.encodings[code]]
             if encoding.syntax == "json":
-                cell = decode_json_element(self.seen_as[column.tag], column.cells[code])
+                cell = decode_json_element(column.tag, column.cells[code])
             else:
-                cell = decode_element(self.seen_as[column.tag], column.cells[code], encoding)
+                cell = decode_element(column.tag, column.cells[code], encoding)
             if len(column.cells) <= MEMO_CELLS:
                 column._decoded[code] = cell
         return cell
@@ -273,6 +271,43 @@ class Table:
         if column is None:
             return iter(rows if 0 in codes else ())
         return (row for row in rows if column.codes[row] in codes)
+
+    def items(self, column: Column) -> "ItemTable":
+        """The items of a sequence column as a table of their own, made when first asked for."""
+        made = self._items.get(column.tag)
+        if made is None:
+            made = self._items[column.tag] = ItemTable(self, column)
+        return made
+
+    def study_rows(self, tag: str, codes: set[int]) -> list[int]:
+        """The rows of the study that have one of these cells, however deep in items the cell stands."""
+        return list(self.rows_with(tag, codes, range(self.rows)))
+
+
+class ItemTable(Table):
+    """The items of all distinct cells of one sequence column.
+
+    Attributes:
+        parent: The table that has the column.
+        column: The sequence column.
+        owners: Of each item the code of the cell it belongs to.
+    """
+
+    def __init__(self, parent: Table, column: Column) -> None:
+        super().__init__()
+        self.parent = parent
+        self.column = column
+        self.owners: list[int] = []
+        for code in range(1, len(column.cells)):
+            for item in parent.cell(column, code).items:
+                self.append(item.tags, item.raws, item.encoding)
+                self.owners.append(code)
+        self.arrange()
+
+    def study_rows(self, tag: str, codes: set[int]) -> list[int]:
+        """The rows of the study that have one of these cells in this sequence."""
+        items = self.rows_with(tag, codes, range(self.rows))
+        return self.parent.study_rows(self.column.tag, {self.owners[item] for item in items})
 
 
 def _is_private_element(tag: str) -> bool:

@@ -1,0 +1,122 @@
+"""A study's evidence as bytes: what is stored, what its id is made of, and how it is read back.
+
+A snapshot is written a series at a time, so that late instances do not copy the rest of the study. The bytes of
+a series depend on its instances alone, not on the order or the process in which they were read: rows stand in
+their final order, columns by tag, and cells are numbered by their first row.
+"""
+
+import hashlib
+from array import array
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from heltig.dicom.cell import Encoding, Fault
+from heltig.dicom.source import Source
+from heltig.dicom.study import SeriesRows, StudyTable
+
+
+class _Column(msgspec.Struct, array_like=True, frozen=True):
+    tag: str
+    cells: list[bytes]
+    encodings: bytes  # one little-endian 16-bit number a cell
+    codes: bytes  # one little-endian 32-bit number a row, 0 for absent; empty when every row has the one cell
+
+
+class _Series(msgspec.Struct, array_like=True, frozen=True):
+    key: str
+    rows: int
+    encodings: list[Encoding]
+    columns: list[_Column]
+    faults: dict[int, tuple[Fault, ...]]
+
+
+class SeriesEvidence(msgspec.Struct, frozen=True):
+    """The evidence of one series.
+
+    Attributes:
+        key: The SeriesInstanceUID or fallback key.
+        instances: Number of instances.
+        content: The bytes to store.
+        digest: SHA-256 of `content`, 64 hex digits.
+    """
+
+    key: str
+    instances: int
+    content: bytes
+    digest: str
+
+
+def series_evidence(table: StudyTable) -> list[SeriesEvidence]:
+    """The evidence of each series of an arranged study, in the order of their keys."""
+    found = []
+    for series in table.series:
+        content = msgspec.msgpack.encode(_series(table, series), order="deterministic")
+        digest = hashlib.sha256(content).hexdigest()
+        found.append(SeriesEvidence(series.key, len(series.rows), content, digest))
+    return found
+
+
+def snapshot_id(table: StudyTable, evidence: Iterable[SeriesEvidence]) -> str:
+    """The id of a snapshot: SHA-256 over its series and its source facts, 64 hex digits."""
+    digests = sorted((series.key, series.digest) for series in evidence)
+    return hashlib.sha256(msgspec.msgpack.encode((table.key, digests, source_facts(table.source)))).hexdigest()
+
+
+def source_facts(source: Source) -> bytes:
+    """The source facts in their one form, as they are stored beside the series."""
+    rows = [[(d.tags, [bytes(raw) for raw in d.raws]) for d in part] for part in (source.study_rows, source.series_rows)]
+    return msgspec.msgpack.encode((sorted(source.shows), source.asked_for, *rows, source.failures))
+
+
+def read_snapshot(key: str, uid: str | None, source: Source, contents: Sequence[bytes]) -> StudyTable:
+    """Make an arranged table from the stored bytes of its series.
+
+    Raises:
+        msgspec.DecodeError: The bytes are not those of a series.
+    """
+    table = StudyTable(key, uid, source)
+    for content in contents:
+        _append(table, msgspec.msgpack.decode(content, type=_Series))
+    table.arrange()
+    return table
+
+
+def _series(table: StudyTable, series: SeriesRows) -> _Series:
+    used: dict[Encoding, int] = {}
+    columns = [c for tag in sorted(table.columns) if (c := _column(table, tag, series.rows, used)) is not None]
+    start, stop = series.rows.start, series.rows.stop
+    faults = {row - start: found for row, found in sorted(table.faults.items()) if start <= row < stop}
+    return _Series(series.key, len(series.rows), list(used), columns, faults)
+
+
+def _column(table: StudyTable, tag: str, rows: range, used: dict[Encoding, int]) -> _Column | None:
+    column = table.columns[tag]
+    codes = column.codes[rows.start : rows.stop]
+    order = [1] if column.constant else list(dict.fromkeys(codes))
+    if order == [0]:
+        return None
+    kept = [code for code in order if code]
+    numbers = [used.setdefault(table.encodings[column.encodings[code]], len(used)) for code in kept]
+    renumbered = b""
+    if len(order) > 1:
+        number = {0: 0} | {code: i for i, code in enumerate(kept, 1)}
+        renumbered = array("I", map(number.__getitem__, codes)).tobytes()
+    cells = [column.cells[code] for code in kept]
+    return _Column(tag, cells, array("H", numbers).tobytes(), renumbered)
+
+
+def _append(table: StudyTable, series: _Series) -> None:
+    """Append a stored series row by row."""
+    columns = []
+    for column in series.columns:
+        codes = array("I", column.codes) if column.codes else array("I", [1]) * series.rows
+        columns.append((column, codes, array("H", column.encodings)))
+    for row in range(series.rows):
+        present = [(c, codes[row] - 1, encodings) for c, codes, encodings in columns if codes[row]]
+        tags = tuple([c.tag for c, _, _ in present])
+        raws = [c.cells[code] for c, code, _ in present]
+        encoding = series.encodings[present[0][2][present[0][1]]]
+        arrival = table.append(tags, raws, encoding)
+        if row in series.faults:
+            table.faults[arrival] = series.faults[row]

@@ -1,0 +1,100 @@
+"""All rules: the families of this package, and a site's own through the entry point group `heltig.rules`."""
+
+import hashlib
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from types import ModuleType
+
+from heltig.errors import ConfigurationError
+from heltig.rules.rule import Rule
+
+FAMILIES = {
+    "source": "Source and transport",
+    "patient": "Patient",
+    "study": "Study",
+    "series": "Series",
+    "instance": "Instance",
+    "uid": "UID",
+    "charset": "Character set",
+    "values": "Values, VR and VM",
+}
+"""The modules of the catalogue with their titles, in the order in which people read them."""
+
+VERSION = "0.1.0"
+"""The version of the catalogue."""
+
+
+@cache
+def catalogue() -> dict[str, Rule]:
+    """Every rule by its id, families in order, a site's own rules last.
+
+    Raises:
+        ConfigurationError: Two rules have one id, or a site's module cannot be read.
+    """
+    rules: dict[str, Rule] = {}
+    modules = [import_module(f"heltig.rules.{name}") for name in FAMILIES]
+    for module in [*modules, *_of_the_site()]:
+        for found in rules_of(module):
+            if rules.setdefault(found.id, found) is not found:
+                raise ConfigurationError(f"two rules are called {found.id}: the second is in {module.__name__}")
+    return rules
+
+
+def rules_of(module: ModuleType) -> list[Rule]:
+    """The rules that a module declares, in the order of its text."""
+    return [value for value in vars(module).values() if isinstance(value, Rule)]
+
+
+def family_of(rule: Rule) -> str:
+    """The title of a rule's family; `Site` for a site's own."""
+    module = rule.check.__module__.rpartition(".")
+    return FAMILIES.get(module[2], "Site") if module[0] == "heltig.rules" else "Site"
+
+
+def _of_the_site() -> list[ModuleType]:
+    modules = []
+    for point in entry_points(group="heltig.rules"):
+        try:
+            module = point.load()
+        except Exception as error:
+            raise ConfigurationError(
+                f"the rules of entry point {point.name} ({point.value}) cannot be loaded: {type(error).__name__}"
+            ) from error
+        modules.append(module)
+    return modules
+
+
+@cache
+def ruleset_hash() -> str:
+    """SHA-256 over everything a verdict depends on beside its input, 64 hex digits.
+
+    The bytes of the rules, the readers, the standard's tables and the verdict logic, a site's own rules with them.
+    """
+    digest = hashlib.sha256()
+    root = files("heltig")
+    parts = [*_sources(root / "rules"), *_sources(root / "dicom"), *_sources(root / "standard"), root / "verdict.py"]
+    for part in parts:
+        digest.update(part.name.encode() + b"\0" + hashlib.sha256(part.read_bytes()).digest())
+    for module in _of_the_site():
+        digest.update(module.__name__.encode() + b"\0" + hashlib.sha256(_source_of(module)).digest())
+    return digest.hexdigest()
+
+
+def _sources(folder: Traversable) -> list[Traversable]:
+    """The files of a package that decide, in the order of their paths; caches and build scripts do not."""
+    found: list[Traversable] = []
+    for part in sorted(folder.iterdir(), key=lambda part: part.name):
+        if part.is_dir():
+            if part.name not in {"__pycache__", "build"}:
+                found.extend(_sources(part))
+        elif part.name.endswith((".py", ".json")):
+            found.append(part)
+    return found
+
+
+def _source_of(module: ModuleType) -> bytes:
+    return Path(module.__file__).read_bytes() if module.__file__ else b""
