@@ -1,0 +1,78 @@
+"""What a setting may hold beside text and numbers: sizes, addresses, URLs with a password."""
+
+import ipaddress
+import re
+from typing import Self
+
+import msgspec
+
+_UNITS = {"": 1, "B": 1, "KIB": 1024, "MIB": 1024**2, "GIB": 1024**3, "TIB": 1024**4}
+
+
+class Size(int):
+    """A number of bytes, written as `268435456` or `256 MiB`."""
+
+    @classmethod
+    def parse(cls, given: object) -> Self:
+        """Reads a size; ValueError where it is none, or not above zero."""
+        found = re.fullmatch(r"(\d+) ?([KMGT]iB|B|)", str(given), re.ASCII | re.IGNORECASE)
+        if not found or not int(found[1]):
+            raise ValueError("Expected a size such as `256 MiB`, or a number of bytes")
+        return cls(int(found[1]) * _UNITS[found[2].upper()])
+
+    def __str__(self) -> str:
+        for unit in ("TiB", "GiB", "MiB", "KiB"):
+            if self % _UNITS[unit.upper()] == 0:
+                return f"{self // _UNITS[unit.upper()]} {unit}"
+        return f"{int(self)} B"
+
+
+class Address(msgspec.Struct, frozen=True):
+    """Where a listener listens, written as `HOST:PORT` or `[IPV6]:PORT`."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, given: object) -> Self:
+        """Reads an address; ValueError where it is none."""
+        found = re.fullmatch(r"(?:\[([0-9a-fA-F:.]+)\]|([^:\s\[\]]+)):(\d{1,5})", str(given), re.ASCII)
+        if not found or int(found[3]) > 65535:
+            raise ValueError("Expected `HOST:PORT`")
+        return cls(found[1] or found[2], int(found[3]))
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class SecretUrl(msgspec.Struct, frozen=True):
+    """A URL that may hold a password.
+
+    Attributes:
+        secret: The URL as it was given. As text and in `repr` it has neither password nor query.
+    """
+
+    secret: str
+
+    @classmethod
+    def parse(cls, given: object) -> Self:
+        """Reads a URL; ValueError where it has no scheme."""
+        if not re.match(r"[a-z][a-z0-9+.-]*:", str(given)):
+            raise ValueError("Expected a URL")
+        return cls(str(given))
+
+    def __str__(self) -> str:
+        without_query = re.sub(r"\?.*", "?***", self.secret, flags=re.DOTALL)
+        # Up to the last @: a password may hold an @ or a slash that should have been percent-encoded.
+        return re.sub(r"//([^:/@]*):.*@", r"//\1:***@", without_query)
+
+    def __repr__(self) -> str:
+        return f"SecretUrl({str(self)!r})"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a listener on that host."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

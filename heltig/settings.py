@@ -1,0 +1,261 @@
+"""Every setting of Heltig, typed and documented.
+
+A setting comes from the environment (`HELTIG_PORT`), else from the TOML file that `HELTIG_CONFIG` names
+(`port = 8042`, all keys at the top level), else it has a default. An empty variable counts as unset. A name
+that is no setting is refused, so that a misspelt limit cannot stay without effect. Two families of names are
+no settings: `HELTIG_SECRET_*`, for what an `env:` reference names (see `heltig.http`), and `HELTIG_TEST_*`.
+"""
+
+import difflib
+import ipaddress
+import os
+import re
+import sys
+import tomllib
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+
+import msgspec
+from msgspec import Meta
+
+from heltig.errors import ConfigurationError
+from heltig.setting_types import Address, SecretUrl, Size, is_loopback
+
+PREFIX = "HELTIG_"
+FOREIGN_PREFIXES = ("HELTIG_SECRET_", "HELTIG_TEST_")
+CONFIG_VARIABLE = "HELTIG_CONFIG"
+
+Source: TypeAlias = Literal["environment", "file"]
+
+
+def default_home() -> Path:
+    """The folder of the current user for an application's data, on Windows and by the XDG rules elsewhere."""
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
+    else:
+        base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(base).expanduser() / "heltig"
+
+
+def default_workers() -> int:
+    """As many processes as there are cores, four at most: judging waits for input before that."""
+    return min(os.cpu_count() or 1, 4)
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a site can set. `load_settings` reads it; each field's Meta is its documentation.
+
+    Raises:
+        ConfigurationError: The settings contradict one another, or ask for what this version does not have.
+    """
+
+    home: Annotated[
+        Path,
+        Meta(
+            description="Folder of the embedded database, the spool and the secrets.",
+            extra={"default": "`heltig` in the user's data folder (`$XDG_DATA_HOME`, `%LOCALAPPDATA%`)"},
+        ),
+    ] = msgspec.field(default_factory=default_home)
+    host: Annotated[
+        str,
+        Meta(description="Address to listen on. Any other than loopback needs `HELTIG_AUTH_MODE`."),
+    ] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 takes a free one.")] = 8042
+    public_url: Annotated[
+        str | None,
+        Meta(description="Root of the links that we hand out, where a proxy stands before us."),
+    ] = None
+    auth_mode: Annotated[
+        Literal["off", "api-key"],
+        Meta(
+            description="Who may use the service: everyone on this machine (`off`; loopback only) or "
+            "whoever has a key (`api-key`). OpenID Connect (`oidc`, `hybrid`) is not in this version."
+        ),
+    ] = "off"
+    consult_bind: Annotated[
+        Address | None,
+        Meta(
+            description="A second listener with only `/consult`, for archives that cannot authenticate. "
+            "Any other address than loopback needs `HELTIG_CONSULT_ALLOW`."
+        ),
+    ] = None
+    consult_allow: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Addresses and networks that may use that listener, such as `10.1.2.3,10.4.0.0/16`."
+        ),
+    ] = ()
+    database_url: Annotated[
+        SecretUrl | None,
+        Meta(
+            description="The database: `postgresql+asyncpg://…` or `sqlite+aiosqlite:///PATH`.",
+            extra={"default": "SQLite, `heltig.db` in `HELTIG_HOME`"},
+        ),
+    ] = None
+    redis_url: Annotated[
+        SecretUrl | None,
+        Meta(description="Redis for a fleet of workers. Not in this version: jobs run in the server."),
+    ] = None
+    workers: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="Processes that judge studies.",
+            extra={"default": "the number of cores, 4 at most"},
+        ),
+    ] = msgspec.field(default_factory=default_workers)
+    upload_max_size: Annotated[Size, Meta(description="An uploaded ZIP as it was sent.")] = Size(4 * 1024**3)
+    upload_max_unpacked: Annotated[Size, Meta(description="All members of a ZIP together, unpacked.")] = Size(
+        32 * 1024**3
+    )
+    upload_max_members: Annotated[int, Meta(ge=1, description="Members of a ZIP.")] = 250_000
+    upload_max_ratio: Annotated[
+        int, Meta(ge=1, description="Unpacked to packed size of a ZIP. A bomb has over 1000.")
+    ] = 200
+    upload_max_nesting: Annotated[int, Meta(ge=0, description="Levels of ZIPs inside a ZIP.")] = 2
+    member_max_size: Annotated[
+        Size, Meta(description="One file, one ZIP member or one part of a multipart body.")
+    ] = Size(2 * 1024**3)
+    metadata_max_size: Annotated[
+        Size, Meta(description="One metadata answer of an archive, decompressed.")
+    ] = Size(256 * 1024**2)
+    archive_connect_seconds: Annotated[
+        float, Meta(gt=0, description="How long connecting to an archive may take.")
+    ] = 5.0
+    archive_read_seconds: Annotated[
+        float, Meta(gt=0, description="How long an archive may stay silent in the middle of an answer.")
+    ] = 30.0
+    archive_proxy: Annotated[
+        SecretUrl | None,
+        Meta(description="HTTP proxy between us and the archives. The usual `HTTP_PROXY` has no effect."),
+    ] = None
+
+    def __post_init__(self) -> None:
+        if problems := list(_contradictions(self)):
+            raise ConfigurationError("\n".join(problems))
+
+    @property
+    def database(self) -> str:
+        """The URL of the database in use, with its password."""
+        if self.database_url:
+            return self.database_url.secret
+        return f"sqlite+aiosqlite:///{(self.home / 'heltig.db').as_posix()}"
+
+
+def _contradictions(settings: Settings) -> Iterator[str]:
+    if settings.auth_mode == "off" and not is_loopback(settings.host):
+        yield (
+            f"HELTIG_HOST: {settings.host} can be reached from other machines, and HELTIG_AUTH_MODE is off. "
+            "Set HELTIG_AUTH_MODE=api-key, or listen on 127.0.0.1."
+        )
+    consult = settings.consult_bind
+    if consult and not is_loopback(consult.host) and not settings.consult_allow:
+        yield (
+            f"HELTIG_CONSULT_BIND: {consult.host} can be reached from other machines. "
+            "Name those that may ask in HELTIG_CONSULT_ALLOW, or listen on 127.0.0.1."
+        )
+    for network in settings.consult_allow:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as wrong:
+            yield f"HELTIG_CONSULT_ALLOW: {wrong}. Give addresses or networks such as 10.4.0.0/16."
+    if settings.public_url and not re.fullmatch(r"https?://[^/?#@\s]+(/[^?#\s]*)?", settings.public_url):
+        yield "HELTIG_PUBLIC_URL: not an address for links. Give https://HOST or https://HOST/PATH."
+    if settings.database_url:
+        scheme = settings.database_url.secret.partition(":")[0]
+        if scheme not in ("sqlite+aiosqlite", "postgresql+asyncpg"):
+            yield (
+                f"HELTIG_DATABASE_URL: {scheme}: is not supported. "
+                "Give postgresql+asyncpg://USER:PASSWORD@HOST/DATABASE or sqlite+aiosqlite:///PATH."
+            )
+    if settings.redis_url:
+        yield "HELTIG_REDIS_URL: this version runs its jobs in the server. Leave it unset."
+
+
+def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Reads the settings from the environment and the file that it names.
+
+    Raises:
+        ConfigurationError: Names every key that is unknown or has a value that cannot be used.
+    """
+    return load_with_sources(environ)[0]
+
+
+def load_with_sources(environ: Mapping[str, str]) -> tuple[Settings, dict[str, Source]]:
+    """Does as `load_settings`; says too where each value comes from that is no default, by field."""
+    problems: list[str] = []
+    values: dict[str, object] = {}
+    sources: dict[str, Source] = {}
+    kinds = {field.name: field.type for field in msgspec.structs.fields(Settings)}
+
+    def take(key: str, given: object, *, name: str, source: Source) -> None:
+        try:
+            values[key] = _convert(given, kinds[key])
+            sources[key] = source
+        except ValueError as wrong:  # msgspec.ValidationError is one
+            problems.append(f"{name}: {wrong}. {annotation_of(kinds[key])[1].description}")
+
+    for key, given in _read_file(environ.get(CONFIG_VARIABLE)).items():
+        if key in kinds:
+            take(key, given, name=f"{environ[CONFIG_VARIABLE]}: {key}", source="file")
+        else:
+            near = "".join(f"; the nearest one is {other}" for other in _nearest(key, kinds))
+            problems.append(f"{environ[CONFIG_VARIABLE]}: {key} is not a setting{near}.")
+
+    for name in sorted(environ):
+        if not name.startswith(PREFIX) or name.startswith(FOREIGN_PREFIXES) or name == CONFIG_VARIABLE:
+            continue
+        key = name.removeprefix(PREFIX).lower()
+        if key not in kinds or name != variable_of(key):
+            near = "".join(f"; the nearest one is {variable_of(other)}" for other in _nearest(key, kinds))
+            problems.append(f"{name} is not a setting{near}.")
+        elif text := environ[name].strip():
+            is_list = typing.get_origin(annotation_of(kinds[key])[0]) is tuple
+            listed = [part.strip() for part in text.split(",")] if is_list else text
+            take(key, listed, name=name, source="environment")
+
+    if problems:
+        raise ConfigurationError("\n".join(problems))
+    return Settings(**values), sources  # type: ignore[arg-type]  # converted to the fields' types above
+
+
+def _read_file(path: str | None) -> dict[str, object]:
+    if not path:
+        return {}
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as wrong:
+        raise ConfigurationError(
+            f"{CONFIG_VARIABLE}: {path} cannot be read ({wrong.strerror}). Name a TOML file."
+        ) from wrong
+    except ValueError as wrong:  # not UTF-8, or not TOML
+        raise ConfigurationError(f"{CONFIG_VARIABLE}: {path} is not TOML: {wrong}") from wrong
+
+
+def variable_of(key: str) -> str:
+    """The environment variable of a setting, by its key."""
+    return PREFIX + key.upper()
+
+
+def _nearest(key: str, known: Mapping[str, object]) -> list[str]:
+    return difflib.get_close_matches(key, known, n=1)
+
+
+def _convert(given: object, annotated: Any) -> object:
+    kind, meta = annotation_of(annotated)
+    if kind is Path:
+        return Path(str(given)).expanduser()
+    if kind in (Size, Address, SecretUrl):
+        return kind.parse(given)
+    return msgspec.convert(given, Annotated[kind, meta], strict=False)
+
+
+def annotation_of(annotated: Any) -> tuple[Any, Meta]:
+    """Splits a field's annotation into its type, without None, and its Meta."""
+    kind, meta = typing.get_args(annotated)
+    if isinstance(kind, types.UnionType):
+        kind = typing.get_args(kind)[0]
+    return kind, meta
