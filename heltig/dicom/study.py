@@ -66,9 +66,18 @@ class StudyTable(Table):
             self.origins.extend([""] * (arrival - len(self.origins)))
             self.origins.append(dataset.origin)
 
+    def absorb(self, other: Table) -> None:
+        """Append the rows of a settled table of the same study, read elsewhere."""
+        first = self._arrived
+        super().absorb(other)
+        if isinstance(other, StudyTable):
+            self.faults.update({first + row: faults for row, faults in other.faults.items()})
+            self.origins.extend([""] * (first - len(self.origins)))
+            self.origins.extend(other.origins)
+
     def arrange(self) -> None:
         """End the building: rows stand by series and SOP Instance UID, equal ones by their whole content."""
-        self._settle()
+        self.settle()
         self.origins.extend([""] * (self.rows - len(self.origins)))
         series, sop = self._series_keys(), self.columns.get(SOP_INSTANCE_UID)
         sops = [b""] * self.rows if sop is None else [sop.cells[code] for code in sop.codes]
@@ -152,6 +161,19 @@ class StudyCollector:
             if uid and place is not None:
                 self._known[bytes(dataset.raws[place])] = table
         table.add(dataset)
+
+    def absorb(self, part: StudyTable) -> None:
+        """Put what another process read of a study to what is known of it."""
+        table = self._tables.get(part.key)
+        if table is None:
+            table = self._tables[part.key] = StudyTable(part.key, part.uid, self._source)
+        table.absorb(part)
+
+    def parts(self) -> list[StudyTable]:
+        """What was read of each study, settled but not arranged, for a collector in another process."""
+        for table in self._tables.values():
+            table.settle()
+        return list(self._tables.values())
 
     def studies(self) -> list[StudyTable]:
         """The studies in the order of their keys, arranged; nothing may be added afterwards."""

@@ -11,7 +11,7 @@ A cell is decoded when a rule asks for it, once for each distinct raw cell.
 from array import array
 from collections.abc import Iterator, Sequence
 from operator import itemgetter
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -83,6 +83,20 @@ class Column:
         else:
             self._runs.append((start, [self._code(cell, encoding) for cell in cells]))
 
+    def absorb(self, start: int, other: "Column", encodings: Sequence[int]) -> None:
+        """Append the rows of a settled column of another table.
+
+        Args:
+            start: The row that the other table's first row becomes.
+            other: The column.
+            encodings: For each of the other table's encodings its number here.
+        """
+        read_as = [encodings[number] for number in other.encodings]
+        numbers = [0, *(self._code(c, e) for c, e in zip(other.cells[1:], read_as[1:], strict=True))]
+        count = len(other.codes)
+        run: Codes = _Same(numbers[1], count) if other.constant else [numbers[code] for code in other.codes]
+        self._runs.append((start, run))
+
     def _code(self, raw: bytes, encoding: int) -> int:
         code = self._index.get((encoding, raw))
         if code is None:
@@ -99,7 +113,8 @@ class Column:
             ones: The codes of a constant column, shared by all of them.
         """
         runs, self._runs, self._index = self._runs, [], {}
-        if len(self.cells) == 2 and sum(len(codes) for _, codes in runs) == rows:
+        everywhere = sum(len(codes) for _, codes in runs) == rows
+        if everywhere and len(self.cells) == 2 and all(isinstance(r, _Same) or 0 not in r for _, r in runs):
             self.codes, self.constant = ones, True
             return
         codes = bytearray(rows) if len(self.cells) <= 256 else array("I", bytes(4 * rows))
@@ -118,7 +133,7 @@ class Column:
             self.codes = bytes(codes) if isinstance(self.codes, bytes | bytearray) else array("I", codes)
 
 
-class _Same:
+class _Same(Sequence[int]):
     """One code for many rows."""
 
     __slots__ = ("code", "length")
@@ -130,7 +145,7 @@ class _Same:
     def __len__(self) -> int:
         return self.length
 
-    def __getitem__(self, index: int) -> int:
+    def __getitem__(self, index: Any) -> Any:
         return self.code
 
 
@@ -189,9 +204,7 @@ class Table:
         return arrival
 
     def _shape(self, tags: tuple[str, ...], encoding: Encoding, creators: tuple[bytes, ...]) -> _Shape:
-        if encoding not in self.encodings:
-            self.encodings.append(encoding)
-        number = self.encodings.index(encoding)
+        number = self._encoding(encoding)
         names = {
             tags[i][:4] + tags[i][6:]: _creator_name(tags[i], raw, encoding)
             for i, raw in zip(self._creators[tags], creators, strict=True)
@@ -207,6 +220,21 @@ class Table:
             taken.add(key)
         return _Shape(columns, number)
 
+    def _encoding(self, encoding: Encoding) -> int:
+        if encoding not in self.encodings:
+            self.encodings.append(encoding)
+        return self.encodings.index(encoding)
+
+    def absorb(self, other: "Table") -> None:
+        """Append the rows of another table, which is settled; this one is still being built."""
+        self._flush()
+        encodings = [self._encoding(encoding) for encoding in other.encodings]
+        for tag, column in other.columns.items():
+            self.columns.setdefault(tag, Column(tag)).absorb(self.rows, column, encodings)
+        self._arrivals.extend(range(self._arrived, self._arrived + other.rows))
+        self._arrived += other.rows
+        self.rows += other.rows
+
     def _flush(self) -> None:
         for shape in self._active:
             start, count = self.rows, len(shape.rows)
@@ -217,7 +245,7 @@ class Table:
             shape.rows, shape.arrivals = [], []
         self._active, self._waiting = [], 0
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
         """Append what waits, end the building and put the rows into their order of arrival."""
         self._flush()
         self._shapes, self._creators = {}, {}
@@ -234,7 +262,7 @@ class Table:
 
     def arrange(self) -> None:
         """End the building: the rows stand in their order of arrival."""
-        self._settle()
+        self.settle()
 
     # -- reading
 

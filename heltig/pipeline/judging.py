@@ -1,0 +1,93 @@
+"""One study's table in, its verdict out: the step that `heltig check`, pulls and uploads share."""
+
+from collections.abc import Iterable
+from datetime import date
+from functools import cache
+
+import msgspec
+
+from heltig.dicom.snapshot import SeriesEvidence, series_evidence, snapshot_id
+from heltig.dicom.study import StudyTable
+from heltig.rules.catalogue import VERSION, catalogue, ruleset_hash
+from heltig.rules.engine import Ruleset, evaluate
+from heltig.rules.profile import Profile
+from heltig.rules.views import Context, RowsView
+from heltig.standard.edition import EDITION
+from heltig.verdict import Inputs, Verdict, Waiver, decide
+
+
+class RulesetName(msgspec.Struct, frozen=True):
+    """What judged: the catalogue's version and hash, and the edition of the standard it knows."""
+
+    version: str
+    hash: str
+    standard: str
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """A judged study.
+
+    Attributes:
+        key: The StudyInstanceUID or fallback key.
+        uid: None where the instances have no StudyInstanceUID.
+        snapshot: The id of the evidence.
+        evidence: The evidence, a series each.
+        verdict: The verdict.
+    """
+
+    key: str
+    uid: str | None
+    snapshot: str
+    evidence: tuple[SeriesEvidence, ...]
+    verdict: Verdict
+
+
+@cache
+def ruleset_name() -> RulesetName:
+    """The ruleset of this installation."""
+    return RulesetName(version=VERSION, hash=ruleset_hash(), standard=EDITION)
+
+
+@cache
+def _ruleset(profile_text: bytes) -> Ruleset:
+    return Ruleset(catalogue().values(), msgspec.json.decode(profile_text, type=Profile))
+
+
+def ruleset_under(profile: Profile) -> Ruleset:
+    """The catalogue under a profile; prepared once for each profile."""
+    return _ruleset(profile.text)
+
+
+def judge(
+    table: StudyTable,
+    profile: Profile,
+    *,
+    reference_date: date,
+    deidentified: bool = False,
+    archive: str = "",
+    waivers: Iterable[Waiver] = (),
+) -> Judged:
+    """Judge one arranged study.
+
+    Args:
+        table: The study.
+        profile: The profile as configured; its exceptions for this study are applied here.
+        reference_date: "Today" to the rules.
+        deidentified: The data is declared de-identified.
+        archive: The archive it was seen in, for the profile's exceptions; empty for files.
+        waivers: Those in force now.
+    """
+    context = Context(reference_date, profile.parameters, deidentified)
+    groups = RowsView(table, range(table.rows), context).groups("Modality") if profile.exceptions else ()
+    own = profile.for_study(modalities=[group.key for group in groups], archive=archive)
+    evidence = tuple(series_evidence(table))
+    snapshot = snapshot_id(table, evidence)
+    inputs = Inputs(
+        snapshot=snapshot,
+        ruleset=ruleset_hash(),
+        profile=profile.hash,
+        reference_date=reference_date,
+        facts=("deidentified",) if deidentified else (),
+    )
+    verdict = decide(evaluate(ruleset_under(own), table, context), inputs, waivers)
+    return Judged(key=table.key, uid=table.uid, snapshot=snapshot, evidence=evidence, verdict=verdict)
