@@ -86,8 +86,8 @@ def decide(evaluation: Evaluation, inputs: Inputs, waivers: Iterable[Waiver] = (
     digest = hashlib.sha256(msgspec.json.encode((inputs, in_force)))
     return Verdict(
         id=digest.hexdigest(),
-        readiness=readiness_of(findings, evaluation),
-        unwaived_readiness=readiness_of(evaluation.findings, evaluation),
+        readiness=readiness_of(findings, evaluation.not_evaluable, evaluation.errors),
+        unwaived_readiness=readiness_of(evaluation.findings, evaluation.not_evaluable, evaluation.errors),
         findings=tuple(findings),
         not_evaluable=evaluation.not_evaluable,
         errors=evaluation.errors,
@@ -95,13 +95,14 @@ def decide(evaluation: Evaluation, inputs: Inputs, waivers: Iterable[Waiver] = (
     )
 
 
-def readiness_of(findings: Iterable[Finding], evaluation: Evaluation) -> Readiness:
+def readiness_of(
+    findings: Iterable[Finding], not_evaluable: Iterable[NotEvaluable] = (), errors: Iterable[RuleError] = ()
+) -> Readiness:
     """The readiness that findings lead to, with what was not evaluable or failed to run."""
     standing = {finding.severity for finding in findings if not finding.waived}
     if "block" in standing:
         return "BLOCKED"
-    required = any(rule.required for rule in evaluation.not_evaluable)
-    if "review" in standing or required or evaluation.errors:
+    if "review" in standing or any(rule.required for rule in not_evaluable) or any(errors):
         return "NEEDS_REVIEW"
     return "READY"
 

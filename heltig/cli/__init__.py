@@ -1,0 +1,49 @@
+"""The commands of Heltig. Each lives in a module of its own, imported when it is called."""
+
+import importlib
+import sys
+
+import click
+
+from heltig import __version__
+from heltig.errors import HeltigError
+
+COMMANDS = {
+    "check": "heltig.cli.check:check",
+    "rules": "heltig.cli.rules:rules",
+}
+"""Where each command lives, in the order in which help lists them."""
+
+
+class _Commands(click.Group):
+    """A group that imports a command when it is needed: `check` must not wait for a web framework."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command = getattr(importlib.import_module(module), name)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{COMMANDS[cmd_name]} is not a command")
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="heltig")
+def heltig() -> None:
+    """Tells an imaging archive whether a study is fit to be stored, before it is stored.
+
+    Operational quality assurance of metadata; not for diagnosis.
+    """
+
+
+def main() -> None:
+    """Run the command line; errors of Heltig's own end with their exit code and one clear line."""
+    try:
+        heltig(standalone_mode=True)
+    except HeltigError as error:
+        click.echo(f"heltig: {error.detail}", err=True)
+        sys.exit(error.exit_code)

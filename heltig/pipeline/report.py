@@ -1,0 +1,88 @@
+"""What `heltig check` says, as data: the form of its JSON and the source of every other format."""
+
+from datetime import date
+
+import msgspec
+
+from heltig.pipeline.judging import Judged, RulesetName
+from heltig.rules.finding import Finding, NotEvaluable, RuleError
+from heltig.verdict import Readiness, readiness_of, worst
+
+
+class ProfileName(msgspec.Struct, frozen=True):
+    """The profile that was judged under."""
+
+    name: str
+    hash: str
+
+
+class SkippedMember(msgspec.Struct, frozen=True):
+    """A file or ZIP member that gave no instance, and why."""
+
+    path: str
+    kind: str
+    reason: str
+
+
+class CheckedInput(msgspec.Struct, frozen=True):
+    """One PATH as it was handed in: `members == instances + len(skipped)`.
+
+    Attributes:
+        path: As it was given.
+        members: Files and ZIP members found.
+        instances: Those that gave an instance.
+        skipped: The others.
+        findings: What the rules say about the package itself.
+    """
+
+    path: str
+    members: int
+    instances: int
+    skipped: tuple[SkippedMember, ...]
+    findings: tuple[Finding, ...]
+
+
+class CheckedStudy(msgspec.Struct, frozen=True, rename={"study_instance_uid": "studyInstanceUID", "not_evaluable": "notEvaluable"}):  # fmt: skip
+    """One judged study; without a StudyInstanceUID it has only its key."""
+
+    study_instance_uid: str | None
+    key: str
+    readiness: Readiness
+    snapshot: str
+    series: int
+    instances: int
+    findings: tuple[Finding, ...]
+    not_evaluable: tuple[NotEvaluable, ...]
+    errors: tuple[RuleError, ...]
+
+
+class CheckReport(msgspec.Struct, frozen=True, rename={"reference_date": "referenceDate"}):
+    """All of it; studies worst first."""
+
+    heltig: str
+    ruleset: RulesetName
+    profile: ProfileName
+    reference_date: date
+    inputs: tuple[CheckedInput, ...]
+    studies: tuple[CheckedStudy, ...]
+
+    @property
+    def readiness(self) -> Readiness:
+        """The worst verdict; what was found about the inputs themselves counts too."""
+        findings = [finding for given in self.inputs for finding in given.findings]
+        return worst([*(study.readiness for study in self.studies), readiness_of(findings)])
+
+
+def checked_study(judged: Judged) -> CheckedStudy:
+    """A judged study as the report shows it."""
+    return CheckedStudy(
+        study_instance_uid=judged.uid,
+        key=judged.key,
+        readiness=judged.verdict.readiness,
+        snapshot=judged.snapshot,
+        series=len(judged.evidence),
+        instances=sum(series.instances for series in judged.evidence),
+        findings=judged.verdict.findings,
+        not_evaluable=judged.verdict.not_evaluable,
+        errors=judged.verdict.errors,
+    )

@@ -1,0 +1,1 @@
+"""Character set: can the text be read?"""

@@ -1,0 +1,1 @@
+"""Instance: is each one there once?"""

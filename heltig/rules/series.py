@@ -1,0 +1,1 @@
+"""Series: do its instances belong together?"""

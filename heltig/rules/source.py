@@ -1,0 +1,1 @@
+"""Source and transport: did everything that should have come arrive?"""

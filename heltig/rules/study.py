@@ -1,0 +1,1 @@
+"""Study: can it be found, and is it one study?"""

@@ -1,0 +1,1 @@
+"""UID: are the identifiers well formed?"""

@@ -1,0 +1,1 @@
+"""Values: do VR, VM, length and form hold?"""
