@@ -1,0 +1,97 @@
+"""Image planes in space, from Image Position and Image Orientation (Patient), PS3.3 C.7.6.2.1.1.
+
+Positions and directions are in the patient's coordinate system (millimetres; x to the left, y to the back, z to
+the head).
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple, TypeAlias
+
+from heltig.dicom.cell import Cell
+
+Vector: TypeAlias = tuple[float, float, float]
+
+
+class Orientation(NamedTuple):
+    """The directions of an image's rows and columns.
+
+    Attributes:
+        row: Direction cosines of the first row: the way column numbers grow.
+        column: Direction cosines of the first column: the way row numbers grow.
+    """
+
+    row: Vector
+    column: Vector
+
+    @property
+    def normal(self) -> Vector:
+        """The direction slices are stacked in: row × column, of unit length.
+
+        A degenerate orientation gives the zero vector.
+        """
+        (a, b, c), (d, e, f) = self
+        return _unit((b * f - c * e, c * d - a * f, a * e - b * d))
+
+    @property
+    def length_error(self) -> float:
+        """How far the longer of the two is from unit length."""
+        return max(abs(math.hypot(*direction) - 1) for direction in self)
+
+    @property
+    def skew(self) -> float:
+        """Cosine of the angle between row and column: 0 when they are orthogonal."""
+        return dot(self.row, self.column)
+
+
+class Interval(NamedTuple):
+    """The distance between two neighbouring planes.
+
+    Attributes:
+        after: Index, in the order of positions, of the plane before it.
+        distance: Millimetres.
+    """
+
+    after: int
+    distance: float
+
+
+def position_of(cell: Cell) -> Vector | None:
+    """Image Position (Patient) as a point; None unless it is three numbers."""
+    numbers = _numbers(cell, 3)
+    return None if numbers is None else (numbers[0], numbers[1], numbers[2])
+
+
+def orientation_of(cell: Cell) -> Orientation | None:
+    """Image Orientation (Patient) as two directions; None unless it is six numbers."""
+    n = _numbers(cell, 6)
+    return None if n is None else Orientation((n[0], n[1], n[2]), (n[3], n[4], n[5]))
+
+
+def dot(a: Vector, b: Vector) -> float:
+    """The scalar product."""
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+
+
+def along(normal: Vector, positions: Sequence[Vector]) -> list[float]:
+    """Where planes stand along a direction, in millimetres."""
+    x, y, z = normal
+    return [x * a + y * b + z * c for a, b, c in positions]
+
+
+def intervals(places: Sequence[float]) -> list[Interval]:
+    """The distances between neighbouring planes, given where they stand in any order."""
+    ordered = sorted(places)
+    return [Interval(i, after - before) for i, (before, after) in enumerate(zip(ordered, ordered[1:], strict=False))]
+
+
+def _numbers(cell: Cell, count: int) -> list[float] | None:
+    numbers = [number for number in cell.numbers if number is not None]
+    return numbers if len(numbers) == len(cell.values) == count else None
+
+
+def _unit(vector: Vector) -> Vector:
+    length = math.hypot(*vector)
+    if not length or not math.isfinite(length):
+        return (0.0, 0.0, 0.0)
+    return (vector[0] / length, vector[1] / length, vector[2] / length)
