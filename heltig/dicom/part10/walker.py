@@ -1,0 +1,292 @@
+"""The walk over the elements of one data set or item.
+
+The loops of `common` take the elements that need no thought, which are nearly all. Each hands what it does
+not know back to `Walk`, which takes one element with every care and goes on.
+"""
+
+import struct
+from operator import lt
+from typing import Final, Literal, TypeAlias
+
+from heltig.dicom.cell import UNDEFINED_LENGTH, Encoding, Fault, Syntax
+from heltig.dicom.part10.common import common_explicit, common_implicit
+from heltig.dicom.part10.encoding import charset_of, encoding_of
+from heltig.dicom.part10.layout import (
+    ELEMENT_LIMIT,
+    EXPLICIT_HEADER,
+    HEADER_LIMIT,
+    ITEM_END,
+    KEPT_BYTES,
+    KEPT_NAMES,
+    KEPT_VRS,
+    LENGTH_32,
+    LONG_VRS,
+    NESTING_LIMIT,
+    PIXEL_REPRESENTATION,
+    PIXEL_TAGS,
+    SEQUENCE_END,
+    SHORT_VRS,
+    SPECIFIC_CHARACTER_SET,
+    UN,
+    is_letters,
+    tag_name,
+    tag_order,
+    vr_code,
+)
+from heltig.dicom.part10.order import group_length_faults, order_faults
+from heltig.dicom.part10.pixels import PixelValue, pixel_faults
+from heltig.dicom.part10.sequence import DamagedSequence, MoreNeeded, end_of_sequence
+from heltig.dicom.part10.window import Window
+from heltig.standard import dictionary
+
+ItemLength: TypeAlias = Literal["defined", "undefined"]
+
+END: Final = -1
+"""In place of a position: nothing more is to be read."""
+
+_FAULTS_KEPT = 32
+_HEADER_BYTES = 12
+
+
+class Walk:
+    """The elements of one data set or item as they are read.
+
+    Attributes:
+        tags: Names of the tags read so far.
+        raws: Their raw cells.
+        faults: What is wrong with the data set as a whole.
+        item_end: Where the item of undefined length that is read ends, its delimiter included.
+    """
+
+    def __init__(self, window: Window, *, encoding: Encoding, item: ItemLength | None = None) -> None:
+        self.tags: list[str] = []
+        self.raws: list[bytes] = []
+        self.faults: list[Fault] = []
+        self.item_end = END
+        self._group_lengths: list[int] = []
+        self._pixels: PixelValue | None = None
+        self._window = window
+        self._item = item
+        self._charset = encoding.charset
+        self._signed = encoding.signed
+
+    def fault(self, kind: str, detail: str) -> None:
+        """Keep a fault; a hopeless file does not fill the memory with them."""
+        if len(self.faults) < _FAULTS_KEPT:
+            self.faults.append(Fault(kind, detail))
+
+    def encoding(self, syntax: Syntax) -> Encoding:
+        """How the cells read here are to be decoded."""
+        return encoding_of(syntax, self._charset, self._signed)
+
+    def go_on(self, window: Window) -> None:
+        """Take what follows from another window."""
+        self._window = window
+
+    def check_pixels(self) -> None:
+        """Compare the length of the pixel data that ended the walk with the bytes that are there."""
+        if self._pixels is not None:
+            self.faults.extend(pixel_faults(self._window, self._pixels))
+
+    def check_order(self, syntax: Syntax) -> None:
+        """Look at the order of all elements read, and at their group lengths."""
+        tags = self.tags
+        if not all(map(lt, tags, tags[1:])):
+            self.faults.extend(order_faults(tags))
+        if self._group_lengths:
+            self.faults.extend(group_length_faults(tags, self.raws, self._group_lengths, syntax))
+
+    def elements(self, position: int, *, explicit: bool) -> None:
+        """Read to the end of the data set, or to the pixel data that ends a header."""
+        take = common_explicit if explicit else common_implicit
+        while position != END:
+            position = take(self._window.data, position, self.tags, self.raws)
+            position = self.element(position, explicit=explicit)
+            if len(self.tags) > ELEMENT_LIMIT:
+                self.fault("nesting", f"more than {ELEMENT_LIMIT} elements")
+                break
+
+    def element(self, position: int, *, explicit: bool) -> int:
+        """Read one element, whatever it is; returns the place of the next, or `END`."""
+        window = self._window
+        position = window.reach(position, _HEADER_BYTES)
+        rest = len(window.data) - position
+        if rest < 8:
+            return self._leftover(position)
+        number, vr, length = EXPLICIT_HEADER(window.data, position)
+        if number in (ITEM_END, SEQUENCE_END):
+            return self._delimiter(position, number)
+        if not explicit:
+            return self._implicit(position, number)
+        if vr in SHORT_VRS:
+            return self._value(position, number, head=8, length=length, kept=True)
+        if vr in LONG_VRS:
+            if rest < _HEADER_BYTES:
+                return self._leftover(position)
+            (length,) = LENGTH_32(window.data, position + 8)
+            kept = length <= KEPT_BYTES or vr in KEPT_VRS or (length == UNDEFINED_LENGTH and vr == UN)
+            return self._value(position, number, head=12, length=length, kept=kept)
+        if is_letters(vr):
+            return self._unknown_vr(position, number, vr=vr, length=length)
+        return self._no_vr(position, number)
+
+    def _implicit(self, position: int, number: int) -> int:
+        data = self._window.data
+        (length,) = LENGTH_32(data, position + 4)
+        if number == 0 and self.tags and not any(data[position : position + _HEADER_BYTES]):
+            return self._leftover(position)
+        kept = length <= KEPT_BYTES or _is_text_or_sequence(number, data[position + 8 : position + 12])
+        return self._value(position, number, head=8, length=length, kept=kept)
+
+    def _value(self, position: int, number: int, *, head: int, length: int, kept: bool) -> int:
+        """Add an element whose header is understood, and pass over its value."""
+        window = self._window
+        if number in PIXEL_TAGS and self._item is None:
+            self._add(number, window.data[position + 4 : position + head])
+            self._pixels = PixelValue(tag_name(number), position + head, length)
+            return END
+        kept = kept and number not in PIXEL_TAGS
+        if length == UNDEFINED_LENGTH:
+            return self._undefined(position, number, head=head, kept=kept)
+        if not kept:
+            self._add(number, window.data[position + 4 : position + head])
+            position, there = window.skip(position + head, length)
+            return position if there == length else self._cut(number, length, there)
+        position = window.reach(position, head + length)
+        end = position + head + length
+        if end > len(window.data):
+            self._add(number, window.data[position + 4 : position + head])
+            return self._cut(number, length, len(window.data) - position - head)
+        self._add(number, window.data[position + 4 : end])
+        return end
+
+    def _undefined(self, position: int, number: int, *, head: int, kept: bool) -> int:
+        """Walk a value of undefined length to its delimiter (PS3.5 7.5.1) without decoding it."""
+        window = self._window
+        explicit = head == 12
+        while True:
+            try:
+                end, depth = end_of_sequence(window.data, position + head, explicit=explicit)
+            except MoreNeeded as short:
+                before = len(window.data) - position
+                position = window.reach(position, short.size - position)
+                there = len(window.data) - position
+                if there > before:
+                    continue
+                self._add(number, window.data[position + 4 : position + head])
+                return self._cut(number, UNDEFINED_LENGTH, there - head)
+            except DamagedSequence as damage:
+                self._add(number, window.data[position + 4 : position + head])
+                place = window.base + damage.position
+                self.fault("unreadable", f"{tag_name(number)}: {damage.reason} at offset {place}")
+                return END
+            break
+        if depth > NESTING_LIMIT:
+            self.fault("nesting", f"{tag_name(number)} nests {depth} sequences, the limit is {NESTING_LIMIT}")
+            kept = False
+        self._add(number, window.data[position + 4 : end if kept else position + head])
+        return end
+
+    def _unknown_vr(self, position: int, number: int, *, vr: int, length: int) -> int:
+        """Two letters that PS3.5 does not define: the length that leads to an element is believed."""
+        window = self._window
+        place = window.base + position
+        self.fault(
+            "vr-unknown", f"{tag_name(number)} at offset {place} has VR bytes {vr & 0xFF:02X} {vr >> 8:02X}"
+        )
+        position = window.reach(position, 2 * KEPT_BYTES)
+        if length == 0 and not self._follows(position + 8, number):
+            rest = window.data[position + 8 : position + _HEADER_BYTES]
+            longer = int.from_bytes(rest, "little")
+            if len(rest) == 4 and self._follows(position + _HEADER_BYTES + longer, number):
+                return self._value(position, number, head=12, length=longer, kept=longer <= KEPT_BYTES)
+        return self._value(position, number, head=8, length=length, kept=True)
+
+    def _no_vr(self, position: int, number: int) -> int:
+        """No VR where one must be: padding, an implicit VR element, or damage."""
+        window = self._window
+        if self.tags and not any(window.data[position : position + _HEADER_BYTES]):
+            return self._leftover(position)
+        position = window.reach(position, 2 * KEPT_BYTES)
+        start = window.data[position : position + 8]
+        place = window.base + position
+        (length,) = LENGTH_32(start, 4)
+        entry = dictionary.lookup(tag_name(number))
+        if entry is None or length > KEPT_BYTES or not self._follows(position + 8 + length, number):
+            self.fault("unreadable", f"no element at offset {place}: bytes {start.hex(' ')}")
+            return END
+        self.fault("implicit-in-explicit", f"{tag_name(number)} at offset {place} has no VR")
+        end = position + 8 + length
+        self._add(number, _explicit_cell(entry.vr[:2] or "UN", window.data[position + 8 : end]))
+        return end
+
+    def _follows(self, position: int, number: int) -> bool:
+        """Whether the data end at a place, or an element of a later tag stands there."""
+        data = self._window.data
+        if position > len(data) - 8:
+            return position == len(data)
+        follower, vr, _ = EXPLICIT_HEADER(data, position)
+        if tag_order(follower) <= tag_order(number):
+            return False
+        return vr in SHORT_VRS or vr in LONG_VRS or dictionary.lookup(tag_name(follower)) is not None
+
+    def _delimiter(self, position: int, number: int) -> int:
+        """The end of the item that is read, or a delimiter that ends nothing."""
+        place = self._window.base + position
+        if self._item == "undefined" and number == ITEM_END:
+            self.item_end = place + 8
+            return END
+        self.fault("trailing", f"{tag_name(number)} at offset {place} ends nothing")
+        return position + 8
+
+    def _leftover(self, position: int) -> int:
+        """Less than an element is left, or only zeros are."""
+        window = self._window
+        left = window.data[position:]
+        place = window.base + position
+        if self._item == "undefined":
+            self.fault("truncated", "an item has no end")
+            return END
+        if left and not any(left):
+            self.fault("trailing", f"zeros from offset {place} on")
+        elif left:
+            self.fault("truncated", f"the data end inside an element's header at offset {place}")
+        return END
+
+    def _cut(self, number: int, length: int, there: int) -> int:
+        """The data end inside a value."""
+        if self._window.full:
+            self.fault(
+                "unreadable", f"{tag_name(number)} passes the {HEADER_LIMIT} bytes that are read of a header"
+            )
+        elif length == UNDEFINED_LENGTH:
+            self.fault("truncated", f"{tag_name(number)} has no end, {there} bytes are there")
+        else:
+            self.fault("truncated", f"{tag_name(number)} declares {length} bytes, {there} are there")
+        return END
+
+    def _add(self, number: int, raw: bytes) -> None:
+        self.tags.append(tag_name(number))
+        self.raws.append(raw)
+        if number == SPECIFIC_CHARACTER_SET:
+            self._charset = charset_of(raw[4:])
+        elif number >> 16 == 0:
+            self._group_lengths.append(len(self.tags) - 1)
+        elif number == PIXEL_REPRESENTATION:
+            self._signed = raw[4:6] == b"\x01\x00"
+
+
+def _explicit_cell(vr: str, value: bytes) -> bytes:
+    """The raw cell of an element that was written without its VR."""
+    name = vr.encode("ascii")
+    if vr_code(vr) in LONG_VRS:
+        return struct.pack("<2sHI", name, 0, len(value)) + value
+    return struct.pack("<2sH", name, len(value)) + value
+
+
+def _is_text_or_sequence(number: int, start: bytes) -> bool:
+    """Whether a long implicit VR value is kept: it starts with an item, or the dictionary calls it text."""
+    if start in (b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"):
+        return True
+    entry = dictionary.lookup(tag_name(number))
+    return entry is not None and entry.vr in KEPT_NAMES
