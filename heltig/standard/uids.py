@@ -121,6 +121,11 @@ def lookup(uid: str) -> UidEntry | None:
     return _by_uid().get(uid)
 
 
+def entries() -> tuple[UidEntry, ...]:
+    """Return the whole registry, in the order of the UIDs' components."""
+    return tuple(_by_uid().values())
+
+
 def is_storage_sop_class(uid: str) -> bool:
     """Tell whether a UID is a SOP Class of composite objects that an archive stores, retired ones too."""
     entry = lookup(uid)

@@ -3,10 +3,14 @@
 import argparse
 import sys
 
-from heltig.standard.build import dictionary
+from heltig.standard.build import dictionary, sop_classes
 from heltig.standard.edition import TABLES
 
-COMPILERS = {"dictionary": dictionary.dictionary, "uids": dictionary.uids}
+COMPILERS = {
+    "dictionary": dictionary.dictionary,
+    "uids": dictionary.uids,
+    "sop_classes": sop_classes.sop_classes,  # reads the UID registry compiled before it
+}
 
 
 def main(arguments: list[str] | None = None) -> int:

