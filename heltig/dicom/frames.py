@@ -1,7 +1,7 @@
 """Frames as rows: the shared functional groups of an enhanced object merged with each frame's own.
 
-A rule about planes wants one row an image plane, whether it is an instance or a frame of one. An attribute of a
-functional group stands in a macro: a sequence of one item in the Shared or the Per-Frame Functional Groups
+A rule about planes wants one row an image plane, whether it is an instance or a frame of one. An attribute of
+a functional group stands in a macro: a sequence of one item in the Shared or the Per-Frame Functional Groups
 Sequence (PS3.3 C.7.6.16). The frame's own macro wins; in an object without functional groups the attribute of
 the data set itself is taken.
 """

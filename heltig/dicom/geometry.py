@@ -1,11 +1,12 @@
 """Image planes in space, from Image Position and Image Orientation (Patient), PS3.3 C.7.6.2.1.1.
 
-Positions and directions are in the patient's coordinate system (millimetres; x to the left, y to the back, z to
-the head).
+Positions and directions are in the patient's coordinate system (millimetres; x to the left, y to the back, z
+to the head).
 """
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple, TypeAlias
 
 from heltig.dicom.cell import Cell
@@ -82,7 +83,7 @@ def along(normal: Vector, positions: Sequence[Vector]) -> list[float]:
 def intervals(places: Sequence[float]) -> list[Interval]:
     """The distances between neighbouring planes, given where they stand in any order."""
     ordered = sorted(places)
-    return [Interval(i, after - before) for i, (before, after) in enumerate(zip(ordered, ordered[1:], strict=False))]
+    return [Interval(i, after - before) for i, (before, after) in enumerate(pairwise(ordered))]
 
 
 def _numbers(cell: Cell, count: int) -> list[float] | None:

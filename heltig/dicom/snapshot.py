@@ -1,8 +1,8 @@
 """A study's evidence as bytes: what is stored, what its id is made of, and how it is read back.
 
-A snapshot is written a series at a time, so that late instances do not copy the rest of the study. The bytes of
-a series depend on its instances alone, not on the order or the process in which they were read: rows stand in
-their final order, columns by tag, and cells are numbered by their first row.
+A snapshot is written a series at a time, so that late instances do not copy the rest of the study. The bytes
+of a series depend on its instances alone, not on the order or the process in which they were read: rows stand
+in their final order, columns by tag, and cells are numbered by their first row.
 """
 
 import hashlib
@@ -60,12 +60,17 @@ def series_evidence(table: StudyTable) -> list[SeriesEvidence]:
 def snapshot_id(table: StudyTable, evidence: Iterable[SeriesEvidence]) -> str:
     """The id of a snapshot: SHA-256 over its series and its source facts, 64 hex digits."""
     digests = sorted((series.key, series.digest) for series in evidence)
-    return hashlib.sha256(msgspec.msgpack.encode((table.key, digests, source_facts(table.source)))).hexdigest()
+    return hashlib.sha256(
+        msgspec.msgpack.encode((table.key, digests, source_facts(table.source)))
+    ).hexdigest()
 
 
 def source_facts(source: Source) -> bytes:
     """The source facts in their one form, as they are stored beside the series."""
-    rows = [[(d.tags, [bytes(raw) for raw in d.raws]) for d in part] for part in (source.study_rows, source.series_rows)]
+    rows = [
+        [(d.tags, [bytes(raw) for raw in d.raws]) for d in part]
+        for part in (source.study_rows, source.series_rows)
+    ]
     return msgspec.msgpack.encode((sorted(source.shows), source.asked_for, *rows, source.failures))
 
 
@@ -84,7 +89,9 @@ def read_snapshot(key: str, uid: str | None, source: Source, contents: Sequence[
 
 def _series(table: StudyTable, series: SeriesRows) -> _Series:
     used: dict[Encoding, int] = {}
-    columns = [c for tag in sorted(table.columns) if (c := _column(table, tag, series.rows, used)) is not None]
+    columns = [
+        c for tag in sorted(table.columns) if (c := _column(table, tag, series.rows, used)) is not None
+    ]
     start, stop = series.rows.start, series.rows.stop
     faults = {row - start: found for row, found in sorted(table.faults.items()) if start <= row < stop}
     return _Series(series.key, len(series.rows), list(used), columns, faults)

@@ -1,7 +1,7 @@
 """One study's table: rows in the order of series and SOP Instance UID, with where each came from.
 
-Instances without a Study, Series or SOP Instance UID stand under a fallback key made of what they do have. Such
-a key starts with `no-uid-`, so that nobody takes it for a UID.
+Instances without a Study, Series or SOP Instance UID stand under a fallback key made of what they do have.
+Such a key starts with `no-uid-`, so that nobody takes it for a UID.
 """
 
 import hashlib

@@ -1,9 +1,10 @@
 """A study as a table of distinct raw cells: one row an instance, one column an attribute.
 
-Rows arrive as tags and raw cells in any order, from DICOM JSON and Part 10 headers alike. They wait in batches of
-one shape (the same tags in the same order, the same encoding); a batch is transposed and appended column by
-column, so that a column in which nothing changes costs one comparison a row and is stored once. `arrange()` puts
-the rows into their final order: from then on the table is the same whatever the order of arrival.
+Rows arrive as tags and raw cells in any order, from DICOM JSON and Part 10 headers alike. They wait in
+batches of one shape (the same tags in the same order, the same encoding); a batch is transposed and appended
+column by column, so that a column in which nothing changes costs one comparison a row and is stored once.
+`arrange()` puts the rows into their final order: from then on the table is the same whatever the order of
+arrival.
 
 A cell is decoded when a rule asks for it, once for each distinct raw cell.
 """
@@ -29,8 +30,8 @@ MEMO_CELLS = 4096
 def private_key(tag: str, creator: str) -> str:
     """The column key of a private element: group, low byte and creator, whatever block was reserved.
 
-    PS3.5 7.8.1: the block number is chosen by the writer, so `(0029,1010)` of one instance and `(0029,1110)` of
-    the next are the same attribute if both blocks belong to one creator.
+    PS3.5 7.8.1: the block number is chosen by the writer, so `(0029,1010)` of one instance and `(0029,1110)`
+    of the next are the same attribute if both blocks belong to one creator.
 
     >>> private_key("00291010", "SIEMENS CSA HEADER")
     '0029xx10 SIEMENS CSA HEADER'
@@ -121,9 +122,7 @@ class Column:
         for start, run in runs:
             if isinstance(run, _Same):
                 run = [run.code] * len(run)
-            codes[start : start + len(run)] = (
-                bytes(run) if isinstance(codes, bytearray) else array("I", run)
-            )
+            codes[start : start + len(run)] = bytes(run) if isinstance(codes, bytearray) else array("I", run)
         self.codes = codes
 
     def permute(self, order: Sequence[int]) -> None:
@@ -165,8 +164,8 @@ class Table:
     """Columns of raw cells over rows that are data sets: the instances of a study, the items of a sequence.
 
     Attributes:
-        columns: By column tag. Each row has at most one cell in a column: of an element that stands twice in a
-            data set the first is taken (the reader keeps a fault).
+        columns: By column tag. Each row has at most one cell in a column: of an element that stands twice in
+            a data set the first is taken (the reader keeps a fault).
         encodings: The encodings that cells refer to.
         rows: Number of rows.
     """

@@ -42,7 +42,8 @@ class CheckedInput(msgspec.Struct, frozen=True):
     findings: tuple[Finding, ...]
 
 
-class CheckedStudy(msgspec.Struct, frozen=True, rename={"study_instance_uid": "studyInstanceUID", "not_evaluable": "notEvaluable"}):  # fmt: skip
+class CheckedStudy(msgspec.Struct, frozen=True, rename={"study_instance_uid": "studyInstanceUID",
+    "not_evaluable": "notEvaluable"}):  # fmt: skip
     """One judged study; without a StudyInstanceUID it has only its key."""
 
     study_instance_uid: str | None

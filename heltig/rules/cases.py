@@ -10,13 +10,13 @@ A case is a mapping (in the project's tests a YAML file a rule, `tests/rules/ID.
     findings:                           # with `fail`: all of them, each with what is worth saying
       - {observed: X, count: 1, tags: ["00100040"]}
 
-An instance has Study, Series and SOP Instance UIDs of its own unless the case gives them; `null` takes one away.
-A value may be text, a number, a list of them, a list of mappings (a sequence), or the element itself:
-`{vr: DS, Value: [1]}` as DICOM JSON, `{vr: LO, bytes: "4D FC"}` as the bytes of a Part 10 element. Beside `study`
-a case may have `syntax` (`json`, `explicit`, `implicit`), `shows` (what the source can show, all by default),
-`asked_for`, `query` and `series_query` (QIDO-RS rows, as instances), `failures` and, in an instance, `faults`
-(lists of kind and detail), `package` (lists of kind, origin, detail), `reference_date`, `parameters` and
-`deidentified`.
+An instance has Study, Series and SOP Instance UIDs of its own unless the case gives them; `null` takes one
+away. A value may be text, a number, a list of them, a list of mappings (a sequence), or the element itself:
+`{vr: DS, Value: [1]}` as DICOM JSON, `{vr: LO, bytes: "4D FC"}` as the bytes of a Part 10 element. Beside
+`study` a case may have `syntax` (`json`, `explicit`, `implicit`), `shows` (what the source can show, all by
+default), `asked_for`, `query` and `series_query` (QIDO-RS rows, as instances), `failures` and, in an
+instance, `faults` (lists of kind and detail), `package` (lists of kind, origin, detail), `reference_date`,
+`parameters` and `deidentified`.
 """
 
 import struct
@@ -58,7 +58,9 @@ def try_case(rule: Rule, case: Mapping[str, Any]) -> list[str]:
     expected = case.get("findings", [])
     problems = [f"no finding like {e}" for e in expected if not any(_like(f, e) for f in evaluation.findings)]
     if len(evaluation.findings) != len(expected) or problems:
-        problems.extend(f"found {f.tags} {f.observed!r} ({f.count}): {f.message}" for f in evaluation.findings)
+        problems.extend(
+            f"found {f.tags} {f.observed!r} ({f.count}): {f.message}" for f in evaluation.findings
+        )
     return problems
 
 

@@ -40,7 +40,9 @@ def catalogue() -> dict[str, Rule]:
     for module in [*modules, *_of_the_site()]:
         for found in rules_of(module):
             if rules.setdefault(found.id, found) is not found:
-                raise ConfigurationError(f"two rules are called {found.id}: the second is in {module.__name__}")
+                raise ConfigurationError(
+                    f"two rules are called {found.id}: the second is in {module.__name__}"
+                )
     return rules
 
 
@@ -62,7 +64,8 @@ def _of_the_site() -> list[ModuleType]:
             module = point.load()
         except Exception as error:
             raise ConfigurationError(
-                f"the rules of entry point {point.name} ({point.value}) cannot be loaded: {type(error).__name__}"
+                f"the rules of entry point {point.name} ({point.value}) cannot be loaded: "
+                f"{type(error).__name__}"
             ) from error
         modules.append(module)
     return modules
@@ -72,11 +75,17 @@ def _of_the_site() -> list[ModuleType]:
 def ruleset_hash() -> str:
     """SHA-256 over everything a verdict depends on beside its input, 64 hex digits.
 
-    The bytes of the rules, the readers, the standard's tables and the verdict logic, a site's own rules with them.
+    The bytes of the rules, the readers, the standard's tables and the verdict logic, a site's own rules with
+    them.
     """
     digest = hashlib.sha256()
     root = files("heltig")
-    parts = [*_sources(root / "rules"), *_sources(root / "dicom"), *_sources(root / "standard"), root / "verdict.py"]
+    parts = [
+        *_sources(root / "rules"),
+        *_sources(root / "dicom"),
+        *_sources(root / "standard"),
+        root / "verdict.py",
+    ]
     for part in parts:
         digest.update(part.name.encode() + b"\0" + hashlib.sha256(part.read_bytes()).digest())
     for module in _of_the_site():

@@ -22,8 +22,8 @@ def conflict(
 ) -> Iterator[Hit]:
     """A hit when an attribute has more than one value; instances without a value do not count.
 
-    The hit names every value with its number of instances, and the instances that differ from the most frequent
-    value.
+    The hit names every value with its number of instances, and the instances that differ from the most
+    frequent value.
 
     Args:
         view: The series or study.

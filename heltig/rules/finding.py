@@ -17,7 +17,8 @@ class Finding(msgspec.Struct, frozen=True, rename="camel"):
         severity: As the profile has it.
         level: What the rule looks at.
         message: One sentence.
-        tags: The attributes: eight hex digits each, joined by `/` from a sequence down to its item's attribute.
+        tags: The attributes: eight hex digits each, joined by `/` from a sequence down to its item's
+            attribute.
         observed: What is there.
         expected: What should be there.
         count: Number of instances concerned.

@@ -20,8 +20,8 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     placeholder_patient_ids: tuple[str, ...] = (
         "0", "00", "000", "0000", "00000", "000000", "1", "123", "1234", "12345", "123456", "UNKNOWN", "NONE",
-        "NULL", "N/A", "NA", "TEST", "ANON", "ANONYMOUS", "ANONYMIZED", "PATIENT", "NOID", "NO ID", "XXX", "XXXX",
-        "TBD", "DUMMY", "UNDEFINED",
+        "NULL", "N/A", "NA", "TEST", "ANON", "ANONYMOUS", "ANONYMIZED", "PATIENT", "NOID", "NO ID", "XXX",
+        "XXXX", "TBD", "DUMMY", "UNDEFINED",
     )  # fmt: skip
     earliest_study_year: int = 1980
     future_days: int = 1

@@ -16,8 +16,8 @@ A profile is a TOML file:
     modalities = ["MG"]
     required = ["SER-LATERALITY"]
 
-A `[[for]]` table changes the profile for the studies it names: those of the given archives that hold a series of
-one of the given modalities; either list may be left out.
+A `[[for]]` table changes the profile for the studies it names: those of the given archives that hold a series
+of one of the given modalities; either list may be left out.
 """
 
 import hashlib

@@ -2,7 +2,7 @@
 
 A rule is written as a function with a decorator. Its docstring is its manual, under fixed headings:
 
-    @rule("PAT-SEX-ENUM", level="instance", severity="review", reads=("PatientSex",), reference="PS3.3 C.7.1.1")
+    @rule("PAT-SEX-ENUM", level="instance", severity="review", reads=("PatientSex",))
     def sex_enumerated(at: Values) -> Iterator[Hit]:
         '''PatientSex is not M, F or O.
 
@@ -91,12 +91,13 @@ def rule(
 
     Args:
         id: Its public name: upper-case words joined by hyphens, family first. Never reused.
-        level: What the function gets: `value` one distinct value (`Place`), `instance` one distinct combination
-            of the values it reads (`Values`), `series` a `SeriesView`, `study` a `StudyView`, `input` a
-            `PackageView` (a file, folder or ZIP as it was handed in).
+        level: What the function gets: `value` one distinct value (`Place`), `instance` one distinct
+            combination of the values it reads (`Values`), `series` a `SeriesView`, `study` a `StudyView`,
+            `input` a `PackageView` (a file, folder or ZIP as it was handed in).
         severity: The default: `block`, `review` or `note`.
         reads: Keywords of the attributes it reads. A value rule runs on these attributes at any depth; an
-            instance, series or study rule does not apply where all of them are absent, unless `when` says more.
+            instance, series or study rule does not apply where all of them are absent, unless `when` says
+            more.
         vrs: A value rule on every attribute of these VRs at any depth, instead of `reads`.
         needs: What the source must be able to show (`heltig.dicom.source.SHOWS`), else *not evaluable*.
         when: When it applies, given what the function gets.

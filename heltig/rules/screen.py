@@ -1,8 +1,9 @@
 """Screens: what a raw cell looks like when no value rule on its VR can object to it.
 
-Most values are plainly right. A screen is a regular expression over the raw cell that only such values match: the
-right VR, the right number of values, every value well within its form. A cell that matches is not decoded for the
-value rules that hold for a whole VR; every other cell goes the long way. A screen may be too strict, never too
+Most values are plainly right. A screen is a regular expression over the raw cell that only such values match:
+the right VR, the right number of values, every value well within its form. A cell that matches is not decoded
+for the value rules that hold for a whole VR; every other cell goes the long way. A screen may be too strict,
+never too
 lenient: a property test holds every screen against all these rules.
 """
 

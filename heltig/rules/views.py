@@ -99,7 +99,9 @@ class RowsView:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def groups(self, keyword: str, key: Callable[[Cell], str] = lambda cell: cell.shown.strip()) -> list[Group]:
+    def groups(
+        self, keyword: str, key: Callable[[Cell], str] = lambda cell: cell.shown.strip()
+    ) -> list[Group]:
         """The rows grouped by the value of an attribute, the most frequent value first.
 
         Rows where the attribute is absent or empty are one group of key `""`.
