@@ -15,7 +15,7 @@
     └── ArchiveError                   a remote archive
         ├── ArchiveUnavailableError    no connection, no answer, or "not now"
         │   └── ArchiveRateLimitedError
-        ├── ArchiveAccessError         it refuses our credentials
+        ├── ArchiveAccessError         it refuses us, or we cannot trust it
         ├── ArchiveNotFoundError       it does not have what we asked for
         └── ArchiveAnswerError         it answers what DICOMweb does not allow
             └── ArchiveAnswerTooLargeError
@@ -170,10 +170,10 @@ class ArchiveRateLimitedError(ArchiveUnavailableError):
 
 
 class ArchiveAccessError(ArchiveError):
-    """The archive refuses our credentials (401) or what we want with them (403)."""
+    """The archive refuses our credentials (401), or what we want with them (403), or TLS refuses."""
 
     problem_type = "/problems/archive-access"
-    title = "Archive refuses access"
+    title = "No access to the archive"
 
 
 class ArchiveNotFoundError(ArchiveError):

@@ -1,0 +1,127 @@
+"""What an archive's answer says: its status as an error, when to ask again, its body decompressed."""
+
+import zlib
+from collections.abc import Iterator, Mapping
+from email.utils import parsedate_to_datetime
+
+import msgspec
+
+from heltig.errors import (
+    ArchiveAccessError,
+    ArchiveAnswerError,
+    ArchiveError,
+    ArchiveNotFoundError,
+    ArchiveRateLimitedError,
+    ArchiveUnavailableError,
+)
+
+# The most that one step of decompression hands out: a kilobyte of gzip may hold a megabyte.
+PIECE_BYTES = 1024 * 1024
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True):
+    """The head of an answer.
+
+    Attributes:
+        status: 200, 204 …
+        headers: By name, in upper or lower case.
+        place: What was asked, for messages: the URL without its query.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    place: str
+
+    @property
+    def media_type(self) -> str:
+        """Lower case, without parameters; empty where the archive does not say."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds from Retry-After (RFC 9110, 10.2.3); a date counts from the answer's own Date."""
+        given = self.headers.get("retry-after", "").strip()
+        if given.isascii() and given.isdigit():
+            return float(given)
+        try:
+            then, now = (parsedate_to_datetime(text) for text in (given, self.headers.get("date", "")))
+            return max(0.0, (then - now).total_seconds())
+        except (ValueError, TypeError):  # no date, or only one of the two has a time zone
+            return None
+
+    def error(self) -> ArchiveError:
+        """What a status other than 2xx means."""
+        text = f"{self.place}: the archive answers {self.status}"
+        match self.status:
+            case 401 | 403:
+                return ArchiveAccessError(f"{text}. Check its credentials and what they allow.")
+            case 404 | 410:
+                return ArchiveNotFoundError(f"{text}: it does not have this, or not at this address.")
+            case 429:
+                return ArchiveRateLimitedError(f"{text}: we ask too often.", retry_after=self.retry_after)
+            case 408 | 502 | 503 | 504:
+                return ArchiveUnavailableError(f"{text}: not now.", retry_after=self.retry_after)
+            case 301 | 302 | 303 | 307 | 308:
+                advice = "a redirect. Give the address that it leads to as the archive's"
+                return ArchiveAnswerError(f"{text}, {advice}.", answer_status=self.status)
+            case _:
+                return ArchiveAnswerError(f"{text}.", answer_status=self.status)
+
+
+class Decompression:
+    """Turns received bytes into pieces of the body, each of limited size.
+
+    Not left to the HTTP library, which inflates whatever comes in one go, in any coding and any number of
+    layers: a few kilobytes might become gigabytes before anybody could count them.
+
+    Raises:
+        ArchiveAnswerError: The answer has a coding that we did not ask for.
+    """
+
+    def __init__(self, head: Head) -> None:
+        self._place = head.place
+        coding = head.headers.get("content-encoding", "identity").strip().lower()
+        if coding not in ("identity", "gzip", "x-gzip"):
+            raise ArchiveAnswerError(f"{head.place}: the answer is neither plain nor in gzip, as we asked.")
+        self._is_gzip = coding != "identity"
+        self._inflater = _gzip_inflater()
+        self._has_begun = False
+
+    def feed(self, received: bytes) -> Iterator[bytes]:
+        """Yields the pieces that these bytes complete.
+
+        Raises:
+            ArchiveAnswerError: They are not what they say they are.
+        """
+        self._has_begun = True
+        if not self._is_gzip:
+            yield received
+            return
+        is_drained = False
+        while received or not is_drained:
+            if self._inflater.eof:
+                if not received:
+                    return
+                self._inflater = _gzip_inflater()  # streams may follow one another (RFC 1952, 2.2)
+            try:
+                piece = self._inflater.decompress(received, PIECE_BYTES)
+            except zlib.error as wrong:
+                raise ArchiveAnswerError(f"{self._place}: the answer says it is gzip, and is not.") from wrong
+            if piece:
+                yield piece
+            # All input may be taken in while output still waits for room.
+            is_drained = len(piece) < PIECE_BYTES
+            received = self._inflater.unused_data if self._inflater.eof else self._inflater.unconsumed_tail
+
+    def close(self) -> None:
+        """Says that nothing more comes.
+
+        Raises:
+            ArchiveUnavailableError: More should have come.
+        """
+        if self._is_gzip and self._has_begun and not self._inflater.eof:
+            raise ArchiveUnavailableError(f"{self._place}: the answer breaks off inside its gzip stream.")
+
+
+def _gzip_inflater() -> "zlib._Decompress":
+    return zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)

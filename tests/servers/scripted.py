@@ -1,0 +1,52 @@
+"""A loopback server that answers with the next bytes of a script: for what real archives rarely do."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+#: In a script: the connection is closed without an answer.
+HANG_UP = b""
+
+
+def answer(
+    body: bytes = b"", *, status: int = 200, headers: dict[str, str] | None = None, length: int | None = None
+) -> bytes:
+    """One HTTP answer. `length` is the Content-Length where it is not the body's."""
+    given = {"Content-Length": str(len(body) if length is None else length), **(headers or {})}
+    lines = [f"HTTP/1.1 {status} -", *(f"{name}: {value}" for name, value in given.items()), "", ""]
+    return "\r\n".join(lines).encode("latin-1") + body
+
+
+@dataclass
+class ScriptedServer:
+    """A running one.
+
+    Attributes:
+        root: Its address.
+        requests: The heads of the requests it has got, as text.
+    """
+
+    root: str
+    requests: list[str] = field(default_factory=list)
+
+
+@asynccontextmanager
+async def scripted_server(
+    script: Sequence[bytes], *, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[ScriptedServer]:
+    """Runs a server that closes the connection after each answer; past the end of its script it hangs up."""
+    left = list(script)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        running.requests.append((await reader.readuntil(b"\r\n\r\n")).decode("latin-1"))
+        writer.write(left.pop(0) if left else HANG_UP)
+        writer.close()
+        await writer.wait_closed()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+    port = server.sockets[0].getsockname()[1]
+    running = ScriptedServer(root=f"{'https' if tls else 'http'}://127.0.0.1:{port}/dicom-web")
+    async with server:
+        yield running

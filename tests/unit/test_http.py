@@ -1,0 +1,488 @@
+"""The HTTP client against a real server on loopback: limits, retries, authentication, what errors may say."""
+
+import base64
+import gzip
+import ipaddress
+import logging
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from hypothesis import given
+from hypothesis import strategies as st
+from servers.scripted import HANG_UP, answer, scripted_server
+
+from heltig import __version__, http
+from heltig.errors import (
+    ArchiveAccessError,
+    ArchiveAnswerError,
+    ArchiveAnswerTooLargeError,
+    ArchiveError,
+    ArchiveNotFoundError,
+    ArchiveRateLimitedError,
+    ArchiveUnavailableError,
+    ConfigurationError,
+    UsageError,
+)
+from heltig.http_answer import PIECE_BYTES, Decompression, Head
+from heltig.retry import Retry
+from heltig.secret import read_secret
+
+JSON = "application/dicom+json"
+GZIP = {"Content-Encoding": "gzip"}
+
+
+@dataclass
+class Time:
+    """A clock that only moves when somebody sleeps, and remembers for how long."""
+
+    now: float = 0.0
+    sleeps: list[float] = field(default_factory=list)
+    limits: list[float] = field(default_factory=list)
+    seconds_a_look: float = 0.0
+
+    def clock(self) -> float:
+        self.now += self.seconds_a_look
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.sleeps.append(seconds)
+        self.now += seconds
+
+    def longest(self, low: float, high: float) -> float:
+        self.limits.append(high)
+        return high
+
+    def retry(self) -> Retry:
+        return Retry(clock=self.clock, sleep=self.sleep, jitter=self.longest)
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+async def fetch(
+    script: list[bytes], *, time: Time, path: str = "studies", max_bytes: int = 1000
+) -> tuple[Head, bytes]:
+    async with scripted_server(script) as server, http.client(server.root) as client:
+        return await http.get(client, path, accept=JSON, max_bytes=max_bytes, retry=time.retry())
+
+
+async def refusal(script: list[bytes], *, time: Time, max_bytes: int = 1000) -> ArchiveError:
+    with pytest.raises(ArchiveError) as refused:
+        await fetch(script, time=time, path="studies?PatientName=Doe^Jane", max_bytes=max_bytes)
+    assert "Doe" not in str(refused.value)
+    assert "/dicom-web/studies: " in refused.value.detail
+    return refused.value
+
+
+async def test_a_good_answer_comes_with_its_head(time: Time) -> None:
+    head, body = await fetch(
+        [answer(b"[]", headers={"Content-Type": "Application/DICOM+json; charset=utf-8"})], time=time
+    )
+    assert (head.status, head.media_type, body) == (200, JSON, b"[]")
+    assert time.sleeps == []
+
+
+async def test_a_request_says_who_we_are_and_leaves_a_query_as_it_is() -> None:
+    async with scripted_server([answer(b"[]")]) as server, http.client(server.root + "/") as client:
+        await http.get(client, "studies?PatientName=D*,E-%20", accept=JSON, max_bytes=10)
+    request = server.requests[0]
+    assert request.startswith("GET /dicom-web/studies?PatientName=D*,E-%20 HTTP/1.1\r\n")
+    headers = {line.lower() for line in request.splitlines()[1:]}
+    assert {f"user-agent: heltig/{__version__}", f"accept: {JSON}", "accept-encoding: gzip"} <= headers
+    assert not any(line.startswith("authorization") for line in headers)
+
+
+@pytest.mark.parametrize("status", [408, 429, 502, 503, 504])
+async def test_not_now_is_asked_again_with_growing_random_delays(status: int, time: Time) -> None:
+    _, body = await fetch([answer(status=status)] * 3 + [answer(b"late")], time=time)
+    assert body == b"late"
+    assert time.limits == time.sleeps == [0.5, 1.0, 2.0]
+
+
+async def test_after_four_attempts_the_last_error_stands(time: Time) -> None:
+    error = await refusal([answer(status=503)] * 4 + [answer(b"too late")], time=time)
+    assert type(error) is ArchiveUnavailableError
+    assert len(time.sleeps) == 3
+
+
+async def test_a_connection_that_breaks_is_asked_again(time: Time) -> None:
+    cut = answer(b"[1, ", length=10)
+    _, body = await fetch([HANG_UP, cut, b"SSH-2.0-no\r\n\r\n", answer(b"[1, 2]")], time=time)
+    assert body == b"[1, 2]"
+
+
+async def test_no_further_attempt_starts_after_the_budget(time: Time) -> None:
+    time.seconds_a_look = 25.0
+    await refusal([answer(status=502)] * 4, time=time)
+    assert len(time.sleeps) == 2
+
+
+async def test_retry_after_wins_over_delay_and_budget(time: Time) -> None:
+    script = [answer(status=429, headers={"Retry-After": "120"}), answer(status=503), answer(b"now")]
+    _, body = await fetch(script, time=time)
+    assert body == b"now"
+    assert time.sleeps == [120.0, 1.0]
+
+
+async def test_retry_after_has_a_cap_and_is_told_in_the_end(time: Time) -> None:
+    error = await refusal([answer(status=429, headers={"Retry-After": "86400"})] * 4, time=time)
+    assert isinstance(error, ArchiveRateLimitedError)
+    assert error.retry_after == 86400.0
+    assert time.sleeps == [300.0] * 3
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"retry-after": "0"}, 0.0),
+        (
+            {"retry-after": "Wed, 21 Oct 2026 07:28:30 GMT", "date": "Wed, 21 Oct 2026 07:28:00 GMT"},
+            30.0,
+        ),
+        (
+            {"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT", "date": "Wed, 21 Oct 2026 07:28:30 GMT"},
+            0.0,
+        ),
+        ({"retry-after": "Wed, 21 Oct 2026 07:28:30 GMT"}, None),
+        ({"retry-after": "Wed, 21 Oct 2026 07:28:30", "date": "Wed, 21 Oct 2026 07:28:00 GMT"}, None),
+        ({"retry-after": "soon", "date": "Wed, 21 Oct 2026 07:28:30 GMT"}, None),
+        ({"retry-after": "-5"}, None),
+        ({"retry-after": "²"}, None),
+        ({}, None),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(headers: dict[str, str], expected: float | None) -> None:
+    assert Head(status=503, headers=headers, place="").retry_after == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, ArchiveAnswerError),
+        (401, ArchiveAccessError),
+        (403, ArchiveAccessError),
+        (404, ArchiveNotFoundError),
+        (406, ArchiveAnswerError),
+        (409, ArchiveAnswerError),
+        (410, ArchiveNotFoundError),
+        (413, ArchiveAnswerError),
+        (415, ArchiveAnswerError),
+        (500, ArchiveAnswerError),
+    ],
+)
+async def test_what_will_not_get_better_is_asked_once(
+    status: int, kind: type[ArchiveError], time: Time
+) -> None:
+    error = await refusal([answer(status=status)], time=time)
+    assert type(error) is kind
+    assert str(status) in error.detail
+    assert not isinstance(error, ArchiveAnswerError) or error.answer_status == status
+    assert time.sleeps == []
+
+
+async def test_a_redirect_is_not_followed(time: Time) -> None:
+    error = await refusal([answer(status=302, headers={"Location": "/login"}), answer(b"x")], time=time)
+    assert isinstance(error, ArchiveAnswerError)
+    assert error.answer_status == 302
+    assert "redirect" in error.detail
+
+
+async def test_nothing_outside_the_archive_is_asked(time: Time) -> None:
+    async with scripted_server([]) as other:
+        with pytest.raises(ArchiveAnswerError, match="not asked"):
+            await fetch([], time=time, path=f"{other.root}/studies/1/metadata?name=x")
+        assert other.requests == []
+
+
+async def test_what_is_no_path_is_refused(time: Time) -> None:
+    with pytest.raises(UsageError):
+        await fetch([], time=time, path="studies/1\n2")
+
+
+async def test_gzip_is_unpacked(time: Time) -> None:
+    body = b"x" * 900
+    packed = gzip.compress(body[:400]) + gzip.compress(body[400:])
+    assert (await fetch([answer(packed, headers=GZIP)], time=time))[1] == body
+
+
+async def test_an_empty_answer_may_call_itself_gzip(time: Time) -> None:
+    head, body = await fetch([answer(status=204, headers=GZIP)], time=time)
+    assert (head.status, body) == (204, b"")
+
+
+@pytest.mark.parametrize("headers", [{}, GZIP])
+async def test_the_limit_counts_unpacked_bytes(headers: dict[str, str], time: Time) -> None:
+    pack: Callable[[bytes], bytes] = gzip.compress if headers else bytes
+    assert len((await fetch([answer(pack(b"x" * 1000), headers=headers)], time=time))[1]) == 1000
+    error = await refusal([answer(pack(b"x" * 1001), headers=headers)], time=time)
+    assert isinstance(error, ArchiveAnswerTooLargeError)
+    assert "1000 bytes" in error.detail
+
+
+@pytest.mark.parametrize("coding", ["br", "zstd", "gzip, gzip", "deflate"])
+async def test_a_coding_that_we_did_not_ask_for_is_refused(coding: str, time: Time) -> None:
+    error = await refusal([answer(b"x", headers={"Content-Encoding": coding})], time=time)
+    assert type(error) is ArchiveAnswerError
+
+
+async def test_gzip_that_is_none_is_refused_and_gzip_that_breaks_off_is_asked_again(time: Time) -> None:
+    error = await refusal([answer(b"[]", headers=GZIP)], time=time)
+    assert "says it is gzip" in error.detail
+    packed = gzip.compress(b"whole")
+    _, body = await fetch([answer(packed[:-4], headers=GZIP), answer(packed, headers=GZIP)], time=time)
+    assert body == b"whole"
+
+
+@given(
+    body=st.binary(max_size=300).map(lambda some: some * 20_000),
+    step=st.integers(1, 5000),
+)
+def test_pieces_are_small_and_make_up_the_body(body: bytes, step: int) -> None:
+    packed = gzip.compress(body, 1)
+    decompression = Decompression(Head(status=200, headers={"content-encoding": "gzip"}, place=""))
+    pieces = [
+        piece
+        for start in range(0, len(packed), step)
+        for piece in decompression.feed(packed[start : start + step])
+    ]
+    decompression.close()
+    assert b"".join(pieces) == body
+    assert all(len(piece) <= PIECE_BYTES for piece in pieces)
+
+
+async def test_an_archive_that_drips_is_not_waited_for(time: Time) -> None:
+    time.seconds_a_look = 31.0
+    error = await refusal([answer(b"drip")], time=time)
+    assert isinstance(error, ArchiveUnavailableError)
+    assert "bytes a second" in error.detail
+
+
+async def test_a_stream_hands_out_what_came_before_it_broke(time: Time) -> None:
+    body = b"x" * 100
+    async with (
+        scripted_server([answer(status=503), answer(body, length=200)]) as server,
+        http.client(server.root) as client,
+        http.stream(client, "studies", accept=JSON, max_bytes=1000, retry=time.retry()) as (head, chunks),
+    ):
+        assert head.status == 200
+        assert await anext(chunks) == body
+        with pytest.raises(ArchiveUnavailableError, match="breaks off"):
+            await anext(chunks)
+    assert len(server.requests) == 2
+
+
+async def test_a_stream_may_be_left_early() -> None:
+    async with (
+        scripted_server([answer(b"x" * 100)]) as server,
+        http.client(server.root) as client,
+        http.stream(client, "studies", accept=JSON, max_bytes=1000) as (_, chunks),
+    ):
+        assert await anext(chunks)
+
+
+async def test_nobody_there(time: Time) -> None:
+    async with scripted_server([]) as gone:
+        pass
+    async with http.client(gone.root) as client:
+        with pytest.raises(ArchiveUnavailableError, match="no connection"):
+            await http.get(client, "studies", accept=JSON, max_bytes=10, retry=time.retry())
+    assert len(time.sleeps) == 3
+
+
+async def test_silence_ends_the_request(time: Time) -> None:
+    async with scripted_server([answer(b"", length=10)]) as server:
+        root = server.root
+        async with http.client(root, read_seconds=0.01) as client:
+            with pytest.raises(ArchiveUnavailableError):
+                await http.get(client, "studies", accept=JSON, max_bytes=10, retry=Retry(attempts=1))
+
+
+@pytest.mark.parametrize(
+    "root",
+    [
+        "",
+        "pacs.example",
+        "ftp://pacs.example/",
+        "http:///dicom-web",
+        "http://pacs.example:port/",
+        "https://user:s3cret@pacs.example/",
+        "https://pacs.example/?name=s3cret",
+        "https://pacs.example/#s3cret",
+    ],
+)
+def test_an_address_that_is_no_archives_is_refused(root: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        http.client(root)
+    assert "s3cret" not in refused.value.detail
+
+
+async def authorization(auth: http.Auth | None) -> list[str]:
+    async with scripted_server([answer()]) as server, http.client(server.root, auth=auth) as client:
+        await http.get(client, "studies", accept=JSON, max_bytes=10)
+    lines = server.requests[0].splitlines()
+    return [line.split(": ")[1] for line in lines if line.lower().startswith("authorization")]
+
+
+async def test_basic_authentication_from_the_environment() -> None:
+    reference = "env:PACS"
+    auth = http.make_auth("basic", username="me", secret=reference, environ={"PACS": "pässword"})
+    (header,) = await authorization(auth)
+    assert base64.b64decode(header.removeprefix("Basic ")).decode() == "me:pässword"
+
+
+async def test_bearer_authentication_from_a_file(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("abc.def\n")
+    assert await authorization(http.make_auth("bearer", secret=f"file:{token}")) == ["Bearer abc.def"]
+
+
+async def test_no_authentication_is_no_header() -> None:
+    assert http.make_auth("none") is None
+    assert await authorization(None) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "username", "secret"),
+    [
+        ("basic", "me", None),
+        ("basic", None, "env:GOOD"),
+        ("basic", "m:e", "env:GOOD"),
+        ("bearer", None, "env:MISSING"),
+        ("bearer", None, "env:TWO_LINES"),
+        ("bearer", None, "env:UMLAUT"),
+        ("bearer", None, "env:"),
+        ("bearer", None, "file:"),
+        ("bearer", None, "file:/does/not/exist"),
+        ("bearer", None, "s3cret"),
+    ],
+)
+def test_authentication_that_cannot_work_is_refused(
+    kind: http.AuthKind, username: str | None, secret: str | None
+) -> None:
+    environ = {"GOOD": "x", "TWO_LINES": "s3cret\nX-Header: y", "UMLAUT": "s3crät"}
+    with pytest.raises(ConfigurationError) as refused:
+        http.make_auth(kind, username=username, secret=secret, environ=environ)
+    assert "s3cr" not in refused.value.detail
+
+
+def test_a_secret_that_is_a_binary_file_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigurationError, match=str(file)):
+        read_secret(f"file:{file}")
+
+
+async def test_queries_stay_out_of_the_logs(caplog: pytest.LogCaptureFixture, time: Time) -> None:
+    with caplog.at_level(logging.INFO):
+        await fetch([answer(b"[]")], time=time, path="studies?PatientName=Doe^Jane")
+    assert "Doe" not in caplog.text
+    assert logging.getLogger("httpx").getEffectiveLevel() == logging.WARNING
+    assert logging.getLogger("httpcore").getEffectiveLevel() == logging.WARNING
+
+
+async def test_proxies_and_certificates_of_the_environment_have_no_effect(
+    monkeypatch: pytest.MonkeyPatch, time: Time
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    assert (await fetch([answer(b"direct")], time=time))[1] == b"direct"
+
+
+async def test_a_proxy_that_is_named_is_used(time: Time) -> None:
+    async with (
+        scripted_server([answer(b"by proxy")]) as proxy,
+        http.client("http://pacs.example/dicom-web", proxy=proxy.root) as client,
+    ):
+        _, body = await http.get(client, "studies", accept=JSON, max_bytes=10, retry=time.retry())
+    assert body == b"by proxy"
+    assert proxy.requests[0].startswith("GET http://pacs.example/dicom-web/studies ")
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A self-signed certificate of 127.0.0.1, with its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "heltig test")])
+    now = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    file = tmp_path_factory.mktemp("tls") / "certificate.pem"
+    file.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        + signed.public_bytes(serialization.Encoding.PEM)
+    )
+    return file
+
+
+@pytest.fixture
+def server_tls(certificate: Path) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    return context
+
+
+async def test_a_named_authority_is_trusted(certificate: Path, server_tls: ssl.SSLContext) -> None:
+    tls = http.Tls(ca_bundle=certificate)
+    async with (
+        scripted_server([answer(b"[]")], tls=server_tls) as server,
+        http.client(server.root, tls=tls) as client,
+    ):
+        assert (await http.get(client, "studies", accept=JSON, max_bytes=10))[1] == b"[]"
+
+
+async def test_others_are_not_trusted_and_not_asked_again(server_tls: ssl.SSLContext, time: Time) -> None:
+    async with scripted_server([answer(b"[]")], tls=server_tls) as server, http.client(server.root) as client:
+        with pytest.raises(ArchiveAccessError, match="self-signed certificate"):
+            await http.get(client, "studies", accept=JSON, max_bytes=10, retry=time.retry())
+    assert time.sleeps == []
+
+
+async def test_a_client_certificate_is_shown_to_a_server_that_wants_one(
+    certificate: Path, server_tls: ssl.SSLContext, time: Time
+) -> None:
+    server_tls.verify_mode = ssl.CERT_REQUIRED
+    server_tls.load_verify_locations(certificate)
+    with_certificate = http.Tls(ca_bundle=certificate, certificate=certificate)
+    without = http.Tls(ca_bundle=certificate)
+    async with scripted_server([answer(b"[]")], tls=server_tls) as server:
+        async with http.client(server.root, tls=with_certificate) as client:
+            assert (await http.get(client, "studies", accept=JSON, max_bytes=10))[1] == b"[]"
+        async with http.client(server.root, tls=without) as client:
+            # Whether the reason arrives before the connection is gone depends on the server.
+            with pytest.raises((ArchiveAccessError, ArchiveUnavailableError)):
+                await http.get(client, "studies", accept=JSON, max_bytes=10, retry=time.retry())
+
+
+def test_certificates_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    with pytest.raises(ConfigurationError, match=str(file)):
+        http.client("https://pacs.example", tls=http.Tls(ca_bundle=file))
+    file.write_text("no certificate")
+    with pytest.raises(ConfigurationError, match=str(file)):
+        http.client("https://pacs.example", tls=http.Tls(ca_bundle=file))
