@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-#: In a script: the connection is closed without an answer.
+# In a script: the connection is closed without an answer, or stays open without one.
 HANG_UP = b""
+STAY_SILENT = None
 
 
 def answer(
@@ -34,14 +35,18 @@ class ScriptedServer:
 
 @asynccontextmanager
 async def scripted_server(
-    script: Sequence[bytes], *, tls: ssl.SSLContext | None = None
+    script: Sequence[bytes | None], *, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[ScriptedServer]:
     """Runs a server that closes the connection after each answer; past the end of its script it hangs up."""
     left = list(script)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         running.requests.append((await reader.readuntil(b"\r\n\r\n")).decode("latin-1"))
-        writer.write(left.pop(0) if left else HANG_UP)
+        following = left.pop(0) if left else HANG_UP
+        if following is STAY_SILENT:
+            await reader.read()  # until the client goes
+        else:
+            writer.write(following)
         writer.close()
         await writer.wait_closed()
 

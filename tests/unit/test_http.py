@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
-from servers.scripted import HANG_UP, answer, scripted_server
+from servers.scripted import HANG_UP, STAY_SILENT, answer, scripted_server
 
 from heltig import __version__, http
 from heltig.errors import (
@@ -299,12 +299,13 @@ async def test_nobody_there(time: Time) -> None:
     assert len(time.sleeps) == 3
 
 
-async def test_silence_ends_the_request(time: Time) -> None:
-    async with scripted_server([answer(b"", length=10)]) as server:
-        root = server.root
-        async with http.client(root, read_seconds=0.01) as client:
-            with pytest.raises(ArchiveUnavailableError):
-                await http.get(client, "studies", accept=JSON, max_bytes=10, retry=Retry(attempts=1))
+async def test_silence_ends_the_request() -> None:
+    async with (
+        scripted_server([STAY_SILENT]) as server,
+        http.client(server.root, read_seconds=0.01) as client,
+    ):
+        with pytest.raises(ArchiveUnavailableError, match="stays silent"):
+            await http.get(client, "studies", accept=JSON, max_bytes=10, retry=Retry(attempts=1))
 
 
 @pytest.mark.parametrize(
@@ -390,9 +391,7 @@ async def test_queries_stay_out_of_the_logs(caplog: pytest.LogCaptureFixture, ti
     assert logging.getLogger("httpcore").getEffectiveLevel() == logging.WARNING
 
 
-async def test_proxies_and_certificates_of_the_environment_have_no_effect(
-    monkeypatch: pytest.MonkeyPatch, time: Time
-) -> None:
+async def test_a_proxy_of_the_environment_has_no_effect(monkeypatch: pytest.MonkeyPatch, time: Time) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
     assert (await fetch([answer(b"direct")], time=time))[1] == b"direct"
