@@ -10,6 +10,8 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from heltig.dicom.numbers import parse_ds
+
 Value: TypeAlias = str | int | float | bytes | None
 Syntax: TypeAlias = Literal["json", "explicit", "implicit"]
 
@@ -137,15 +139,17 @@ class Cell(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def numbers(self) -> tuple[float | None, ...]:
-        """Every value as a float; `None` where a value is not a finite number."""
-        return tuple(_number(v) for v in self.values)
+        """Every value as a float; `None` where a value is not a finite number as DS writes it (PS3.5 6.2)."""
+        return tuple([_number(v) for v in self.values])
 
 
 def _number(value: Value) -> float | None:
-    if isinstance(value, str | int | float):
+    if isinstance(value, str):
+        return parse_ds(value)
+    if isinstance(value, int | float):
         try:
             number = float(value)
-        except (ValueError, OverflowError):
+        except OverflowError:
             return None
         if number - number == 0:  # neither NaN nor infinite
             return number
