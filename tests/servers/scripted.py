@@ -39,8 +39,11 @@ async def scripted_server(
 ) -> AsyncIterator[ScriptedServer]:
     """Runs a server that closes the connection after each answer; past the end of its script it hangs up."""
     left = list(script)
+    connections: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if task := asyncio.current_task():
+            connections.add(task)
         running.requests.append((await reader.readuntil(b"\r\n\r\n")).decode("latin-1"))
         following = left.pop(0) if left else HANG_UP
         if following is STAY_SILENT:
@@ -55,3 +58,4 @@ async def scripted_server(
     running = ScriptedServer(root=f"{'https' if tls else 'http'}://127.0.0.1:{port}/dicom-web")
     async with server:
         yield running
+    await asyncio.gather(*connections)
