@@ -1,0 +1,95 @@
+"""DICOM files and ZIPs made for the tests, and the ways to spoil them."""
+
+import io
+import struct
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from connectors.upload import InputReport, Limits, Listing, Outcome, account, list_inputs, read_members
+from heltig.dicom.cell import DataSet
+from heltig.rules.views import PackageFact
+
+CT = "1.2.840.10008.5.1.4.1.1.2"
+DICOMDIR_CLASS = "1.2.840.10008.1.3.10"
+LOCAL, CENTRAL, END = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
+
+
+def _element(group: int, element: int, vr: bytes, value: bytes) -> bytes:
+    value += b"\0" * (len(value) % 2)
+    if vr in (b"OB", b"OW"):
+        return struct.pack("<HH2sHL", group, element, vr, 0, len(value)) + value
+    return struct.pack("<HH2sH", group, element, vr, len(value)) + value
+
+
+def dicom(sop: str = "1.2.3.4", *, media_class: str = CT, pixels: bytes = bytes(512)) -> bytes:
+    """A small Part 10 file, explicit VR little endian."""
+    meta = (
+        _element(2, 1, b"OB", b"\0\1")
+        + (_element(2, 2, b"UI", media_class.encode()) if media_class else b"")
+        + _element(2, 3, b"UI", sop.encode())
+        + _element(2, 16, b"UI", b"1.2.840.10008.1.2.1")
+    )
+    data = (
+        _element(8, 0x16, b"UI", CT.encode())
+        + _element(8, 0x18, b"UI", sop.encode())
+        + _element(0x10, 0x20, b"LO", b"P1")
+        + _element(0x20, 0xD, b"UI", b"1.2.3")
+        + _element(0x20, 0xE, b"UI", b"1.2.3.1")
+        + _element(0x7FE0, 0x10, b"OW", pixels)
+    )
+    return bytes(128) + b"DICM" + _element(2, 0, b"UL", struct.pack("<L", len(meta))) + meta + data
+
+
+def zipped(
+    members: Iterable[tuple[str | zipfile.ZipInfo, bytes]], *, method: int = zipfile.ZIP_DEFLATED
+) -> bytes:
+    """A ZIP as the standard library writes it."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", method) as package:
+        for name, content in members:
+            package.writestr(name, content)
+    return made.getvalue()
+
+
+def spoilt(package: bytes, magic: bytes, offset: int, fmt: str, value: int, *, nth: int = 0) -> bytes:
+    """The same ZIP with one number changed: at `offset` of the `nth` header that starts with `magic`."""
+    place = -1
+    for _ in range(nth + 1):
+        place = package.index(magic, place + 1)
+    changed = bytearray(package)
+    struct.pack_into(fmt, changed, place + offset, value)
+    return bytes(changed)
+
+
+class Judged:
+    """An input, listed and read."""
+
+    def __init__(self, listing: Listing, outcomes: list[Outcome]) -> None:
+        self.listing = listing
+        self.data_sets = [outcome for outcome in outcomes if isinstance(outcome, DataSet)]
+        rest = [outcome for outcome in outcomes if not isinstance(outcome, DataSet)]
+        self.report: InputReport = account(listing, rest, instances=len(self.data_sets))
+
+    @property
+    def read(self) -> list[str]:
+        return [data_set.origin for data_set in self.data_sets]
+
+    @property
+    def skipped(self) -> dict[str, str]:
+        return {member.origin: member.kind for member in self.report.skipped}
+
+    @property
+    def odd(self) -> list[tuple[str, str]]:
+        """Facts about members that were read."""
+        skipped = {member.fact for member in self.report.skipped}
+        return [(fact.origin, fact.kind) for fact in self.report.facts if fact not in skipped]
+
+    @property
+    def facts(self) -> tuple[PackageFact, ...]:
+        return self.report.facts
+
+
+def judged(*paths: Path, scratch: Path, limits: Limits | None = None, deep: bool = False) -> list[Judged]:
+    listings = list(list_inputs(paths, scratch=scratch, limits=limits))
+    return [Judged(listing, list(read_members(listing.refs, deep=deep))) for listing in listings]
