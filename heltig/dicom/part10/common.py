@@ -20,14 +20,15 @@ from heltig.dicom.part10.layout import (
 def common_explicit(data: bytes, position: int, tags: list[str], raws: list[bytes]) -> int:
     """Take explicit VR elements as long as they are whole and common; returns where that ended."""
     add_tag, add_raw = tags.append, raws.append
+    header, tag_of, short_vrs = EXPLICIT_HEADER, COMMON_TAGS.get, SHORT_VRS  # locals are faster than globals
     size = len(data)
     try:
         while True:
-            number, vr, length = EXPLICIT_HEADER(data, position)
-            tag = COMMON_TAGS.get(number)
+            number, vr, length = header(data, position)
+            tag = tag_of(number)
             if tag is None:
                 return position
-            if vr in SHORT_VRS:
+            if vr in short_vrs:
                 end = position + 8 + length
             elif vr in LONG_VRS:
                 (length,) = LENGTH_32(data, position + 8)
@@ -48,11 +49,12 @@ def common_explicit(data: bytes, position: int, tags: list[str], raws: list[byte
 def common_implicit(data: bytes, position: int, tags: list[str], raws: list[bytes]) -> int:
     """Take implicit VR elements as long as they are whole and common; returns where that ended."""
     add_tag, add_raw = tags.append, raws.append
+    header, tag_of = IMPLICIT_HEADER, COMMON_TAGS.get
     size = len(data)
     try:
         while True:
-            number, length = IMPLICIT_HEADER(data, position)
-            tag = COMMON_TAGS.get(number)
+            number, length = header(data, position)
+            tag = tag_of(number)
             end = position + 8 + length
             if tag is None or length > KEPT_BYTES or end > size:
                 return position

@@ -4,7 +4,7 @@ from heltig.dicom.cell import UNDEFINED_LENGTH, Encoding, Fault, Item, Syntax
 from heltig.dicom.part10.layout import IMPLICIT_HEADER, ITEM, ITEM_LIMIT, LENGTH_32, SEQUENCE_END
 from heltig.dicom.part10.sequence import item_is_explicit
 from heltig.dicom.part10.source import BytesSource
-from heltig.dicom.part10.walker import Walk
+from heltig.dicom.part10.walker import END, Walk
 from heltig.dicom.part10.window import Window
 
 
@@ -29,8 +29,6 @@ def read_items(raw: bytes, encoding: Encoding) -> tuple[tuple[Item, ...], tuple[
     if len(raw) < head:
         return (), (Fault("truncated", "the sequence ends inside its length"),)
     (declared,) = LENGTH_32(raw, head - 4)
-    if declared != UNDEFINED_LENGTH and declared > len(raw) - head:
-        faults.append(Fault("truncated", f"declares {declared} bytes, {len(raw) - head} are there"))
     position = head
     while position < len(raw):
         if len(raw) - position < 8:
@@ -52,6 +50,9 @@ def read_items(raw: bytes, encoding: Encoding) -> tuple[tuple[Item, ...], tuple[
             break
         item, position = _item(raw, position, length, encoding)
         items.append(item)
+    else:
+        if declared == UNDEFINED_LENGTH:
+            faults.append(Fault("truncated", "the sequence has no end"))
     return tuple(items), tuple(faults)
 
 
@@ -70,7 +71,7 @@ def _item(raw: bytes, position: int, length: int, encoding: Encoding) -> tuple[I
         walk.fault(*(_NO_VRS if expected else _VRS))
     walk.elements(0, explicit=explicit)
     if open_end:
-        end = walk.item_end
+        end = len(raw) if walk.item_end == END else walk.item_end
     elif end > len(raw):
         walk.fault("truncated", f"an item declares {length} bytes, {len(raw) - position} are there")
     syntax: Syntax = "explicit" if explicit else "implicit"

@@ -66,15 +66,23 @@ COMMON_TAGS: Final[dict[int, str]] = {0x00000002: "00020000"}
 """Names of tags that need no attention of their own, as they come to be seen.
 
 Group lengths, pixel data, delimiters and the two elements that say how to read others are never here: that
-they are missing is how the walk notices them at no cost. Bounded, since tags come from untrusted files.
+they are missing is how the walk notices them at no cost.
 """
+
+_OTHER_TAGS: Final[dict[int, str]] = {}
+_TAGS_REMEMBERED: Final = 65_536
 
 
 def tag_name(number: int) -> str:
-    """The eight hex digits of a tag; remembers those that need no attention of their own."""
+    """The eight hex digits of a tag. Names are remembered, within bounds, as tags come from untrusted files."""
+    return COMMON_TAGS.get(number) or _OTHER_TAGS.get(number) or _new_name(number)
+
+
+def _new_name(number: int) -> str:
     name = f"{number & 0xFFFF:04X}{number >> 16:04X}"
-    if len(COMMON_TAGS) < _COMMON_LIMIT and not _needs_attention(number):
-        COMMON_TAGS[number] = name
+    names = _OTHER_TAGS if _needs_attention(number) else COMMON_TAGS
+    if len(names) < _TAGS_REMEMBERED:
+        names[number] = name
     return name
 
 

@@ -5,13 +5,14 @@ keep their offsets.
 """
 
 import struct
+import sys
 import zlib
 from array import array
 from collections.abc import Iterator
 from typing import Final
 
 from heltig.dicom.cell import UNDEFINED_LENGTH
-from heltig.dicom.part10.layout import HEADER_LIMIT, LONG_VRS, is_letters, vr_code
+from heltig.dicom.part10.layout import HEADER_LIMIT, LONG_VRS, NESTING_LIMIT, is_letters, vr_code
 from heltig.dicom.part10.source import HeaderSource
 from heltig.standard.value_representations import VRS
 
@@ -21,6 +22,8 @@ _STREAM_UNITS: Final = {"OW": 2, "OL": 4, "OF": 4, "OD": 8, "OV": 8, "AT": 2}
 _UNITS: Final = {vr_code(name): _STREAM_UNITS.get(name, entry.size or 1) for name, entry in VRS.items()}
 _ARRAYS: Final = {2: "H", 4: "I", 8: "Q"}
 _ITEM_GROUP: Final = 0xFFFE
+_NO_END: Final = sys.maxsize
+_SQ: Final = vr_code("SQ")
 
 
 class InflatingSource(HeaderSource):
@@ -58,14 +61,15 @@ class InflatingSource(HeaderSource):
 class BigEndianSource(HeaderSource):
     """Explicit VR big endian (PS3.5 2016b annex A.3, retired) as little endian bytes, of the same length.
 
-    Sequences and items are not followed: their headers are elements like others in the stream, and what
-    stands in them comes next.
+    Items and what stands in them are elements in the stream like others; only where a sequence ends is kept
+    in mind, so that damage in it does not reach further.
     """
 
     def __init__(self, source: HeaderSource) -> None:
         self.size = source.size
         self._source = source
-        self._pieces = self._swapped()
+        self._place = 0
+        self._pieces = self._elements(_NO_END, depth=0)
         self._rest = b""
 
     def read(self, count: int) -> bytes:
@@ -73,8 +77,8 @@ class BigEndianSource(HeaderSource):
         pieces = [self._rest]
         have = len(self._rest)
         while have < count:
-            piece = next(self._pieces, b"")
-            if not piece:
+            piece = next(self._pieces, None)
+            if piece is None:
                 break
             pieces.append(piece)
             have += len(piece)
@@ -82,45 +86,47 @@ class BigEndianSource(HeaderSource):
         self._rest = data[count:]
         return data[:count]
 
-    def _swapped(self) -> Iterator[bytes]:
-        while len(header := self._exactly(8)) == 8:
-            group, element, vr, short = struct.unpack(">HHHH", header)
-            vr = vr >> 8 | (vr & 0xFF) << 8  # two letters, not a number
+    def _elements(self, end: int, *, depth: int) -> Iterator[bytes]:
+        """Swap the elements up to a place."""
+        while len(header := self._exactly(8, end)) == 8:
+            group, element, vr, short = struct.unpack(">HH2sH", header)
+            vr = int.from_bytes(vr, "little")
             if group == _ITEM_GROUP:
-                (length,) = struct.unpack_from(">I", header, 4)
-                yield struct.pack("<HHI", group, element, length)
+                yield header[1::-1] + header[3:1:-1] + header[:3:-1]
                 continue
+            yield struct.pack("<HHHH", group, element, vr, short)
+            length = short
             if vr in LONG_VRS:
-                more = self._exactly(4)
-                yield struct.pack("<HHHH", group, element, vr, short) + more[::-1]
+                more = self._exactly(4, end)
+                yield more[::-1]
                 length = int.from_bytes(more, "big")
-                if vr == vr_code("SQ") or length == UNDEFINED_LENGTH:
+                if length == UNDEFINED_LENGTH:
                     continue
-            elif is_letters(vr):
-                yield struct.pack("<HHHH", group, element, vr, short)
-                length = short
-            else:
+            if not is_letters(vr):
                 break
-            yield from self._value(length, _UNITS.get(vr, 1))
-        while header:  # the end of the data, or damage that goes on as it is for the walk to meet
+            value_end = min(end, self._place + length)
+            if vr == _SQ and depth < NESTING_LIMIT:
+                yield from self._elements(value_end, depth=depth + 1)
+            elif vr != _SQ:
+                yield from self._values(value_end, _UNITS.get(vr, 1))
+        else:
             yield header
-            header = self._source.read(_SWAP_CHUNK)
+        yield from self._values(end, 1)  # nothing is left, or damage goes on as it is for the walk to meet
 
-    def _value(self, length: int, unit: int) -> Iterator[bytes]:
-        while length:
-            data = self._exactly(min(length, _SWAP_CHUNK))
-            if not data:
-                return
-            length -= len(data)
+    def _values(self, end: int, unit: int) -> Iterator[bytes]:
+        while data := self._exactly(_SWAP_CHUNK, end):
             yield _swap(data, unit)
 
-    def _exactly(self, count: int) -> bytes:
-        data = self._source.read(count)
+    def _exactly(self, count: int, end: int) -> bytes:
+        """The next bytes; fewer only at `end` or where the source ends."""
+        count = min(count, end - self._place)
+        data = self._source.read(count) if count else b""
         while len(data) < count:
             more = self._source.read(count - len(data))
             if not more:
                 break
             data += more
+        self._place += len(data)
         return data
 
 

@@ -44,6 +44,8 @@ ItemLength: TypeAlias = Literal["defined", "undefined"]
 END: Final = -1
 """In place of a position: nothing more is to be read."""
 
+_ITEM: Final = b"\xfe\xff\x00\xe0"
+_SEQUENCE_END: Final = b"\xfe\xff\xdd\xe0"
 _FAULTS_KEPT = 32
 _HEADER_BYTES = 12
 
@@ -126,9 +128,7 @@ class Walk:
             (length,) = LENGTH_32(window.data, position + 8)
             kept = length <= KEPT_BYTES or vr in KEPT_VRS or (length == UNDEFINED_LENGTH and vr == UN)
             return self._value(position, number, head=12, length=length, kept=kept)
-        if is_letters(vr):
-            return self._unknown_vr(position, number, vr=vr, length=length)
-        return self._no_vr(position, number)
+        return self._odd_vr(position, number, vr=vr, length=length)
 
     def _implicit(self, position: int, number: int) -> int:
         data = self._window.data
@@ -151,12 +151,11 @@ class Walk:
         if not kept:
             self._add(number, window.data[position + 4 : position + head])
             position, there = window.skip(position + head, length)
-            return position if there == length else self._cut(number, length, there)
+            return position if there == length else self._ended(number, length, there)
         position = window.reach(position, head + length)
         end = position + head + length
         if end > len(window.data):
-            self._add(number, window.data[position + 4 : position + head])
-            return self._cut(number, length, len(window.data) - position - head)
+            return self._cut(position, number, head=head, length=length)
         self._add(number, window.data[position + 4 : end])
         return end
 
@@ -170,13 +169,11 @@ class Walk:
             except MoreNeeded as short:
                 before = len(window.data) - position
                 position = window.reach(position, short.size - position)
-                there = len(window.data) - position
-                if there > before:
+                if len(window.data) - position > before:
                     continue
-                self._add(number, window.data[position + 4 : position + head])
-                return self._cut(number, UNDEFINED_LENGTH, there - head)
+                return self._cut(position, number, head=head, length=UNDEFINED_LENGTH)
             except DamagedSequence as damage:
-                self._add(number, window.data[position + 4 : position + head])
+                self._add(number, window.data[position + 4 : damage.position])
                 place = window.base + damage.position
                 self.fault("unreadable", f"{tag_name(number)}: {damage.reason} at offset {place}")
                 return END
@@ -187,38 +184,31 @@ class Walk:
         self._add(number, window.data[position + 4 : end if kept else position + head])
         return end
 
-    def _unknown_vr(self, position: int, number: int, *, vr: int, length: int) -> int:
-        """Two letters that PS3.5 does not define: the length that leads to an element is believed."""
-        window = self._window
-        place = window.base + position
-        self.fault(
-            "vr-unknown", f"{tag_name(number)} at offset {place} has VR bytes {vr & 0xFF:02X} {vr >> 8:02X}"
-        )
-        position = window.reach(position, 2 * KEPT_BYTES)
-        if length == 0 and not self._follows(position + 8, number):
-            rest = window.data[position + 8 : position + _HEADER_BYTES]
-            longer = int.from_bytes(rest, "little")
-            if len(rest) == 4 and self._follows(position + _HEADER_BYTES + longer, number):
-                return self._value(position, number, head=12, length=longer, kept=longer <= KEPT_BYTES)
-        return self._value(position, number, head=8, length=length, kept=True)
-
-    def _no_vr(self, position: int, number: int) -> int:
-        """No VR where one must be: padding, an implicit VR element, or damage."""
+    def _odd_vr(self, position: int, number: int, *, vr: int, length: int) -> int:
+        """VR bytes that PS3.5 does not define: the reading that leads to a later element is believed."""
         window = self._window
         if self.tags and not any(window.data[position : position + _HEADER_BYTES]):
             return self._leftover(position)
         position = window.reach(position, 2 * KEPT_BYTES)
-        start = window.data[position : position + 8]
-        place = window.base + position
-        (length,) = LENGTH_32(start, 4)
-        entry = dictionary.lookup(tag_name(number))
-        if entry is None or length > KEPT_BYTES or not self._follows(position + 8 + length, number):
-            self.fault("unreadable", f"no element at offset {place}: bytes {start.hex(' ')}")
-            return END
-        self.fault("implicit-in-explicit", f"{tag_name(number)} at offset {place} has no VR")
-        end = position + 8 + length
-        self._add(number, _explicit_cell(entry.vr[:2] or "UN", window.data[position + 8 : end]))
-        return end
+        name, place = tag_name(number), window.base + position
+        (without_vr,) = LENGTH_32(window.data, position + 4)
+        entry = None if is_letters(vr) else dictionary.lookup(name)
+        if entry is not None and self._follows(position + 8 + without_vr, number):
+            self.fault("implicit-in-explicit", f"{name} at offset {place} has no VR")
+            end = position + 8 + without_vr
+            self._add(number, _explicit_cell(entry.vr[:2] or "UN", window.data[position + 8 : end]))
+            return end
+        self.fault("vr-unknown", f"{name} at offset {place} has VR bytes {vr & 0xFF:02X} {vr >> 8:02X}")
+        if not self._follows(position + 8 + length, number):
+            longer = window.data[position + 8 : position + _HEADER_BYTES]
+            end = position + _HEADER_BYTES + int.from_bytes(longer, "little")
+            if length == 0 and self._follows(end, number):  # the length was the two reserved bytes
+                self._add(number, window.data[position + 4 : end])
+                return end
+            if not is_letters(vr):
+                self.fault("unreadable", f"no element can be told from offset {place} on")
+                return END
+        return self._value(position, number, head=8, length=length, kept=True)
 
     def _follows(self, position: int, number: int) -> bool:
         """Whether the data end at a place, or an element of a later tag stands there."""
@@ -253,16 +243,22 @@ class Walk:
             self.fault("truncated", f"the data end inside an element's header at offset {place}")
         return END
 
-    def _cut(self, number: int, length: int, there: int) -> int:
-        """The data end inside a value."""
+    def _cut(self, position: int, number: int, *, head: int, length: int) -> int:
+        """The data end inside a value: of a sequence its first items are kept, of others nothing."""
+        data = self._window.data
+        start = position + head
+        end = len(data) if data.startswith(_ITEM, start) else start
+        self._add(number, data[position + 4 : end])
+        return self._ended(number, length, len(data) - start)
+
+    def _ended(self, number: int, length: int, there: int) -> int:
+        name = tag_name(number)
         if self._window.full:
-            self.fault(
-                "unreadable", f"{tag_name(number)} passes the {HEADER_LIMIT} bytes that are read of a header"
-            )
+            self.fault("unreadable", f"{name} passes the {HEADER_LIMIT} bytes that are read of a header")
         elif length == UNDEFINED_LENGTH:
-            self.fault("truncated", f"{tag_name(number)} has no end, {there} bytes are there")
+            self.fault("truncated", f"{name} has no end, {there} bytes are there")
         else:
-            self.fault("truncated", f"{tag_name(number)} declares {length} bytes, {there} are there")
+            self.fault("truncated", f"{name} declares {length} bytes, {there} are there")
         return END
 
     def _add(self, number: int, raw: bytes) -> None:
@@ -286,7 +282,7 @@ def _explicit_cell(vr: str, value: bytes) -> bytes:
 
 def _is_text_or_sequence(number: int, start: bytes) -> bool:
     """Whether a long implicit VR value is kept: it starts with an item, or the dictionary calls it text."""
-    if start in (b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"):
+    if start in (_ITEM, _SEQUENCE_END):
         return True
     entry = dictionary.lookup(tag_name(number))
     return entry is not None and entry.vr in KEPT_NAMES

@@ -1,7 +1,11 @@
 """The part of a source that is in memory while its elements are walked."""
 
+from typing import Final
+
 from heltig.dicom.part10.layout import HEADER_LIMIT
 from heltig.dicom.part10.source import CHUNK, HeaderSource
+
+_LARGEST_READ: Final = HEADER_LIMIT // 4
 
 
 class Window:
@@ -36,7 +40,7 @@ class Window:
             return position
         chunks = [self.data[position:]]
         while have < need:
-            chunk = b"" if self.full else self.source.read(max(CHUNK, have))
+            chunk = b"" if self.full else self.source.read(min(max(CHUNK, have), _LARGEST_READ))
             if not chunk:
                 self._ended = True
                 break
