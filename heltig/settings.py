@@ -111,9 +111,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     upload_max_unpacked: Annotated[Size, Meta(description="All members of a ZIP together, unpacked.")] = Size(
         32 * 1024**3
     )
-    upload_max_members: Annotated[int, Meta(ge=1, description="Members of a ZIP.")] = 250_000
+    upload_max_members: Annotated[int, Meta(ge=1, description="Members of a ZIP.")] = 200_000
     upload_max_ratio: Annotated[
-        int, Meta(ge=1, description="Unpacked to packed size of a ZIP. A bomb has over 1000.")
+        int, Meta(ge=1, description="Unpacked to packed size of a large ZIP member. A bomb has over 1000.")
     ] = 200
     upload_max_nesting: Annotated[int, Meta(ge=0, description="Levels of ZIPs inside a ZIP.")] = 2
     member_max_size: Annotated[

@@ -1,0 +1,69 @@
+"""Writes the pages of docs/ that are made from code: `python docs/build.py`, or `--check` to compare only.
+
+A maker returns pages by their path inside docs/. A further one is a function here and a line in MAKERS.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from heltig.setting_info import describe
+from heltig.settings import CONFIG_VARIABLE
+
+DOCS = Path(__file__).parent
+MADE = "<!-- Made by docs/build.py. Do not edit: change the code that it comes from. -->\n\n"
+
+
+def settings_page() -> Mapping[str, str]:
+    """One page with every setting, from the documentation that `heltig.settings` carries."""
+    lines = [
+        "# Settings",
+        "",
+        f"Each setting is an environment variable, or a key of the TOML file that `{CONFIG_VARIABLE}` names;",
+        "the environment wins. In the file, the key is the variable's name in lower case without `HELTIG_`.",
+        "An empty variable counts as unset. A name that is no setting is refused. Sizes are bytes, or a",
+        "number with `KiB`, `MiB`, `GiB` or `TiB`. `heltig settings` shows the values in force and where they",
+        "come from.",
+        "",
+        "| variable | what it is for | holds | default |",
+        "|---|---|---|---|",
+    ]
+    for info in describe({}):
+        # Read with an empty environment, so that no default is this machine's.
+        lines.append(f"| `{info.variable}` | {info.doc} | {info.type} | {info.default or 'none'} |")
+    return {"settings.md": "\n".join(lines) + "\n"}
+
+
+MAKERS: list[Callable[[], Mapping[str, str]]] = [settings_page]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Writes the pages; with `--check` only says which ones differ, and returns 1 if any does."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail where a page differs")
+    check = parser.parse_args(arguments).check
+
+    made = {DOCS / path: MADE + text for maker in MAKERS for path, text in maker().items()}
+    there = {
+        path: text
+        for path in DOCS.rglob("*.md")
+        if (text := path.read_text(encoding="utf-8")).startswith(MADE)
+    }
+    differing = sorted(path for path in made.keys() | there.keys() if made.get(path) != there.get(path))
+    for path in differing:
+        print(path.relative_to(DOCS.parent))
+        if check:
+            continue
+        if path in made:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(made[path], encoding="utf-8")
+        else:
+            path.unlink()
+    if check and differing:
+        print("differ from the code that they are made from; run `python docs/build.py`")
+    return 1 if check and differing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,64 @@
+"""The project's own files: what is promised in one of them holds in the others."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import heltig
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def pyproject() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def test_every_module_has_its_layer(pyproject: dict[str, Any]) -> None:
+    layers = next(item for item in pyproject["tool"]["importlinter"]["contracts"] if item["type"] == "layers")
+    named = {name.strip(" ()") for layer in layers["layers"] for name in re.split("[:|]", layer)}
+    modules = {
+        f"heltig.{path.stem}"
+        for path in (ROOT / "heltig").iterdir()
+        if path.suffix == ".py" or (path / "__init__.py").exists()
+    }
+    assert modules - named == {"heltig.__init__", "heltig.__main__"}
+
+
+def test_the_lock_file_names_only_the_public_index() -> None:
+    lock = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))
+    packages = [package for package in lock["package"] if package["name"] != "heltig"]
+    assert {package["source"]["registry"] for package in packages} == {"https://pypi.org/simple"}
+    files = [file for package in packages for file in [*package.get("wheels", []), package.get("sdist", {})]]
+    hosts = {file["url"].split("/")[2] for file in files if file}
+    assert hosts == {"files.pythonhosted.org"}
+
+
+def test_the_change_log_begins_with_this_version() -> None:
+    versions = re.findall(r"^## (\S+),", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert versions[0] == heltig.__version__
+
+
+def test_pages_made_from_code_are_up_to_date() -> None:
+    check = [sys.executable, str(ROOT / "docs/build.py"), "--check"]
+    made = subprocess.run(check, capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stdout + made.stderr
+
+
+def test_the_readme_has_the_two_lines_that_ci_runs() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = dict(re.findall(r"^<!-- ci:(\w+) -->\n```sh\n(.+)\n```\n<!-- ci:end -->$", readme, re.MULTILINE))
+    assert blocks.keys() == {"demo", "tests"}
+    assert blocks["demo"].endswith("heltig demo")
+    assert blocks["tests"].endswith("pytest")
+
+
+def test_the_licence_is_whole() -> None:
+    licence = (ROOT / "LICENSE").read_text(encoding="utf-8")
+    assert "TERMS AND CONDITIONS FOR USE, REPRODUCTION, AND DISTRIBUTION" in licence
+    assert "END OF TERMS AND CONDITIONS" in licence
