@@ -53,6 +53,11 @@ def lookup(tag: str) -> Entry | None:
     return _by_tag().get(tag) or _lookup_by_form(tag)
 
 
+def entries() -> tuple[Entry, ...]:
+    """Return the whole dictionary, sorted by tag."""
+    return tuple(_by_tag().values())
+
+
 def is_private(tag: str) -> bool:
     """Tell whether a tag is private: its group number is odd (PS3.5 7.8)."""
     return tag[3:4] in ODD
