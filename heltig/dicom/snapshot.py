@@ -28,7 +28,7 @@ class _Series(msgspec.Struct, array_like=True, frozen=True):
     rows: int
     encodings: list[Encoding]
     columns: list[_Column]
-    faults: dict[int, tuple[Fault, ...]]
+    faults: list[tuple[int, tuple[Fault, ...]]]  # row within the series, in order
 
 
 class SeriesEvidence(msgspec.Struct, frozen=True):
@@ -51,7 +51,7 @@ def series_evidence(table: StudyTable) -> list[SeriesEvidence]:
     """The evidence of each series of an arranged study, in the order of their keys."""
     found = []
     for series in table.series:
-        content = msgspec.msgpack.encode(_series(table, series), order="deterministic")
+        content = msgspec.msgpack.encode(_series(table, series))
         digest = hashlib.sha256(content).hexdigest()
         found.append(SeriesEvidence(series.key, len(series.rows), content, digest))
     return found
@@ -93,7 +93,7 @@ def _series(table: StudyTable, series: SeriesRows) -> _Series:
         c for tag in sorted(table.columns) if (c := _column(table, tag, series.rows, used)) is not None
     ]
     start, stop = series.rows.start, series.rows.stop
-    faults = {row - start: found for row, found in sorted(table.faults.items()) if start <= row < stop}
+    faults = [(row - start, table.faults[row]) for row in sorted(table.faults) if start <= row < stop]
     return _Series(series.key, len(series.rows), list(used), columns, faults)
 
 
@@ -119,11 +119,12 @@ def _append(table: StudyTable, series: _Series) -> None:
     for column in series.columns:
         codes = array("I", column.codes) if column.codes else array("I", [1]) * series.rows
         columns.append((column, codes, array("H", column.encodings)))
+    faults = dict(series.faults)
     for row in range(series.rows):
         present = [(c, codes[row] - 1, encodings) for c, codes, encodings in columns if codes[row]]
         tags = tuple([c.tag for c, _, _ in present])
         raws = [c.cells[code] for c, code, _ in present]
         encoding = series.encodings[present[0][2][present[0][1]]]
         arrival = table.append(tags, raws, encoding)
-        if row in series.faults:
-            table.faults[arrival] = series.faults[row]
+        if row in faults:
+            table.faults[arrival] = faults[row]

@@ -17,6 +17,13 @@ SHOWS: Final = {
 }
 """What a source can show (a source declares it, a rule needs it)."""
 
+FAILURES: Final = {
+    "metadata-missing": "instances that the archive lists and whose metadata it gave at no level",
+    "metadata-in-parts": "metadata that came a series or an instance at a time, but not as a whole",
+    "metadata-cut": "an answer that ended before its end",
+}
+"""What an archive could not or would not answer: the kinds of `Source.failures`."""
+
 FILES_SHOW: Final = frozenset(SHOWS) - {"query"}
 """Part 10 files in a folder or ZIP: everything but what an archive says about them."""
 
@@ -32,7 +39,7 @@ class Source(msgspec.Struct, frozen=True):
         asked_for: The StudyInstanceUID that was asked of an archive; None for files.
         study_rows: QIDO-RS study rows with that UID: more than one is evidence, not a duplicate.
         series_rows: QIDO-RS series rows of the study.
-        failures: What the archive could not or would not answer, without patient data.
+        failures: What the archive could not or would not answer: kinds of `FAILURES`, no patient data.
     """
 
     shows: frozenset[str]

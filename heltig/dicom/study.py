@@ -153,8 +153,8 @@ class StudyCollector:
             self._places[tags] = place
         table = None if place is None else self._known.get(bytes(dataset.raws[place]))
         if table is None:
-            uid = "" if place is None else _decoded(dataset, STUDY_INSTANCE_UID).text
-            key = uid or fallback_key("study", (_decoded(dataset, t).shown for t in _STUDY_FALLBACK))
+            uid = "" if place is None else element(dataset, STUDY_INSTANCE_UID).text
+            key = uid or fallback_key("study", (element(dataset, t).shown for t in _STUDY_FALLBACK))
             table = self._tables.get(key)
             if table is None:
                 table = self._tables[key] = StudyTable(key, uid or None, self._source)
@@ -183,7 +183,8 @@ class StudyCollector:
         return tables
 
 
-def _decoded(dataset: DataSet, tag: str) -> Cell:
+def element(dataset: DataSet, tag: str) -> Cell:
+    """One element of a data set that is in no table; `ABSENT` where it has none."""
     if tag not in dataset.tags:
         return ABSENT
     single = Table()

@@ -1,0 +1,21 @@
+"""A check's report in each of its formats."""
+
+import importlib
+from typing import IO, Final
+
+from heltig.pipeline.report import CheckReport
+
+FORMATS: Final = ("text", "json", "ndjson", "html", "sarif", "junit")
+
+
+def write_report(report: CheckReport, format_: str, file: IO[str], *, redact: bool = False) -> None:
+    """Write a report.
+
+    Args:
+        report: What to say.
+        format_: One of `FORMATS`.
+        file: Where to; the text format is in colour when it is a terminal.
+        redact: Leave out observed values that could name a patient.
+    """
+    module = importlib.import_module(f"heltig.reports.{format_}")
+    module.write(report, file)

@@ -1,6 +1,6 @@
 """Runs a ruleset over a study's table.
 
-A value rule runs once for each distinct value, an instance rule once for each distinct combination of the values
+A value rule runs once for each distinct value, an instance rule once for each distinct combination of values
 it reads, a series or study rule on whole columns. What they yield is grouped into findings.
 """
 

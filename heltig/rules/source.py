@@ -1,1 +1,330 @@
-"""Source and transport: did everything that should have come arrive?"""
+"""Source and transport: did everything that should have come arrive, and as it should?"""
+
+from collections.abc import Callable, Iterator
+
+from heltig.dicom.cell import Cell
+from heltig.dicom.study import element
+from heltig.rules.conflict import shown, values_of
+from heltig.rules.rule import Hit, rule
+from heltig.rules.views import PackageView, Place, SeriesView, StudyView
+from heltig.standard.dictionary import tag_of
+from heltig.standard.value_representations import VRS
+
+JSON_FAULTS = (
+    "json-syntax",
+    "json-nan",
+    "json-control",
+    "json-surrogate",
+    "json-duplicate-key",
+    "json-model",
+)
+
+
+@rule(
+    "SRC-META-UNAVAILABLE",
+    level="study",
+    severity="block",
+    needs=("query",),
+    when=lambda study: study.source.asked_for is not None,
+    reference="PS3.18 10.4",
+)
+def metadata_unavailable(study: StudyView) -> Iterator[Hit]:
+    """The archive lists instances whose metadata it does not give.
+
+    Finds: A study, series or instance that the archive's QIDO-RS lists and whose metadata it answers at no
+        level, or not to the end.
+    Why: What cannot be read cannot be migrated: the archive's index and its storage disagree, or its server
+        stumbles over the study, for instance when it has it under two patients.
+    Mend: Have the archive's administrator look at the study named. Repair or re-index it there, then pull it
+        again.
+    Example: A study with two PatientIDs, for which the server answers its metadata with an error.
+    """
+    for failure in study.source.failures:
+        if failure.kind in ("metadata-missing", "metadata-cut"):
+            yield Hit(observed=failure.detail, expected="metadata of every instance that is listed")
+
+
+@rule(
+    "SRC-META-IN-PARTS",
+    level="study",
+    severity="note",
+    needs=("query",),
+    when=lambda study: study.source.asked_for is not None,
+    reference="PS3.18 10.4",
+)
+def metadata_in_parts(study: StudyView) -> Iterator[Hit]:
+    """The archive does not give the study's metadata as a whole.
+
+    Finds: A study whose metadata the archive refused or failed to give in one answer, while it gave the same
+        a series or an instance at a time.
+    Why: Other receivers ask for whole studies: they will not get this one.
+    Mend: Have the archive's administrator look why the study fails: its size, or a conflict in its data.
+    Example: A study of 20,000 instances beyond the server's limit on one answer.
+    """
+    for failure in study.source.failures:
+        if failure.kind == "metadata-in-parts":
+            yield Hit(observed=failure.detail, expected="the study's metadata in one answer")
+
+
+@rule(
+    "SRC-QIDO-COUNT",
+    level="study",
+    severity="block",
+    needs=("query", "complete_study"),
+    when=lambda study: bool(_counts(study, "NumberOfStudyRelatedInstances")),
+    reference="PS3.18 10.6.3",
+)
+def study_counts(study: StudyView) -> Iterator[Hit]:
+    """The archive counts other numbers of series or instances than it delivers.
+
+    Finds: NumberOfStudyRelatedInstances (0020,1208) or NumberOfStudyRelatedSeries (0020,1206) in the
+        archive's QIDO-RS answer that differ from what its metadata holds.
+    Why: Instances are missing on the way, or the archive's index is wrong. Either way nobody can say that the
+        study is complete.
+    Mend: Compare the archive's instance list with what was delivered and have it re-indexed; pull again. If
+        the study was still arriving, wait until it has settled.
+    Example: 1,204 instances counted, 1,203 delivered, after one failed to be stored on disk.
+    """
+    found = {
+        "NumberOfStudyRelatedInstances": len(study),
+        "NumberOfStudyRelatedSeries": len(study.series),
+    }
+    for keyword, delivered in found.items():
+        counted = _counts(study, keyword)
+        if counted and sum(counted) != delivered:
+            yield Hit(
+                tags=(keyword,), observed=f"{delivered} delivered", expected=f"{sum(counted)} as listed"
+            )
+
+
+def _counts(study: StudyView, keyword: str) -> list[int]:
+    """The counts in the study's QIDO-RS rows: two rows of one study, under two patients, add up."""
+    cells = [element(row, tag_of(keyword)) for row in study.source.study_rows]
+    return [int(cell.numbers[0]) for cell in cells if cell.numbers and cell.numbers[0] is not None]
+
+
+@rule(
+    "SRC-SERIES-COUNT",
+    level="series",
+    severity="block",
+    needs=("query", "complete_study"),
+    when=lambda series: _listed(series) is not None,
+    reference="PS3.18 10.6.3",
+)
+def series_count(series: SeriesView) -> Iterator[Hit]:
+    """The archive counts another number of instances in a series than it delivers.
+
+    Finds: NumberOfSeriesRelatedInstances (0020,1209) in the archive's QIDO-RS answer that differs from the
+        number of instances of the series in its metadata.
+    Why: Slices are missing on the way, or the archive's index is wrong.
+    Mend: Compare the archive's instance list of this series with what was delivered and have it re-indexed;
+        pull again. If the study was still arriving, wait until it has settled.
+    Example: A series listed with 64 instances of which 63 are delivered.
+    """
+    listed = _listed(series)
+    if listed is not None and listed != len(series):
+        yield Hit(
+            tags=("NumberOfSeriesRelatedInstances",),
+            observed=f"{len(series)} delivered in series {series.key}",
+            expected=f"{listed} as listed",
+        )
+
+
+def _listed(series: SeriesView) -> int | None:
+    for row in series.study.source.series_rows:
+        numbers = element(row, tag_of("NumberOfSeriesRelatedInstances")).numbers
+        same = element(row, tag_of("SeriesInstanceUID")).text == series.uid
+        if same and numbers and numbers[0] is not None:
+            return int(numbers[0])
+    return None
+
+
+@rule(
+    "SRC-SERIES-MISSING",
+    level="study",
+    severity="block",
+    needs=("query", "complete_study"),
+    when=lambda study: bool(study.source.series_rows),
+    reference="PS3.18 10.6.3",
+)
+def series_missing(study: StudyView) -> Iterator[Hit]:
+    """A series is listed and not delivered, or delivered and not listed.
+
+    Finds: SeriesInstanceUIDs that stand in only one of two places: the archive's QIDO-RS list of the study's
+        series, and the study's metadata.
+    Why: A whole series is missing on the way, or is hidden from everyone who searches for it.
+    Mend: Have the archive re-index the study, then pull it again.
+    Example: A series of dose reports that the archive lists but whose objects it lost.
+    """
+    uid = tag_of("SeriesInstanceUID")
+    listed = {element(row, uid).text for row in study.source.series_rows}
+    delivered = {series.uid or "" for series in study.series}
+    for missing in sorted(listed - delivered):
+        yield Hit(
+            tags=("SeriesInstanceUID",), observed=f"{missing} listed, not delivered", expected="both", rows=()
+        )
+    for series in study.series:
+        if (series.uid or "") not in listed:
+            yield Hit(
+                tags=("SeriesInstanceUID",),
+                observed=f"{series.key} delivered, not listed",
+                expected="both",
+                rows=series.rows,
+            )
+
+
+@rule(
+    "SRC-UID-ECHO",
+    level="study",
+    severity="block",
+    when=lambda study: study.source.asked_for is not None,
+    reference="PS3.18 10.4",
+)
+def uid_echo(study: StudyView) -> Iterator[Hit]:
+    """The archive answers with another study than it was asked for.
+
+    Finds: Instances whose StudyInstanceUID is not the one in the URL that the metadata was asked from.
+    Why: Whoever retrieves the study stores these instances elsewhere, or refuses them.
+    Mend: Have the archive re-index the study: the UID in its index differs from the one in its objects.
+    Example: A study merged in the archive's database, while its objects kept their old UID.
+    """
+    for group in study.groups("StudyInstanceUID"):
+        if group.key != study.source.asked_for:
+            yield Hit(
+                tags=("StudyInstanceUID",),
+                observed=group.key or "none",
+                expected=study.source.asked_for or "",
+                rows=group.rows,
+            )
+
+
+def _name(cell: Cell) -> str:
+    """A person name as archives compare it: no case, no empty components at its end."""
+    return "=".join(group.rstrip("^ ") for group in shown(cell).upper().split("="))
+
+
+_COMPARED: dict[str, Callable[[Cell], str]] = {
+    "PatientID": shown,
+    "PatientName": _name,
+    "AccessionNumber": shown,
+    "StudyDate": shown,
+}
+
+
+@rule(
+    "SRC-QIDO-VS-META",
+    level="study",
+    severity="review",
+    needs=("query",),
+    when=lambda study: bool(study.source.study_rows),
+    reference="PS3.18 10.6.3",
+)
+def query_against_metadata(study: StudyView) -> Iterator[Hit]:
+    """The archive's index says something else than its objects.
+
+    Finds: A PatientID, PatientName, AccessionNumber, StudyDate or ModalitiesInStudy in the archive's QIDO-RS
+        answer that no instance has.
+    Why: The study was corrected in the archive's database only. Copied elsewhere, its objects bring the old
+        values back.
+    Mend: Have the archive write the corrected values into the objects, or decide which of the two is right,
+        before the study is copied.
+    Example: A patient merged in the archive, whose objects still hold the former PatientID.
+    """
+    for row in study.source.study_rows:
+        for keyword, key in _COMPARED.items():
+            listed = element(row, tag_of(keyword))
+            has = {group.key for group in values_of(study, keyword, key)}
+            if not listed.empty and key(listed) not in has:
+                expected = ", ".join(sorted(has)) or "no value"
+                yield Hit(
+                    tags=(keyword,),
+                    observed=f"{listed.shown} listed",
+                    expected=f"{expected} in the instances",
+                )
+        listed = element(row, tag_of("ModalitiesInStudy"))
+        modalities = {str(value).strip() for value in listed.values if value}
+        has = {group.key for group in values_of(study, "Modality")}
+        if modalities - has and len(study.source.study_rows) == 1:
+            yield Hit(
+                tags=("ModalitiesInStudy",),
+                observed=f"{', '.join(sorted(modalities))} listed",
+                expected=f"{', '.join(sorted(has)) or 'none'} in the instances",
+            )
+
+
+@rule(
+    "SRC-JSON-MODEL",
+    level="value",
+    severity="review",
+    vrs=("", *sorted(VRS)),
+    when=lambda at: at.syntax == "json",
+    reference="PS3.18 F.2",
+)
+def json_model(at: Place) -> Iterator[Hit]:
+    """A value is not written as the DICOM JSON model has it.
+
+    Finds: Elements without `vr`, values outside an array, values of a type their VR does not have, base64
+        that is none, numbers that JSON does not know, control characters or half characters inside text.
+    Why: Strict readers refuse the whole answer for one such value, and with it every instance in it.
+    Mend: Report it to the maker of the archive with the attribute named here; until then read the archive
+        with a tolerant reader, or retrieve the objects instead of their metadata.
+    Example: `{"vr": "DS", "Value": [NaN]}`, or `{"vr": "LO", "Value": "CHEST"}`.
+    """
+    for fault in at.cell.faults:
+        if fault.kind in JSON_FAULTS:
+            yield Hit(observed=f"{fault.kind}: {fault.detail}", expected="the DICOM JSON model")
+
+
+@rule(
+    "SRC-JSON-SYNTAX",
+    level="study",
+    severity="review",
+    when=lambda study: any(encoding.syntax == "json" for encoding in study.table.encodings),
+    reference="PS3.18 F.2",
+)
+def json_syntax(study: StudyView) -> Iterator[Hit]:
+    """The metadata of an instance is not JSON that every reader reads.
+
+    Finds: Instances whose metadata holds a key twice, is cut short, or is not JSON in some place: what a
+        tolerant reader could still make out is judged, the rest is lost.
+    Why: Strict readers refuse the whole answer; others keep one of two values without a word.
+    Mend: Report it to the maker of the archive with the instance named here.
+    Example: PatientID twice in one instance, with two values.
+    """
+    for fault, rows in study.faults(*JSON_FAULTS):
+        yield Hit(observed=f"{fault.kind}: {fault.detail}", expected="JSON with every key once", rows=rows)
+
+
+_ZIP_KINDS = (
+    "traversal", "absolute-path", "special-member", "encrypted", "bomb", "overlap", "header-mismatch",
+    "too-large", "too-many", "nesting", "damaged-package", "damaged-member", "checksum", "length",
+    "compression", "duplicate-name", "case-collision", "bad-name", "empty-member",
+)  # fmt: skip
+
+
+@rule("SRC-ZIP-SAFE", level="input", severity="block", needs=("bytes",))
+def zip_safe(package: PackageView) -> Iterator[Hit]:
+    """A ZIP holds members that nobody should unpack, or that cannot be unpacked.
+
+    Finds: Names that lead out of the folder, absolute paths, links, encrypted members, members that expand
+        beyond all reason or overlap, names that stand twice or differ only in case, damaged or empty members.
+    Why: Unpacked, such a member overwrites another file or fills the disk; what cannot be unpacked is lost.
+    Mend: Make the ZIP again from the folder of DICOM files, without encryption and with plain file names.
+    Example: A member called `../../etc/cron.d/job`.
+    """
+    for fact in package.of(*_ZIP_KINDS):
+        yield Hit(observed=f"{fact.origin}: {fact.kind}", expected="a plain member", message=fact.detail)
+
+
+@rule("SRC-NOT-DICOM", level="input", severity="review", needs=("bytes",), reference="PS3.10 7.1")
+def not_dicom(package: PackageView) -> Iterator[Hit]:
+    """A file is not DICOM, or cannot be read.
+
+    Finds: Files without a DICOM data set, empty files, and files so damaged that no reader makes anything of
+        them.
+    Why: If it was an image it is lost; if it was not, it does not belong into a transfer of images.
+    Mend: Export the file again from where it came; leave out what is not DICOM.
+    Example: A JPEG picture named `IMG0001.dcm`, or a file of 0 bytes after a full disk.
+    """
+    for fact in package.of("not-dicom", "empty", "unreadable", "inaccessible"):
+        yield Hit(observed=f"{fact.origin}: {fact.kind}", expected="a DICOM file", message=fact.detail)

@@ -1,0 +1,5 @@
+"""`python -m heltig`."""
+
+from heltig.cli import main
+
+main()

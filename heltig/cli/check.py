@@ -1,0 +1,108 @@
+"""`heltig check PATH...`: judge files, folders and ZIPs."""
+
+import sys
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import IO
+
+import click
+
+from heltig.cli.options import profile_option
+from heltig.errors import UnreadableInputError
+from heltig.pipeline.check import check as check_inputs
+from heltig.pipeline.reading import Progress
+from heltig.pipeline.report import CheckReport
+from heltig.reports import FORMATS, write_report
+from heltig.rules.profile import Profile
+
+EXIT_CODES = {"READY": 0, "NEEDS_REVIEW": 10, "BLOCKED": 20}
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option("--format", "format_", type=click.Choice(FORMATS), default="text", show_default=True)
+@(
+    click.option(
+        "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to FILE.", metavar="FILE"
+    )
+    @ profile_option
+    @ click.option(
+        "--reference-date",
+        type=click.DateTime(["%Y-%m-%d"]),
+        help='What the rules take for "today"; the present day (UTC) by default. The report records it.',
+        metavar="YYYY-MM-DD",
+    )
+)
+@click.option(
+    "--jobs", type=click.IntRange(0), default=1, show_default=True, help="Processes; 0: one a core."
+)
+@click.option("--deep", is_flag=True, help="Unpack ZIP members whole, and check lengths and checksums.")
+@click.option("--deidentified", is_flag=True, help="The data is declared de-identified: judge it as such.")
+@click.option("--redact", is_flag=True, help="Leave values that could name a patient out of the report.")
+def check(
+    paths: tuple[str, ...],
+    format_: str,
+    output: Path | None,
+    profile: Profile,
+    reference_date: datetime | None,
+    jobs: int,
+    deep: bool,
+    deidentified: bool,
+    redact: bool,
+) -> None:
+    """Judge the studies in files, folders and ZIPs, without a server.
+
+    Exit code: 0 all studies are READY, 10 one NEEDS_REVIEW, 20 one is BLOCKED; 2 wrong usage, 3 nothing could
+    be read.
+    """
+    report = check_inputs(
+        paths,
+        profile,
+        reference_date=reference_date.date() if reference_date else _today(),
+        jobs=jobs,
+        deep=deep,
+        deidentified=deidentified,
+        progress=_progress_bar(),
+    )
+    if output is None:
+        write_report(report, format_, sys.stdout, redact=redact)
+    else:
+        _to_file(report, format_, output, redact=redact)
+    if not report.studies and not any(given.instances for given in report.inputs):
+        raise UnreadableInputError("no DICOM instance could be read from what was given; the report says why")
+    sys.exit(EXIT_CODES[report.readiness])
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
+
+
+def _to_file(report: CheckReport, format_: str, path: Path, *, redact: bool) -> None:
+    """Write beside the target and move it there, so that a report is whole or not there."""
+    part = path.with_name(path.name + ".part")
+    with part.open("w", encoding="utf-8", newline="\n") as file:
+        write_report(report, format_, file, redact=redact)
+    part.replace(path)
+
+
+def _progress_bar() -> Progress | None:
+    """A bar on the terminal; none where output goes to a file or a pipe."""
+    if not sys.stderr.isatty():
+        return None
+    return _Bar(sys.stderr)
+
+
+class _Bar:
+    """Rewrites one line; clears it at the end, so that the report stands alone."""
+
+    WIDTH = 32
+
+    def __init__(self, terminal: IO[str]) -> None:
+        self._terminal = terminal
+
+    def __call__(self, done: int, total: int) -> None:
+        filled = self.WIDTH * done // max(total, 1)
+        bar = "█" * filled + "░" * (self.WIDTH - filled)
+        end = "\r\033[K" if done == total else ""
+        self._terminal.write(f"\rReading {bar} {done:,} of {total:,}{end}")
+        self._terminal.flush()

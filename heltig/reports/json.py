@@ -1,0 +1,3 @@
+import msgspec
+def write(report, file):
+    file.write(msgspec.json.format(msgspec.json.encode(report)).decode())
