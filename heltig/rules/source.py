@@ -10,6 +10,7 @@ from heltig.rules.views import PackageView, Place, SeriesView, StudyView
 from heltig.standard.dictionary import tag_of
 from heltig.standard.value_representations import VRS
 
+COUNTS = ("NumberOfStudyRelatedInstances", "NumberOfStudyRelatedSeries")
 JSON_FAULTS = (
     "json-syntax",
     "json-nan",
@@ -71,7 +72,7 @@ def metadata_in_parts(study: StudyView) -> Iterator[Hit]:
     level="study",
     severity="block",
     needs=("query", "complete_study"),
-    when=lambda study: bool(_counts(study, "NumberOfStudyRelatedInstances")),
+    when=lambda study: any(_counts(study, keyword) for keyword in COUNTS),
     reference="PS3.18 10.6.3",
 )
 def study_counts(study: StudyView) -> Iterator[Hit]:
@@ -85,11 +86,7 @@ def study_counts(study: StudyView) -> Iterator[Hit]:
         the study was still arriving, wait until it has settled.
     Example: 1,204 instances counted, 1,203 delivered, after one failed to be stored on disk.
     """
-    found = {
-        "NumberOfStudyRelatedInstances": len(study),
-        "NumberOfStudyRelatedSeries": len(study.series),
-    }
-    for keyword, delivered in found.items():
+    for keyword, delivered in zip(COUNTS, (len(study), len(study.series)), strict=True):
         counted = _counts(study, keyword)
         if counted and sum(counted) != delivered:
             yield Hit(

@@ -44,11 +44,12 @@ def dicom(sop: str = "1.2.3.4", *, media_class: str = CT, pixels: bytes = bytes(
 def zipped(
     members: Iterable[tuple[str | zipfile.ZipInfo, bytes]], *, method: int = zipfile.ZIP_DEFLATED
 ) -> bytes:
-    """A ZIP as the standard library writes it."""
+    """A ZIP as the standard library writes it, the same bytes at any time."""
     made = io.BytesIO()
-    with zipfile.ZipFile(made, "w", method) as package:
+    with zipfile.ZipFile(made, "w") as package:
         for name, content in members:
-            package.writestr(name, content)
+            info = zipfile.ZipInfo(name) if isinstance(name, str) else name
+            package.writestr(info, content, compress_type=method)
     return made.getvalue()
 
 
