@@ -1,0 +1,113 @@
+"""One element of DICOM JSON as a `Cell` (PS3.18 F.2.2).
+
+Most elements are `{"vr":"XX","Value":[…]}` with values of the type that the VR asks for: they are decoded in one
+step. That the text from `[` to the last `]` is one JSON array proves that the element has no other members.
+"""
+
+from collections.abc import Callable
+from typing import Annotated, TypeAlias
+
+import msgspec
+from msgspec import UNSET, UnsetType
+from msgspec.json import Decoder
+
+from heltig.dicom.cell import Cell, Value
+from heltig.dicom.json_element import read_element
+from heltig.dicom.json_members import REFUSALS
+from heltig.dicom.json_values import EITHER_VRS, FLOAT_VRS, INTEGER_RANGES
+from heltig.dicom.values import TEXT_VRS
+
+_Values: TypeAlias = tuple[Value, ...]
+
+
+class _Person(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """A person name (PS3.18 F.2.4); no escapes are in its text."""
+
+    Alphabetic: str | UnsetType = UNSET
+    Ideographic: str | UnsetType = UNSET
+    Phonetic: str | UnsetType = UNSET
+
+
+_decode_texts = Decoder(tuple[str, ...]).decode
+_decode_texts_or_numbers = Decoder(tuple[str | int | float, ...]).decode
+_decode_persons = Decoder(tuple[_Person, ...]).decode
+
+
+def _texts(array: bytes) -> _Values | None:
+    if b"\\" in array:  # an escape, or values that are joined
+        return None
+    values = _decode_texts(array)
+    for value in values:
+        if value[-1:] <= " ":  # empty, or padded
+            return None
+    return values
+
+
+def _texts_or_numbers(array: bytes) -> _Values | None:
+    if b"\\" in array:
+        return None
+    values = _decode_texts_or_numbers(array)
+    for value in values:
+        if isinstance(value, str) and value[-1:] <= " ":
+            return None
+    return values
+
+
+def _persons(array: bytes) -> _Values | None:
+    if b"\\" in array:
+        return None
+    values: list[str] = []
+    groups = 0
+    for person in _decode_persons(array):
+        written = [person.Alphabetic or "", person.Ideographic or "", person.Phonetic or ""]
+        groups += 3 - (person.Alphabetic, person.Ideographic, person.Phonetic).count(UNSET)
+        value = "=".join(written).rstrip("=")
+        if value[-1:] <= " ":
+            return None
+        values.append(value)
+    # Two strings a group, two quotes a string: more would be a group that stands twice.
+    return tuple(values) if array.count(b'"') == 4 * groups else None
+
+
+def _integers(lowest: int, highest: int) -> Callable[[bytes], _Values]:
+    value = Annotated[int, msgspec.Meta(ge=lowest, le=highest)]
+    return Decoder(tuple[value, ...]).decode  # type: ignore[valid-type]
+
+
+_READERS: dict[str, Callable[[bytes], _Values | None]] = (
+    dict.fromkeys(TEXT_VRS, _texts)
+    | {vr: _integers(*limits) for vr, limits in INTEGER_RANGES.items() if vr not in EITHER_VRS}
+    | dict.fromkeys(FLOAT_VRS, Decoder(tuple[float, ...]).decode)
+    | {"DS": _texts_or_numbers, "IS": _texts_or_numbers, "PN": _persons}
+    | {"AT": Decoder(tuple[Annotated[str, msgspec.Meta(pattern=r"^[0-9A-F]{8}\Z")], ...]).decode}
+)
+_EMPTY = {f'{{"vr":"{vr}"}}'.encode(): Cell(vr) for vr in _READERS}
+_STARTS = {f'{{"vr":"{vr}","Value":['.encode(): (vr, reader) for vr, reader in _READERS.items()}
+_START = slice(20)
+_ARRAY = slice(19, -1)
+
+
+def decode_json_element(tag: str, raw: bytes) -> Cell:
+    """Decode the raw cell of a DICOM JSON element.
+
+    Never raises: what is not JSON, or is JSON but not the DICOM JSON model, is read as far as its meaning is
+    clear, and the cell's faults say what is wrong.
+
+    Args:
+        tag: Eight upper-case hex digits; gives the VR where the element has none.
+        raw: The element's JSON text: an object, or a bare value as some archives send it.
+
+    Returns:
+        The cell. A single empty value (`[null]`, `[""]`) is the same as none. IS and DS stay text or number as
+        sent; the other numeric VRs are numbers, NaN and infinities of FL and FD among them.
+    """
+    start = _STARTS.get(raw[_START])
+    if start is not None and raw.endswith(b"]}"):
+        vr, reader = start
+        try:
+            values = reader(raw[_ARRAY])
+        except REFUSALS:
+            values = None
+        if values is not None:
+            return Cell(vr, values)
+    return _EMPTY.get(raw) or read_element(tag, raw)
