@@ -150,7 +150,9 @@ def _data_set(window: Window, walk: Walk, position: int) -> Syntax:
         walk.fault("truncated", "the file ends after its file meta")
         return "explicit"
     written = _written(ahead, walk)
-    if written == "deflated":
+    if written is None:
+        walk.fault("unreadable", f"no element can be told from offset {window.base + position} on")
+    elif written == "deflated":
         inflating = InflatingSource(ResumedSource(ahead, window.source))
         walk.go_on(Window(inflating))
         walk.elements(0, explicit=True)
@@ -166,8 +168,11 @@ def _data_set(window: Window, walk: Walk, position: int) -> Syntax:
     return "implicit" if written == "implicit" else "explicit"
 
 
-def _written(ahead: bytes, walk: Walk) -> Transfer:
-    """How the data set is written: as its transfer syntax says, unless its first elements say otherwise."""
+def _written(ahead: bytes, walk: Walk) -> Transfer | None:
+    """How the data set is written: as its transfer syntax says, unless its first elements say otherwise.
+
+    `None` where nothing says anything.
+    """
     uid = _transfer_syntax(walk)
     declared = _TRANSFERS.get(uid)
     has_vr = first_element_is_explicit(ahead)
@@ -175,7 +180,7 @@ def _written(ahead: bytes, walk: Walk) -> Transfer:
         return declared
     found = writing_at(ahead, 0)
     if declared is None:
-        return found or ("explicit" if has_vr else "implicit")
+        return found or _guessed(walk, has_vr=has_vr)
     if found is None or found == declared:
         return declared
     if {found, declared} == {"explicit", "implicit"}:
@@ -185,6 +190,12 @@ def _written(ahead: bytes, walk: Walk) -> Transfer:
     else:
         walk.fault("file-meta", f"the transfer syntax says {declared}, the data set is {found} VR")
     return found
+
+
+def _guessed(walk: Walk, *, has_vr: bool) -> Transfer | None:
+    if has_vr:
+        return "explicit"
+    return "implicit" if walk.tags else None  # any bytes look like implicit VR
 
 
 def _transfer_syntax(walk: Walk) -> str:

@@ -74,7 +74,7 @@ _TAGS_REMEMBERED: Final = 65_536
 
 
 def tag_name(number: int) -> str:
-    """The eight hex digits of a tag. Names are remembered, within bounds, as tags come from untrusted files."""
+    """The eight hex digits of a tag; remembered, within bounds, since tags come from untrusted files."""
     return COMMON_TAGS.get(number) or _OTHER_TAGS.get(number) or _new_name(number)
 
 

@@ -1,8 +1,9 @@
-"""Headers as they should be, and as they are: raw cells, encodings, preambles, file meta, transfer syntaxes."""
+"""Headers as they should be and as they are: cells, encodings, preambles, file meta, transfer syntaxes."""
 
 import io
 import struct
 import zlib
+from pathlib import Path
 
 import pytest
 from unit.dicom.part10.building import (
@@ -155,7 +156,7 @@ def test_a_header_longer_than_the_first_read_is_read_on() -> None:
     assert source.given < 4 * len(elements)
 
 
-def test_a_file_and_a_stream_read_alike(tmp_path) -> None:
+def test_a_file_and_a_stream_read_alike(tmp_path: Path) -> None:
     data = part10(FIRST + explicit("00291010", "OB", bytes(200_000)) + PIXELS)
     path = tmp_path / "a.dcm"
     path.write_bytes(data)
@@ -221,9 +222,9 @@ def test_a_bare_data_set_is_read(data: bytes, syntax: str) -> None:
         (b"", "group 0002 is absent"),
         (meta(None), "00020010 (Transfer Syntax UID) is absent"),
         (meta(version=False), "00020001 (File Meta Information Version) is absent"),
-        (meta(length=999), "00020000 declares 999 bytes, group 0002 has 78"),
-        (meta(length=14), "00020000 declares 14 bytes, group 0002 has 78"),
-        (meta(length=15), "00020000 declares 15 bytes, group 0002 has 78"),
+        (meta(length=999), "00020000 declares 999 bytes, group 0002 has 76"),
+        (meta(length=14), "00020000 declares 14 bytes, group 0002 has 76"),
+        (meta(length=15), "00020000 declares 15 bytes, group 0002 has 76"),
         (meta()[12:], "00020000 (File Meta Information Group Length) is absent"),
     ],
 )
@@ -256,10 +257,10 @@ def test_explicit_vr_where_implicit_is_declared() -> None:
 
 
 def test_implicit_vr_where_explicit_is_declared() -> None:
-    data_set = read(part10(FIRST_IMPLICIT, JPEG.replace("50", "70")))
+    data_set = read(part10(FIRST_IMPLICIT, EXPLICIT))
 
-    assert cells(read(part10(FIRST_IMPLICIT, EXPLICIT))) == cells(data_set)
-    assert kinds(read(part10(FIRST_IMPLICIT, EXPLICIT))) == ["implicit-in-explicit"]
+    assert kinds(data_set) == ["implicit-in-explicit"]
+    assert cells(data_set)["00100020"] == b"\x04\x00\x00\x00ID01"
     assert data_set.encoding.syntax == "implicit"
 
 
@@ -397,10 +398,10 @@ def test_the_group_lengths_of_a_directory_are_not_retired() -> None:
     ],
 )
 def test_pixel_data_shorter_than_declared_are_truncated(pixels: bytes, said: str) -> None:
-    for source in (CountedSource(part10(FIRST + pixels)),):
-        data_set = read_header(source)
-        assert kinds(data_set) == ["truncated"]
-        assert details(data_set) == [said]
+    data_set = read_header(CountedSource(part10(FIRST + pixels)))
+
+    assert kinds(data_set) == ["truncated"]
+    assert details(data_set) == [said]
 
 
 FRAGMENTS = explicit("7FE00010", "OB", item(b"") + item(bytes(500)) + item(bytes(300)), length=UNDEFINED)
@@ -540,7 +541,7 @@ def test_a_prefix_without_an_element_is_unreadable() -> None:
 
     assert not isinstance(caught.value, NotDicom)
     assert caught.value.reason == "no element can be read"
-    assert [fault.kind for fault in caught.value.faults] == ["file-meta", "vr-unknown", "unreadable"]
+    assert [fault.kind for fault in caught.value.faults] == ["file-meta", "unreadable"]
 
 
 def test_what_is_held_of_a_header_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
