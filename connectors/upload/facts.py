@@ -59,6 +59,7 @@ KINDS: Final = {
     "inaccessible": Kind("content", "a file or folder that cannot be opened", "See that it may be read."),
     "special-file": Kind("aside", "not a regular file", "Nothing to do."),
     "already-read": Kind("aside", "the same file or folder as one read before", "Nothing to do."),
+    "inner-package": Kind("aside", "a ZIP inside a ZIP; its members are read too", "Nothing to do."),
     "system-file": Kind("aside", "left behind by an operating system", "Nothing to do."),
     "dicomdir": Kind("aside", "a DICOMDIR (PS3.10 8.6): an index, not an instance", "Nothing to do."),
 }  # fmt: skip

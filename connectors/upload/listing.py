@@ -197,6 +197,9 @@ class _Walk:
         except OSError as error:
             self._skip(origin, "inaccessible", reason(error))
         else:
+            self.facts.append(
+                PackageFact(kind="inner-package", origin=origin, detail=KINDS["inner-package"].meaning)
+            )
             self._package(unpacked, origin, depth=depth)
 
     def _unpacked(self, chunks: Iterator[bytes]) -> str:

@@ -19,9 +19,8 @@ _EXTRA_GUESS: Final = 64
 _DESCRIPTOR_FLAG: Final = 0x0008
 _STORED_AHEAD: Final = 8192
 _DEFLATED_AHEAD: Final = 2048
-"""Packed bytes of a first read; they inflate to most headers, and inflating is what costs."""
-_MORE: Final = 16 * 1024
-_WHOLE: Final = 1024 * 1024
+"""Packed bytes of a first read: inflating is what costs. The pieces that follow grow, up to `_WHOLE`."""
+_WHOLE: Final = 256 * 1024
 
 
 class MemberError(Exception):
@@ -91,6 +90,7 @@ class DeflatedMember(MemberSource):
         self._packed = ahead[: entry.packed]
         self._next = start + len(self._packed)
         self._left = entry.packed - len(self._packed)
+        self._piece = _DEFLATED_AHEAD
         self._given = 0
 
     def read(self, count: int) -> bytes:
@@ -124,7 +124,8 @@ class DeflatedMember(MemberSource):
 
     def _refill(self) -> bool:
         self._file.seek(self._next)
-        self._packed = self._file.read(min(self._left, _MORE))
+        self._packed = self._file.read(min(self._left, self._piece))
+        self._piece = min(2 * self._piece, _WHOLE)
         self._next += len(self._packed)
         self._left -= len(self._packed)
         return bool(self._packed)

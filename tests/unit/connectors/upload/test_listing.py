@@ -80,6 +80,10 @@ def test_zips_inside_zips_are_opened_to_a_limit(judge: Judge, scratch: Path) -> 
         "study.zip!in/inner.zip!in/inner.zip!1.dcm",
     ]
     assert result.skipped == {"study.zip!in/inner.zip!in/inner.zip!in/inner.zip": "nesting"}
+    assert result.odd == [
+        ("study.zip!in/inner.zip", "inner-package"),
+        ("study.zip!in/inner.zip!in/inner.zip", "inner-package"),
+    ]
     assert len(list(scratch.iterdir())) == 2
     assert judge(package, limits=Limits(nesting=0)).skipped == {"study.zip!in/inner.zip": "nesting"}
 
@@ -184,10 +188,17 @@ def test_what_is_shown_is_always_printable() -> None:
 
 
 def test_folders_may_be_deeper_than_the_stack(tmp_path: Path, judge: Judge) -> None:
-    deep = tmp_path / "deep"
-    (deep / "/".join(["d"] * 1200)).mkdir(parents=True)
-    (deep / "/".join(["d"] * 1200) / "1.dcm").write_bytes(dicom())
-    assert judge(deep).report.instances == 1
+    deep = [tmp_path / "deep"]
+    for _ in range(1200):
+        deep.append(deep[-1] / "d")
+    for folder in deep:
+        folder.mkdir()
+    (deep[-1] / "1.dcm").write_bytes(dicom())
+    result = judge(deep[0])
+    (deep[-1] / "1.dcm").unlink()
+    for folder in reversed(deep):  # what clears up after tests is recursive
+        folder.rmdir()
+    assert result.report.instances == 1
 
 
 def test_members_can_be_read_in_another_process(study: Path, scratch: Path) -> None:
