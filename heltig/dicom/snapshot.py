@@ -100,17 +100,21 @@ def _series(table: StudyTable, series: SeriesRows) -> _Series:
 def _column(table: StudyTable, tag: str, rows: range, used: dict[Encoding, int]) -> _Column | None:
     column = table.columns[tag]
     codes = column.codes[rows.start : rows.stop]
-    order = [1] if column.constant else list(dict.fromkeys(codes))
-    if order == [0]:
+    cells: dict[tuple[int, bytes], int] = {}
+    number = {0: 0}
+    for code in (1,) if column.constant else dict.fromkeys(codes):
+        if code:
+            encoding = used.setdefault(table.encodings[column.encodings[code]], len(used))
+            number[code] = cells.setdefault((encoding, column.cells[code]), len(cells) + 1)
+    if not cells:
         return None
-    kept = [code for code in order if code]
-    numbers = [used.setdefault(table.encodings[column.encodings[code]], len(used)) for code in kept]
-    renumbered = b""
-    if len(order) > 1:
-        number = {0: 0} | {code: i for i, code in enumerate(kept, 1)}
-        renumbered = array("I", map(number.__getitem__, codes)).tobytes()
-    cells = [column.cells[code] for code in kept]
-    return _Column(tag, cells, array("H", numbers).tobytes(), renumbered)
+    everywhere = len(cells) == 1 and (column.constant or 0 not in codes)
+    return _Column(
+        tag=tag,
+        cells=[cell for _, cell in cells],
+        encodings=array("H", [encoding for encoding, _ in cells]).tobytes(),
+        codes=b"" if everywhere else array("I", map(number.__getitem__, codes)).tobytes(),
+    )
 
 
 def _append(table: StudyTable, series: _Series) -> None:
