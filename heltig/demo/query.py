@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
+from heltig.standard.dictionary import tag_of
+
 Instance: TypeAlias = Mapping[str, Any]
 """One instance in the DICOM JSON model (PS3.18 F): tag to element, or to its text (`msgspec.Raw`)."""
 Row: TypeAlias = dict[str, Any]
@@ -20,42 +22,41 @@ MODALITIES_IN_STUDY, SOP_CLASSES_IN_STUDY = "00080061", "00080062"
 STUDY_SERIES, STUDY_INSTANCES, SERIES_INSTANCES = "00201206", "00201208", "00201209"
 COUNTS = (STUDY_SERIES, STUDY_INSTANCES, SERIES_INSTANCES)
 
-KEYS: dict[str, tuple[str, Level]] = {
-    "00080016": ("SOPClassUID", "instance"),
-    "00080018": ("SOPInstanceUID", "instance"),
-    "00080020": ("StudyDate", "study"),
-    "00080030": ("StudyTime", "study"),
-    "00080050": ("AccessionNumber", "study"),
-    "00080056": ("InstanceAvailability", "study"),
-    "00080060": ("Modality", "series"),
-    "00080061": ("ModalitiesInStudy", "study"),
-    "00080062": ("SOPClassesInStudy", "study"),
-    "00080090": ("ReferringPhysicianName", "study"),
-    "00081030": ("StudyDescription", "study"),
-    "0008103E": ("SeriesDescription", "series"),
-    "00100010": ("PatientName", "study"),
-    "00100020": ("PatientID", "study"),
-    "00100021": ("IssuerOfPatientID", "study"),
-    "00100030": ("PatientBirthDate", "study"),
-    "00100040": ("PatientSex", "study"),
-    "0020000D": ("StudyInstanceUID", "study"),
-    "0020000E": ("SeriesInstanceUID", "series"),
-    "00200010": ("StudyID", "study"),
-    "00200011": ("SeriesNumber", "series"),
-    "00200013": ("InstanceNumber", "instance"),
-    "00201206": ("NumberOfStudyRelatedSeries", "study"),
-    "00201208": ("NumberOfStudyRelatedInstances", "study"),
-    "00201209": ("NumberOfSeriesRelatedInstances", "series"),
-    "00280008": ("NumberOfFrames", "instance"),
-    "00280010": ("Rows", "instance"),
-    "00280011": ("Columns", "instance"),
-    "00280100": ("BitsAllocated", "instance"),
-    "00400244": ("PerformedProcedureStepStartDate", "series"),
-    "00400245": ("PerformedProcedureStepStartTime", "series"),
+KEYS: dict[str, Level] = {
+    "00080016": "instance",  # SOPClassUID
+    "00080018": "instance",  # SOPInstanceUID
+    "00080020": "study",  # StudyDate
+    "00080030": "study",  # StudyTime
+    "00080050": "study",  # AccessionNumber
+    "00080056": "study",  # InstanceAvailability
+    "00080060": "series",  # Modality
+    "00080061": "study",  # ModalitiesInStudy
+    "00080062": "study",  # SOPClassesInStudy
+    "00080090": "study",  # ReferringPhysicianName
+    "00081030": "study",  # StudyDescription
+    "0008103E": "series",  # SeriesDescription
+    "00100010": "study",  # PatientName
+    "00100020": "study",  # PatientID
+    "00100021": "study",  # IssuerOfPatientID
+    "00100030": "study",  # PatientBirthDate
+    "00100040": "study",  # PatientSex
+    "0020000D": "study",  # StudyInstanceUID
+    "0020000E": "series",  # SeriesInstanceUID
+    "00200010": "study",  # StudyID
+    "00200011": "series",  # SeriesNumber
+    "00200013": "instance",  # InstanceNumber
+    "00201206": "study",  # NumberOfStudyRelatedSeries
+    "00201208": "study",  # NumberOfStudyRelatedInstances
+    "00201209": "series",  # NumberOfSeriesRelatedInstances
+    "00280008": "instance",  # NumberOfFrames
+    "00280010": "instance",  # Rows
+    "00280011": "instance",  # Columns
+    "00280100": "instance",  # BitsAllocated
+    "00400244": "series",  # PerformedProcedureStepStartDate
+    "00400245": "series",  # PerformedProcedureStepStartTime
 }
-"""The attributes that can be matched and come back unasked: keyword and level (PS3.18 10.6.3.3)."""
+"""The attributes that can be matched and come back unasked, with their level (PS3.18 10.6.3.3)."""
 
-_TAG_BY_KEYWORD = {keyword: tag for tag, (keyword, _) in KEYS.items()}
 _CONTROLS = frozenset({"limit", "offset", "includefield", "fuzzymatching"})
 
 
@@ -131,7 +132,10 @@ def included_tags(query: Query) -> list[str]:
 
 
 def _tag(name: str) -> str:
-    return _TAG_BY_KEYWORD.get(name, name.upper())
+    try:
+        return tag_of(name)
+    except KeyError:
+        return name.upper()
 
 
 def _matches(element: Mapping[str, Any], wanted: str) -> bool:
@@ -158,7 +162,7 @@ def _groups(instances: Iterable[Instance], tags: tuple[str, ...]) -> Iterable[li
 
 
 def _attributes(instance: Instance, levels: list[Level], include: Iterable[str]) -> Row:
-    tags = ("00080005", *(tag for tag, (_, own) in KEYS.items() if own in levels), *include)
+    tags = ("00080005", *(tag for tag, own in KEYS.items() if own in levels), *include)
     return {tag: instance[tag] for tag in tags if tag in instance}
 
 

@@ -137,8 +137,10 @@ async def test_pages_are_disjoint_and_warn_of_more(client: httpx.AsyncClient) ->
 
 async def test_includefield_adds_attributes(client: httpx.AsyncClient) -> None:
     plain = (await client.get("/studies?limit=1")).json()
-    more = (await client.get("/studies?limit=1&includefield=00209164,7FE00010")).json()
-    assert set(more[0]) - set(plain[0]) == {"00209164", "7FE00010"}
+    more = (
+        await client.get("/studies?limit=1&includefield=00209164,Modality&includefield=NoSuchWord")
+    ).json()
+    assert set(more[0]) - set(plain[0]) == {"00209164", "00080060"}
 
 
 @pytest.mark.parametrize(
