@@ -1,5 +1,6 @@
 """The project's own files: what is promised in one of them holds in the others."""
 
+import os
 import re
 import subprocess
 import sys
@@ -62,3 +63,23 @@ def test_the_licence_is_whole() -> None:
     licence = (ROOT / "LICENSE").read_text(encoding="utf-8")
     assert "TERMS AND CONDITIONS FOR USE, REPRODUCTION, AND DISTRIBUTION" in licence
     assert "END OF TERMS AND CONDITIONS" in licence
+
+
+def test_a_skip_for_what_is_missing_fails_on_ci(tmp_path: Path) -> None:
+    (tmp_path / "test_skips.py").write_text(
+        "import pytest\n"
+        "@pytest.mark.skip(reason='needs a server')\ndef test_by_mark(): ...\n"
+        "def test_by_call(): pytest.skip('needs a browser')\n"
+        "def test_for_another_reason(): pytest.skip('only on Windows')\n"
+    )
+    environ = {**os.environ, "HELTIG_CI": "1", "PYTHONPATH": str(ROOT / "tests")}
+    arguments = ["-p", "conftest", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), str(tmp_path)]
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-c", os.devnull, *arguments],
+        env=environ,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "1 failed, 1 skipped, 1 error" in run.stdout, run.stdout + run.stderr
