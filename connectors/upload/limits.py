@@ -15,6 +15,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         ratio_floor: Bytes of declared size below which no ratio is a danger: blank images pack very well.
         member_bytes: Declared size of one member.
         total_bytes: Declared sizes of all members together.
+        inner_bytes: Declared sizes of all ZIPs inside ZIPs together, which are unpacked to be read.
         directory_bytes: Size of one ZIP's central directory.
     """
 
@@ -24,4 +25,5 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     ratio_floor: int = 16 * _MIB
     member_bytes: int = 2048 * _MIB
     total_bytes: int = 256 * 1024 * _MIB
+    inner_bytes: int = 16 * 1024 * _MIB
     directory_bytes: int = 64 * _MIB

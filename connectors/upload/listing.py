@@ -182,14 +182,18 @@ class _Walk:
                 self.refs.append(MemberRef(member_origin, path, entry))
 
     def _inner_package(self, path: str, entry: Entry, origin: str, *, depth: int) -> None:
+        limits = self._budget.limits
         try:
             with Package(path) as package:
                 if not is_zip(package.member(entry).read(4)):
                     self.refs.append(MemberRef(origin, path, entry))
                     return
-                limit = self._budget.limits.nesting
-                if depth > limit:
-                    self._skip(origin, "nesting", f"a ZIP {depth} ZIPs deep; the limit is {limit}")
+                if depth > limits.nesting:
+                    self._skip(origin, "nesting", f"a ZIP {depth} ZIPs deep; the limit is {limits.nesting}")
+                    return
+                if not self._budget.take_inner_bytes(entry.size):
+                    what = f"over the limit of {limits.inner_bytes} bytes for ZIPs inside ZIPs"
+                    self._skip(origin, "too-large", what)
                     return
                 unpacked = self._unpacked(package.whole(entry))
         except MemberError as error:

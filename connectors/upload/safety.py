@@ -28,6 +28,7 @@ class Budget:
         self.limits = limits
         self._members = limits.members
         self._bytes = limits.total_bytes
+        self._inner_bytes = limits.inner_bytes
 
     def take_members(self, count: int) -> bool:
         """Account for the members of one more ZIP; False when they are too many."""
@@ -39,6 +40,13 @@ class Budget:
         if count > self._bytes:
             return False
         self._bytes -= count
+        return True
+
+    def take_inner_bytes(self, count: int) -> bool:
+        """The same for one more ZIP inside a ZIP."""
+        if count > self._inner_bytes:
+            return False
+        self._inner_bytes -= count
         return True
 
 

@@ -122,6 +122,14 @@ def test_members_of_inner_zips_count_towards_the_limits(judge: Judge) -> None:
     assert judge(package, limits=Limits(members=3)).skipped == {"study.zip!b.zip": "too-many"}
 
 
+def test_inner_zips_have_a_limit_of_their_own(judge: Judge, scratch: Path) -> None:
+    inner = zipped([GOOD])
+    package = zipped([("a.zip", inner), ("b.zip", inner), ("c.dcm", dicom())])
+    result = judge(package, limits=Limits(inner_bytes=len(inner)))
+    assert result.skipped == {"study.zip!b.zip": "too-large"}
+    assert len(list(scratch.iterdir())) == 1
+
+
 def test_names_that_collide_are_evidence_and_both_members_are_read(judge: Judge) -> None:
     with pytest.warns(UserWarning, match="Duplicate name"):
         package = zipped([("a/1.dcm", dicom("1")), ("a/1.dcm", dicom("2")), ("A/1.DCM", dicom("3"))])
