@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -165,9 +165,11 @@ def _insist_on_loopback(port: int) -> None:
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as scratch, running_orthanc(Path(scratch)) as server:
-        print(
-            f"HELTIG_TEST_ORTHANC={server.root} (user {server.username}, password {server.password})",
-            flush=True,
-        )
-        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with (
+        suppress(KeyboardInterrupt),
+        tempfile.TemporaryDirectory() as scratch,
+        running_orthanc(Path(scratch)) as server,
+    ):
+        print(f"HELTIG_TEST_ORTHANC={server.root} ({server.username}:{server.password})", flush=True)
+        signal.pause()
