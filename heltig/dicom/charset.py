@@ -89,9 +89,9 @@ def decode_text(data: bytes, charset: tuple[str, ...], *, vr: str) -> tuple[str,
     initial, declared = _repertoire(charset if vr in CHARSET_VRS else ())
     faults = Faults()
     if ESC_BYTE in data:
-        text = decode_escaped(data, initial, declared, faults, delimiters=_delimiters(vr))
+        text = decode_escaped(data, initial, declared=declared, delimiters=_delimiters(vr), faults=faults)
     else:
-        text = decode_run(data, initial, faults)
+        text = decode_run(data, initial, faults=faults)
     return text, tuple(faults.values())
 
 

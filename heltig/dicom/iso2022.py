@@ -66,7 +66,7 @@ class Faults(dict[str, Fault]):
         self.setdefault(kind, Fault(kind, detail))
 
 
-def decode_run(data: bytes, characters: CharacterSet, faults: Faults, *, offset: int = 0) -> str:
+def decode_run(data: bytes, characters: CharacterSet, *, faults: Faults, offset: int = 0) -> str:
     """Decode bytes of one character set.
 
     Args:
@@ -94,10 +94,10 @@ def decode_run(data: bytes, characters: CharacterSet, faults: Faults, *, offset:
 def decode_escaped(
     data: bytes,
     initial: CharacterSet,
-    declared: frozenset[str],
-    faults: Faults,
     *,
+    declared: frozenset[str],
     delimiters: re.Pattern[bytes],
+    faults: Faults,
 ) -> str:
     """Decode text with escape sequences.
 
@@ -108,8 +108,8 @@ def decode_escaped(
         data: The value field.
         initial: The set in force at the start and again after each delimiter (PS3.5 6.1.2.5.3).
         declared: Defined terms that the text may switch to.
-        faults: Takes `charset-escape` and `charset-undecodable`.
         delimiters: What brings the initial set back.
+        faults: Takes `charset-escape` and `charset-undecodable`.
     """
     text: list[str] = []
     low: CharacterSet | None = None  # G0 where it is a set of two bytes a character, else it is ASCII
@@ -117,14 +117,15 @@ def decode_escaped(
     start = 0
     for escape in _ESCAPE.finditer(data):
         run = data[start : escape.start()]
-        # Where G0 is a set of pairs, the codes of the other delimiters are bytes of its characters.
-        delimiter = (_CONTROLS if low else delimiters).search(run)
-        if delimiter:
-            head = run[: delimiter.start()]
-            text.append(_decode_sets(head, low, high, faults, offset=start))
-            run, start = run[len(head) :], start + len(head)
-            low, high = None, initial
-        text.append(_decode_sets(run, low, high, faults, offset=start))
+        if low or high is not initial:
+            # Where G0 is a set of pairs, the codes of the other delimiters are bytes of its characters.
+            delimiter = (_CONTROLS if low else delimiters).search(run)
+            if delimiter:
+                head = run[: delimiter.start()]
+                text.append(_decode_sets(head, low=low, high=high, faults=faults, offset=start))
+                run, start = run[len(head) :], start + len(head)
+                low, high = None, initial
+        text.append(_decode_sets(run, low=low, high=high, faults=faults, offset=start))
         start = escape.start()
         if start == len(data):
             break
@@ -150,22 +151,22 @@ def decode_escaped(
 
 
 def _decode_sets(
-    data: bytes, low: CharacterSet | None, high: CharacterSet, faults: Faults, *, offset: int
+    data: bytes, *, low: CharacterSet | None, high: CharacterSet, faults: Faults, offset: int
 ) -> str:
     """Decode bytes while two sets are in force, `low` for 7-bit and `high` for 8-bit codes."""
     if low is None:
-        return decode_run(data, high, faults, offset=offset)
+        return decode_run(data, high, faults=faults, offset=offset)
     return "".join(
         [
-            _decode_pairs(run[0], low, faults, offset=offset + run.start())
+            _decode_pairs(run[0], low, faults=faults, offset=offset + run.start())
             if run[1]
-            else decode_run(run[0], high, faults, offset=offset + run.start())
+            else decode_run(run[0], high, faults=faults, offset=offset + run.start())
             for run in _RUNS.finditer(data)
         ]
     )
 
 
-def _decode_pairs(data: bytes, characters: CharacterSet, faults: Faults, *, offset: int) -> str:
+def _decode_pairs(data: bytes, characters: CharacterSet, *, faults: Faults, offset: int) -> str:
     """Decode a set of two 7-bit bytes a character; Python's codec wants to see its escape sequence."""
     escape = _ESCAPE_OF_PAIRS[characters.codec]
-    return decode_run(escape + data, characters, faults, offset=offset - len(escape))
+    return decode_run(escape + data, characters, faults=faults, offset=offset - len(escape))

@@ -9,14 +9,7 @@ from pydicom.charset import convert_encodings, decode_bytes, python_encoding
 from pydicom.valuerep import TEXT_VR_DELIMS
 
 from heltig.dicom.cell import Fault
-from heltig.dicom.charset import (
-    DEFINED_TERMS,
-    MULTI_BYTE_TERMS,
-    SINGLE_VALUE_TERMS,
-    decode_text,
-    normalise_charset,
-    split_values,
-)
+from heltig.dicom.charset import DEFINED_TERMS, decode_text, split_values
 
 charsets = st.lists(st.sampled_from(["", *DEFINED_TERMS, "UTF-8", "nonsense"]), max_size=4).map(tuple)
 text_vrs = st.sampled_from(["LO", "LT", "PN", "SH", "ST", "UC", "UT", "CS", "UI"])
@@ -80,12 +73,6 @@ def by_pydicom(data: bytes, charset: tuple[str, ...]) -> str:
 )
 def test_every_defined_term_reads_its_text(charset: tuple[str, ...], data: bytes, text: str) -> None:
     assert decode_text(data, charset, vr="PN") == (text, ())
-
-
-def test_the_terms_are_those_of_pydicom_and_latin_9() -> None:
-    misspelt = {"", "ISO 2022 58", "ISO 2022 GBK"}
-    assert set(DEFINED_TERMS) == set(python_encoding) - misspelt | {"ISO_IR 203", "ISO 2022 IR 203"}
-    assert set(DEFINED_TERMS) >= MULTI_BYTE_TERMS | SINGLE_VALUE_TERMS
 
 
 @pytest.mark.parametrize("term", sorted(set(DEFINED_TERMS) & set(python_encoding) - {"ISO 2022 IR 87"}))
@@ -222,6 +209,12 @@ def test_text_without_a_declared_set_shows_its_bytes() -> None:
         assert faults == (Fault("charset-undecodable", detail),)
 
 
+def test_a_delimiter_s_byte_inside_a_character_of_the_first_set_resets_nothing() -> None:
+    text, faults = decode_text(b"\x81\\\x1b-F\xc4\\\x81\\", ("GB18030",), vr="LO")
+    assert split_values(text, vr="LO") == ("乗Δ", "乗")
+    assert [fault.kind for fault in faults] == ["charset-escape"]
+
+
 def test_shift_jis_in_the_name_of_jis_x_0201_is_read_with_a_fault() -> None:
     text, faults = decode_text("山田".encode("shift_jis"), ("ISO_IR 13",), vr="PN")
     assert text == "山田"
@@ -258,105 +251,3 @@ def test_a_backslash_byte_inside_a_character_does_not_split(term: str) -> None:
 def test_only_vrs_of_several_values_are_split() -> None:
     assert split_values("a\\b", vr="LO") == ("a", "b")
     assert [split_values("a\\b", vr=vr) for vr in ("LT", "ST", "UT", "UR")] == [("a\\b",)] * 4
-
-
-# -- terms
-
-
-@pytest.mark.parametrize(
-    "values",
-    [
-        (),
-        ("ISO_IR 100",),
-        ("ISO_IR 192",),
-        ("GB18030",),
-        ("ISO 2022 IR 100",),
-        ("ISO 2022 IR 6", "ISO 2022 IR 87", "ISO 2022 IR 159"),
-        ("ISO 2022 IR 13", "ISO 2022 IR 87"),
-    ],
-)
-def test_defined_terms_are_kept_without_a_fault(values: tuple[str, ...]) -> None:
-    assert normalise_charset(values) == (values, ())
-
-
-def test_an_empty_first_value_is_the_default_repertoire() -> None:
-    assert normalise_charset(("",)) == ((), ())
-    assert normalise_charset(("ISO_IR 6",)) == ((), ())
-    assert normalise_charset(("", "ISO 2022 IR 87")) == (("ISO 2022 IR 6", "ISO 2022 IR 87"), ())
-
-
-@pytest.mark.parametrize(
-    ("value", "term"),
-    [
-        ("ISO-IR 100", "ISO_IR 100"),
-        ("ISO_IR_100", "ISO_IR 100"),
-        ("ISO IR 100", "ISO_IR 100"),
-        ("iso_ir 100", "ISO_IR 100"),
-        ("ISO_IR100", "ISO_IR 100"),
-        ("ISO 8859-1", "ISO_IR 100"),
-        ("ISO-8859-15", "ISO_IR 203"),
-        ("ISO8859-9", "ISO_IR 148"),
-        ("Latin1", "ISO_IR 100"),
-        ("UTF-8", "ISO_IR 192"),
-        ("utf8", "ISO_IR 192"),
-        ("ISO 2022 IR 192", "ISO_IR 192"),
-        ("GB 18030", "GB18030"),
-        ("GB2312", "GB18030"),
-        ("Shift_JIS", "ISO_IR 13"),
-        ("ISO-2022-IR-100", "ISO 2022 IR 100"),
-    ],
-)
-def test_well_known_spellings_are_read_as_the_term_they_mean(value: str, term: str) -> None:
-    assert normalise_charset((value,)) == (
-        (term,),
-        (Fault("charset-term", f"value 1 is no defined term, read as {term}"),),
-    )
-
-
-@pytest.mark.parametrize(
-    ("values", "terms", "details"),
-    [
-        (("KOI8-R",), (), ["value 1 is no defined term, ignored"]),
-        (("", "KOI8-R"), ("ISO 2022 IR 6",), ["value 2 is no defined term, ignored"]),
-        (
-            ("ISO_IR 192", "ISO 2022 IR 87"),
-            ("ISO_IR 192",),
-            ["value 1 (ISO_IR 192) allows no other value beside it"],
-        ),
-        (
-            ("ISO 2022 IR 100", "GB18030"),
-            ("ISO 2022 IR 100",),
-            ["value 2 (GB18030) allows no other value beside it"],
-        ),
-        (
-            ("ISO_IR 100", "ISO_IR 144"),
-            ("ISO 2022 IR 100", "ISO 2022 IR 144"),
-            [
-                "value 1 (ISO_IR 100) is for a single value, read as ISO 2022 IR 100",
-                "value 2 (ISO_IR 144) is for a single value, read as ISO 2022 IR 144",
-            ],
-        ),
-        (
-            ("ISO 2022 IR 149",),
-            ("ISO 2022 IR 149",),
-            ["value 1 (ISO 2022 IR 149) may stand from value 2 on only"],
-        ),
-    ],
-)
-def test_terms_that_may_not_stand_so_are_named(
-    values: tuple[str, ...], terms: tuple[str, ...], details: list[str]
-) -> None:
-    assert normalise_charset(values) == (terms, tuple(Fault("charset-term", detail) for detail in details))
-
-
-@given(charsets)
-def test_what_is_normalised_stays_as_it_is(values: tuple[str, ...]) -> None:
-    terms, _ = normalise_charset(values)
-    assert set(terms) <= set(DEFINED_TERMS)
-    assert normalise_charset(terms)[0] == terms
-
-
-def test_text_is_read_by_the_term_that_was_meant() -> None:
-    assert decode_text("Ä".encode(), ("UTF-8",), vr="LO") == ("Ä", ())
-    assert decode_text(b"\xc4\x1b-F\xc4", ("ISO_IR 100", "ISO-2022-IR-126"), vr="LO") == ("ÄΔ", ())
-    assert decode_text(b"\xb1\xe8", ("ISO 2022 IR 149",), vr="PN") == ("김", ())

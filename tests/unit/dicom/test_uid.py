@@ -1,13 +1,15 @@
 """How UIDs must be written (PS3.5 chapter 9)."""
 
+import re
 import uuid
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydicom.uid import RE_VALID_UID, UID_dictionary, generate_uid
+from pydicom._uid_dict import UID_dictionary
+from pydicom.uid import RE_VALID_UID, generate_uid
 
-from heltig.dicom.uid import UID_FAULTS, VALID, is_valid, uid_faults
+from heltig.dicom.uid import UID_FAULTS, is_valid, uid_faults
 
 
 @pytest.mark.parametrize(
@@ -62,7 +64,12 @@ def test_generated_uids_have_no_fault() -> None:
     assert uid_faults(generate_uid(entropy_srcs=["a"])) == ()
 
 
-texts = st.text("0123456789.", max_size=70) | st.from_regex(VALID, fullmatch=True) | st.text(max_size=10)
+components = st.integers(0, 10**12).map(str) | st.text("0123456789A", max_size=4)
+texts = (
+    st.lists(components, max_size=8).map(".".join)
+    | st.text("0123456789.", max_size=70)
+    | st.text(max_size=10)
+)
 
 
 @given(texts)
@@ -74,11 +81,5 @@ def test_valid_means_free_of_what_chapter_9_forbids(text: str) -> None:
 
 @given(texts)
 def test_what_pydicom_rejects_has_a_fault(text: str) -> None:
-    if len(text) > 64 or not RE_VALID_UID_FULL(text):
+    if len(text) > 64 or re.fullmatch(RE_VALID_UID, text) is None:
         assert uid_faults(text)
-
-
-def RE_VALID_UID_FULL(text: str) -> bool:
-    import re
-
-    return re.fullmatch(RE_VALID_UID, text) is not None and not text.endswith("\n")
