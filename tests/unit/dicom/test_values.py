@@ -6,7 +6,7 @@ import struct
 import pytest
 from unit.dicom.raw_cells import PATIENT_ID, PRIVATE, SEQUENCE_END, explicit, implicit, item
 
-from heltig.dicom.cell import UNDEFINED_LENGTH, Cell, Encoding, Value
+from heltig.dicom.cell import UNDEFINED_LENGTH, Cell, Encoding, Item, Value
 from heltig.dicom.values import BYTE_VRS, NUMBER_VRS, TEXT_VRS, decode_element
 from heltig.standard.value_representations import VRS
 
