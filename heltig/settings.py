@@ -171,6 +171,8 @@ def _contradictions(settings: Settings) -> Iterator[str]:
                 f"HELTIG_DATABASE_URL: {scheme}: is not supported. "
                 "Give postgresql+asyncpg://USER:PASSWORD@HOST/DATABASE or sqlite+aiosqlite:///PATH."
             )
+    if settings.archive_proxy and not settings.archive_proxy.secret.startswith(("http://", "https://")):
+        yield "HELTIG_ARCHIVE_PROXY: not an HTTP proxy. Give http://HOST:PORT."
     if settings.redis_url:
         yield "HELTIG_REDIS_URL: this version runs its jobs in the server. Leave it unset."
 

@@ -89,6 +89,7 @@ def test_every_kind_of_value_is_read(tmp_path: Path) -> None:
         ("HELTIG_REDIS_URL", "redis://127.0.0.1", "Leave it unset"),
         ("HELTIG_DATABASE_URL", "mysql://host/name", "HELTIG_DATABASE_URL: mysql: is not supported"),
         ("HELTIG_DATABASE_URL", "heltig.db", "HELTIG_DATABASE_URL: Expected a URL"),
+        ("HELTIG_ARCHIVE_PROXY", "socks5://proxy.example:1080", "Give http://HOST:PORT"),
         ("HELTIG_PUBLIC_URL", "heltig.example", "Give https://HOST"),
         ("HELTIG_PUBLIC_URL", "https://heltig.example/?a=b", "Give https://HOST"),
         ("HELTIG_HOST", "0.0.0.0", "Set HELTIG_AUTH_MODE=api-key"),
