@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from heltig.rules.views import PackageFact
+from heltig.dicom.source import PackageFact
 
 About = Literal["package", "content", "aside"]
 

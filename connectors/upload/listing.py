@@ -20,7 +20,7 @@ from connectors.upload.limits import Limits
 from connectors.upload.safety import Budget, examine, is_system_file
 from connectors.upload.zip_directory import Entry, UnusablePackageError, is_zip, read_directory
 from connectors.upload.zip_member import MemberError, Package
-from heltig.rules.views import PackageFact
+from heltig.dicom.source import PackageFact
 
 
 class MemberRef(msgspec.Struct, frozen=True, gc=False):

@@ -10,7 +10,7 @@ from connectors.upload.zip_directory import Entry
 from connectors.upload.zip_member import MemberError, Package
 from heltig.dicom.cell import DataSet
 from heltig.dicom.part10 import HeaderSource, NotDicom, SeekableSource, UnreadableFile, read_header
-from heltig.rules.views import PackageFact
+from heltig.dicom.source import PackageFact
 
 Outcome: TypeAlias = DataSet | Skipped | PackageFact
 

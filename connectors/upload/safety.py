@@ -11,7 +11,7 @@ import msgspec
 from connectors.upload.facts import KINDS, Skipped, shown
 from connectors.upload.limits import Limits
 from connectors.upload.zip_directory import DEFLATED, ENCRYPTED_FLAGS, STORED, Directory, Entry
-from heltig.rules.views import PackageFact
+from heltig.dicom.source import PackageFact
 
 _UTF8_FLAG: Final = 0x0800
 _SYSTEM_FILES: Final = frozenset({"thumbs.db", ".ds_store", "desktop.ini"})

@@ -21,17 +21,15 @@ EXIT_CODES = {"READY": 0, "NEEDS_REVIEW": 10, "BLOCKED": 20}
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option("--format", "format_", type=click.Choice(FORMATS), default="text", show_default=True)
-@(
-    click.option(
-        "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to FILE.", metavar="FILE"
-    )
-    @ profile_option
-    @ click.option(
-        "--reference-date",
-        type=click.DateTime(["%Y-%m-%d"]),
-        help='What the rules take for "today"; the present day (UTC) by default. The report records it.',
-        metavar="YYYY-MM-DD",
-    )
+@click.option(
+    "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write to it."
+)
+@profile_option
+@click.option(
+    "--reference-date",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="YYYY-MM-DD",
+    help='What the rules take for "today"; the present day (UTC) by default. The report records it.',
 )
 @click.option(
     "--jobs", type=click.IntRange(0), default=1, show_default=True, help="Processes; 0: one a core."

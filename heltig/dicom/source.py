@@ -49,4 +49,18 @@ class Source(msgspec.Struct, frozen=True):
     failures: tuple[Fault, ...] = ()
 
 
+class PackageFact(msgspec.Struct, frozen=True, order=True):
+    """Something about a file, folder or ZIP as it was handed in.
+
+    Attributes:
+        kind: One word: `connectors.upload` lists them.
+        origin: The file or member, as the user would recognise it.
+        detail: What is wrong, without patient data.
+    """
+
+    kind: str
+    origin: str
+    detail: str
+
+
 FILES = Source(shows=FILES_SHOW)

@@ -23,8 +23,8 @@ from connectors.upload import (
     read_members,
 )
 from heltig.dicom.cell import DataSet
+from heltig.dicom.source import PackageFact
 from heltig.dicom.study import StudyCollector, StudyTable
-from heltig.rules.views import PackageFact
 
 Progress = Callable[[int, int], None]
 """Told how many members were read, of how many."""

@@ -27,14 +27,14 @@ from typing import Any
 import msgspec
 
 from heltig.dicom.cell import DataSet, Encoding, Fault
-from heltig.dicom.source import SHOWS, Source
+from heltig.dicom.source import SHOWS, PackageFact, Source
 from heltig.dicom.study import StudyTable
 from heltig.rules.engine import Ruleset, evaluate, evaluate_package
 from heltig.rules.finding import Evaluation, Finding
 from heltig.rules.parameters import Parameters
 from heltig.rules.profile import Profile
 from heltig.rules.rule import Rule
-from heltig.rules.views import Context, PackageFact, PackageView
+from heltig.rules.views import Context, PackageView
 from heltig.standard.dictionary import lookup, tag_of
 
 STUDY_UID = "1.2.826.0.1.3680043.10.999.1"

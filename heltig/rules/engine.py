@@ -60,7 +60,7 @@ def evaluate_package(ruleset: Ruleset, package: PackageView) -> Evaluation:
     """Run the rules about files, folders and ZIPs as they were handed in."""
     run = _Run(ruleset.of("input"))
     run.package(package)
-    return run.result(ruleset.profile, str, [])
+    return run.result(ruleset.profile, lambda row: package.facts[row].origin, [])
 
 
 class _Run:

@@ -45,7 +45,7 @@ class Draft:
         by_tags: dict[tuple[str, ...], list[tuple[str, Hit, set[int]]]] = {}
         for (tags, observed), (hit, rows) in self._groups.items():
             by_tags.setdefault(tags, []).append((observed, hit, rows))
-        found = []
+        found: list[Finding] = []
         for tags, groups in by_tags.items():
             groups.sort(key=lambda group: (-len(group[2]), group[0]))
             rest = groups[VALUES_SHOWN:]

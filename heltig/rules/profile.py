@@ -125,9 +125,10 @@ def parse_profile(text: str, *, known: Iterable[str], name: str) -> Profile:
     except msgspec.ValidationError as error:
         raise ConfigurationError(f"profile {name}: {error}") from None
     rules = set(known)
-    for part in (profile, *profile.exceptions):
-        severities = part.severity_of if isinstance(part, Profile) else part.severity
-        for rule in sorted({*part.off, *part.required, *severities}):
-            if rule not in rules:
-                raise ConfigurationError(f"profile {name}: there is no rule {rule}; see `heltig rules`")
+    named = {*profile.off, *profile.required, *profile.severity_of}
+    for change in profile.exceptions:
+        named |= {*change.off, *change.required, *change.severity}
+    for rule in sorted(named):
+        if rule not in rules:
+            raise ConfigurationError(f"profile {name}: there is no rule {rule}; see `heltig rules`")
     return profile

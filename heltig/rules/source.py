@@ -309,8 +309,8 @@ def zip_safe(package: PackageView) -> Iterator[Hit]:
     Mend: Make the ZIP again from the folder of DICOM files, without encryption and with plain file names.
     Example: A member called `../../etc/cron.d/job`.
     """
-    for fact in package.of(*_ZIP_KINDS):
-        yield Hit(observed=f"{fact.origin}: {fact.kind}", expected="a plain member", message=fact.detail)
+    for (kind, detail), members in package.groups(*_ZIP_KINDS).items():
+        yield Hit(observed=f"{kind}: {detail}", expected="a plain member", rows=members)
 
 
 @rule("SRC-NOT-DICOM", level="input", severity="review", needs=("bytes",), reference="PS3.10 7.1")
@@ -323,5 +323,5 @@ def not_dicom(package: PackageView) -> Iterator[Hit]:
     Mend: Export the file again from where it came; leave out what is not DICOM.
     Example: A JPEG picture named `IMG0001.dcm`, or a file of 0 bytes after a full disk.
     """
-    for fact in package.of("not-dicom", "empty", "unreadable", "inaccessible"):
-        yield Hit(observed=f"{fact.origin}: {fact.kind}", expected="a DICOM file", message=fact.detail)
+    for (kind, detail), files in package.groups("not-dicom", "empty", "unreadable", "inaccessible").items():
+        yield Hit(observed=f"{kind}: {detail}", expected="a DICOM file", rows=files)

@@ -7,7 +7,7 @@ from functools import cached_property
 import msgspec
 
 from heltig.dicom.cell import ABSENT, Cell, Fault
-from heltig.dicom.source import Source
+from heltig.dicom.source import PackageFact, Source
 from heltig.dicom.study import SeriesRows, StudyTable
 from heltig.rules.parameters import Parameters
 from heltig.standard.dictionary import Entry, tag_of
@@ -197,26 +197,17 @@ class StudyView(RowsView):
         yield from sorted(rows.items())
 
 
-class PackageFact(msgspec.Struct, frozen=True, order=True):
-    """Something about a file, folder or ZIP as it was handed in.
-
-    Attributes:
-        kind: One word: `connectors.upload` lists them.
-        origin: The file or member, as the user would recognise it.
-        detail: What is wrong, without patient data.
-    """
-
-    kind: str
-    origin: str
-    detail: str
-
-
 class PackageView(msgspec.Struct, frozen=True):
-    """A file, folder or ZIP as it was handed in."""
+    """A file, folder or ZIP as it was handed in: its facts are the rows that a hit names."""
 
     facts: tuple[PackageFact, ...]
     context: Context
 
-    def of(self, *kinds: str) -> list[PackageFact]:
-        """The facts of these kinds, in order."""
-        return sorted(fact for fact in self.facts if fact.kind in kinds)
+    def groups(self, *kinds: str) -> dict[tuple[str, str], list[int]]:
+        """The facts of these kinds: the numbers of those that share kind and detail, in the order of
+        `facts`."""
+        found: dict[tuple[str, str], list[int]] = {}
+        for number, fact in enumerate(self.facts):
+            if fact.kind in kinds:
+                found.setdefault((fact.kind, fact.detail), []).append(number)
+        return found

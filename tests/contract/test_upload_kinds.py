@@ -5,11 +5,12 @@ from datetime import date
 import pytest
 
 from connectors.upload import KINDS
+from heltig.dicom.source import PackageFact
 from heltig.rules.engine import Ruleset, evaluate_package
 from heltig.rules.parameters import Parameters
 from heltig.rules.profile import Profile
 from heltig.rules.source import not_dicom, zip_safe
-from heltig.rules.views import Context, PackageFact, PackageView
+from heltig.rules.views import Context, PackageView
 
 RULE_ABOUT = {"package": {"SRC-ZIP-SAFE"}, "content": {"SRC-NOT-DICOM"}, "aside": set()}
 
