@@ -233,7 +233,7 @@ BROKEN = (
         "cs-lower-case", "Lower case in a code string",
         cast.ZIELINSKA, cast.LIPOWO, "TK wątroby",
         partial(clean.ct_liver, slices=10), "NEEDS_REVIEW", ("VAL-CS",),
-        broken.with_value("BodyPartExamined", "Abdomen"),
+        broken.with_value("ScanOptions", "Helical"),
     ),
     Case(
         "ds-too-long", "Decimal strings of more than 16 characters",

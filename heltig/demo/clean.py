@@ -85,11 +85,12 @@ def _mr(exam: Exam, number: int, description: str, body_part: str) -> Series:
 
 
 def cr_chest(exam: Exam) -> list[Attributes]:
-    """Chest radiographs from behind and from the left."""
-    series = Series(exam, 1, "CR", CR_READER, "Chest PA LL", 30, "CHEST")
+    """Chest radiographs from behind and from the left, a series each."""
+    frontal = Series(exam, 1, "CR", CR_READER, "Chest PA", 30, "CHEST")
+    lateral = Series(exam, 2, "CR", CR_READER, "Chest LL", 90, "CHEST")
     return [
-        cr_image(series, 1, view="PA", orientation=["L", "F"]),
-        cr_image(series, 2, view="LL", orientation=["A", "F"]),
+        cr_image(frontal, 1, view="PA", orientation=["L", "F"]),
+        cr_image(lateral, 1, view="LL", orientation=["A", "F"]),
     ]
 
 

@@ -7,7 +7,7 @@ from heltig.demo.modalities.volume import Grid, frame_of_reference
 RT_STRUCTURE_SET = "1.2.840.10008.5.1.4.1.1.481.3"
 RT_PLAN = "1.2.840.10008.5.1.4.1.1.481.5"
 RT_DOSE = "1.2.840.10008.5.1.4.1.1.481.2"
-STUDY_COMPONENT_MANAGEMENT = "1.2.840.10008.3.1.2.3.2"
+DETACHED_STUDY_MANAGEMENT = "1.2.840.10008.3.1.2.3.1"
 """What Referenced SOP Class UID of the RT Referenced Study Sequence conventionally names (retired)."""
 
 
@@ -20,7 +20,7 @@ def structure_set(series: Series, slices: list[Attributes], grid: Grid) -> Attri
         "ContourImageSequence": references(slices),
     }
     study = {
-        "ReferencedSOPClassUID": STUDY_COMPONENT_MANAGEMENT,
+        "ReferencedSOPClassUID": DETACHED_STUDY_MANAGEMENT,
         "ReferencedSOPInstanceUID": slices[0]["StudyInstanceUID"],
         "RTReferencedSeriesSequence": [image_series],
     }

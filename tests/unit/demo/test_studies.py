@@ -166,7 +166,7 @@ def distinct(tag: str) -> Callable[[SyntheticStudy], int]:
         ("uid-too-long", lambda study: len(values(study, "0020000D")[0]), 70),
         ("count-mismatch", lambda study: len(study.withheld), 4),
         ("slices-missing", lambda study: len(study.datasets), 61),
-        ("cs-lower-case", distinct("00180015"), 1),
+        ("cs-lower-case", lambda study: set(values(study, "00180022")), {"Helical"}),
         ("charset-undeclared", lacks("00080005"), True),
     ],
 )
