@@ -102,8 +102,10 @@ def _decode_implicit(tag: str, raw: bytes, encoding: Encoding) -> Cell:
 
 def _decode_unknown(raw: bytes) -> Cell:
     """Decode a cell whose VR bytes are none of PS3.5's; its size tells which place its length has."""
+    if len(raw) < 4:
+        return _headless("", len(raw))
     vr = raw[:2].decode("latin_1")
-    fault = Fault("vr-unknown", f"VR bytes {raw[:2].hex(' ').upper() or 'are missing'}")
+    fault = Fault("vr-unknown", f"VR bytes {raw[:2].hex(' ').upper()}")
     long = len(raw) >= 8 and raw[2:4] == b"\0\0"
     length = int.from_bytes(raw[4:8] if long else raw[2:4], "little")
     value = raw[8 if long else 4 :]
