@@ -4,7 +4,7 @@ A tag is read as one little endian number, so that one look-up names it; its gro
 """
 
 from collections.abc import Callable
-from struct import Struct
+from struct import Struct, pack
 from typing import Final
 
 from heltig.standard.value_representations import VRS
@@ -103,3 +103,11 @@ def is_letters(vr: int) -> bool:
 def tag_order(number: int) -> int:
     """A tag as the number that the standard sorts by."""
     return (number & 0xFFFF) << 16 | number >> 16
+
+
+def explicit_cell(vr: str, value: bytes) -> bytes:
+    """The raw cell of an element that was written without its VR."""
+    name = vr.encode("ascii")
+    if vr_code(vr) in LONG_VRS:
+        return pack("<2sHI", name, 0, len(value)) + value
+    return pack("<2sH", name, len(value)) + value

@@ -4,7 +4,6 @@ The loops of `common` take the elements that need no thought, which are nearly a
 not know back to `Walk`, which takes one element with every care and goes on.
 """
 
-import struct
 from operator import lt
 from typing import Final, Literal, TypeAlias
 
@@ -28,10 +27,10 @@ from heltig.dicom.part10.layout import (
     SHORT_VRS,
     SPECIFIC_CHARACTER_SET,
     UN,
+    explicit_cell,
     is_letters,
     tag_name,
     tag_order,
-    vr_code,
 )
 from heltig.dicom.part10.order import group_length_faults, order_faults
 from heltig.dicom.part10.pixels import PixelValue, pixel_faults
@@ -46,6 +45,7 @@ END: Final = -1
 
 _ITEM: Final = b"\xfe\xff\x00\xe0"
 _SEQUENCE_END: Final = b"\xfe\xff\xdd\xe0"
+_DELIMITERS: Final = b"\xfe\xff"
 _FAULTS_KEPT = 32
 _HEADER_BYTES = 12
 
@@ -173,16 +173,26 @@ class Walk:
                     continue
                 return self._cut(position, number, head=head, length=UNDEFINED_LENGTH)
             except DamagedSequence as damage:
-                self._add(number, window.data[position + 4 : damage.position])
-                place = window.base + damage.position
-                self.fault("unreadable", f"{tag_name(number)}: {damage.reason} at offset {place}")
-                return END
+                return self._damaged_sequence(position, number, damage)
             break
         if depth > NESTING_LIMIT:
             self.fault("nesting", f"{tag_name(number)} nests {depth} sequences, the limit is {NESTING_LIMIT}")
             kept = False
         self._add(number, window.data[position + 4 : end if kept else position + head])
         return end
+
+    def _damaged_sequence(self, position: int, number: int, damage: DamagedSequence) -> int:
+        """Keep a sequence up to its damage, and go on after a delimiter that leads to a later element."""
+        data = self._window.data
+        place = self._window.base + damage.position
+        self.fault("unreadable", f"{tag_name(number)}: {damage.reason} at offset {place}")
+        self._add(number, data[position + 4 : damage.position])
+        end = damage.position
+        while (end := data.find(_SEQUENCE_END, end)) >= 0:
+            end += 8
+            if not data.startswith(_DELIMITERS, end) and self._follows(end, number):
+                return end
+        return END
 
     def _odd_vr(self, position: int, number: int, *, vr: int, length: int) -> int:
         """VR bytes that PS3.5 does not define: the reading that leads to a later element is believed."""
@@ -196,7 +206,7 @@ class Walk:
         if entry is not None and self._follows(position + 8 + without_vr, number):
             self.fault("implicit-in-explicit", f"{name} at offset {place} has no VR")
             end = position + 8 + without_vr
-            self._add(number, _explicit_cell(entry.vr[:2] or "UN", window.data[position + 8 : end]))
+            self._add(number, explicit_cell(entry.vr[:2] or "UN", window.data[position + 8 : end]))
             return end
         self.fault("vr-unknown", f"{name} at offset {place} has VR bytes {vr & 0xFF:02X} {vr >> 8:02X}")
         if not self._follows(position + 8 + length, number):
@@ -206,8 +216,7 @@ class Walk:
                 self._add(number, window.data[position + 4 : end])
                 return end
             if not is_letters(vr):
-                self.fault("unreadable", f"no element can be told from offset {place} on")
-                return END
+                return self._damage(position)
         return self._value(position, number, head=8, length=length, kept=True)
 
     def _follows(self, position: int, number: int) -> bool:
@@ -230,17 +239,24 @@ class Walk:
         return position + 8
 
     def _leftover(self, position: int) -> int:
-        """Less than an element is left, or only zeros are."""
+        """Less than an element is left, or what is left starts with zeros."""
         window = self._window
         left = window.data[position:]
         place = window.base + position
         if self._item == "undefined":
             self.fault("truncated", "an item has no end")
-            return END
-        if left and not any(left):
+        elif left and not any(left):
             self.fault("trailing", f"zeros from offset {place} on")
+        elif len(left) >= _HEADER_BYTES:
+            return self._damage(position)
         elif left:
             self.fault("truncated", f"the data end inside an element's header at offset {place}")
+        return END
+
+    def _damage(self, position: int) -> int:
+        after = f", after {self.tags[-1]}" if self.tags else ""
+        place = self._window.base + position
+        self.fault("unreadable", f"no element can be told from offset {place} on{after}")
         return END
 
     def _cut(self, position: int, number: int, *, head: int, length: int) -> int:
@@ -270,14 +286,6 @@ class Walk:
             self._group_lengths.append(len(self.tags) - 1)
         elif number == PIXEL_REPRESENTATION:
             self._signed = raw[4:6] == b"\x01\x00"
-
-
-def _explicit_cell(vr: str, value: bytes) -> bytes:
-    """The raw cell of an element that was written without its VR."""
-    name = vr.encode("ascii")
-    if vr_code(vr) in LONG_VRS:
-        return struct.pack("<2sHI", name, 0, len(value)) + value
-    return struct.pack("<2sH", name, len(value)) + value
 
 
 def _is_text_or_sequence(number: int, start: bytes) -> bool:

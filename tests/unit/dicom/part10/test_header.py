@@ -491,15 +491,29 @@ def test_a_sequence_that_is_cut_off_keeps_its_first_items(undefined: bool) -> No
     assert cells(data_set)["00400275"] == sequence[4:]
 
 
+@pytest.mark.parametrize("content", [b"no items at all" * 2, item(FIRST) + b"no item"])
+def test_a_damaged_sequence_without_an_end_ends_the_reading(content: bytes) -> None:
+    data_set = read(part10(FIRST + explicit("00400275", "SQ", content, length=UNDEFINED) + PIXELS))
+
+    assert kinds(data_set) == ["unreadable"]
+    assert data_set.tags[-2:] == ("00100020", "00400275")
+
+
 @pytest.mark.parametrize(
-    "content", [b"no items at all" * 2, open_items(FIRST)[:-16] + SEQUENCE_END * 2], ids=["text", "open item"]
+    "content",
+    [
+        b"no items at all" + SEQUENCE_END,
+        open_items(FIRST)[:-16] + SEQUENCE_END,
+        open_items(explicit("00081140", "SQ", b"damage" + SEQUENCE_END, length=UNDEFINED)),
+    ],
+    ids=["text", "open item", "nested"],
 )
-def test_a_damaged_sequence_ends_the_reading_with_what_was_read(content: bytes) -> None:
+def test_damage_in_a_sequence_costs_no_element_after_it(content: bytes) -> None:
     data_set = read(part10(FIRST + explicit("00400275", "SQ", content, length=UNDEFINED) + PIXELS))
 
     assert kinds(data_set) == ["unreadable"]
     assert details(data_set)[0].startswith("00400275: ")
-    assert data_set.tags[-2:] == ("00100020", "00400275")
+    assert data_set.tags[-2:] == ("00400275", "7FE00010")
 
 
 def test_sequences_nested_too_deep_are_kept_as_their_header() -> None:
@@ -518,6 +532,15 @@ def test_bytes_that_are_no_element_end_the_reading_with_what_was_read() -> None:
 
     assert kinds(data_set) == ["vr-unknown", "unreadable"]
     assert list(cells(data_set)) == ["00080060", "00100020"]
+
+
+def test_a_length_that_leads_astray_is_named() -> None:
+    astray = explicit("00104000", "LT", b"short", length=300)
+
+    data_set = read(part10(FIRST + astray + explicit("7FE00010", "OW", bytes(500) + b"x" * 500)))
+
+    assert kinds(data_set) == ["unreadable"]
+    assert details(data_set)[0].endswith("after 00104000")
 
 
 def test_a_file_that_ends_after_its_file_meta() -> None:
