@@ -76,10 +76,10 @@ def study_uid_too_long(instances: list[Attributes]) -> None:
     with_value("StudyInstanceUID", uid)(instances)
 
 
-def uids_with_leading_zeros(instances: list[Attributes]) -> None:
-    """SOP Instance UIDs made of the time of day, before ten in the morning."""
-    for number, instance in enumerate(instances, start=1):
-        instance["SOPInstanceUID"] = f"{EXAMPLE_ROOT}.7.20240506.093011.{number}"
+def series_uids_with_leading_zeros(instances: list[Attributes]) -> None:
+    """Series Instance UIDs made of the time of day, before ten in the morning."""
+    for instance in instances:
+        instance["SeriesInstanceUID"] = f"{EXAMPLE_ROOT}.7.20240506.093011.{instance['SeriesNumber']}"
 
 
 def long_decimals(instances: list[Attributes]) -> None:

@@ -210,7 +210,7 @@ BROKEN = (
         "uid-leading-zero", "UID components with leading zeros",
         cast.MUELLER, cast.NORDTAL, "CT Leber",
         partial(clean.ct_liver, slices=10), "NEEDS_REVIEW", ("UID-LEADING-ZERO",),
-        broken.uids_with_leading_zeros,
+        broken.series_uids_with_leading_zeros,
     ),
     Case(
         "charset-undeclared", "Cyrillic without Specific Character Set",

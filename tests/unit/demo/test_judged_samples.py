@@ -1,0 +1,49 @@
+"""`heltig check` over the sample files: clean studies are READY, the others are found out."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from heltig.demo.samples import write_samples
+from heltig.demo.studies import SyntheticStudy, make_studies
+from heltig.rules.catalogue import catalogue
+
+STUDIES = make_studies(1)
+ONLY_OF_AN_ARCHIVE = {"SRC-QIDO-COUNT", "SRC-SERIES-COUNT"}
+"""Rules that compare an archive's answers; files cannot break them."""
+ONLY_OF_FILES = {"charset-wrong": "CHR-UNDECODABLE"}
+"""What the bytes on disk show instead of what an archive makes of them."""
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Each verdict by Study Instance UID."""
+    folder = tmp_path_factory.mktemp("samples")
+    write_samples(STUDIES, folder)
+    options = ["--format", "json", "--reference-date", "2026-01-01"]
+    done = subprocess.run(
+        [sys.executable, "-m", "heltig", "check", *options, folder], capture_output=True, check=False
+    )
+    assert done.returncode == 20, done.stderr.decode()
+    report = json.loads(done.stdout)
+    assert [given["skipped"] for given in report["inputs"]] == [[]]
+    return {study["studyInstanceUID"]: study for study in report["studies"]}
+
+
+@pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
+def test_verdicts(study: SyntheticStudy, judged: dict[str, Any]) -> None:
+    (uid,) = {dataset["0020000D"]["Value"][0] for dataset in study.datasets}
+    verdict = judged[uid]
+    found = {finding["rule"] for finding in verdict["findings"]}
+    shown = {ONLY_OF_FILES.get(study.name, rule) for rule in study.rules} - ONLY_OF_AN_ARCHIVE
+    expected = shown & set(catalogue())
+    assert verdict["errors"] == []
+    assert verdict["instances"] == len(study.datasets)
+    assert expected <= found
+    if not study.rules:
+        assert verdict["readiness"] == "READY", found
+    elif expected:
+        assert verdict["readiness"] == study.expectation
