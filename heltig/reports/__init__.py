@@ -3,6 +3,7 @@
 import importlib
 from typing import IO, Final
 
+from heltig.pipeline.redaction import redacted
 from heltig.pipeline.report import CheckReport
 
 FORMATS: Final = ("text", "json", "ndjson", "html", "sarif", "junit")
@@ -18,4 +19,4 @@ def write_report(report: CheckReport, format_: str, file: IO[str], *, redact: bo
         redact: Leave out observed values that could name a patient.
     """
     module = importlib.import_module(f"heltig.reports.{format_}")
-    module.write(report, file)
+    module.write(redacted(report) if redact else report, file)

@@ -1,0 +1,60 @@
+"""A report without what could name a patient.
+
+Left are UIDs, codes and numbers; text, names, dates and times are taken out, and file names with them, since
+exports like to name files after patients.
+"""
+
+from typing import Final
+
+import msgspec
+
+from heltig.pipeline.report import CheckedInput, CheckedStudy, CheckReport, SkippedMember
+from heltig.rules.finding import Finding
+from heltig.standard.dictionary import lookup
+
+REDACTED: Final = "[redacted]"
+
+_HARMLESS_VRS: Final = frozenset(
+    {"AT", "CS", "DS", "FD", "FL", "IS", "SL", "SQ", "SS", "SV", "UI", "UL", "US", "UV"}
+)
+
+
+def redacted(report: CheckReport) -> CheckReport:
+    """The same report without text, names, dates, times and file names."""
+    return msgspec.structs.replace(
+        report,
+        inputs=tuple(_input(given, number) for number, given in enumerate(report.inputs, 1)),
+        studies=tuple(map(_study, report.studies)),
+    )
+
+
+def _study(study: CheckedStudy) -> CheckedStudy:
+    return msgspec.structs.replace(study, findings=tuple(map(_finding, study.findings)))
+
+
+def _finding(finding: Finding) -> Finding:
+    if finding.tags and all(map(_is_harmless, finding.tags)):
+        return finding
+    if not finding.tags and finding.rule.startswith("SRC-"):
+        return finding
+    return msgspec.structs.replace(finding, observed=REDACTED, expected=REDACTED)
+
+
+def _is_harmless(tag: str) -> bool:
+    entry = lookup(tag.rpartition("/")[2])
+    return entry is not None and set(entry.vr.split(" or ")) <= _HARMLESS_VRS
+
+
+def _input(given: CheckedInput, number: int) -> CheckedInput:
+    names = {member.path: f"file {place}" for place, member in enumerate(given.skipped, 1)}
+    return msgspec.structs.replace(
+        given,
+        path=f"input {number}",
+        skipped=tuple(
+            SkippedMember(names[member.path], member.kind, member.reason) for member in given.skipped
+        ),
+        findings=tuple(
+            msgspec.structs.replace(f, instances=tuple(names.get(i, REDACTED) for i in f.instances))
+            for f in given.findings
+        ),
+    )

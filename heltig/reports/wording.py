@@ -1,0 +1,26 @@
+"""How reports and pages write tags, numbers and values."""
+
+from heltig.standard.dictionary import keyword_of
+
+
+def place(tag: str) -> str:
+    """A finding's attribute as people write it.
+
+    >>> place("00400275/00080050")
+    '(0040,0275) RequestAttributesSequence > (0008,0050) AccessionNumber'
+    """
+    return " > ".join(map(_one, tag.split("/")))
+
+
+def _one(tag: str) -> str:
+    number, _, creator = tag.partition(" ")
+    return f"({number[:4]},{number[4:]}) {creator or keyword_of(number)}".rstrip()
+
+
+def counted(number: int, singular: str, plural: str = "") -> str:
+    """A number with its noun.
+
+    >>> counted(1, "study", "studies"), counted(1200, "instance")
+    ('1 study', '1,200 instances')
+    """
+    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
