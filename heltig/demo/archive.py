@@ -95,7 +95,10 @@ class LoopbackArchive:
         self._instances = [i for i in self._instances if query.first_value(i, query.STUDY_UID) != study]
 
     async def __aenter__(self) -> Self:
-        self._socket = socket.create_server(("127.0.0.1", 0))
+        # asyncio sets TCP_NODELAY only where the protocol is named; without it each answer takes 40 ms more.
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        self._socket.bind(("127.0.0.1", 0))
+        self._socket.listen()
         config = uvicorn.Config(
             self.app, interface="asgi3", lifespan="off", ws="none", log_config=None, access_log=False,
             date_header=False, server_header=False, timeout_graceful_shutdown=1,
