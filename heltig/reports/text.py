@@ -38,21 +38,19 @@ def write(report: CheckReport, file: IO[str]) -> None:
 def _study(console: Console, study: CheckedStudy) -> None:
     name = study.study_instance_uid or f"{study.key} (no StudyInstanceUID)"
     size = f"{counted(study.instances, 'instance')} in {counted(study.series, 'series', 'series')}"
-    console.print(
-        Text.assemble(
-            (f" {study.readiness} ", COLOURS[study.readiness]), " ", (name, "bold"), (f"  {size}", "dim")
-        )
-    )
+    badge = (f" {study.readiness} ", COLOURS[study.readiness])
+    console.print(Text.assemble(badge, " ", (name, "bold"), (f"  {size}", "dim")))
+    required = [rule.rule for rule in study.not_evaluable if rule.required]
     for finding in study.findings:
         _finding(console, finding)
     for error in study.errors:
-        console.print(_indented(f"[bold red]error[/]   {error.rule} failed to run: {escape(error.error)}", 2))
-    required = [rule.rule for rule in study.not_evaluable if rule.required]
+        failed = Text.assemble(("error  ", COLOURS["block"]), f" {error.rule} failed to run: {error.error}")
+        console.print(_indented(failed, 2))
     if required:
-        console.print(
-            _indented(f"[bold yellow]review[/]  required, but not evaluable: {', '.join(required)}", 2)
-        )
-    console.print()
+        missing = Text.assemble(("review ", COLOURS["review"]), f" not evaluable here: {', '.join(required)}")
+        console.print(_indented(missing, 2))
+    if study.findings or study.errors or required:
+        console.print()
 
 
 def _finding(console: Console, finding: Finding, unit: str = "instance") -> None:
