@@ -1,0 +1,64 @@
+"""The report as JUnit XML: a test suite a study, so that a CI system fails where a study is not READY."""
+
+from typing import IO
+from xml.etree import ElementTree as ET  # only ever writes
+
+from heltig.pipeline.report import CheckReport
+from heltig.reports.wording import place
+from heltig.rules.finding import Finding
+
+
+def write(report: CheckReport, file: IO[str]) -> None:
+    """Write the report: findings that keep a study from READY are failures, notes are passed tests."""
+    root = ET.Element("testsuites", name="heltig")
+    for study in report.studies:
+        suite = _suite(root, study.study_instance_uid or study.key, study.findings)
+        for error in study.errors:
+            case = ET.SubElement(suite, "testcase", classname="heltig", name=error.rule)
+            ET.SubElement(case, "error", message=f"the rule failed to run: {error.error}")
+        for rule in study.not_evaluable:
+            case = ET.SubElement(suite, "testcase", classname="heltig", name=rule.rule)
+            ET.SubElement(case, "skipped", message=f"the source does not show {', '.join(rule.missing)}")
+        _count(suite)
+    for given in report.inputs:
+        _count(_suite(root, given.path, given.findings))
+    _count(root)
+    ET.indent(root)
+    file.write('<?xml version="1.0" encoding="utf-8"?>\n' + _writable(ET.tostring(root, encoding="unicode")))
+    file.write("\n")
+
+
+def _suite(root: ET.Element, name: str, findings: tuple[Finding, ...]) -> ET.Element:
+    suite = ET.SubElement(root, "testsuite", name=name)
+    if not findings:
+        ET.SubElement(suite, "testcase", classname="heltig", name="no finding")
+    for finding in findings:
+        case = ET.SubElement(suite, "testcase", classname="heltig", name=finding.rule)
+        lines = [
+            "; ".join(map(place, finding.tags)),
+            f"found {finding.observed}; expected {finding.expected}",
+            f"instances: {finding.count}: {', '.join(finding.instances)}",
+            finding.remedy,
+        ]
+        text = "\n".join(line for line in lines if line)
+        if finding.severity == "note" or finding.waived:
+            ET.SubElement(case, "system-out").text = f"{finding.message}\n{text}"
+        else:
+            failure = ET.SubElement(case, "failure", message=finding.message, type=finding.severity)
+            failure.text = text
+    return suite
+
+
+def _count(element: ET.Element) -> None:
+    for name, tag in (
+        ("tests", "testcase"),
+        ("failures", "failure"),
+        ("errors", "error"),
+        ("skipped", "skipped"),
+    ):
+        element.set(name, str(len(element.findall(f".//{tag}"))))
+
+
+def _writable(text: str) -> str:
+    """XML 1.0 has no control characters but tab, line feed and carriage return."""
+    return "".join(c if c >= " " or c in "\t\n\r" else "�" for c in text)
