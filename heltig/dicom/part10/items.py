@@ -1,7 +1,15 @@
 """The items of a sequence's raw cell (PS3.5 7.5). What is nested in them stays raw."""
 
 from heltig.dicom.cell import UNDEFINED_LENGTH, Encoding, Fault, Item, Syntax
-from heltig.dicom.part10.layout import IMPLICIT_HEADER, ITEM, ITEM_LIMIT, LENGTH_32, SEQUENCE_END
+from heltig.dicom.part10.layout import (
+    EXPLICIT_HEADER,
+    IMPLICIT_HEADER,
+    ITEM,
+    ITEM_LIMIT,
+    LENGTH_32,
+    SEQUENCE_END,
+    SHORT_VRS,
+)
 from heltig.dicom.part10.sequence import item_is_explicit
 from heltig.dicom.part10.source import BytesSource
 from heltig.dicom.part10.walker import END, Walk
@@ -11,8 +19,8 @@ from heltig.dicom.part10.window import Window
 def read_items(raw: bytes, encoding: Encoding) -> tuple[tuple[Item, ...], tuple[Fault, ...]]:
     """Read the items of a sequence, or of a UN value that holds one.
 
-    Items inside implicit VR data, and those of UN values (PS3.5 6.2.2), are implicit VR little endian;
-    elsewhere each item is read as it is written. An item's own Specific Character Set and Pixel
+    Items inside implicit VR data, and those of UN values (PS3.5 6.2.2), are implicit VR little endian; where
+    one is written otherwise it is read as it is. An item's own Specific Character Set and Pixel
     Representation go before those of `encoding`. Anything that cannot be read ends the reading with a fault,
     never an exception.
 
@@ -67,6 +75,7 @@ def _item(raw: bytes, position: int, length: int, encoding: Encoding) -> tuple[I
     explicit = expected
     if len(window.data) >= 8:
         explicit = item_is_explicit(window.data, 0, explicit=is_file_explicit)
+        explicit = explicit or _must_be_explicit(window.data, end - position)
     if explicit != expected:
         walk.fault(*(_NO_VRS if expected else _VRS))
     walk.elements(0, explicit=explicit)
@@ -77,6 +86,13 @@ def _item(raw: bytes, position: int, length: int, encoding: Encoding) -> tuple[I
     syntax: Syntax = "explicit" if explicit else "implicit"
     walk.check_order(syntax)
     return Item(tuple(walk.tags), tuple(walk.raws), walk.encoding(syntax), tuple(walk.faults)), end
+
+
+def _must_be_explicit(data: bytes, size: int) -> bool:
+    """Whether the first element of an item has a VR where none belongs: read without, it would not fit."""
+    _, vr, _ = EXPLICIT_HEADER(data, 0)
+    (length,) = LENGTH_32(data, 4)
+    return vr in SHORT_VRS and length > size - 8
 
 
 _NO_VRS = ("implicit-in-explicit", "the elements of the item have no VR")

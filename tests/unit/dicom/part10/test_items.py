@@ -94,6 +94,15 @@ def test_items_of_un_with_vrs_are_read_and_said() -> None:
     assert [fault.kind for fault in items[0].faults] == ["explicit-in-implicit"]
 
 
+def test_items_with_vrs_in_an_implicit_sequence_are_read_and_said() -> None:
+    items, _ = read_items(implicit("00400275", item(FIRST) + item(FIRST_IMPLICIT))[4:], IMPLICIT)
+
+    assert items[0].raws == READ.raws
+    assert items[0].encoding == EXPLICIT
+    assert [fault.kind for fault in items[0].faults] == ["explicit-in-implicit"]
+    assert items[1] == READ_IMPLICIT
+
+
 def test_items_without_vrs_in_an_explicit_sequence_are_read_and_said() -> None:
     items, _ = read_items(sequence(item(FIRST_IMPLICIT) + item(FIRST)), EXPLICIT)
 
