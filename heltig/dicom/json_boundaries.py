@@ -8,12 +8,12 @@ import re
 
 import msgspec
 
-from heltig.dicom.json_members import read_elements_strictly
+from heltig.dicom.json_members import read_elements
 
 _STRING = r'"(?:[^"\\]++|\\.)*+"'
 _UNENDED = r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)'
 _DEPTH = 32
-_SOP_INSTANCE_UID = "00080018"
+SOP_INSTANCE_UID = "00080018"
 
 
 def _braces(depth: int) -> str:
@@ -25,9 +25,15 @@ _OBJECT = re.compile(_braces(_DEPTH).encode(), re.DOTALL)
 _TOKEN = re.compile(rf"{_UNENDED}|[{{}}\[\]]".encode(), re.DOTALL)
 _BETWEEN = re.compile(rf'(?:[^{{\]"]++|{_UNENDED})*+'.encode(), re.DOTALL)
 _HEAD = re.compile(rb'\{[ \t\r\n]*"[^"\\]{1,64}"[ \t\r\n]*:')
-_SEPARATOR = re.compile(rb"[ \t\r\n,]*+")
+_SPACE = r"[ \t\r\n]*+"
+# What may stand between two instances, with members of the array that are no objects.
+_SEPARATOR = re.compile(
+    rf"(?:[ \t\r\n,]++|null|true|false|[-+.0-9eE]++|{_STRING}(?!{_SPACE}:))*+".encode(), re.DOTALL
+)
+_ELEMENT = re.compile(rf'\{{{_SPACE}"vr"'.encode())
+_INSTANCE = re.compile(rf'\{{{_SPACE}"[0-9A-Fa-f]{{8}}"{_SPACE}:'.encode())
 _REST = re.compile(rb"[ \t\r\n]*+\Z")
-_OPEN_BRACE, _CLOSE_BRACE, _OPEN_BRACKET, _QUOTE = b'{}["'
+_OPEN_BRACE, _CLOSE_BRACE, _OPEN_BRACKET, _CLOSE_BRACKET = b"{}[]"
 HEAD_BYTES = 256
 """Enough to see an instance's first key."""
 
@@ -51,7 +57,7 @@ def marker_at(data: bytes, start: int, *, separator: bytes) -> Marker | None:
 
 
 def next_start(data: bytes, end: int, limit: int) -> int:
-    """The next opening brace or closing bracket outside a string from `end` on; the limit where there is none."""
+    """The next opening brace or closing bracket outside a string, from `end` on; `limit` if there is none."""
     found = _BETWEEN.match(data, end, limit)
     return found.end() if found else end
 
@@ -62,76 +68,78 @@ def object_end(data: bytes, start: int, limit: int) -> int:
     return found.end() if found else -1
 
 
-def damaged_end(data: bytes, start: int, limit: int, *, marker: Marker | None, final: bool) -> int | None:
-    """The end of an instance that is not JSON, by its brackets as far as they can be trusted.
+def damaged_end(
+    data: bytes, start: int, limit: int, *, marker: Marker | None, look_inside: bool, final: bool
+) -> int | None:
+    """The end of an instance that is not JSON, by its braces as far as they can be trusted.
 
-    A marker where the brackets so far leave no room for an item of a sequence (in a string, among the members of
-    an object) is the start of the next instance: something before it is not closed.
+    A marker where no item of a sequence can start (in a string, among the members of an object) is the start
+    of the next instance: something before it is not closed.
 
     Args:
         data: The body or a part of it.
         start: Where the instance starts.
         limit: Where to stop looking.
         marker: How the next instance starts, where that is known.
+        look_inside: Where an item could start, see whether it is an instance instead.
         final: No more data will come before `limit`.
 
     Returns:
         The end; -1 where there is none before `limit`; `None` where more data is needed to tell.
     """
-    opened: list[int] = []
-    arrays = 0
+    arrays: list[int] = []  # of each open object, how many arrays are open in it
     cut = _find(data, marker, start + 1, limit)
     for token in _TOKEN.finditer(data, start, limit):
         at = token.start()
         while marker and cut >= 0 and cut + marker.lead < token.end():
-            is_item = at == cut + marker.lead and len(opened) > 2 and opened[-1] == _OPEN_BRACKET
-            if not is_item:
+            if at != cut + marker.lead or len(arrays) < 2 or not arrays[-1]:
                 return cut
-            cut = _find(data, marker, cut + 1, limit)
+            following = _find(data, marker, cut + 1, limit)
+            if look_inside:
+                found = _is_instance(data, at, following, limit, final=final)
+                if found is None:
+                    return None
+                if found:
+                    return cut
+            cut = following
         byte = data[at]
         if byte == _OPEN_BRACE:
-            opened.append(byte)
-        elif byte == _OPEN_BRACKET:
-            opened.append(byte)
-            arrays += 1
+            arrays.append(0)
         elif byte == _CLOSE_BRACE:
-            while opened and opened[-1] == _OPEN_BRACKET:
-                opened.pop()
-                arrays -= 1
-            if opened:
-                opened.pop()
-            if not opened:
+            if arrays:
+                arrays.pop()
+            if not arrays:
                 ends = may_end(data, at + 1, final=final)
                 if ends is None:
                     return None
                 if ends:
                     return at + 1
-        elif byte != _QUOTE:
-            if arrays:
-                while opened.pop() != _OPEN_BRACKET:
-                    pass
-                arrays -= 1
-            elif _REST.match(data, at + 1):
-                return at if final else None
+        elif byte == _OPEN_BRACKET and arrays:
+            arrays[-1] += 1
+        elif byte == _CLOSE_BRACKET and arrays and arrays[-1]:
+            arrays[-1] -= 1
+        elif byte == _CLOSE_BRACKET and _REST.match(data, at + 1):
+            return at if final else None
     return -1 if final else None
 
 
-def resumed_start(data: bytes, start: int, limit: int, *, marker: Marker | None, final: bool) -> int | None:
-    """The first marker from `start` on after which a whole instance with a SOP Instance UID stands.
+def _is_instance(data: bytes, start: int, following: int, limit: int, *, final: bool) -> bool | None:
+    """Whether an object is an instance, not an item: a SOP Instance UID is in it.
+
+    Args:
+        data: The body or a part of it.
+        start: Where the object starts.
+        following: Where the next object of its kind starts; -1 where none does.
+        limit: Where to stop looking.
+        final: No more data will come before `limit`.
 
     Returns:
-        Where the marker is; -1 where there is none before `limit`; `None` where more data is needed to tell.
+        Whether it is; `None` where more data is needed to tell.
     """
-    cut = _find(data, marker, start + 1, limit)
-    while marker and cut >= 0:
-        begin = cut + marker.lead
-        following = _find(data, marker, cut + 1, limit)
-        end = following if following >= 0 else object_end(data, begin, limit)
-        elements = read_elements_strictly(data[begin:end]) if end >= 0 else None
-        if elements and _SOP_INSTANCE_UID in elements[0]:
-            return cut
-        cut = following
-    return -1 if final else None
+    end = following if following >= 0 else object_end(data, start, limit)
+    if end < 0 and not final:
+        return None
+    return SOP_INSTANCE_UID in read_elements(data[start : end if end >= 0 else limit])[0]
 
 
 def _find(data: bytes, marker: Marker | None, start: int, limit: int) -> int:
@@ -139,7 +147,15 @@ def _find(data: bytes, marker: Marker | None, start: int, limit: int) -> int:
 
 
 def may_end(data: bytes, end: int, *, final: bool) -> bool | None:
-    """Whether what follows an instance is what may follow one; `None` where it cannot be seen yet."""
+    """Whether what follows an instance is what may follow one; `None` where more data is needed to tell.
+
+    An instance that was closed too early is followed by its own next member.
+    """
     after = _SEPARATOR.match(data, end)
-    following = data[after.end() : after.end() + 1] if after else b""
-    return following in (b"{", b"]") if following else final or None
+    start = after.end() if after else end
+    following = data[start : start + HEAD_BYTES]
+    if not final and (len(following) < HEAD_BYTES):
+        return None
+    if following.startswith(b"{"):
+        return (b"," in data[end:start] and not _ELEMENT.match(following)) or bool(_INSTANCE.match(following))
+    return not following or following.startswith(b"]")

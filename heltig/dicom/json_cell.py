@@ -1,7 +1,8 @@
 """One element of DICOM JSON as a `Cell` (PS3.18 F.2.2).
 
-Most elements are `{"vr":"XX","Value":[…]}` with values of the type that the VR asks for: they are decoded in one
-step. That the text from `[` to the last `]` is one JSON array proves that the element has no other members.
+Most elements are `{"vr":"XX","Value":[…]}` with values of the type that the VR asks for: they are decoded in
+one step. That the text from `[` to the last `]` is one JSON array proves that the element has no other
+members.
 """
 
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from heltig.dicom.json_values import EITHER_VRS, FLOAT_VRS, INTEGER_RANGES
 from heltig.dicom.values import TEXT_VRS
 
 _Values: TypeAlias = tuple[Value, ...]
+_Reader: TypeAlias = Callable[[bytes], _Values | None]
+"""Reads the text of an array; gives nothing, or raises one of `REFUSALS`, where the long way must be gone."""
 
 
 class _Person(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -69,17 +72,19 @@ def _persons(array: bytes) -> _Values | None:
     return tuple(values) if array.count(b'"') == 4 * groups else None
 
 
-def _integers(lowest: int, highest: int) -> Callable[[bytes], _Values]:
+def _integers(lowest: int, highest: int) -> _Reader:
     value = Annotated[int, msgspec.Meta(ge=lowest, le=highest)]
-    return Decoder(tuple[value, ...]).decode  # type: ignore[valid-type]
+    return Decoder(tuple[value, ...]).decode
 
 
-_READERS: dict[str, Callable[[bytes], _Values | None]] = (
+_floats: _Reader = Decoder(tuple[float, ...]).decode
+_tags: _Reader = Decoder(tuple[Annotated[str, msgspec.Meta(pattern=r"^[0-9A-F]{8}\Z")], ...]).decode
+_READERS: dict[str, _Reader] = (
     dict.fromkeys(TEXT_VRS, _texts)
     | {vr: _integers(*limits) for vr, limits in INTEGER_RANGES.items() if vr not in EITHER_VRS}
-    | dict.fromkeys(FLOAT_VRS, Decoder(tuple[float, ...]).decode)
+    | dict.fromkeys(FLOAT_VRS, _floats)
     | {"DS": _texts_or_numbers, "IS": _texts_or_numbers, "PN": _persons}
-    | {"AT": Decoder(tuple[Annotated[str, msgspec.Meta(pattern=r"^[0-9A-F]{8}\Z")], ...]).decode}
+    | {"AT": _tags}
 )
 _EMPTY = {f'{{"vr":"{vr}"}}'.encode(): Cell(vr) for vr in _READERS}
 _STARTS = {f'{{"vr":"{vr}","Value":['.encode(): (vr, reader) for vr, reader in _READERS.items()}
@@ -98,8 +103,8 @@ def decode_json_element(tag: str, raw: bytes) -> Cell:
         raw: The element's JSON text: an object, or a bare value as some archives send it.
 
     Returns:
-        The cell. A single empty value (`[null]`, `[""]`) is the same as none. IS and DS stay text or number as
-        sent; the other numeric VRs are numbers, NaN and infinities of FL and FD among them.
+        The cell. A single empty value (`[null]`, `[""]`) is the same as none. IS and DS stay text or number
+        as sent; the other numeric VRs are numbers, NaN and infinities of FL and FD among them.
     """
     start = _STARTS.get(raw[_START])
     if start is not None and raw.endswith(b"]}"):

@@ -1,4 +1,4 @@
-"""The long way from a DICOM JSON element to a `Cell`: member by member, for all that is not as PS3.18 has it."""
+"""The long way from a DICOM JSON element to a `Cell`, for what is not as PS3.18 F.2 has it."""
 
 import re
 from typing import Any

@@ -1,7 +1,8 @@
 """The members of a JSON object: of an instance, an item or an element (PS3.18 F.2).
 
-A strict decoder in C finds the members and checks the whole text, but keeps only the last of two equal keys. That
-every member was kept is proved by counting: in JSON without spaces the members' lengths add up to the object's.
+A strict decoder in C finds the members and checks the whole text, but keeps only the last of two equal keys.
+That every member was kept is proved by counting: in JSON without spaces the members' lengths add up to the
+object's.
 """
 
 import re
@@ -11,7 +12,7 @@ from typing import TypeAlias
 import msgspec
 
 from heltig.dicom.cell import Encoding, Fault
-from heltig.dicom.json_tolerant import Member, read_object
+from heltig.dicom.json_tolerant import read_object
 from heltig.standard.dictionary import tag_of
 
 JSON = Encoding("json")
@@ -35,12 +36,18 @@ _TAG_OTHERWISE = re.compile(r"\(?([0-9A-Fa-f]{4}), ?([0-9A-Fa-f]{4})\)?")
 _KEYWORD = re.compile(r"[A-Za-z][A-Za-z0-9]*")
 
 
+def _compact(keys: tuple[str, ...]) -> int:
+    """Bytes of an object without spaces that are not its values: the keys and all punctuation."""
+    return sum(map(len, keys)) + 4 * len(keys) + 1 if keys else 2
+
+
 class _Shape:
     """What objects of the same keys have in common.
 
     Attributes:
         keys: The keys.
-        tags: The keys as tags, or `None` where they are not plainly that: some key is no tag, or two are the same.
+        tags: The keys as tags, or `None` where they are not plainly that: some key is no tag, or two are the
+            same.
         compact: Bytes of an object without spaces that are not its members' values.
         pieces: The last object that had spaces: the texts between its values, and every other one a value.
     """
@@ -52,7 +59,7 @@ class _Shape:
         plain = all(map(_TAG.fullmatch, keys)) and len(set(tags)) == len(tags)
         self.keys = keys
         self.tags = tags if plain else None
-        self.compact = sum(map(len, keys)) + 4 * len(keys) + 1 if keys else 2
+        self.compact = _compact(keys)
         self.pieces: list[Raw] = []
 
 
@@ -78,10 +85,10 @@ _shapes = _Shapes()
 def read_elements(text: bytes) -> Elements:
     """Read a data set object, an instance or an item, whatever is wrong with it.
 
-    Keys are tags of eight hex digits, and become upper-case. An element under another key is kept where the key
-    is a keyword or a tag written otherwise, and left out where it is neither. Where two members have the same
-    tag, equal cells become one; different ones are both kept, in the order of the source, so that the first is
-    the one that stood first. (PS3.18 F.2.2.)
+    Keys are tags of eight hex digits, and become upper-case. An element under another key is kept where the
+    key is a keyword or a tag written otherwise, and left out where it is neither. Where two members have the
+    same tag, equal cells become one; different ones are both kept, in the order of the source, so that the
+    first is the one that stood first. (PS3.18 F.2.2.)
 
     Args:
         text: The object, from its opening to its closing brace.
@@ -110,6 +117,18 @@ def read_elements_strictly(text: bytes) -> Elements | None:
     return shape.tags, raws, ()
 
 
+def is_unfinished(text: bytes) -> bool:
+    """Whether a strict decoder finds nothing wrong with the text but that it ends too early.
+
+    It may say no where it should say yes; then other ways must tell.
+    """
+    try:
+        _decode(text)
+    except REFUSALS as refusal:
+        return "truncated" in str(refusal)
+    return False
+
+
 def read_members(text: bytes) -> tuple[list[tuple[str, Raw]], tuple[Fault, ...]]:
     """Read an object that is no data set, such as an element: key and raw value of each member, and faults.
 
@@ -121,7 +140,7 @@ def read_members(text: bytes) -> tuple[list[tuple[str, Raw]], tuple[Fault, ...]]
         members = {}
     else:
         keys, raws = tuple(members), list(members.values())
-        if len(text) == sum(map(len, keys)) + sum(map(len, raws)) + 4 * len(keys) + 1 or _pieces(text, keys, raws):
+        if len(text) == _compact(keys) + sum(map(len, raws)) or _pieces(text, keys, raws):
             return list(zip(keys, raws, strict=True)), ()
     found, faults = read_object(text)
     doubled = len(found) - len({key for key, _ in found})
@@ -157,6 +176,9 @@ def _pieces(text: bytes, keys: tuple[str, ...], raws: Sequence[Raw]) -> list[Raw
 
 def _elements(members: Sequence[tuple[str, Raw]], faults: tuple[Fault, ...]) -> Elements:
     """Tags, raw cells and faults of members that a strict decoder did not simply give."""
+    tags = _shapes.of(tuple([key for key, _ in members])).tags
+    if tags is not None:
+        return tags, [raw for _, raw in members], faults
     kept: list[tuple[str, Raw]] = []
     cells: dict[str, set[bytes]] = {}
     found = dict.fromkeys(faults)
@@ -166,8 +188,8 @@ def _elements(members: Sequence[tuple[str, Raw]], faults: tuple[Fault, ...]) -> 
         if not _TAG.fullmatch(key):
             strange += 1
             if strange <= _MOST_NAMED:
-                read_as = f"read as {tag}" if tag else "left out"
-                found[Fault("json-model", f"{shown_key(key)} is not a tag of eight hex digits: {read_as}")] = None
+                detail = f"{shown_key(key)} is not a tag of eight hex digits"
+                found[Fault("json-model", f"{detail}: {f'read as {tag}' if tag else 'left out'}")] = None
         if not tag:
             continue
         text = bytes(raw)

@@ -1,9 +1,9 @@
 """A DICOM JSON body (PS3.18 F.2), an array of instances, split into data sets while it arrives.
 
-An instance starts with the same text as the one before it. The body is cut where that text stands, and a strict
-decoder proves the cut: braces balance, so what decodes was the whole instance and nothing else. Where it does not
-decode, the text stood inside a sequence, or the instance is damaged: then the braces are counted, and only a
-damaged instance goes to the tolerant reader.
+An instance starts with the same text as the one before it. The body is cut where that text stands, and a
+strict decoder proves the cut: braces balance, so what decodes was the whole instance and nothing else. Where
+it does not decode, the text stood inside a sequence, or the instance is damaged: then the braces are counted,
+and only a damaged instance goes to the tolerant reader.
 """
 
 import re
@@ -20,9 +20,8 @@ from heltig.dicom.json_boundaries import (
     may_end,
     next_start,
     object_end,
-    resumed_start,
 )
-from heltig.dicom.json_members import JSON, Elements, read_elements, read_elements_strictly
+from heltig.dicom.json_members import JSON, Elements, is_unfinished, read_elements, read_elements_strictly
 
 MAX_INSTANCE_BYTES = 64 * 2**20
 
@@ -48,16 +47,16 @@ class InstanceSplitter:
     The data sets are the same however the body is cut into chunks. Memory: the instances not yet given out,
     256 KiB or an instance, whichever is more, and the last chunk.
 
-    What is wrong with one instance stands in the faults of its data set, with byte offsets into the instance. What
-    is wrong between instances, or after the last one, stands in the faults of the instance before.
+    What is wrong with one instance stands in the faults of its data set, with byte offsets into the instance.
+    What is wrong between instances, or after the last one, stands in the faults of the instance before.
     """
 
     def __init__(self, *, max_instance_bytes: int = MAX_INSTANCE_BYTES) -> None:
         """Start a body.
 
         Args:
-            max_instance_bytes: Where an instance is longer, a data set without elements says so and the rest of
-                the body is not read.
+            max_instance_bytes: Where an instance is longer, a data set without elements says so and the rest
+                of the body is not read.
         """
         self._max = max_instance_bytes
         self._state: Literal["start", "array", "object", "end", "stopped"] = "start"
@@ -66,7 +65,7 @@ class InstanceSplitter:
         self._marker: Marker | None = None
         self._longest = 0
         self._window = min(_WINDOW, max_instance_bytes)
-        self._ran_over = False
+        self._unclosed = False
         self._carried: tuple[Fault, ...] = ()
         self._last: DataSet | None = None
         self._trailing = False
@@ -134,8 +133,8 @@ class InstanceSplitter:
         if data.startswith(b"null", begin):
             return begin + len(b"null")
         if first:
-            form = "HTML or XML" if first == b"<" else "no array and no object"
-            raise NotDicomJson(f"the body is {form}: it starts with byte 0x{first[0]:02X}, not with '[' or '{{'")
+            form = "HTML or XML" if first == b"<" else "no JSON array"
+            raise NotDicomJson(f"the body is {form}: it starts with byte 0x{first[0]:02X}, not with '['")
         return begin
 
     def _start_array(self, data: bytes, begin: int, *, final: bool) -> int:
@@ -158,7 +157,7 @@ class InstanceSplitter:
         return start + 1
 
     def _split(self, data: bytes, start: int, found: list[DataSet], *, final: bool) -> int:
-        """Give out every instance that is there; return where the first that is not starts, or where all end."""
+        """Give out every instance that is there; return where the first that is not starts."""
         while True:
             start, refused = self._cut_at_markers(data, start, found)
             if not (final or refused or len(data) - start >= self._window):
@@ -215,27 +214,24 @@ class InstanceSplitter:
         end = object_end(data, start, limit)
         if end >= 0:
             elements = read_elements_strictly(data[start:end])
-            if elements:
-                return end, elements
-            if not (self._marker and self._marker.text in data[start:end]):
-                ends = may_end(data, end, final=final)
-                if ends is None:
-                    return None
-                if ends:
-                    return end, read_elements(data[start:end])
+            ends = self._state == "object" or may_end(data, end, final=final)
+            if ends is None:
+                return None
+            if ends and (elements or not (self._marker and self._marker.text in data[start:end])):
+                return end, elements or read_elements(data[start:end])
+        elif not final and len(data) < limit and is_unfinished(data[start:]):
+            return None
         return self._damaged_instance(data, start, limit, final=final)
 
     def _damaged_instance(
         self, data: bytes, start: int, limit: int, *, final: bool
     ) -> tuple[int, Elements] | None:
         """Like `_instance`, for one whose braces do not show where it ends."""
-        near = start + self._window if self._ran_over else limit
-        end = damaged_end(data, start, near, marker=self._marker, final=final or len(data) >= near)
-        if end is not None and end < 0:
-            whole = final or len(data) >= limit
-            end = resumed_start(data, start, limit, marker=self._marker, final=whole)
-            # To look so far again at every such instance would be quadratic.
-            self._ran_over = self._ran_over or end is not None
+        final = final or len(data) >= limit
+        end = damaged_end(data, start, limit, marker=self._marker, look_inside=self._unclosed, final=final)
+        if end == -1 and not self._unclosed:
+            self._unclosed = True  # from now on look inside at once: to look so far twice would be quadratic
+            end = damaged_end(data, start, limit, marker=self._marker, look_inside=True, final=final)
         if end is None:
             return None
         if end < 0 and len(data) <= limit:

@@ -1,13 +1,13 @@
 """DICOM JSON that strict decoders refuse: NaN, loose numbers, control characters, broken text.
 
 The strict decoder does the work; this reader gets the one instance or the one element that was refused, keeps
-what can be kept and says where the text is not JSON (RFC 8259). It reads any bytes, in linear time and without
-recursion.
+what can be kept and says where the text is not JSON (RFC 8259). It reads any bytes, in linear time and
+without recursion.
 """
 
 import re
-from typing import NoReturn
 from enum import IntEnum
+from typing import NoReturn
 
 import msgspec
 
@@ -17,6 +17,7 @@ Member = tuple[str, bytes]
 
 MAX_DEPTH = 64
 """Objects and arrays that a repaired value may hold inside one another."""
+_PATH_DEPTH = 24
 
 _SPACE = r"[ \t\r\n]*+"
 _PLAIN = r'"[ !#-\[\]-~]*+"'  # ASCII without escapes, and with nothing that needs a look
@@ -39,18 +40,20 @@ _TOKEN = re.compile(
 )
 
 
-def _nested(value: str) -> str:
-    """A value, an array of values or an object of values; no comma before a closing bracket."""
-    item = rf"{_SPACE}(?:{value}){_SPACE}(?:,(?!{_SPACE}[\]}}])|(?=[\]}}]))"
-    array = rf"\[(?:{item})*+{_SPACE}\]"
-    member = rf"{_SPACE}{_PLAIN}{_SPACE}:{item}"
-    return rf"{value}|{array}|\{{(?:{member})*+{_SPACE}\}}"
+def _array(value: str) -> str:
+    return rf"\[(?:{_SPACE}(?:{value}){_SPACE}(?:,(?!{_SPACE}\])|(?=\])))*+{_SPACE}\]"
+
+
+def _object(value: str) -> str:
+    member = rf"{_SPACE}{_PLAIN}{_SPACE}:{_SPACE}(?:{value}){_SPACE}"
+    return rf"\{{(?:{member}(?:,(?!{_SPACE}\}})|(?=\}})))*+{_SPACE}\}}"
 
 
 _SCALAR = rf"{_PLAIN}|{_NUMBER}{_ENDS}|(?:{_WORD}){_ENDS}"
-# A member in which nothing is amiss, passed over in one step: an element, its Value, a person name in it.
+_VALUE = f"{_SCALAR}|{_array(f'{_SCALAR}|{_object(_SCALAR)}')}"  # scalars and person names
+# A member in which nothing is amiss, passed over in one step: an element, or the Value of one.
 _CLEAN_MEMBER = re.compile(
-    rf"{_SPACE}({_PLAIN}){_SPACE}:{_SPACE}({_nested(_nested(_nested(_SCALAR)))})".encode(), re.DOTALL
+    rf"{_SPACE}({_PLAIN}){_SPACE}:{_SPACE}({_VALUE}|{_object(_VALUE)})".encode(), re.DOTALL
 )
 
 _ESCAPE = re.compile(
@@ -99,7 +102,8 @@ def read_object(text: bytes) -> tuple[list[Member], tuple[Fault, ...]]:
 
     Returns:
         Key and untouched text of each member in the order of the source, equal keys included, as far as the
-        text can be read; and what is wrong with it, with byte offsets into `text` and the tags that lead there.
+        text can be read; and what is wrong with it, with byte offsets into `text` and the tags that lead
+        there.
     """
     reader = _Reader(text, max_depth=len(text))
     reader.read()
@@ -116,9 +120,9 @@ def read_array(text: bytes) -> tuple[list[bytes], tuple[Fault, ...]]:
 def repair(text: bytes) -> tuple[bytes, tuple[Fault, ...]]:
     """Rewrite one JSON value so that a strict decoder takes it.
 
-    NaN and infinities become strings, as do numbers that no float can hold; halves of surrogate pairs and bytes
-    that are not UTF-8 become U+FFFD. A value that cannot be read, or is nested deeper than `MAX_DEPTH`, becomes
-    `null`.
+    NaN and infinities become strings, as do numbers that no float can hold; halves of surrogate pairs and
+    bytes that are not UTF-8 become U+FFFD. A value that cannot be read, or is nested deeper than `MAX_DEPTH`,
+    becomes `null`.
 
     Returns:
         The rewritten text and what is wrong with the original.
@@ -168,17 +172,18 @@ class _Reader:
         )
 
     def _note(self, kind: str, what: str, offset: int) -> None:
-        tags = [frame.key.upper() for frame in self._open[:MAX_DEPTH] if _TAG.fullmatch(frame.key)]
+        tags = [frame.key.upper() for frame in self._open[:_PATH_DEPTH] if _TAG.fullmatch(frame.key)]
         place = f" in {'.'.join(tags)}" if tags else ""
         first, count = self._seen.get((kind, what, place), (offset, 0))
         self._seen[kind, what, place] = (first, count + 1)
 
     def _step(self, position: int) -> int:
         """Take one token, or one member in which nothing is amiss; return where it ends."""
-        if len(self._open) == 1 and self._want in (_Want.KEY, _Want.KEY_OR_END):
+        if self._want in (_Want.KEY, _Want.KEY_OR_END):
             member = _CLEAN_MEMBER.match(self.text, position)
             if member:
-                self.parts.append((member[1][1:-1].decode(), member.start(2), member.end(2)))
+                if len(self._open) == 1:
+                    self.parts.append((member[1][1:-1].decode(), member.start(2), member.end(2)))
                 self.repaired.append(member[0])
                 self._want = _Want.COMMA_OR_END
                 return member.end()

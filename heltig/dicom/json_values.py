@@ -112,7 +112,7 @@ class Interpreter:
                 return node
             number = int(node)
         lowest, highest = INTEGER_RANGES[self.vr]
-        if not lowest <= number <= highest:  # type: ignore[operator]
+        if not lowest <= number <= highest:
             self._blame("number", f"is outside {lowest} to {highest}")
         return number
 
