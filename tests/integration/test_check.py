@@ -1,0 +1,210 @@
+"""`heltig check` as its users run it: as a process of its own, on real files on disk."""
+
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+import zipfile
+
+import pytest
+
+from heltig.demo.samples import part10_files
+from heltig.demo.studies import make_studies
+
+STUDIES = {study.name: study for study in make_studies()}
+PATIENT_DATA = re.compile(r"[A-Z][a-z]+\^[A-Z][a-z]+")
+
+
+def check(*arguments, hash_seed="0", cwd=None):
+    environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONUTF8": "1"}
+    return subprocess.run(
+        [sys.executable, "-m", "heltig", "check", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=cwd,
+        timeout=120,
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The synthetic studies as files, a folder each."""
+    root = tmp_path_factory.mktemp("studies")
+    for name, study in STUDIES.items():
+        for place, content in part10_files(study):
+            path = root / name / place
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+    return root
+
+
+@pytest.fixture(scope="module")
+def clean(folder):
+    return folder / "ct-chest"
+
+
+@pytest.fixture(scope="module")
+def blocked(folder):
+    return folder / next(
+        s.name for s in STUDIES.values() if s.expectation == "BLOCKED" and "UID" in str(s.rules)
+    )
+
+
+def test_exit_codes_say_the_worst_verdict(folder, clean, blocked, tmp_path):
+    (tmp_path / "note.txt").write_text("not DICOM")
+    assert check(clean).returncode == 0
+    assert check(clean, blocked).returncode == 20
+    assert check(clean, tmp_path / "note.txt").returncode == 10
+    assert check(tmp_path / "note.txt").returncode == 3
+    assert check(tmp_path / "absent").returncode == 3
+    assert check().returncode == 2
+    assert check(clean, "--format", "pdf").returncode == 2
+
+
+def test_the_same_bytes_give_the_same_report_in_any_order_on_any_number_of_processes(folder, tmp_path):
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    copies = []
+    for number, (seed, jobs) in enumerate([("0", 1), ("1", 1), ("0", 2), ("77", 2)]):
+        shuffled = files.copy()
+        random.Random(number).shuffle(shuffled)
+        place = tmp_path / f"copy{number}" / "in"
+        for index, file in enumerate(shuffled):
+            (place / f"d{index % 7}").mkdir(parents=True, exist_ok=True)
+            (place / f"d{index % 7}" / f"{index:05}.dcm").write_bytes(file.read_bytes())
+        arguments = ["in", "--format", "json", "--jobs", jobs, "--reference-date", "2026-06-01"]
+        ran = check(*arguments, hash_seed=seed, cwd=place.parent)
+        report = json.loads(ran.stdout)
+        copies.append(json.dumps(report["studies"]))
+        assert report["inputs"][0]["instances"] == len(files)
+    assert len(set(copies)) == 1
+
+
+def test_one_and_two_processes_write_the_same_bytes(folder):
+    arguments = [folder, "--format", "json", "--reference-date", "2026-06-01"]
+    reports = {
+        check(*arguments, "--jobs", jobs, hash_seed=seed).stdout for jobs, seed in ((1, "0"), (2, "5"))
+    }
+    assert len(reports) == 1
+
+
+def test_every_file_is_in_a_study_or_named_with_why(folder, clean, tmp_path):
+    archive = tmp_path / "study.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+        for path in sorted(clean.rglob("*")):
+            if path.is_file():
+                packed.write(path, path.name)
+        packed.writestr("readme.txt", "hello")
+        packed.writestr("empty.dcm", b"")
+    report = json.loads(check(archive, "--format", "json").stdout)
+    (given,) = report["inputs"]
+    assert given["members"] == given["instances"] + len(given["skipped"])
+    assert given["instances"] == sum(study["instances"] for study in report["studies"])
+    assert sorted(member["kind"] for member in given["skipped"]) == ["empty-member", "not-dicom"]
+    assert {finding["rule"] for finding in given["findings"]} == {"SRC-ZIP-SAFE", "SRC-NOT-DICOM"}
+
+
+def test_the_text_report_names_the_rule_what_was_found_and_what_to_do(blocked):
+    text = check(blocked).stdout
+    rules = STUDIES[blocked.name].rules
+    assert " BLOCKED " in text
+    assert all(rule in text for rule in rules)
+    assert "found " in text
+    assert "→ " in text
+    assert "\x1b[" not in text
+
+
+def test_a_pipe_gets_no_progress_bar(folder):
+    assert check(folder, "--format", "json").stderr == ""
+
+
+def test_output_goes_to_a_file(clean, tmp_path):
+    ran = check(clean, "--format", "json", "--output", tmp_path / "report.json")
+    assert (ran.returncode, ran.stdout) == (0, "")
+    assert json.loads((tmp_path / "report.json").read_text("utf-8"))["studies"]
+    assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
+
+
+def test_lines_of_json_are_a_run_its_inputs_and_its_studies(clean, blocked):
+    lines = [json.loads(line) for line in check(clean, blocked, "--format", "ndjson").stdout.splitlines()]
+    assert [line["type"] for line in lines] == ["run", "input", "input", "study", "study"]
+    assert lines[-2]["readiness"] == "BLOCKED"
+
+
+def test_sarif_results_refer_to_rules_with_their_manual(blocked):
+    sarif = json.loads(check(blocked, "--format", "sarif").stdout)
+    (run,) = sarif["runs"]
+    known = {rule["id"] for rule in run["tool"]["driver"]["rules"]}
+    assert run["results"]
+    assert {result["ruleId"] for result in run["results"]} == known
+    assert {result["level"] for result in run["results"]} <= {"error", "warning", "note"}
+
+
+def test_junit_fails_where_a_study_is_not_ready(clean, blocked):
+    suites = ET.fromstring(check(clean, blocked, "--format", "junit").stdout).findall("testsuite")  # noqa: S314
+    failures = {suite.get("name"): int(suite.get("failures")) for suite in suites}
+    assert sorted(failures.values()) == [0, 0, 0, max(failures.values())]
+    assert max(failures.values()) > 0
+
+
+def test_a_redacted_report_names_no_patient_and_no_file(folder):
+    plain = check(folder, "--format", "json").stdout
+    redacted = check(folder, "--format", "json", "--redact").stdout
+    assert PATIENT_DATA.search(plain)
+    assert not PATIENT_DATA.search(redacted)
+    assert str(folder) not in redacted
+
+
+def test_a_profile_changes_what_counts(blocked, tmp_path):
+    rules = STUDIES[blocked.name].rules
+    off = ", ".join(f'"{rule}"' for rule in rules)
+    profile = tmp_path / "site.toml"
+    profile.write_text(f'name = "site"\noff = [{off}]\n')
+    ran = check(blocked, "--profile", profile, "--format", "json")
+    assert json.loads(ran.stdout)["profile"]["name"] == "site"
+    assert not set(rules) & set(re.findall(r'"rule": "([A-Z0-9-]+)"', ran.stdout))
+
+
+def test_a_required_rule_that_is_not_evaluable_needs_review(clean, tmp_path):
+    profile = tmp_path / "site.toml"
+    profile.write_text('required = ["SRC-QIDO-COUNT"]\n')
+    assert check(clean, "--profile", profile).returncode == 10
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("name = ", "not TOML"),
+        ('off = ["NO-SUCH-RULE"]', "NO-SUCH-RULE"),
+        ('[severity]\n"PAT-ID-EMPTY" = "fatal"', "severity"),
+        ("[parameters]\nage = 3", "age"),
+    ],
+)
+def test_a_wrong_profile_is_refused_with_its_name(clean, tmp_path, text, told):
+    profile = tmp_path / "wrong.toml"
+    profile.write_text(text)
+    ran = check(clean, "--profile", profile)
+    assert ran.returncode == 2
+    assert "wrong.toml" in ran.stderr
+    assert told in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_the_reference_date_is_recorded(clean):
+    ran = check(clean, "--format", "json", "--reference-date", "2024-02-29")
+    assert json.loads(ran.stdout)["referenceDate"] == "2024-02-29"
+
+
+@pytest.mark.corpus
+def test_every_real_file_is_accounted_for_without_an_error_of_ours(corpus):
+    ran = check(corpus, "--format", "json", "--jobs", 2)
+    report = json.loads(ran.stdout)
+    (given,) = report["inputs"]
+    assert given["members"] == sum(1 for path in corpus.rglob("*") if path.is_file())
+    assert given["members"] == given["instances"] + len(given["skipped"])
+    assert given["instances"] == sum(study["instances"] for study in report["studies"])
+    assert [error for study in report["studies"] for error in study["errors"]] == []
+    assert ran.stderr == ""
