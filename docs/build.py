@@ -5,9 +5,14 @@ A maker returns pages by their path inside docs/. A further one is a function he
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import click
+
+from heltig.cli import heltig
+from heltig.rules.catalogue import FAMILIES, catalogue, family_of
+from heltig.rules.rule import Rule
 from heltig.setting_info import describe
 from heltig.settings import CONFIG_VARIABLE
 
@@ -35,7 +40,64 @@ def settings_page() -> Mapping[str, str]:
     return {"settings.md": "\n".join(lines) + "\n"}
 
 
-MAKERS: list[Callable[[], Mapping[str, str]]] = [settings_page]
+def rule_pages() -> Mapping[str, str]:
+    """An index of the catalogue, and each rule's manual as a page of its own."""
+    index = [
+        "# Rules",
+        "",
+        "Severity is the default; a profile may change it. `heltig rules show ID` prints the same manual.",
+    ]
+    pages = {}
+    for family in [*FAMILIES.values(), "Site"]:
+        rules = [rule for rule in catalogue().values() if family_of(rule) == family]
+        if rules:
+            index += ["", f"## {family}", "", "| rule | severity | finds |", "|---|---|---|"]
+        for rule in rules:
+            index.append(f"| [{rule.id}]({rule.id}.md) | {rule.severity} | {rule.title} |")
+            pages[f"rules/{rule.id}.md"] = _rule_page(rule)
+    return {"rules/README.md": "\n".join(index) + "\n"} | pages
+
+
+def _rule_page(rule: Rule) -> str:
+    reads = ", ".join(rule.reads) or ("values of VR " + ", ".join(sorted(filter(None, rule.vrs))))
+    facts = {
+        "Family": family_of(rule),
+        "Default severity": rule.severity,
+        "Looks at": rule.level,
+        "Reads": reads if rule.reads or rule.vrs else "whatever its manual says",
+        "Source must show": ", ".join(sorted(rule.needs)),
+        "Standard": rule.reference or "none: a rule of practice",
+        "Since": rule.since,
+    }
+    lines = [f"# {rule.id}", "", f"{rule.title}.", ""]
+    for heading, text in rule.manual.items():
+        lines += [f"## {heading}", "", text, ""]
+    lines += ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in facts.items())]
+    return "\n".join(lines) + "\n"
+
+
+def command_page() -> Mapping[str, str]:
+    """Every command's help, as `heltig COMMAND --help` prints it."""
+    lines = ["# Commands", ""]
+    for names, command in _commands(("heltig",), heltig):
+        context = click.Context(command, info_name=" ".join(names), max_content_width=100, terminal_width=100)
+        lines += [f"## `{' '.join(names)}`", "", "```text", command.get_help(context), "```", ""]
+    return {"commands.md": "\n".join(lines)}
+
+
+def _commands(
+    names: tuple[str, ...], command: click.Command
+) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    yield names, command
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            if inner is not None:
+                yield from _commands((*names, name), inner)
+
+
+MAKERS: list[Callable[[], Mapping[str, str]]] = [settings_page, rule_pages, command_page]
 
 
 def main(arguments: list[str] | None = None) -> int:
