@@ -1,0 +1,141 @@
+"""Real studies with one labelled defect each: the rule that is there for it has to find it.
+
+The fault injector is part of the shared corpus' tools; the test says so and skips where it is absent.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from heltig.pipeline.check import check
+from heltig.rules.profile import DEFAULT
+
+FOUND_BY = {
+    "dup_sop_diff_content": {"INS-SOPUID-DUP-DIFF"},
+    "exact_duplicate": {"INS-SOPUID-DUP-SAME"},
+    "sop_in_two_series": {"INS-SOPUID-TWO-SERIES"},
+    "study_two_patient_ids": {"PAT-ID-CONFLICT"},
+    "study_two_patient_names": {"PAT-NAME-CONFLICT"},
+    "patient_two_birthdates": {"PAT-DOB-CONFLICT"},
+    "patient_two_sexes": {"PAT-SEX-CONFLICT"},
+    "study_two_accessions": {"STU-ACCESSION-CONFLICT"},
+    "study_two_dates": {"STU-DATE-CONFLICT"},
+    "missing_study_instance_uid": {"STU-UID-MISSING"},
+    "missing_series_instance_uid": {"SER-UID-MISSING"},
+    "missing_sopinstance_uid": {"INS-SOPUID-MISSING"},
+    "missing_sopclass_uid": {"INS-SOPUID-MISSING"},
+    "missing_patient_id": {"PAT-ID-EMPTY"},
+    "missing_accession_number": {"STU-ACCESSION-EMPTY"},
+    "missing_study_date": {"STU-DATE-EMPTY"},
+    "missing_modality": {"SER-MODALITY-MISSING"},
+    "empty_patientid": {"PAT-ID-EMPTY"},
+    "empty_studyinstanceuid": {"STU-UID-MISSING"},
+    "empty_modality": {"SER-MODALITY-MISSING"},
+    "uid_leading_zero": {"UID-LEADING-ZERO"},
+    "uid_too_long": {"UID-TOO-LONG"},
+    "uid_letters": {"UID-CHARS"},
+    "uid_trailing_dot": {"UID-EMPTY-COMPONENT"},
+    "charset_undecodable": {"CHR-UNDECODABLE"},
+    "charset_missing": {"CHR-MISSING", "CHR-UNDECODABLE"},
+    "charset_unknown_term": {"CHR-TERM"},
+    "charset_bad_escape": {"CHR-CODE-EXT", "CHR-UNDECODABLE"},
+    "dup_instance_number": {"INS-NUMBER-DUP"},
+    "mixed_modality": {"SER-MODALITY-MIXED"},
+    "modality_unknown": {"VAL-DEFTERM"},
+    "future_study_date": {"STU-DATE-FUTURE"},
+    "study_before_birth": {"PAT-DOB-FUTURE"},
+    "age_vs_birthdate": {"PAT-AGE-MISMATCH"},
+    "invalid_date": {"VAL-DA"},
+    "date_with_dots": {"VAL-DA"},
+    "invalid_sex": {"PAT-SEX-ENUM"},
+    "is_not_numeric": {"VAL-IS-DS"},
+    "sh_too_long": {"STU-ACCESSION-LEN", "VAL-LENGTH"},
+    "cs_illegal": {"VAL-CS"},
+    "control_chars": {"CHR-CONTROL"},
+    "zero_byte_file": {"SRC-NOT-DICOM"},
+    "non_dicom_file": {"SRC-NOT-DICOM"},
+    "zip_slip": {"SRC-ZIP-SAFE"},
+    "zip_absolute_path": {"SRC-ZIP-SAFE"},
+    "zip_symlink": {"SRC-ZIP-SAFE"},
+    "zip_bomb": {"SRC-ZIP-SAFE"},
+    "zip_many_entries": {"SRC-ZIP-SAFE"},
+    "zip_encrypted_member": {"SRC-ZIP-SAFE"},
+    "zip_bad_crc": {"SRC-ZIP-SAFE"},
+    "zip_truncated": {"SRC-ZIP-SAFE"},
+    "zip_duplicate_names": {"SRC-ZIP-SAFE"},
+    "zip_case_collision": {"SRC-ZIP-SAFE"},
+    "zip_bad_name": {"SRC-ZIP-SAFE"},
+    "zip_unsupported_method": {"SRC-ZIP-SAFE"},
+    "zip_non_dicom_members": {"SRC-NOT-DICOM"},
+}
+"""The defects of the families there are, with the rules that may find them."""
+
+BASES = {
+    "CT": "gh_neurolabusc__dcm_qa_ct",
+    "MR": "gh_neurolabusc__dcm_qa_nih",
+    "MR of another maker": "gh_neurolabusc__dcm_qa_philips",
+}
+
+
+@pytest.fixture(scope="module")
+def injector() -> Path:
+    """The fault injector's script."""
+    default = Path(__file__).parents[2].parent / "shared" / "tools"
+    path = Path(os.environ.get("HELTIG_TEST_TOOLS", default)) / "fault_inject.py"
+    if not path.exists():
+        pytest.skip(f"no fault injector: {path} is not there (HELTIG_TEST_TOOLS names its folder)")
+    return path
+
+
+def judged(path: Path):
+    return check([path], DEFAULT, reference_date=date(2026, 6, 1), deep=True)
+
+
+def rules_of(report):
+    findings = [finding for study in report.studies for finding in study.findings]
+    findings += [finding for given in report.inputs for finding in given.findings]
+    return {(finding.rule, finding.tags) for finding in findings}
+
+
+@pytest.mark.corpus
+@pytest.mark.parametrize("base", BASES)
+def test_injected_faults_are_found_and_controls_gain_no_finding(base, injector, corpus, tmp_path):
+    subprocess.run(
+        [
+            sys.executable,
+            injector,
+            "run",
+            "--in",
+            corpus / BASES[base],
+            "--out",
+            tmp_path / "out",
+            "--seed",
+            "7",
+        ],
+        check=True,
+        capture_output=True,
+        timeout=300,
+    )
+    out = tmp_path / "out"
+    control, rewritten = judged(out / "00_control" / "files"), judged(out / "00_control_rewrite" / "files")
+    assert rules_of(control) == rules_of(rewritten)
+    labels = [json.loads(line) for line in (out / "labels.jsonl").read_text("utf-8").splitlines()]
+    tried, missed = 0, []
+    for label in labels:
+        wanted = FOUND_BY.get(label["id"])
+        if wanted is None or not label["applicable"]:
+            continue
+        tried += 1
+        package = out / label["id"] / "upload.zip"
+        report = judged(package if label["category"] == "package" else out / label["id"] / "files")
+        assert [error for study in report.studies for error in study.errors] == []
+        gained = rules_of(report) - rules_of(control)
+        if not wanted & {rule for rule, _ in gained}:
+            missed.append((label["id"], sorted(gained)))
+    assert tried >= 40
+    assert missed == []
