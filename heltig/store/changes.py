@@ -1,0 +1,77 @@
+"""The change feed: every verdict that was given and every study that went away, in commit order."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Row, bindparam, select
+
+from heltig.store.records import Location, Study, StudyState
+from heltig.store.tables import changes, sequences
+from heltig.store.transaction import ReadTransaction, WriteTransaction
+from heltig.verdict import Readiness
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry of the change feed. `sequence` is commit order, without gaps, from 1."""
+
+    sequence: int
+    at: datetime
+    location: Location
+    study_key: str
+    study_uid: str | None
+    state: StudyState
+    revision: int
+    readiness: Readiness | None
+    verdict_id: str | None
+
+
+_SINCE = (
+    select(changes)
+    .where(changes.c.sequence > bindparam("sequence"))
+    .order_by(changes.c.sequence)
+    .limit(bindparam("limit"))
+)
+_LATEST = select(sequences.c.value).where(sequences.c.name == "changes")
+
+
+def since(transaction: ReadTransaction, sequence: int, *, limit: int) -> list[Change]:
+    """The changes after one, oldest first. `sequence` 0 is before the first."""
+    rows = transaction.connection.execute(_SINCE, {"sequence": sequence, "limit": limit})
+    return [_change(row) for row in rows]
+
+
+def latest(transaction: ReadTransaction) -> int:
+    """The sequence of the last change, 0 before the first."""
+    last: int = transaction.connection.execute(_LATEST).scalar_one()
+    return last
+
+
+def append(transaction: WriteTransaction, study: Study, *, verdict_id: str | None, at: datetime) -> None:
+    """Adds a study as it stands now to the feed."""
+    transaction.append_change(
+        {
+            "at": at,
+            "location": str(study.location),
+            "study_key": study.study_key,
+            "study_uid": study.study_uid,
+            "state": study.state,
+            "revision": study.revision,
+            "readiness": study.readiness,
+            "verdict_id": verdict_id,
+        }
+    )
+
+
+def _change(row: Row[Any]) -> Change:
+    return Change(
+        sequence=row.sequence,
+        at=row.at,
+        location=Location.parse(row.location),
+        study_key=row.study_key,
+        study_uid=row.study_uid,
+        state=row.state,
+        revision=row.revision,
+        readiness=row.readiness,
+        verdict_id=row.verdict_id,
+    )

@@ -1,0 +1,198 @@
+"""Rows of durable jobs, as those see them who add and watch them. `claims` is for those who work on them."""
+
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+from sqlalchemy import Row, bindparam, func, select, update
+
+from heltig.errors import ConflictError, NotFoundError
+from heltig.store.tables import job_groups, jobs
+from heltig.store.text import from_json, to_json
+from heltig.store.transaction import ReadTransaction, WriteTransaction
+
+JobState: TypeAlias = Literal["queued", "running", "succeeded", "failed", "dead", "cancelled"]
+
+
+class NewJob(msgspec.Struct, frozen=True, kw_only=True):
+    """A unit of work to be done.
+
+    Attributes:
+        kind: Names its handler.
+        key: Two live jobs of one kind never have the same; None where it does not matter.
+        group: Groups take turns, e.g. the archives.
+        priority: The lower the sooner.
+        payload: What the handler needs to find its work: ids, no patient data.
+        not_before: Nobody starts it earlier.
+    """
+
+    kind: str
+    key: str | None = None
+    group: str = ""
+    priority: int = 0
+    payload: dict[str, Any] = {}
+    not_before: datetime | None = None
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """A job as it stands.
+
+    Attributes:
+        attempts: How often it was started.
+        lease_owner: Who works on it, until `lease_until` unless they extend it.
+        progress: What its handler last said about how far it is.
+        result: What its handler gave.
+        error: Why it did not succeed, last time. No patient data.
+    """
+
+    id: int
+    kind: str
+    key: str | None
+    group: str
+    state: JobState
+    priority: int
+    attempts: int
+    payload: dict[str, Any]
+    progress: dict[str, Any] | None
+    result: dict[str, Any] | None
+    error: str | None
+    lease_owner: str | None
+    lease_until: datetime | None
+    not_before: datetime | None
+    created: datetime
+    started: datetime | None
+    finished: datetime | None
+
+
+_LIVE = select(jobs.c.id).where(
+    jobs.c.kind == bindparam("kind"),
+    jobs.c.key == bindparam("key"),
+    jobs.c.state.in_(("queued", "running")),
+)
+_FIND = select(jobs).where(jobs.c.id == bindparam("job"))
+_CANCEL = (
+    update(jobs)
+    .where(jobs.c.id == bindparam("job"), jobs.c.state.in_(("queued", "running")))
+    .values(state="cancelled", finished=bindparam("now"), lease_owner=None, lease_until=None)
+)
+_COUNTS = select(jobs.c.kind, jobs.c.state, func.count().label("number")).group_by(jobs.c.kind, jobs.c.state)
+
+
+def enqueue(transaction: WriteTransaction, new: NewJob, *, now: datetime) -> tuple[int, bool]:
+    """Adds a job, unless one of its kind with its key is queued or running.
+
+    Returns:
+        The id of that job, and whether it is new.
+    """
+    transaction.insert_or_ignore(job_groups, {"name": new.group, "served": 0})
+    row = {
+        "kind": new.kind,
+        "key": new.key,
+        "group": new.group,
+        "state": "queued",
+        "priority": new.priority,
+        "attempts": 0,
+        "not_before": new.not_before,
+        "payload": to_json(new.payload),
+        "created": now,
+    }
+    if new.key is None:
+        return transaction.insert_row(jobs, row), True
+    parameters = {"kind": new.kind, "key": new.key}
+    live = transaction.connection.execute(_LIVE, parameters).scalar()
+    if live is not None:
+        return live, False
+    added = transaction.insert_or_ignore(jobs, row)  # another worker may add it at the same moment
+    return transaction.connection.execute(_LIVE, parameters).scalar_one(), bool(added)
+
+
+def cancel(transaction: WriteTransaction, job: int, *, now: datetime) -> bool:
+    """Ends a queued or running job; its worker learns of it with the next heartbeat.
+
+    Returns:
+        False when it had ended already.
+    """
+    return bool(transaction.connection.execute(_CANCEL, {"job": job, "now": now}).rowcount)
+
+
+def retry(transaction: WriteTransaction, job: int) -> None:
+    """Queues a job again that failed, died or was cancelled, as if it had never been tried.
+
+    Raises:
+        NotFoundError: There is no such job.
+        ConflictError: It did not end badly, or another with its key is live.
+    """
+    known = find(transaction, job)
+    if known is None:
+        raise NotFoundError(f"There is no job {job}.")
+    if known.state not in ("failed", "dead", "cancelled"):
+        raise ConflictError(f"Job {job} is {known.state}: only one that ended badly can be retried.")
+    parameters = {"kind": known.kind, "key": known.key}
+    live = transaction.connection.execute(_LIVE, parameters).scalar()
+    if live is not None:
+        raise ConflictError(f"Job {live} does already what job {job} was to do.")
+    values = {"state": "queued", "attempts": 0, "not_before": None, "finished": None}
+    transaction.connection.execute(update(jobs).where(jobs.c.id == job).values(values))
+
+
+def find(transaction: ReadTransaction, job: int) -> Job | None:
+    """A job by its id."""
+    row = transaction.connection.execute(_FIND, {"job": job}).one_or_none()
+    return None if row is None else job_of(row)
+
+
+def newest(
+    transaction: ReadTransaction,
+    *,
+    state: JobState | None = None,
+    kind: str | None = None,
+    group: str | None = None,
+    before: int | None = None,
+    limit: int = 100,
+) -> list[Job]:
+    """Jobs, the newest first, those that match everything asked for.
+
+    Args:
+        transaction: Any.
+        state: Only of this state.
+        kind: Only of this kind.
+        group: Only of this group.
+        before: Only those with a lower id: what the page before ended with.
+        limit: The most jobs.
+    """
+    query = select(jobs).order_by(jobs.c.id.desc()).limit(limit)
+    for column, value in (("state", state), ("kind", kind), ("group", group)):
+        if value is not None:
+            query = query.where(jobs.c[column] == value)
+    if before is not None:
+        query = query.where(jobs.c.id < before)
+    return [job_of(row) for row in transaction.connection.execute(query)]
+
+
+def counts(transaction: ReadTransaction) -> dict[tuple[str, JobState], int]:
+    """Number of jobs by kind and state."""
+    rows = transaction.connection.execute(_COUNTS)
+    return {(row.kind, row.state): row.number for row in rows}
+
+
+def job_of(row: Row[Any]) -> Job:
+    """A job out of a row of its table."""
+    return Job(
+        id=row.id,
+        kind=row.kind,
+        key=row.key,
+        group=row.group,
+        state=row.state,
+        priority=row.priority,
+        attempts=row.attempts,
+        payload=from_json(row.payload, dict[str, Any]),
+        progress=None if row.progress is None else from_json(row.progress, dict[str, Any]),
+        result=None if row.result is None else from_json(row.result, dict[str, Any]),
+        error=row.error,
+        lease_owner=row.lease_owner,
+        lease_until=row.lease_until,
+        not_before=row.not_before,
+        created=row.created,
+        started=row.started,
+        finished=row.finished,
+    )

@@ -1,0 +1,64 @@
+"""Rulesets and profiles that judged something, so that an old verdict explains itself after an upgrade."""
+
+from sqlalchemy import bindparam, select
+
+from heltig.errors import NotFoundError
+from heltig.store.packing import compress, decompress
+from heltig.store.records import ProfileInfo, RulesetInfo
+from heltig.store.tables import TEXT_LENGTH, profiles, rulesets
+from heltig.store.text import storable
+from heltig.store.transaction import ReadTransaction, WriteTransaction
+
+_NAMES = (
+    select(rulesets.c.version, rulesets.c.standard, profiles.c.name)
+    .join_from(rulesets, profiles, profiles.c.hash == bindparam("profile"))
+    .where(rulesets.c.hash == bindparam("ruleset"))
+)
+
+
+def put_ruleset(transaction: WriteTransaction, ruleset: RulesetInfo) -> None:
+    """Keeps a ruleset; a verdict is only taken when its ruleset is kept."""
+    row = {
+        "hash": ruleset.hash,
+        "version": ruleset.version,
+        "standard": ruleset.standard,
+        "manifest": compress(ruleset.manifest),
+    }
+    transaction.insert_or_ignore(rulesets, row)
+
+
+def put_profile(transaction: WriteTransaction, profile: ProfileInfo) -> None:
+    """Keeps a profile; a verdict is only taken when its profile is kept."""
+    row = {"hash": profile.hash, "name": storable(profile.name, TEXT_LENGTH), "text": compress(profile.text)}
+    transaction.insert_or_ignore(profiles, row)
+
+
+def names_of(transaction: ReadTransaction, *, ruleset: str, profile: str) -> tuple[RulesetInfo, ProfileInfo]:
+    """What a verdict says of its ruleset and profile.
+
+    Raises:
+        NotFoundError: One of them is not in the store.
+    """
+    row = transaction.connection.execute(_NAMES, {"ruleset": ruleset, "profile": profile}).one_or_none()
+    if row is None:
+        raise NotFoundError("A verdict's ruleset and profile have to be in the store before it.")
+    return (
+        RulesetInfo(hash=ruleset, version=row.version, standard=row.standard),
+        ProfileInfo(hash=profile, name=row.name),
+    )
+
+
+def ruleset(transaction: ReadTransaction, hash: str) -> RulesetInfo | None:
+    """A ruleset by its hash."""
+    row = transaction.connection.execute(select(rulesets).where(rulesets.c.hash == hash)).one_or_none()
+    if row is None:
+        return None
+    return RulesetInfo(
+        hash=row.hash, version=row.version, standard=row.standard, manifest=decompress(row.manifest)
+    )
+
+
+def profile(transaction: ReadTransaction, hash: str) -> ProfileInfo | None:
+    """A profile by its hash."""
+    row = transaction.connection.execute(select(profiles).where(profiles.c.hash == hash)).one_or_none()
+    return None if row is None else ProfileInfo(hash=row.hash, name=row.name, text=decompress(row.text))

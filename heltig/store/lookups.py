@@ -1,0 +1,97 @@
+"""Prepared answers: one row a study and location, read without more than one index."""
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import bindparam, select, update
+
+from heltig.store.engine import Store
+from heltig.store.records import Published, StudyState
+from heltig.store.tables import lookups
+from heltig.store.text import storable_key
+from heltig.store.transaction import ReadTransaction, WriteTransaction
+from heltig.verdict import Readiness
+
+
+class Lookup(msgspec.Struct, frozen=True):
+    """A prepared answer about a study at one location.
+
+    Attributes:
+        valid_until: The last day on which the verdict holds, as YYYY-MM-DD; None without an end.
+        body: What the store's renderer made of it.
+    """
+
+    study_key: str
+    location: str
+    state: StudyState
+    readiness: Readiness | None
+    version: int
+    revision: int
+    verdict_id: str | None
+    valid_until: str | None
+    body: bytes
+
+
+_AT_ONCE = 1000  # studies of a query
+
+_COLUMNS = Lookup.__struct_fields__
+_SELECT = select(*(lookups.c[column] for column in _COLUMNS))
+_FIND = _SELECT.where(lookups.c.study_key == bindparam("study_key")).order_by(lookups.c.location)
+_FIND_MANY = _SELECT.where(lookups.c.study_key.in_(bindparam("study_keys", expanding=True))).order_by(
+    lookups.c.study_key, lookups.c.location
+)
+_CHANGE = (
+    update(lookups)
+    .where(lookups.c.study_row == bindparam("row"))
+    .values({column: bindparam(f"to_{column}") for column in _COLUMNS})
+)
+
+
+class Lookups:
+    """Answers about one study at a time, in microseconds on SQLite. Each sees the last commit."""
+
+    def __init__(self, store: Store) -> None:
+        self._fetch: Callable[[str], Awaitable[Sequence[Sequence[Any]]]] = store.database.prepare(_FIND)
+
+    async def find(self, study_key: str) -> list[Lookup]:
+        """The answers of every location that a study was seen at; empty for an UNKNOWN study.
+
+        Raises:
+            StorageError: The database could not be read.
+        """
+        return [Lookup(*row) for row in await self._fetch(storable_key(study_key))]
+
+
+def find_many(transaction: ReadTransaction, study_keys: Iterable[str]) -> dict[str, list[Lookup]]:
+    """The answers about many studies, by key; UNKNOWN studies are left out."""
+    asked = {storable_key(key): key for key in study_keys}
+    wanted = list(asked)
+    found: dict[str, list[Lookup]] = {}
+    for start in range(0, len(wanted), _AT_ONCE):
+        keys = wanted[start : start + _AT_ONCE]
+        for row in transaction.connection.execute(_FIND_MANY, {"study_keys": keys}):
+            found.setdefault(asked[row.study_key], []).append(Lookup(*row))
+    return found
+
+
+def put(transaction: WriteTransaction, row: int, published: Published, *, first: bool = False) -> None:
+    """Prepares the answer about a study as it stands now, for the first time or again."""
+    study, verdict = published.study, published.verdict
+    valid_until = verdict.verdict.valid_until if verdict else None
+    values = {
+        "study_key": study.study_key,
+        "location": str(study.location),
+        "state": study.state,
+        "readiness": study.readiness,
+        "version": study.version,
+        "revision": study.revision,
+        "verdict_id": verdict.verdict.id if verdict else None,
+        "valid_until": valid_until.isoformat() if valid_until else None,
+        "body": transaction.render(published),
+    }
+    if first:
+        transaction.insert_row(lookups, {"study_row": row, **values})
+    else:
+        parameters = {f"to_{column}": value for column, value in values.items()}
+        transaction.connection.execute(_CHANGE, {"row": row, **parameters})

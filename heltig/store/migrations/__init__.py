@@ -1,0 +1,48 @@
+"""The tables' versions, and how a database gets to the newest."""
+
+from pathlib import Path
+
+from sqlalchemy import Connection, inspect, text
+
+from heltig.errors import StorageError
+from heltig.store.engine import Store
+from heltig.store.transaction import ReadTransaction
+
+HEAD = "0001"
+"""The newest version."""
+
+
+def version(transaction: ReadTransaction) -> str | None:
+    """The version of a database's tables; None while it is empty."""
+    if not inspect(transaction.connection).has_table("alembic_version"):
+        return None
+    return transaction.connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+async def upgrade(store: Store) -> None:
+    """Brings a database's tables up to date; does nothing when they are.
+
+    Raises:
+        StorageError: A newer Heltig wrote the database, or it could not be changed; it is as it was then.
+    """
+    if await store.read(version) != HEAD:
+        await store.database.migrate(_upgrade)
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+    from alembic.util import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    now = version(ReadTransaction(connection))
+    try:
+        ScriptDirectory.from_config(config).get_revision(now or "base")
+    except CommandError as error:
+        raise StorageError(
+            f"The database has version {now}, this Heltig knows {HEAD} and older: install a newer one."
+        ) from error
+    command.upgrade(config, "head")

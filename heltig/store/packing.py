@@ -1,0 +1,94 @@
+"""Evidence is kept compressed, under its own SHA-256.
+
+Packing costs the time of hashing and compressing; it is meant for the process that judges, so that only the
+packed series travels to the one that stores it.
+"""
+
+import hashlib
+from collections.abc import Iterable
+
+import zstandard
+
+from heltig.errors import StorageError
+from heltig.store.records import SeriesBlob
+
+_LEVEL = 1  # such text shrinks 50-fold at any level; higher ones only cost time
+
+
+def compress(content: bytes) -> bytes:
+    """Content as it is stored."""
+    return zstandard.compress(content, _LEVEL)
+
+
+def decompress(body: bytes) -> bytes:
+    """What `compress` was given.
+
+    Raises:
+        StorageError: The stored bytes are damaged.
+    """
+    try:
+        return zstandard.decompress(body)
+    except zstandard.ZstdError as error:
+        raise StorageError(
+            "Stored evidence cannot be decompressed: the database file is damaged. Restore a backup."
+        ) from error
+
+
+def address_of(content: bytes) -> str:
+    """The name of evidence in the store: its SHA-256 in hex."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def pack_series(
+    content: bytes,
+    *,
+    series_key: str,
+    series_uid: str | None,
+    digest: str,
+    sop_instance_uids: Iterable[str],
+    instances: int,
+    modality: str = "",
+    series_number: str = "",
+    series_description: str = "",
+) -> SeriesBlob:
+    """Makes a series ready for the store.
+
+    Args:
+        content: The evidence, in the caller's encoding.
+        series_key: SeriesInstanceUID, or the fallback key of a series without one.
+        series_uid: SeriesInstanceUID, None without one.
+        digest: SHA-256 of the normalised values, 64 hex digits.
+        sop_instance_uids: SOPInstanceUIDs; duplicates are dropped.
+        instances: Number of instances.
+        modality: For display, as the rest.
+        series_number: As text.
+        series_description: As text.
+    """
+    return SeriesBlob(
+        series_key=series_key,
+        series_uid=series_uid,
+        digest=digest,
+        address=address_of(content),
+        body=compress(content),
+        size=len(content),
+        instances=instances,
+        sop_instance_uids=tuple(sorted(set(sop_instance_uids))),
+        modality=modality,
+        series_number=series_number,
+        series_description=series_description,
+    )
+
+
+def unpack_series(body: bytes, *, address: str) -> bytes:
+    """The evidence of a series, checked against its address.
+
+    Raises:
+        StorageError: It is not what was stored.
+    """
+    content = decompress(body)
+    if address_of(content) != address:
+        raise StorageError(
+            f"Stored evidence {address[:12]} is not what it was: the database file is damaged or was edited. "
+            "Restore a backup."
+        )
+    return content

@@ -1,0 +1,68 @@
+"""Who studies are about: one row a spelling of a patient."""
+
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import bindparam, delete, insert, select
+
+from heltig.store.records import Patient
+from heltig.store.tables import TEXT_LENGTH, patients, study_patients
+from heltig.store.transaction import WriteTransaction
+
+_KNOWN = select(patients.c.identity, patients.c.id).where(
+    patients.c.identity.in_(bindparam("identities", expanding=True))
+)
+_UNLINK = delete(study_patients).where(study_patients.c.study_row == bindparam("study"))
+_LINK = insert(study_patients)
+
+
+def put(transaction: WriteTransaction, study: int, about: Sequence[Patient], *, first: bool) -> None:
+    """Says who a study is about.
+
+    Args:
+        transaction: Any that writes.
+        study: The row of the study.
+        about: The patients, each once, the one that most of its instances name first.
+        first: The study is new, so that nothing was said yet.
+    """
+    rows = {row["identity"]: row for row in map(_row, about)}
+    known = _known(transaction, list(rows))
+    if missing := [row for identity, row in rows.items() if identity not in known]:
+        transaction.insert_or_ignore(patients, missing)
+        known = _known(transaction, list(rows))
+    if not first:
+        transaction.connection.execute(_UNLINK, {"study": study})
+    links = [
+        {
+            "study_row": study,
+            "position": position,
+            "patient_row": known[identity],
+            "instance_count": patient.instances,
+        }
+        for position, (identity, patient) in enumerate(zip(rows, about, strict=True))
+    ]
+    if links:
+        transaction.connection.execute(_LINK, links)
+
+
+def _known(transaction: WriteTransaction, identities: list[bytes]) -> dict[bytes, int]:
+    rows = transaction.connection.execute(_KNOWN, {"identities": identities})
+    return {row.identity: row.id for row in rows}
+
+
+def _row(patient: Patient) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "patient_id": patient.patient_id,
+        "issuer_of_patient_id": patient.issuer_of_patient_id,
+        "patient_name": patient.patient_name,
+        "patient_birth_date": patient.patient_birth_date,
+        "patient_sex": patient.patient_sex,
+    }
+    identity = sha256("\0".join(row.values()).encode()).digest()
+    return {**row, "identity": identity, "name_folded": folded(patient.patient_name)}
+
+
+def folded(name: str) -> str:
+    """A name without regard to case, as it is searched for."""
+    return name.casefold()[:TEXT_LENGTH]

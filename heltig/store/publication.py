@@ -1,0 +1,137 @@
+"""Gives verdicts."""
+
+from msgspec.structs import replace
+from sqlalchemy import bindparam, select
+
+from heltig.errors import ConflictError, NotFoundError
+from heltig.rules.finding import Finding
+from heltig.store import audit_trail, changes, states
+from heltig.store.judged_with import names_of
+from heltig.store.records import NewVerdict, Published, StoredVerdict, Study
+from heltig.store.studies import lock
+from heltig.store.tables import findings, verdicts
+from heltig.store.text import storable, to_json
+from heltig.store.transaction import WriteTransaction
+from heltig.store.verdicts import current
+
+_CURRENT_ID = select(verdicts.c.verdict_id).where(
+    verdicts.c.study_row == bindparam("study"), verdicts.c.revision == bindparam("revision")
+)
+
+
+def publish(transaction: WriteTransaction, new: NewVerdict) -> Published:
+    """Makes a verdict the study's current one, and the study JUDGED.
+
+    It gets the next revision, unless it is the current verdict again. The verdict, its findings, the state,
+    the prepared answer, the entry of the change feed and that of the audit trail are written together.
+
+    Args:
+        transaction: Of `Store.write_durably`.
+        new: The verdict. Its ruleset and profile were put into the store before (`judged_with`).
+
+    Returns:
+        The study as others see it from now on.
+
+    Raises:
+        NotFoundError: The study was never seen at that location, or its ruleset or profile is not stored.
+        ConflictError: The study changed since it was judged. Judge it again.
+    """
+    found = lock(transaction, new.location, new.study_key)
+    if found is None:
+        raise NotFoundError(f"{new.location} has no study {new.study_key}.")
+    row, before = found
+    if (before.version, before.snapshot) != (new.version, new.inputs.snapshot):
+        raise ConflictError(f"Study {before.study_key} of {before.location} changed since it was judged.")
+    verdict = _again(transaction, row, before, new) or _next(transaction, row, before, new)
+    standing = [finding.severity for finding in verdict.verdict.findings if not finding.waived]
+    study = replace(
+        before,
+        state="JUDGED",
+        version=before.version + 1,
+        revision=verdict.revision,
+        readiness=verdict.verdict.readiness,
+        judged=verdict.judged,
+        blocks=standing.count("block"),
+        reviews=standing.count("review"),
+        notes=standing.count("note"),
+        changed=new.judged,
+    )
+    changes.append(transaction, study, verdict_id=verdict.verdict.id, at=new.judged)
+    audit_trail.append(
+        transaction,
+        at=new.judged,
+        actor=new.actor,
+        action="verdict.publish",
+        subject=f"{study.location} {study.study_key}",
+        outcome="success",
+        origin=new.origin,
+        detail={"verdict": new.verdict.id, "revision": study.revision, "readiness": study.readiness},
+    )
+    return states.change(transaction, row, study, verdict)
+
+
+def _again(transaction: WriteTransaction, row: int, study: Study, new: NewVerdict) -> StoredVerdict | None:
+    """The study's current verdict, if the new one is the same."""
+    parameters = {"study": row, "revision": study.revision}
+    if not study.revision:
+        return None
+    if transaction.connection.execute(_CURRENT_ID, parameters).scalar() != new.verdict.id:
+        return None
+    return current(transaction, study.location, study.study_key)
+
+
+def _next(transaction: WriteTransaction, row: int, study: Study, new: NewVerdict) -> StoredVerdict:
+    """The next revision."""
+    verdict, inputs = new.verdict, new.inputs
+    ruleset, profile = names_of(transaction, ruleset=inputs.ruleset, profile=inputs.profile)
+    verdict_row = transaction.insert_row(
+        verdicts,
+        {
+            "study_row": row,
+            "revision": study.revision + 1,
+            "verdict_id": verdict.id,
+            "snapshot": inputs.snapshot,
+            "ruleset_hash": inputs.ruleset,
+            "profile_hash": inputs.profile,
+            "reference_date": inputs.reference_date,
+            "judged": new.judged,
+            "readiness": verdict.readiness,
+            "unwaived_readiness": verdict.unwaived_readiness,
+            "valid_until": verdict.valid_until,
+            "facts": to_json([storable(fact) for fact in inputs.facts]),
+            "waivers": to_json(new.waivers),
+            "not_evaluable": to_json(verdict.not_evaluable),
+            "errors": to_json(verdict.errors),
+        },
+    )
+    rows = [(verdict_row, position, *_columns(found)) for position, found in enumerate(verdict.findings)]
+    transaction.insert_rows(findings, rows)
+    return StoredVerdict(
+        location=study.location,
+        study_key=study.study_key,
+        study_uid=study.study_uid,
+        revision=study.revision + 1,
+        judged=new.judged,
+        verdict=verdict,
+        inputs=inputs,
+        waivers=new.waivers,
+        ruleset=ruleset,
+        profile=profile,
+    )
+
+
+def _columns(finding: Finding) -> tuple[str | int | bool, ...]:
+    return (
+        finding.rule,
+        finding.severity,
+        finding.level,
+        storable(finding.message),
+        to_json(finding.tags),
+        storable(finding.observed),
+        storable(finding.expected),
+        finding.count,
+        to_json([storable(instance) for instance in finding.instances]),
+        finding.reference,
+        finding.remedy,
+        finding.waived,
+    )

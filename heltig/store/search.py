@@ -1,0 +1,156 @@
+"""Finds studies by their attributes, as QIDO-RS and the pages ask for them."""
+
+from collections.abc import Iterable
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
+from sqlalchemy.sql.elements import KeyedColumnElement
+
+from heltig.store.patients import folded
+from heltig.store.records import Location, Study, StudyState
+from heltig.store.studies import RANKS, SELECT, with_patients
+from heltig.store.tables import findings, locations, patients, studies, study_patients, verdicts
+from heltig.store.text import storable_key
+from heltig.store.transaction import ReadTransaction
+from heltig.verdict import Readiness
+
+Order: TypeAlias = Literal["worst", "newest", "first_seen"]
+
+
+class StudyQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """What studies have to match: everything that is given.
+
+    Text is matched as PS3.4 C.2.2.2 has it: `*` stands for any characters, `?` for one, anything else for
+    itself; names without regard to case, the rest with it.
+
+    Attributes:
+        study_keys: StudyInstanceUIDs or fallback keys, any of them.
+        locations: Any of them.
+        states: Any of them; none given leaves out what was never judged or is WITHDRAWN.
+        readiness: Of the last verdict, any of them.
+        rules: The last verdict has an unwaived finding of any of these rules.
+        study_date: First and last day as YYYYMMDD, both included; an empty one is open.
+        study_time: First and last time as HHMMSS or longer, likewise.
+        modalities_in_study: The study has any of them.
+        patient_id: Any of the study's patients has it; `patient_name` and the rest likewise.
+    """
+
+    study_keys: tuple[str, ...] = ()
+    locations: tuple[Location, ...] = ()
+    states: tuple[StudyState, ...] = ()
+    readiness: tuple[Readiness, ...] = ()
+    rules: tuple[str, ...] = ()
+    study_date: tuple[str, str] | None = None
+    study_time: tuple[str, str] | None = None
+    modalities_in_study: tuple[str, ...] = ()
+    accession_number: str | None = None
+    study_description: str | None = None
+    study_id: str | None = None
+    referring_physician_name: str | None = None
+    patient_id: str | None = None
+    issuer_of_patient_id: str | None = None
+    patient_name: str | None = None
+    patient_birth_date: str | None = None
+    patient_sex: str | None = None
+
+
+def search(
+    transaction: ReadTransaction,
+    query: StudyQuery,
+    *,
+    limit: int,
+    offset: int = 0,
+    order: Order = "first_seen",
+) -> list[Study]:
+    """The studies that match, a page of them.
+
+    Args:
+        transaction: Any.
+        query: What they have to match.
+        limit: The most studies.
+        offset: How many of them to pass over.
+        order: `worst` verdict first and of those the newest; `newest` study date first; or as `first_seen`.
+    """
+    orders: dict[Order, tuple[Any, ...]] = {
+        "worst": (studies.c.rank.desc(), studies.c.judged.desc(), studies.c.id.desc()),
+        "newest": (studies.c.study_date.desc(), studies.c.id.desc()),
+        "first_seen": (studies.c.id,),
+    }
+    statement = _matching(SELECT, query).order_by(*orders[order]).limit(limit).offset(offset)
+    return with_patients(transaction, transaction.connection.execute(statement))
+
+
+def count(transaction: ReadTransaction, query: StudyQuery) -> int:
+    """The number of studies that match."""
+    base = select(func.count()).select_from(studies).join(locations)
+    number: int = transaction.connection.execute(_matching(base, query)).scalar_one()
+    return number
+
+
+def _matching(statement: Select[Any], query: StudyQuery) -> Select[Any]:
+    return statement.where(*_of_study(query), *_of_patients(query), *_of_verdict(query))
+
+
+def _of_study(query: StudyQuery) -> Iterable[ColumnElement[bool]]:
+    if query.study_keys:
+        yield studies.c.study_key.in_([storable_key(key) for key in query.study_keys])
+    if query.locations:
+        yield or_(*(and_(locations.c.kind == at.kind, locations.c.name == at.name) for at in query.locations))
+    for column, wanted in (("study_date", query.study_date), ("study_time", query.study_time)):
+        if wanted is not None:
+            yield from _between(studies.c[column], *wanted)
+    if query.modalities_in_study:
+        yield or_(*(_like(studies.c.modalities_in_study, f"*\\{m}\\*") for m in query.modalities_in_study))
+    for column in ("accession_number", "study_description", "study_id", "referring_physician_name"):
+        if (text := getattr(query, column)) is not None:
+            yield _like(studies.c[column], text)
+
+
+def _of_patients(query: StudyQuery) -> Iterable[ColumnElement[bool]]:
+    conditions = [
+        _like(patients.c[column], text)
+        for column in ("patient_id", "issuer_of_patient_id", "patient_birth_date", "patient_sex")
+        if (text := getattr(query, column)) is not None
+    ]
+    if query.patient_name is not None:
+        conditions.append(_like(patients.c.name_folded, folded(query.patient_name)))
+    if conditions:
+        linked = select(study_patients.c.study_row).join(patients).where(*conditions)
+        yield studies.c.id.in_(linked)
+
+
+def _of_verdict(query: StudyQuery) -> Iterable[ColumnElement[bool]]:
+    if query.states:
+        yield studies.c.state.in_(query.states)
+    else:
+        yield and_(studies.c.rank > 0, studies.c.state != "WITHDRAWN")
+    if query.readiness:
+        yield studies.c.rank.in_([RANKS[readiness] for readiness in query.readiness])
+    if query.rules:
+        yield exists().where(
+            verdicts.c.study_row == studies.c.id,
+            verdicts.c.revision == studies.c.revision,
+            findings.c.verdict_row == verdicts.c.id,
+            findings.c.rule.in_(query.rules),
+            findings.c.waived.is_(False),
+        )
+
+
+def _between(column: KeyedColumnElement[Any], first: str, last: str) -> Iterable[ColumnElement[bool]]:
+    """A range over text that sorts as it reads; what is longer than its end belongs to it."""
+    yield column != ""
+    if first:
+        yield column >= first
+    if last:
+        yield column <= last + "\N{DELETE}"
+
+
+def _like(column: KeyedColumnElement[Any], pattern: str) -> ColumnElement[bool]:
+    """Matching by `*` and `?` (PS3.4 C.2.2.2.4); a prefix by a range, so that an index serves it."""
+    fixed = pattern.replace("?", "*").partition("*")[0]
+    if fixed == pattern:
+        return column == pattern
+    escaped = pattern.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+    like = column.like(escaped.replace("*", "%").replace("?", "_"), escape="!")
+    return and_(column >= fixed, column < fixed + chr(0x10FFFF), like) if fixed else like

@@ -1,0 +1,103 @@
+"""The series of each study's newest snapshot, and the index of their instances."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import bindparam, delete, insert, select, update
+
+from heltig.store import uid_index
+from heltig.store.records import KEY_LENGTH, SeriesBlob
+from heltig.store.studies import pack_uids, unpack_uids
+from heltig.store.tables import TEXT_LENGTH, series
+from heltig.store.text import storable, storable_key
+from heltig.store.transaction import WriteTransaction
+
+_KNOWN = select(series.c.id, series.c.series_key, series.c.digest, series.c.sop_instance_uids).where(
+    series.c.study_row == bindparam("study")
+)
+_ADD = insert(series)
+_ROWS = select(series.c.series_key, series.c.id).where(series.c.study_row == bindparam("study"))
+_REMOVE = delete(series).where(series.c.id == bindparam("row"))
+_CHANGE = (
+    update(series)
+    .where(series.c.study_row == bindparam("study"), series.c.series_key == bindparam("key"))
+    .values(
+        {
+            column: bindparam(f"to_{column}")
+            for column in (
+                "series_uid",
+                "modality",
+                "series_number",
+                "series_description",
+                "instance_count",
+                "digest",
+                "sop_instance_uids",
+            )
+        }
+    )
+)
+
+
+def put(transaction: WriteTransaction, study: int, blobs: Sequence[SeriesBlob], *, first: bool) -> None:
+    """Makes these the series of a study. Only those that are new, gone or of another digest are written.
+
+    Args:
+        transaction: Any that writes.
+        study: The row of the study.
+        blobs: All of its series.
+        first: The study is new, so that it has none yet.
+    """
+    rows = () if first else transaction.connection.execute(_KNOWN, {"study": study})
+    known = {row.series_key: row for row in rows}
+    wanted = {storable_key(blob.series_key): blob for blob in blobs}
+    changed = {
+        key: blob
+        for key, blob in wanted.items()
+        if key in known and known[key].digest != bytes.fromhex(blob.digest)
+    }
+    added = {key: blob for key, blob in wanted.items() if key not in known}
+    gone = [row for key, row in known.items() if key not in wanted]
+
+    if added:
+        transaction.connection.execute(
+            _ADD,
+            [{"study_row": study, "series_key": key, **_values(blob)} for key, blob in added.items()],
+        )
+    if changed:
+        transaction.connection.execute(
+            _CHANGE,
+            [
+                {"study": study, "key": key} | {f"to_{c}": value for c, value in _values(blob).items()}
+                for key, blob in changed.items()
+            ],
+        )
+    if gone:
+        transaction.connection.execute(_REMOVE, [{"row": row.id} for row in gone])
+
+    row_of = {key: known[key].id for key in changed}
+    if added:
+        found = transaction.connection.execute(_ROWS, {"study": study})
+        row_of.update({row.series_key: row.id for row in found})
+    new = _index_rows((row_of[key], blob.sop_instance_uids) for key, blob in (added | changed).items())
+    old = _index_rows(
+        (row.id, unpack_uids(row.sop_instance_uids)) for row in (*gone, *(known[key] for key in changed))
+    )
+    uid_index.remove(transaction, sorted(old - new))
+    uid_index.add(transaction, sorted(new - old))
+
+
+def _values(blob: SeriesBlob) -> dict[str, Any]:
+    uid = blob.series_uid
+    return {
+        "series_uid": None if uid is None else storable(uid, KEY_LENGTH),
+        "modality": storable(blob.modality, TEXT_LENGTH),
+        "series_number": storable(blob.series_number, TEXT_LENGTH),
+        "series_description": storable(blob.series_description, TEXT_LENGTH),
+        "instance_count": blob.instances,
+        "digest": bytes.fromhex(blob.digest),
+        "sop_instance_uids": pack_uids(blob.sop_instance_uids),
+    }
+
+
+def _index_rows(series_uids: Iterable[tuple[int, Sequence[str]]]) -> set[tuple[int, int]]:
+    return {(key, row) for row, uids in series_uids for key in uid_index.keys_of(uids)}

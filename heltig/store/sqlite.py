@@ -1,0 +1,193 @@
+"""SQLite: the embedded database.
+
+aiosqlite gives every connection a thread of its own. A transaction is handed to that thread as one call, so
+it costs one change of threads and not three for each statement, and nothing else can happen in its middle.
+"""
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import aiosqlite
+from sqlalchemy import URL, Connection, Select, StaticPool, create_engine
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.exc import DBAPIError
+
+from heltig.errors import ConfigurationError, StorageError
+
+T = TypeVar("T")
+
+READERS = 4
+"""Connections that read side by side."""
+
+BUSY_SECONDS = 30
+"""How long to wait for another process (a command beside the server) that is writing."""
+
+_PRAGMAS = (
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA case_sensitive_like=ON",  # as in PostgreSQL
+    f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}",
+)
+_WRITER_PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA journal_size_limit=67108864",
+    "PRAGMA cache_size=-65536",  # KiB
+)
+_READER_PRAGMAS = ("PRAGMA query_only=ON",)
+
+
+class SQLiteDatabase:
+    """One writing connection, some reading ones, and one for look-ups on the event loop's own thread."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._writer = _Connection(path, _PRAGMAS + _WRITER_PRAGMAS)
+        self._turn = asyncio.Lock()
+        self._idle: asyncio.LifoQueue[_Connection] = asyncio.LifoQueue()
+        self._direct: sqlite3.Connection | None = None
+
+    @classmethod
+    async def open(cls, url: URL) -> "SQLiteDatabase":
+        """Opens the file that a URL names, and makes it if need be, readable by its owner only.
+
+        Raises:
+            ConfigurationError: The URL names no file.
+            StorageError: The file cannot be opened.
+        """
+        if not url.database or url.database == ":memory:":
+            raise ConfigurationError("HELTIG_DATABASE_URL: SQLite needs a file: sqlite+aiosqlite:///PATH.")
+        database = cls(Path(url.database))
+        try:
+            database.path.touch(mode=0o600)
+            await database._writer.open()
+            for _ in range(READERS):
+                reader = _Connection(database.path, _PRAGMAS + _READER_PRAGMAS)
+                await reader.open()
+                database._idle.put_nowait(reader)
+            database._direct = _connect(database.path, _PRAGMAS + _READER_PRAGMAS)
+        except (OSError, sqlite3.Error) as error:
+            await database.close()
+            reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+            raise StorageError(f"The database {database.path} cannot be opened: {reason}.") from error
+        return database
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """Runs `work` in a transaction that sees one state of the database and cannot write."""
+        async with self._reader() as reader:
+            return await reader.run(("BEGIN",), work)
+
+    async def write(self, work: Callable[[Connection], T], *, durable: bool) -> T:
+        """Runs `work` in a transaction that holds the database's only write lock from its start.
+
+        BEGIN IMMEDIATE: a transaction that reads first and takes the lock later loses updates or fails.
+
+        Args:
+            work: What to do; it commits when `work` returns, and is rolled back when it raises.
+            durable: On disk before this returns. Else a power cut may take the last transactions with it,
+                never one of them in part.
+        """
+        synchronous = "PRAGMA synchronous=" + ("FULL" if durable else "NORMAL")
+        async with self._turn:
+            return await self._writer.run((synchronous, "BEGIN IMMEDIATE"), work)
+
+    async def migrate(self, work: Callable[[Connection], None]) -> None:
+        """Runs `work`, which changes tables, in one transaction.
+
+        SQLite changes a table by making another and dropping the first, which foreign keys would forbid; they
+        are checked at the end instead.
+        """
+
+        def changed(connection: Connection) -> None:
+            work(connection)
+            if connection.exec_driver_sql("PRAGMA foreign_key_check").first():
+                raise StorageError(f"The database {self.path} has rows that refer to none. Restore a backup.")
+
+        async with self._turn:
+            try:
+                await self._writer.run(("PRAGMA foreign_keys=OFF", "BEGIN IMMEDIATE"), changed)
+            finally:
+                await self._writer.run(("PRAGMA foreign_keys=ON", "BEGIN"), lambda connection: None)
+
+    def prepare(self, statement: Select[Any]) -> Callable[..., Any]:
+        """Makes a function out of a query for one or a few rows by an index.
+
+        It runs on the event loop's thread: such a read takes microseconds, a change of threads a hundred.
+        The function takes the statement's parameters in their order and gives plain rows.
+        """
+        direct = self._direct
+        if direct is None:
+            raise StorageError(f"The database {self.path} is closed.")
+        sql = str(statement.compile(dialect=sqlite.dialect()))
+
+        async def fetch(*parameters: object) -> Sequence[Sequence[Any]]:
+            try:
+                return direct.execute(sql, parameters).fetchall()
+            except sqlite3.Error as error:
+                raise StorageError(f"The database {self.path} could not be read: {error}.") from None
+
+        return fetch
+
+    async def close(self) -> None:
+        """Closes all connections; those at work finish their transaction first."""
+        while not self._idle.empty():
+            await self._idle.get_nowait().close()
+        await self._writer.close()
+        if self._direct is not None:
+            self._direct.close()
+            self._direct = None
+
+    @asynccontextmanager
+    async def _reader(self) -> AsyncIterator["_Connection"]:
+        reader = await self._idle.get()
+        try:
+            yield reader
+        finally:
+            self._idle.put_nowait(reader)
+
+
+class _Connection(aiosqlite.Connection):
+    """A connection whose thread runs a whole transaction as one call."""
+
+    def __init__(self, path: Path, pragmas: Sequence[str]) -> None:
+        super().__init__(lambda: _connect(path, pragmas), iter_chunk_size=64)
+        self._thread.daemon = True
+        self._path = path
+        self._engine = create_engine(
+            "sqlite://", creator=lambda: self._conn, poolclass=StaticPool, hide_parameters=True
+        )
+
+    async def open(self) -> None:
+        """Opens the file; leaves no thread behind when that fails."""
+        try:
+            await self
+        except BaseException:
+            self._thread.join()
+            raise
+
+    async def run(self, begin: Sequence[str], work: Callable[[Connection], T]) -> T:
+        """Runs `work` between the statements `begin` and a commit, or a rollback when it raises."""
+        result: T = await self._execute(self._transaction, begin, work)  # type: ignore[no-untyped-call]
+        return result
+
+    def _transaction(self, begin: Sequence[str], work: Callable[[Connection], T]) -> T:
+        try:
+            with self._engine.connect() as connection:
+                for statement in begin:
+                    connection.exec_driver_sql(statement)
+                result = work(connection)
+                connection.commit()
+                return result
+        except DBAPIError as error:
+            # Its own text would show the statement; the cause is enough, and names no value.
+            raise StorageError(f"The database {self._path} failed: {error.orig}.") from None
+
+
+def _connect(path: Path, pragmas: Sequence[str]) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None)
+    for pragma in pragmas:
+        connection.execute(pragma).close()
+    return connection

@@ -1,0 +1,153 @@
+"""What others get to see of a study: its row and its prepared answer change together."""
+
+from datetime import datetime
+from typing import Any
+
+from msgspec.structs import replace
+from sqlalchemy import bindparam, update
+
+from heltig.errors import NotFoundError
+from heltig.store import attributes, changes, lookups
+from heltig.store.locations import ensure
+from heltig.store.records import KEY_LENGTH, Location, Published, StoredVerdict, Study, StudyAttributes
+from heltig.store.studies import RANKS, lock
+from heltig.store.tables import studies
+from heltig.store.text import storable, storable_key
+from heltig.store.transaction import WriteTransaction
+from heltig.store.verdicts import current
+
+_KEY = ("id", "location_row", "study_key", "first_seen")
+_CHANGE = (
+    update(studies)
+    .where(studies.c.id == bindparam("row"))
+    .values({column.name: bindparam(f"to_{column.name}") for column in studies.c if column.name not in _KEY})
+)
+
+
+def unseen(location: Location, study_key: str, *, study_uid: str | None, at: datetime) -> Study:
+    """A study of which nothing but its key is known yet."""
+    return Study(
+        location=location,
+        study_key=storable_key(study_key),
+        study_uid=None if study_uid is None else storable(study_uid, KEY_LENGTH),
+        state="PENDING",
+        version=1,
+        revision=0,
+        snapshot=None,
+        content_digest=None,
+        readiness=None,
+        judged=None,
+        blocks=0,
+        reviews=0,
+        notes=0,
+        series=0,
+        instances=0,
+        first_seen=at,
+        changed=at,
+        attributes=StudyAttributes(),
+    )
+
+
+def add(transaction: WriteTransaction, study: Study) -> int:
+    """Adds a study, and its location if need be; returns the study's row."""
+    row = transaction.insert_row(
+        studies,
+        {
+            "location_row": ensure(transaction, study.location),
+            "study_key": study.study_key,
+            "first_seen": study.first_seen,
+            **_columns(study),
+        },
+    )
+    lookups.put(transaction, row, Published(study, None), first=True)
+    return row
+
+
+def change(transaction: WriteTransaction, row: int, study: Study, verdict: StoredVerdict | None) -> Published:
+    """Makes a study what it is to be from now on; its version is the caller's to count up.
+
+    Args:
+        transaction: Any that writes.
+        row: The study's row, locked.
+        study: The study.
+        verdict: Its last verdict.
+    """
+    columns = {f"to_{column}": value for column, value in _columns(study).items()}
+    transaction.connection.execute(_CHANGE, {"row": row, **columns})
+    published = Published(study, verdict)
+    lookups.put(transaction, row, published, first=False)
+    return published
+
+
+def mark_pending(
+    transaction: WriteTransaction,
+    location: Location,
+    study_key: str,
+    *,
+    study_uid: str | None,
+    at: datetime,
+) -> int:
+    """Says that a study waits to be judged, for the first time or again; a verdict under way is refused then.
+
+    Args:
+        transaction: Any that writes.
+        location: Where it was seen; it and the study are made if need be.
+        study_key: The study.
+        study_uid: Its StudyInstanceUID, None without one.
+        at: The time.
+
+    Returns:
+        The study's version, which its verdict has to name.
+    """
+    found = lock(transaction, location, study_key)
+    if found is None:
+        study = unseen(location, study_key, study_uid=study_uid, at=at)
+        add(transaction, study)
+    else:
+        row, before = found
+        study = replace(before, state="PENDING", version=before.version + 1, changed=at)
+        change(transaction, row, study, current(transaction, location, study_key))
+    return study.version
+
+
+def withdraw(transaction: WriteTransaction, location: Location, study_key: str, *, at: datetime) -> None:
+    """Says that a study is gone from its location. Its verdicts stay; the change feed tells.
+
+    Args:
+        transaction: Of `Store.write_durably`.
+        location: Where it was.
+        study_key: The study.
+        at: The time.
+
+    Raises:
+        NotFoundError: The study was never seen at that location.
+    """
+    found = lock(transaction, location, study_key)
+    if found is None:
+        raise NotFoundError(f"{location} has no study {study_key}.")
+    row, before = found
+    study = replace(before, state="WITHDRAWN", version=before.version + 1, changed=at)
+    verdict = current(transaction, location, study_key)
+    changes.append(transaction, study, verdict_id=verdict.verdict.id if verdict else None, at=at)
+    change(transaction, row, study, verdict)
+
+
+def _columns(study: Study) -> dict[str, Any]:
+    return {
+        "study_uid": study.study_uid,
+        "state": study.state,
+        "version": study.version,
+        "revision": study.revision,
+        "snapshot": study.snapshot,
+        "content_digest": study.content_digest,
+        "readiness": study.readiness,
+        "rank": RANKS[study.readiness],
+        "judged": study.judged,
+        "blocks": study.blocks,
+        "reviews": study.reviews,
+        "notes": study.notes,
+        "series_count": study.series,
+        "instance_count": study.instances,
+        "changed": study.changed,
+        **attributes.columns_of(study.attributes),
+    }

@@ -1,0 +1,89 @@
+"""The tables.
+
+A column `x_row` refers to a row of table x; `x_id` and `x_uid` are DICOM's. States and kinds are text with a
+check. The classes declare; the functions of this package read and write rows through the tables named here.
+"""
+
+import sqlalchemy
+
+from heltig.store.tables.base import TEXT_LENGTH, Table, sort_by_code_point
+from heltig.store.tables.judged import (
+    AuditTable,
+    ChangeTable,
+    FindingTable,
+    LookupTable,
+    ProfileTable,
+    RulesetTable,
+    SequenceTable,
+    VerdictTable,
+)
+from heltig.store.tables.operations import ApiKeyTable, ArchiveTable, JobGroupTable, JobTable, UploadTable
+from heltig.store.tables.seen import (
+    ContentTable,
+    InstanceTable,
+    LocationTable,
+    PatientTable,
+    SeriesTable,
+    SnapshotSeriesTable,
+    SnapshotTable,
+    StudyPatientTable,
+    StudyTable,
+)
+
+__all__ = [
+    "TEXT_LENGTH",
+    "Table",
+    "api_keys",
+    "archives",
+    "audit",
+    "changes",
+    "contents",
+    "findings",
+    "instances",
+    "job_groups",
+    "jobs",
+    "locations",
+    "lookups",
+    "patients",
+    "profiles",
+    "rulesets",
+    "sequences",
+    "series",
+    "snapshot_series",
+    "snapshots",
+    "studies",
+    "study_patients",
+    "uploads",
+    "verdicts",
+]
+
+
+sort_by_code_point(Table.metadata)
+
+
+def _table(declared: type[Table]) -> sqlalchemy.Table:
+    return Table.metadata.tables[str(declared.__tablename__)]
+
+
+locations = _table(LocationTable)
+archives = _table(ArchiveTable)
+uploads = _table(UploadTable)
+studies = _table(StudyTable)
+patients = _table(PatientTable)
+study_patients = _table(StudyPatientTable)
+series = _table(SeriesTable)
+instances = _table(InstanceTable)
+snapshots = _table(SnapshotTable)
+snapshot_series = _table(SnapshotSeriesTable)
+contents = _table(ContentTable)
+rulesets = _table(RulesetTable)
+profiles = _table(ProfileTable)
+verdicts = _table(VerdictTable)
+findings = _table(FindingTable)
+lookups = _table(LookupTable)
+sequences = _table(SequenceTable)
+changes = _table(ChangeTable)
+audit = _table(AuditTable)
+jobs = _table(JobTable)
+job_groups = _table(JobGroupTable)
+api_keys = _table(ApiKeyTable)

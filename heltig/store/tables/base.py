@@ -1,0 +1,46 @@
+"""What all tables share."""
+
+from typing import Any, ClassVar
+
+from sqlalchemy import CheckConstraint, MetaData, String, text
+from sqlmodel import AutoString, SQLModel
+
+TEXT_LENGTH = 256
+"""Characters kept of an attribute for search and display; the snapshot has all of it."""
+
+BY_KEY: dict[str, Any] = {"sqlite_with_rowid": False}
+"""For tables of short rows that are only read by their key: the key is the table."""
+
+
+class Table(SQLModel):
+    """Base of all tables."""
+
+    metadata: ClassVar[MetaData] = MetaData(
+        naming_convention={
+            "pk": "pk_%(table_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+        }
+    )
+
+
+def one_of(column: str, *values: str) -> CheckConstraint:
+    """A column of text that has one of these values."""
+    listed = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
+def where(condition: str) -> dict[str, Any]:
+    """An index over the rows that meet a condition."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+
+
+def sort_by_code_point(metadata: MetaData) -> None:
+    """Makes texts sort on PostgreSQL as on SQLite, so that an index finds a range or a prefix."""
+    for table in metadata.tables.values():
+        for column in table.columns:
+            length = getattr(column.type, "length", None)
+            if isinstance(column.type, AutoString) and length:
+                column.type = String(length).with_variant(String(length, collation="C"), "postgresql")

@@ -1,0 +1,138 @@
+"""Tables of what was made of it, and of what others are told."""
+
+from datetime import date, datetime
+
+from sqlalchemy import BigInteger, Text, UniqueConstraint
+from sqlmodel import Field
+
+from heltig.store.records import KEY_LENGTH
+from heltig.store.tables.base import BY_KEY, TEXT_LENGTH, Table, one_of
+
+
+class RulesetTable(Table, table=True):
+    """Rulesets that judged something."""
+
+    __tablename__ = "rulesets"
+
+    hash: str = Field(primary_key=True, max_length=64)
+    version: str = Field(max_length=64)
+    standard: str = Field(max_length=64)
+    manifest: bytes  # compressed
+
+
+class ProfileTable(Table, table=True):
+    """Profiles that something was judged with."""
+
+    __tablename__ = "profiles"
+
+    hash: str = Field(primary_key=True, max_length=64)
+    name: str = Field(max_length=TEXT_LENGTH)
+    text: bytes  # compressed
+
+
+class VerdictTable(Table, table=True):
+    """Verdicts, never changed: the next revision supersedes."""
+
+    __tablename__ = "verdicts"
+    __table_args__ = (
+        UniqueConstraint("study_row", "revision"),
+        one_of("readiness", "READY", "NEEDS_REVIEW", "BLOCKED"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    study_row: int = Field(foreign_key="studies.id")
+    revision: int
+    verdict_id: str = Field(max_length=64)
+    snapshot: str = Field(max_length=64)
+    ruleset_hash: str = Field(max_length=64, foreign_key="rulesets.hash")
+    profile_hash: str = Field(max_length=64, foreign_key="profiles.hash")
+    reference_date: date
+    judged: datetime
+    readiness: str = Field(max_length=16)
+    unwaived_readiness: str = Field(max_length=16)
+    valid_until: date | None
+    facts: str = Field(sa_type=Text)
+    waivers: str = Field(sa_type=Text)
+    not_evaluable: str = Field(sa_type=Text)
+    errors: str = Field(sa_type=Text)
+
+
+class FindingTable(Table, table=True):
+    """The findings of a verdict, in its order; never changed."""
+
+    __tablename__ = "findings"
+    __table_args__ = (one_of("severity", "block", "review", "note"), BY_KEY)
+
+    verdict_row: int = Field(primary_key=True, foreign_key="verdicts.id")
+    position: int = Field(primary_key=True)
+    rule: str = Field(max_length=64, index=True)
+    severity: str = Field(max_length=16)
+    level: str = Field(max_length=16)
+    message: str = Field(sa_type=Text)
+    tags: str = Field(sa_type=Text)
+    observed: str = Field(sa_type=Text)
+    expected: str = Field(sa_type=Text)
+    count: int
+    instances: str = Field(sa_type=Text)
+    reference: str = Field(sa_type=Text)
+    remedy: str = Field(sa_type=Text)
+    waived: bool
+
+
+class LookupTable(Table, table=True):
+    """One prepared answer a study and location, ready to be sent."""
+
+    __tablename__ = "lookups"
+    __table_args__ = (UniqueConstraint("study_key", "location"),)
+
+    study_row: int = Field(primary_key=True, foreign_key="studies.id")
+    study_key: str = Field(max_length=KEY_LENGTH)
+    location: str = Field(max_length=KEY_LENGTH + 16)
+    state: str = Field(max_length=16)
+    readiness: str | None = Field(max_length=16)
+    version: int
+    revision: int
+    verdict_id: str | None = Field(max_length=64)
+    valid_until: str | None = Field(max_length=10)
+    body: bytes
+
+
+class SequenceTable(Table, table=True):
+    """The last number handed out of each sequence."""
+
+    __tablename__ = "sequences"
+
+    name: str = Field(primary_key=True, max_length=16)
+    value: int = Field(sa_type=BigInteger)
+
+
+class ChangeTable(Table, table=True):
+    """The change feed."""
+
+    __tablename__ = "changes"
+
+    sequence: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
+    at: datetime
+    location: str = Field(max_length=KEY_LENGTH + 16)
+    study_key: str = Field(max_length=KEY_LENGTH)
+    study_uid: str | None = Field(max_length=KEY_LENGTH)
+    state: str = Field(max_length=16)
+    revision: int
+    readiness: str | None = Field(max_length=16)
+    verdict_id: str | None = Field(max_length=64)
+
+
+class AuditTable(Table, table=True):
+    """The audit trail: rows are only ever added."""
+
+    __tablename__ = "audit"
+    __table_args__ = (one_of("outcome", "success", "refused", "failure"),)
+
+    sequence: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
+    at: datetime = Field(index=True)
+    actor: str = Field(max_length=TEXT_LENGTH)
+    action: str = Field(max_length=64)
+    subject: str = Field(max_length=TEXT_LENGTH)
+    outcome: str = Field(max_length=16)
+    origin: str = Field(max_length=TEXT_LENGTH)
+    detail: str = Field(sa_type=Text)

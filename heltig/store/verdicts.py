@@ -1,0 +1,118 @@
+"""Verdicts as they were given. `publication` gives them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, bindparam, select
+
+from heltig.rules.finding import Finding, NotEvaluable, RuleError
+from heltig.store.records import Location, ProfileInfo, RulesetInfo, StoredVerdict
+from heltig.store.studies import IS_STUDY, named
+from heltig.store.tables import findings, locations, profiles, rulesets, studies, verdicts
+from heltig.store.text import from_json
+from heltig.store.transaction import ReadTransaction
+from heltig.verdict import Inputs, Verdict, Waiver
+
+_SELECT = (
+    select(
+        verdicts,
+        studies.c.study_key,
+        studies.c.study_uid,
+        locations.c.kind,
+        locations.c.name,
+        rulesets.c.version.label("ruleset_version"),
+        rulesets.c.standard.label("ruleset_standard"),
+        profiles.c.name.label("profile_name"),
+    )
+    .join(studies, studies.c.id == verdicts.c.study_row)
+    .join(locations, locations.c.id == studies.c.location_row)
+    .join(rulesets, rulesets.c.hash == verdicts.c.ruleset_hash)
+    .join(profiles, profiles.c.hash == verdicts.c.profile_hash)
+    .where(IS_STUDY)
+)
+_CURRENT = _SELECT.where(verdicts.c.revision == studies.c.revision)
+_REVISION = _SELECT.where(verdicts.c.revision == bindparam("revision"))
+_HISTORY = _SELECT.order_by(verdicts.c.revision.desc()).limit(bindparam("limit"))
+_FINDINGS = (
+    select(findings)
+    .where(findings.c.verdict_row.in_(bindparam("rows", expanding=True)))
+    .order_by(findings.c.verdict_row, findings.c.position)
+)
+
+
+def current(transaction: ReadTransaction, location: Location, study_key: str) -> StoredVerdict | None:
+    """The last verdict on a study, None before the first. A PENDING study has it too."""
+    rows = transaction.connection.execute(_CURRENT, named(location, study_key)).all()
+    return next(iter(_verdicts(transaction, rows)), None)
+
+
+def revision(
+    transaction: ReadTransaction, location: Location, study_key: str, number: int
+) -> StoredVerdict | None:
+    """One revision of a study's verdict; the first is 1."""
+    parameters = {**named(location, study_key), "revision": number}
+    rows = transaction.connection.execute(_REVISION, parameters).all()
+    return next(iter(_verdicts(transaction, rows)), None)
+
+
+def history(
+    transaction: ReadTransaction, location: Location, study_key: str, *, limit: int = 100
+) -> list[StoredVerdict]:
+    """The last revisions of a study's verdict, the newest first."""
+    parameters = {**named(location, study_key), "limit": limit}
+    return _verdicts(transaction, transaction.connection.execute(_HISTORY, parameters).all())
+
+
+def _verdicts(transaction: ReadTransaction, rows: Sequence[Row[Any]]) -> list[StoredVerdict]:
+    found: dict[int, list[Finding]] = {row.id: [] for row in rows}
+    for row in transaction.connection.execute(_FINDINGS, {"rows": list(found)}) if found else ():
+        found[row.verdict_row].append(_finding(row))
+    return [_verdict(row, tuple(found[row.id])) for row in rows]
+
+
+def _finding(row: Row[Any]) -> Finding:
+    return Finding(
+        rule=row.rule,
+        severity=row.severity,
+        level=row.level,
+        message=row.message,
+        tags=from_json(row.tags, tuple[str, ...]),
+        observed=row.observed,
+        expected=row.expected,
+        count=row._mapping["count"],  # a tuple has a method of that name
+        instances=from_json(row.instances, tuple[str, ...]),
+        reference=row.reference,
+        remedy=row.remedy,
+        waived=row.waived,
+    )
+
+
+def _verdict(row: Row[Any], found: tuple[Finding, ...]) -> StoredVerdict:
+    return StoredVerdict(
+        location=Location(row.kind, row.name),
+        study_key=row.study_key,
+        study_uid=row.study_uid,
+        revision=row.revision,
+        judged=row.judged,
+        verdict=Verdict(
+            id=row.verdict_id,
+            readiness=row.readiness,
+            unwaived_readiness=row.unwaived_readiness,
+            findings=found,
+            not_evaluable=from_json(row.not_evaluable, tuple[NotEvaluable, ...]),
+            errors=from_json(row.errors, tuple[RuleError, ...]),
+            valid_until=row.valid_until,
+        ),
+        inputs=Inputs(
+            snapshot=row.snapshot,
+            ruleset=row.ruleset_hash,
+            profile=row.profile_hash,
+            reference_date=row.reference_date,
+            facts=from_json(row.facts, tuple[str, ...]),
+        ),
+        waivers=from_json(row.waivers, tuple[Waiver, ...]),
+        ruleset=RulesetInfo(
+            hash=row.ruleset_hash, version=row.ruleset_version, standard=row.ruleset_standard
+        ),
+        profile=ProfileInfo(hash=row.profile_hash, name=row.profile_name),
+    )

@@ -1,0 +1,70 @@
+"""An empty database of the newest version for each test: SQLite, or PostgreSQL where a server is named.
+
+HELTIG_TEST_POSTGRES is the URL of a PostgreSQL database whose user may create others.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cache
+from pathlib import Path
+from uuid import uuid4
+
+import msgspec
+from sqlalchemy import make_url
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from heltig.store.engine import Store
+from heltig.store.migrations import upgrade
+from heltig.store.records import Published
+
+SERVER = os.environ.get("HELTIG_TEST_POSTGRES")
+
+
+def render(published: Published) -> bytes:
+    return msgspec.json.encode(published)
+
+
+@cache
+def _template_folder() -> tempfile.TemporaryDirectory[str]:
+    """Kept by the cache; removed when the run ends."""
+    return tempfile.TemporaryDirectory(prefix="heltig-template-", ignore_cleanup_errors=True)
+
+
+def sqlite_url(path: Path) -> str:
+    return f"sqlite+aiosqlite:///{path}"
+
+
+@asynccontextmanager
+async def database_url(folder: Path) -> AsyncIterator[str]:
+    """The URL of a new database with all tables."""
+    if SERVER:
+        async with _postgresql_database(SERVER) as url:
+            yield url
+        return
+    template = Path(_template_folder().name) / "heltig.db"
+    if not template.exists():
+        store = await Store.open(sqlite_url(template), render=render)
+        await upgrade(store)
+        await store.close()
+    yield sqlite_url(Path(shutil.copy(template, folder / "heltig.db")))
+
+
+@asynccontextmanager
+async def _postgresql_database(server: str) -> AsyncIterator[str]:
+    name = f"heltig_{uuid4().hex}"
+    admin = create_async_engine(server, isolation_level="AUTOCOMMIT")
+    async with admin.connect() as connection:
+        await connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    url = make_url(server).set(database=name).render_as_string(hide_password=False)
+    try:
+        store = await Store.open(url, render=render)
+        await upgrade(store)
+        await store.close()
+        yield url
+    finally:
+        async with admin.connect() as connection:
+            await connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+        await admin.dispose()
