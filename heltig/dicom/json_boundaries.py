@@ -31,9 +31,12 @@ _SEPARATOR = re.compile(
     rf"(?:[ \t\r\n,]++|null|true|false|[-+.0-9eE]++|{_STRING}(?!{_SPACE}:))*+".encode(), re.DOTALL
 )
 _ELEMENT = re.compile(rf'\{{{_SPACE}"vr"'.encode())
+_ARRAY_IN_INSTANCE = re.compile(rf"\]{_SPACE}[,}}]".encode())
 _INSTANCE = re.compile(rf'\{{{_SPACE}"[0-9A-Fa-f]{{8}}"{_SPACE}:'.encode())
+_CLOSING = re.compile(rb"\][ \t\r\n]*+\Z")
 _REST = re.compile(rb"[ \t\r\n]*+\Z")
 _OPEN_BRACE, _CLOSE_BRACE, _OPEN_BRACKET, _CLOSE_BRACKET = b"{}[]"
+_MOST_TRIES = 64
 HEAD_BYTES = 256
 """Enough to see an instance's first key."""
 
@@ -73,8 +76,8 @@ def damaged_end(
 ) -> int | None:
     """The end of an instance that is not JSON, by its braces as far as they can be trusted.
 
-    A marker where no item of a sequence can start (in a string, among the members of an object) is the start
-    of the next instance: something before it is not closed.
+    A marker where no item of a sequence can start (in a string, among the members of an object) shows that they
+    cannot: then the next marker counts that starts an instance.
 
     Args:
         data: The body or a part of it.
@@ -82,26 +85,27 @@ def damaged_end(
         limit: Where to stop looking.
         marker: How the next instance starts, where that is known.
         look_inside: Where an item could start, see whether it is an instance instead.
-        final: No more data will come before `limit`.
+        final: No more data will come.
 
     Returns:
         The end; -1 where there is none before `limit`; `None` where more data is needed to tell.
     """
+    whole = final or len(data) >= limit
+    passed = False  # markers at which an item could start
     arrays: list[int] = []  # of each open object, how many arrays are open in it
     cut = _find(data, marker, start + 1, limit)
     for token in _TOKEN.finditer(data, start, limit):
         at = token.start()
         while marker and cut >= 0 and cut + marker.lead < token.end():
             if at != cut + marker.lead or len(arrays) < 2 or not arrays[-1]:
-                return cut
+                return _next_instance(data, cut, limit, marker=marker, final=final)
             following = _find(data, marker, cut + 1, limit)
             if look_inside:
-                found = _is_instance(data, at, following, limit, final=final)
-                if found is None:
-                    return None
-                if found:
-                    return cut
+                found = _is_instance(data, at, following, limit, whole=whole)
+                if found is not False:
+                    return cut if found else None
             cut = following
+            passed = True
         byte = data[at]
         if byte == _OPEN_BRACE:
             arrays.append(0)
@@ -110,20 +114,39 @@ def damaged_end(
                 arrays.pop()
             if not arrays:
                 ends = may_end(data, at + 1, final=final)
-                if ends is None:
-                    return None
-                if ends:
-                    return at + 1
+                if ends is not False:
+                    return at + 1 if ends else None
         elif byte == _OPEN_BRACKET and arrays:
             arrays[-1] += 1
         elif byte == _CLOSE_BRACKET and arrays and arrays[-1]:
             arrays[-1] -= 1
         elif byte == _CLOSE_BRACKET and _REST.match(data, at + 1):
-            return at if final else None
-    return -1 if final else None
+            if not final:
+                return None
+            return at if look_inside or not passed else -1
+    return -1 if whole else None
 
 
-def _is_instance(data: bytes, start: int, following: int, limit: int, *, final: bool) -> bool | None:
+def _next_instance(data: bytes, cut: int, limit: int, *, marker: Marker, final: bool) -> int | None:
+    """The first marker from the one at `cut` on that starts an instance; see `damaged_end`.
+
+    After `_MOST_TRIES` markers the next one counts, so that no data is searched twice; at the end of the body
+    the end of its array.
+    """
+    whole = final or len(data) >= limit
+    for _ in range(_MOST_TRIES):
+        following = _find(data, marker, cut + 1, limit)
+        found = _is_instance(data, cut + marker.lead, following, limit, whole=whole)
+        if found is not False:
+            return cut if found else None
+        if following < 0:
+            closing = _CLOSING.search(data, cut, limit) if final else None
+            return closing.start() if closing else -1 if whole else None
+        cut = following
+    return cut
+
+
+def _is_instance(data: bytes, start: int, following: int, limit: int, *, whole: bool) -> bool | None:
     """Whether an object is an instance, not an item: a SOP Instance UID is in it.
 
     Args:
@@ -131,13 +154,13 @@ def _is_instance(data: bytes, start: int, following: int, limit: int, *, final: 
         start: Where the object starts.
         following: Where the next object of its kind starts; -1 where none does.
         limit: Where to stop looking.
-        final: No more data will come before `limit`.
+        whole: No more data will come before `limit`.
 
     Returns:
         Whether it is; `None` where more data is needed to tell.
     """
     end = following if following >= 0 else object_end(data, start, limit)
-    if end < 0 and not final:
+    if end < 0 and not whole:
         return None
     return SOP_INSTANCE_UID in read_elements(data[start : end if end >= 0 else limit])[0]
 
@@ -158,4 +181,7 @@ def may_end(data: bytes, end: int, *, final: bool) -> bool | None:
         return None
     if following.startswith(b"{"):
         return (b"," in data[end:start] and not _ELEMENT.match(following)) or bool(_INSTANCE.match(following))
-    return not following or following.startswith(b"]")
+    if following.startswith(b"]"):
+        inside = _ARRAY_IN_INSTANCE.match(data, start)
+        return not inside if inside or final or len(following.rstrip(b" \t\r\n")) > 1 else None
+    return not following

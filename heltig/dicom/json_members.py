@@ -140,7 +140,7 @@ def read_members(text: bytes) -> tuple[list[tuple[str, Raw]], tuple[Fault, ...]]
         members = {}
     else:
         keys, raws = tuple(members), list(members.values())
-        if len(text) == _compact(keys) + sum(map(len, raws)) or _pieces(text, keys, raws):
+        if len(text) == _compact(keys) + sum(map(len, raws)) or pieces_of(text, keys, raws):
             return list(zip(keys, raws, strict=True)), ()
     found, faults = read_object(text)
     doubled = len(found) - len({key for key, _ in found})
@@ -156,12 +156,21 @@ def _all_kept(text: bytes, keys: tuple[str, ...], raws: list[msgspec.Raw], shape
         pieces[1::2] = raws  # spaces mostly are where they were in the last object
         if b"".join(pieces) == text:
             return True
-    shape.pieces = _pieces(text, keys, raws)
+    shape.pieces = pieces_of(text, keys, raws)
     return bool(shape.pieces)
 
 
-def _pieces(text: bytes, keys: tuple[str, ...], raws: Sequence[Raw]) -> list[Raw]:
-    """The text cut before and after each value; nothing where it has other members than these."""
+def pieces_of(text: bytes, keys: tuple[str, ...], raws: Sequence[Raw]) -> list[Raw]:
+    """The text cut before and after each value; nothing where it has other members than these.
+
+    Args:
+        text: An object, from its opening to its closing brace.
+        keys: The keys of its members, in order.
+        raws: Their values, in order.
+
+    Returns:
+        What stands before the first value, the value, what stands before the next one, and so on.
+    """
     pieces: list[Raw] = []
     position = 0
     for key, raw in zip(keys, raws, strict=True):

@@ -21,7 +21,15 @@ from heltig.dicom.json_boundaries import (
     next_start,
     object_end,
 )
-from heltig.dicom.json_members import JSON, Elements, is_unfinished, read_elements, read_elements_strictly
+from heltig.dicom.json_members import (
+    JSON,
+    Elements,
+    is_unfinished,
+    pieces_of,
+    read_elements,
+    read_elements_strictly,
+)
+from heltig.dicom.stencil import StencilCutter
 
 MAX_INSTANCE_BYTES = 64 * 2**20
 
@@ -44,8 +52,9 @@ class NotDicomJson(ValueError):
 class InstanceSplitter:
     """Splits a body into data sets as it arrives.
 
-    The data sets are the same however the body is cut into chunks. Memory: the instances not yet given out,
-    256 KiB or an instance, whichever is more, and the last chunk.
+    The data sets are the same however the body is cut into chunks. What is held is the last chunk and an
+    instance or 256 KiB, whichever is more; up to `max_instance_bytes` while the end of a damaged instance is
+    looked for.
 
     What is wrong with one instance stands in the faults of its data set, with byte offsets into the instance.
     What is wrong between instances, or after the last one, stands in the faults of the instance before.
@@ -63,6 +72,7 @@ class InstanceSplitter:
         self._buffer = bytearray()
         self._look_at = _FIRST_LOOK
         self._marker: Marker | None = None
+        self._cutter = StencilCutter()
         self._longest = 0
         self._window = min(_WINDOW, max_instance_bytes)
         self._unclosed = False
@@ -189,6 +199,14 @@ class InstanceSplitter:
         text, lead = self._marker.text, self._marker.lead
         skip = 0
         while True:
+            stencil = self._cutter.stencil
+            fit = stencil.fit(data, start, start + self._window) if stencil and not self._carried else None
+            if stencil and fit:
+                end, raws = fit
+                found.append(DataSet(stencil.tags, raws, JSON))
+                self._cutter.fitted()
+                start = end + lead
+                continue
             cut = data.find(text, start + 1 + skip, start + self._window)
             elements = read_elements_strictly(data[start:cut]) if cut >= 0 else None
             if elements is None:
@@ -196,6 +214,8 @@ class InstanceSplitter:
                     return start, cut >= 0
                 skip = 0
                 continue
+            if self._cutter.learns and not (elements[2] or self._carried):
+                self._learn(data[start:cut], elements)
             found.append(self._data_set(elements, ()))
             length = cut - start
             if length > self._longest:
@@ -203,10 +223,18 @@ class InstanceSplitter:
             skip = length * 7 // 8  # the next instance is hardly shorter: do not search all of it
             start = cut + lead
 
+    def _learn(self, text: bytes, elements: Elements) -> None:
+        """Let the next instances be compared with this one."""
+        tags, raws, _ = elements
+        pieces = pieces_of(text, tags, raws)
+        if pieces and self._marker:
+            self._cutter.learn(tags, [bytes(piece) for piece in pieces], next_start=self._marker.text)
+
     def _instance(self, data: bytes, start: int, *, final: bool) -> tuple[int, Elements] | None:
         """The end and the elements of the instance at `start`; `None` where more data is needed."""
-        if final:
-            piece = data[start : data.rfind(b"]", start, start + self._window)].rstrip(_SPACE)
+        close = data.rfind(b"]", start, start + self._window) if final else -1
+        if close >= 0:
+            piece = data[start:close].rstrip(_SPACE)
             elements = read_elements_strictly(piece)  # the last instance, if the body ends as it should
             if elements:
                 return start + len(piece), elements
@@ -227,7 +255,6 @@ class InstanceSplitter:
         self, data: bytes, start: int, limit: int, *, final: bool
     ) -> tuple[int, Elements] | None:
         """Like `_instance`, for one whose braces do not show where it ends."""
-        final = final or len(data) >= limit
         end = damaged_end(data, start, limit, marker=self._marker, look_inside=self._unclosed, final=final)
         if end == -1 and not self._unclosed:
             self._unclosed = True  # from now on look inside at once: to look so far twice would be quadratic

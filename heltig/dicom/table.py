@@ -10,7 +10,7 @@ A cell is decoded when a rule asks for it, once for each distinct raw cell.
 """
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import Any, TypeAlias
 
@@ -18,12 +18,14 @@ import msgspec
 
 from heltig.dicom.cell import ABSENT, Cell, Encoding
 from heltig.dicom.json_cell import decode_json_element
+from heltig.dicom.stencil import Filled, Stencil
 from heltig.dicom.values import decode_element
 
 Raw: TypeAlias = bytes | msgspec.Raw
 Codes: TypeAlias = Sequence[int]
 
-BATCH_ROWS = 64
+BATCH = 512
+WHOLE_ROW = 8  # of a batch: rows that are only what differs are few bytes, and may wait longer
 MEMO_CELLS = 4096
 
 
@@ -67,13 +69,7 @@ class Column:
         """Append the raw cells of rows `start`, `start + 1` and so on."""
         first, count = raws[0], len(raws)
         if raws.count(first) == count:
-            code = self._code(bytes(first), encoding)
-            if self._runs:
-                begin, codes = self._runs[-1]
-                if begin + len(codes) == start and codes[-1] == code and isinstance(codes, _Same):
-                    codes.length += count
-                    return
-            self._runs.append((start, _Same(code, count)))
+            self.repeat(start, bytes(first), count, encoding)
             return
         cells = [bytes(raw) for raw in raws]
         if count >= 8 and len(set(cells)) * 10 > count * 9:
@@ -83,6 +79,16 @@ class Column:
             self._runs.append((start, range(known, known + count)))
         else:
             self._runs.append((start, [self._code(cell, encoding) for cell in cells]))
+
+    def repeat(self, start: int, raw: bytes, count: int, encoding: int) -> None:
+        """Append one raw cell for `count` rows from `start` on."""
+        code = self._code(raw, encoding)
+        if self._runs:
+            begin, codes = self._runs[-1]
+            if isinstance(codes, _Same) and codes.code == code and begin + codes.length == start:
+                codes.length += count
+                return
+        self._runs.append((start, _Same(code, count)))
 
     def absorb(self, start: int, other: "Column", encodings: Sequence[int]) -> None:
         """Append the rows of a settled column of another table.
@@ -118,18 +124,18 @@ class Column:
         if everywhere and len(self.cells) == 2 and all(isinstance(r, _Same) or 0 not in r for _, r in runs):
             self.codes, self.constant = ones, True
             return
-        codes = bytearray(rows) if len(self.cells) <= 256 else array("I", bytes(4 * rows))
+        codes = array("B" if len(self.cells) <= 256 else "I")
+        codes.frombytes(bytes(rows * codes.itemsize))
         for start, run in runs:
-            if isinstance(run, _Same):
-                run = [run.code] * len(run)
-            codes[start : start + len(run)] = bytes(run) if isinstance(codes, bytearray) else array("I", run)
+            same = array(codes.typecode, [run.code]) * len(run) if isinstance(run, _Same) else None
+            codes[start : start + len(run)] = same or array(codes.typecode, run)
         self.codes = codes
 
     def permute(self, order: Sequence[int]) -> None:
         """Put the rows into another order: row `i` becomes what row `order[i]` was."""
         if not self.constant and len(order) > 1:
-            codes = itemgetter(*order)(self.codes)
-            self.codes = bytes(codes) if isinstance(self.codes, bytes | bytearray) else array("I", codes)
+            typecode = "B" if len(self.cells) <= 256 else "I"
+            self.codes = array(typecode, itemgetter(*order)(self.codes))
 
 
 class _Same(Sequence[int]):
@@ -149,15 +155,24 @@ class _Same(Sequence[int]):
 
 
 class _Shape:
-    """Rows that wait to be appended: the same tags in the same order, the same encoding."""
+    """Rows that wait to be appended: the same tags in the same order, the same encoding.
 
-    __slots__ = ("arrivals", "columns", "encoding", "rows")
+    Where they come from one stencil, a row is only what differs.
+    """
 
-    def __init__(self, columns: list[Column], encoding: int) -> None:
+    __slots__ = ("arrivals", "columns", "constant", "encoding", "rows", "stencil", "varying")
+
+    def __init__(self, columns: list[Column], encoding: int, stencil: Stencil | None = None) -> None:
         self.columns = columns
         self.encoding = encoding
+        self.stencil = stencil
         self.rows: list[Sequence[Raw]] = []
         self.arrivals: list[int] = []
+        if stencil is not None:
+            holes = set(stencil.holes)
+            cells = enumerate(zip(columns, stencil.raws, strict=True))
+            self.constant = [(column, raw) for i, (column, raw) in cells if i not in holes]
+            self.varying = [columns[i] for i in stencil.holes]
 
 
 class Table:
@@ -176,6 +191,7 @@ class Table:
         self.rows = 0
         self._items: dict[str, ItemTable] = {}
         self._shapes: dict[tuple[tuple[str, ...], Encoding, tuple[bytes, ...]], _Shape] = {}
+        self._stencilled: dict[Stencil, _Shape] = {}
         self._creators: dict[tuple[str, ...], tuple[int, ...]] = {}
         self._waiting = 0
         self._arrived = 0
@@ -184,29 +200,44 @@ class Table:
 
     def append(self, tags: tuple[str, ...], raws: Sequence[Raw], encoding: Encoding) -> int:
         """Take one data set and return the number of its arrival."""
+        if type(raws) is Filled:
+            shape = self._stencilled.get(raws.stencil)
+            if shape is None:
+                shape = self._stencilled[raws.stencil] = self._stencilled_shape(raws, encoding)
+            return self._wait(shape, raws if shape.stencil is None else raws.cells)
         positions = self._creators.get(tags)
         if positions is None:
             positions = self._creators[tags] = _creator_positions(tags)
         creators = tuple([bytes(raws[i]) for i in positions])
         shape = self._shapes.get((tags, encoding, creators))
         if shape is None:
-            shape = self._shapes[tags, encoding, creators] = self._shape(tags, encoding, creators)
-        arrival = self._arrived
-        self._arrived = arrival + 1
+            columns = self._columns(tags, encoding, raws)
+            shape = self._shapes[tags, encoding, creators] = _Shape(columns, self._encoding(encoding))
+        return self._wait(shape, raws)
+
+    def _wait(self, shape: "_Shape", row: Sequence[Raw]) -> int:
         if not shape.rows:
             self._active.append(shape)
-        shape.rows.append(raws)
+        shape.rows.append(row)
+        arrival = self._arrived
         shape.arrivals.append(arrival)
-        self._waiting += 1
-        if self._waiting >= BATCH_ROWS:
+        self._arrived = arrival + 1
+        self._waiting += WHOLE_ROW if shape.stencil is None else 1
+        if self._waiting >= BATCH:
             self._flush()
         return arrival
 
-    def _shape(self, tags: tuple[str, ...], encoding: Encoding, creators: tuple[bytes, ...]) -> _Shape:
-        number = self._encoding(encoding)
+    def _stencilled_shape(self, raws: Filled, encoding: Encoding) -> "_Shape":
+        stencil = raws.stencil
+        columns = self._columns(stencil.tags, encoding, raws)
+        creators_vary = not set(_creator_positions(stencil.tags)).isdisjoint(stencil.holes)
+        return _Shape(columns, self._encoding(encoding), None if creators_vary else stencil)
+
+    def _columns(self, tags: tuple[str, ...], encoding: Encoding, raws: Sequence[Raw]) -> list[Column]:
+        """The columns that the elements of a data set belong to."""
         names = {
-            tags[i][:4] + tags[i][6:]: _creator_name(tags[i], raw, encoding)
-            for i, raw in zip(self._creators[tags], creators, strict=True)
+            tags[i][:4] + tags[i][6:]: _creator_name(tags[i], bytes(raws[i]), encoding)
+            for i in _creator_positions(tags)
         }
         columns, taken = [], set()
         for tag in tags:
@@ -217,7 +248,7 @@ class Table:
                 column = self.columns[key] = Column(key)
             columns.append(Column(key) if key in taken else column)  # a repeated tag goes nowhere
             taken.add(key)
-        return _Shape(columns, number)
+        return columns
 
     def _encoding(self, encoding: Encoding) -> int:
         if encoding not in self.encodings:
@@ -237,8 +268,15 @@ class Table:
     def _flush(self) -> None:
         for shape in self._active:
             start, count = self.rows, len(shape.rows)
-            for column, raws in zip(shape.columns, zip(*shape.rows, strict=True), strict=True):
-                column.extend(start, raws, shape.encoding)
+            rows = zip(*shape.rows, strict=True)
+            if shape.stencil is None:
+                for column, raws in zip(shape.columns, rows, strict=True):
+                    column.extend(start, raws, shape.encoding)
+            else:
+                for column, raw in shape.constant:
+                    column.repeat(start, raw, count, shape.encoding)
+                for column, raws in zip(shape.varying, rows, strict=True):
+                    column.extend(start, raws, shape.encoding)
             self.rows = start + count
             self._arrivals.extend(shape.arrivals)
             shape.rows, shape.arrivals = [], []
@@ -247,7 +285,7 @@ class Table:
     def settle(self) -> None:
         """Append what waits, end the building and put the rows into their order of arrival."""
         self._flush()
-        self._shapes, self._creators = {}, {}
+        self._shapes, self._stencilled, self._creators = {}, {}, {}
         ones = b"\x01" * self.rows
         for column in self.columns.values():
             column.settle(self.rows, ones)
@@ -292,8 +330,8 @@ class Table:
             return [0]
         return list(dict.fromkeys(column.codes[rows.start : rows.stop]))
 
-    def rows_with(self, tag: str, codes: set[int], rows: range) -> Iterator[int]:
-        """The rows of a range whose cell is one of `codes`."""
+    def rows_with(self, tag: str, codes: set[int], rows: Iterable[int]) -> Iterator[int]:
+        """Of some rows those whose cell is one of `codes`."""
         column = self.columns.get(tag)
         if column is None:
             return iter(rows if 0 in codes else ())

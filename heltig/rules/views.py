@@ -1,5 +1,6 @@
 """What the functions of rules get to see: values, combinations of values, series, studies and packages."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from functools import cached_property
@@ -7,8 +8,10 @@ from functools import cached_property
 import msgspec
 
 from heltig.dicom.cell import ABSENT, Cell, Fault
+from heltig.dicom.plain import plain_texts
 from heltig.dicom.source import PackageFact, Source
 from heltig.dicom.study import SeriesRows, StudyTable
+from heltig.dicom.table import Column
 from heltig.rules.parameters import Parameters
 from heltig.standard.dictionary import Entry, tag_of
 
@@ -79,7 +82,7 @@ class Group(msgspec.Struct, frozen=True):
     count: int
     _codes: frozenset[int]
     _tag: str
-    _rows: range
+    _rows: Sequence[int]
     _table: StudyTable
 
     @property
@@ -89,12 +92,19 @@ class Group(msgspec.Struct, frozen=True):
 
 
 class RowsView:
-    """Rows of a study's table as whole columns."""
+    """Rows of a study's table as whole columns.
 
-    def __init__(self, table: StudyTable, rows: range, context: Context) -> None:
+    Attributes:
+        table: The study's table.
+        rows: Numbers of rows that ascend: a `range` without steps, or a list.
+        context: Date and parameters.
+    """
+
+    def __init__(self, table: StudyTable, rows: Sequence[int], context: Context) -> None:
         self.table = table
         self.rows = rows
         self.context = context
+        self._texts: dict[str, list[str]] = {}
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -112,14 +122,13 @@ class RowsView:
         """
         tag = tag_of(keyword)
         column = self.table.columns.get(tag)
+        counts: Mapping[int, int]
         if column is None:
             counts = {0: len(self.rows)}
         elif column.constant:
             counts = {1: len(self.rows)}
         else:
-            counts = {}
-            for code in column.codes[self.rows.start : self.rows.stop]:
-                counts[code] = counts.get(code, 0) + 1
+            counts = Counter(self._codes(column))
         merged: dict[str, tuple[Cell, int, list[int]]] = {}
         for code, count in counts.items():
             cell = ABSENT if column is None else self.table.cell(column, code)
@@ -139,12 +148,34 @@ class RowsView:
             return [ABSENT] * len(self.rows)
         known: dict[int, Cell] = {}
         found = []
-        for code in column.codes[self.rows.start : self.rows.stop]:
+        for code in self._codes(column):
             cell = known.get(code)
             if cell is None:
                 cell = known[code] = self.table.cell(column, code)
             found.append(cell)
         return found
+
+    def texts(self, keyword: str) -> list[str]:
+        """The first value of every row as text without surrounding spaces, in order; empty where none is.
+
+        For attributes of which most rows have a value of their own: plainly written cells are not decoded.
+        The list is kept and must not be changed.
+        """
+        texts = self._texts.get(keyword)
+        if texts is None:
+            texts = self._texts[keyword] = self._read_texts(tag_of(keyword))
+        return texts
+
+    def _read_texts(self, tag: str) -> list[str]:
+        column = self.table.columns.get(tag)
+        if column is None:
+            return [""] * len(self.rows)
+        codes = self._codes(column)
+        plain = plain_texts(column.cells[code] for code in codes)
+        return [
+            self.table.cell(column, code).text if text is None else text
+            for code, text in zip(codes, plain, strict=True)
+        ]
 
     def first(self, keyword: str) -> Cell:
         """The value most rows have; `ABSENT` where none has any."""
@@ -156,7 +187,20 @@ class RowsView:
     def has(self, keyword: str) -> bool:
         """Some row has the attribute."""
         column = self.table.columns.get(tag_of(keyword))
-        return column is not None and any(column.codes[self.rows.start : self.rows.stop])
+        return column is not None and (column.constant or any(self._codes(column)))
+
+    def uniform(self, keyword: str) -> bool:
+        """Every row has the same cell of the attribute, or none has any; told without decoding."""
+        column = self.table.columns.get(tag_of(keyword))
+        if column is None or column.constant:
+            return True
+        codes = self._codes(column)
+        return not codes or codes.count(codes[0]) == len(codes)
+
+    def _codes(self, column: Column) -> Sequence[int]:
+        if isinstance(self.rows, range):
+            return column.codes[self.rows.start : self.rows.stop]
+        return [column.codes[row] for row in self.rows]
 
 
 class SeriesView(RowsView):
@@ -167,6 +211,11 @@ class SeriesView(RowsView):
         self.study = study
         self.key = series.key
         self.uid = series.uid
+
+    @cached_property
+    def modality(self) -> str:
+        """The Modality (0008,0060) of most instances, in capitals; empty where none has any."""
+        return self.first("Modality").text.upper()
 
 
 class StudyView(RowsView):
