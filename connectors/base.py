@@ -1,10 +1,12 @@
 """What Heltig asks of a remote archive, and an archive in memory for tests."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 import msgspec
 
+from heltig.dicom.cell import DataSet
+from heltig.dicom.json_members import JSON, read_elements
 from heltig.errors import ArchiveAnswerTooLargeError, ArchiveNotFoundError, ArchiveUnavailableError
 
 MetadataLevel = Literal["study", "series", "instance", "none"]
@@ -20,6 +22,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
         filters: A filter that matches nothing gives no rows.
         counts: Study rows carry Number of Study Related Series and Instances (0020,1206) and (0020,1208).
         metadata: The highest level at which WADO-RS metadata (PS3.18 10.4) is served.
+        all_attributes: Metadata has every attribute that the object itself has: it is no summary.
         notes: Anything else worth telling the person who adds the archive.
     """
 
@@ -28,6 +31,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     filters: bool | None = None
     counts: bool | None = None
     metadata: MetadataLevel | None = None
+    all_attributes: bool | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -67,8 +71,10 @@ class Archive(Protocol):
 
     def retrieve_metadata(
         self, study: str, series: str | None = None, instance: str | None = None
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """The body of a WADO-RS metadata answer (PS3.18 10.4.1.1.2), in chunks of any size.
+
+        Whoever does not read it to its end closes it (`contextlib.aclosing`).
 
         Args:
             study: Study Instance UID.
@@ -80,6 +86,12 @@ class Archive(Protocol):
     async def probe(self) -> Capabilities:
         """Finds out how the archive behaves, with few and small requests."""
         ...
+
+
+def read_row(row: bytes) -> DataSet:
+    """A row of a search as a data set, whatever is wrong with its text."""
+    tags, raws, faults = read_elements(row)
+    return DataSet(tags, raws, JSON, faults)
 
 
 class Faults(msgspec.Struct, frozen=True, kw_only=True):
@@ -186,7 +198,7 @@ class InMemoryArchive:
 
     async def retrieve_metadata(
         self, study: str, series: str | None = None, instance: str | None = None
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """The metadata of a study, series or instance in chunks, see `Archive.retrieve_metadata`."""
         level: MetadataLevel = "study" if series is None else "series" if instance is None else "instance"
         selected = list(self._select(study, series, instance))
@@ -211,6 +223,7 @@ class InMemoryArchive:
             filters=not self.faults.ignores_filters,
             counts=not self.faults.no_counts,
             metadata=next(iter(self.faults.metadata_levels), "none"),
+            all_attributes=True,
         )
 
     def _select(

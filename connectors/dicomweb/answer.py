@@ -1,0 +1,76 @@
+"""What an archive answers, before anybody reads data sets in it: whether it is DICOM JSON, and its rows."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+
+import msgspec
+
+from heltig.dicom.cell import DataSet
+from heltig.dicom.json_stream import InstanceSplitter, NotDicomJson
+from heltig.errors import ArchiveAnswerError
+from heltig.http_answer import Head
+
+ACCEPT = "application/dicom+json"
+
+_SPACE = b"\xef\xbb\xbf \t\r\n"
+_decode_rows = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+def rows_of(head: Head, body: bytes) -> list[bytes]:
+    """The JSON text of each row of a QIDO-RS answer. No body at all, as with 204, is no rows.
+
+    Raises:
+        ArchiveAnswerError: The answer is something else.
+    """
+    refuse_other_media(head)
+    _refuse_markup(head, body)
+    try:
+        rows = [bytes(row).lstrip(_SPACE) for row in _decode_rows(body)] if body else []
+        if all(row.startswith(b"{") for row in rows):
+            return rows
+    except msgspec.DecodeError:  # one row is damaged, or an object stands where the array belongs
+        pass
+    splitter = InstanceSplitter()
+    try:
+        return [_text_of(row) for row in (*splitter.feed(body), *splitter.close())]
+    except NotDicomJson as wrong:
+        raise ArchiveAnswerError(f"{head.place}: {wrong}.") from wrong
+
+
+async def checked(head: Head, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    """The chunks of a metadata body, once it is clear that they are not a page for people.
+
+    Raises:
+        ArchiveAnswerError: They are.
+    """
+    refuse_other_media(head)
+    start = b""
+    async for chunk in chunks:
+        if not start:
+            start = chunk.lstrip(_SPACE)
+            _refuse_markup(head, start)
+        yield chunk
+
+
+def refuse_other_media(head: Head) -> None:
+    """Refuses an answer whose media type says that it is no JSON; some archives do not say.
+
+    Raises:
+        ArchiveAnswerError: It does.
+    """
+    if head.media_type == "text/html":
+        _refuse_markup(head, b"<")
+    if head.media_type.startswith("multipart/") or head.media_type.endswith("xml"):
+        raise ArchiveAnswerError(f"{head.place}: the answer is {head.media_type}, not {ACCEPT} as asked for.")
+
+
+def _refuse_markup(head: Head, start: bytes) -> None:
+    if start.lstrip(_SPACE).startswith(b"<"):
+        raise ArchiveAnswerError(
+            f"{head.place}: the archive answers with a web page, perhaps to log in. "
+            "Check the address and the credentials."
+        )
+
+
+def _text_of(row: DataSet) -> bytes:
+    members = (b'"%s":%s' % (tag.encode(), bytes(raw)) for tag, raw in zip(row.tags, row.raws, strict=True))
+    return b"{" + b",".join(members) + b"}"

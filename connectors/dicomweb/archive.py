@@ -1,0 +1,141 @@
+"""A remote archive over DICOMweb: QIDO-RS searches and WADO-RS metadata."""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from functools import partial
+
+from connectors.base import Capabilities
+from connectors.dicomweb.address import instance_address, metadata_address, search_address
+from connectors.dicomweb.answer import ACCEPT, checked, rows_of
+from connectors.dicomweb.probe import probe
+from connectors.paging import Pager
+from heltig import http
+from heltig.http_answer import Head
+from heltig.retry import Retry
+
+MIB = 1024 * 1024
+MOST_METADATA = 256 * MIB
+MOST_ROWS = 64 * MIB
+PAGE_ROWS = 1000
+MOST_PAGES = 1000
+
+_OBJECT = 'multipart/related; type="application/dicom"; transfer-syntax=*'
+
+_STUDY_COUNTS = "ModalitiesInStudy,NumberOfStudyRelatedSeries,NumberOfStudyRelatedInstances"
+_SERIES_COUNT = "NumberOfSeriesRelatedInstances"
+"""Asked for by name, since some archives give them only then."""
+
+
+class DicomWebArchive:
+    """An `Archive` behind DICOMweb services. It does not close the clients it is given."""
+
+    def __init__(
+        self,
+        id: str,
+        *,
+        qido: http.Client,
+        wado: http.Client,
+        most_metadata: int = MOST_METADATA,
+        retry: Retry | None = None,
+    ) -> None:
+        """Makes it; nothing is asked yet.
+
+        Args:
+            id: The archive's name.
+            qido: A client whose root is that of QIDO-RS.
+            wado: A client whose root is that of WADO-RS; may be the same.
+            most_metadata: Bytes of one metadata answer, decompressed.
+            retry: How often to ask again, other than `heltig.http` does by itself.
+        """
+        self._id = id
+        self._qido = qido
+        self._wado = wado
+        self._most_metadata = most_metadata
+        self._retry = retry
+        self._series_pages = Pager(page_rows=PAGE_ROWS, most_pages=MOST_PAGES)
+        self._instance_pages = Pager(page_rows=PAGE_ROWS, most_pages=MOST_PAGES)
+
+    @property
+    def id(self) -> str:
+        """The archive's name."""
+        return self._id
+
+    @property
+    def root(self) -> str:
+        """The root of its WADO-RS."""
+        return str(self._wado.base_url)
+
+    async def search_studies(self, query: Mapping[str, str], *, limit: int, offset: int) -> list[bytes]:
+        """One page of study rows, see `connectors.base.Archive.search_studies`."""
+        return rows_of(*await self.ask_for_studies(query, limit=limit, offset=offset))
+
+    async def ask_for_studies(
+        self, query: Mapping[str, str], *, limit: int, offset: int
+    ) -> tuple[Head, bytes]:
+        """The answer that `search_studies` reads."""
+        return await self._search(
+            {**query, "includefield": _STUDY_COUNTS}, limit, offset, study=None, series=None
+        )
+
+    async def search_series(self, study: str) -> list[bytes]:
+        """Every series row, see `connectors.base.Archive.search_series`."""
+        page = partial(self._page, {"includefield": _SERIES_COUNT}, study, None)
+        return list((await self._series_pages.all(page)).rows)
+
+    async def search_instances(self, study: str, series: str) -> list[bytes]:
+        """Every instance row, see `connectors.base.Archive.search_instances`."""
+        page = partial(self._page, {}, study, series)
+        return list((await self._instance_pages.all(page)).rows)
+
+    async def retrieve_metadata(
+        self, study: str, series: str | None = None, instance: str | None = None
+    ) -> AsyncGenerator[bytes, None]:
+        """A metadata body in chunks, see `connectors.base.Archive.retrieve_metadata`."""
+        address = metadata_address(self.root, study, series, instance)
+        async with (
+            http.stream(
+                self._wado, address, accept=ACCEPT, max_bytes=self._most_metadata, retry=self._retry
+            ) as (head, body),
+            aclosing(checked(head, body)) as chunks,
+        ):
+            async for chunk in chunks:
+                yield chunk
+
+    async def retrieve_head(self, study: str, series: str, instance: str, *, most: int) -> tuple[Head, bytes]:
+        """The first bytes of the answer with an instance itself (PS3.18 10.4.1.1.1).
+
+        Args:
+            study: Study Instance UID.
+            series: Series Instance UID.
+            instance: SOP Instance UID.
+            most: Bytes after which the answer is left.
+
+        Raises:
+            ArchiveError: There is no such answer.
+        """
+        address = instance_address(self.root, study, series, instance)
+        start = bytearray()
+        async with http.stream(
+            self._wado, address, accept=_OBJECT, max_bytes=self._most_metadata, retry=self._retry
+        ) as (head, body):
+            async for chunk in body:
+                start += chunk
+                if len(start) >= most:
+                    break
+        return head, bytes(start[:most])
+
+    async def probe(self) -> Capabilities:
+        """Finds out how the archive behaves, see `connectors.base.Archive.probe`."""
+        return await probe(self)
+
+    async def _page(
+        self, parameters: Mapping[str, str], study: str, series: str | None, limit: int, offset: int
+    ) -> list[bytes]:
+        return rows_of(*await self._search(parameters, limit, offset, study=study, series=series))
+
+    async def _search(
+        self, parameters: Mapping[str, str], limit: int, offset: int, *, study: str | None, series: str | None
+    ) -> tuple[Head, bytes]:
+        page = {"limit": str(limit), "offset": str(offset)}
+        address = search_address(str(self._qido.base_url), {**parameters, **page}, study=study, series=series)
+        return await http.get(self._qido, address, accept=ACCEPT, max_bytes=MOST_ROWS, retry=self._retry)
