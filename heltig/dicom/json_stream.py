@@ -33,6 +33,9 @@ from heltig.dicom.stencil import StencilCutter
 
 MAX_INSTANCE_BYTES = 64 * 2**20
 
+ARRAY_CUT = Fault("truncated", "the body ends before the end of its array")
+"""Stands in the last data set of a body that ends too early; by itself where that data set is complete."""
+
 _SPACE = b" \t\r\n"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _FIRST_LOOK = 64
@@ -294,7 +297,7 @@ class InstanceSplitter:
             return stop, (_fault_between(between),)
         self._state = "end"
         if not data.startswith(b"]", stop):
-            return stop, (Fault("truncated", "the body ends before the end of its array"),)
+            return stop, (ARRAY_CUT,)
         return stop + 1, (_fault_between(between),) if between.strip(_SPACE) else ()
 
     def _data_set(self, elements: Elements, faults: tuple[Fault, ...]) -> DataSet:
