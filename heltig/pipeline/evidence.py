@@ -1,0 +1,129 @@
+"""An arranged study made ready for the store: its evidence packed, what a search shows of it picked out.
+
+Costs hashing, compressing and counting, so it is done in the process that reads the study.
+"""
+
+from collections import Counter
+from datetime import date, datetime
+from typing import Final
+
+from heltig.dicom.digest import content_digest, series_digests
+from heltig.dicom.snapshot import series_evidence, snapshot_id, source_facts
+from heltig.dicom.study import SOP_INSTANCE_UID, SeriesRows, StudyTable
+from heltig.standard.dictionary import tag_of
+from heltig.store.packing import pack_series
+from heltig.store.records import Location, NewSnapshot, Patient, SeriesBlob, StudyAttributes
+
+_STUDY: Final = {
+    "study_date": "StudyDate",
+    "study_time": "StudyTime",
+    "accession_number": "AccessionNumber",
+    "study_description": "StudyDescription",
+    "study_id": "StudyID",
+    "referring_physician_name": "ReferringPhysicianName",
+}
+_PATIENT: Final = {
+    "patient_id": "PatientID",
+    "issuer_of_patient_id": "IssuerOfPatientID",
+    "patient_name": "PatientName",
+    "patient_birth_date": "PatientBirthDate",
+    "patient_sex": "PatientSex",
+}
+_SERIES: Final = {
+    "modality": "Modality",
+    "series_number": "SeriesNumber",
+    "series_description": "SeriesDescription",
+}
+
+
+def new_snapshot(
+    table: StudyTable, location: Location, *, received: datetime, reference_date: date
+) -> NewSnapshot:
+    """What the store keeps of a study.
+
+    Args:
+        table: The study, arranged.
+        location: Where it was seen.
+        received: When the source was read.
+        reference_date: "Today" to the rules.
+    """
+    evidence = series_evidence(table)
+    digests = series_digests(table)
+    return NewSnapshot(
+        location=location,
+        study_key=table.key,
+        study_uid=table.uid,
+        snapshot=snapshot_id(table, evidence),
+        content_digest=content_digest(digests),
+        received=received,
+        reference_date=reference_date,
+        facts=source_facts(table.source),
+        attributes=study_attributes(table),
+        series=tuple(
+            _packed(table, series, content=kept.content, digest=digest.digest)
+            for series, kept, digest in zip(table.series, evidence, digests, strict=True)
+        ),
+    )
+
+
+def study_attributes(table: StudyTable) -> StudyAttributes:
+    """What a search shows of a study: of several values the one that most instances have."""
+    rows = range(table.rows)
+    return StudyAttributes(
+        **{name: _commonest(table, keyword, rows) for name, keyword in _STUDY.items()},
+        modalities_in_study=tuple(sorted(set(_values(table, "Modality", rows)) - {""})),
+        patients=_patients(table),
+    )
+
+
+def _packed(table: StudyTable, series: SeriesRows, *, content: bytes, digest: str) -> SeriesBlob:
+    return pack_series(
+        content,
+        series_key=series.key,
+        series_uid=series.uid,
+        digest=digest,
+        instances=len(series.rows),
+        sop_instance_uids=set(_texts(table, SOP_INSTANCE_UID, series.rows)) - {""},
+        **{name: _commonest(table, keyword, series.rows) for name, keyword in _SERIES.items()},
+    )
+
+
+def _patients(table: StudyTable) -> tuple[Patient, ...]:
+    columns = [table.columns.get(tag_of(keyword)) for keyword in _PATIENT.values()]
+    everywhere = [0] * table.rows
+    codes = (everywhere if column is None else column.codes for column in columns)
+    counts: Counter[tuple[str, ...]] = Counter()
+    for combination, instances in Counter(zip(*codes, strict=True)).items():
+        cells = zip(columns, combination, strict=True)
+        counts[tuple("" if c is None else table.cell(c, code).shown.strip() for c, code in cells)] += (
+            instances
+        )
+    commonest = sorted(counts.items(), key=lambda patient: (-patient[1], patient[0]))
+    return tuple(
+        Patient(**dict(zip(_PATIENT, values, strict=True)), instances=instances)
+        for values, instances in commonest
+        if any(values)
+    )
+
+
+def _commonest(table: StudyTable, keyword: str, rows: range) -> str:
+    counts = _values(table, keyword, rows)
+    return min((value for value in counts if value), key=lambda value: (-counts[value], value), default="")
+
+
+def _values(table: StudyTable, keyword: str, rows: range) -> Counter[str]:
+    """How many rows have each value; the empty text stands for none."""
+    column = table.columns.get(tag_of(keyword))
+    if column is None:
+        return Counter({"": len(rows)})
+    counts: Counter[str] = Counter()
+    for code, count in Counter(column.codes[rows.start : rows.stop]).items():
+        counts[table.cell(column, code).shown.strip()] += count
+    return counts
+
+
+def _texts(table: StudyTable, tag: str, rows: range) -> list[str]:
+    column = table.columns.get(tag)
+    if column is None:
+        return []
+    return [table.cell(column, code).text for code in column.codes[rows.start : rows.stop]]
