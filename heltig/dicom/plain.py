@@ -12,7 +12,7 @@ _VRS = rb"(?:AE|AS|CS|DA|DS|DT|IS|LO|SH|TM|UI)"
 _IN_JSON = rb'\{"vr": ?"' + _VRS + rb'", ?"Value": ?\[(?:"([ !#-\[\]-~]*)"|(0|-?[1-9][0-9]{0,14}))\]\}'
 _IN_PART10 = rb"(?:" + _VRS + rb"[\x00-\xff]{2}|[\x00-\xff]\x00{3})([ -\[\]-~]*)\x00?"
 _PLAIN = re.compile(_IN_JSON + rb"|" + _IN_PART10)
-"""In JSON one string without escapes or one integer; in Part 10 VR and length, or the length in four bytes."""
+"""JSON: one string without escapes, or one integer. Part 10: VR and length, or the length in four bytes."""
 
 
 def plain_texts(cells: Iterable[bytes]) -> list[str | None]:
