@@ -76,8 +76,8 @@ def damaged_end(
 ) -> int | None:
     """The end of an instance that is not JSON, by its braces as far as they can be trusted.
 
-    A marker where no item of a sequence can start (in a string, among the members of an object) shows that they
-    cannot: then the next marker counts that starts an instance.
+    A marker where no item of a sequence can start (in a string, among the members of an object) shows that
+    they cannot: then the next marker counts that starts an instance.
 
     Args:
         data: The body or a part of it.

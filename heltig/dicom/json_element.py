@@ -190,7 +190,7 @@ class _Element:
             elif group is not None:
                 self._blame(f"{key} is {_type(bytes(raw))}, not a string")
                 groups[key] = groups[key] or bytes(raw).decode(errors="replace")
-        return "=".join(groups.values())
+        return "=".join(groups.values()).rstrip("=")
 
     def _inline_binary(self, vr: str, text: bytes) -> Cell:
         data, problem = inline_binary(self._decode(text))

@@ -49,7 +49,8 @@ def _object(value: str) -> str:
     return rf"\{{(?:{member}(?:,(?!{_SPACE}\}})|(?=\}})))*+{_SPACE}\}}"
 
 
-_SCALAR = rf"{_PLAIN}|{_NUMBER}{_ENDS}|(?:{_WORD}){_ENDS}"
+_SMALL = r"-?(?:0|[1-9][0-9]{0,18}+)(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]{1,2}+)?+"  # no float is too small for it
+_SCALAR = rf"{_PLAIN}|{_SMALL}{_ENDS}|(?:{_WORD}){_ENDS}"
 _VALUE = f"{_SCALAR}|{_array(f'{_SCALAR}|{_object(_SCALAR)}')}"  # scalars and person names
 # A member in which nothing is amiss, passed over in one step: an element, or the Value of one.
 _CLEAN_MEMBER = re.compile(
