@@ -48,6 +48,7 @@ class SQLiteDatabase:
         self._writer = _Connection(path, _PRAGMAS + _WRITER_PRAGMAS)
         self._turn = asyncio.Lock()
         self._idle: asyncio.LifoQueue[_Connection] = asyncio.LifoQueue()
+        self._readers = 0
         self._direct: sqlite3.Connection | None = None
 
     @classmethod
@@ -68,6 +69,7 @@ class SQLiteDatabase:
                 reader = _Connection(database.path, _PRAGMAS + _READER_PRAGMAS)
                 await reader.open()
                 database._idle.put_nowait(reader)
+                database._readers += 1
             database._direct = _connect(database.path, _PRAGMAS + _READER_PRAGMAS)
         except (OSError, sqlite3.Error) as error:
             await database.close()
@@ -133,15 +135,19 @@ class SQLiteDatabase:
 
     async def close(self) -> None:
         """Closes all connections; those at work finish their transaction first."""
-        while not self._idle.empty():
-            await self._idle.get_nowait().close()
-        await self._writer.close()
+        while self._readers:
+            self._readers -= 1
+            await (await self._idle.get()).close()
+        async with self._turn:
+            await self._writer.close()
         if self._direct is not None:
             self._direct.close()
             self._direct = None
 
     @asynccontextmanager
     async def _reader(self) -> AsyncIterator["_Connection"]:
+        if not self._readers:
+            raise StorageError(f"The database {self.path} is closed.")
         reader = await self._idle.get()
         try:
             yield reader
@@ -170,6 +176,8 @@ class _Connection(aiosqlite.Connection):
 
     async def run(self, begin: Sequence[str], work: Callable[[Connection], T]) -> T:
         """Runs `work` between the statements `begin` and a commit, or a rollback when it raises."""
+        if self._connection is None:
+            raise StorageError(f"The database {self._path} is closed.")
         result: T = await self._execute(self._transaction, begin, work)  # type: ignore[no-untyped-call]
         return result
 

@@ -1,0 +1,171 @@
+"""One try at a job: its handler, and beside it the heartbeat that keeps the lease."""
+
+import asyncio
+import logging
+import traceback
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from heltig.errors import StorageError
+from heltig.jobs.queue import JobQueue
+from heltig.jobs.retries import JobFailedError, Retries, described
+from heltig.store import claims
+from heltig.store.jobs import Job
+from heltig.store.transaction import WriteTransaction
+
+logger = logging.getLogger(__name__)
+
+_PROGRESS_SECONDS = 1.0
+
+
+class JobContext:
+    """What a handler gets: its job, and where to say how far it is."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.said: dict[str, Any] | None = None
+        self.news = asyncio.Event()
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """What the job was added with."""
+        return self.job.payload
+
+    def progress(self, **values: Any) -> None:
+        """Says how far the work is, e.g. `done=3, total=10`; written within a second. No patient data."""
+        self.said = values
+        self.news.set()
+
+
+Handler = Callable[[JobContext], Awaitable[dict[str, Any] | None]]
+"""Does a job and gives its result, without patient data.
+
+It may be called again for work that is done: a process can die between the work and the row that says so.
+"""
+
+
+class Attempt:
+    """One try at a job that `owner` has claimed."""
+
+    def __init__(
+        self,
+        queue: JobQueue,
+        job: Job,
+        handler: Handler,
+        *,
+        owner: str,
+        lease: timedelta,
+        retries: Retries,
+    ) -> None:
+        self._queue = queue
+        self._job = job
+        self._owner = owner
+        self._lease = lease
+        self._retries = retries
+        self._context = JobContext(job)
+        self._work = asyncio.ensure_future(handler(self._context))
+        self._interrupted = False
+
+    async def run(self) -> None:
+        """Waits for the handler and writes down how it ended. Cancelled, it puts the job back first."""
+        task = asyncio.current_task()
+        beat = asyncio.create_task(self._beat())
+        end: Callable[[WriteTransaction], bool]
+        try:
+            result = await self._work
+        except asyncio.CancelledError as error:
+            asked_to = self._interrupted or (task is not None and task.cancelling())
+            end = self._put_back if asked_to else partial(self._try_again, error=error)
+        except JobFailedError as error:
+            end = partial(self._failed, error=described(error))
+        except Exception as error:  # a handler's fault must not stop the runner
+            frames = "".join(traceback.format_tb(error.__traceback__))
+            logger.warning("Job %d (%s): %s\n%s", self._job.id, self._job.kind, described(error), frames)
+            end = partial(self._try_again, error=error)
+        else:
+            end = partial(self._succeeded, result=result)
+        finally:
+            beat.cancel()
+        try:
+            await self._queue.store.write(end)
+        except StorageError as error:
+            logger.error("Job %d ended, and that could not be written: %s", self._job.id, error)
+        if task is not None and task.cancelling():
+            raise asyncio.CancelledError
+
+    def interrupt(self) -> None:
+        """Stops the handler; the job is put back, as if it had not been tried."""
+        self._interrupted = True
+        self._work.cancel()
+
+    async def _beat(self) -> None:
+        """Keeps the lease and writes down progress; stops the handler when the job is no longer ours."""
+        while True:
+            await rings(self._context.news, self._lease / 3)
+            self._context.news.clear()
+            try:
+                held = await self._queue.store.write(self._extend)
+            except StorageError as error:
+                logger.warning("Job %d: no heartbeat: %s", self._job.id, error)
+                held = True
+            if not held:
+                logger.warning("Job %d was cancelled, or its lease was lost; it stops.", self._job.id)
+                self.interrupt()
+                return
+            await asyncio.sleep(min(_PROGRESS_SECONDS, self._lease.total_seconds() / 3))
+
+    def _extend(self, transaction: WriteTransaction) -> bool:
+        until = self._queue.clock() + self._lease
+        progress = self._context.said
+        return claims.extend(transaction, self._job.id, owner=self._owner, until=until, progress=progress)
+
+    def _succeeded(self, transaction: WriteTransaction, result: dict[str, Any] | None) -> bool:
+        now = self._queue.clock()
+        return claims.succeed(transaction, self._job.id, owner=self._owner, result=result, now=now)
+
+    def _failed(self, transaction: WriteTransaction, error: str) -> bool:
+        return claims.give_up(
+            transaction,
+            self._job.id,
+            owner=self._owner,
+            state="failed",
+            error=error,
+            now=self._queue.clock(),
+        )
+
+    def _try_again(self, transaction: WriteTransaction, error: BaseException) -> bool:
+        return try_again(
+            transaction,
+            self._job,
+            error=described(error),
+            wait=self._retries.wait(self._job.attempts, error),
+            now=self._queue.clock(),
+        )
+
+    def _put_back(self, transaction: WriteTransaction) -> bool:
+        attempts = self._job.attempts - 1
+        return claims.put_back(
+            transaction, self._job.id, owner=self._owner, not_before=None, attempts=attempts
+        )
+
+
+def try_again(
+    transaction: WriteTransaction, job: Job, *, error: str, wait: timedelta | None, now: datetime
+) -> bool:
+    """Puts a running job back for after a wait, or lays it among the dead when there is none."""
+    owner = job.lease_owner or ""
+    if wait is None:
+        return claims.give_up(transaction, job.id, owner=owner, state="dead", error=error, now=now)
+    return claims.put_back(transaction, job.id, owner=owner, not_before=now + wait, error=error)
+
+
+async def rings(bell: asyncio.Event, within: timedelta) -> bool:
+    """Waits until a bell rings, or for so long; says whether it rang."""
+    try:
+        async with asyncio.timeout(within.total_seconds()):
+            await bell.wait()
+    except TimeoutError:
+        return False
+    return True

@@ -1,0 +1,48 @@
+"""Adds jobs, and rings for those who work on them."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from heltig.store import jobs
+from heltig.store.engine import Store
+from heltig.store.jobs import NewJob
+from heltig.store.transaction import WriteTransaction
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The time."""
+    return datetime.now(UTC)
+
+
+class JobQueue:
+    """The jobs of one store.
+
+    A job is added in the transaction of what makes it necessary, so that neither is there without the other:
+
+        def accepted(transaction: WriteTransaction) -> int:
+            ...
+            return queue.enqueue(transaction, NewJob(kind="judge-upload", payload={"upload": name}))
+    """
+
+    def __init__(self, store: Store, *, clock: Clock = utc_now) -> None:
+        self.store = store
+        self.clock = clock
+        self._bells: list[Callable[[str], None]] = []
+
+    def enqueue(self, transaction: WriteTransaction, new: NewJob) -> int:
+        """Adds a job, unless one of its kind with its key is queued or running; returns that job's id."""
+        job, added = jobs.enqueue(transaction, new, now=self.clock())
+        if added:
+            transaction.after_commit(lambda: self.ring(new.kind))
+        return job
+
+    def on_work(self, bell: Callable[[str], None]) -> None:
+        """Has `bell` called, with the kind, whenever this process added a job."""
+        self._bells.append(bell)
+
+    def ring(self, kind: str) -> None:
+        """Says that there is work of a kind."""
+        for bell in self._bells:
+            bell(kind)

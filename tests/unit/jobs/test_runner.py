@@ -1,0 +1,297 @@
+"""Working jobs off: how they end, what is tried again, and what becomes of them when a worker goes."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from unit.jobs.conftest import Clock
+
+from heltig.errors import ArchiveRateLimitedError
+from heltig.jobs.attempt import Handler, JobContext
+from heltig.jobs.queue import JobQueue
+from heltig.jobs.retries import JobFailedError, Retries
+from heltig.jobs.runner import Runner
+from heltig.store import claims, jobs
+from heltig.store.jobs import Job, JobState, NewJob
+
+SOON = timedelta(milliseconds=5)
+LONG = timedelta(seconds=60)
+
+
+@asynccontextmanager
+async def running(queue: JobQueue, handlers: Mapping[str, Handler], **options: Any) -> AsyncIterator[Runner]:
+    runner = Runner(queue, handlers, **{"poll": SOON} | options)
+    task = asyncio.create_task(runner.run())
+    try:
+        yield runner
+    finally:
+        await runner.stop(grace=timedelta(0))
+        await task
+
+
+async def add(queue: JobQueue, **fields: Any) -> int:
+    return await queue.store.write(queue.enqueue, NewJob(**{"kind": "work"} | fields))
+
+
+async def found(queue: JobQueue, number: int) -> Job:
+    job = await queue.store.read(jobs.find, number)
+    assert job is not None
+    return job
+
+
+async def until(queue: JobQueue, number: int, is_so: Callable[[Job], bool]) -> Job:
+    """Waits until something is so of a job."""
+    async with asyncio.timeout(10):
+        while not is_so(job := await found(queue, number)):
+            pass
+    return job
+
+
+async def becomes(queue: JobQueue, number: int, *states: JobState) -> Job:
+    """Waits until a job has one of these states."""
+    return await until(queue, number, lambda job: job.state in states)
+
+
+async def test_a_job_ends_with_its_handlers_result(queue: JobQueue) -> None:
+    async def work(context: JobContext) -> dict[str, Any]:
+        return {"studies": context.payload["archive"] * 2}
+
+    async with running(queue, {"work": work}):
+        job = await becomes(queue, await add(queue, payload={"archive": 3}), "succeeded")
+    assert (job.result, job.error, job.attempts, job.lease_owner) == ({"studies": 6}, None, 1, None)
+    assert job.finished == queue.clock()
+
+
+async def test_a_new_job_is_started_without_waiting_for_the_poll(queue: JobQueue) -> None:
+    done = asyncio.Event()
+
+    async def work(context: JobContext) -> None:
+        done.set()
+
+    async with running(queue, {"work": work}, poll=LONG), asyncio.timeout(5):
+        await becomes(queue, await add(queue), "succeeded")
+        done.clear()
+        await add(queue)
+        await done.wait()
+
+
+async def test_jobs_of_before_are_found(queue: JobQueue) -> None:
+    async def work(context: JobContext) -> None:
+        return None
+
+    numbers = [await add(queue) for _ in range(5)]
+    async with running(queue, {"work": work}, poll=LONG):
+        for number in numbers:
+            await becomes(queue, number, "succeeded")
+
+
+async def test_as_many_jobs_at_a_time_as_there_are_workers(queue: JobQueue) -> None:
+    meeting = asyncio.Barrier(3)
+
+    async def work(context: JobContext) -> None:
+        await meeting.wait()
+
+    numbers = [await add(queue) for _ in range(3)]
+    async with running(queue, {"work": work}, workers=3):
+        for number in numbers:
+            await becomes(queue, number, "succeeded")
+
+
+async def test_a_failure_is_tried_again_later_and_later_until_the_job_is_dead(
+    queue: JobQueue, clock: Clock
+) -> None:
+    async def work(context: JobContext) -> None:
+        raise ValueError("Doe^Jane")
+
+    number = await add(queue)
+    waits = []
+    async with running(queue, {"work": work}, retries=Retries(attempts=4)):
+        for n in range(1, 4):
+            job = await until(queue, number, lambda job, n=n: (job.state, job.attempts) == ("queued", n))
+            assert job.not_before is not None
+            waits.append((job.not_before - clock.now).total_seconds())
+            clock.advance(job.not_before - clock.now)
+        job = await becomes(queue, number, "dead")
+    assert waits == [30, 60, 120]
+    assert (job.attempts, job.finished) == (4, clock.now)
+    assert job.error is not None
+    assert job.error.startswith("ValueError at test_runner.py:")
+
+
+async def test_nothing_of_a_foreign_exception_but_its_place_is_logged(
+    queue: JobQueue, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def work(context: JobContext) -> None:
+        raise ValueError("Doe^" + "Jane")
+
+    with caplog.at_level(logging.DEBUG, logger="heltig"):
+        async with running(queue, {"work": work}, retries=Retries(attempts=1)):
+            await becomes(queue, await add(queue), "dead")
+    assert "ValueError at test_runner.py" in caplog.text
+    assert "Doe^Jane" not in caplog.text
+
+
+async def test_an_error_that_says_when_decides_when(queue: JobQueue, clock: Clock) -> None:
+    async def work(context: JobContext) -> None:
+        raise ArchiveRateLimitedError("Archive main asks for a pause.", retry_after=500)
+
+    number = await add(queue)
+    async with running(queue, {"work": work}):
+        job = await until(queue, number, lambda job: job.not_before is not None)
+    assert job.not_before == clock.now + timedelta(seconds=500)
+    assert job.error == "Archive main asks for a pause."
+
+
+async def test_a_handler_can_say_that_trying_again_makes_no_sense(queue: JobQueue) -> None:
+    async def work(context: JobContext) -> None:
+        raise JobFailedError("The upload was purged.")
+
+    async with running(queue, {"work": work}):
+        job = await becomes(queue, await add(queue), "failed", "dead")
+    assert (job.state, job.attempts, job.error) == ("failed", 1, "The upload was purged.")
+
+
+async def test_progress_stands_in_the_job(queue: JobQueue) -> None:
+    release = asyncio.Event()
+
+    async def work(context: JobContext) -> None:
+        context.progress(done=1, total=2)
+        await release.wait()
+
+    number = await add(queue)
+    async with running(queue, {"work": work}):
+        job = await until(queue, number, lambda job: job.progress is not None)
+        release.set()
+    assert job.progress == {"done": 1, "total": 2}
+
+
+async def test_a_heartbeat_keeps_the_lease(queue: JobQueue, clock: Clock) -> None:
+    release = asyncio.Event()
+
+    async def work(context: JobContext) -> None:
+        await release.wait()
+
+    number = await add(queue)
+    lease = timedelta(milliseconds=30)
+    async with running(queue, {"work": work}, lease=lease, poll=LONG), asyncio.timeout(10):
+        before = (await becomes(queue, number, "running")).lease_until
+        clock.advance(lease / 2)
+        job = await until(queue, number, lambda job: job.lease_until != before)
+        release.set()
+        await becomes(queue, number, "succeeded")
+    assert job.lease_until == clock.now + lease
+
+
+async def test_cancelling_a_running_job_stops_its_handler(queue: JobQueue, clock: Clock) -> None:
+    stopped = asyncio.Event()
+
+    async def work(context: JobContext) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+
+    number = await add(queue)
+    async with running(queue, {"work": work}, lease=timedelta(milliseconds=30)), asyncio.timeout(10):
+        await becomes(queue, number, "running")
+        await queue.store.write(jobs.cancel, number, now=clock.now)
+        await stopped.wait()
+    assert (await found(queue, number)).state == "cancelled"
+
+
+async def test_stopping_lets_a_job_finish(queue: JobQueue) -> None:
+    begun, release = asyncio.Event(), asyncio.Event()
+
+    async def work(context: JobContext) -> dict[str, Any]:
+        begun.set()
+        await release.wait()
+        return {"finished": True}
+
+    number = await add(queue)
+    next_one = await add(queue)
+    runner = Runner(queue, {"work": work}, workers=1)
+    task = asyncio.create_task(runner.run())
+    await begun.wait()
+    stop = asyncio.create_task(runner.stop(grace=timedelta(seconds=10)))
+    release.set()
+    await stop
+    await task
+    assert (await found(queue, number)).result == {"finished": True}
+    assert (await found(queue, next_one)).state == "queued"
+
+
+async def test_stopping_puts_back_what_takes_too_long_and_does_not_count_it(queue: JobQueue) -> None:
+    async def work(context: JobContext) -> None:
+        await asyncio.Event().wait()
+
+    number = await add(queue)
+    async with running(queue, {"work": work}):
+        await becomes(queue, number, "running")
+    job = await found(queue, number)
+    assert (job.state, job.attempts, job.lease_owner) == ("queued", 0, None)
+
+
+async def test_a_cancelled_runner_puts_back_too(queue: JobQueue) -> None:
+    async def work(context: JobContext) -> None:
+        await asyncio.Event().wait()
+
+    number = await add(queue)
+    task = asyncio.create_task(Runner(queue, {"work": work}).run())
+    await becomes(queue, number, "running")
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (await found(queue, number)).state == "queued"
+
+
+async def test_a_handler_that_cancels_itself_has_failed(queue: JobQueue) -> None:
+    async def work(context: JobContext) -> None:
+        raise asyncio.CancelledError
+
+    number = await add(queue)
+    async with running(queue, {"work": work}, retries=Retries(attempts=1)):
+        job = await becomes(queue, number, "dead")
+    assert job.error is not None
+    assert job.error.startswith("CancelledError")
+
+
+async def test_a_job_of_a_silent_worker_is_found_again_when_its_lease_is_over(
+    queue: JobQueue, clock: Clock
+) -> None:
+    async def work(context: JobContext) -> None:
+        return None
+
+    number = await add(queue)
+    await queue.store.write(
+        claims.claim, kinds=["work"], owner="elsewhere/1/x/1", now=clock.now, until=clock.now + LONG
+    )
+    async with running(queue, {"work": work, "other": work}):
+        for _ in range(3):  # the runner is at work, and leaves the job alone
+            await becomes(queue, await add(queue, kind="other"), "succeeded")
+        assert (await found(queue, number)).state == "running"
+        clock.advance(LONG + SOON)
+        job = await becomes(queue, number, "succeeded")
+    assert job.attempts == 2
+
+
+async def test_a_job_whose_workers_always_vanish_dies(queue: JobQueue, clock: Clock) -> None:
+    """It may be what kills them."""
+    number = await add(queue)
+    retries = Retries(attempts=3)
+    async with running(queue, {}, retries=retries):
+        for _ in range(3):
+            now = clock.now
+            await queue.store.write(
+                claims.claim, kinds=["work"], owner="elsewhere/1/x/1", now=now, until=now + SOON
+            )
+            clock.advance(retries.longest)
+            await becomes(queue, number, "queued", "dead")
+            clock.advance(retries.longest)
+    job = await found(queue, number)
+    assert (job.state, job.attempts) == ("dead", 3)
+    assert job.error is not None
+    assert "not heard of" in job.error
