@@ -8,6 +8,7 @@ import re
 
 import msgspec
 
+from heltig.dicom.cell import Fault
 from heltig.dicom.json_members import read_elements
 
 _STRING = r'"(?:[^"\\]++|\\.)*+"'
@@ -29,6 +30,11 @@ _SPACE = r"[ \t\r\n]*+"
 # What may stand between two instances, with members of the array that are no objects.
 _SEPARATOR = re.compile(
     rf"(?:[ \t\r\n,]++|null|true|false|[-+.0-9eE]++|{_STRING}(?!{_SPACE}:))*+".encode(), re.DOTALL
+)
+_OTHER_MEMBERS = re.compile(
+    rb"""[ \t\r\n]*+,?+
+    (?:[ \t\r\n]*+(?:null|true|false|[-+.0-9eE]++|"(?:[^"\\]++|\\.)*+")[ \t\r\n]*+,?+)++[ \t\r\n]*+""",
+    re.VERBOSE | re.DOTALL,
 )
 _ELEMENT = re.compile(rf'\{{{_SPACE}"vr"'.encode())
 _ARRAY_IN_INSTANCE = re.compile(rf"\]{_SPACE}[,}}]".encode())
@@ -185,3 +191,10 @@ def may_end(data: bytes, end: int, *, final: bool) -> bool | None:
         inside = _ARRAY_IN_INSTANCE.match(data, start)
         return not inside if inside or final or len(following.rstrip(b" \t\r\n")) > 1 else None
     return not following
+
+
+def fault_between(between: bytes) -> Fault:
+    """What is wrong between an instance and the next, or the end of the array."""
+    if _OTHER_MEMBERS.fullmatch(between):
+        return Fault("json-model", "after this instance the array holds something that is no object")
+    return Fault("json-syntax", f"{len(between)} bytes after this instance that separate nothing")

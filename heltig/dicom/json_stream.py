@@ -6,7 +6,6 @@ it does not decode, the text stood inside a sequence, or the instance is damaged
 and only a damaged instance goes to the tolerant reader.
 """
 
-import re
 from typing import Literal
 
 from msgspec import structs
@@ -16,6 +15,7 @@ from heltig.dicom.json_boundaries import (
     HEAD_BYTES,
     Marker,
     damaged_end,
+    fault_between,
     marker_at,
     may_end,
     next_start,
@@ -41,11 +41,6 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _FIRST_LOOK = 64
 _NEXT_LOOK = 1024
 _WINDOW = 256 * 1024
-_OTHER_MEMBERS = re.compile(
-    rb"""[ \t\r\n]*+,?+
-    (?:[ \t\r\n]*+(?:null|true|false|[-+.0-9eE]++|"(?:[^"\\]++|\\.)*+")[ \t\r\n]*+,?+)++[ \t\r\n]*+""",
-    re.VERBOSE | re.DOTALL,
-)
 
 
 class NotDicomJson(ValueError):
@@ -294,11 +289,11 @@ class InstanceSplitter:
             if between.strip(_SPACE) == b",":
                 self._marker = marker or self._marker
                 return stop, ()
-            return stop, (_fault_between(between),)
+            return stop, (fault_between(between),)
         self._state = "end"
         if not data.startswith(b"]", stop):
             return stop, (ARRAY_CUT,)
-        return stop + 1, (_fault_between(between),) if between.strip(_SPACE) else ()
+        return stop + 1, (fault_between(between),) if between.strip(_SPACE) else ()
 
     def _data_set(self, elements: Elements, faults: tuple[Fault, ...]) -> DataSet:
         tags, raws, own = elements
@@ -309,10 +304,3 @@ class InstanceSplitter:
         """See to it that the window in which a marker is looked for fits instances of such a length."""
         self._longest = max(self._longest, length)
         self._window = min(max(_WINDOW, 4 * self._longest), self._max)
-
-
-def _fault_between(between: bytes) -> Fault:
-    """What is wrong between an instance and the next, or the end of the array."""
-    if _OTHER_MEMBERS.fullmatch(between):
-        return Fault("json-model", "after this instance the array holds something that is no object")
-    return Fault("json-syntax", f"{len(between)} bytes after this instance that separate nothing")
