@@ -2,13 +2,14 @@
 
 from sqlalchemy import bindparam, insert, select
 
-from heltig.store.records import Location
+from heltig.store.records import Location, LocationKind
 from heltig.store.tables import locations
 from heltig.store.transaction import ReadTransaction, WriteTransaction
 
 _FIND = select(locations.c.id).where(
     locations.c.kind == bindparam("kind"), locations.c.name == bindparam("name")
 )
+_KNOWN = select(locations.c.name).where(locations.c.kind == bindparam("kind")).order_by(locations.c.name)
 _ADD = insert(locations)
 
 
@@ -17,6 +18,12 @@ def row_of(transaction: ReadTransaction, location: Location) -> int | None:
     parameters = {"kind": location.kind, "name": location.name}
     row: int | None = transaction.connection.execute(_FIND, parameters).scalar()
     return row
+
+
+def known(transaction: ReadTransaction, kind: LocationKind) -> list[Location]:
+    """The locations of one kind at which studies were seen, by name."""
+    names = transaction.connection.execute(_KNOWN, {"kind": kind}).scalars()
+    return [Location(kind, name) for name in names]
 
 
 def ensure(transaction: WriteTransaction, location: Location) -> int:

@@ -4,11 +4,12 @@ from collections.abc import Iterable
 from typing import Any, Literal, TypeAlias
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.sql.elements import KeyedColumnElement
 
+from heltig.store.attributes import split
 from heltig.store.patients import folded
-from heltig.store.records import Location, Study, StudyState
+from heltig.store.records import Location, LocationKind, Study, StudyState
 from heltig.store.studies import RANKS, SELECT, with_patients
 from heltig.store.tables import findings, locations, patients, studies, study_patients, verdicts
 from heltig.store.text import storable_key
@@ -26,24 +27,27 @@ class StudyQuery(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         study_keys: StudyInstanceUIDs or fallback keys, any of them.
-        locations: Any of them.
+        locations: Any of them; `location_kinds` likewise.
         states: Any of them; none given leaves out what was never judged or is WITHDRAWN.
         readiness: Of the last verdict, any of them.
         rules: The last verdict has an unwaived finding of any of these rules.
         study_date: First and last day as YYYYMMDD, both included; an empty one is open.
         study_time: First and last time as HHMMSS or longer, likewise.
         modalities_in_study: The study has any of them.
+        text: Somewhere in the study's key or its description; the case of Latin letters does not matter.
         patient_id: Any of the study's patients has it; `patient_name` and the rest likewise.
     """
 
     study_keys: tuple[str, ...] = ()
     locations: tuple[Location, ...] = ()
+    location_kinds: tuple[LocationKind, ...] = ()
     states: tuple[StudyState, ...] = ()
     readiness: tuple[Readiness, ...] = ()
     rules: tuple[str, ...] = ()
     study_date: tuple[str, str] | None = None
     study_time: tuple[str, str] | None = None
     modalities_in_study: tuple[str, ...] = ()
+    text: str | None = None
     accession_number: str | None = None
     study_description: str | None = None
     study_id: str | None = None
@@ -77,7 +81,9 @@ def search(
         "newest": (studies.c.study_date.desc(), studies.c.id.desc()),
         "first_seen": (studies.c.id,),
     }
-    statement = _matching(SELECT, query).order_by(*orders[order]).limit(limit).offset(offset)
+    # Rows are read for the page alone, not for those that it passes over.
+    page = _matching(select(studies.c.id).join(locations), query).order_by(*orders[order])
+    statement = SELECT.where(studies.c.id.in_(page.limit(limit).offset(offset))).order_by(*orders[order])
     return with_patients(transaction, transaction.connection.execute(statement))
 
 
@@ -88,6 +94,21 @@ def count(transaction: ReadTransaction, query: StudyQuery) -> int:
     return number
 
 
+def count_by_readiness(transaction: ReadTransaction, query: StudyQuery) -> dict[Readiness, int]:
+    """The numbers of studies that match, by their last verdict; all three, worst first."""
+    base = select(studies.c.rank, func.count().label("number")).select_from(studies).join(locations)
+    statement = _matching(base, query).group_by(studies.c.rank)
+    found = {row.rank: row.number for row in transaction.connection.execute(statement)}
+    return {readiness: found.get(rank, 0) for readiness, rank in reversed(RANKS.items()) if readiness}
+
+
+def modalities(transaction: ReadTransaction) -> list[str]:
+    """Every Modality of the studies that have a verdict, sorted."""
+    statement = select(studies.c.modalities_in_study).where(studies.c.rank > 0).distinct()
+    found = transaction.connection.execute(statement).scalars()
+    return sorted({modality for joined in found for modality in split(joined)})
+
+
 def _matching(statement: Select[Any], query: StudyQuery) -> Select[Any]:
     return statement.where(*_of_study(query), *_of_patients(query), *_of_verdict(query))
 
@@ -95,13 +116,20 @@ def _matching(statement: Select[Any], query: StudyQuery) -> Select[Any]:
 def _of_study(query: StudyQuery) -> Iterable[ColumnElement[bool]]:
     if query.study_keys:
         yield studies.c.study_key.in_([storable_key(key) for key in query.study_keys])
-    if query.locations:
-        yield or_(*(and_(locations.c.kind == at.kind, locations.c.name == at.name) for at in query.locations))
+    if query.locations or query.location_kinds:
+        yield or_(
+            locations.c.kind.in_(query.location_kinds),
+            *(and_(locations.c.kind == at.kind, locations.c.name == at.name) for at in query.locations),
+        )
     for column, wanted in (("study_date", query.study_date), ("study_time", query.study_time)):
         if wanted is not None:
             yield from _between(studies.c[column], *wanted)
     if query.modalities_in_study:
         yield or_(*(_like(studies.c.modalities_in_study, f"*\\{m}\\*") for m in query.modalities_in_study))
+    if query.text is not None:
+        yield or_(
+            _contains(studies.c.study_key, query.text), _contains(studies.c.study_description, query.text)
+        )
     for column in ("accession_number", "study_description", "study_id", "referring_physician_name"):
         if (text := getattr(query, column)) is not None:
             yield _like(studies.c[column], text)
@@ -128,12 +156,12 @@ def _of_verdict(query: StudyQuery) -> Iterable[ColumnElement[bool]]:
     if query.readiness:
         yield studies.c.rank.in_([RANKS[readiness] for readiness in query.readiness])
     if query.rules:
-        yield exists().where(
-            verdicts.c.study_row == studies.c.id,
-            verdicts.c.revision == studies.c.revision,
-            findings.c.verdict_row == verdicts.c.id,
-            findings.c.rule.in_(query.rules),
-            findings.c.waived.is_(False),
+        judged = studies.alias()
+        yield studies.c.id.in_(
+            select(verdicts.c.study_row)
+            .join(findings, findings.c.verdict_row == verdicts.c.id)
+            .join(judged, and_(judged.c.id == verdicts.c.study_row, judged.c.revision == verdicts.c.revision))
+            .where(findings.c.rule.in_(query.rules), findings.c.waived.is_(False))
         )
 
 
@@ -151,6 +179,13 @@ def _like(column: KeyedColumnElement[Any], pattern: str) -> ColumnElement[bool]:
     fixed = pattern.replace("?", "*").partition("*")[0]
     if fixed == pattern:
         return column == pattern
-    escaped = pattern.replace("!", "!!").replace("%", "!%").replace("_", "!_")
-    like = column.like(escaped.replace("*", "%").replace("?", "_"), escape="!")
+    like = column.like(_escaped(pattern).replace("*", "%").replace("?", "_"), escape="!")
     return and_(column >= fixed, column < fixed + chr(0x10FFFF), like) if fixed else like
+
+
+def _contains(column: KeyedColumnElement[Any], text: str) -> ColumnElement[bool]:
+    return func.lower(column).like(f"%{_escaped(text.lower())}%", escape="!")
+
+
+def _escaped(text: str) -> str:
+    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")

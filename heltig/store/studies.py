@@ -9,7 +9,7 @@ from sqlalchemy import Row, and_, bindparam, select
 from heltig.store.attributes import split
 from heltig.store.packing import compress, decompress
 from heltig.store.records import Location, Patient, Series, Study, StudyAttributes
-from heltig.store.tables import locations, patients, series, studies, study_patients
+from heltig.store.tables import locations, lookups, patients, series, studies, study_patients
 from heltig.store.text import storable, storable_key
 from heltig.store.transaction import ReadTransaction
 from heltig.verdict import Readiness
@@ -31,7 +31,11 @@ IS_STUDY = and_(
 
 _FIND = SELECT.where(IS_STUDY)
 _FIND_AND_LOCK = _FIND.with_for_update(of=studies)
-_EVERYWHERE = SELECT.where(studies.c.study_key == bindparam("study_key")).order_by(studies.c.id)
+_EVERYWHERE = (
+    SELECT.join(lookups, lookups.c.study_row == studies.c.id)  # which has the index for this
+    .where(lookups.c.study_key == bindparam("study_key"))
+    .order_by(studies.c.id)
+)
 _PATIENTS = (
     select(study_patients.c.study_row, study_patients.c.instance_count, patients)
     .join(patients, patients.c.id == study_patients.c.patient_row)

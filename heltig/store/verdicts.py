@@ -1,15 +1,15 @@
 """Verdicts as they were given. `publication` gives them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import Row, and_, bindparam, func, select
 
 from heltig.rules.finding import Finding, NotEvaluable, RuleError
 from heltig.store.records import Location, ProfileInfo, RulesetInfo, StoredVerdict
 from heltig.store.studies import IS_STUDY, named
-from heltig.store.tables import findings, locations, profiles, rulesets, studies, verdicts
-from heltig.store.text import from_json
+from heltig.store.tables import findings, locations, lookups, profiles, rulesets, studies, verdicts
+from heltig.store.text import from_json, storable_key
 from heltig.store.transaction import ReadTransaction
 from heltig.verdict import Inputs, Verdict, Waiver
 
@@ -33,6 +33,25 @@ _SELECT = (
 _CURRENT = _SELECT.where(verdicts.c.revision == studies.c.revision)
 _REVISION = _SELECT.where(verdicts.c.revision == bindparam("revision"))
 _HISTORY = _SELECT.order_by(verdicts.c.revision.desc()).limit(bindparam("limit"))
+_others = findings.alias()
+_WORST_FINDINGS = (
+    select(findings, studies.c.study_key, locations.c.kind, locations.c.name)
+    .select_from(lookups)
+    .join(studies, studies.c.id == lookups.c.study_row)
+    .join(locations, locations.c.id == studies.c.location_row)
+    .join(
+        verdicts,
+        and_(verdicts.c.study_row == studies.c.id, verdicts.c.revision == studies.c.revision),
+    )
+    .join(findings, findings.c.verdict_row == verdicts.c.id)
+    .where(
+        lookups.c.study_key.in_(bindparam("study_keys", expanding=True)),
+        findings.c.position
+        == select(func.min(_others.c.position))
+        .where(_others.c.verdict_row == verdicts.c.id, _others.c.waived.is_(False))
+        .scalar_subquery(),
+    )
+)
 _FINDINGS = (
     select(findings)
     .where(findings.c.verdict_row.in_(bindparam("rows", expanding=True)))
@@ -61,6 +80,20 @@ def history(
     """The last revisions of a study's verdict, the newest first."""
     parameters = {**named(location, study_key), "limit": limit}
     return _verdicts(transaction, transaction.connection.execute(_HISTORY, parameters).all())
+
+
+def worst_findings(
+    transaction: ReadTransaction, study_keys: Iterable[str]
+) -> dict[tuple[Location, str], Finding]:
+    """The first unwaived finding of each study's last verdict, by location and key.
+
+    Studies without one are left out.
+    """
+    keys = [storable_key(key) for key in study_keys]
+    return {
+        (Location(row.kind, row.name), row.study_key): _finding(row)
+        for row in transaction.connection.execute(_WORST_FINDINGS, {"study_keys": keys})
+    }
 
 
 def _verdicts(transaction: ReadTransaction, rows: Sequence[Row[Any]]) -> list[StoredVerdict]:

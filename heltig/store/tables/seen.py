@@ -20,6 +20,19 @@ class LocationTable(Table, table=True):
     name: str = Field(max_length=KEY_LENGTH)
 
 
+WORST = (
+    "rank",
+    "judged",
+    "id",
+    "state",
+    "location_row",
+    "modalities_in_study",
+    "study_description",
+    "study_key",
+)
+"""The order of the worklist, and all that its filters look at: they need not read the rows themselves."""
+
+
 class StudyTable(Table, table=True):
     """Studies, one row a location that has it, with what a search shows."""
 
@@ -28,7 +41,7 @@ class StudyTable(Table, table=True):
         UniqueConstraint("location_row", "study_key"),
         one_of("state", "PENDING", "JUDGED", "WITHDRAWN"),
         one_of("readiness", "READY", "NEEDS_REVIEW", "BLOCKED"),
-        Index("ix_studies_worst", "rank", "judged", "id"),
+        Index("ix_studies_worst", *WORST),
         Index("ix_studies_study_date", "study_date", "id"),
     )
 

@@ -265,7 +265,20 @@ def _make_tables() -> None:
     op.create_index("ix_studies_accession_number", "studies", ["accession_number"])
     op.create_index("ix_studies_study_date", "studies", ["study_date", "id"])
     op.create_index("ix_studies_study_uid", "studies", ["study_uid"])
-    op.create_index("ix_studies_worst", "studies", ["rank", "judged", "id"])
+    op.create_index(
+        "ix_studies_worst",
+        "studies",
+        [
+            "rank",
+            "judged",
+            "id",
+            "state",
+            "location_row",
+            "modalities_in_study",
+            "study_description",
+            "study_key",
+        ],
+    )
     op.create_table(
         "uploads",
         sa.Column("location_row", sa.Integer(), nullable=False),
