@@ -11,6 +11,7 @@ from heltig.errors import HeltigError
 COMMANDS = {
     "check": "heltig.cli.check:check",
     "rules": "heltig.cli.rules:rules",
+    "settings": "heltig.cli.settings:settings",
 }
 """Where each command lives, in the order in which help lists them."""
 
