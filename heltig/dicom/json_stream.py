@@ -199,7 +199,7 @@ class InstanceSplitter:
         while True:
             stencil = self._cutter.stencil
             fit = stencil.fit(data, start, start + self._window) if stencil and not self._carried else None
-            if stencil and fit:
+            if stencil and fit and fit[0] - start <= self._max:
                 end, raws = fit
                 found.append(DataSet(stencil.tags, raws, JSON))
                 self._cutter.fitted()

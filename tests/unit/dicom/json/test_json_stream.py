@@ -192,6 +192,22 @@ def test_an_instance_over_the_limit_ends_the_reading(size: int) -> None:
     assert "2000 bytes" in last[2][0].detail
 
 
+def test_a_long_instance_among_many_alike_is_over_the_limit_too() -> None:
+    constant = {f"x0018{number:04X}": {"vr": "SH", "Value": ["A"]} for number in range(20)}
+    comments = [{"vr": "LT", "Value": [f"{number}" * (300 if number == 9 else 1)]} for number in range(12)]
+    instances = [
+        json.dumps(instance(0, x00204000=comment, **constant), separators=COMPACT).encode()
+        for comment in comments
+    ]
+
+    for size in (1, 10**6):
+        limit = len(instances[9]) - 1
+        *complete, last = comparable(split(chunked(body(instances), size), max_instance_bytes=limit))
+
+        assert complete == [strictly(text) for text in instances[:9]]
+        assert kinds(last[2]) == ["unreadable"]
+
+
 @given(sizes=st.lists(st.integers(1, 3000), min_size=1, max_size=30), form=st.sampled_from(sorted(FORMS)))
 def test_chunks_make_no_difference(sizes: list[int], form: str) -> None:
     data = json.dumps([instance(number) for number in range(12)], **FORMS[form]).encode()
