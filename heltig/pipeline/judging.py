@@ -32,6 +32,7 @@ class Judged(msgspec.Struct, frozen=True):
         uid: None where the instances have no StudyInstanceUID.
         snapshot: The id of the evidence.
         evidence: The evidence, a series each.
+        inputs: What the verdict is a function of.
         verdict: The verdict.
     """
 
@@ -39,6 +40,7 @@ class Judged(msgspec.Struct, frozen=True):
     uid: str | None
     snapshot: str
     evidence: tuple[SeriesEvidence, ...]
+    inputs: Inputs
     verdict: Verdict
 
 
@@ -90,4 +92,4 @@ def judge(
         facts=("deidentified",) if deidentified else (),
     )
     verdict = decide(evaluate(ruleset_under(own), table, context), inputs, waivers)
-    return Judged(key=table.key, uid=table.uid, snapshot=snapshot, evidence=evidence, verdict=verdict)
+    return Judged(table.key, table.uid, snapshot, evidence, inputs, verdict)
