@@ -77,10 +77,11 @@ class Stencil:
             position = end + length
         try:
             for cell in cells:
-                _read_value(cell)
+                if len(_read_value(cell)) != len(cell):
+                    return None  # spaces around it
                 if not cell.isascii():
                     cell.decode()
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
         return end + self._tail, Filled(self, cells)
 

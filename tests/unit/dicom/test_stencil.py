@@ -130,3 +130,15 @@ def test_a_table_filled_through_stencils_is_the_table_of_the_whole_instances():
         table.arrange()
         tables.append([(series.key, series.digest) for series in series_evidence(table)])
     assert tables[0] == tables[1]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [b' {"vr":"LO","Value":["x"]}', b'{"vr":"LO","Value":["x"]} ', b"[" * 5000 + b"]" * 5000],
+    ids=["space before", "space behind", "nested beyond the decoder"],
+)
+def test_what_shows_through_a_hole_is_read_as_without_a_stencil(cell):
+    texts = [json.dumps(instance(n), separators=COMPACT).encode() for n in range(40)]
+    texts[30] = texts[30].replace(b'{"vr":"IS","Value":[30]}', cell)
+    body = b"[" + b",".join(texts) + b"]"
+    assert plainly(read(body, size=len(body))) == plainly(read(body, size=700))
