@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from heltig.dicom.cell import Encoding, Fault
+from heltig.dicom.cell import DataSet, Encoding, Fault
+from heltig.dicom.json_members import JSON
 from heltig.dicom.source import Source
 from heltig.dicom.study import SeriesRows, StudyTable
 
@@ -29,6 +30,14 @@ class _Series(msgspec.Struct, array_like=True, frozen=True):
     encodings: list[Encoding]
     columns: list[_Column]
     faults: list[tuple[int, tuple[Fault, ...]]]  # row within the series, in order
+
+
+class _SourceFacts(msgspec.Struct, array_like=True, frozen=True):
+    shows: list[str]
+    asked_for: str | None
+    study_rows: list[tuple[tuple[str, ...], list[bytes]]]
+    series_rows: list[tuple[tuple[str, ...], list[bytes]]]
+    failures: tuple[Fault, ...]
 
 
 class SeriesEvidence(msgspec.Struct, frozen=True):
@@ -72,6 +81,22 @@ def source_facts(source: Source) -> bytes:
         for part in (source.study_rows, source.series_rows)
     ]
     return msgspec.msgpack.encode((sorted(source.shows), source.asked_for, *rows, source.failures))
+
+
+def read_source(facts: bytes) -> Source:
+    """The source facts that `source_facts` wrote.
+
+    Raises:
+        msgspec.DecodeError: The bytes are no source facts.
+    """
+    written = msgspec.msgpack.decode(facts, type=_SourceFacts)
+    return Source(
+        shows=frozenset(written.shows),
+        asked_for=written.asked_for,
+        study_rows=tuple(DataSet(tags, raws, JSON) for tags, raws in written.study_rows),
+        series_rows=tuple(DataSet(tags, raws, JSON) for tags, raws in written.series_rows),
+        failures=written.failures,
+    )
 
 
 def read_snapshot(key: str, uid: str | None, source: Source, contents: Sequence[bytes]) -> StudyTable:
