@@ -79,10 +79,10 @@ def body(count: int, *, study: int = 0) -> bytes:
     return b"[" + b",".join(texts(count, study=study)) + b"]"
 
 
-def bodies(shape: str) -> list[bytes]:
-    """The bodies of one of the `SHAPES`, one a study."""
+def bodies(shape: str, *, first: int = 0) -> list[bytes]:
+    """The bodies of one of the `SHAPES`, one a study, from study `first` on."""
     studies, count = SHAPES[shape]
-    return [body(count, study=study) for study in range(studies)]
+    return [body(count, study=study) for study in range(first, first + studies)]
 
 
 def chunks(count: int, *, study: int = 0) -> Iterator[bytes]:
