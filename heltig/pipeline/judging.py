@@ -68,6 +68,7 @@ def judge(
     deidentified: bool = False,
     archive: str = "",
     waivers: Iterable[Waiver] = (),
+    snapshot: str = "",
 ) -> Judged:
     """Judge one arranged study.
 
@@ -78,12 +79,13 @@ def judge(
         deidentified: The data is declared de-identified.
         archive: The archive it was seen in, for the profile's exceptions; empty for files.
         waivers: Those in force now.
+        snapshot: The id under which the evidence is stored; the id that it has, where it is not.
     """
     context = Context(reference_date, profile.parameters, deidentified)
     groups = RowsView(table, range(table.rows), context).groups("Modality") if profile.exceptions else ()
     own = profile.for_study(modalities=[group.key for group in groups], archive=archive)
     evidence = tuple(series_evidence(table))
-    snapshot = snapshot_id(table, evidence)
+    snapshot = snapshot or snapshot_id(table, evidence)
     inputs = Inputs(
         snapshot=snapshot,
         ruleset=ruleset_hash(),
