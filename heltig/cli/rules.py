@@ -17,7 +17,7 @@ def rules(ctx: click.Context) -> None:
     if ctx.invoked_subcommand is None:
         listed = catalogue().values()
         width = max(len(rule.id) for rule in listed)
-        for family in [*FAMILIES.values(), "Site"]:
+        for family in dict.fromkeys([*FAMILIES.values(), "Site"]):
             members = [rule for rule in listed if family_of(rule) == family]
             if members:
                 click.secho(f"\n{family}", bold=True)

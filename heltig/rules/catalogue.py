@@ -15,6 +15,7 @@ from heltig.rules.rule import Rule
 FAMILIES = {
     "source": "Source and transport",
     "patient": "Patient",
+    "demographics": "Patient",
     "study": "Study",
     "series": "Series",
     "instance": "Instance",
@@ -22,7 +23,7 @@ FAMILIES = {
     "charset": "Character set",
     "values": "Values, VR and VM",
 }
-"""The modules of the catalogue with their titles, in the order in which people read them."""
+"""The modules of the catalogue with the family each belongs to, in the order in which people read them."""
 
 VERSION = "0.1.0"
 """The version of the catalogue."""

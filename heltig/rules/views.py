@@ -98,13 +98,18 @@ class RowsView:
         table: The study's table.
         rows: Numbers of rows that ascend: a `range` without steps, or a list.
         context: Date and parameters.
+        has_uid: The rows share a UID, and should be one study or series. False where they have none and were
+            put together by what they look like.
     """
+
+    has_uid = True
 
     def __init__(self, table: StudyTable, rows: Sequence[int], context: Context) -> None:
         self.table = table
         self.rows = rows
         self.context = context
         self._texts: dict[str, list[str]] = {}
+        self._firsts: dict[str, Cell] = {}
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -163,11 +168,11 @@ class RowsView:
         """
         texts = self._texts.get(keyword)
         if texts is None:
-            texts = self._texts[keyword] = self._read_texts(tag_of(keyword))
+            texts = self._texts[keyword] = self._read_texts(keyword)
         return texts
 
-    def _read_texts(self, tag: str) -> list[str]:
-        column = self.table.columns.get(tag)
+    def _read_texts(self, keyword: str) -> list[str]:
+        column = self.table.columns.get(tag_of(keyword))
         if column is None:
             return [""] * len(self.rows)
         codes = self._codes(column)
@@ -179,10 +184,16 @@ class RowsView:
 
     def first(self, keyword: str) -> Cell:
         """The value most rows have; `ABSENT` where none has any."""
-        for group in self.groups(keyword):
-            if group.key:
-                return group.cell
-        return ABSENT
+        cell = self._firsts.get(keyword)
+        if cell is None:
+            cell = self._firsts[keyword] = self._first(keyword)
+        return cell
+
+    def _first(self, keyword: str) -> Cell:
+        if self.uniform(keyword):
+            cell = self.table.at(tag_of(keyword), self.rows[0])
+            return ABSENT if cell.empty else cell
+        return next((group.cell for group in self.groups(keyword) if group.key), ABSENT)
 
     def has(self, keyword: str) -> bool:
         """Some row has the attribute."""
@@ -206,24 +217,34 @@ class RowsView:
 class SeriesView(RowsView):
     """One series of a study."""
 
+    rows: range
+
     def __init__(self, study: "StudyView", series: SeriesRows) -> None:
         super().__init__(study.table, series.rows, study.context)
         self.study = study
         self.key = series.key
         self.uid = series.uid
+        self.has_uid = series.uid is not None
+        self._place = slice(series.rows.start, series.rows.stop)
 
     @cached_property
     def modality(self) -> str:
         """The Modality (0008,0060) of most instances, in capitals; empty where none has any."""
         return self.first("Modality").text.upper()
 
+    def _read_texts(self, keyword: str) -> list[str]:
+        return self.study.texts(keyword)[self._place]
+
 
 class StudyView(RowsView):
     """One study with its source facts."""
 
+    rows: range
+
     def __init__(self, table: StudyTable, context: Context) -> None:
         super().__init__(table, range(table.rows), context)
         self.uid = table.uid
+        self.has_uid = table.uid is not None
         self.key = table.key
 
     @property
