@@ -11,6 +11,7 @@ import zstandard
 
 from heltig.errors import StorageError
 from heltig.store.records import SeriesBlob
+from heltig.store.text import storable
 
 _LEVEL = 1  # such text shrinks 50-fold at any level; higher ones only cost time
 
@@ -72,7 +73,7 @@ def pack_series(
         body=compress(content),
         size=len(content),
         instances=instances,
-        sop_instance_uids=tuple(sorted(set(sop_instance_uids))),
+        sop_instance_uids=tuple(sorted({storable(uid) for uid in sop_instance_uids})),
         modality=modality,
         series_number=series_number,
         series_description=series_description,

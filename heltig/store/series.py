@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from heltig.store import uid_index
-from heltig.store.records import KEY_LENGTH, SeriesBlob
+from heltig.store.records import SeriesBlob
 from heltig.store.studies import pack_uids, unpack_uids
 from heltig.store.tables import TEXT_LENGTH, series
 from heltig.store.text import storable, storable_key
@@ -89,7 +89,7 @@ def put(transaction: WriteTransaction, study: int, blobs: Sequence[SeriesBlob], 
 def _values(blob: SeriesBlob) -> dict[str, Any]:
     uid = blob.series_uid
     return {
-        "series_uid": None if uid is None else storable(uid, KEY_LENGTH),
+        "series_uid": None if uid is None else storable_key(uid),
         "modality": storable(blob.modality, TEXT_LENGTH),
         "series_number": storable(blob.series_number, TEXT_LENGTH),
         "series_description": storable(blob.series_description, TEXT_LENGTH),

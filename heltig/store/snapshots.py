@@ -7,7 +7,6 @@ from heltig.store import patients, series, states
 from heltig.store.attributes import storable_attributes
 from heltig.store.packing import compress, decompress, unpack_series
 from heltig.store.records import (
-    KEY_LENGTH,
     Location,
     NewSnapshot,
     PutSnapshot,
@@ -17,7 +16,7 @@ from heltig.store.records import (
 )
 from heltig.store.studies import IS_STUDY, lock, named
 from heltig.store.tables import contents, locations, snapshot_series, snapshots, studies
-from heltig.store.text import storable, storable_key
+from heltig.store.text import storable_key
 from heltig.store.transaction import ReadTransaction, WriteTransaction
 from heltig.store.verdicts import current
 
@@ -122,7 +121,7 @@ def _with(study: Study, new: NewSnapshot) -> Study:
     """The study with what a snapshot says of it."""
     return replace(
         study,
-        study_uid=None if new.study_uid is None else storable(new.study_uid, KEY_LENGTH),
+        study_uid=None if new.study_uid is None else storable_key(new.study_uid),
         snapshot=new.snapshot,
         content_digest=new.content_digest,
         series=len(new.series),

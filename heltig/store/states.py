@@ -9,10 +9,10 @@ from sqlalchemy import bindparam, update
 from heltig.errors import NotFoundError
 from heltig.store import attributes, changes, lookups
 from heltig.store.locations import ensure
-from heltig.store.records import KEY_LENGTH, Location, Published, StoredVerdict, Study, StudyAttributes
+from heltig.store.records import Location, Published, StoredVerdict, Study, StudyAttributes
 from heltig.store.studies import RANKS, lock
 from heltig.store.tables import studies
-from heltig.store.text import storable, storable_key
+from heltig.store.text import storable_key
 from heltig.store.transaction import WriteTransaction
 from heltig.store.verdicts import current
 
@@ -29,7 +29,7 @@ def unseen(location: Location, study_key: str, *, study_uid: str | None, at: dat
     return Study(
         location=location,
         study_key=storable_key(study_key),
-        study_uid=None if study_uid is None else storable(study_uid, KEY_LENGTH),
+        study_uid=None if study_uid is None else storable_key(study_uid),
         state="PENDING",
         version=1,
         revision=0,

@@ -10,7 +10,7 @@ from heltig.store.attributes import split
 from heltig.store.packing import compress, decompress
 from heltig.store.records import Location, Patient, Series, Study, StudyAttributes
 from heltig.store.tables import locations, lookups, patients, series, studies, study_patients
-from heltig.store.text import storable, storable_key
+from heltig.store.text import storable_key
 from heltig.store.transaction import ReadTransaction
 from heltig.verdict import Readiness
 
@@ -111,7 +111,7 @@ def with_patients(transaction: ReadTransaction, rows: Iterable[Row[Any]]) -> lis
 
 def pack_uids(uids: tuple[str, ...]) -> bytes:
     """SOP Instance UIDs as a series keeps them."""
-    return compress(msgspec.json.encode([storable(uid) for uid in uids]))
+    return compress(msgspec.json.encode(uids))
 
 
 def unpack_uids(packed: bytes) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from sqlalchemy import bindparam, delete, select
 from heltig.store.records import Location
 from heltig.store.studies import unpack_uids
 from heltig.store.tables import instances, locations, series, studies
+from heltig.store.text import storable, storable_key
 from heltig.store.transaction import ReadTransaction, WriteTransaction
 
 _AT_ONCE = 1000  # keys of a query
@@ -61,8 +62,7 @@ def uid_key(uid: str) -> int:
     """The key of a UID: a signed number of 64 bits."""
     root = uid.rpartition(".")[0]
     return int.from_bytes(
-        blake2b(root.encode("utf-8", "replace"), digest_size=3).digest()
-        + blake2b(uid.encode("utf-8", "replace"), digest_size=5).digest(),
+        blake2b(root.encode(), digest_size=3).digest() + blake2b(uid.encode(), digest_size=5).digest(),
         "big",
         signed=True,
     )
@@ -75,24 +75,25 @@ def keys_of(uids: Iterable[str]) -> set[int]:
 
 def holders_of_instances(transaction: ReadTransaction, uids: Iterable[str]) -> list[Holder]:
     """The studies, at any location, that have a SOP Instance UID of these, sorted."""
-    wanted = set(uids)
+    wanted = {storable(uid): uid for uid in uids}
     keys = sorted(keys_of(wanted))
     checked: dict[int, tuple[Location, str, set[str]]] = {}
     for start in range(0, len(keys), _AT_ONCE):
         for row in transaction.connection.execute(_HITS, {"keys": keys[start : start + _AT_ONCE]}):
             if row.series_row not in checked:
-                had = wanted.intersection(unpack_uids(row.sop_instance_uids))
+                had = {wanted[uid] for uid in unpack_uids(row.sop_instance_uids) if uid in wanted}
                 checked[row.series_row] = (Location(row.kind, row.name), row.study_key, had)
     return _by_study(checked.values())
 
 
 def holders_of_series(transaction: ReadTransaction, uids: Iterable[str]) -> list[Holder]:
     """The studies, at any location, that have a Series Instance UID of these, sorted."""
-    wanted = sorted(set(uids))
+    wanted = {storable_key(uid): uid for uid in uids}
+    stored = sorted(wanted)
     found: list[tuple[Location, str, set[str]]] = []
-    for start in range(0, len(wanted), _AT_ONCE):
-        for row in transaction.connection.execute(_SERIES, {"uids": wanted[start : start + _AT_ONCE]}):
-            found.append((Location(row.kind, row.name), row.study_key, {row.series_uid}))
+    for start in range(0, len(stored), _AT_ONCE):
+        for row in transaction.connection.execute(_SERIES, {"uids": stored[start : start + _AT_ONCE]}):
+            found.append((Location(row.kind, row.name), row.study_key, {wanted[row.series_uid]}))
     return _by_study(found)
 
 

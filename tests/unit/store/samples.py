@@ -34,7 +34,7 @@ PROFILE = ProfileInfo(hash="b" * 64, name="default", text=b'name = "default"')
 
 
 def sha(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def series(number: int = 1, *, instances: int = 3, study: str = STUDY, content: str = "") -> SeriesBlob:
@@ -42,7 +42,7 @@ def series(number: int = 1, *, instances: int = 3, study: str = STUDY, content: 
     uids = [f"{uid}.{n}" for n in range(1, instances + 1)]
     text = f"{content} {uids}"
     return pack_series(
-        text.encode(),
+        text.encode("utf-8", "surrogatepass"),
         series_key=uid,
         series_uid=uid,
         digest=sha(text),

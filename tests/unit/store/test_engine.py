@@ -19,7 +19,7 @@ only_sqlite = pytest.mark.skipif(SERVER is not None, reason="about SQLite")
 
 def value(transaction: ReadTransaction, name: str) -> int | None:
     query = select(sequences.c.value).where(sequences.c.name == name)
-    return transaction.connection.execute(query.with_for_update()).scalar()
+    return transaction.connection.execute(query).scalar()
 
 
 def put(transaction: WriteTransaction, name: str, number: int) -> None:
@@ -28,7 +28,8 @@ def put(transaction: WriteTransaction, name: str, number: int) -> None:
 
 def add_one(transaction: WriteTransaction, name: str) -> None:
     """Reads, then writes what it read plus one: a lost update if someone else does so in between."""
-    before = value(transaction, name) or 0
+    query = select(sequences.c.value).where(sequences.c.name == name).with_for_update()
+    before = transaction.connection.execute(query).scalar_one()
     statement = update(sequences).where(sequences.c.name == name).values(value=before + 1)
     transaction.connection.execute(statement)
 

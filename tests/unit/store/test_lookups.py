@@ -1,0 +1,72 @@
+"""Prepared answers: each sees the last commit."""
+
+import pytest
+from unit.store.databases import SERVER
+from unit.store.samples import MAIN, OTHER, STUDY, finding, judge, series, snapshot
+
+from heltig.errors import StorageError
+from heltig.store import lookups, snapshots
+from heltig.store.engine import Store
+from heltig.store.lookups import Lookups
+
+
+async def test_an_unknown_study_has_no_answer(store: Store) -> None:
+    assert await Lookups(store).find(STUDY) == []
+    assert await store.read(lookups.find_many, [STUDY]) == {}
+    assert await store.read(lookups.find_many, []) == {}
+
+
+async def test_every_location_answers(store: Store) -> None:
+    await judge(store, snapshot(location=OTHER))
+    await judge(store, snapshot(location=MAIN), finding(), readiness="BLOCKED")
+    found = await Lookups(store).find(STUDY)
+    assert [(answer.location, answer.readiness) for answer in found] == [
+        ("archive:main", "BLOCKED"),
+        ("archive:other", "READY"),
+    ]
+    assert await store.read(lookups.find_many, [STUDY, "1.2.3"]) == {STUDY: found}
+
+
+async def test_an_answer_is_never_older_than_the_last_commit(store: Store) -> None:
+    answers = Lookups(store)
+    await judge(store, snapshot())
+    for number in range(2, 12):
+        await store.write(snapshots.put, snapshot([series(number)]))
+        [pending] = await answers.find(STUDY)
+        assert pending.state == "PENDING"
+        await judge(store, snapshot([series(number)]))
+        [judged] = await answers.find(STUDY)
+        assert (judged.state, judged.revision, judged.version) == ("JUDGED", number, 2 * number)
+
+
+async def test_many_are_found_at_once(store: Store) -> None:
+    keys = [f"1.2.{number}" for number in range(30)]
+    for key in keys[::2]:
+        await judge(store, snapshot(study=key))
+    asked = [*keys, *(f"1.3.{number}" for number in range(3000)), *keys]
+    found = await store.read(lookups.find_many, asked)
+    assert sorted(found) == sorted(keys[::2])
+
+
+async def test_a_key_of_any_length_is_answered(store: Store) -> None:
+    key = "1.2.3." * 50
+    await judge(store, snapshot(study=key))
+    [answer] = await Lookups(store).find(key)
+    assert await store.read(lookups.find_many, [key]) == {key: [answer]}
+
+
+@pytest.mark.parametrize("key", ["", "'; DROP TABLE lookups; --", "%", "\0", "\udc00"])
+async def test_hostile_keys_are_only_unknown(store: Store, key: str) -> None:
+    await judge(store, snapshot())
+    assert await Lookups(store).find(key) == []
+    assert len(await Lookups(store).find(STUDY)) == 1
+
+
+@pytest.mark.skipif(SERVER is not None, reason="about SQLite")
+async def test_a_closed_store_gives_no_answers(store: Store) -> None:
+    answers = Lookups(store)
+    await store.close()
+    with pytest.raises(StorageError):
+        await answers.find(STUDY)
+    with pytest.raises(StorageError):
+        Lookups(store)
