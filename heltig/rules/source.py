@@ -10,7 +10,8 @@ from heltig.rules.views import PackageView, Place, SeriesView, StudyView
 from heltig.standard.dictionary import tag_of
 from heltig.standard.value_representations import VRS
 
-COUNTS = ("NumberOfStudyRelatedInstances", "NumberOfStudyRelatedSeries")
+_SERIES_COUNT = "NumberOfStudyRelatedSeries"
+COUNTS = ("NumberOfStudyRelatedInstances", _SERIES_COUNT)
 JSON_FAULTS = (
     "json-syntax",
     "json-nan",
@@ -25,7 +26,7 @@ JSON_FAULTS = (
     "SRC-META-UNAVAILABLE",
     level="study",
     severity="block",
-    needs=("query",),
+    needs=(),
     when=lambda study: study.source.asked_for is not None,
     reference="PS3.18 10.4",
 )
@@ -49,7 +50,7 @@ def metadata_unavailable(study: StudyView) -> Iterator[Hit]:
     "SRC-META-IN-PARTS",
     level="study",
     severity="note",
-    needs=("query",),
+    needs=(),
     when=lambda study: study.source.asked_for is not None,
     reference="PS3.18 10.4",
 )
@@ -88,6 +89,8 @@ def study_counts(study: StudyView) -> Iterator[Hit]:
     """
     for keyword, delivered in zip(COUNTS, (len(study), len(study.series)), strict=True):
         counted = _counts(study, keyword)
+        if keyword == _SERIES_COUNT and len(counted) > 1:
+            continue  # a series under two patients is counted twice
         if counted and sum(counted) != delivered:
             yield Hit(
                 tags=(keyword,), observed=f"{delivered} delivered", expected=f"{sum(counted)} as listed"
@@ -128,12 +131,12 @@ def series_count(series: SeriesView) -> Iterator[Hit]:
 
 
 def _listed(series: SeriesView) -> int | None:
-    for row in series.study.source.series_rows:
-        numbers = element(row, tag_of("NumberOfSeriesRelatedInstances")).numbers
-        same = element(row, tag_of("SeriesInstanceUID")).text == series.uid
-        if same and numbers and numbers[0] is not None:
-            return int(numbers[0])
-    return None
+    """The count in the series' QIDO-RS rows: two rows of one series, under two patients, add up."""
+    rows = series.study.source.series_rows
+    same = [row for row in rows if element(row, tag_of("SeriesInstanceUID")).text == series.uid]
+    numbers = [element(row, tag_of("NumberOfSeriesRelatedInstances")).numbers for row in same]
+    counts = [int(number[0]) for number in numbers if number and number[0] is not None]
+    return sum(counts) if counts else None
 
 
 @rule(
@@ -212,7 +215,7 @@ _COMPARED: dict[str, Callable[[Cell], str]] = {
     "SRC-QIDO-VS-META",
     level="study",
     severity="review",
-    needs=("query",),
+    needs=("metadata", "query"),
     when=lambda study: bool(study.source.study_rows),
     reference="PS3.18 10.6.3",
 )
