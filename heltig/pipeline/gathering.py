@@ -107,12 +107,12 @@ class _Answers:
             return _Answer(0, _OTHER)
         except ArchiveError as error:
             problem = _problem(error)
-        rest, is_whole = _rest(splitter)
+        rest, flaw = _rest(splitter)
         for instance in rest:
             take(instance)
         given += len(rest)
-        if given and (problem or not is_whole):
-            problem = _ENDS_EARLY
+        if flaw or (problem and given):
+            problem = flaw or _ENDS_EARLY
         self._unanswered = self._unanswered + 1 if problem == _SILENT else 0
         return _Answer(given, problem or ("" if given else _EMPTY))
 
@@ -206,20 +206,20 @@ class _Parts:
         return (Fault("metadata-in-parts", f"the study: {problem}; it came {level} at a time"),)
 
 
-def _rest(splitter: InstanceSplitter) -> tuple[list[DataSet], bool]:
-    """What is left of a body that has ended: its complete instances, and whether that is all of it."""
+def _rest(splitter: InstanceSplitter) -> tuple[list[DataSet], str]:
+    """What is left of a body that has ended: its complete instances, and why that is not all of it."""
     try:
         rest = splitter.close()
     except NotDicomJson:
-        return [], False
+        return [], _OTHER
     if not rest:
-        return [], True
+        return [], ""
     *others, last = rest
     is_complete = not any(f.kind in ("truncated", "unreadable") and f != ARRAY_CUT for f in last.faults)
-    if ARRAY_CUT not in last.faults and is_complete:
-        return rest, True
+    if is_complete and ARRAY_CUT not in last.faults:
+        return rest, ""
     kept = msgspec.structs.replace(last, faults=tuple(f for f in last.faults if f != ARRAY_CUT))
-    return [*others, kept] if is_complete else others, False
+    return [*others, kept] if is_complete else others, _ENDS_EARLY
 
 
 def _uid(dataset: DataSet, tag: str) -> str:

@@ -52,9 +52,9 @@ async def pull_study(
         capabilities: What is known of the archive.
 
     Returns:
-        The study, to be arranged. Its source shows `query` where the archive listed it, `all_attributes`
-        unless the archive is known to give a summary, and `complete_study` where everything that the archive
-        lists came and something else than the metadata itself says how much that is.
+        The study, to be arranged. Its source shows `query` where the archive listed it, `metadata` where an
+        instance came, `all_attributes` unless the archive is known to give a summary, and `complete_study`
+        where everything that was asked for came and something else than the metadata says how much it is.
 
     Raises:
         ArchiveNotFoundError: The archive neither lists the study nor has metadata of it.
@@ -74,7 +74,9 @@ async def pull_study(
     shows = set(METADATA_SHOWS)
     if not index.studies:
         shows.discard("query")
-    if capabilities and capabilities.all_attributes is False:
+    if not gathered.instances:
+        shows.discard("metadata")
+    if not gathered.instances or (capabilities and capabilities.all_attributes is False):
         shows.discard("all_attributes")
     is_confirmed = index.counted is not None or bool(index.series)
     if is_incomplete or not is_confirmed:

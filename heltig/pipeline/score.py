@@ -113,7 +113,13 @@ def score_again(stored: Snapshot, profile: Profile) -> tuple[Inputs, Verdict]:
 
 
 def keep(
-    transaction: WriteTransaction, scored: Scored, *, profile: Profile, at: datetime, actor: str
+    transaction: WriteTransaction,
+    scored: Scored,
+    *,
+    profile: Profile,
+    at: datetime,
+    actor: str,
+    origin: str = "",
 ) -> Kept:
     """Stores a study's evidence and its verdict, unless nothing changed.
 
@@ -123,6 +129,7 @@ def keep(
         profile: The profile that judged it.
         at: The time.
         actor: Who or what had it judged.
+        origin: From where.
     """
     new = scored.snapshot
     put = snapshots.put(transaction, new)
@@ -137,6 +144,7 @@ def keep(
                 inputs=scored.inputs,
                 judged=at,
                 actor=actor,
+                origin=origin,
             ),
             profile,
         )
@@ -158,6 +166,7 @@ class Scoring:
         profile: Profile,
         clock: Callable[[], datetime],
         actor: str,
+        origin: str = "",
     ) -> None:
         """Makes it.
 
@@ -167,10 +176,12 @@ class Scoring:
             profile: The profile to judge under.
             clock: The time.
             actor: Who or what has studies judged, for the audit trail.
+            origin: From where, an address or `cli`.
         """
         self.store = store
         self.clock = clock
         self.actor = actor
+        self.origin = origin
         self._processes = processes
         self._profile = profile
 
@@ -195,7 +206,7 @@ class Scoring:
         if scored is None:
             raise RuntimeError("A study that was never judged cannot be unchanged.")
         kept = await self.store.write_durably(
-            keep, scored, profile=self._profile, at=self.clock(), actor=self.actor
+            keep, scored, profile=self._profile, at=self.clock(), actor=self.actor, origin=self.origin
         )
         return await self.score_again(location, table.key) if kept.outcome == "pending" else kept
 
@@ -220,6 +231,7 @@ class Scoring:
                 inputs=inputs,
                 judged=self.clock(),
                 actor=self.actor,
+                origin=self.origin,
             )
             try:
                 published = await self.store.write_durably(_publish, new, self._profile)

@@ -1,0 +1,202 @@
+"""The remote archives of a site: configured, opened, probed."""
+
+import re
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from connectors.base import Archive as ArchivePort
+from connectors.base import Capabilities
+from connectors.dicomweb import DicomWebArchive
+from heltig import audit, http
+from heltig.errors import NotFoundError, UsageError
+from heltig.settings import Settings
+from heltig.store import archives
+from heltig.store.archives import Archive
+from heltig.store.engine import Store
+from heltig.store.transaction import WriteTransaction
+
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_LEVELS: Final = {
+    "study": "a study at a time",
+    "series": "a series at a time; studies as a whole are refused",
+    "instance": "an instance at a time; more is refused",
+    "none": "at no level: nothing can be judged",
+}
+
+
+def new_archive(
+    name: str,
+    url: str,
+    *,
+    user: str | None = None,
+    password_secret: str | None = None,
+    bearer_secret: str | None = None,
+    ca_bundle: Path | None = None,
+) -> Archive:
+    """An archive's entry, checked as far as that is possible without asking the archive.
+
+    Args:
+        name: Its id: lower case letters, digits, `-` and `_`.
+        url: The root of its QIDO-RS and WADO-RS.
+        user: For basic authentication, with `password_secret`.
+        password_secret: Reference to the password, `env:NAME` or `file:PATH`.
+        bearer_secret: Reference to a bearer token.
+        ca_bundle: PEM file of the only authorities to trust.
+
+    Raises:
+        UsageError: Name and credentials make no sense.
+        ConfigurationError: The URL is none, or the CA bundle cannot be read.
+    """
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"{name}: no name for an archive. Use up to 64 of a-z, 0-9, - and _.")
+    if bool(user) != bool(password_secret) or (user and bearer_secret):
+        raise UsageError("Give --user together with --password-secret, or --bearer-secret, or none of them.")
+    auth: dict[str, str] = {}
+    if user and password_secret:
+        auth = {"kind": "basic", "username": user, "secret": password_secret}
+    elif bearer_secret:
+        auth = {"kind": "bearer", "secret": bearer_secret}
+    if auth and not auth["secret"].startswith(("env:", "file:")):
+        # Not shown: it may be the secret itself.
+        raise UsageError("A secret is not given itself: give env:NAME or file:PATH.")
+    root = url.rstrip("/")
+    http.client(root, tls=http.Tls(ca_bundle=ca_bundle))
+    options: dict[str, Any] = {"ca_bundle": str(ca_bundle.absolute())} if ca_bundle else {}
+    return Archive(name=name, qido_url=root, wado_url=root, auth=auth, options=options)
+
+
+@asynccontextmanager
+async def open_archive(
+    entry: Archive, settings: Settings, *, environ: Mapping[str, str]
+) -> AsyncIterator[DicomWebArchive]:
+    """Makes an archive's entry a connector; nothing is asked of the archive yet.
+
+    Args:
+        entry: The entry.
+        settings: Limits and timeouts.
+        environ: Where `env:` looks for secrets.
+
+    Raises:
+        ConfigurationError: A secret or a certificate cannot be read.
+    """
+    kind = msgspec.convert(entry.auth.get("kind", "none"), http.AuthKind)
+    auth = http.make_auth(
+        kind, username=entry.auth.get("username"), secret=entry.auth.get("secret"), environ=environ
+    )
+    ca_bundle = entry.options.get("ca_bundle")
+    tls = http.Tls(ca_bundle=Path(ca_bundle) if ca_bundle else None)
+
+    def client(root: str) -> http.Client:
+        return http.client(
+            root,
+            auth=auth,
+            tls=tls,
+            proxy=settings.archive_proxy.secret if settings.archive_proxy else None,
+            connect_seconds=settings.archive_connect_seconds,
+            read_seconds=settings.archive_read_seconds,
+        )
+
+    async with client(entry.qido_url) as qido, client(entry.wado_url) as wado:
+        yield DicomWebArchive(entry.name, qido=qido, wado=wado, most_metadata=settings.metadata_max_size)
+
+
+async def find_archive(store: Store, name: str) -> Archive:
+    """An archive's entry.
+
+    Raises:
+        NotFoundError: There is none of that name.
+    """
+    entry = await store.read(archives.find, name)
+    if entry is None:
+        raise NotFoundError(f"There is no archive {name}. `heltig archives list` names them.")
+    return entry
+
+
+async def add_archive(store: Store, entry: Archive, *, at: datetime, actor: str, origin: str) -> None:
+    """Adds an archive's entry.
+
+    Raises:
+        ConflictError: There is one of that name.
+    """
+
+    def add(transaction: WriteTransaction) -> None:
+        archives.add(transaction, entry)
+        _record(transaction, "archive.add", entry.name, at=at, actor=actor, origin=origin)
+
+    await store.write_durably(add)
+
+
+async def remove_archive(store: Store, name: str, *, at: datetime, actor: str, origin: str) -> None:
+    """Removes an archive's entry; verdicts on its studies stay.
+
+    Raises:
+        NotFoundError: There is none of that name.
+    """
+
+    def remove(transaction: WriteTransaction) -> None:
+        archives.remove(transaction, name)
+        _record(transaction, "archive.remove", name, at=at, actor=actor, origin=origin)
+
+    await store.write_durably(remove)
+
+
+async def probe_archive(
+    store: Store, entry: Archive, archive: ArchivePort, *, clock: Callable[[], datetime]
+) -> Capabilities:
+    """Finds out how an archive behaves, and remembers it.
+
+    Raises:
+        ArchiveError: It does not answer.
+    """
+    found = await archive.probe()
+    probed = msgspec.structs.replace(entry, capabilities=msgspec.to_builtins(found), probed=clock())
+    await store.write(archives.change, probed)
+    return found
+
+
+def known_capabilities(entry: Archive) -> Capabilities | None:
+    """What the last probe found; None before the first, or where another version of Heltig made it."""
+    try:
+        return None if entry.capabilities is None else msgspec.convert(entry.capabilities, Capabilities)
+    except msgspec.ValidationError:
+        return None
+
+
+def described(found: Capabilities) -> Iterator[str]:
+    """What a probe found, in a line each."""
+    if found.offset is not None:
+        yield "Pages with offset." if found.offset else "Ignores offset: only its first page can be listed."
+    if found.page_cap is not None:
+        yield f"Gives {found.page_cap} rows a page at most."
+    if found.filters is not None:
+        yield "Searches by UID." if found.filters else "Ignores what is searched for, and gives every study."
+    if found.counts is not None:
+        yield (
+            "Counts the series and instances of a study."
+            if found.counts
+            else "Counts no instances: whether a study is complete is known from its list of series alone."
+        )
+    if found.metadata is not None:
+        yield f"Gives metadata {_LEVELS[found.metadata]}."
+    if found.all_attributes is not None:
+        yield ("Its metadata has every attribute." if found.all_attributes else "Its metadata is a summary.")
+    yield from found.notes
+
+
+def _record(
+    transaction: WriteTransaction, action: str, name: str, *, at: datetime, actor: str, origin: str
+) -> None:
+    audit.record(
+        transaction,
+        at=at,
+        actor=actor,
+        action=action,
+        subject=f"archive:{name}",
+        outcome="success",
+        origin=origin,
+    )

@@ -1,0 +1,203 @@
+"""Studies out of an archive, judged and kept: several at a time, and none ends the run for the others."""
+
+import asyncio
+import traceback
+from collections.abc import AsyncGenerator, Callable, Iterable
+from pathlib import PurePath
+from typing import Final, Literal
+
+import msgspec
+
+from connectors.base import Archive, Capabilities
+from heltig import audit
+from heltig.errors import (
+    ArchiveAccessError,
+    ArchiveNotFoundError,
+    ArchiveUnavailableError,
+    HeltigError,
+    StorageError,
+)
+from heltig.pipeline.listing import ListedStudy
+from heltig.pipeline.pull import pull_study
+from heltig.pipeline.score import Kept, Scoring
+from heltig.store import states, studies
+from heltig.store.records import Location, Study
+from heltig.store.transaction import WriteTransaction
+from heltig.verdict import Readiness
+
+MOST_FAILURES: Final = 5
+"""Studies that fail one after the other, for a reason that is not their own, before the run ends."""
+
+AHEAD: Final = 2
+"""Studies that are judged or stored while others are asked for."""
+
+
+class PulledStudy(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one study.
+
+    Attributes:
+        uid: The StudyInstanceUID that was asked for.
+        outcome: `judged` anew, `unchanged`, `gone` from the archive, or `failed`.
+        readiness: Of the verdict that stands; None where there is none.
+        error: Why it failed, without patient data.
+    """
+
+    uid: str
+    outcome: Literal["judged", "unchanged", "gone", "failed"]
+    readiness: Readiness | None = None
+    revision: int = 0
+    series: int = 0
+    instances: int = 0
+    blocks: int = 0
+    reviews: int = 0
+    notes: int = 0
+    error: str = ""
+
+
+async def pull_archive(
+    archive: Archive,
+    listed: Iterable[ListedStudy],
+    *,
+    scoring: Scoring,
+    capabilities: Capabilities | None = None,
+    concurrency: int = 2,
+    asked: Callable[[str], None] = lambda uid: None,
+) -> AsyncGenerator[PulledStudy, None]:
+    """Pulls, judges and keeps studies; yields each as it is done.
+
+    While studies are judged the next ones are asked for. What is wrong with a study, or with how the archive
+    answers for it, becomes its outcome. Only where the archive or the database fails for study after study
+    does the run end.
+
+    Args:
+        archive: The archive.
+        listed: The studies, as `list_studies` found them.
+        scoring: Judges and keeps them.
+        capabilities: What is known of the archive.
+        concurrency: Studies that are asked for at the same time.
+        asked: Told of each study before it is asked for.
+
+    Raises:
+        ArchiveError: The archive is out of order, or refuses us.
+        StorageError: The database is.
+    """
+    run = _Run(archive, scoring, capabilities, asyncio.Semaphore(concurrency), asked)
+    done: asyncio.Queue[PulledStudy | HeltigError | None] = asyncio.Queue()
+    waiting = iter(listed)
+
+    async def work() -> None:
+        try:
+            for study in waiting:
+                done.put_nowait(await run.pull(study))
+        except HeltigError as error:
+            done.put_nowait(error)
+        finally:
+            done.put_nowait(None)
+
+    tasks = [asyncio.create_task(work()) for _ in range(concurrency + AHEAD)]
+    working = len(tasks)
+    try:
+        while working:
+            match await done.get():
+                case None:
+                    working -= 1
+                case HeltigError() as error:
+                    raise error
+                case study:
+                    yield study
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class _Run:
+    """One run over an archive's studies."""
+
+    def __init__(
+        self,
+        archive: Archive,
+        scoring: Scoring,
+        capabilities: Capabilities | None,
+        asking: asyncio.Semaphore,
+        asked: Callable[[str], None],
+    ) -> None:
+        self._archive = archive
+        self._location = Location("archive", archive.id)
+        self._scoring = scoring
+        self._capabilities = capabilities
+        self._asking = asking
+        self._asked = asked
+        self._failures = 0
+
+    async def pull(self, listed: ListedStudy) -> PulledStudy:
+        """One study; raises only for what the next study would fail for too."""
+        try:
+            pulled = await self._pull(listed)
+        except ArchiveNotFoundError as error:
+            return await self._gone(listed.uid, error)
+        except (ArchiveAccessError, ArchiveUnavailableError, StorageError) as error:
+            self._failures += 1
+            if self._failures >= MOST_FAILURES:
+                raise
+            return PulledStudy(uid=listed.uid, outcome="failed", error=error.detail)
+        except HeltigError as error:
+            return PulledStudy(uid=listed.uid, outcome="failed", error=error.detail)
+        except Exception as error:  # a fault of ours, that this study brings out
+            return PulledStudy(uid=listed.uid, outcome="failed", error=_where(error))
+        self._failures = 0
+        return pulled
+
+    async def _pull(self, listed: ListedStudy) -> PulledStudy:
+        async with self._asking:
+            self._asked(listed.uid)
+            table = await pull_study(
+                self._archive, listed.uid, listed=listed.rows, capabilities=self._capabilities
+            )
+        kept = await self._scoring.score(table, self._location)
+        return _pulled(listed.uid, kept)
+
+    async def _gone(self, uid: str, error: ArchiveNotFoundError) -> PulledStudy:
+        """Withdraws a study that the archive had once."""
+        store = self._scoring.store
+        before = await store.read(studies.find, self._location, uid)
+        if before is None:
+            return PulledStudy(uid=uid, outcome="failed", error=error.detail)
+        if before.state != "WITHDRAWN":
+            await store.write_durably(self._withdraw, before)
+        return PulledStudy(uid=uid, outcome="gone", revision=before.revision)
+
+    def _withdraw(self, transaction: WriteTransaction, study: Study) -> None:
+        at = self._scoring.clock()
+        states.withdraw(transaction, study.location, study.study_key, at=at)
+        audit.record(
+            transaction,
+            at=at,
+            actor=self._scoring.actor,
+            action="study.withdraw",
+            subject=f"{study.location} {study.study_key}",
+            outcome="success",
+            origin=self._scoring.origin,
+        )
+
+
+def _pulled(uid: str, kept: Kept) -> PulledStudy:
+    study = kept.study
+    return PulledStudy(
+        uid=uid,
+        outcome="judged" if kept.outcome == "judged" else "unchanged",
+        readiness=study.readiness,
+        revision=study.revision,
+        series=study.series,
+        instances=study.instances,
+        blocks=study.blocks,
+        reviews=study.reviews,
+        notes=study.notes,
+    )
+
+
+def _where(error: Exception) -> str:
+    """A fault of ours by its class and place: its text could hold patient data."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {PurePath(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"Heltig failed ({type(error).__name__}{place}). Please report this; the study was not judged."
