@@ -1,18 +1,18 @@
 """UID: are the identifiers well formed, and does each stand for one thing?"""
 
 import re
-from collections.abc import Iterator
-from itertools import combinations
-from os.path import commonprefix
+from collections.abc import Iterator, Sequence
+from itertools import combinations, takewhile
 from typing import Final
 
 from heltig.dicom.uid import UID_FAULTS, UidFault, uid_faults
 from heltig.rules.rule import Hit, rule
-from heltig.rules.views import Place, RowsView, SeriesView, StudyView
-from heltig.standard.dictionary import keyword_of, tag_of
+from heltig.rules.views import Place, SeriesView, StudyView
+from heltig.rules.wording import cut
+from heltig.standard.dictionary import tag_of
 from heltig.standard.uids import lookup
 
-_OF_INSTANCES: Final = frozenset(
+OF_INSTANCES: Final = frozenset(
     map(
         tag_of,
         (
@@ -30,16 +30,25 @@ _OF_INSTANCES: Final = frozenset(
 )
 """Attributes whose UIDs somebody makes for each study, series, object or space."""
 
-_ROLES: Final = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "FrameOfReferenceUID")
+_OBJECTS: Final = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
+_LOOKED_UP: Final = (*_OBJECTS, "FrameOfReferenceUID")
+_IMPLEMENTATION: Final = tag_of("ImplementationClassUID")
 _STANDARD_ROOT: Final = "1.2.840.10008."
+_OWN_ROOT: Final = 3
+"""Components that UIDs of one maker have in common, at least."""
+
 _LEADING_ZERO: Final = re.compile(rb"\.0[0-9]")
 
 
 def _faulty(at: Place, fault: UidFault) -> Iterator[Hit]:
-    """A hit for each value of an attribute that has a fault; of several faults the first in order is told."""
-    for value in at.cell.values:
-        if isinstance(value, str) and value and fault in _told(value):
-            yield Hit(observed=_cut(value), expected=f"not {UID_FAULTS[fault]}")
+    """A hit for each value of an attribute that has a fault.
+
+    Private attributes are their maker's own business, and ImplementationClassUID has a rule of its own.
+    """
+    if at.entry is not None and at.tag != _IMPLEMENTATION:
+        for value in at.cell.values:
+            if isinstance(value, str) and value and fault in _told(value):
+                yield Hit(observed=cut(value), expected=f"not {UID_FAULTS[fault]}")
 
 
 def _told(uid: str) -> tuple[UidFault, ...]:
@@ -49,10 +58,6 @@ def _told(uid: str) -> tuple[UidFault, ...]:
         if alone in faults:
             return tuple(fault for fault in faults if fault in (alone, "too-long"))
     return faults
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= 80 else text[:79] + "…"
 
 
 @rule("UID-TOO-LONG", level="value", severity="block", vrs=("UI",), reference="PS3.5 9.1")
@@ -160,10 +165,33 @@ def standard_root(at: Place) -> Iterator[Hit]:
     Example: A converter that made UIDs from the Storage SOP Class UID it found in the file, with a counter
         behind.
     """
-    if at.tag in _OF_INSTANCES:
+    if at.tag in OF_INSTANCES:
         for value in at.cell.values:
             if isinstance(value, str) and value.startswith(_STANDARD_ROOT) and lookup(value) is None:
-                yield Hit(observed=_cut(value), expected="a UID under a root of the maker's own")
+                yield Hit(observed=cut(value), expected="a UID under a root of the maker's own")
+
+
+@rule(
+    "UID-IMPLEMENTATION",
+    level="value",
+    severity="note",
+    reads=("ImplementationClassUID",),
+    needs=("metadata", "file_meta"),
+    reference="PS3.10 7.1",
+)
+def implementation(at: Place) -> Iterator[Hit]:
+    """The UID of the software that wrote the file is malformed.
+
+    Finds: An ImplementationClassUID (0002,0012) with any of the faults that the other UID rules name.
+    Why: It identifies a product and no object: nobody looks anything up by it. Strict readers stumble over
+        it all the same.
+    Mend: Tell the maker of the software named in ImplementationVersionName (0002,0013); it will write the
+        same UID into every file.
+    Example: `1.2.826.0.1.3680043.8.498.`, the root of a library without what should follow.
+    """
+    for value in at.cell.values:
+        if isinstance(value, str) and value and (faults := _told(value)):
+            yield Hit(observed=cut(value), expected=f"not {UID_FAULTS[faults[0]]}")
 
 
 @rule(
@@ -177,7 +205,7 @@ def standard_root(at: Place) -> Iterator[Hit]:
 def padding(at: Place) -> Iterator[Hit]:
     """A UID is padded otherwise than with one NULL.
 
-    Finds: Spaces around a UID, or NULLs within it or more than one behind it, in the bytes of a file.
+    Finds: Spaces behind a UID, or more than one NULL, in the bytes of a file.
     Why: To a reader that does not trim it, it is another UID.
     Mend: Have the sender pad UIDs of odd length with a single NULL.
     Example: SOPInstanceUID with a space behind it, written as if it were text.
@@ -187,35 +215,57 @@ def padding(at: Place) -> Iterator[Hit]:
             yield Hit(observed=fault.detail, expected="a NULL at the end where the length is odd")
 
 
-@rule("UID-ROLE-REUSE", level="study", severity="review", reads=_ROLES, reference="PS3.5 9")
+@rule("UID-ROLE-REUSE", level="study", severity="review", reads=_OBJECTS, reference="PS3.5 9")
 def role_reuse(study: StudyView) -> Iterator[Hit]:
-    """One UID stands for two different things.
+    """One UID stands for several things.
 
-    Finds: A value that is both StudyInstanceUID and SeriesInstanceUID of the study, or SOPInstanceUID, or
-        FrameOfReferenceUID.
+    Finds: A value that is two or three of StudyInstanceUID, SeriesInstanceUID and SOPInstanceUID within the
+        study.
     Why: Whoever looks it up may get the wrong thing; some archives refuse it.
-    Mend: Have the sender make a UID of its own for each study, series, object and frame of reference.
+    Mend: Have the sender make a UID of its own for each study, series and object.
     Example: A secondary capture whose study, series and object have one UID.
     """
-    values = {role: _cells(study, role) for role in _ROLES}
-    for one, other in combinations(_ROLES, 2):
-        for raw in sorted(set(values[one]) & set(values[other])):
-            code = values[one][raw]
-            cell = study.table.cell(study.table.columns[tag_of(one)], code)
-            if not cell.empty:
-                rows = list(study.table.rows_with(tag_of(one), {code}, study.rows))
-                yield Hit(
-                    tags=(one, other), observed=_cut(cell.text), expected="a UID for one thing", rows=rows
-                )
+    for roles, uid, rows in _reused(study, _OBJECTS):
+        yield Hit(tags=roles, observed=cut(uid), expected="a UID for one thing", rows=rows)
 
 
-def _cells(view: RowsView, keyword: str) -> dict[bytes, int]:
-    """The raw cells of a UI attribute with their codes: the same UID is the same bytes in every attribute."""
-    column = view.table.columns.get(tag_of(keyword))
-    return {} if column is None else {raw: code for code, raw in enumerate(column.cells) if code}
+@rule("UID-FRAME-REUSE", level="study", severity="note", reads=("FrameOfReferenceUID",), reference="PS3.5 9")
+def frame_reuse(study: StudyView) -> Iterator[Hit]:
+    """The UID of a study, series or object is that of a frame of reference too.
+
+    Finds: A FrameOfReferenceUID (0020,0052) that is a StudyInstanceUID, SeriesInstanceUID or SOPInstanceUID
+        of the study.
+    Why: A UID stands for one thing. Nobody looks up a frame of reference by its UID, so that little happens;
+        yet series that have it in common are taken for aligned.
+    Mend: Have the sender make a UID of its own for each frame of reference.
+    Example: A scanner that takes the study's UID, as if all its series were in one space.
+    """
+    for roles, uid, rows in _reused(study, _LOOKED_UP):
+        if "FrameOfReferenceUID" in roles:
+            yield Hit(tags=roles, observed=cut(uid), expected="a UID for one thing", rows=rows)
 
 
-@rule("UID-CASE-LIKE", level="study", severity="review", reads=_ROLES, reference="PS3.5 9.1")
+def _reused(study: StudyView, roles: Sequence[str]) -> Iterator[tuple[tuple[str, ...], str, list[int]]]:
+    """UIDs with several roles: which, the UID, the rows. The same UID is the same bytes everywhere."""
+    cells = {role: set(_cells(study, role)) for role in roles}
+    shared = {raw for one, other in combinations(roles, 2) for raw in cells[one] & cells[other]}
+    for raw in sorted(shared):
+        found = tuple(role for role in roles if raw in cells[role])
+        rows: set[int] = set()
+        for role in found:
+            codes = {code for code, cell in enumerate(_cells(study, role), 1) if cell == raw}
+            rows.update(study.table.rows_with(tag_of(role), codes, study.rows))
+        uid = study.table.at(tag_of(found[0]), min(rows)).text
+        if uid:
+            yield found, uid, sorted(rows)
+
+
+def _cells(study: StudyView, keyword: str) -> list[bytes]:
+    column = study.table.columns.get(tag_of(keyword))
+    return [] if column is None else column.cells[1:]
+
+
+@rule("UID-CASE-LIKE", level="study", severity="review", reads=_LOOKED_UP, reference="PS3.5 9.1")
 def alike(study: StudyView) -> Iterator[Hit]:
     """Two UIDs differ in leading zeros only.
 
@@ -225,18 +275,17 @@ def alike(study: StudyView) -> Iterator[Hit]:
     Mend: Have the sender's UID generator mended; give one of the two a new UID.
     Example: `1.2.3.07` and `1.2.3.7`.
     """
-    for keyword in _ROLES:
+    for keyword in _LOOKED_UP:
         if not _LEADING_ZERO.search(b"\n".join(_cells(study, keyword))):
             continue
-        groups = [group for group in study.groups(keyword) if group.key]
         seen: dict[str, str] = {}
-        for group in sorted(groups, key=lambda group: group.key):
+        for group in sorted(study.groups(keyword), key=lambda group: group.key):
             plain = ".".join(part.lstrip("0") or "0" for part in group.key.split("."))
             first = seen.setdefault(plain, group.key)
             if first != group.key:
                 yield Hit(
                     tags=(keyword,),
-                    observed=_cut(f"{first} and {group.key}"),
+                    observed=cut(f"{first} and {group.key}"),
                     expected="UIDs that differ in more than leading zeros",
                     rows=group.rows,
                 )
@@ -246,23 +295,19 @@ def alike(study: StudyView) -> Iterator[Hit]:
 def foreign_prefix(series: SeriesView) -> Iterator[Hit]:
     """The objects of one series have UIDs of different makers.
 
-    Finds: A series whose SOPInstanceUIDs do not share a root of at least three components, or of 2.25.
+    Finds: A series whose SOPInstanceUIDs do not share a root of at least three components, or 2.25.
     Why: It was merged from two sources, or rebuilt in part. Either is worth a look before it is trusted as
         one acquisition.
     Mend: Find out which system added the objects with the rarer root; separate them where they do not belong.
     Example: 60 slices from a scanner and two of a workstation's screenshots in the same series.
     """
-    column = series.table.columns.get(tag_of("SOPInstanceUID"))
-    if column is None or len(series) < 2:
+    uids = [uid for uid in series.texts("SOPInstanceUID") if uid]
+    if not uids:
         return
-    codes = column.codes[series.rows.start : series.rows.stop]
-    cells = sorted({column.cells[code] for code in codes if code}, key=lambda raw: raw[4:])
-    uids = (
-        [series.table.cell(column, column.cells.index(raw)).text for raw in (cells[0], cells[-1])]
-        if cells
-        else []
-    )
-    shared = commonprefix(uids)
-    if all(uids) and len(set(uids)) > 1 and shared.count(".") < 3 and not shared.startswith("2.25."):
-        observed = " and ".join(".".join(uid.split(".")[:4]) for uid in uids)
-        yield Hit(observed=_cut(observed), expected=f"one root in every {keyword_of('00080018')}")
+    first, last = min(uids).split("."), max(uids).split(".")
+    shared = [
+        one for one, other in takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
+    ]
+    if first != last and len(shared) < _OWN_ROOT and shared != ["2", "25"]:
+        observed = " and ".join(".".join(uid[: _OWN_ROOT + 1]) for uid in (first, last))
+        yield Hit(observed=cut(observed), expected="one root in every SOPInstanceUID of the series")
