@@ -17,6 +17,7 @@ FAMILIES = {
     "patient": "Patient",
     "demographics": "Patient",
     "study": "Study",
+    "study_content": "Study",
     "series": "Series",
     "instance": "Instance",
     "uid": "UID",
