@@ -4,11 +4,12 @@ Costs hashing, compressing and counting, so it is done in the process that reads
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Final
 
 from heltig.dicom.digest import content_digest, series_digests
-from heltig.dicom.snapshot import series_evidence, snapshot_id, source_facts
+from heltig.dicom.snapshot import SeriesEvidence, snapshot_id, source_facts
 from heltig.dicom.study import SOP_INSTANCE_UID, SeriesRows, StudyTable
 from heltig.standard.dictionary import tag_of
 from heltig.store.packing import pack_series
@@ -37,17 +38,22 @@ _SERIES: Final = {
 
 
 def new_snapshot(
-    table: StudyTable, location: Location, *, received: datetime, reference_date: date
+    table: StudyTable,
+    evidence: Sequence[SeriesEvidence],
+    *,
+    location: Location,
+    received: datetime,
+    reference_date: date,
 ) -> NewSnapshot:
     """What the store keeps of a study.
 
     Args:
         table: The study, arranged.
+        evidence: Of each of its series, in their order.
         location: Where it was seen.
         received: When the source was read.
         reference_date: "Today" to the rules.
     """
-    evidence = series_evidence(table)
     digests = series_digests(table)
     return NewSnapshot(
         location=location,

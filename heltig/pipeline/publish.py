@@ -21,7 +21,7 @@ The verdict travels in a private block (PS3.5 7.8.1) of a data set in DICOM JSON
 
 An item of (0099,1010) has (0099,1020) LO rule, (0099,1021) CS severity, (0099,1022) CS level, (0099,1023)
 UT what is wrong, (0099,1024) IS number of findings, (0099,1025) CS waived (YES, or NO when one of them
-stands) and (0099,1026) UT attributes. Observed values are left out, so that such an answer holds no patient data.
+stands) and (0099,1026) UT attributes. Observed values are left out, so that the answer holds no patient data.
 """
 
 import hashlib
@@ -47,7 +47,7 @@ MEDIA_TYPE: Final = "application/dicom+json"
 Element: TypeAlias = dict[str, Any]
 DataSet: TypeAlias = dict[str, Element]
 
-_STUDY_INSTANCE_UID: Final = "0020000D"
+STUDY_INSTANCE_UID_TAG: Final = "0020000D"
 _SPECIFIC_CHARACTER_SET: Final = "00080005"
 _COMMENT_LENGTH: Final = 64  # LO, as Error Comment (0000,0902) is
 _ATTRIBUTES_SHOWN: Final = 10
@@ -89,7 +89,7 @@ def dataset_of(study: Study, verdict: StoredVerdict | None) -> DataSet:
     """The data set about a study: its UID and the private block, tags ascending."""
     dataset: DataSet = {
         _SPECIFIC_CHARACTER_SET: element("CS", "ISO_IR 192"),
-        _STUDY_INSTANCE_UID: element("UI", *_uid(study)),
+        STUDY_INSTANCE_UID_TAG: element("UI", *_uid(study)),
         CREATOR_TAG: element("LO", CREATOR),
     }
     judged = study.state == "JUDGED"

@@ -1,0 +1,101 @@
+"""Lets nobody past who may not: who is asking, by which rule of the policy they may."""
+
+from typing import Final
+from urllib.parse import urlsplit
+
+from litestar.enums import ScopeType
+from litestar.middleware import ASGIMiddleware
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from heltig.api.problems import RefusedError
+from heltig.api.services import Services
+from heltig.auth.policy import ROUTES, Refusal, refusal
+from heltig.auth.principal import ANONYMOUS, LOCAL, Principal
+from heltig.errors import AuthenticationError, AuthorisationError
+from heltig.setting_types import is_loopback
+from heltig.settings import Settings
+
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_BEARER: Final = b"bearer "
+
+
+class Access(ASGIMiddleware):
+    """Stands before every route. What it lets through has a `Principal` as its user."""
+
+    scopes = (ScopeType.HTTP, ScopeType.ASGI)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        """Finds out who is asking and asks the policy."""
+        method, template = str(scope.get("method")), scope["path_template"]
+        if method == "OPTIONS" or ROUTES.get(f"GET {template}") == "public":
+            await next_app(scope, receive, send)
+            return
+        services: Services = scope["litestar_app"].state["services"]
+        principal: Principal | None = scope.get("user")  # whoever came in by the consult listener has one
+        refused: Refusal | None = None
+        if principal is None and services.settings.auth_mode == "off":
+            principal = LOCAL
+            refused = _foreign(scope, services.settings)
+        elif principal is None:
+            key = _key(scope)
+            if key:
+                principal = await services.keys.principal(key)
+                if principal is None:
+                    refused = Refusal("identity", "This API key is unknown, expired or revoked.")
+        refused = refused or refusal(principal, method, template)
+        if refused is None:
+            scope["user"] = principal
+            await next_app(scope, receive, send)
+            return
+        client = scope.get("client")
+        await services.refusals.note(
+            refused,
+            actor=principal.name if principal else ANONYMOUS,
+            origin=client[0] if client else "",
+            route=f"{method} {template}",
+            at=services.clock(),
+        )
+        kind = AuthorisationError if principal else AuthenticationError
+        raise RefusedError(kind(refused.detail), refused.rule)
+
+
+def _key(scope: Scope) -> str:
+    """The API key of a request, empty where it has none."""
+    for name, value in scope["headers"]:
+        if name == b"authorization" and value[:7].lower() == _BEARER:
+            return value[7:].strip().decode("latin-1")
+    return ""
+
+
+def _foreign(scope: Scope, settings: Settings) -> Refusal | None:
+    """Why a request may come from elsewhere, where being on this machine is all that is asked.
+
+    A browser on this machine is led by others: a page from elsewhere can have it send requests here, and can
+    read the answers if it gives us a name of its own (DNS rebinding).
+    """
+    headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+    host = headers.get(b"host", "")
+    if host and not _is_ours(host, settings):
+        return Refusal(
+            "origin",
+            "Without authentication only this machine's own names are answered: use http://127.0.0.1 or "
+            "http://localhost, or set HELTIG_AUTH_MODE=api-key.",
+        )
+    origin = headers.get(b"origin", "")
+    elsewhere = bool(origin) and urlsplit(origin).netloc != host
+    crossing = headers.get(b"sec-fetch-site", "none") not in ("none", "same-origin")
+    if str(scope.get("method")) not in _SAFE and (elsewhere or crossing):
+        return Refusal("origin", "A page from elsewhere may not change anything here.")
+    return None
+
+
+def _is_ours(host: str, settings: Settings) -> bool:
+    name = _hostname(f"//{host}")
+    return bool(name) and (is_loopback(name) or name == _hostname(settings.public_url or ""))
+
+
+def _hostname(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""

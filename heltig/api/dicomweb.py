@@ -1,0 +1,95 @@
+"""`/dicom-web/studies`: QIDO-RS over judged studies (PS3.18 10.6)."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+from litestar import HttpMethod, Request, route
+from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import OpenAPIType, Operation, Parameter, Schema
+from litestar.types import ASGIApp
+
+from heltig.api.answers import JSON, PlainAnswer, require_accepted
+from heltig.api.problems import responses
+from heltig.api.qido import MORE, Search, parse_search
+from heltig.api.services import Services
+from heltig.api.study_row import study_row
+from heltig.pipeline.publish import MEDIA_TYPE
+from heltig.store import lookups
+from heltig.store.lookups import Lookup
+from heltig.store.records import Study
+from heltig.store.search import search
+from heltig.store.transaction import ReadTransaction
+
+_PARAMETERS: Final = {
+    "StudyDate": "A day as YYYYMMDD, or a range of two joined by a hyphen.",
+    "StudyTime": "A time as HHMMSS, or a range.",
+    "AccessionNumber": "`*` and `?` stand for any characters and any one.",
+    "ModalitiesInStudy": "One modality, or a list: the study has any of them.",
+    "ReferringPhysicianName": "Without regard to case; `*` and `?` as above.",
+    "StudyDescription": "`*` and `?` as above.",
+    "PatientName": "Without regard to case; `*` and `?` as above.",
+    "PatientID": "Any of the study's patients has it; `*` and `?` as above.",
+    "IssuerOfPatientID": "Likewise.",
+    "PatientBirthDate": "A day as YYYYMMDD.",
+    "PatientSex": "M, F or O.",
+    "StudyInstanceUID": "One, or a list.",
+    "StudyID": "`*` and `?` as above.",
+    "readiness": "READY, NEEDS_REVIEW or BLOCKED, or a list; the same as `00991001`.",
+    "archive": "Studies at this location only: an archive's name, or `upload:NAME`.",
+    "includefield": "`all`, or keywords and tags; `00991010` adds the findings.",
+    "limit": "The most rows: 100 unless it is given, never more than 1000.",
+    "offset": "Rows to pass over.",
+    "fuzzymatching": "Not supported: `true` is answered with a Warning.",
+}
+
+
+@dataclass
+class _SearchOperation(Operation):
+    """The search's parameters, for OpenAPI: they are read from the query string as QIDO-RS has them."""
+
+    def __post_init__(self) -> None:
+        self.parameters = [
+            Parameter(name, "query", schema=Schema(type=OpenAPIType.STRING), description=description)
+            for name, description in _PARAMETERS.items()
+        ]
+
+
+@route(
+    "/dicom-web/studies",
+    http_method=[HttpMethod.GET, HttpMethod.HEAD],
+    operation_class=_SearchOperation,
+    responses={
+        200: ResponseSpec(
+            list[dict[str, Any]],
+            generate_examples=False,
+            description="Data sets in DICOM JSON; an empty list when nothing matches",
+            media_type=MEDIA_TYPE,
+        ),
+        **responses(400, 401, 403, 406, 503),
+    },
+    tags=["DICOMweb"],
+)
+async def search_studies(request: Request[Any, Any, Any], services: NamedDependency[Services]) -> ASGIApp:
+    """Search judged studies by their attributes.
+
+    A row for each location that has the study, the first seen first. Nothing found is 200 with an empty list
+    (PS3.18 2026a), not 204.
+    """
+    require_accepted(request.scope, MEDIA_TYPE, JSON)
+    wanted = parse_search(request.scope["query_string"])
+    found = await services.store.read(_find, wanted)
+    today = services.today()
+    rows = [study_row(study, lookup, wanted, today=today) for study, lookup in found[: wanted.limit]]
+    warnings = [*wanted.warnings, *([MORE] if len(found) > wanted.limit else [])]
+    headers = [(b"warning", f'299 heltig "{text}"'.encode("ascii", "replace")) for text in warnings]
+    return PlainAnswer(msgspec.json.encode(rows), media_type=MEDIA_TYPE, headers=headers)
+
+
+def _find(transaction: ReadTransaction, wanted: Search) -> list[tuple[Study, Lookup]]:
+    """The studies of a page with the prepared answers about them, and one more where there is one."""
+    studies = search(transaction, wanted.query, limit=wanted.limit + 1, offset=wanted.offset)
+    prepared = lookups.find_many(transaction, {study.study_key for study in studies})
+    found = {(key, lookup.location): lookup for key, known in prepared.items() for lookup in known}
+    return [(study, found[study.study_key, str(study.location)]) for study in studies]

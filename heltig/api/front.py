@@ -1,0 +1,141 @@
+"""What stands before the routes: paths, the consult listener, and the access log."""
+
+import ipaddress
+import secrets
+import time
+from typing import Any, Final
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+import structlog
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+
+from heltig.api.problems import MEDIA_TYPE, Problem
+from heltig.auth.principal import CONSULT, Principal
+from heltig.setting_types import Address
+
+_UNLOGGED: Final = frozenset(
+    {
+        "/dicom-web/studies/{study}/readiness",
+        "/consult/studies/{study}",
+        "/health",
+        "/health/ready",
+        "/static/{file_path}",
+    }
+)
+"""Routes that are asked thousands of times: only what they refuse or fail at is worth a line."""
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("heltig.access")
+
+
+class Front:
+    """An ASGI application around that of the routes.
+
+    - A percent-encoded slash in a path stays encoded while the route is found, so that a study whose UID has
+      one can be asked for. `segment` decodes what is left.
+    - What comes in at the consult listener gets nothing but `/consult`, from the addresses that may ask.
+    - Each request is logged: method, route, status, time, who. Never its path or query as sent.
+    """
+
+    def __init__(
+        self, routes: ASGIApp, *, consult: Address | None = None, consult_allow: tuple[str, ...] = ()
+    ) -> None:
+        """Makes it.
+
+        Args:
+            routes: The application with the routes.
+            consult: Where the consult listener listens, None without one.
+            consult_allow: Addresses and networks that may ask there; empty for all that can reach it.
+        """
+        self._routes = routes
+        self._consult = consult
+        self._allowed = [ipaddress.ip_network(network) for network in consult_allow]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers a request."""
+        if scope["type"] != ScopeType.HTTP:
+            await self._routes(scope, receive, send)
+            return
+        started = time.perf_counter()
+        status = 0
+
+        async def noting(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        scope.setdefault("state", {})["request_id"] = secrets.token_hex(8)
+        _keep_encoded_slashes(scope)
+        try:
+            if self._consult is not None and _is_at(scope, self._consult):
+                await self._answer_consult(scope, receive, noting)
+            else:
+                await self._routes(scope, receive, noting)
+        finally:
+            _write(scope, status, time.perf_counter() - started)
+
+    async def _answer_consult(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        if not self._may_consult(scope):
+            await _refuse(send, 403, "This address is not in HELTIG_CONSULT_ALLOW.")
+        elif not scope["path"].startswith("/consult/"):
+            await _refuse(send, 404, "This listener has /consult/studies/{study} only.")
+        else:
+            scope["user"] = CONSULT
+            await self._routes(scope, receive, send)
+
+    def _may_consult(self, scope: HTTPScope) -> bool:
+        client = scope.get("client")
+        if not self._allowed:
+            return True
+        if client is None:
+            return False
+        address = ipaddress.ip_address(client[0].partition("%")[0])
+        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+            address = address.ipv4_mapped
+        return any(address in network for network in self._allowed)
+
+
+def segment(text: str) -> str:
+    """A path parameter as it was meant, see `Front`."""
+    return unquote_to_bytes(text).decode("utf-8", "replace") if "%" in text else text
+
+
+def _keep_encoded_slashes(scope: HTTPScope) -> None:
+    raw = scope.get("raw_path") or b""
+    if b"%" in raw and (b"%2F" in raw or b"%2f" in raw or b"%25" in raw):
+        kept = raw.replace(b"%25", b"%2525").replace(b"%2F", b"%252F").replace(b"%2f", b"%252F")
+        scope["path"] = unquote_to_bytes(kept).decode("utf-8", "replace")
+
+
+def _is_at(scope: HTTPScope, listener: Address) -> bool:
+    server = scope.get("server")
+    return server is not None and server[1] == listener.port
+
+
+async def _refuse(send: Send, status: int, detail: str) -> None:
+    kind, title = {
+        403: ("/problems/forbidden", "Not allowed"),
+        404: ("/problems/not-found", "Not found"),
+    }[status]
+    body = msgspec.json.encode(Problem(kind, title, status, detail))
+    headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def _write(scope: HTTPScope, status: int, seconds: float) -> None:
+    route: str = scope.get("path_template", "")
+    if route in _UNLOGGED and 200 <= status < 400:
+        return
+    user: Any = scope.get("user")
+    log.info(
+        "request",
+        request=scope["state"]["request_id"],
+        method=scope["method"],
+        route=route or "none",
+        status=status,
+        ms=round(seconds * 1000, 1),
+        who=user.name if isinstance(user, Principal) else "",
+    )

@@ -1,0 +1,160 @@
+"""Errors as problem details (RFC 9457): one form for every way in which a request can fail."""
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.openapi.datastructures import ResponseSpec
+
+from heltig.errors import AuthenticationError, HeltigError
+
+MEDIA_TYPE: Final = "application/problem+json"
+
+logger = logging.getLogger(__name__)
+
+
+class WrongField(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is wrong with one parameter or field of a request.
+
+    Attributes:
+        name: The parameter or field.
+        detail: What is wrong with it.
+        place: `query`, `path`, `header` or `body`, where that is known.
+    """
+
+    name: str
+    detail: str
+    place: str = ""
+
+
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
+    """A problem document.
+
+    Attributes:
+        type: The kind of problem; docs/api.md lists them.
+        title: The same in a few words.
+        status: The HTTP status.
+        detail: What happened and what to do.
+        errors: What is wrong with single parameters or fields.
+        rule: The rule of the access policy that refused: `route`, `identity`, `role`, `area` or `origin`.
+        request_id: Names the request in the log, where that may help.
+    """
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: tuple[WrongField, ...] = ()
+    rule: str = ""
+    request_id: str = ""
+
+
+class RefusedError(HeltigError):
+    """What `heltig.auth.policy` refused: an authentication or authorisation error and the rule behind it."""
+
+    def __init__(self, error: HeltigError, rule: str) -> None:
+        super().__init__(error.detail)
+        self.error = error
+        self.rule = rule
+
+
+def responses(*statuses: int) -> dict[int, ResponseSpec]:
+    """The problem documents of a route, for its description in OpenAPI."""
+    return {
+        status: ResponseSpec(
+            Problem,
+            generate_examples=False,
+            description=HTTPStatus(status).phrase,
+            media_type=MEDIA_TYPE,
+        )
+        for status in statuses
+    }
+
+
+def from_heltig(request: Request[Any, Any, Any], error: HeltigError) -> Response[Problem]:
+    """Answers with an error of ours."""
+    rule = ""
+    if isinstance(error, RefusedError):
+        rule, error = error.rule, error.error
+    headers = {}
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(max(1, round(error.retry_after)))
+    if isinstance(error, AuthenticationError):
+        headers["WWW-Authenticate"] = 'Bearer realm="heltig"'
+    if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        logger.error("%s: %s", type(error).__name__, error)
+    problem = Problem(error.problem_type, error.title, error.status, error.detail, rule=rule)
+    return _answer(problem, headers)
+
+
+def from_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
+    """Answers with an error that the framework raised: no such route, no such method, a wrong parameter."""
+    status = HTTPStatus(error.status_code)
+    kind, title, detail = _KINDS.get(status, ("about:blank", status.phrase, ""))
+    errors: tuple[WrongField, ...] = ()
+    if isinstance(error, ValidationException):  # its own text has the URL's query
+        errors = tuple(_wrong_fields(error.extra))
+        detail = "Parameters or fields are not what this route takes; `errors` names them."
+    detail = detail or ("" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else error.detail) or status.phrase
+    problem = Problem(kind, title, status.value, detail, errors=errors)
+    return _answer(problem, dict(error.headers or {}))
+
+
+def from_fault(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+    """Answers with a fault of our own: the log has it, without its text, which may hold patient data."""
+    request_id: str = request.scope.get("state", {}).get("request_id", "")
+    logger.error("A request failed by a fault of our own (request %s).", request_id, exc_info=error)
+    return _answer(
+        Problem(
+            HeltigError.problem_type,
+            HeltigError.title,
+            HeltigError.status,
+            "A fault of Heltig's own. The log has it under this request's id.",
+            request_id=request_id,
+        )
+    )
+
+
+HANDLERS: Final[dict[int | type[Exception], Any]] = {
+    HeltigError: from_heltig,
+    HTTPException: from_http,
+    Exception: from_fault,
+}
+
+_KINDS: Final = {
+    HTTPStatus.BAD_REQUEST: ("/problems/bad-request", "Request not understood", ""),
+    HTTPStatus.NOT_FOUND: (
+        "/problems/not-found",
+        "Not found",
+        "There is nothing at this path. /schema lists what there is.",
+    ),
+    HTTPStatus.METHOD_NOT_ALLOWED: (
+        "/problems/method-not-allowed",
+        "Method not allowed",
+        "This path does not know the method; the Allow header has those that it knows.",
+    ),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("/problems/input-too-large", "Input too large", ""),
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: ("/problems/media-type", "Media type not supported", ""),
+}
+
+
+def _wrong_fields(extra: object) -> list[WrongField]:
+    entries = extra if isinstance(extra, list) else []
+    return [
+        WrongField(str(entry.get("key", "")), str(entry.get("message", "")), str(entry.get("source", "")))
+        for entry in entries
+        if isinstance(entry, Mapping)
+    ]
+
+
+def _answer(problem: Problem, headers: Mapping[str, str] | None = None) -> Response[Problem]:
+    return Response(
+        problem,
+        status_code=problem.status,
+        media_type=MEDIA_TYPE,
+        headers={"Cache-Control": "no-store", **(headers or {})},
+    )

@@ -1,0 +1,46 @@
+"""What request handlers work with."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from litestar.datastructures import State
+
+from heltig.auth.keys import KeyRing
+from heltig.auth.refusals import Refusals
+from heltig.pipeline.upload import UploadDesk
+from heltig.rules.profile import Profile
+from heltig.settings import Settings
+from heltig.store.engine import Store
+from heltig.store.lookups import Lookups
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """The running parts of the service.
+
+    Attributes:
+        clock: Gives the time, in UTC.
+        profile: What studies are judged with.
+        is_working: Whether jobs are worked off.
+    """
+
+    settings: Settings
+    profile: Profile
+    clock: Callable[[], datetime]
+    store: Store
+    lookups: Lookups
+    keys: KeyRing
+    refusals: Refusals
+    uploads: UploadDesk
+    is_working: Callable[[], bool]
+
+    def today(self) -> str:
+        """The present day (UTC) as YYYY-MM-DD."""
+        return self.clock().date().isoformat()
+
+
+def services_of(state: State) -> Services:
+    """The services of an application that is running."""
+    services: Services = state["services"]
+    return services

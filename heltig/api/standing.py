@@ -1,0 +1,106 @@
+"""How a study stands, over all locations that have it: the worst verdict that is current."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Literal, TypeAlias
+
+import msgspec
+
+from heltig.errors import UsageError
+from heltig.pipeline.publish import LOCATIONS_TAG, READINESS_TAG, STATE_TAG, element, prepared
+from heltig.store.lookups import Lookup
+from heltig.store.records import Location
+
+Status: TypeAlias = Literal["READY", "NEEDS_REVIEW", "BLOCKED", "PENDING", "WITHDRAWN", "UNKNOWN"]
+"""A study's readiness where it is JUDGED, else its state."""
+
+_WORST_FIRST: Final[Sequence[Status]] = ("BLOCKED", "PENDING", "NEEDS_REVIEW", "READY", "WITHDRAWN")
+"""A PENDING study may come out as anything, so only BLOCKED is worse."""
+
+_ONE_LOCATION: Final = f'"{LOCATIONS_TAG}":{{"vr":"IS","Value":[1]}}'.encode()
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """How a study stands.
+
+    Attributes:
+        status: What to act on.
+        revision: Of the verdict.
+        comment: The rules behind it.
+        locations: How many locations have the study.
+        dataset: The data set about it in DICOM JSON.
+        tag: The entity tag's value, without quotes.
+    """
+
+    status: Status
+    revision: int
+    comment: str
+    locations: int
+    dataset: bytes
+    tag: str
+
+
+def standing(found: Sequence[Lookup], *, today: str) -> Standing:
+    """How a study stands by the prepared answers about it, one a location.
+
+    Args:
+        found: At least one.
+        today: As YYYY-MM-DD: a verdict that relied on a waiver ends with it, and the study is PENDING then.
+    """
+    if len(found) == 1:
+        return _at_one(found[0], today)
+    each = [_at_one(lookup, today) for lookup in found]
+    worst = min(each, key=lambda one: _WORST_FIRST.index(one.status))
+    locations = sum(one.locations for one in each)
+    if locations == worst.locations:
+        dataset = worst.dataset
+    else:
+        dataset = worst.dataset.replace(_ONE_LOCATION, _ONE_LOCATION.replace(b"[1]", b"[%d]" % locations))
+    tag = hashlib.sha256("".join(one.tag for one in each).encode()).hexdigest()[:32]
+    return msgspec.structs.replace(worst, locations=locations, dataset=dataset, tag=tag)
+
+
+def at(found: Sequence[Lookup], archive: str | None) -> Sequence[Lookup]:
+    """Those of the answers that are about the location asked for; all when none is.
+
+    Args:
+        found: The answers about one study.
+        archive: An archive's name; any location as `upload:NAME`.
+
+    Raises:
+        UsageError: It names no location.
+    """
+    if archive is None:
+        return found
+    return [lookup for lookup in found if lookup.location == str(location_named(archive))]
+
+
+def location_named(text: str) -> Location:
+    """The location that a request names: `main` is `archive:main`.
+
+    Raises:
+        UsageError: There is no such kind of location.
+    """
+    try:
+        return Location.parse(text) if ":" in text else Location("archive", text)
+    except msgspec.ValidationError as error:
+        raise UsageError(
+            "A location is an archive's name, or archive:NAME, gate:NAME, upload:NAME."
+        ) from error
+
+
+def _at_one(lookup: Lookup, today: str) -> Standing:
+    made = prepared(lookup.body)
+    tag, dataset = made.tag[:32], made.dataset
+    status: Status = (lookup.readiness or "PENDING") if lookup.state == "JUDGED" else lookup.state
+    if lookup.state == "JUDGED" and lookup.valid_until is not None and lookup.valid_until < today:
+        status, tag = "PENDING", hashlib.sha256(f"{tag} ended".encode()).hexdigest()[:32]
+        dataset = _as_pending(dataset)
+    locations = 0 if status == "WITHDRAWN" else 1
+    return Standing(status, lookup.revision, made.comment, locations, dataset, tag)
+
+
+def _as_pending(dataset: bytes) -> bytes:
+    decoded: Mapping[str, Any] = msgspec.json.decode(dataset)
+    changed = {**decoded, READINESS_TAG: element("CS"), STATE_TAG: element("CS", "PENDING")}
+    return msgspec.json.encode(changed)

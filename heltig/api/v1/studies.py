@@ -1,0 +1,133 @@
+"""`/api/v1/studies`: studies, their verdicts and findings, with what was observed."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from litestar import get
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, QueryParameter
+
+from heltig.api.front import segment
+from heltig.api.problems import responses
+from heltig.api.services import Services
+from heltig.api.standing import Status, location_named, standing
+from heltig.api.v1.paging import DEFAULT_LIMIT, Limit, Offset, Page, page
+from heltig.api.v1.study_views import (
+    FindingView,
+    LocationDetail,
+    StudyDetail,
+    StudyView,
+    finding_view,
+    series_view,
+    study_view,
+    verdict_view,
+)
+from heltig.errors import NotFoundError
+from heltig.rules.rule import Level, Severity
+from heltig.store import lookups, studies, verdicts
+from heltig.store.records import Location, Study, StudyState
+from heltig.store.search import Order, StudyQuery, search
+from heltig.store.transaction import ReadTransaction
+from heltig.verdict import Readiness
+
+
+@get("/api/v1/studies", responses=responses(400, 401, 403, 503), tags=["Studies"])
+async def list_studies(
+    services: NamedDependency[Services],
+    readiness: FromQuery[list[Readiness] | None] = None,
+    states: Annotated[list[StudyState] | None, QueryParameter(name="state")] = None,
+    location: FromQuery[list[str] | None] = None,
+    rule: Annotated[
+        list[str] | None, QueryParameter(description="Studies with an unwaived finding of any of these.")
+    ] = None,
+    modality: FromQuery[list[str] | None] = None,
+    order: FromQuery[Order] = "worst",
+    limit: Limit = DEFAULT_LIMIT,
+    offset: Offset = 0,
+) -> Page[StudyView]:
+    """List studies, the worst first.
+
+    Without `state` those that were never judged, or are gone from where they were, are left out.
+    """
+    query = StudyQuery(
+        readiness=tuple(readiness or ()),
+        states=tuple(states or ()),
+        locations=tuple(map(location_named, location or ())),
+        rules=tuple(rule or ()),
+        modalities_in_study=tuple(modality or ()),
+    )
+    found = await services.store.read(search, query, limit=limit + 1, offset=offset, order=order)
+    return page([study_view(study) for study in found], limit=limit, offset=offset)
+
+
+@get("/api/v1/studies/{study:str}", responses=responses(400, 401, 403, 404, 503), tags=["Studies"])
+async def show_study(
+    services: NamedDependency[Services],
+    study: FromPath[str],
+    location: FromQuery[str | None] = None,
+) -> StudyDetail:
+    """Show one study at every location that has it, or at one."""
+    return await services.store.read(_detail, segment(study), _at(location), services.today())
+
+
+@get("/api/v1/studies/{study:str}/findings", responses=responses(400, 401, 403, 404, 503), tags=["Studies"])
+async def list_findings(
+    services: NamedDependency[Services],
+    study: FromPath[str],
+    location: FromQuery[str | None] = None,
+    severity: FromQuery[list[Severity] | None] = None,
+    level: FromQuery[list[Level] | None] = None,
+    rule: FromQuery[list[str] | None] = None,
+    waived: FromQuery[bool | None] = None,
+    limit: Limit = DEFAULT_LIMIT,
+    offset: Offset = 0,
+) -> Page[FindingView]:
+    """List the findings of a study's last verdicts, a location after the other, the worst first."""
+    every = await services.store.read(_findings, segment(study), _at(location))
+    matching = [
+        finding
+        for finding in every
+        if (not severity or finding.severity in severity)
+        and (not level or finding.level in level)
+        and (not rule or finding.rule in rule)
+        and waived in (None, finding.waived)
+    ]
+    return page(matching[offset : offset + limit + 1], limit=limit, offset=offset)
+
+
+def _at(location: str | None) -> Location | None:
+    return None if location is None else location_named(location)
+
+
+def _locations(transaction: ReadTransaction, key: str, at: Location | None) -> Sequence[Study]:
+    found = [study for study in studies.find_everywhere(transaction, key) if at in (None, study.location)]
+    if not found:
+        raise NotFoundError("Nothing is known of this study there. It was never pulled or uploaded.")
+    return found
+
+
+def _detail(transaction: ReadTransaction, key: str, at: Location | None, today: str) -> StudyDetail:
+    found = _locations(transaction, key, at)
+    wanted = {str(study.location) for study in found}
+    prepared = [one for one in lookups.find_many(transaction, [key])[key] if one.location in wanted]
+    status: Status = standing(prepared, today=today).status
+    details = []
+    for study in found:
+        verdict = verdicts.current(transaction, study.location, study.study_key)
+        details.append(
+            LocationDetail(
+                study_view(study),
+                verdict_view(verdict) if verdict else None,
+                [series_view(s) for s in studies.series_of(transaction, study.location, study.study_key)],
+            )
+        )
+    return StudyDetail(found[0].study_key, status, details)
+
+
+def _findings(transaction: ReadTransaction, key: str, at: Location | None) -> list[FindingView]:
+    views = []
+    for study in _locations(transaction, key, at):
+        verdict = verdicts.current(transaction, study.location, study.study_key)
+        if verdict is not None:
+            views += [finding_view(finding, str(study.location)) for finding in verdict.verdict.findings]
+    return views

@@ -1,0 +1,203 @@
+"""`POST /api/v1/jobs/upload`: judge the studies in a ZIP, and answer when that is done; or queue them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+import msgspec
+from litestar import Request, Response, post
+from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import OpenAPIFormat, OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
+from litestar.params import QueryParameter
+
+from heltig.api.problems import responses
+from heltig.api.services import Services
+from heltig.api.v1.jobs import JobView, job_view
+from heltig.api.v1.study_views import FindingView, StudyView, finding_view, study_view
+from heltig.api.v1.upload_body import FORM_TYPE, ZIP_TYPES, zip_chunks
+from heltig.auth.principal import Principal
+from heltig.errors import ConflictError, StorageError, UnreadableInputError
+from heltig.pipeline.upload import ENDED, Accepted, Sender
+from heltig.store import verdicts
+from heltig.store.jobs import Job
+from heltig.store.records import Location
+from heltig.store.search import StudyQuery, search
+from heltig.store.transaction import ReadTransaction
+from heltig.store.uploads import location_of
+from heltig.verdict import Readiness, worst
+
+WAIT_SECONDS: Final = 300.0
+"""How long a request waits for its upload to be judged before it is answered like a queued one."""
+
+_MOST_STUDIES: Final = 1000
+
+Target = Annotated[
+    str, QueryParameter(description="The archive that the studies are meant for.", max_length=128)
+]
+
+
+class UploadView(msgspec.Struct, frozen=True):
+    """An upload.
+
+    Attributes:
+        location: Where its studies are found: `upload:NAME`.
+        sha256: Of the bytes as they were sent.
+        size: In bytes.
+        target: The archive it is meant for; empty for none.
+        repeat: The same bytes were sent before: this is that upload, and its job.
+    """
+
+    location: str
+    sha256: str
+    size: int
+    received: datetime
+    target: str
+    repeat: bool
+
+
+class UploadedStudy(msgspec.Struct, frozen=True):
+    """A study out of an upload with its findings."""
+
+    study: StudyView
+    findings: list[FindingView]
+
+
+class QueuedUpload(msgspec.Struct, frozen=True):
+    """An upload that is on disk, and the job that judges it."""
+
+    upload: UploadView
+    job: JobView
+
+
+class JudgedUpload(msgspec.Struct, frozen=True):
+    """A judged upload.
+
+    Attributes:
+        readiness: The worst of its studies'.
+        studies: The worst first, at most 1000.
+    """
+
+    upload: UploadView
+    job: JobView
+    readiness: Readiness
+    studies: list[UploadedStudy]
+
+
+@dataclass
+class _UploadOperation(Operation):
+    """The request body, for OpenAPI: it is read as it streams in."""
+
+    def __post_init__(self) -> None:
+        binary = Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY)
+        form = Schema(type=OpenAPIType.OBJECT, properties={"file": binary}, required=["file"])
+        content = {kind: OpenAPIMediaType(schema=binary) for kind in ZIP_TYPES}
+        self.request_body = RequestBody(
+            {**content, FORM_TYPE: OpenAPIMediaType(schema=form)}, description="A ZIP.", required=True
+        )
+
+
+_REFUSALS: Final = responses(400, 401, 403, 404, 413, 415, 422, 503)
+
+
+@post(
+    "/api/v1/jobs/upload",
+    request_max_body_size=None,
+    operation_class=_UploadOperation,
+    responses={
+        200: ResponseSpec(JudgedUpload, generate_examples=False, description="Sent before, judged then"),
+        202: ResponseSpec(QueuedUpload, generate_examples=False, description="Still being judged"),
+        **_REFUSALS,
+    },
+    tags=["Jobs"],
+)
+async def upload(
+    request: Request[Principal, Any, Any], services: NamedDependency[Services], target: Target = ""
+) -> Response[JudgedUpload | QueuedUpload]:
+    """Judge the studies in a ZIP and answer with their verdicts.
+
+    The upload is a durable job from the moment it is received: if the connection breaks, it is judged all the
+    same, and the same bytes sent again are answered with it.
+    """
+    accepted = await _take(request, services, target)
+    job = await services.uploads.ended(accepted.upload.job, within=WAIT_SECONDS)
+    if job.state not in ENDED:
+        return _queued(accepted, job)
+    _see_that_it_succeeded(job)
+    at = location_of(accepted.upload.name)
+    studies = await services.store.read(_studies, at)
+    readiness = worst([s.study.last_readiness for s in studies if s.study.last_readiness])
+    return Response(
+        JudgedUpload(_upload_view(accepted), job_view(job), readiness, studies),
+        status_code=200 if accepted.is_repeat else 201,
+        headers=_headers(job),
+    )
+
+
+@post(
+    "/api/v1/jobs/upload/async",
+    request_max_body_size=None,
+    status_code=202,
+    operation_class=_UploadOperation,
+    responses={
+        200: ResponseSpec(QueuedUpload, generate_examples=False, description="Sent before"),
+        **_REFUSALS,
+    },
+    tags=["Jobs"],
+)
+async def upload_async(
+    request: Request[Principal, Any, Any], services: NamedDependency[Services], target: Target = ""
+) -> Response[QueuedUpload]:
+    """Receive a ZIP and queue it to be judged: the answer has the job to ask about."""
+    accepted = await _take(request, services, target)
+    return _queued(accepted, await services.uploads.ended(accepted.upload.job, within=0))
+
+
+async def _take(request: Request[Principal, Any, Any], services: Services, target: str) -> Accepted:
+    client = request.client
+    sender = Sender(request.user.name, client.host if client else "")
+    chunks = zip_chunks(request, limit=services.settings.upload_max_size)
+    return await services.uploads.take(chunks, target=target, sender=sender)
+
+
+def _queued(accepted: Accepted, job: Job) -> Response[Any]:
+    return Response(
+        QueuedUpload(_upload_view(accepted), job_view(job)),
+        status_code=200 if accepted.is_repeat and job.state in ENDED else 202,
+        headers=_headers(job),
+    )
+
+
+def _see_that_it_succeeded(job: Job) -> None:
+    if job.state == "failed":
+        raise UnreadableInputError(job.error or f"Job {job.id} failed.")
+    if job.state == "cancelled":
+        raise ConflictError(f"Job {job.id}, which was to judge this upload, was cancelled.")
+    if job.state == "dead":
+        raise StorageError(f"Job {job.id} failed time after time: {job.error} It can be retried.")
+
+
+def _studies(transaction: ReadTransaction, at: Location) -> list[UploadedStudy]:
+    found = search(transaction, StudyQuery(locations=(at,)), limit=_MOST_STUDIES, order="worst")
+    uploaded = []
+    for study in found:
+        stored = verdicts.current(transaction, at, study.study_key)
+        findings = stored.verdict.findings if stored else ()
+        uploaded.append(UploadedStudy(study_view(study), [finding_view(f, str(at)) for f in findings]))
+    return uploaded
+
+
+def _upload_view(accepted: Accepted) -> UploadView:
+    one = accepted.upload
+    return UploadView(
+        location=str(location_of(one.name)),
+        sha256=one.digest,
+        size=one.size,
+        received=one.received,
+        target=one.target,
+        repeat=accepted.is_repeat,
+    )
+
+
+def _headers(job: Job) -> dict[str, str]:
+    return {"Location": f"/api/v1/jobs/{job.id}"}

@@ -1,0 +1,176 @@
+"""The service: the one place that wires its parts together."""
+
+import asyncio
+import importlib
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from litestar import Litestar
+from litestar.di import Provide
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+
+from heltig import __version__
+from heltig.api.access import Access
+from heltig.api.consult import consult
+from heltig.api.dicomweb import search_studies
+from heltig.api.front import Front
+from heltig.api.problems import HANDLERS
+from heltig.api.readiness import studies_readiness, study_readiness
+from heltig.api.services import Services, services_of
+from heltig.api.v1.archives import list_archives
+from heltig.api.v1.health import health, ready
+from heltig.api.v1.jobs import list_jobs, show_job
+from heltig.api.v1.rules import list_rules, show_rule
+from heltig.api.v1.studies import list_findings, list_studies, show_study
+from heltig.api.v1.upload import upload, upload_async
+from heltig.auth.keys import KeyRing
+from heltig.auth.refusals import Refusals
+from heltig.errors import StorageError
+from heltig.jobs.queue import JobQueue, utc_now
+from heltig.jobs.runner import Runner
+from heltig.pipeline.pool import JudgingPool
+from heltig.pipeline.publish import render
+from heltig.pipeline.spool import Spool
+from heltig.pipeline.upload import KIND as UPLOAD
+from heltig.pipeline.upload import UploadDesk
+from heltig.rules.profile import DEFAULT, Profile
+from heltig.settings import Settings
+from heltig.store.engine import Store
+from heltig.store.lookups import Lookups
+from heltig.store.migrations import upgrade
+
+ROUTES: Final = (
+    search_studies,
+    study_readiness,
+    studies_readiness,
+    consult,
+    upload,
+    upload_async,
+    list_jobs,
+    show_job,
+    list_studies,
+    show_study,
+    list_findings,
+    list_rules,
+    show_rule,
+    list_archives,
+    health,
+    ready,
+)
+
+SWEEP: Final = timedelta(minutes=1)
+"""How often files are removed that nobody needs any more."""
+
+GRACE: Final = timedelta(seconds=3)
+"""How long jobs at work get to finish when the service stops."""
+
+logger = logging.getLogger(__name__)
+
+
+def create_app(
+    settings: Settings, *, profile: Profile = DEFAULT, clock: Callable[[], datetime] = utc_now
+) -> Litestar:
+    """The service as an ASGI application; it opens its database and starts its work when it is started.
+
+    Args:
+        settings: The site's settings.
+        profile: What studies are judged with.
+        clock: Gives the time, in UTC.
+    """
+
+    @asynccontextmanager
+    async def running(app: Litestar) -> AsyncIterator[None]:
+        async with _services(settings, profile, clock) as services:
+            app.state["services"] = services
+            yield
+
+    app = Litestar(
+        [*ROUTES, *_pages()],
+        middleware=[Access()],
+        dependencies={"services": Provide(services_of, sync_to_thread=False)},
+        exception_handlers=HANDLERS,
+        lifespan=[running],
+        logging_config=None,
+        openapi_config=OpenAPIConfig(
+            title="Heltig",
+            version=__version__,
+            description="Tells an imaging archive whether a study is fit to be stored, before it is stored. "
+            "Operational quality assurance of metadata; not for diagnosis.",
+            path="/schema",
+            render_plugins=[JsonRenderPlugin()],
+            use_handler_docstrings=True,
+        ),
+    )
+    app.asgi_handler = Front(
+        app.asgi_handler, consult=settings.consult_bind, consult_allow=settings.consult_allow
+    )
+    return app
+
+
+@asynccontextmanager
+async def _services(
+    settings: Settings, profile: Profile, clock: Callable[[], datetime]
+) -> AsyncIterator[Services]:
+    """Opens everything, works jobs off meanwhile, and closes everything in the opposite order."""
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    async with AsyncExitStack() as stack:
+        store = await Store.open(settings.database, render=render)
+        stack.push_async_callback(store.close)
+        await upgrade(store)
+        spool = Spool(settings.home / "spool")
+        pool = JudgingPool(settings.workers, scratch=spool.scratch)
+        stack.push_async_callback(pool.close)
+        queue = JobQueue(store, clock=clock)
+        uploads = UploadDesk(queue, spool, pool, settings=settings, profile=profile, clock=clock)
+        runner = Runner(queue, {UPLOAD: uploads.judge}, workers=settings.workers)
+        working = await stack.enter_async_context(_background(runner.run()))
+        stack.push_async_callback(runner.stop, grace=GRACE)
+        await stack.enter_async_context(_background(_sweep(uploads)))
+        yield Services(
+            settings=settings,
+            profile=profile,
+            clock=clock,
+            store=store,
+            lookups=Lookups(store),
+            keys=KeyRing(store, clock=clock),
+            refusals=Refusals(store),
+            uploads=uploads,
+            is_working=lambda: not working.done(),
+        )
+
+
+@asynccontextmanager
+async def _background(work: Coroutine[Any, Any, None]) -> AsyncIterator[asyncio.Task[None]]:
+    """Runs something beside what follows, and ends it after that."""
+    task = asyncio.create_task(work)
+    task.add_done_callback(_log_failure)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        logger.error("A part of the service failed; /health/ready says so.", exc_info=error)
+
+
+async def _sweep(uploads: UploadDesk) -> None:
+    while True:
+        try:
+            await uploads.sweep()
+        except (StorageError, OSError) as error:
+            logger.error("The spool could not be swept: %s", type(error).__name__)
+        await asyncio.sleep(SWEEP.total_seconds())
+
+
+def _pages() -> Sequence[Any]:
+    """The pages for people, where they are installed."""
+    routes = getattr(importlib.import_module("heltig.dashboard"), "routes", None)
+    return [routes()] if routes else []

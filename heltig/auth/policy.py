@@ -1,0 +1,102 @@
+"""Who may use which route: every route is in an area, every area is open to some roles.
+
+A route that is not listed here is open to nobody.
+"""
+
+from collections.abc import Mapping
+from typing import Final, Literal, TypeAlias
+
+import msgspec
+
+from heltig.auth.principal import ROLES, Area, Principal, Role
+
+Access: TypeAlias = Area | Literal["public"]
+"""The area of a route; `public` is open to everyone, without saying who they are."""
+
+_PEOPLE: Final[frozenset[Role]] = frozenset({"reader", "reviewer", "qa_operator", "admin"})
+
+OPEN_TO: Final[Mapping[Area, frozenset[Role]]] = {
+    "look-up": _PEOPLE | {"archive", "researcher"},
+    "query": _PEOPLE | {"archive"},
+    "studies": _PEOPLE,
+    "upload": frozenset({"qa_operator", "admin"}),
+    "jobs": _PEOPLE | {"auditor"},
+    "archives": _PEOPLE | {"auditor"},
+    "rules": frozenset(ROLES),
+    "pages": _PEOPLE,
+}
+
+ROUTES: Final[Mapping[str, Access]] = {
+    "GET /health": "public",
+    "GET /health/ready": "public",
+    "GET /schema": "public",
+    "GET /schema/openapi.json": "public",
+    "GET /dicom-web/studies": "query",
+    "GET /dicom-web/studies/{study}/readiness": "look-up",
+    "POST /dicom-web/studies/readiness": "look-up",
+    "GET /consult/studies/{study}": "look-up",
+    "POST /api/v1/jobs/upload": "upload",
+    "POST /api/v1/jobs/upload/async": "upload",
+    "GET /api/v1/jobs": "jobs",
+    "GET /api/v1/jobs/{id}": "jobs",
+    "GET /api/v1/studies": "studies",
+    "GET /api/v1/studies/{study}": "studies",
+    "GET /api/v1/studies/{study}/findings": "studies",
+    "GET /api/v1/rules": "rules",
+    "GET /api/v1/rules/{id}": "rules",
+    "GET /api/v1/archives": "archives",
+    "GET /": "pages",
+    "GET /studies/{study}": "pages",
+    "GET /static/{file_path}": "public",
+}
+"""The routes, by method and template. HEAD is answered to whoever may GET."""
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """Why somebody may not use a route.
+
+    Attributes:
+        rule: The rule of the policy that refused, in one word: `route`, `identity`, `role` or `area`.
+        detail: What the rule says, for whoever was refused.
+    """
+
+    rule: str
+    detail: str
+
+
+def refusal(principal: Principal | None, method: str, template: str) -> Refusal | None:
+    """Why a principal may not use a route; None when they may.
+
+    Args:
+        principal: Who is asking; None when they did not say.
+        method: The HTTP method.
+        template: The route's path with its parameters' names, such as `/consult/studies/{study}`.
+    """
+    route = f"{'GET' if method == 'HEAD' else method} {template}"
+    area = ROUTES.get(route)
+    if area is None:
+        return Refusal("route", f"{route} is in no area of the policy, so it is open to nobody.")
+    if area == "public":
+        return None
+    if principal is None:
+        return Refusal(
+            "identity", f"{route} is for those who say who they are: send `Bearer` and an API key."
+        )
+    roles = OPEN_TO[area]
+    if principal.roles.isdisjoint(roles):
+        allowed, has = ", ".join(sorted(roles)), ", ".join(sorted(principal.roles))
+        return Refusal("role", f"{route} is in `{area}`, open to {allowed}. You are {principal.name}: {has}.")
+    if principal.areas and area not in principal.areas:
+        limit = ", ".join(sorted(principal.areas))
+        return Refusal("area", f"{route} is in `{area}`. You are {principal.name}, limited to {limit}.")
+    return None
+
+
+def table() -> str:
+    """The policy as a table in Markdown, routes by roles."""
+    lines = [f"| route | area | {' | '.join(ROLES)} |", "|---|---|" + "---|" * len(ROLES)]
+    for route, area in ROUTES.items():
+        open_to = frozenset(ROLES) if area == "public" else OPEN_TO[area]
+        marks = " | ".join("✓" if role in open_to else "" for role in ROLES)
+        lines.append(f"| `{route}` | {area} | {marks} |")
+    return "\n".join(lines)

@@ -1,0 +1,69 @@
+"""Who is asking."""
+
+from collections.abc import Mapping
+from typing import Final, Literal, TypeAlias
+
+import msgspec
+
+Role: TypeAlias = Literal["reader", "reviewer", "qa_operator", "admin", "auditor", "archive", "researcher"]
+
+ROLES: Final[Mapping[Role, str]] = {
+    "reader": "sees studies, verdicts and evidence",
+    "reviewer": "decides about studies",
+    "qa_operator": "brings studies in, by upload or from archives",
+    "admin": "runs the service",
+    "auditor": "sees what was done and by which rules, not the studies",
+    "archive": "an archive that asks before it ingests",
+    "researcher": "sees readiness, without patient data",
+}
+"""What each role is for. What it may do stands in `heltig.auth.policy`."""
+
+Area: TypeAlias = Literal[
+    "look-up", "query", "studies", "upload", "jobs", "archives", "rules", "pages"
+]  # fmt: skip
+
+AREAS: Final[Mapping[Area, str]] = {
+    "look-up": "the readiness of studies by their UID; no patient data",
+    "query": "QIDO-RS over judged studies, with patient data",
+    "studies": "studies, verdicts and findings with what was observed, patient data included",
+    "upload": "uploads, and what they came to",
+    "jobs": "what is queued, running and done",
+    "archives": "the archives that are configured",
+    "rules": "the rules and their manuals",
+    "pages": "the pages for people",
+}
+"""Parts of the service that are given to roles; a key can be limited to some of them."""
+
+
+class Principal(msgspec.Struct, frozen=True):
+    """Somebody who is asking.
+
+    Attributes:
+        name: As the audit trail has it: `key:pacs-1`, `local`, `consult`.
+        roles: What they are.
+        areas: What they are limited to; empty for everything that their roles may.
+    """
+
+    name: str
+    roles: frozenset[Role]
+    areas: frozenset[Area] = frozenset()
+
+
+LOCAL: Final = Principal("local", frozenset({"admin"}))
+"""Whoever is on this machine, where authentication is off."""
+
+CONSULT: Final = Principal("consult", frozenset({"archive"}), frozenset({"look-up"}))
+"""An archive that asks at the separate listener, by its address."""
+
+ANONYMOUS: Final = "anonymous"
+"""The name in the audit trail of somebody who did not say who they are."""
+
+
+def known_role(text: str) -> Role | None:
+    """A role by its name, None for what is none."""
+    return next((role for role in ROLES if role == text), None)
+
+
+def known_areas(texts: tuple[str, ...]) -> frozenset[Area]:
+    """Those of the names that are areas."""
+    return frozenset(area for area in AREAS if area in texts)

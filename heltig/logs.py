@@ -1,0 +1,83 @@
+"""What a long-running process writes to its log: one line an event, JSON unless somebody is watching.
+
+No patient data: events have names and ids of ours, never a URL's query or a request's body. Exceptions are
+written as their class and where they were raised; only our own errors, whose text is free of it, have theirs.
+"""
+
+import logging
+import sys
+import traceback
+from typing import Any, Final
+
+import structlog
+from structlog.typing import EventDict, Processor
+
+from heltig.errors import HeltigError
+
+_QUIET: Final = {
+    "httpx": logging.WARNING,  # writes every URL with its query at INFO
+    "httpcore": logging.WARNING,
+    "uvicorn.access": logging.WARNING,  # likewise; `heltig.api.front` keeps the access log
+    "aiosqlite": logging.WARNING,
+    "alembic": logging.WARNING,
+    "asyncio": logging.WARNING,
+}
+
+
+def configure_logging(*, watched: bool | None = None) -> None:
+    """Sends the log of this process to standard error.
+
+    Args:
+        watched: A person is watching; None finds out by whether standard error is a terminal.
+    """
+    for_people = sys.stderr.isatty() if watched is None else watched
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _exceptions_without_text,
+    ]
+    renderer: Processor = (
+        structlog.dev.ConsoleRenderer()
+        if for_people
+        else structlog.processors.JSONRenderer(ensure_ascii=False)
+    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    for name, level in _QUIET.items():
+        logging.getLogger(name).setLevel(level)
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+
+
+def _exceptions_without_text(logger: Any, name: str, event: EventDict) -> EventDict:
+    given = event.pop("exc_info", None)
+    if given is True:
+        given = sys.exc_info()
+    error = given[1] if isinstance(given, tuple) else given
+    if isinstance(error, BaseException):
+        event["exception"] = described(error)
+        event["frames"] = [
+            f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)
+        ]
+    return event
+
+
+def described(error: BaseException) -> str:
+    """An exception in a line: the text of our own, the class of any other."""
+    return f"{type(error).__name__}: {error}" if isinstance(error, HeltigError) else type(error).__name__

@@ -1,0 +1,245 @@
+"""Uploads: a ZIP is received, examined and accepted as a durable job; the job judges what is in it."""
+
+import asyncio
+import secrets
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from connectors.upload import Limits
+from heltig import audit
+from heltig.errors import InputError, NotFoundError
+from heltig.jobs.attempt import JobContext
+from heltig.jobs.queue import JobQueue
+from heltig.jobs.retries import JobFailedError
+from heltig.pipeline.package import JudgedPackage, examine_package, judge_package
+from heltig.pipeline.pool import JudgingPool
+from heltig.pipeline.score import keep
+from heltig.pipeline.spool import ABANDONED, Spool, Spooled
+from heltig.rules.profile import Profile
+from heltig.settings import Settings
+from heltig.store import archives, jobs, uploads
+from heltig.store.jobs import Job, JobState, NewJob
+from heltig.store.transaction import ReadTransaction, WriteTransaction
+from heltig.store.uploads import Upload
+
+KIND: Final = "upload"
+"""The kind of job that judges an upload."""
+
+PRIORITY: Final = -10
+"""Before what archives are asked for: somebody waits for it."""
+
+ENDED: Final[frozenset[JobState]] = frozenset({"succeeded", "failed", "dead", "cancelled"})
+_KEPT_AFTER: Final[frozenset[JobState]] = frozenset({"queued", "running", "dead"})  # the dead may be retried
+
+_FIRST_LOOK, _LONGEST_LOOK = 0.02, 0.5  # seconds
+
+
+class Sender(msgspec.Struct, frozen=True):
+    """Who uploads: the principal's name, and the address they come from."""
+
+    name: str
+    address: str
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """An upload that is on disk.
+
+    Attributes:
+        is_repeat: It was received before: this is the first one, and its job.
+    """
+
+    upload: Upload
+    is_repeat: bool
+
+
+class UploadDesk:
+    """Takes uploads and judges them."""
+
+    def __init__(
+        self,
+        queue: JobQueue,
+        spool: Spool,
+        pool: JudgingPool,
+        *,
+        settings: Settings,
+        profile: Profile,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._queue = queue
+        self._store = queue.store
+        self._spool = spool
+        self._pool = pool
+        self._size = settings.upload_max_size
+        self._limits = Limits(
+            members=settings.upload_max_members,
+            nesting=settings.upload_max_nesting,
+            ratio=settings.upload_max_ratio,
+            member_bytes=settings.member_max_size,
+            total_bytes=settings.upload_max_unpacked,
+            inner_bytes=settings.upload_max_unpacked,
+        )
+        self._profile = profile
+        self._clock = clock
+
+    async def take(self, chunks: AsyncIterator[bytes], *, target: str, sender: Sender) -> Accepted:
+        """Receives a ZIP. When this returns, it and its job outlast a power cut.
+
+        Args:
+            chunks: Its bytes.
+            target: The archive that its studies are meant for; empty for none.
+            sender: Who sends it.
+
+        Raises:
+            NotFoundError: There is no such archive.
+            InputError: It is refused; nothing of it is left.
+            StorageError: It could not be written.
+        """
+        if target and await self._store.read(archives.find, target) is None:
+            raise NotFoundError(f"There is no archive {target}. `heltig archives list` names them.")
+        spooled = await self._spool.receive(chunks, limit=self._size)
+        try:
+            return await self._accept(spooled, target=target, sender=sender)
+        finally:
+            spooled.path.unlink(missing_ok=True)
+
+    async def ended(self, job: int, *, within: float) -> Job:
+        """Waits until a job has ended, or for so many seconds; returns it as it stands then.
+
+        Raises:
+            NotFoundError: There is no such job.
+        """
+        end = asyncio.get_running_loop().time() + within
+        wait = _FIRST_LOOK
+        while True:
+            found = await self._store.read(jobs.find, job)
+            if found is None:
+                raise NotFoundError(f"There is no job {job}.")
+            if found.state in ENDED or asyncio.get_running_loop().time() >= end:
+                return found
+            await asyncio.sleep(wait)
+            wait = min(wait * 1.5, _LONGEST_LOOK)
+
+    async def judge(self, context: JobContext) -> dict[str, Any]:
+        """Handles a job of `KIND`: judges an upload's studies and publishes their verdicts.
+
+        Raises:
+            JobFailedError: Nothing in it can be judged.
+            StorageError: A process died, or the database failed; trying again makes sense.
+        """
+        upload = await self._store.read(uploads.find, str(context.payload["upload"]))
+        path = self._spool.of_upload(str(context.payload["upload"]))
+        if upload is None or not path.exists():
+            raise JobFailedError("The upload's file is gone. Send it again.")
+        try:
+            package = await self._pool.run(
+                judge_package,
+                path,
+                self._profile,
+                location=uploads.location_of(upload.name),
+                limits=self._limits,
+                received=upload.received,
+            )
+        except InputError as error:
+            raise JobFailedError(str(error)) from error
+        for done, study in enumerate(package.studies, start=1):
+            await self._store.write_durably(
+                keep, study, profile=self._profile, at=self._clock(), actor=KIND, origin=upload.name
+            )
+            context.progress(done=done, total=len(package.studies))
+        return _result(package)
+
+    async def sweep(self) -> None:
+        """Removes files that nobody needs any more: judged, failed, or left by a process that was killed."""
+        kept = await asyncio.to_thread(self._spool.uploads_kept)
+        useless = await self._store.read(_useless, kept)
+        await asyncio.to_thread(self._spool.remove_uploads, useless)
+        await asyncio.to_thread(self._spool.remove_abandoned)
+
+    async def _accept(self, spooled: Spooled, *, target: str, sender: Sender) -> Accepted:
+        same = await self._store.read(
+            uploads.find_same, digest=spooled.digest, profile_hash=self._profile.hash, target=target
+        )
+        if same is not None:
+            return Accepted(same, is_repeat=True)
+        await self._pool.run(examine_package, spooled.path, self._limits)
+        received = self._clock()
+        name = f"{received:%Y%m%d}-{secrets.token_hex(6)}"
+        new = Upload(
+            name=name,
+            digest=spooled.digest,
+            profile_hash=self._profile.hash,
+            target=target,
+            job=0,
+            size=spooled.size,
+            received=received,
+        )
+        kept = await self._spool.keep(spooled, name)
+        accepted: Accepted | None = None
+        try:
+            accepted = await self._store.write_durably(self._add, new, sender)
+        finally:
+            if accepted is None or accepted.is_repeat:
+                kept.unlink(missing_ok=True)
+        return accepted
+
+    def _add(self, transaction: WriteTransaction, new: Upload, sender: Sender) -> Accepted:
+        same = uploads.find_same(
+            transaction, digest=new.digest, profile_hash=new.profile_hash, target=new.target
+        )
+        if same is not None:  # sent twice at the same moment
+            return Accepted(same, is_repeat=True)
+        job = self._queue.enqueue(
+            transaction,
+            NewJob(kind=KIND, key=new.name, group=KIND, priority=PRIORITY, payload={"upload": new.name}),
+        )
+        upload = msgspec.structs.replace(new, job=job)
+        uploads.add(transaction, upload)
+        audit.record(
+            transaction,
+            at=upload.received,
+            actor=sender.name,
+            action="upload.accept",
+            subject=str(uploads.location_of(upload.name)),
+            outcome="success",
+            origin=sender.address,
+            detail={"sha256": upload.digest, "size": upload.size, "target": upload.target, "job": job},
+        )
+        return Accepted(upload, is_repeat=False)
+
+
+def _useless(transaction: ReadTransaction, kept: dict[str, float]) -> list[str]:
+    useless = []
+    for name, age in kept.items():
+        upload = uploads.find(transaction, name)
+        job = jobs.find(transaction, upload.job) if upload else None
+        if job is None:
+            if age > ABANDONED.total_seconds():
+                useless.append(name)
+        elif job.state not in _KEPT_AFTER:
+            useless.append(name)
+    return useless
+
+
+def _result(package: JudgedPackage) -> dict[str, Any]:
+    """What the job says of the upload, without names of members: exports like to name them after patients."""
+    return {
+        "members": package.members,
+        "instances": package.instances,
+        "skipped": package.skipped,
+        "studies": len(package.studies),
+        "readiness": dict(Counter(study.verdict.readiness for study in package.studies)),
+        "findings": [
+            {
+                "rule": f.rule,
+                "severity": f.severity,
+                "message": f.message,
+                "count": f.count,
+                "remedy": f.remedy,
+            }
+            for f in package.findings
+        ],
+    }
