@@ -9,7 +9,10 @@ from heltig import __version__
 from heltig.errors import HeltigError
 
 COMMANDS = {
+    "demo": "heltig.demo.command:demo",
     "check": "heltig.cli.check:check",
+    "pull": "heltig.cli.pull:pull",
+    "archives": "heltig.cli.archives:archives",
     "rules": "heltig.cli.rules:rules",
     "settings": "heltig.cli.settings:settings",
 }

@@ -1,0 +1,148 @@
+"""`heltig demo`: synthetic studies in an archive of their own, pulled over HTTP, judged, and shown."""
+
+import asyncio
+import dataclasses
+import os
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from msgspec.structs import replace
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from heltig.cli.database import open_database
+from heltig.demo.archive import LoopbackArchive
+from heltig.demo.samples import write_samples
+from heltig.demo.studies import SyntheticStudy, make_studies
+from heltig.pipeline.archives import add_archive, known_capabilities, new_archive, open_archive
+from heltig.pipeline.listing import list_studies
+from heltig.pipeline.pool import JudgingPool
+from heltig.pipeline.pull_run import PulledStudy, pull_archive
+from heltig.pipeline.score import Scoring
+from heltig.reports.text import COLOURS, WIDTH_WITHOUT_TERMINAL
+from heltig.reports.wording import counted
+from heltig.rules.profile import DEFAULT
+from heltig.settings import Settings, load_settings
+from heltig.verdict import READINESS
+
+ARCHIVE = "demo"
+ACTOR = "demo"
+RULES_SHOWN = 3
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Stop after the table: serve nothing.")
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Also write the studies as folders and ZIPs of DICOM files, to try `heltig check` on.",
+)
+@click.option(
+    "--port", type=click.IntRange(0, 65535), help="Port of the page; that of the settings by default."
+)
+def demo(once: bool, output: Path | None, port: int | None) -> None:
+    """See Heltig work, on synthetic studies.
+
+    Makes studies of several modalities, clean ones and some that are broken in instructive ways, serves them
+    from a small DICOMweb archive on this machine, pulls and judges them over HTTP, and shows the verdicts: as
+    a table, and on a page until Ctrl-C. Everything it keeps is in a temporary folder.
+    """
+    studies = make_studies()
+    if output is not None:
+        for path in write_samples(studies, output):
+            click.echo(f"wrote {path}")
+    with tempfile.TemporaryDirectory(prefix="heltig-demo-") as home:
+        chosen = {} if port is None else {"port": port}
+        settings = replace(load_settings({**os.environ, "HELTIG_HOME": home}), auth_mode="off", **chosen)
+        asyncio.run(_pull(studies, settings))
+        if not once:
+            _serve(settings)
+
+
+async def _pull(studies: Sequence[SyntheticStudy], settings: Settings) -> None:
+    """Serve the studies, pull them into a new database and show what became of them."""
+    started = time.perf_counter()
+    pulled: list[PulledStudy] = []
+    async with _archive_of(studies) as url, open_database(settings) as store:
+        entry = new_archive(ARCHIVE, url)
+        await add_archive(store, entry, at=_now(), actor=ACTOR, origin="")
+        with tempfile.TemporaryDirectory(prefix="heltig-") as scratch:
+            pool = JudgingPool(settings.workers, scratch=Path(scratch))
+            try:
+                scoring = Scoring(store, pool, profile=DEFAULT, clock=_now, actor=ACTOR, origin="")
+                async with open_archive(entry, settings, environ=os.environ) as archive:
+                    capabilities = await known_capabilities(store, entry, archive, clock=_now)
+                    listing = await list_studies(archive, {})
+                    results = pull_archive(
+                        archive, listing.studies, scoring=scoring, capabilities=capabilities
+                    )
+                    async with aclosing(results):
+                        async for result in results:
+                            pulled.append(result)
+            finally:
+                await pool.close()
+    _show(pulled, studies, seconds=time.perf_counter() - started)
+
+
+@asynccontextmanager
+async def _archive_of(studies: Sequence[SyntheticStudy]) -> AsyncIterator[str]:
+    """The root of an archive that holds the studies."""
+    instances = [dataset for study in studies for dataset in study.datasets]
+    async with LoopbackArchive(instances) as archive:
+        withheld = frozenset[str]().union(*(study.withheld for study in studies))
+        archive.faults = dataclasses.replace(archive.faults, withheld=withheld)
+        yield archive.url
+
+
+def _show(pulled: Sequence[PulledStudy], studies: Sequence[SyntheticStudy], *, seconds: float) -> None:
+    console = Console(file=sys.stdout, highlight=False)
+    if not console.is_terminal:
+        console = Console(file=sys.stdout, highlight=False, width=WIDTH_WITHOUT_TERMINAL, color_system=None)
+    titles = {uid: study.title for study in studies for uid in _uids(study)}
+    table = Table("verdict", "study", "instances", "why", box=None, header_style="dim", padding=(0, 2, 0, 0))
+    for result in sorted(pulled, key=_worst_first):
+        readiness = result.readiness or "failed"
+        why = ", ".join(result.rules[:RULES_SHOWN]) or result.error
+        more = len(result.rules) - RULES_SHOWN
+        table.add_row(
+            Text(readiness, COLOURS.get(readiness, "")),
+            titles.get(result.uid, result.uid),
+            str(result.instances),
+            f"{why} and {more} more" if more > 0 else why,
+        )
+    console.print(table)
+    instances = sum(result.instances for result in pulled)
+    done = f"{counted(len(pulled), 'study', 'studies')} of {counted(instances, 'instance')}"
+    console.print(f"\n{done}, pulled over HTTP, judged and stored in {seconds:.1f} s. The data is synthetic.")
+
+
+def _uids(study: SyntheticStudy) -> set[str]:
+    elements = (dataset.get("0020000D", {}) for dataset in study.datasets)
+    return {str(value) for element in elements for value in element.get("Value", ())}
+
+
+def _worst_first(result: PulledStudy) -> tuple[int, str]:
+    return READINESS.index(result.readiness) if result.readiness else -1, result.uid
+
+
+def _serve(settings: Settings) -> None:
+    from heltig.cli.serve import run  # the web framework takes longer to import than the demo to judge
+
+    root = f"http://{settings.host}:{settings.port}"
+    click.echo(
+        f"\nThe worklist:  {root}/\nA look-up:     {root}/dicom-web/studies\nThe API:       {root}/schema\n"
+    )
+    click.echo("Ctrl-C ends the demo.")
+    run(settings)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
