@@ -19,7 +19,6 @@ from rich.text import Text
 
 from heltig.cli.database import open_database
 from heltig.demo.archive import LoopbackArchive
-from heltig.demo.samples import write_samples
 from heltig.demo.studies import SyntheticStudy, make_studies
 from heltig.pipeline.archives import add_archive, known_capabilities, new_archive, open_archive
 from heltig.pipeline.listing import list_studies
@@ -57,6 +56,8 @@ def demo(once: bool, output: Path | None, port: int | None) -> None:
     """
     studies = make_studies()
     if output is not None:
+        from heltig.demo.samples import write_samples  # brings pydicom, which the rest does not need
+
         for path in write_samples(studies, output):
             click.echo(f"wrote {path}")
     with tempfile.TemporaryDirectory(prefix="heltig-demo-") as home:
