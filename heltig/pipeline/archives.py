@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager
-from datetime import datetime
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +19,8 @@ from heltig.store import archives
 from heltig.store.archives import Archive
 from heltig.store.engine import Store
 from heltig.store.transaction import WriteTransaction
+
+PROBE_HOLDS: Final = timedelta(days=1)
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _LEVELS: Final = {
@@ -65,6 +67,7 @@ def new_archive(
         # Not shown: it may be the secret itself.
         raise UsageError("A secret is not given itself: give env:NAME or file:PATH.")
     root = url.rstrip("/")
+    # Made for its checks; it opens no connection that would have to be closed.
     http.client(root, tls=http.Tls(ca_bundle=ca_bundle))
     options: dict[str, Any] = {"ca_bundle": str(ca_bundle.absolute())} if ca_bundle else {}
     return Archive(name=name, qido_url=root, wado_url=root, auth=auth, options=options)
@@ -159,12 +162,18 @@ async def probe_archive(
     return found
 
 
-def known_capabilities(entry: Archive) -> Capabilities | None:
-    """What the last probe found; None before the first, or where another version of Heltig made it."""
-    try:
-        return None if entry.capabilities is None else msgspec.convert(entry.capabilities, Capabilities)
-    except msgspec.ValidationError:
-        return None
+async def known_capabilities(
+    store: Store, entry: Archive, archive: ArchivePort, *, clock: Callable[[], datetime]
+) -> Capabilities:
+    """What the last probe of an archive found; it is probed where that was never or is a day ago.
+
+    Raises:
+        ArchiveError: It does not answer.
+    """
+    if entry.capabilities is not None and entry.probed and clock() - entry.probed < PROBE_HOLDS:
+        with suppress(msgspec.ValidationError):  # another version of Heltig found it
+            return msgspec.convert(entry.capabilities, Capabilities)
+    return await probe_archive(store, entry, archive, clock=clock)
 
 
 def described(found: Capabilities) -> Iterator[str]:

@@ -20,7 +20,7 @@ from heltig.errors import (
 from heltig.pipeline.listing import ListedStudy
 from heltig.pipeline.pull import pull_study
 from heltig.pipeline.score import Kept, Scoring
-from heltig.store import states, studies
+from heltig.store import states, studies, verdicts
 from heltig.store.records import Location, Study
 from heltig.store.transaction import WriteTransaction
 from heltig.verdict import Readiness
@@ -39,6 +39,7 @@ class PulledStudy(msgspec.Struct, frozen=True, kw_only=True):
         uid: The StudyInstanceUID that was asked for.
         outcome: `judged` anew, `unchanged`, `gone` from the archive, or `failed`.
         readiness: Of the verdict that stands; None where there is none.
+        rules: Those that keep it from being READY, the worst first.
         error: Why it failed, without patient data.
     """
 
@@ -51,6 +52,7 @@ class PulledStudy(msgspec.Struct, frozen=True, kw_only=True):
     blocks: int = 0
     reviews: int = 0
     notes: int = 0
+    rules: tuple[str, ...] = ()
     error: str = ""
 
 
@@ -155,7 +157,15 @@ class _Run:
                 self._archive, listed.uid, listed=listed.rows, capabilities=self._capabilities
             )
         kept = await self._scoring.score(table, self._location)
-        return _pulled(listed.uid, kept)
+        return _pulled(listed.uid, kept, await self._rules(kept.study))
+
+    async def _rules(self, study: Study) -> tuple[str, ...]:
+        if study.readiness == "READY":
+            return ()
+        verdict = await self._scoring.store.read(verdicts.current, study.location, study.study_key)
+        findings = verdict.verdict.findings if verdict else ()
+        standing = (f.rule for f in findings if f.severity != "note" and not f.waived)
+        return tuple(dict.fromkeys(standing))
 
     async def _gone(self, uid: str, error: ArchiveNotFoundError) -> PulledStudy:
         """Withdraws a study that the archive had once."""
@@ -181,7 +191,7 @@ class _Run:
         )
 
 
-def _pulled(uid: str, kept: Kept) -> PulledStudy:
+def _pulled(uid: str, kept: Kept, rules: tuple[str, ...]) -> PulledStudy:
     study = kept.study
     return PulledStudy(
         uid=uid,
@@ -193,6 +203,7 @@ def _pulled(uid: str, kept: Kept) -> PulledStudy:
         blocks=study.blocks,
         reviews=study.reviews,
         notes=study.notes,
+        rules=rules,
     )
 
 

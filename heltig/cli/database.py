@@ -1,0 +1,26 @@
+"""The database for commands that work beside the server, or without one."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from heltig.pipeline.publish import render
+from heltig.settings import Settings
+from heltig.store.engine import Store
+from heltig.store.migrations import upgrade
+
+
+@asynccontextmanager
+async def open_database(settings: Settings) -> AsyncIterator[Store]:
+    """The database of the settings, made or brought up to date if need be.
+
+    Raises:
+        StorageError: It cannot be opened, or a newer Heltig wrote it.
+    """
+    if settings.database_url is None:
+        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    store = await Store.open(settings.database, render=render)
+    try:
+        await upgrade(store)
+        yield store
+    finally:
+        await store.close()

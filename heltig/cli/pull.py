@@ -1,0 +1,116 @@
+"""`heltig pull ARCHIVE`: read studies from an archive, judge them, keep the verdicts."""
+
+import asyncio
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import aclosing
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from heltig.cli.archives import ACTOR, ORIGIN, now
+from heltig.cli.database import open_database
+from heltig.cli.options import profile_option
+from heltig.cli.pull_display import Display, display_for
+from heltig.errors import ArchiveError, UsageError
+from heltig.pipeline.archives import find_archive, known_capabilities, open_archive
+from heltig.pipeline.listing import ListedStudy, Listing, list_studies
+from heltig.pipeline.pool import JudgingPool
+from heltig.pipeline.pull_run import PulledStudy, pull_archive
+from heltig.pipeline.score import Scoring
+from heltig.rules.profile import Profile
+from heltig.settings import load_settings
+from heltig.verdict import worst
+
+EXIT_CODES = {"READY": 0, "NEEDS_REVIEW": 10, "BLOCKED": 20}
+_DAY = click.DateTime(["%Y-%m-%d", "%Y%m%d"])
+
+
+@click.command()
+@click.argument("archive")
+@click.option("--study", metavar="UID", help="Only this study.")
+@click.option("--from", "first", type=_DAY, metavar="YYYY-MM-DD", help="Studies of this day and later ones.")
+@click.option("--to", "last", type=_DAY, metavar="YYYY-MM-DD", help="Studies of this day and earlier ones.")
+@click.option(
+    "--concurrency",
+    type=click.IntRange(1, 16),
+    default=2,
+    show_default=True,
+    help="Studies that are asked for at the same time.",
+)
+@profile_option
+def pull(
+    archive: str,
+    study: str | None,
+    first: datetime | None,
+    last: datetime | None,
+    concurrency: int,
+    profile: Profile,
+) -> None:
+    """Read studies from ARCHIVE, judge them and keep the verdicts.
+
+    A study that did not change since it was judged keeps its verdict.
+
+    Exit code: 0 all studies are READY, 10 one NEEDS_REVIEW, 20 one is BLOCKED; 8 the archive failed, for all
+    studies or for one; 2 wrong usage.
+    """
+    if study is not None and (first or last):
+        raise UsageError("Give --study, or --from and --to.")
+    query = _query(first, last)
+    pulled = asyncio.run(_pull(archive, study, query, concurrency=concurrency, profile=profile))
+    failed = sum(result.outcome == "failed" for result in pulled)
+    if failed:
+        raise ArchiveError(f"{failed} of {len(pulled)} studies could not be pulled; the lines above say why.")
+    sys.exit(EXIT_CODES[worst(result.readiness for result in pulled if result.readiness)])
+
+
+async def _pull(
+    name: str, study: str | None, query: dict[str, str], *, concurrency: int, profile: Profile
+) -> Sequence[PulledStudy]:
+    settings = load_settings()
+    pulled: list[PulledStudy] = []
+    with tempfile.TemporaryDirectory(prefix="heltig-") as scratch:
+        pool = JudgingPool(settings.workers, scratch=Path(scratch))
+        async with open_database(settings) as store:
+            entry = await find_archive(store, name)
+            scoring = Scoring(store, pool, profile=profile, clock=now, actor=ACTOR, origin=ORIGIN)
+            try:
+                async with open_archive(entry, settings, environ=os.environ) as archive:
+                    capabilities = await known_capabilities(store, entry, archive, clock=now)
+                    with display_for(sys.stdout) as display:
+                        listing = Listing((ListedStudy(study, ()),)) if study is not None else None
+                        listing = listing or await list_studies(archive, query, progress=display.listing)
+                        _show(listing, display)
+                        results = pull_archive(
+                            archive,
+                            listing.studies,
+                            scoring=scoring,
+                            capabilities=capabilities,
+                            concurrency=concurrency,
+                        )
+                        async with aclosing(results):
+                            async for result in results:
+                                pulled.append(result)
+                                display.show(result)
+            finally:
+                await pool.close()
+    return pulled
+
+
+def _show(listing: Listing, display: Display) -> None:
+    display.begin(len(listing.studies))
+    for note in listing.notes:
+        display.note(note)
+
+
+def _query(first: datetime | None, last: datetime | None) -> dict[str, str]:
+    """The range of study dates as PS3.4 C.2.2.2.5 writes it; nothing for all studies."""
+    if first and last and first > last:
+        raise UsageError("--from is after --to.")
+    if not first and not last:
+        return {}
+    start, end = (f"{day:%Y%m%d}" if day else "" for day in (first, last))
+    return {"StudyDate": start if start == end else f"{start}-{end}"}

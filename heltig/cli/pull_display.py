@@ -1,0 +1,107 @@
+"""What `heltig pull` shows: on a terminal a growing table over a progress bar, elsewhere one line a study."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Final
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from heltig.pipeline.pull_run import PulledStudy
+from heltig.reports.text import COLOURS, WIDTH_WITHOUT_TERMINAL
+from heltig.reports.wording import counted
+from heltig.verdict import READINESS
+
+_RULES_SHOWN: Final = 3
+_OUTCOMES: Final = {"gone": "gone from the archive", "failed": "failed"}
+
+
+class Display:
+    """Shows studies as they are done, and sums up."""
+
+    def __init__(self, console: Console, progress: Progress | None) -> None:
+        self._console = console
+        self._progress = progress
+        self._task: TaskID | None = None
+        if progress:
+            self._task = progress.add_task("Listing", total=None)
+        self._readiness: Counter[str] = Counter()
+        self._outcomes: Counter[str] = Counter()
+
+    def listing(self, rows: int) -> None:
+        """Says how many studies are listed so far."""
+        if self._progress and self._task is not None:
+            self._progress.update(self._task, completed=rows)
+
+    def begin(self, studies: int) -> None:
+        """Says how many studies are to be pulled."""
+        if self._progress and self._task is not None:
+            self._progress.update(self._task, description="Pulling", completed=0, total=studies)
+
+    def note(self, text: str) -> None:
+        """Shows something about the archive."""
+        self._console.print(Text(f"note: {text}", style=COLOURS["note"]))
+
+    def show(self, study: PulledStudy) -> None:
+        """Shows a study that is done."""
+        self._outcomes[study.outcome] += 1
+        if study.readiness:
+            self._readiness[study.readiness] += 1
+        self._console.print(_line(study), soft_wrap=True)
+        if self._progress and self._task is not None:
+            self._progress.advance(self._task)
+
+    def summary(self) -> None:
+        """Sums up what was shown."""
+        verdicts = [f"{self._readiness[name]:,} {name}" for name in READINESS if self._readiness[name]]
+        further = [
+            f"{self._outcomes[outcome]:,} {text}"
+            for outcome, text in {"unchanged": "unchanged", **_OUTCOMES}.items()
+            if self._outcomes[outcome]
+        ]
+        total = counted(self._outcomes.total(), "study", "studies")
+        self._console.print(Text(": ".join([total, ", ".join(verdicts + further)]).rstrip(": ") + "."))
+
+
+@contextmanager
+def display_for(file: IO[str]) -> Iterator[Display]:
+    """A display on a file; sums up at the end, also when it ends early."""
+    console = Console(file=file, highlight=False)
+    if not console.is_terminal:
+        display = Display(
+            Console(file=file, highlight=False, width=WIDTH_WITHOUT_TERMINAL, color_system=None), None
+        )
+        try:
+            yield display
+        finally:
+            display.summary()
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        display = Display(console, progress)
+        try:
+            yield display
+        finally:
+            progress.stop()
+            display.summary()
+
+
+def _line(study: PulledStudy) -> Text:
+    if study.outcome == "failed":
+        return Text.assemble((f"{'failed':<12}", COLOURS["block"]), f"  {study.uid}  {study.error}")
+    if study.outcome == "gone":
+        return Text.assemble((f"{'gone':<12}", "dim"), f"  {study.uid}")
+    readiness = study.readiness or ""
+    size = f"{counted(study.series, 'series', 'series')}, {counted(study.instances, 'instance')}"
+    rules = ", ".join(study.rules[:_RULES_SHOWN])
+    if len(study.rules) > _RULES_SHOWN:
+        rules += f" and {len(study.rules) - _RULES_SHOWN} more"
+    return Text.assemble(
+        (f"{readiness:<12}", COLOURS.get(readiness, "")),
+        f"  {study.uid}  ",
+        (size, "dim"),
+        (", unchanged" if study.outcome == "unchanged" else "", "dim"),
+        f"  {rules}" if rules else "",
+    )
