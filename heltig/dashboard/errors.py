@@ -1,0 +1,81 @@
+"""Errors as pages, for those who look at pages."""
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+
+from heltig.dashboard.pages import page
+from heltig.errors import AuthenticationError, HeltigError
+
+logger = logging.getLogger(__name__)
+
+_KNOWN: Final = {
+    HTTPStatus.NOT_FOUND: ("Not found", "There is no page at this address."),
+    HTTPStatus.METHOD_NOT_ALLOWED: ("Not possible", "This address does not take what was sent to it."),
+}
+
+_CHALLENGE: Final = 'Bearer realm="heltig"'
+_WITHOUT_KEY: Final = (
+    "These pages are for people who say who they are. Where keys are needed, reach them through a proxy "
+    "that knows you and sends an API key along (Authorization: Bearer)."
+)
+
+
+def wants_page(request: Request[Any, Any, Any]) -> bool:
+    """Whoever asks is a browser that shows a page, and not a program."""
+    return "text/html" in request.headers.get("accept", "")
+
+
+def from_heltig(request: Request[Any, Any, Any], error: HeltigError) -> Response[str]:
+    """Answers with an error of ours."""
+    error = getattr(error, "error", error)  # what the access policy refused carries the error itself
+    if isinstance(error, AuthenticationError):
+        return _page(
+            request, error.status, "Who are you?", _WITHOUT_KEY, headers={"WWW-Authenticate": _CHALLENGE}
+        )
+    if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        logger.error("%s: %s", type(error).__name__, error)
+    return _page(request, error.status, error.title, error.detail)
+
+
+def from_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[str]:
+    """Answers with an error that the framework raised."""
+    status = HTTPStatus(error.status_code)
+    title, detail = _KNOWN.get(status, (status.phrase, status.description))
+    return _page(request, status, title, detail)
+
+
+def from_fault(request: Request[Any, Any, Any], error: Exception) -> Response[str]:
+    """Answers with a fault of our own; its text may hold patient data and stays out of page and log."""
+    request_id: str = request.scope.get("state", {}).get("request_id", "")
+    logger.error("A page failed by a fault of our own (request %s).", request_id, exc_info=error)
+    return _page(
+        request,
+        HeltigError.status,
+        "Something went wrong here",
+        "A fault of Heltig's own, not of your data. The log has it"
+        + (f" as request {request_id}." if request_id else "."),
+    )
+
+
+def _page(
+    request: Request[Any, Any, Any],
+    status: int,
+    title: str,
+    detail: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+) -> Response[str]:
+    shown = {"code": int(status), "title": title, "detail": detail}
+    return page(request, "error.html", status=status, headers=headers, **shown)
+
+
+HANDLERS: Final[dict[int | type[Exception], Any]] = {
+    HeltigError: from_heltig,
+    HTTPException: from_http,
+    Exception: from_fault,
+}

@@ -1,0 +1,81 @@
+"""Pages as answers: templates filled, with the headers that every page has."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Final
+from urllib.parse import quote
+
+from jinja2 import Environment, PackageLoader
+from litestar import MediaType, Request, Response
+
+from heltig.dashboard import wording
+from heltig.dashboard.assets import assets
+from heltig.reports.rendering import environment
+
+CONTENT_SECURITY_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+
+HEADERS: Final[Mapping[str, str]] = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+"""A page has patient data, so nothing keeps it; it loads from us alone and nobody frames it."""
+
+
+def page(
+    request: Request[Any, Any, Any],
+    template: str,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    **values: object,
+) -> Response[str]:
+    """Answers with a page.
+
+    Args:
+        request: The request.
+        template: The template's file name.
+        status: The HTTP status.
+        headers: More headers.
+        **values: What the template shows.
+    """
+    text = _environment().get_template(template).render(up=up(request), **values)
+    return Response(
+        text, status_code=status, media_type=MediaType.HTML, headers={**HEADERS, **(headers or {})}
+    )
+
+
+def up(request: Request[Any, Any, Any]) -> str:
+    """The way from the address of a request to `/`, so that pages work below any path of a proxy.
+
+    >>> from types import SimpleNamespace
+    >>> up(SimpleNamespace(scope={"path": "/studies/1.2", "raw_path": b"/studies/1.2"}))
+    '../'
+    """
+    raw: bytes = request.scope.get("raw_path") or quote(request.scope["path"]).encode()
+    return "../" * (raw.partition(b"?")[0].count(b"/") - 1) or "./"
+
+
+@cache
+def _environment() -> Environment:
+    made = environment(PackageLoader("heltig.dashboard"))
+    made.filters.update(
+        dicom_date=wording.dicom_date,
+        dicom_time=wording.dicom_time,
+        person=wording.person,
+        moment=wording.moment,
+        exact=wording.exact,
+        ago=wording.ago,
+        zone=wording.zone,
+        segment=lambda text: quote(text, safe=""),
+    )
+    made.globals["assets"] = {name: asset.file_name for name, asset in assets().items()}
+    return made

@@ -1,0 +1,97 @@
+"""A study's page: its verdict, why, and what it was judged on."""
+
+import msgspec
+
+from heltig.dashboard.visibility import seen_findings
+from heltig.errors import NotFoundError
+from heltig.reports import reasons
+from heltig.reports.reasons import Unseen
+from heltig.rules.catalogue import catalogue
+from heltig.rules.finding import Finding
+from heltig.store import studies, verdicts
+from heltig.store.records import Series, StoredVerdict, Study
+from heltig.store.studies import RANKS
+from heltig.store.transaction import ReadTransaction
+
+REVISIONS_SHOWN = 20
+
+
+class StudyPage(msgspec.Struct, frozen=True, kw_only=True):
+    """What the page shows.
+
+    Attributes:
+        study: The study at the location that is shown.
+        elsewhere: The study at every location that it was seen at, this one too, worst first.
+        verdict: The revision that is shown, None before the first.
+        findings: Its findings, as the person may see them.
+        why: Its reasons in plain words.
+        unseen: What the source did not show, and the rules that needed it.
+        manuals: Why a rule matters, by its id, for the rules that are still in the catalogue.
+        series: The series of the newest snapshot.
+        history: The last revisions, the newest first.
+    """
+
+    study: Study
+    elsewhere: tuple[Study, ...]
+    verdict: StoredVerdict | None
+    findings: tuple[Finding, ...]
+    why: str
+    unseen: tuple[Unseen, ...]
+    manuals: dict[str, str]
+    series: tuple[Series, ...]
+    history: tuple[StoredVerdict, ...]
+
+
+def study_page(
+    transaction: ReadTransaction, study_key: str, *, location: str, revision: int | None, patients: bool
+) -> StudyPage:
+    """Collects what the page shows.
+
+    Args:
+        transaction: Any.
+        study_key: StudyInstanceUID, or the key of a study without one.
+        location: The location to show, as text; empty for the worst one.
+        revision: The revision of the verdict to show, None for the last one.
+        patients: The person sees patient data.
+
+    Raises:
+        NotFoundError: There is no such study, location or revision.
+    """
+    everywhere = sorted(studies.find_everywhere(transaction, study_key), key=_worst_first)
+    if not everywhere:
+        raise NotFoundError("No location has shown Heltig a study with this UID.")
+    study = next((s for s in everywhere if not location or str(s.location) == location), None)
+    if study is None:
+        raise NotFoundError("This study was not seen at that location.")
+    history = verdicts.history(transaction, study.location, study.study_key, limit=REVISIONS_SHOWN)
+    verdict = next((v for v in history if revision in (None, v.revision)), None)
+    if verdict is None and revision is not None:
+        verdict = verdicts.revision(transaction, study.location, study.study_key, revision)
+        if verdict is None:
+            raise NotFoundError(f"This study's verdict has no revision {revision}.")
+    given = verdict.verdict if verdict else None
+    findings = seen_findings(given.findings if given else (), patients=patients)
+    return StudyPage(
+        study=study,
+        elsewhere=tuple(everywhere),
+        verdict=verdict,
+        findings=findings,
+        why=reasons.why(given.readiness, findings, not_evaluable=given.not_evaluable, errors=given.errors)
+        if given
+        else "",
+        unseen=tuple(reasons.unseen(given.not_evaluable)) if given else (),
+        manuals={f.rule: catalogue()[f.rule].manual["Why"] for f in findings if f.rule in catalogue()},
+        series=tuple(sorted(studies.series_of(transaction, study.location, study.study_key), key=_by_number)),
+        history=tuple(history),
+    )
+
+
+def _worst_first(study: Study) -> tuple[bool, int, str]:
+    return study.state == "WITHDRAWN", -RANKS[study.readiness], str(study.location)
+
+
+def _by_number(series: Series) -> tuple[bool, int, str]:
+    """Series Numbers are IS (PS3.5 6.2): in the order of the numbers, what is none at the end."""
+    text = series.series_number
+    is_number = text.isascii() and text.isdigit()
+    return not is_number, int(text) if is_number else 0, series.series_key

@@ -1,0 +1,93 @@
+"""Why a study has its verdict, in plain words."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from heltig.dicom.source import SHOWS
+from heltig.reports.wording import counted
+from heltig.rules.finding import Finding, NotEvaluable, RuleError
+from heltig.verdict import Readiness
+
+
+class Unseen(msgspec.Struct, frozen=True):
+    """Rules that were not evaluable for one reason.
+
+    Attributes:
+        missing: What the source does not show.
+        required: The profile insists on these rules.
+        rules: Their ids.
+    """
+
+    missing: str
+    required: bool
+    rules: tuple[str, ...]
+
+
+def why(
+    readiness: Readiness,
+    findings: Sequence[Finding],
+    *,
+    not_evaluable: Iterable[NotEvaluable] = (),
+    errors: Sequence[RuleError] = (),
+) -> str:
+    """A verdict's reasons in a few sentences."""
+    return " ".join(_sentences(readiness, findings, not_evaluable, errors))
+
+
+def headline(
+    findings: Sequence[Finding],
+    *,
+    not_evaluable: Iterable[NotEvaluable] = (),
+    errors: Sequence[RuleError] = (),
+) -> str:
+    """The worst reason in one line, with the number of others; empty when there is nothing to say."""
+    reasons = [finding.message for finding in findings if not finding.waived]
+    reasons += [f"{error.rule} failed to run" for error in errors]
+    reasons += [f"{rule.rule} could not be evaluated" for rule in not_evaluable if rule.required]
+    return more(reasons[0], len(reasons) - 1) if reasons else ""
+
+
+def more(reason: str, others: int) -> str:
+    """A reason with the number of others.
+
+    >>> more("Two modalities in one series", 3)
+    'Two modalities in one series, and 3 more'
+    """
+    return f"{reason}, and {others:,} more" if others else reason
+
+
+def unseen(rules: Iterable[NotEvaluable]) -> list[Unseen]:
+    """Rules that were not evaluable, together by what the source did not show; required ones first."""
+    groups: dict[tuple[bool, tuple[str, ...]], list[str]] = {}
+    for rule in rules:
+        groups.setdefault((not rule.required, rule.missing), []).append(rule.rule)
+    return [
+        Unseen("; nor ".join(SHOWS.get(need, need) for need in missing), not optional, tuple(sorted(ids)))
+        for (optional, missing), ids in sorted(groups.items())
+    ]
+
+
+def _sentences(
+    readiness: Readiness,
+    findings: Sequence[Finding],
+    not_evaluable: Iterable[NotEvaluable],
+    errors: Sequence[RuleError],
+) -> Iterator[str]:
+    standing = [finding.severity for finding in findings if not finding.waived]
+    blocks, reviews, notes = (standing.count(severity) for severity in ("block", "review", "note"))
+    required = sum(rule.required for rule in not_evaluable)
+    if readiness == "READY":
+        yield "Nothing stands in the way of storing this study."
+    if blocks:
+        yield f"{counted(blocks, 'finding blocks', 'findings block')} this study."
+    if reviews:
+        yield f"{counted(reviews, 'finding needs', 'findings need')} a person's review."
+    if errors:
+        yield f"{counted(len(errors), 'rule')} failed to run, so nobody knows what it would have found."
+    if required:
+        yield f"{counted(required, 'required rule')} could not be evaluated."
+    if notes:
+        yield f"{counted(notes, 'note is', 'notes are')} for information."
+    if waived := sum(finding.waived for finding in findings):
+        yield f"{counted(waived, 'finding is', 'findings are')} waived."

@@ -1,0 +1,29 @@
+"""Templates: what pages and HTML reports share."""
+
+from importlib.resources import files
+from typing import Final
+
+from jinja2 import BaseLoader, ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
+from heltig.reports.wording import counted, place
+
+BASE_STYLE: Final = files("heltig.reports") / "style" / "base.css"
+"""Colours, badges, findings and tables."""
+
+
+def environment(*loaders: BaseLoader) -> Environment:
+    """An environment that escapes everything and fails on what is not defined.
+
+    Args:
+        loaders: Where to look for templates beside those of this package (`parts.html`).
+    """
+    made = Environment(
+        loader=ChoiceLoader([*loaders, PackageLoader("heltig.reports")]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    made.filters.update(place=place, counted=counted)
+    return made
