@@ -19,6 +19,7 @@ FAMILIES = {
     "study": "Study",
     "study_content": "Study",
     "series": "Series",
+    "examination": "Series",
     "instance": "Instance",
     "uid": "UID",
     "charset": "Character set",

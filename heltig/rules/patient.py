@@ -17,6 +17,7 @@ from heltig.rules.wording import cut, is_invisible, visible_spaces
     "PAT-ID-EMPTY",
     level="study",
     severity="block",
+    reads=("PatientID", "SOPClassUID"),
     needs=("metadata", "all_attributes"),
     when=has_patient,
     reference="PS3.3 C.7.1.1",
