@@ -21,6 +21,7 @@ FAMILIES = {
     "series": "Series",
     "examination": "Series",
     "instance": "Instance",
+    "instance_number": "Instance",
     "uid": "UID",
     "charset": "Character set",
     "values": "Values, VR and VM",

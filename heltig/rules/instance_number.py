@@ -1,0 +1,169 @@
+"""Instance: do InstanceNumbers count the images of a series?"""
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import pairwise
+
+from heltig.dicom.numbers import parse_is
+from heltig.rules.absence import has_patient, lacking
+from heltig.rules.acquisition import TOMOGRAPHIC, is_single_frame
+from heltig.rules.conflict import parts
+from heltig.rules.rule import Hit, rule
+from heltig.rules.views import RowsView, SeriesView, StudyView
+from heltig.rules.wording import counted, cut
+from heltig.standard.sop_classes import lookup
+
+_APART = (
+    "SOPClassUID",
+    "ImageType",
+    "AcquisitionNumber",
+    "TemporalPositionIdentifier",
+    "EchoNumbers",
+    "DiffusionBValue",
+    "TriggerTime",
+    "InConcatenationNumber",
+)
+"""What tells two images of one InstanceNumber apart: each of these may begin to count anew."""
+
+_RT_WITHOUT_NUMBERS = frozenset({"RTDOSE", "RTPLAN", "RTSTRUCT", "RTRECORD"})
+
+
+@rule(
+    "INS-NUMBER-DUP",
+    level="series",
+    severity="review",
+    reads=("InstanceNumber",),
+    when=lambda series: series.modality in TOMOGRAPHIC and series.has("InstanceNumber"),
+    reference="PS3.3 C.7.6.1",
+)
+def number_duplicate(series: SeriesView) -> Iterator[Hit]:
+    """Images of a series have the same number.
+
+    Finds: One InstanceNumber (0020,0013) on several images of a CT, MR, PET or NM series that agree in
+        acquisition, temporal position, echo, b-value, trigger time and ImageType. Copies of one object do not
+        count: they have one SOPInstanceUID.
+    Why: Viewers sort the images by it: two with one number change places, or one is not shown. It may show
+        that two series became one.
+    Mend: Find out whether the images belong to one series. If so, have the series numbered anew; the position
+        in space tells the order.
+    Example: Two reconstructions of one acquisition stored under one SeriesInstanceUID.
+    """
+    numbers = series.texts("InstanceNumber")
+    if len(set(numbers)) == len(numbers):
+        return
+    uids = series.texts("SOPInstanceUID")
+    columns = [
+        [cell.shown for cell in series.cells(keyword)] for keyword in _APART if not series.uniform(keyword)
+    ]
+    seen: dict[tuple[str, ...], dict[str, int]] = {}
+    for index, key in enumerate(zip(numbers, *columns, strict=True)):
+        if key[0]:
+            seen.setdefault(key, {}).setdefault(uids[index], series.rows[index])
+    several = [(key[0], rows) for key, rows in seen.items() if len(rows) > 1]
+    if several:
+        counts = Counter[str]()
+        for number, rows in several:
+            counts[number] += len(rows)
+        yield Hit(
+            tags=("InstanceNumber",),
+            observed=counted(sorted(counts.items(), key=lambda pair: (parse_is(pair[0]) or 0, pair[0]))),
+            expected="a number for each image",
+            rows=sorted(row for _, rows in several for row in rows.values()),
+        )
+
+
+def _is_stack(series: SeriesView) -> bool:
+    return series.modality in TOMOGRAPHIC and len(series) > 2 and is_single_frame(series)
+
+
+@rule(
+    "INS-NUMBER-GAP",
+    level="series",
+    severity="review",
+    reads=("InstanceNumber",),
+    needs=("metadata", "complete_study"),
+    when=lambda series: _is_stack(series) and series.has("InstanceNumber"),
+    reference="PS3.3 C.7.6.1",
+)
+def number_gap(series: SeriesView) -> Iterator[Hit]:
+    """InstanceNumbers are missing within a series.
+
+    Finds: Numbers missing between the first and the last InstanceNumber (0020,0013) of a CT, MR, PET or NM
+        series of at least three single-frame images, judged by its own steps: a series that counts 1, 5, 9,
+        or in equal blocks, is whole. Where numbers repeat, each AcquisitionNumber is looked at by itself.
+    Why: Images may not have arrived. Nobody notices a missing slice until a measurement or a plan is wrong.
+    Mend: Compare with the modality's own list of the series and send it again. Images that were left out or
+        deleted on purpose can be accepted by a waiver.
+    Example: 239 of 240 slices after a timeout in the middle of the transfer.
+    """
+    texts = series.texts("InstanceNumber")
+    views: list[RowsView] = [series]
+    if len(set(texts)) != len(texts):
+        views = parts(series, "AcquisitionNumber")
+    for view in views:
+        numbers = _numbers(view.texts("InstanceNumber"))
+        missing = _missing(numbers)
+        if missing:
+            count = sum(len(numbers) for numbers in missing)
+            named = ", ".join(f"{r[0]}" if len(r) == 1 else f"{r[0]} to {r[-1]}" for r in missing)
+            yield Hit(
+                tags=("InstanceNumber",),
+                observed=cut(f"{count} missing of {count + len(numbers)}: {named}"),
+                expected="every number from the first to the last",
+                rows=view.rows,
+            )
+
+
+def _numbers(texts: list[str]) -> list[int]:
+    """The different numbers, ascending; what is none is left out."""
+    found = {int(text) if text.isdecimal() and len(text) < 9 else parse_is(text) for text in texts}
+    return sorted(number for number in found if number is not None)
+
+
+def _missing(numbers: list[int]) -> list[range]:
+    """The numbers missing in an ascending list, by its own step; none where it has no step, or blocks."""
+    steps = [after - before for before, after in pairwise(numbers)]
+    if len(steps) < 2:
+        return []
+    step, often = min(Counter(steps).items(), key=lambda pair: (-pair[1], pair[0]))
+    if often * 2 < len(steps):
+        return []
+    gaps = [index for index, found in enumerate(steps) if found > step]
+    if _in_blocks(steps, gaps):
+        return []
+    return [range(numbers[i] + step, numbers[i + 1], step) for i in gaps]
+
+
+def _in_blocks(steps: list[int], gaps: list[int]) -> bool:
+    """Three or more runs of one length, equally far apart: numbered so, not lost."""
+    ends = [-1, *gaps, len(steps)]
+    lengths = {after - before for before, after in pairwise(ends)}
+    return len(gaps) > 1 and len(lengths) == 1 and len({steps[index] for index in gaps}) == 1
+
+
+@rule(
+    "INS-NUMBER-EMPTY",
+    level="study",
+    severity="note",
+    reads=("InstanceNumber", "SOPClassUID"),
+    needs=("metadata", "all_attributes"),
+    when=has_patient,
+    reference="PS3.3 C.7.6.1",
+)
+def number_empty(study: StudyView) -> Iterator[Hit]:
+    """InstanceNumber is absent or empty.
+
+    Finds: Instances without an InstanceNumber (0020,0013). Objects of radiotherapy that need none, objects
+        that belong to no patient, and private SOP Classes are left alone.
+    Why: Viewers sort images by it, and people name images by it.
+    Mend: Have the sending system number its images.
+    Example: Screenshots of a workstation.
+    """
+    yield from lacking(study, "InstanceNumber", needed_by=_is_numbered)
+
+
+def _is_numbered(sop_class_uid: str) -> bool:
+    sop_class = lookup(sop_class_uid)
+    return (
+        sop_class is not None and sop_class.study and not _RT_WITHOUT_NUMBERS.intersection(sop_class.modality)
+    )
