@@ -146,23 +146,13 @@ BROKEN = (
     Case(
         "accession-empty", "AccessionNumber empty",
         cast.KIM, cast.HANBIT, "흉부 CT",
-        partial(clean.ct_chest, slices=20), "NEEDS_REVIEW", ("STU-ACCESSION-EMPTY",),
+        partial(clean.ct_chest, slices=20), "READY", ("STU-ACCESSION-EMPTY",),
         broken.with_value("AccessionNumber", ""),
     ),
     Case(
         "count-mismatch", "The archive counts more than it delivers",
         cast.MUELLER, cast.NORDTAL, "CT Leber",
         partial(clean.ct_liver, slices=15), "BLOCKED", ("SRC-QIDO-COUNT", "SRC-SERIES-COUNT"), withheld=4,
-    ),
-    Case(
-        "series-shared-a", "A series that is in two studies (first)",
-        cast.KOWALSKI, cast.LIPOWO, "TK klatki",
-        partial(clean.ct_chest, slices=12), "BLOCKED", ("SER-TWO-STUDIES",),
-    ),
-    Case(
-        "series-shared-b", "A series that is in two studies (second)",
-        cast.KOWALSKI, cast.LIPOWO, "TK klatki",
-        partial(broken.chest_with_series_of, "series-shared-a"), "BLOCKED", ("SER-TWO-STUDIES",),
     ),
     Case(
         "modality-mixed", "Two modalities in one series",
@@ -211,11 +201,6 @@ BROKEN = (
         cast.MUELLER, cast.NORDTAL, "CT Leber",
         partial(clean.ct_liver, slices=10), "NEEDS_REVIEW", ("UID-LEADING-ZERO",),
         broken.series_uids_with_leading_zeros,
-    ),
-    Case(
-        "charset-undeclared", "Cyrillic without Specific Character Set",
-        cast.SOKOLOV, cast.BEREZY, "Рентген",
-        clean.cr_chest, "NEEDS_REVIEW", ("CHR-MISSING",), broken.undeclared_cyrillic,
     ),
     Case(
         "charset-wrong", "A Latin-1 name declared as UTF-8",
