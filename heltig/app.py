@@ -139,6 +139,7 @@ async def _services(
             keys=KeyRing(store, clock=clock),
             refusals=Refusals(store),
             uploads=uploads,
+            pool=pool,
             is_working=lambda: not working.done(),
         )
 

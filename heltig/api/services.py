@@ -8,6 +8,7 @@ from litestar.datastructures import State
 
 from heltig.auth.keys import KeyRing
 from heltig.auth.refusals import Refusals
+from heltig.pipeline.pool import JudgingPool
 from heltig.pipeline.upload import UploadDesk
 from heltig.rules.profile import Profile
 from heltig.settings import Settings
@@ -33,6 +34,7 @@ class Services:
     keys: KeyRing
     refusals: Refusals
     uploads: UploadDesk
+    pool: JudgingPool
     is_working: Callable[[], bool]
 
     def today(self) -> str:

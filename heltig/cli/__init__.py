@@ -11,8 +11,11 @@ from heltig.errors import HeltigError
 COMMANDS = {
     "demo": "heltig.demo.command:demo",
     "check": "heltig.cli.check:check",
+    "serve": "heltig.cli.serve:serve",
+    "upload": "heltig.cli.upload:upload",
     "pull": "heltig.cli.pull:pull",
     "archives": "heltig.cli.archives:archives",
+    "keys": "heltig.cli.keys:keys",
     "rules": "heltig.cli.rules:rules",
     "settings": "heltig.cli.settings:settings",
 }

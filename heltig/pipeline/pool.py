@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -19,7 +20,7 @@ T = TypeVar("T")
 
 
 class JudgingPool:
-    """Some processes, started when first needed; one that dies is replaced."""
+    """Some processes, started when first needed; when one dies all are replaced."""
 
     def __init__(self, workers: int, *, scratch: Path) -> None:
         """Makes it.
@@ -31,6 +32,10 @@ class JudgingPool:
         self._workers = workers
         self._scratch = scratch
         self._executor: ProcessPoolExecutor | None = None
+        self._starting = asyncio.Lock()
+        # Not by fork: this process has threads.
+        self._context = multiprocessing.get_context("spawn")
+        self._theirs, self._ours = self._context.Pipe(duplex=False)
 
     async def run(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Calls a function of a module in one of the processes.
@@ -38,7 +43,7 @@ class JudgingPool:
         Raises:
             StorageError: The process died, likely for want of memory.
         """
-        executor = self._executor = self._executor or self._start()
+        executor = await self._started()
         try:
             return await asyncio.wrap_future(executor.submit(work, *args, **kwargs))
         except BrokenProcessPool as error:
@@ -50,31 +55,54 @@ class JudgingPool:
                 "send less at a time."
             ) from error
 
+    async def start(self) -> None:
+        """Starts the processes before they are needed."""
+        await self._started()
+
     async def close(self) -> None:
-        """Ends the processes; work that has not begun is dropped."""
+        """Ends the processes, whatever they are at."""
+        self._ours.close()
         executor, self._executor = self._executor, None
         if executor is not None:
             await asyncio.to_thread(executor.shutdown, cancel_futures=True)
+        self._theirs.close()
+
+    async def _started(self) -> ProcessPoolExecutor:
+        async with self._starting:
+            if self._executor is None:
+                self._executor = await asyncio.to_thread(self._start)
+            return self._executor
 
     def _start(self) -> ProcessPoolExecutor:
-        # Not by fork: this process has threads.
-        return ProcessPoolExecutor(
+        executor = ProcessPoolExecutor(
             self._workers,
-            mp_context=multiprocessing.get_context("spawn"),
+            mp_context=self._context,
             initializer=_start_worker,
-            initargs=(str(self._scratch),),
+            initargs=(str(self._scratch), self._theirs),
         )
+        # All at once: Python does not notice the death of a process that it started while it was waiting for
+        # others, until one of those has something to say.
+        for _ in range(self._workers):
+            executor.submit(_import_what_judges)
+        return executor
 
 
-def _start_worker(scratch: str) -> None:
+def _start_worker(scratch: str, pool: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends its processes
     tempfile.tempdir = scratch
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with, args=(pool,), daemon=True).start()
 
 
-def _end_with_parent() -> None:
-    """A server that is killed cannot end its processes, and they would wait for work for ever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+def _import_what_judges() -> None:
+    import heltig.pipeline.package  # noqa: F401
+
+
+def _end_with(pool: Connection) -> None:
+    """Ends this process when the other end is closed: by the pool, or because its process was killed.
+
+    Without it the processes of a server that was killed would wait for work for ever.
+    """
+    try:
+        pool.recv_bytes()
+    except (EOFError, OSError):
+        os._exit(0)

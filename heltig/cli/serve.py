@@ -1,0 +1,59 @@
+"""`heltig serve`: the service, its pages and its API."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from heltig import __version__
+from heltig.cli.options import profile_option
+from heltig.rules.profile import DEFAULT, Profile
+from heltig.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from heltig.serving import Listening
+
+
+@click.command()
+@profile_option
+def serve(profile: Profile) -> None:
+    """Answer archives and people: verdicts over DICOMweb and text, pages, uploads.
+
+    `heltig settings` shows where it listens, where it keeps its data and who may use it. It stops within
+    seconds on Ctrl-C or SIGTERM; jobs that are not done by then go on with the next start.
+    """
+    run(load_settings(), profile=profile)
+
+
+def run(settings: Settings, *, profile: Profile = DEFAULT) -> None:
+    """Serve until told to stop; say where once it answers.
+
+    Args:
+        settings: The site's settings.
+        profile: What studies are judged with.
+
+    Raises:
+        ConfigurationError: An address cannot be listened on.
+        StorageError: The database cannot be opened.
+    """
+    from heltig import serving  # the web framework: not for `heltig --help`
+    from heltig.logs import configure_logging
+
+    configure_logging()
+    serving.run(settings, profile=profile, started=lambda listening: _announce(settings, listening))
+
+
+def _announce(settings: Settings, listening: "Listening") -> None:
+    root = (settings.public_url or listening.url).rstrip("/")
+    lines = {
+        "DICOMweb": f"{root}/dicom-web/studies",
+        "REST": f"{root}/api/v1/studies (described at {root}/schema)",
+        "data": str(settings.home),
+        "access": "everybody on this machine (HELTIG_AUTH_MODE=off)",
+    }
+    if listening.consult:
+        lines["consult"] = f"http://{listening.consult}/consult/studies/UID"
+    if settings.auth_mode == "api-key":
+        lines["access"] = "with an API key; `heltig keys create` makes one"
+    click.echo(f"Heltig {__version__} at {root}/")
+    for name, value in lines.items():
+        click.echo(f"  {name:<9} {value}")

@@ -1,0 +1,123 @@
+"""Runs the service until it is told to stop: listeners, server, signals."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable
+
+import msgspec
+import uvicorn
+
+from heltig.app import create_app
+from heltig.errors import ConfigurationError
+from heltig.rules.profile import DEFAULT, Profile
+from heltig.setting_types import Address
+from heltig.settings import Settings
+
+GRACE_SECONDS = 3
+"""How long requests get to end when the service stops; a stream that stays open would hold it for ever."""
+
+
+class Listening(msgspec.Struct, frozen=True):
+    """Where the service listens.
+
+    Attributes:
+        address: Its address.
+        consult: That of the separate listener with `/consult` only, None without one.
+    """
+
+    address: Address
+    consult: Address | None
+
+    @property
+    def url(self) -> str:
+        """The root of its URLs."""
+        return f"http://{self.address}/"
+
+
+def run(
+    settings: Settings,
+    *,
+    profile: Profile = DEFAULT,
+    started: Callable[[Listening], None] = lambda listening: None,
+) -> None:
+    """Serves until SIGINT or SIGTERM.
+
+    Args:
+        settings: The site's settings.
+        profile: What studies are judged with.
+        started: Called once requests are answered.
+
+    Raises:
+        ConfigurationError: An address cannot be listened on.
+        StorageError: The database cannot be opened.
+    """
+    factory = uvicorn.Config("", loop="auto", log_config=None).get_loop_factory()
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(serve(settings, profile=profile, started=started))
+
+
+async def serve(
+    settings: Settings,
+    *,
+    profile: Profile = DEFAULT,
+    started: Callable[[Listening], None] = lambda listening: None,
+) -> None:
+    """Does as `run`, in an event loop of the main thread that runs already."""
+    # The server raises the signal again that ended it. What is still to be closed then would not be.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, frame: None)
+    main = _listen("HELTIG_HOST and HELTIG_PORT", Address(settings.host, settings.port))
+    sockets, consult = [main], settings.consult_bind
+    if consult is not None:
+        sockets.append(_listen("HELTIG_CONSULT_BIND", consult))
+        consult = Address(consult.host, _port(sockets[-1]))
+    listening = Listening(Address(settings.host, _port(main)), consult)
+    app = create_app(msgspec.structs.replace(settings, consult_bind=consult), profile=profile)
+    async with app.lifespan():
+        await app.state["services"].pool.start()
+        server = _Server(
+            uvicorn.Config(
+                app,
+                lifespan="off",  # it is ours: what goes wrong in it is told in our words
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                timeout_graceful_shutdown=GRACE_SECONDS,
+            ),
+            started=lambda: started(listening),
+        )
+        await server.serve(sockets=sockets)
+
+
+class _Server(uvicorn.Server):
+    """A server that says when requests are answered."""
+
+    def __init__(self, config: uvicorn.Config, *, started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._announce()
+
+
+def _listen(setting: str, address: Address) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    try:
+        listener = socket.create_server((address.host, address.port), family=family, backlog=2048)
+    except OSError as wrong:
+        reason = (wrong.strerror or str(wrong)).lower()
+        raise ConfigurationError(
+            f"{setting}: {address} cannot be listened on ({reason}). Is the service running already? "
+            "Choose another port, or 0 for a free one."
+        ) from wrong
+    listener.setblocking(False)
+    return listener
+
+
+def _port(listener: socket.socket) -> int:
+    port: int = listener.getsockname()[1]
+    return port
