@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import BigInteger, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Index, Text, UniqueConstraint
 from sqlmodel import Field
 
 from heltig.store.records import KEY_LENGTH
@@ -61,11 +61,15 @@ class FindingTable(Table, table=True):
     """The findings of a verdict, in its order; never changed."""
 
     __tablename__ = "findings"
-    __table_args__ = (one_of("severity", "block", "review", "note"), BY_KEY)
+    __table_args__ = (
+        one_of("severity", "block", "review", "note"),
+        Index("ix_findings_rule", "rule", "waived"),
+        BY_KEY,
+    )
 
     verdict_row: int = Field(primary_key=True, foreign_key="verdicts.id")
     position: int = Field(primary_key=True)
-    rule: str = Field(max_length=64, index=True)
+    rule: str = Field(max_length=64)
     severity: str = Field(max_length=16)
     level: str = Field(max_length=16)
     message: str = Field(sa_type=Text)

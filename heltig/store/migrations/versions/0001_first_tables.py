@@ -401,7 +401,7 @@ def _make_tables() -> None:
         sa.PrimaryKeyConstraint("verdict_row", "position", name="pk_findings"),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_findings_rule", "findings", ["rule"])
+    op.create_index("ix_findings_rule", "findings", ["rule", "waived"])
     op.create_table(
         "snapshot_series",
         sa.Column("snapshot_row", sa.Integer(), nullable=False),
