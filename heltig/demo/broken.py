@@ -1,12 +1,10 @@
 """How a clean study is broken in one way; each function changes the instances it is given."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from heltig.demo.attributes import Attributes
 from heltig.demo.cast import CR_READER
-from heltig.demo.clean import ct_chest
 from heltig.demo.exam import Exam, Series
 from heltig.demo.modalities.projection import cr_image
 
@@ -100,31 +98,9 @@ def double_encoded_name(instances: list[Attributes]) -> None:
         instance["PatientName"] = instance["PatientName"].encode().decode("latin-1")
 
 
-def undeclared_cyrillic(instances: list[Attributes]) -> None:
-    """ISO 8859-5 text without Specific Character Set; an archive that takes it for Latin-1 shows this."""
-    for instance in instances:
-        del instance["SpecificCharacterSet"]
-        for keyword, value in instance.items():
-            if isinstance(value, str) and not value.isascii():
-                instance[keyword] = value.encode("iso8859_5").decode("latin-1")
-
-
 def knee_without_laterality(exam: Exam) -> list[Attributes]:
     """A radiograph of a knee that does not say which one (PS3.3 C.7.3.1: Laterality is type 2C)."""
     series = Series(exam, 1, "CR", CR_READER, "Knee AP", 30, "KNEE")
     return [cr_image(series, 1, view="AP", orientation=["L", "F"])]
 
 
-def chest_with_series_of(other: str, exam: Exam) -> list[Attributes]:
-    """A chest CT whose axial series has the Series Instance UID of another study's.
-
-    Args:
-        other: Name of the other study.
-        exam: The study to make.
-    """
-    instances = ct_chest(exam, slices=12)
-    taken = replace(exam, name=other).uid("series", 2)
-    for instance in instances:
-        if instance["SeriesNumber"] == 2:
-            instance["SeriesInstanceUID"] = taken
-    return instances

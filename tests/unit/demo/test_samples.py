@@ -68,12 +68,6 @@ def test_pydicom_reads_what_the_metadata_shows(study: SyntheticStudy) -> None:
             assert len(dataset.PixelData) == length + length % 2
 
 
-def test_undeclared_bytes_are_on_disk() -> None:
-    _, content = next(part10_files(STUDIES["charset-undeclared"]))
-    assert "Соколов^Борис".encode("iso8859_5") in content
-    assert "SpecificCharacterSet" not in read(content)
-
-
 def test_wrongly_declared_bytes_are_on_disk() -> None:
     study = STUDIES["charset-wrong"]
     _, content = next(part10_files(study))
