@@ -63,7 +63,7 @@ def pull(
     pulled = asyncio.run(_pull(archive, study, query, concurrency=concurrency, profile=profile))
     failed = sum(result.outcome == "failed" for result in pulled)
     if failed:
-        raise ArchiveError(f"{failed} of {len(pulled)} studies could not be pulled; the lines above say why.")
+        raise ArchiveError(f"{failed} of {len(pulled)} could not be pulled; their lines say why.")
     sys.exit(EXIT_CODES[worst(result.readiness for result in pulled if result.readiness)])
 
 

@@ -17,7 +17,7 @@ from heltig.dicom.digest import content_digest, series_digests
 from heltig.dicom.snapshot import read_snapshot, read_source
 from heltig.dicom.study import StudyTable, element
 from heltig.errors import ConflictError
-from heltig.pipeline.evidence import new_snapshot
+from heltig.pipeline.evidence import new_snapshot, study_attributes
 from heltig.pipeline.judging import judge, ruleset_name
 from heltig.rules.profile import Profile
 from heltig.store import judged_with, publication, snapshots, studies
@@ -30,6 +30,7 @@ from heltig.store.records import (
     RulesetInfo,
     Snapshot,
     Study,
+    StudyAttributes,
 )
 from heltig.store.transaction import WriteTransaction
 from heltig.verdict import Inputs, Verdict
@@ -37,6 +38,7 @@ from heltig.verdict import Inputs, Verdict
 T = TypeVar("T")
 
 _TRIES: Final = 5
+_MODALITIES: Final = "00080061"
 _VOLATILE: Final = frozenset({"00080056", "00081190", "00080201"})
 """Of an archive's rows what may change though the study does not: InstanceAvailability, RetrieveURL, the
 archive's own TimezoneOffsetFromUTC."""
@@ -93,7 +95,9 @@ def score(
     snapshot = new_snapshot(
         table, judged.evidence, location=location, received=received, reference_date=received.date()
     )
-    return Scored(replace(snapshot, content_digest=digest), judged.inputs, judged.verdict)
+    attributes = snapshot.attributes if table.rows else _listed_attributes(table)
+    kept = replace(snapshot, content_digest=digest, attributes=attributes)
+    return Scored(kept, judged.inputs, judged.verdict)
 
 
 def score_again(stored: Snapshot, profile: Profile) -> tuple[Inputs, Verdict]:
@@ -248,6 +252,18 @@ def _publish(transaction: WriteTransaction, new: NewVerdict, profile: Profile) -
     )
     judged_with.put_profile(transaction, ProfileInfo(hash=profile.hash, name=profile.name, text=profile.text))
     return publication.publish(transaction, new).study
+
+
+def _listed_attributes(table: StudyTable) -> StudyAttributes:
+    """What a search shows of a study of which nothing but the archive's rows came."""
+    listed = StudyTable(table.key, table.uid)
+    for row in table.source.study_rows:
+        listed.add(row)
+    listed.arrange()
+    modalities = {
+        str(value) for row in table.source.study_rows for value in element(row, _MODALITIES).values if value
+    }
+    return replace(study_attributes(listed), modalities_in_study=tuple(sorted(modalities)))
 
 
 def _archive(location: Location) -> str:
