@@ -167,7 +167,6 @@ def distinct(tag: str) -> Callable[[SyntheticStudy], int]:
         ("count-mismatch", lambda study: len(study.withheld), 4),
         ("slices-missing", lambda study: len(study.datasets), 61),
         ("cs-lower-case", lambda study: set(values(study, "00180022")), {"Helical"}),
-        ("charset-undeclared", lacks("00080005"), True),
     ],
 )
 def test_broken_studies_are_broken(
