@@ -137,11 +137,7 @@ def _worst_first(result: PulledStudy) -> tuple[int, str]:
 def _serve(settings: Settings) -> None:
     from heltig.cli.serve import run  # the web framework takes longer to import than the demo to judge
 
-    root = f"http://{settings.host}:{settings.port}"
-    click.echo(
-        f"\nThe worklist:  {root}/\nA look-up:     {root}/dicom-web/studies\nThe API:       {root}/schema\n"
-    )
-    click.echo("Ctrl-C ends the demo.")
+    click.echo("\nCtrl-C ends the demo.")
     run(settings)
 
 
