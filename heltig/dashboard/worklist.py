@@ -72,22 +72,9 @@ def worklist(transaction: ReadTransaction, filter: Filter) -> Worklist:
     numbers = search.count_by_readiness(transaction, filter.query(any_readiness=True))
     total = numbers[filter.readiness] if filter.readiness else sum(numbers.values())
     pages = max(1, -(-total // STUDIES_A_PAGE))
-    studies = search.search(
-        transaction,
-        filter.query(),
-        limit=STUDIES_A_PAGE,
-        offset=(min(filter.page, pages) - 1) * STUDIES_A_PAGE,
-        order="worst",
-    )
-    worst = verdicts.worst_findings(transaction, [study.study_key for study in studies])
-    rows = []
-    for study in studies:
-        finding = worst.get((study.location, study.study_key))
-        others = study.blocks + study.reviews + study.notes - 1
-        reason = more(finding.message, others) if finding else _reason_without_finding(study)
-        rows.append(Row(study, reason, finding.rule if finding else ""))
+    passed_over = (min(filter.page, pages) - 1) * STUDIES_A_PAGE
     return Worklist(
-        rows=tuple(rows),
+        rows=_rows(transaction, filter.query(), passed_over) if total else (),
         numbers=numbers,
         shares=verdict_bar(numbers),
         total=total,
@@ -99,6 +86,18 @@ def worklist(transaction: ReadTransaction, filter: Filter) -> Worklist:
             rules=tuple((rule.id, rule.title) for rule in catalogue().values()),
         ),
     )
+
+
+def _rows(transaction: ReadTransaction, query: StudyQuery, offset: int) -> tuple[Row, ...]:
+    studies = search.search(transaction, query, limit=STUDIES_A_PAGE, offset=offset, order="worst")
+    worst = verdicts.worst_findings(transaction, [study.study_key for study in studies])
+    rows = []
+    for study in studies:
+        finding = worst.get((study.location, study.study_key))
+        others = study.blocks + study.reviews + study.notes - 1
+        reason = more(finding.message, others) if finding else _reason_without_finding(study)
+        rows.append(Row(study, reason, finding.rule if finding else ""))
+    return tuple(rows)
 
 
 def _reason_without_finding(study: Study) -> str:

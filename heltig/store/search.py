@@ -82,21 +82,21 @@ def search(
         "first_seen": (studies.c.id,),
     }
     # Rows are read for the page alone, not for those that it passes over.
-    page = _matching(select(studies.c.id).join(locations), query).order_by(*orders[order])
+    page = _matching(select(studies.c.id), query).order_by(*orders[order])
     statement = SELECT.where(studies.c.id.in_(page.limit(limit).offset(offset))).order_by(*orders[order])
     return with_patients(transaction, transaction.connection.execute(statement))
 
 
 def count(transaction: ReadTransaction, query: StudyQuery) -> int:
     """The number of studies that match."""
-    base = select(func.count()).select_from(studies).join(locations)
+    base = select(func.count()).select_from(studies)
     number: int = transaction.connection.execute(_matching(base, query)).scalar_one()
     return number
 
 
 def count_by_readiness(transaction: ReadTransaction, query: StudyQuery) -> dict[Readiness, int]:
     """The numbers of studies that match, by their last verdict; all three, worst first."""
-    base = select(studies.c.rank, func.count().label("number")).select_from(studies).join(locations)
+    base = select(studies.c.rank, func.count().label("number"))
     statement = _matching(base, query).group_by(studies.c.rank)
     found = {row.rank: row.number for row in transaction.connection.execute(statement)}
     return {readiness: found.get(rank, 0) for readiness, rank in reversed(RANKS.items()) if readiness}
@@ -117,10 +117,14 @@ def _of_study(query: StudyQuery) -> Iterable[ColumnElement[bool]]:
     if query.study_keys:
         yield studies.c.study_key.in_([storable_key(key) for key in query.study_keys])
     if query.locations or query.location_kinds:
-        yield or_(
-            locations.c.kind.in_(query.location_kinds),
-            *(and_(locations.c.kind == at.kind, locations.c.name == at.name) for at in query.locations),
+        wanted_rows = select(locations.c.id).where(
+            or_(
+                locations.c.kind.in_(query.location_kinds),
+                *(and_(locations.c.kind == at.kind, locations.c.name == at.name) for at in query.locations),
+            )
         )
+        # + 0: not by the index of locations, which would have each row read, but by that of the worklist.
+        yield (studies.c.location_row + 0).in_(wanted_rows)
     for column, wanted in (("study_date", query.study_date), ("study_time", query.study_time)):
         if wanted is not None:
             yield from _between(studies.c[column], *wanted)

@@ -1,0 +1,229 @@
+"""Weight and time of the pages on a store of 100,000 judged studies.
+
+Run by hand:
+
+    python tests/bench/worklist.py [STUDIES]
+
+Verdicts are made up: a fifth of the studies is BLOCKED, another fifth NEEDS_REVIEW, with up to four findings
+each. Times are those of the whole answer over loopback, the best and the worst of nine after a first one.
+"""
+
+import asyncio
+import gzip
+import hashlib
+import random
+import socket
+import sys
+import tempfile
+import threading
+import time
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import uvicorn
+
+from heltig.app import create_app
+from heltig.logs import configure_logging
+from heltig.pipeline.publish import render
+from heltig.rules.catalogue import catalogue
+from heltig.settings import Settings
+from heltig.store import tables
+from heltig.store.engine import Store
+from heltig.store.migrations import upgrade
+from heltig.store.studies import RANKS
+from heltig.store.text import to_json
+from heltig.store.transaction import WriteTransaction
+from heltig.verdict import Readiness
+
+MODALITIES = ("CT", "MR", "CR", "DX", "US", "MG", "XA", "NM", "PT\\CT", "RTSTRUCT\\RTPLAN\\RTDOSE\\CT")
+REGIONS = ("Thorax", "Abdomen", "Schädel", "Knee", "腹部", "Рентген", "LWS", "Neck")
+ARCHIVES = ("main", "north", "teaching")
+VERDICTS: tuple[Readiness, ...] = ("BLOCKED", "NEEDS_REVIEW", "READY")
+NOW = datetime.now(UTC)
+ADDRESSES = (
+    "/",
+    "/?page=1900",
+    "/?readiness=BLOCKED",
+    "/?modality=RTDOSE",
+    "/?location=archive%3Anorth",
+    "/?text=thorax",
+    "/?text=2.25.99",
+    "/?text=nothing+has+this",
+    "/?rule=PAT-ID-EMPTY",
+    "/?rule=PAT-",
+    "/?readiness=NEEDS_REVIEW&modality=MR&location=archive%3Amain&text=knee",
+)
+
+
+async def fill(folder: Path, number: int) -> str:
+    """Makes the database; returns the UID of one of its studies."""
+    store = await Store.open(f"sqlite+aiosqlite:///{folder / 'heltig.db'}", render=render)
+    await upgrade(store)
+    try:
+        return await store.write(_fill, number)
+    finally:
+        await store.close()
+
+
+def _fill(transaction: WriteTransaction, number: int) -> str:
+    chance = random.Random(1)
+    transaction.insert_row(
+        tables.rulesets, {"hash": "a" * 64, "version": "0.1.0", "standard": "2026a", "manifest": b""}
+    )
+    transaction.insert_row(tables.profiles, {"hash": "b" * 64, "name": "default", "text": b""})
+    for name in ARCHIVES:
+        transaction.insert_row(tables.locations, {"kind": "archive", "name": name})
+    rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for id in range(1, number + 1):
+        _study(rows, id, chance)
+    for name in ("patients", "studies", "study_patients", "verdicts", "findings", "lookups"):
+        transaction.connection.execute(getattr(tables, name).insert(), rows[name])
+    return str(rows["studies"][0]["study_key"])
+
+
+def _study(rows: dict[str, list[dict[str, Any]]], id: int, chance: random.Random) -> None:
+    uid = f"2.25.{chance.getrandbits(120)}"
+    readiness = chance.choices(VERDICTS, (1, 1, 3))[0]
+    judged = NOW - timedelta(minutes=chance.randrange(60 * 24 * 90))
+    archive = id % len(ARCHIVES)
+    modalities = chance.choice(MODALITIES)
+    rules = [] if readiness == "READY" else chance.sample(list(catalogue().values()), chance.randrange(1, 5))
+    sha = hashlib.sha256(uid.encode())
+    verdict = {"readiness": readiness, "revision": 1, "verdict_id": sha.hexdigest()}
+    rows["studies"].append(
+        {
+            "id": id,
+            "location_row": 1 + archive,
+            "study_key": uid,
+            "study_uid": uid,
+            "state": "JUDGED",
+            "version": 2,
+            "revision": 1,
+            "snapshot": sha.hexdigest(),
+            "content_digest": sha.hexdigest(),
+            "readiness": readiness,
+            "rank": RANKS[readiness],
+            "judged": judged,
+            "blocks": int(readiness == "BLOCKED"),
+            "reviews": max(0, len(rules) - (readiness == "BLOCKED")),
+            "notes": 0,
+            "series_count": 4,
+            "instance_count": 200,
+            "first_seen": judged,
+            "changed": judged,
+            "study_date": f"{judged:%Y%m%d}",
+            "study_time": f"{judged:%H%M%S}",
+            "accession_number": f"A{id:08}",
+            "study_description": f"{modalities[:2]} {chance.choice(REGIONS)}",
+            "study_id": "1",
+            "referring_physician_name": "Doctor^Referring",
+            "modalities_in_study": f"\\{modalities}\\",
+        }
+    )
+    rows["patients"].append(
+        {
+            "id": id,
+            "identity": sha.digest(),
+            "patient_id": f"P{id:07}",
+            "issuer_of_patient_id": "",
+            "patient_name": f"Person{id}^Test",
+            "name_folded": f"person{id}^test",
+            "patient_birth_date": "19700101",
+            "patient_sex": "O",
+        }
+    )
+    rows["study_patients"].append({"study_row": id, "position": 0, "patient_row": id, "instance_count": 200})
+    rows["lookups"].append(
+        verdict
+        | {
+            "study_row": id,
+            "study_key": uid,
+            "location": f"archive:{ARCHIVES[archive]}",
+            "state": "JUDGED",
+            "version": 2,
+            "valid_until": None,
+            "body": b"",
+        }
+    )
+    rows["verdicts"].append(
+        verdict
+        | {
+            "id": id,
+            "study_row": id,
+            "snapshot": sha.hexdigest(),
+            "ruleset_hash": "a" * 64,
+            "profile_hash": "b" * 64,
+            "reference_date": judged.date(),
+            "judged": judged,
+            "unwaived_readiness": readiness,
+            "valid_until": None,
+            "facts": "[]",
+            "waivers": "[]",
+            "not_evaluable": "[]",
+            "errors": "[]",
+        }
+    )
+    rows["findings"].extend(
+        {
+            "verdict_row": id,
+            "position": position,
+            "rule": rule.id,
+            "severity": "block" if readiness == "BLOCKED" and not position else "review",
+            "level": rule.level,
+            "message": rule.title,
+            "tags": to_json(["00100020"]),
+            "observed": "one value and another value",
+            "expected": "one value",
+            "count": 200,
+            "instances": to_json([f"{uid}.{n}" for n in range(5)]),
+            "reference": rule.reference,
+            "remedy": rule.remedy,
+            "waived": False,
+        }
+        for position, rule in enumerate(rules)
+    )
+
+
+def measure(base: str, addresses: tuple[str, ...]) -> None:
+    """Prints a line an address."""
+    print(f"{'address':72} {'ms, best':>9} {'worst':>7} {'KB':>6} {'KB gzip':>8}")
+    for address in addresses:
+        times = []
+        for _ in range(10):
+            started = time.perf_counter()
+            with urlopen(base + address) as answer:  # noqa: S310 - ours, on loopback
+                body = answer.read()
+            times.append((time.perf_counter() - started) * 1000)
+        packed = len(gzip.compress(body)) / 1000
+        print(
+            f"{address:72} {min(times[1:]):9.1f} {max(times[1:]):7.1f} {len(body) / 1000:6.1f} {packed:8.1f}"
+        )
+
+
+def main(number: int) -> None:
+    """Fills a store, serves it, measures."""
+    configure_logging(watched=False)
+    with tempfile.TemporaryDirectory(prefix="heltig-") as home:
+        started = time.perf_counter()
+        uid = asyncio.run(fill(Path(home), number))
+        print(f"{number:,} studies, made in {time.perf_counter() - started:.0f} s")
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            app = create_app(Settings(home=Path(home), workers=1))
+            server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
+            thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+            thread.start()
+            try:
+                base = f"http://127.0.0.1:{listener.getsockname()[1]}"
+                while not server.started:
+                    time.sleep(0.05)
+                measure(base, (*ADDRESSES, f"/studies/{uid}"))
+            finally:
+                server.should_exit = True
+                thread.join()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 100_000)
