@@ -8,21 +8,17 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, func, select, text, update
 
 from heltig.store.jobs import Job, find, job_of
 from heltig.store.tables import job_groups, jobs
+from heltig.store.tables.operations import READY, RUNNING, WAITING
 from heltig.store.text import storable, to_json
 from heltig.store.transaction import ReadTransaction, WriteTransaction
 
-_WAKE = (
-    update(jobs)
-    .where(jobs.c.state == "queued", jobs.c.not_before <= bindparam("now"))
-    .values(not_before=None)
-)
+_WAKE = update(jobs).where(text(WAITING), jobs.c.not_before <= bindparam("now")).values(not_before=None)
 _READY = select(jobs.c.id).where(
-    jobs.c.state == "queued",
-    jobs.c.not_before.is_(None),
+    text(READY),
     jobs.c.kind.in_(bindparam("kinds", expanding=True)),
 )
 _HEAD = (
@@ -62,10 +58,8 @@ _START = (
         progress=None,
     )
 )
-_RUNNING = select(jobs).where(jobs.c.state == "running").order_by(jobs.c.id)
-_NEXT_DUE = select(func.min(jobs.c.not_before)).where(
-    jobs.c.state == "queued", jobs.c.not_before.is_not(None)
-)
+_RUNNING = select(jobs).where(text(RUNNING)).order_by(jobs.c.id)
+_NEXT_DUE = select(func.min(jobs.c.not_before)).where(text(WAITING))
 _NO_LEASE: dict[str, Any] = {"lease_owner": None, "lease_until": None}
 
 

@@ -4,10 +4,11 @@ from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
 import msgspec
-from sqlalchemy import Row, bindparam, func, select, update
+from sqlalchemy import Row, bindparam, func, select, text, update
 
 from heltig.errors import ConflictError, NotFoundError
 from heltig.store.tables import job_groups, jobs
+from heltig.store.tables.operations import ENDED_BADLY, LIVE
 from heltig.store.text import from_json, to_json
 from heltig.store.transaction import ReadTransaction, WriteTransaction
 
@@ -64,15 +65,11 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     finished: datetime | None
 
 
-_LIVE = select(jobs.c.id).where(
-    jobs.c.kind == bindparam("kind"),
-    jobs.c.key == bindparam("key"),
-    jobs.c.state.in_(("queued", "running")),
-)
+_LIVE = select(jobs.c.id).where(text(LIVE), jobs.c.kind == bindparam("kind"), jobs.c.key == bindparam("key"))
 _FIND = select(jobs).where(jobs.c.id == bindparam("job"))
 _CANCEL = (
     update(jobs)
-    .where(jobs.c.id == bindparam("job"), jobs.c.state.in_(("queued", "running")))
+    .where(text(LIVE), jobs.c.id == bindparam("job"))
     .values(state="cancelled", finished=bindparam("now"), lease_owner=None, lease_until=None)
 )
 _COUNTS = select(jobs.c.kind, jobs.c.state, func.count().label("number")).group_by(jobs.c.kind, jobs.c.state)
@@ -164,6 +161,8 @@ def newest(
     for column, value in (("state", state), ("kind", kind), ("group", group)):
         if value is not None:
             query = query.where(jobs.c[column] == value)
+    if state in ("failed", "dead"):
+        query = query.where(text(ENDED_BADLY))
     if before is not None:
         query = query.where(jobs.c.id < before)
     return [job_of(row) for row in transaction.connection.execute(query)]

@@ -8,10 +8,13 @@ from sqlmodel import Field
 from heltig.store.records import KEY_LENGTH
 from heltig.store.tables.base import TEXT_LENGTH, Table, one_of, where
 
-_READY = "state = 'queued' AND not_before IS NULL"
-_WAITING = "state = 'queued' AND not_before IS NOT NULL"
-_RUNNING = "state = 'running'"
-_LIVE = "state IN ('queued', 'running')"
+# A query that is to use one of these indexes has to say the same in the same words: SQLite does not look into
+# the values of parameters.
+READY = "state = 'queued' AND not_before IS NULL"
+WAITING = "state = 'queued' AND not_before IS NOT NULL"
+RUNNING = "state = 'running'"
+LIVE = "state IN ('queued', 'running')"
+ENDED_BADLY = "state IN ('failed', 'dead')"
 
 
 class ArchiveTable(Table, table=True):
@@ -52,11 +55,11 @@ class JobTable(Table, table=True):
     __tablename__ = "jobs"
     __table_args__ = (
         one_of("state", "queued", "running", "succeeded", "failed", "dead", "cancelled"),
-        Index("uq_jobs_live", "kind", "key", unique=True, **where(_LIVE)),
-        Index("ix_jobs_ready", "group", "priority", "id", **where(_READY)),
-        Index("ix_jobs_waiting", "not_before", **where(_WAITING)),
-        Index("ix_jobs_running", "lease_until", **where(_RUNNING)),
-        Index("ix_jobs_state", "state", "id"),
+        Index("uq_jobs_live", "kind", "key", unique=True, **where(LIVE)),
+        Index("ix_jobs_ready", "group", "priority", "id", **where(READY)),
+        Index("ix_jobs_waiting", "not_before", **where(WAITING)),
+        Index("ix_jobs_running", "lease_until", **where(RUNNING)),
+        Index("ix_jobs_ended_badly", "state", "id", **where(ENDED_BADLY)),
         {"sqlite_autoincrement": True},  # an id is never given again
     )
 

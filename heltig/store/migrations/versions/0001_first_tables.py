@@ -137,6 +137,13 @@ def _make_tables() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index(
+        "ix_jobs_ended_badly",
+        "jobs",
+        ["state", "id"],
+        sqlite_where=sa.text("state IN ('failed', 'dead')"),
+        postgresql_where=sa.text("state IN ('failed', 'dead')"),
+    )
+    op.create_index(
         "ix_jobs_ready",
         "jobs",
         ["group", "priority", "id"],
@@ -150,7 +157,6 @@ def _make_tables() -> None:
         sqlite_where=sa.text("state = 'running'"),
         postgresql_where=sa.text("state = 'running'"),
     )
-    op.create_index("ix_jobs_state", "jobs", ["state", "id"])
     op.create_index(
         "ix_jobs_waiting",
         "jobs",
