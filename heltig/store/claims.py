@@ -58,7 +58,7 @@ _START = (
         progress=None,
     )
 )
-_RUNNING = select(jobs).where(text(RUNNING)).order_by(jobs.c.id)
+_RUNNING = select(jobs).where(text(RUNNING)).order_by(jobs.c.lease_until)
 _NEXT_DUE = select(func.min(jobs.c.not_before)).where(text(WAITING))
 _NO_LEASE: dict[str, Any] = {"lease_owner": None, "lease_until": None}
 
@@ -154,7 +154,7 @@ def put_back(
 
 
 def running(transaction: ReadTransaction) -> list[Job]:
-    """All jobs that someone works on, or did when last heard of."""
+    """All jobs that someone works on, or did when last heard of: whose lease ends first, first."""
     return [job_of(row) for row in transaction.connection.execute(_RUNNING)]
 
 

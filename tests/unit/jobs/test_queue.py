@@ -6,8 +6,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 from unit.jobs.conftest import Clock
-from unit.store.databases import render
+from unit.store.databases import SERVER, render
 
 from heltig.errors import ConflictError, NotFoundError
 from heltig.jobs.queue import JobQueue
@@ -210,3 +211,40 @@ async def test_jobs_are_listed_and_counted(queue: JobQueue, clock: Clock) -> Non
         ("pull", "cancelled"): 1,
         ("judge", "queued"): 1,
     }
+
+
+@pytest.mark.skipif(SERVER is not None, reason="about SQLite")
+async def test_a_long_queue_is_not_searched_through(queue: JobQueue) -> None:
+    """Every statement finds its rows by an index made for it: a partial one is easily missed."""
+
+    def plans(transaction: WriteTransaction) -> list[str]:
+        seen: list[tuple[str, Any]] = []
+        event.listen(
+            transaction.connection,
+            "before_cursor_execute",
+            lambda connection, cursor, statement, parameters, *rest: seen.append((statement, parameters)),
+        )
+        now = queue.clock()
+        number = queue.enqueue(transaction, NewJob(kind="pull", key="k"))
+        claims.claim(transaction, kinds=["pull"], owner="me", now=now, until=now + MINUTE)
+        claims.running(transaction)
+        claims.next_due(transaction)
+        jobs.newest(transaction, state="dead")
+        jobs.cancel(transaction, number, now=now)
+        cursor = transaction.connection.connection.cursor()
+        steps = []
+        for statement, parameters in seen:
+            cursor.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            steps += [str(step[3]) for step in cursor.fetchall()]
+        return steps
+
+    steps = [step for step in await queue.store.write(plans) if " jobs" in step]
+    for index in (
+        "uq_jobs_live",
+        "ix_jobs_ready",
+        "ix_jobs_waiting",
+        "ix_jobs_running",
+        "ix_jobs_ended_badly",
+    ):
+        assert any(f"INDEX {index}" in step for step in steps), index
+    assert [step for step in steps if "INDEX" not in step and "PRIMARY KEY" not in step] == []
