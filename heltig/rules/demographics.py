@@ -163,15 +163,15 @@ def sex_enumerated(at: Values) -> Iterator[Hit]:
     level="instance",
     severity="review",
     reads=("PatientBirthDate", "StudyDate", "PatientIdentityRemoved"),
-    when=lambda at: parse_da(at["PatientBirthDate"].text) is not None and not identity_removed(at),
+    when=lambda at: parse_da(at["PatientBirthDate"].text) is not None,
     reference="PS3.3 C.7.1.1",
 )
 def birth_date_impossible(at: Values) -> Iterator[Hit]:
     """The birth date is after the study, or too long ago.
 
     Finds: A PatientBirthDate (0010,0030) after StudyDate or in the future, or one that makes the patient
-        older than the profile's `oldest_patient_years` (130). Dates that are no dates are a matter of VAL-DA;
-        dates of data whose identity was removed are replaced or shifted, and left alone.
+        older than the profile's `oldest_patient_years` (130); in data whose identity was removed that is a
+        date put in its place. Dates that are no dates are a matter of VAL-DA.
     Why: One of the two dates is wrong. Ages, reference values and retention periods are reckoned from them,
         and the patient is not found by birth date.
     Mend: Compare both dates with the information system; look at the modality's clock if StudyDate is wrong.
@@ -184,8 +184,12 @@ def birth_date_impossible(at: Values) -> Iterator[Hit]:
     studied = parse_da(at["StudyDate"].text) or today
     if born > studied or (born - today).days > at.context.parameters.future_days:
         yield _dates(at, "born before the study")
-    elif _years(born, min(studied, today)) > at.context.parameters.oldest_patient_years:
+    elif _is_too_old(born, min(studied, today), at):
         yield _dates(at, f"at most {at.context.parameters.oldest_patient_years} years of age")
+
+
+def _is_too_old(born: date, seen: date, at: Values) -> bool:
+    return _years(born, seen) > at.context.parameters.oldest_patient_years and not identity_removed(at)
 
 
 def _dates(at: Values, expected: str) -> Hit:
@@ -205,7 +209,7 @@ def _years(start: date, end: date) -> float:
     "PAT-AGE-MISMATCH",
     level="instance",
     severity="review",
-    reads=("PatientAge", "PatientBirthDate", "StudyDate", "PatientIdentityRemoved"),
+    reads=("PatientAge", "PatientBirthDate", "StudyDate"),
     when=lambda at: _age_of(at) is not None and parse_as(at["PatientAge"].text) is not None,
     reference="PS3.3 C.7.2.2",
 )
@@ -213,8 +217,7 @@ def age_mismatch(at: Values) -> Iterator[Hit]:
     """PatientAge is not the age between birth and study.
 
     Finds: A PatientAge (0010,1010) that differs from StudyDate less PatientBirthDate by more than the
-        profile's `age_tolerance_years` (1). Where one of the dates is impossible another rule says so; data
-        whose identity was removed is left alone.
+        profile's `age_tolerance_years` (1). Where one of the dates is impossible another rule says so.
     Why: Birth date or age belongs to somebody else, or one of them was corrected alone. Dose and reference
         values are reckoned from the age.
     Mend: Compare with the information system; correct the birth date, or leave PatientAge out: it can be
@@ -237,9 +240,9 @@ def age_mismatch(at: Values) -> Iterator[Hit]:
 
 
 def _age_of(at: Values) -> float | None:
-    """Years from birth to study; None where a date is absent, unbelievable or no longer the true one."""
+    """Years from birth to study; None where a date is absent or not believed."""
     born, studied = parse_da(at["PatientBirthDate"].text), parse_da(at["StudyDate"].text)
-    if born is None or studied is None or born > studied or identity_removed(at):
+    if born is None or studied is None or born > studied:
         return None
     years, ahead = _years(born, studied), (studied - at.context.reference_date).days
     parameters = at.context.parameters

@@ -1,8 +1,8 @@
 """Instance: do InstanceNumbers count the images of a series?"""
 
 from collections import Counter
-from collections.abc import Iterator
-from itertools import pairwise
+from collections.abc import Collection, Iterator, Sequence
+from itertools import pairwise, repeat
 
 from heltig.dicom.numbers import parse_is
 from heltig.rules.absence import has_patient, lacking
@@ -39,9 +39,9 @@ _RT_WITHOUT_NUMBERS = frozenset({"RTDOSE", "RTPLAN", "RTSTRUCT", "RTRECORD"})
 def number_duplicate(series: SeriesView) -> Iterator[Hit]:
     """Images of a series have the same number.
 
-    Finds: One InstanceNumber (0020,0013) on several images of a CT, MR, PET or NM series that agree in
-        acquisition, temporal position, echo, b-value, trigger time and ImageType. Copies of one object do not
-        count: they have one SOPInstanceUID.
+    Finds: One InstanceNumber (0020,0013) on several images of a CT, MR, PET or NM series. Where acquisitions,
+        temporal positions, echoes, b-values, trigger times or kinds of image each count anew, it is looked
+        for within each. Copies of one object do not count: they have one SOPInstanceUID.
     Why: Viewers sort the images by it: two with one number change places, or one is not shown. It may show
         that two series became one.
     Mend: Find out whether the images belong to one series. If so, have the series numbered anew; the position
@@ -51,25 +51,46 @@ def number_duplicate(series: SeriesView) -> Iterator[Hit]:
     numbers = series.texts("InstanceNumber")
     if len(set(numbers)) == len(numbers):
         return
-    uids = series.texts("SOPInstanceUID")
+    parts = _parts_by_number(series)
+    repeated: dict[str, list[int]] = {}
+    strays = _strays([numbers_of.keys() for numbers_of in parts])
+    for numbers_of in parts:
+        for number, rows in numbers_of.items():
+            if len(rows) > 1 or number in strays:
+                repeated.setdefault(number, []).extend(rows.values())
+    if repeated:
+        ordered = sorted(repeated, key=lambda number: (parse_is(number) or 0, number))
+        yield Hit(
+            tags=("InstanceNumber",),
+            observed=counted((number, len(repeated[number])) for number in ordered),
+            expected="a number for each image",
+            rows=sorted(row for rows in repeated.values() for row in rows),
+        )
+
+
+def _parts_by_number(series: SeriesView) -> list[dict[str, dict[str, int]]]:
+    """For each part of a series that may count anew: of each number the objects with it, UID and row."""
     columns = [
         [cell.shown for cell in series.cells(keyword)] for keyword in _APART if not series.uniform(keyword)
     ]
-    seen: dict[tuple[str, ...], dict[str, int]] = {}
-    for index, key in enumerate(zip(numbers, *columns, strict=True)):
-        if key[0]:
-            seen.setdefault(key, {}).setdefault(uids[index], series.rows[index])
-    several = [(key[0], rows) for key, rows in seen.items() if len(rows) > 1]
-    if several:
-        counts = Counter[str]()
-        for number, rows in several:
-            counts[number] += len(rows)
-        yield Hit(
-            tags=("InstanceNumber",),
-            observed=counted(sorted(counts.items(), key=lambda pair: (parse_is(pair[0]) or 0, pair[0]))),
-            expected="a number for each image",
-            rows=sorted(row for _, rows in several for row in rows.values()),
-        )
+    keys = zip(*columns, strict=True) if columns else repeat(())
+    parts: dict[tuple[str, ...], dict[str, dict[str, int]]] = {}
+    texts = (series.texts("InstanceNumber"), series.texts("SOPInstanceUID"))
+    for row, number, uid, key in zip(series.rows, *texts, keys, strict=False):
+        if number:
+            parts.setdefault(key, {}).setdefault(number, {}).setdefault(uid, row)
+    return list(parts.values())
+
+
+def _strays(parts: Sequence[Collection[str]]) -> set[str]:
+    """Numbers that two parts share although neither counts anew: at most half of the smaller part's."""
+    holders: dict[str, list[int]] = {}
+    for index, numbers in enumerate(parts):
+        for number in numbers:
+            holders.setdefault(number, []).append(index)
+    shared = Counter(pair for indices in holders.values() for pair in pairwise(indices))
+    chance = {(a, b) for (a, b), both in shared.items() if both * 2 <= min(len(parts[a]), len(parts[b]))}
+    return {number for number, indices in holders.items() if not chance.isdisjoint(pairwise(indices))}
 
 
 def _is_stack(series: SeriesView) -> bool:
@@ -90,7 +111,8 @@ def number_gap(series: SeriesView) -> Iterator[Hit]:
 
     Finds: Numbers missing between the first and the last InstanceNumber (0020,0013) of a CT, MR, PET or NM
         series of at least three single-frame images, judged by its own steps: a series that counts 1, 5, 9,
-        or in equal blocks, is whole. Where numbers repeat, each AcquisitionNumber is looked at by itself.
+        or in equal blocks, is whole, and so is one that has as many images as numbers. Where numbers repeat,
+        each AcquisitionNumber is looked at by itself.
     Why: Images may not have arrived. Nobody notices a missing slice until a measurement or a plan is wrong.
     Mend: Compare with the modality's own list of the series and send it again. Images that were left out or
         deleted on purpose can be accepted by a waiver.
@@ -103,8 +125,8 @@ def number_gap(series: SeriesView) -> Iterator[Hit]:
     for view in views:
         numbers = _numbers(view.texts("InstanceNumber"))
         missing = _missing(numbers)
-        if missing:
-            count = sum(len(numbers) for numbers in missing)
+        count = sum(map(len, missing))
+        if missing and len(set(view.texts("SOPInstanceUID"))) < count + len(numbers):
             named = ", ".join(f"{r[0]}" if len(r) == 1 else f"{r[0]} to {r[-1]}" for r in missing)
             yield Hit(
                 tags=("InstanceNumber",),

@@ -212,7 +212,7 @@ def number_duplicate(study: StudyView) -> Iterator[Hit]:
     if len(study.series) < 2 or study.uniform("SeriesInstanceUID"):
         return
     by_number: dict[str, list[SeriesView]] = {}
-    for series in study.series:
+    for series in filter(lambda series: series.has_uid, study.series):
         by_number.setdefault(series.first("SeriesNumber").text, []).append(series)
     by_number.pop("", None)
     for number, sharing in sorted(by_number.items()):
