@@ -25,6 +25,7 @@ FAMILIES = {
     "uid": "UID",
     "charset": "Character set",
     "values": "Values, VR and VM",
+    "value_meanings": "Values, VR and VM",
 }
 """The modules of the catalogue with the family each belongs to, in the order in which people read them."""
 

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import msgspec
 
-from heltig.dicom.cell import ABSENT, Cell, Fault
+from heltig.dicom.cell import ABSENT, Cell, Encoding, Fault, Syntax
 from heltig.dicom.plain import plain_texts
 from heltig.dicom.source import PackageFact, Source
 from heltig.dicom.study import SeriesRows, StudyTable
@@ -35,21 +35,28 @@ class Place(msgspec.Struct, frozen=True):
 
     Attributes:
         cell: The decoded value.
+        raw: The cell as the source wrote it.
+        encoding: How it was read.
         tag: Eight hex digits, or the key of a private column (`0029xx10 CREATOR`).
         path: The keywords from the data set down to the attribute, joined by dots.
         entry: The dictionary's entry; None for private and unknown attributes.
         depth: 0 in the data set itself, 1 in an item of a sequence, and so on.
-        syntax: `json`, `explicit` or `implicit`.
         context: Date and parameters.
     """
 
     cell: Cell
+    raw: bytes
+    encoding: Encoding
     tag: str
     path: str
     entry: Entry | None
     depth: int
-    syntax: str
     context: Context
+
+    @property
+    def syntax(self) -> Syntax:
+        """`json`, `explicit` or `implicit`."""
+        return self.encoding.syntax
 
 
 class Values:
