@@ -102,5 +102,3 @@ def knee_without_laterality(exam: Exam) -> list[Attributes]:
     """A radiograph of a knee that does not say which one (PS3.3 C.7.3.1: Laterality is type 2C)."""
     series = Series(exam, 1, "CR", CR_READER, "Knee AP", 30, "KNEE")
     return [cr_image(series, 1, view="AP", orientation=["L", "F"])]
-
-
