@@ -23,8 +23,8 @@ _PARTS: Final = {
     "icon.svg": (_STATIC / "icon.svg",),
 }
 _MEDIA_TYPES: Final = {
-    "css": "text/css; charset=utf-8",
-    "js": "text/javascript; charset=utf-8",
+    "css": "text/css",
+    "js": "text/javascript",
     "svg": "image/svg+xml",
 }
 

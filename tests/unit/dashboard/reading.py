@@ -1,0 +1,48 @@
+"""Reads a page as a browser would: tags with their attributes, and the text between them."""
+
+import re
+from html.parser import HTMLParser
+
+import httpx
+
+_INLINE = {"a", "bdi", "code", "span", "strong", "time"}
+
+
+class Page(HTMLParser):
+    """A page.
+
+    Attributes:
+        tags: Every start tag with its attributes, in order.
+        text: All text, white space as one space.
+    """
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self._texts: list[str] = []
+        self.feed(html)
+        self.close()
+        self.text = re.sub(r"\s+", " ", "".join(self._texts))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in _INLINE:
+            self._texts.append(" ")
+
+    def handle_data(self, data: str) -> None:
+        self._texts.append(data)
+
+    def all(self, tag: str, **attributes: str) -> list[dict[str, str | None]]:
+        """The attributes of the tags of a kind that have some attributes."""
+        return [found for name, found in self.tags if name == tag and attributes.items() <= found.items()]
+
+    def rows(self) -> list[str]:
+        """The addresses of the studies in the list."""
+        return [str(link["href"]) for link in self.all("a") if "row-link" in str(link.get("class"))]
+
+
+def page(answer: httpx.Response, status: int = 200) -> Page:
+    """The page of an answer, which has to be one."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    return Page(answer.text)

@@ -1,0 +1,84 @@
+"""Headers, static files, and what is answered to those who ask for something else."""
+
+import gzip
+import hashlib
+from importlib.resources import files
+from urllib.parse import urljoin
+
+from unit.api.service import Service
+from unit.dashboard.reading import page
+
+from heltig.dashboard.assets import assets
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+
+
+async def test_every_page_is_sealed_and_kept_nowhere(service: Service) -> None:
+    await service.judged("1.2")
+    for path in ("/", "/studies/1.2", "/studies/unknown"):
+        headers = (await service.get(path)).headers
+        assert headers["content-security-policy"] == CONTENT_SECURITY_POLICY
+        assert headers["cache-control"] == "no-store"
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["x-frame-options"] == "DENY"
+        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["cross-origin-opener-policy"] == "same-origin"
+
+
+async def test_a_page_loads_only_files_of_ours_that_are_there(service: Service) -> None:
+    await service.judged("1.2")
+    for path in ("/", "/studies/1.2", "/studies/unknown"):
+        seen = page(await service.get(path), 404 if path.endswith("unknown") else 200)
+        loaded = [str(tag["href"]) for tag in seen.all("link")] + [
+            str(tag["src"]) for tag in seen.all("script")
+        ]
+        assert loaded
+        for address in loaded:
+            answer = await service.get(urljoin(path, address))
+            assert answer.status_code == 200
+            assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+
+
+async def test_static_files_have_their_digest_in_their_name(service: Service) -> None:
+    for asset in assets().values():
+        answer = await service.get(f"/static/{asset.file_name}", headers={"Accept-Encoding": "identity"})
+        assert hashlib.sha256(answer.content).hexdigest()[:12] in asset.file_name
+        assert answer.headers["content-type"].partition(";")[0] == asset.media_type
+        assert "content-encoding" not in answer.headers
+        assert gzip.decompress(asset.packed) == asset.body == answer.content
+
+
+async def test_static_files_travel_packed(service: Service) -> None:
+    asset = assets()["htmx.js"]
+    answer = await service.get(f"/static/{asset.file_name}", headers={"Accept-Encoding": "gzip"})
+    assert answer.headers["content-encoding"] == "gzip"
+    assert answer.headers["vary"] == "Accept-Encoding"
+    assert answer.content == asset.body
+
+
+async def test_nothing_else_is_static(service: Service) -> None:
+    for name in ("none.css", "..%2Fpages.py", "htmx.LICENSE", "%2e%2e%2frouting.py"):
+        assert (await service.get(f"/static/{name}")).status_code == 404
+
+
+def test_htmx_is_what_its_authors_published() -> None:
+    folder = files("heltig.dashboard") / "static"
+    digest = hashlib.sha256((folder / "htmx.min.js").read_bytes()).hexdigest()
+    assert digest == "a0abb04f2f45a1f89d1d4844023245537e5e6014c87b144553e0607b4cc32130"
+    assert "Zero-Clause BSD" in (folder / "htmx.LICENSE").read_text("utf-8")
+
+
+async def test_first_content_is_small(service: Service) -> None:
+    for number in range(50):
+        await service.judged(f"2.25.{10**37 + number}", study_description="An examination of something")
+    weight = len((await service.get("/")).content)
+    weight += sum(len(asset.body) for asset in assets().values())
+    assert weight < 150_000
+
+
+async def test_pages_can_be_asked_for_by_head(service: Service) -> None:
+    answer = await service.client.head("/")
+    assert answer.status_code == 200

@@ -1,0 +1,30 @@
+from urllib.parse import parse_qsl
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from heltig.dashboard.filters import Filter
+
+words = st.text(max_size=200)
+
+
+@given(st.dictionaries(st.sampled_from(["text", "readiness", "modality", "location", "rule", "page"]), words))
+def test_any_address_gives_a_filter_and_its_own_address_the_same(query: dict[str, str]) -> None:
+    read = Filter.read(query)
+    address = read.address(page=read.page)
+    again = Filter.read(dict(parse_qsl(address.removeprefix("?"), encoding="utf-8", errors="surrogatepass")))
+    assert again == read
+    assert read.query().text == (read.text or None)
+
+
+@given(words)
+def test_what_is_asked_of_the_store_has_no_nul(text: str) -> None:
+    assert "\0" not in Filter.read({"text": text, "modality": text}).address()
+
+
+def test_changing_a_filter_goes_back_to_the_first_page() -> None:
+    read = Filter.read({"text": "a&b", "page": "7"})
+    assert read.address(readiness="READY") == "?text=a%26b&readiness=READY"
+    assert read.address(page=8) == "?text=a%26b&page=8"
+    assert Filter().address() == "./"
+    assert Filter.read({"page": "3"}).is_empty
