@@ -13,9 +13,9 @@ from typing import Final
 import msgspec
 
 from heltig.dicom.cell import Cell, Encoding, Item, Value
+from heltig.dicom.column import Column
 from heltig.dicom.json_cell import decode_json_element
 from heltig.dicom.study import SOP_INSTANCE_UID, SeriesRows, StudyTable
-from heltig.dicom.table import Column
 from heltig.dicom.values import decode_element
 from heltig.standard.dictionary import lookup
 

@@ -10,7 +10,8 @@ from typing import TypeAlias
 
 import msgspec
 
-from heltig.dicom.table import Column, Table
+from heltig.dicom.column import Column
+from heltig.dicom.table import Table
 from heltig.standard.dictionary import lookup
 
 State: TypeAlias = "str | tuple[Shape, ...]"

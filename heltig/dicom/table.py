@@ -9,20 +9,13 @@ arrival.
 A cell is decoded when a rule asks for it, once for each distinct raw cell.
 """
 
-from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from operator import itemgetter
-from typing import Any, TypeAlias
-
-import msgspec
 
 from heltig.dicom.cell import ABSENT, Cell, Encoding
+from heltig.dicom.column import Column, Raw
 from heltig.dicom.json_cell import decode_json_element
 from heltig.dicom.stencil import Filled, Stencil
 from heltig.dicom.values import decode_element
-
-Raw: TypeAlias = bytes | msgspec.Raw
-Codes: TypeAlias = Sequence[int]
 
 BATCH = 512
 WHOLE_ROW = 8  # of a batch: rows that are only what differs are few bytes, and may wait longer
@@ -39,119 +32,6 @@ def private_key(tag: str, creator: str) -> str:
     '0029xx10 SIEMENS CSA HEADER'
     """
     return f"{tag[:4]}xx{tag[6:]} {creator}"
-
-
-class Column:
-    """The cells of one attribute.
-
-    Attributes:
-        tag: Eight hex digits, or a `private_key`.
-        cells: Distinct raw cells; entry 0 stands for absent. Equal codes mean equal cells; two codes may hold
-            equal cells, since a column of mostly different values is not searched for the few equal ones.
-        encodings: For each cell how to read it, a number into the table's list.
-        codes: For each row the number of its cell, 0 where the row has no such element.
-        constant: Every row has the same cell.
-    """
-
-    __slots__ = ("_decoded", "_index", "_runs", "cells", "codes", "constant", "encodings", "tag")
-
-    def __init__(self, tag: str) -> None:
-        self.tag = tag
-        self.cells: list[bytes] = [b""]
-        self.encodings = array("H", [0])
-        self.codes: Codes = b""
-        self.constant = False
-        self._index: dict[tuple[int, bytes], int] = {}
-        self._runs: list[tuple[int, Codes]] = []
-        self._decoded: dict[int, Cell] = {}
-
-    def extend(self, start: int, raws: tuple[Raw, ...], encoding: int) -> None:
-        """Append the raw cells of rows `start`, `start + 1` and so on."""
-        first, count = raws[0], len(raws)
-        if raws.count(first) == count:
-            self.repeat(start, bytes(first), count, encoding)
-            return
-        cells = [bytes(raw) for raw in raws]
-        if count >= 8 and len(set(cells)) * 10 > count * 9:
-            known = len(self.cells)
-            self.cells.extend(cells)
-            self.encodings.extend([encoding] * count)
-            self._runs.append((start, range(known, known + count)))
-        else:
-            self._runs.append((start, [self._code(cell, encoding) for cell in cells]))
-
-    def repeat(self, start: int, raw: bytes, count: int, encoding: int) -> None:
-        """Append one raw cell for `count` rows from `start` on."""
-        code = self._code(raw, encoding)
-        if self._runs:
-            begin, codes = self._runs[-1]
-            if isinstance(codes, _Same) and codes.code == code and begin + codes.length == start:
-                codes.length += count
-                return
-        self._runs.append((start, _Same(code, count)))
-
-    def absorb(self, start: int, other: "Column", encodings: Sequence[int]) -> None:
-        """Append the rows of a settled column of another table.
-
-        Args:
-            start: The row that the other table's first row becomes.
-            other: The column.
-            encodings: For each of the other table's encodings its number here.
-        """
-        read_as = [encodings[number] for number in other.encodings]
-        numbers = [0, *(self._code(c, e) for c, e in zip(other.cells[1:], read_as[1:], strict=True))]
-        count = len(other.codes)
-        run: Codes = _Same(numbers[1], count) if other.constant else [numbers[code] for code in other.codes]
-        self._runs.append((start, run))
-
-    def _code(self, raw: bytes, encoding: int) -> int:
-        code = self._index.get((encoding, raw))
-        if code is None:
-            code = self._index[encoding, raw] = len(self.cells)
-            self.cells.append(raw)
-            self.encodings.append(encoding)
-        return code
-
-    def settle(self, rows: int, ones: bytes) -> None:
-        """Turn what was appended into `codes`.
-
-        Args:
-            rows: Number of rows of the table.
-            ones: The codes of a constant column, shared by all of them.
-        """
-        runs, self._runs, self._index = self._runs, [], {}
-        everywhere = sum(len(codes) for _, codes in runs) == rows
-        if everywhere and len(self.cells) == 2 and all(isinstance(r, _Same) or 0 not in r for _, r in runs):
-            self.codes, self.constant = ones, True
-            return
-        codes = array("B" if len(self.cells) <= 256 else "I")
-        codes.frombytes(bytes(rows * codes.itemsize))
-        for start, run in runs:
-            same = array(codes.typecode, [run.code]) * len(run) if isinstance(run, _Same) else None
-            codes[start : start + len(run)] = same or array(codes.typecode, run)
-        self.codes = codes
-
-    def permute(self, order: Sequence[int]) -> None:
-        """Put the rows into another order: row `i` becomes what row `order[i]` was."""
-        if not self.constant and len(order) > 1:
-            typecode = "B" if len(self.cells) <= 256 else "I"
-            self.codes = array(typecode, itemgetter(*order)(self.codes))
-
-
-class _Same(Sequence[int]):
-    """One code for many rows."""
-
-    __slots__ = ("code", "length")
-
-    def __init__(self, code: int, length: int) -> None:
-        self.code = code
-        self.length = length
-
-    def __len__(self) -> int:
-        return self.length
-
-    def __getitem__(self, index: Any) -> Any:
-        return self.code
 
 
 class _Shape:

@@ -13,8 +13,9 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from heltig.dicom.cell import Cell, DataSet, Item
+from heltig.dicom.column import Column
 from heltig.dicom.study import element
-from heltig.dicom.table import Column, Table
+from heltig.dicom.table import Table
 from heltig.rules.views import SeriesView
 from heltig.standard.dictionary import is_private, tag_of
 
