@@ -23,9 +23,10 @@ class Column:
         encodings: For each cell how to read it, a number into the table's list.
         codes: For each row the number of its cell, 0 where the row has no such element.
         constant: Every row has the same cell.
+        decoded: Cells that the table has decoded, by number.
     """
 
-    __slots__ = ("_decoded", "_index", "_runs", "cells", "codes", "constant", "encodings", "tag")
+    __slots__ = ("decoded", "_index", "_runs", "cells", "codes", "constant", "encodings", "tag")
 
     def __init__(self, tag: str) -> None:
         self.tag = tag
@@ -35,7 +36,7 @@ class Column:
         self.constant = False
         self._index: dict[tuple[int, bytes], int] = {}
         self._runs: list[tuple[int, Codes]] = []
-        self._decoded: dict[int, Cell] = {}
+        self.decoded: dict[int, Cell] = {}
 
     def extend(self, start: int, raws: tuple[Raw, ...], encoding: int) -> None:
         """Append the raw cells of rows `start`, `start + 1` and so on."""

@@ -187,7 +187,7 @@ class Table:
         """Decode one cell of a column; `ABSENT` for code 0."""
         if code == 0:
             return ABSENT
-        cell = column._decoded.get(code)
+        cell = column.decoded.get(code)
         if cell is None:
             encoding = self.encodings[column.encodings[code]]
             if encoding.syntax == "json":
@@ -195,7 +195,7 @@ class Table:
             else:
                 cell = decode_element(column.tag, column.cells[code], encoding)
             if len(column.cells) <= MEMO_CELLS:
-                column._decoded[code] = cell
+                column.decoded[code] = cell
         return cell
 
     def at(self, tag: str, row: int) -> Cell:
