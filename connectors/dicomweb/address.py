@@ -7,8 +7,6 @@ so that it stays one segment; the few that no quoting keeps apart from the path 
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from dicomweb_client.uri import URI, URISuffix
-
 from heltig.errors import ArchiveAnswerError
 
 LONGEST_UID = 1024
@@ -42,7 +40,7 @@ def metadata_address(root: str, study: str, series: str | None = None, instance:
     Raises:
         ArchiveAnswerError: A UID cannot be part of an address.
     """
-    return _resource(root, study, series, instance, suffix=URISuffix.METADATA)
+    return _resource(root, study, series, instance) + "/metadata"
 
 
 def instance_address(root: str, study: str, series: str, instance: str) -> str:
@@ -55,20 +53,16 @@ def instance_address(root: str, study: str, series: str, instance: str) -> str:
 
 
 def _resource(
-    root: str,
-    study: str | None = None,
-    series: str | None = None,
-    instance: str | None = None,
-    *,
-    suffix: URISuffix | None = None,
+    root: str, study: str | None = None, series: str | None = None, instance: str | None = None
 ) -> str:
+    from dicomweb_client.uri import URI  # brings numpy, pydicom and requests: half a second
+
     return str(
         URI(
             root.rstrip("/"),
             study_instance_uid=None if study is None else _segment(study),
             series_instance_uid=None if series is None else _segment(series),
             sop_instance_uid=None if instance is None else _segment(instance),
-            suffix=suffix,
             permissive=True,  # the strict kind knows only UIDs that are right
         )
     )

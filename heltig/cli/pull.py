@@ -17,10 +17,10 @@ from heltig.cli.options import profile_option
 from heltig.cli.pull_display import Display, display_for
 from heltig.errors import ArchiveError, UsageError
 from heltig.pipeline.archives import find_archive, known_capabilities, open_archive
+from heltig.pipeline.keep import Scoring
 from heltig.pipeline.listing import ListedStudy, Listing, list_studies
 from heltig.pipeline.pool import JudgingPool
 from heltig.pipeline.pull_run import PulledStudy, pull_archive
-from heltig.pipeline.score import Scoring
 from heltig.rules.profile import Profile
 from heltig.settings import load_settings
 from heltig.verdict import worst

@@ -21,10 +21,10 @@ from heltig.cli.database import open_database
 from heltig.demo.archive import LoopbackArchive
 from heltig.demo.studies import SyntheticStudy, make_studies
 from heltig.pipeline.archives import add_archive, known_capabilities, new_archive, open_archive
+from heltig.pipeline.keep import Scoring
 from heltig.pipeline.listing import list_studies
 from heltig.pipeline.pool import JudgingPool
 from heltig.pipeline.pull_run import PulledStudy, pull_archive
-from heltig.pipeline.score import Scoring
 from heltig.reports.text import COLOURS, WIDTH_WITHOUT_TERMINAL
 from heltig.reports.wording import counted
 from heltig.rules.profile import DEFAULT

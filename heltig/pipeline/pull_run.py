@@ -17,9 +17,9 @@ from heltig.errors import (
     HeltigError,
     StorageError,
 )
+from heltig.pipeline.keep import Kept, Scoring
 from heltig.pipeline.listing import ListedStudy
 from heltig.pipeline.pull import pull_study
-from heltig.pipeline.score import Kept, Scoring
 from heltig.store import states, studies, verdicts
 from heltig.store.records import Location, Study
 from heltig.store.transaction import WriteTransaction
@@ -84,15 +84,16 @@ async def pull_archive(
         StorageError: The database is.
     """
     run = _Run(archive, scoring, capabilities, asyncio.Semaphore(concurrency), asked)
-    done: asyncio.Queue[PulledStudy | HeltigError | None] = asyncio.Queue()
+    done: asyncio.Queue[PulledStudy | None] = asyncio.Queue()
     waiting = iter(listed)
+    errors: list[HeltigError] = []
 
     async def work() -> None:
         try:
-            for study in waiting:
+            while not errors and (study := next(waiting, None)):
                 done.put_nowait(await run.pull(study))
         except HeltigError as error:
-            done.put_nowait(error)
+            errors.append(error)  # what others have read meanwhile is still judged and kept
         finally:
             done.put_nowait(None)
 
@@ -100,13 +101,13 @@ async def pull_archive(
     working = len(tasks)
     try:
         while working:
-            match await done.get():
-                case None:
-                    working -= 1
-                case HeltigError() as error:
-                    raise error
-                case study:
-                    yield study
+            pulled = await done.get()
+            if pulled is None:
+                working -= 1
+            else:
+                yield pulled
+        if errors:
+            raise errors[0]
     finally:
         for task in tasks:
             task.cancel()

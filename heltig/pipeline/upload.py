@@ -15,9 +15,9 @@ from heltig.errors import InputError, NotFoundError
 from heltig.jobs.attempt import JobContext
 from heltig.jobs.queue import JobQueue
 from heltig.jobs.retries import JobFailedError
+from heltig.pipeline.keep import keep
 from heltig.pipeline.package import JudgedPackage, examine_package, judge_package
 from heltig.pipeline.pool import JudgingPool
-from heltig.pipeline.score import keep
 from heltig.pipeline.spool import ABANDONED, Spool, Spooled
 from heltig.rules.profile import Profile
 from heltig.settings import Settings
