@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from heltig.dicom.cell import ABSENT, Cell, Item
+from heltig.dicom.cell import ABSENT, Cell, Item, Value
 from heltig.dicom.json_cell import decode_json_element
 from heltig.dicom.values import decode_element
 from heltig.rules.rule import Hit, rule
@@ -11,6 +11,7 @@ from heltig.rules.views import Place, Values
 from heltig.rules.wording import cut
 from heltig.standard.dictionary import tag_of
 from heltig.standard.terms import defined_terms, enumerated
+from heltig.standard.value_representations import VRS
 
 NEVER_ZERO: Final = frozenset(
     {
@@ -60,7 +61,8 @@ def enumeration(at: Place) -> Iterator[Hit]:
 
     Finds: Values of attributes that have the same closed list (Enumerated Values) in every kind of object,
         or kinds with lists of their own, and are in none. PatientSex is a matter of PAT-SEX-ENUM, lower case
-        one of VAL-CS; ApprovalStatus is left alone, which CR systems use in a sense of their own.
+        and other characters of VAL-CS; ApprovalStatus is left alone, which CR systems use in a sense of their
+        own.
     Why: Software decides by these values and has no case for others.
     Mend: Have the sender use one of the values listed; what is not known is sent empty or left out.
     Example: BurnedInAnnotation `OTHER`, or ImageType that begins with `LOCALIZER`.
@@ -69,12 +71,19 @@ def enumeration(at: Place) -> Iterator[Hit]:
         return
     for number, value in enumerate(at.cell.values, 1):
         allowed = enumerated(at.entry.keyword, number)
-        if allowed and value not in (None, ""):
-            plain = value.strip().upper() if isinstance(value, str) else value
-            if plain not in allowed:
-                where = f"value {number}: " if len(at.cell.values) > 1 else ""
-                expected = ", ".join(sorted(map(str, allowed)))
-                yield Hit(observed=where + cut(str(value)), expected=cut(expected, 200))
+        if allowed and (_is_code(value) or isinstance(value, int)) and _plain(value) not in allowed:
+            where = f"value {number}: " if len(at.cell.values) > 1 else ""
+            expected = ", ".join(sorted(map(str, allowed)))
+            yield Hit(observed=where + cut(str(value)), expected=cut(expected, 200))
+
+
+def _is_code(value: Value) -> bool:
+    """A value of CS in the characters that CS has: VAL-CS tells the others."""
+    return isinstance(value, str) and bool(value.strip()) and VRS["CS"].characters.issuperset(value)
+
+
+def _plain(value: Value) -> Value:
+    return value.strip() if isinstance(value, str) else value
 
 
 @rule("VAL-ZERO", level="value", severity="review", vrs=_NUMERIC, reference="PS3.3")
@@ -137,7 +146,7 @@ def defined_term(at: Values) -> Iterator[Hit]:
 
     Finds: A Modality, BodyPartExamined, PatientPosition, PhotometricInterpretation, RescaleType or one of
         some others that the standard does not list, and a third value of ImageType that CT or NM objects do
-        not have. Lower case is a matter of VAL-CS.
+        not have. Lower case and other characters are a matter of VAL-CS.
     Why: Makers may add terms of their own, so it is allowed. But routing, hanging protocols and searches know
         the standard's terms only.
     Mend: Map the term to one of the standard's before the study is moved, or teach the target the new one.
@@ -146,14 +155,14 @@ def defined_term(at: Values) -> Iterator[Hit]:
     for keyword in _LISTED:
         terms = defined_terms(keyword) or frozenset()
         for value in at[keyword].values:
-            if isinstance(value, str) and value.strip() and value.strip().upper() not in terms:
-                yield Hit(tags=(keyword,), observed=cut(value), expected="a defined term of PS3.3 or PS3.16")
+            if _is_code(value) and _plain(value) not in terms:
+                observed = cut(str(value))
+                yield Hit(tags=(keyword,), observed=observed, expected="a defined term of PS3.3 or PS3.16")
     types = _IMAGE_TYPES.get(at["SOPClassUID"].text)
-    third = at["ImageType"].values[2:3]
-    if types and third and third[0] and str(third[0]).strip().upper() not in types:
-        yield Hit(
-            tags=("ImageType",), observed=f"value 3: {cut(str(third[0]))}", expected=", ".join(sorted(types))
-        )
+    for value in at["ImageType"].values[2:3]:
+        if types and _is_code(value) and _plain(value) not in types:
+            observed = f"value 3: {cut(str(value))}"
+            yield Hit(tags=("ImageType",), observed=observed, expected=", ".join(sorted(types)))
 
 
 _CODE_VALUES: Final = tuple(map(tag_of, ("CodeValue", "LongCodeValue", "URNCodeValue")))
