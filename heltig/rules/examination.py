@@ -1,7 +1,7 @@
 """Series: which part of the body, how the patient lay, and when."""
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date
 
 from heltig.dicom.dates import parse_da
 from heltig.rules.acquisition import OPHTHALMIC, PROJECTIONS, is_acquired
@@ -161,11 +161,11 @@ def acquired_before_study(series: SeriesView) -> Iterator[Hit]:
     studied = _study_date(series)
     if studied is None or _is_away(series, studied):
         return
-    latest = studied - timedelta(days=series.context.parameters.acquisition_before_study_days)
+    most = series.context.parameters.acquisition_before_study_days
     for keyword in ("AcquisitionDate", "ContentDate", "AcquisitionDateTime"):
         if keyword == "AcquisitionDateTime" and series.has("AcquisitionDate"):
             continue
-        early = {row: day for row, day in _days(series, keyword) if day and day < latest}
+        early = {row: day for row, day in _days(series, keyword) if day and (studied - day).days > most}
         if early:
             yield Hit(
                 tags=(keyword, "StudyDate"),

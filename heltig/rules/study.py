@@ -169,9 +169,9 @@ def _digits(cell: Cell) -> str:
 
 
 def _minute(cell: Cell) -> str:
-    """The minute of the day; other text as it stands."""
+    """The minute of the day; other text marked as such."""
     time = parse_tm(cell.text)
-    return str(time.hour * 60 + time.minute) if time else cell.text or "?"
+    return str(time.hour * 60 + time.minute) if time else f"no time: {cell.text}"
 
 
 @rule(
