@@ -1,5 +1,6 @@
 """Answers out of prepared bytes, with entity tags (RFC 9110 8.8.3)."""
 
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -129,7 +130,7 @@ def _is_refused(parameters: str) -> bool:
     for parameter in parameters.split(";"):
         name, _, value = parameter.strip().partition("=")
         if name == "q":
-            return value.strip().rstrip("0").rstrip(".") == "" and value.strip().startswith("0")
+            return re.fullmatch(r"0(\.0*)?", value) is not None
     return False
 
 

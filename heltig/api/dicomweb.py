@@ -27,7 +27,7 @@ _PARAMETERS: Final = {
     "StudyTime": "A time as HHMMSS, or a range.",
     "AccessionNumber": "`*` and `?` stand for any characters and any one.",
     "ModalitiesInStudy": "One modality, or a list: the study has any of them.",
-    "ReferringPhysicianName": "Without regard to case; `*` and `?` as above.",
+    "ReferringPhysicianName": "`*` and `?` as above.",
     "StudyDescription": "`*` and `?` as above.",
     "PatientName": "Without regard to case; `*` and `?` as above.",
     "PatientID": "Any of the study's patients has it; `*` and `?` as above.",

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from enum import Enum
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -145,10 +146,14 @@ _KINDS: Final = {
 def _wrong_fields(extra: object) -> list[WrongField]:
     entries = extra if isinstance(extra, list) else []
     return [
-        WrongField(str(entry.get("key", "")), str(entry.get("message", "")), str(entry.get("source", "")))
+        WrongField(str(entry.get("key", "")), str(entry.get("message", "")), _place(entry.get("source")))
         for entry in entries
         if isinstance(entry, Mapping)
     ]
+
+
+def _place(source: object) -> str:
+    return str(source.value) if isinstance(source, Enum) else str(source or "")
 
 
 def _answer(problem: Problem, headers: Mapping[str, str] | None = None) -> Response[Problem]:

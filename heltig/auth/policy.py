@@ -31,6 +31,7 @@ ROUTES: Final[Mapping[str, Access]] = {
     "GET /health/ready": "public",
     "GET /schema": "public",
     "GET /schema/openapi.json": "public",
+    "GET /schema/{path}": "public",
     "GET /dicom-web/studies": "query",
     "GET /dicom-web/studies/{study}/readiness": "look-up",
     "POST /dicom-web/studies/readiness": "look-up",

@@ -58,7 +58,7 @@ def list_rules(
     ]
 
 
-@get("/api/v1/rules/{id:str}", responses=responses(401, 403, 404), tags=["Rules"], sync_to_thread=False)
+@get("/api/v1/rules/{id:str}", responses=responses(400, 401, 403, 404), tags=["Rules"], sync_to_thread=False)
 def show_rule(id: FromPath[str]) -> RuleManual:
     """Explain one rule."""
     rule = catalogue().get(id.upper())

@@ -1,0 +1,64 @@
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+from unit.api.service import Service
+
+from heltig.logs import configure_logging
+
+MARK = "Mark^Patient"
+
+
+@pytest.fixture(autouse=True)
+def _restored() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+async def test_requests_are_logged_without_what_was_asked(
+    service: Service, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging(watched=False)
+    await service.get(f"/dicom-web/studies?PatientName={MARK}&PatientID={MARK}")
+    await service.get(f"/dicom-web/studies?StudyDate={MARK}")
+    await service.get(f"/api/v1/studies/{MARK}/findings?rule={MARK}")
+    await service.get(f"/{MARK}?x={MARK}")
+    await service.get(f"/api/v1/studies?limit={MARK}")
+    await service.post("/dicom-web/studies/readiness", json=[MARK], headers={"User-Agent": MARK})
+    await service.post("/api/v1/jobs/upload", content=MARK.encode(), params={"target": MARK})
+    await service.get("/api/v1/rules", headers={"Authorization": f"Bearer {MARK}", "Cookie": MARK})
+    written = capsys.readouterr().err
+    assert MARK not in written
+    assert "Mark" not in written
+    requests = [json.loads(line) for line in written.splitlines()]
+    assert [(line["method"], line["route"], line["status"]) for line in requests] == [
+        ("GET", "/dicom-web/studies", 200),
+        ("GET", "/dicom-web/studies", 400),
+        ("GET", "/api/v1/studies/{study}/findings", 404),
+        ("GET", "none", 404),
+        ("GET", "/api/v1/studies", 400),
+        ("POST", "/dicom-web/studies/readiness", 200),
+        ("POST", "/api/v1/jobs/upload", 404),
+        ("GET", "/api/v1/rules", 200),
+    ]
+    assert {line["who"] for line in requests} == {"local", ""}
+    assert all(line["ms"] >= 0 for line in requests)
+
+
+async def test_look_ups_that_succeed_are_not_worth_a_line(
+    service: Service, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await service.judged("1.2.3")
+    configure_logging(watched=False)
+    await service.get("/dicom-web/studies/1.2.3/readiness")
+    await service.get("/consult/studies/1.2.3")
+    await service.get("/health")
+    assert capsys.readouterr().err == ""
+    await service.get("/dicom-web/studies/9.9/readiness")
+    assert '"status": 404' in capsys.readouterr().err

@@ -1,0 +1,61 @@
+import logging
+
+import pytest
+from litestar import get
+from unit.api.service import Service
+
+from heltig.auth import policy
+from heltig.errors import StorageError
+
+PROBLEM = "application/problem+json"
+MARK = "Doe^Jane"
+
+
+async def test_no_such_path(service: Service) -> None:
+    answer = await service.get(f"/nothing/{MARK}?PatientName={MARK}")
+    assert (answer.status_code, answer.headers["content-type"]) == (404, PROBLEM)
+    assert answer.json()["title"] == "Not found"
+    assert MARK not in answer.text
+
+
+async def test_no_such_method(service: Service) -> None:
+    for path in ("/api/v1/rules", "/dicom-web/studies", "/health"):
+        answer = await service.client.delete(path)
+        assert (answer.status_code, answer.headers["content-type"]) == (405, PROBLEM)
+        assert answer.json()["type"] == "/problems/method-not-allowed"
+        assert "GET" in answer.headers["allow"]
+
+
+async def test_a_wrong_parameter_is_named(service: Service) -> None:
+    answer = await service.get(f"/api/v1/studies?limit=many&order=worst&x={MARK}")
+    assert (answer.status_code, answer.headers["content-type"]) == (400, PROBLEM)
+    problem = answer.json()
+    assert [(error["name"], error["place"]) for error in problem["errors"]] == [("limit", "query")]
+    assert problem["title"] == "Request not understood"
+    assert MARK not in answer.text
+
+
+async def test_a_fault_of_our_own_says_nothing_of_the_data(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    @get("/api/v1/rules/broken/now")
+    async def broken() -> None:
+        raise ValueError(MARK)
+
+    @get("/api/v1/rules/locked/now")
+    async def locked() -> None:
+        raise StorageError("The database is locked.", retry_after=2.4)
+
+    service.app.register(broken)
+    service.app.register(locked)
+    routes = {"GET /api/v1/rules/broken/now": "rules", "GET /api/v1/rules/locked/now": "rules"}
+    with pytest.MonkeyPatch.context() as patch, caplog.at_level(logging.ERROR):
+        patch.setattr(policy, "ROUTES", {**policy.ROUTES, **routes})
+        answer = await service.get("/api/v1/rules/broken/now")
+        assert (answer.status_code, answer.headers["content-type"]) == (500, PROBLEM)
+        assert answer.json()["type"] == "/problems/internal"
+        assert answer.json()["requestId"] in caplog.text
+        assert MARK not in answer.text
+        answer = await service.get("/api/v1/rules/locked/now")
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+        assert answer.json()["detail"] == "The database is locked."
