@@ -7,7 +7,7 @@ from heltig.dicom.dates import parse_da
 from heltig.rules.acquisition import OPHTHALMIC, PROJECTIONS, is_acquired
 from heltig.rules.conflict import capitals, conflict
 from heltig.rules.rule import Hit, rule
-from heltig.rules.views import RowsView, SeriesView
+from heltig.rules.views import SeriesView
 from heltig.standard.terms import UNPAIRED_BODY_PARTS
 
 
@@ -67,6 +67,9 @@ _ONE_SIDED = {
 }
 """Body parts that each modality images one side of at a time."""
 
+_SIDES = ("ImageLaterality", "MeasurementLaterality", "SharedFunctionalGroupsSequence")
+"""Where else the side is said: FrameLaterality (0020,9072) stands in a functional group."""
+
 
 @rule(
     "SER-LATERALITY",
@@ -79,10 +82,11 @@ _ONE_SIDED = {
 def laterality(series: SeriesView) -> Iterator[Hit]:
     """Left or right is not said where there are both, or said where there is only one.
 
-    Finds: X-ray and MR series of a limb, mammograms and series of an eye without Laterality (0020,0060) or
-        ImageLaterality (0020,0062) in any instance; and Laterality `L` or `R` with a BodyPartExamined
-        (0018,0015) that there is one of. Lungs, kidneys, eyes and breasts in scans of trunk or head, which
-        show both sides, are left alone, as are CT and ultrasound.
+    Finds: X-ray and MR series of a limb, mammograms and series of an eye without Laterality (0020,0060),
+        ImageLaterality (0020,0062) or MeasurementLaterality (0024,0113) in any instance; and Laterality `L`
+        or `R` with a BodyPartExamined (0018,0015) that there is one of. Lungs, kidneys, eyes and breasts in
+        scans of trunk or head, which show both sides, are left alone, as are CT and ultrasound, and enhanced
+        objects, which say the side for each frame.
     Why: The side is then known to the person who took the images, and to nobody else. Hanging protocols and
         the search for earlier images of the same side go by it.
     Mend: Compare with the order or with the marker in the image, and have the side set in the series.
@@ -90,7 +94,11 @@ def laterality(series: SeriesView) -> Iterator[Hit]:
     """
     part = capitals(series.first("BodyPartExamined"))
     side = capitals(series.first("Laterality"))
-    if part in _ONE_SIDED.get(series.modality, ()) and not side and not _has_value(series, "ImageLaterality"):
+    if (
+        part in _ONE_SIDED.get(series.modality, ())
+        and not side
+        and not any(series.first(keyword).vr for keyword in _SIDES)
+    ):
         yield Hit(
             tags=("Laterality", "BodyPartExamined"),
             observed=f"{series.modality} of {part} without a side",
@@ -102,10 +110,6 @@ def laterality(series: SeriesView) -> Iterator[Hit]:
             observed=f"{side} with {part}",
             expected="no Laterality where there is one of it",
         )
-
-
-def _has_value(view: RowsView, keyword: str) -> bool:
-    return not view.first(keyword).empty
 
 
 @rule(

@@ -109,7 +109,7 @@ def _is_stack(series: SeriesView) -> bool:
 def number_gap(series: SeriesView) -> Iterator[Hit]:
     """InstanceNumbers are missing within a series.
 
-    Finds: Numbers missing between the first and the last InstanceNumber (0020,0013) of a CT, MR, PET or NM
+    Finds: Numbers missing between the first and the last InstanceNumber (0020,0013) of a CT, MR or PET
         series of at least three single-frame images, judged by its own steps: a series that counts 1, 5, 9,
         or in equal blocks, is whole, and so is one that has as many images as numbers. Where numbers repeat,
         each AcquisitionNumber is looked at by itself.
