@@ -132,7 +132,7 @@ def undecodable(at: Place) -> Iterator[Hit]:
     charset = at.encoding.charset if at.cell.vr in CHARSET_VRS else ("ISO_IR 6",)
     if not _of_standard(at) or (at.cell.vr in CHARSET_VRS and not normalise_charset(charset)[0]):
         return  # CHR-MISSING or CHR-TERM says what is wrong
-    yield from _faults(at, "charset-undecodable", f"text in {cut(chr(92).join(charset))}")
+    yield from _faults(at, "charset-undecodable", "characters of the set")
 
 
 @rule(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from heltig.dicom.dates import as_fault, da_fault, dt_fault, tm_fault
-from heltig.dicom.numbers import ds_fault, is_fault
+from heltig.dicom.numbers import IS_HIGHEST, IS_LOWEST, ds_fault, is_fault
 from heltig.dicom.values import BYTE_VRS, NUMBER_VRS
 from heltig.rules.rule import Hit, rule
 from heltig.rules.views import Place
@@ -191,7 +191,9 @@ def number_string(at: Place) -> Iterator[Hit]:
     )
     if at.entry is not None and is_integer:
         for value in at.cell.values:
-            if isinstance(value, int | float) and (value != value // 1 or is_fault(f"{value:.0f}")):
+            if isinstance(value, int | float) and not (
+                IS_LOWEST <= value <= IS_HIGHEST and value == int(value)
+            ):
                 yield Hit(observed=cut(str(value)), expected="an integer of 32 bits")
 
 

@@ -6,7 +6,8 @@ from itertools import zip_longest
 from typing import Final, NamedTuple
 
 from heltig.dicom.cell import Syntax
-from heltig.dicom.table import Column, ItemTable, Table
+from heltig.dicom.column import Column
+from heltig.dicom.table import ItemTable, Table
 from heltig.rules.grouping import Draft
 from heltig.rules.rule import Hit, Rule
 from heltig.rules.screen import screen_of
@@ -163,9 +164,10 @@ class _Walker:
             plain.setdefault(at.cell.vr, []).append(at)
         vrs = sorted(self._by_vr)
         for rule in self._rules.all:
-            seen = [seen for vr in vrs if vr in rule.vrs for seen in self._by_vr[vr]]
-            if rule.reads and self._by_tag:
+            if rule.reads:
                 seen = [seen for tag in map(tag_of, rule.reads) for seen in self._by_tag.get(tag, ())]
+            else:
+                seen = [seen for vr in vrs if vr in rule.vrs for seen in self._by_vr[vr]]
             passed = [at for vr, places in plain.items() if vr in rule.vrs for at in places]
             if seen or passed:
                 self._call(rule, partial(_try, rule, seen, passed))
@@ -185,9 +187,15 @@ def _try(rule: Rule, waiting: list[_Seen], passed: list[Place], draft: Draft) ->
     for found in hits.values():
         first = found[0][0]
         rows = _rows(first.table, first.column, {seen.code for seen, _ in found})
-        for seen, hit in found:
+        # Of hits that read alike the first is kept: which one must not depend on the order of instances.
+        for seen, hit in sorted(found, key=_wording):
             draft.add(hit, rows[seen.code], (seen.where,))
     return applied
+
+
+def _wording(found: tuple[_Seen, Hit]) -> tuple[str, str, str]:
+    hit = found[1]
+    return hit.observed, hit.expected, hit.message or ""
 
 
 def _rows(table: Table, column: Column, codes: Collection[int]) -> dict[int, Sequence[int]]:
