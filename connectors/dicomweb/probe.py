@@ -15,7 +15,7 @@ from heltig.dicom.cell import DataSet
 from heltig.dicom.json_stream import InstanceSplitter, NotDicomJson
 from heltig.dicom.part10 import BytesSource, UnreadableFile, read_header
 from heltig.dicom.study import SERIES_INSTANCE_UID, SOP_INSTANCE_UID, STUDY_INSTANCE_UID, element
-from heltig.errors import ArchiveAccessError, ArchiveError
+from heltig.errors import ArchiveAccessError, ArchiveAnswerError, ArchiveError, ArchiveNotFoundError
 from heltig.http_answer import Head
 from heltig.standard.dictionary import lookup
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 PAGE_ROWS = 200
 HEADER_BYTES = 1024 * 1024
 SKEW_SECONDS = 60
+NOT_FOUND = 404
 STUDIES_TRIED = 3
 """The one study that is asked for metadata might be a broken one."""
 
@@ -53,8 +54,8 @@ async def probe(
     notes += [f"A search that finds nothing is answered {empty}."] if empty else []
     if not first:
         return Capabilities(filters=filters, notes=(*notes, "It has no study to try the rest with."))
-    offset = await archive.search_studies({}, limit=2, offset=len(first)) != first
-    page = await archive.search_studies({}, limit=PAGE_ROWS, offset=0)
+    offset = await _offset(archive, first)
+    page = await _page(archive, limit=PAGE_ROWS, offset=0) or first
     cap = await _page_cap(archive, len(page)) if offset else None
     studies = sorted(map(read_row, page), key=_instances)
     metadata, instance = await _metadata(archive, studies[:STUDIES_TRIED])
@@ -73,18 +74,37 @@ async def probe(
     )
 
 
-async def _filters(archive: "DicomWebArchive") -> tuple[bool, int | None]:
+async def _filters(archive: "DicomWebArchive") -> tuple[bool | None, int | None]:
     """Whether a UID that nobody has finds nothing; the status of such an answer."""
     nobodys = f"2.25.{uuid4().int}"  # PS3.5 B.2
-    head, body = await archive.ask_for_studies({"StudyInstanceUID": nobodys}, limit=1, offset=0)
-    return (False, None) if rows_of(head, body) else (True, head.status)
+    try:
+        head, body = await archive.ask_for_studies({"StudyInstanceUID": nobodys}, limit=1, offset=0)
+        return (False, None) if rows_of(head, body) else (True, head.status)
+    except ArchiveNotFoundError:
+        return True, NOT_FOUND
+    except ArchiveAnswerError:
+        return None, None
+
+
+async def _offset(archive: "DicomWebArchive", first: list[bytes]) -> bool:
+    """Whether the page after the first is another one."""
+    following = await _page(archive, limit=len(first), offset=len(first))
+    return following is not None and following != first
 
 
 async def _page_cap(archive: "DicomWebArchive", given: int) -> int | None:
     """The cap of a page, if a page of `given` rows was cut short by one."""
-    if given >= PAGE_ROWS:
+    return given if given < PAGE_ROWS and await _page(archive, limit=1, offset=given) else None
+
+
+async def _page(archive: "DicomWebArchive", *, limit: int, offset: int) -> list[bytes] | None:
+    """One page; None where it is refused."""
+    try:
+        return await archive.search_studies({}, limit=limit, offset=offset)
+    except ArchiveNotFoundError:
+        return []
+    except ArchiveAnswerError:
         return None
-    return given if await archive.search_studies({}, limit=1, offset=given) else None
 
 
 async def _metadata(

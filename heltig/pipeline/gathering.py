@@ -111,8 +111,10 @@ class _Answers:
         for instance in rest:
             take(instance)
         given += len(rest)
-        if flaw or (problem and given):
-            problem = flaw or _ENDS_EARLY
+        if not problem:
+            problem = flaw
+        elif problem == _SILENT and given:
+            problem = _ENDS_EARLY
         self._unanswered = self._unanswered + 1 if problem == _SILENT else 0
         return _Answer(given, problem or ("" if given else _EMPTY))
 

@@ -3,13 +3,16 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 from servers.dicomweb import connected, made_well, running_loopback, study
+from servers.scripted import answer, scripted_server
 
 from connectors.base import Capabilities
 from connectors.dicomweb.probe import probe
 from heltig.demo.answer import Faults
 from heltig.demo.archive import LoopbackArchive
+from heltig.demo.part10 import part10
 from heltig.errors import ArchiveAccessError, ArchiveAnswerError
 
 
@@ -44,6 +47,16 @@ async def test_paging(loopback: LoopbackArchive) -> None:
     assert (await found(loopback, Faults(page_cap=5))).page_cap is None
 
 
+@pytest.mark.parametrize("status", [400, 404, 413, 500])
+async def test_an_archive_that_refuses_a_further_request_is_still_probed(
+    loopback: LoopbackArchive, status: int
+) -> None:
+    for after in range(1, 4):
+        told = await found(loopback, Faults(status=status, after=after, times=1))
+        assert told.metadata == "study"
+        assert told.counts
+
+
 async def test_counts(loopback: LoopbackArchive) -> None:
     assert (await found(loopback, Faults(omit_counts=True))).counts is False
 
@@ -75,6 +88,24 @@ async def test_the_object_itself_tells_whether_metadata_is_a_summary(loopback: L
     told = await found(loopback)
     assert told.all_attributes is None
     assert any("not known" in note for note in told.notes)
+
+
+def multipart(part: bytes) -> bytes:
+    head = {"Content-Type": 'multipart/related; type="application/dicom"; boundary=b'}
+    return answer(b"--b\r\nContent-Type: application/dicom\r\n\r\n" + part + b"\r\n--b--\r\n", headers=head)
+
+
+@pytest.mark.parametrize("lacking", [set(), {"00080030", "00200011", "00200013"}])
+async def test_metadata_is_compared_with_the_object_itself(lacking: set[str]) -> None:
+    (one,) = study("1.2", series=1, instances=1)
+    body = msgspec.json.encode([{tag: element for tag, element in one.items() if tag not in lacking}])
+    nothing = answer(status=204)
+    script = [answer(body), nothing, nothing, answer(body), nothing, answer(body), multipart(part10(one, {}))]
+    async with scripted_server(script) as server, connected(server.root) as archive:
+        told = await archive.probe()
+    assert told.all_attributes is not bool(lacking)
+    assert any("lacks 3 of" in note for note in told.notes) is bool(lacking)
+    assert 'type="application/dicom"' in server.requests[-1]
 
 
 @pytest.mark.parametrize(("skew", "says"), [(3600, "ahead"), (-3600, "behind")])

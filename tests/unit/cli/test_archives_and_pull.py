@@ -1,0 +1,160 @@
+"""`heltig archives` and `heltig pull` as people use and misuse them."""
+
+import io
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from rich.console import Console
+from servers.dicomweb import running_loopback, study
+
+from heltig.cli import heltig
+from heltig.cli.pull_display import Display, display_for
+from heltig.demo.answer import Faults
+from heltig.errors import (
+    ArchiveError,
+    ConfigurationError,
+    ConflictError,
+    HeltigError,
+    NotFoundError,
+    UsageError,
+)
+from heltig.pipeline.pull_run import PulledStudy
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+def run(home: Path, *arguments: str, **environ: str) -> Result:
+    return CliRunner().invoke(
+        heltig, arguments, env={"HELTIG_HOME": str(home), "HELTIG_WORKERS": "1", **environ}
+    )
+
+
+def test_archives_are_added_listed_and_removed(home: Path) -> None:
+    assert "no archive yet" in run(home, "archives", "list").stdout
+    added = run(
+        home, "archives", "add", "main", "http://pacs.example/dicom-web/", "--bearer-secret", "env:TOKEN"
+    )
+    assert added.exit_code == 0
+    assert run(home, "archives", "list").stdout.startswith("main  http://pacs.example/dicom-web  (")
+    assert isinstance(run(home, "archives", "add", "main", "http://x.example").exception, ConflictError)
+    assert "verdicts" in run(home, "archives", "remove", "main").stdout
+    assert isinstance(run(home, "archives", "remove", "main").exception, NotFoundError)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (["Main", "http://pacs.example"], UsageError),
+        (["a/b", "http://pacs.example"], UsageError),
+        (["main", "pacs.example"], ConfigurationError),
+        (["main", "http://user:s3cret@pacs.example"], ConfigurationError),
+        (["main", "http://pacs.example", "--user", "u"], UsageError),
+        (["main", "http://pacs.example", "--password-secret", "env:P"], UsageError),
+        (["main", "http://pacs.example", "--user", "u", "--password-secret", "s3cret"], UsageError),
+        (["main", "http://pacs.example", "--bearer-secret", "s3cret"], UsageError),
+    ],
+)
+def test_an_entry_that_makes_no_sense_is_refused(
+    home: Path, arguments: list[str], error: type[HeltigError]
+) -> None:
+    refused = run(home, "archives", "add", *arguments)
+    assert isinstance(refused.exception, error)
+    assert "s3cret" not in refused.output + str(refused.exception)
+    assert "no archive yet" in run(home, "archives", "list").stdout
+
+
+def test_a_secret_that_is_not_there_is_named_by_its_reference(home: Path) -> None:
+    run(home, "archives", "add", "main", "http://pacs.example", "--bearer-secret", "env:NO_SUCH_TOKEN")
+    for command in (("archives", "test", "main"), ("pull", "main")):
+        failed = run(home, *command)
+        assert isinstance(failed.exception, ConfigurationError)
+        assert "env:NO_SUCH_TOKEN" in failed.exception.detail
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (["nobody"], NotFoundError),
+        (["main", "--study", "1.2", "--from", "2026-01-01"], UsageError),
+        (["main", "--from", "2026-02-01", "--to", "2026-01-01"], UsageError),
+    ],
+)
+def test_a_pull_that_makes_no_sense_is_refused(
+    home: Path, arguments: list[str], error: type[HeltigError]
+) -> None:
+    assert isinstance(run(home, "pull", *arguments).exception, error)
+
+
+def test_a_pull_prints_a_line_a_study_and_exits_with_the_worst(home: Path) -> None:
+    with running_loopback([*study("1.2.1", series=1), *study("1.2.2")]) as loopback:
+        run(home, "archives", "add", "main", loopback.url)
+        loopback.faults = Faults(withheld=frozenset({"1.2.2.1.1"}))
+        first = run(home, "pull", "main")
+        loopback.faults = Faults(status=403, only=r"1\.2\.2/series")
+        failing = run(home, "pull", "main")
+    lines = sorted(first.stdout.splitlines())
+    assert first.exit_code == 20
+    assert "1.2.2  2 series, 5 instances  SRC-" in "".join(lines)
+    assert "2 studies: 1 BLOCKED, 1 " in "".join(lines)
+    assert isinstance(failing.exception, ArchiveError)
+    assert failing.exception.exit_code == 8
+    assert any(line.startswith("failed") and "403" in line for line in failing.stdout.splitlines())
+    assert "1 failed" in failing.stdout
+
+
+STUDIES = [
+    PulledStudy(uid="1.1", outcome="judged", readiness="READY", series=1, instances=1, revision=1),
+    PulledStudy(
+        uid="1.2",
+        outcome="unchanged",
+        readiness="BLOCKED",
+        series=2,
+        instances=1200,
+        rules=("PAT-ID-CONFLICT", "A-B", "C-D", "E-F"),
+    ),
+    PulledStudy(uid="1.3", outcome="gone"),
+    PulledStudy(uid="1.4", outcome="failed", error="http://pacs.example: no answer."),
+]
+
+
+def test_a_pipe_gets_one_plain_line_a_study() -> None:
+    pipe = io.StringIO()
+    with display_for(pipe) as display:
+        display.listing(200)
+        display.begin(len(STUDIES))
+        display.note("It ignores offset.")
+        for pulled in STUDIES:
+            display.show(pulled)
+    assert pipe.getvalue().splitlines() == [
+        "note: It ignores offset.",
+        "READY         1.1  1 series, 1 instance",
+        "BLOCKED       1.2  2 series, 1,200 instances, unchanged  PAT-ID-CONFLICT, A-B, C-D and 1 more",
+        "gone          1.3",
+        "failed        1.4  http://pacs.example: no answer.",
+        "4 studies: 1 BLOCKED, 1 READY, 1 unchanged, 1 gone from the archive, 1 failed.",
+    ]
+
+
+def test_a_terminal_gets_colour_and_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    terminal = io.StringIO()
+    with display_for(terminal) as display:
+        display.begin(len(STUDIES))
+        for pulled in STUDIES:
+            display.show(pulled)
+    shown = terminal.getvalue()
+    assert "\x1b[" in shown
+    assert "Pulling" in shown
+    assert "4 studies: " in shown
+
+
+def test_nothing_pulled_is_summed_up_too() -> None:
+    pipe = io.StringIO()
+    display = Display(Console(file=pipe, color_system=None), None)
+    display.summary()
+    assert pipe.getvalue() == "0 studies.\n"
