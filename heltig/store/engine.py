@@ -100,7 +100,7 @@ class Store:
         """Runs `work(transaction, ...)` and commits what it did.
 
         After a power cut the last transactions may be missing, never one of them in part. For what can be
-        done again: snapshots, progress, claims.
+        done again: snapshots, progress, claims. Cancelled, it may have been committed all the same.
 
         Raises:
             StorageError: The database failed; nothing was written.

@@ -20,8 +20,9 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         kind: Names its handler.
-        key: Two live jobs of one kind never have the same; None where it does not matter.
-        group: Groups take turns, e.g. the archives.
+        key: Two live jobs of one kind never have the same; None where it does not matter. At most 256
+            characters.
+        group: Groups take turns, e.g. the archives. There should be few: they are never forgotten.
         priority: The lower the sooner.
         payload: What the handler needs to find its work: ids, no patient data.
         not_before: Nobody starts it earlier.

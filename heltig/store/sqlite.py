@@ -38,6 +38,7 @@ _WRITER_PRAGMAS = (
     "PRAGMA cache_size=-65536",  # KiB
 )
 _READER_PRAGMAS = ("PRAGMA query_only=ON",)
+_SHORT_WAIT = "PRAGMA busy_timeout=1000"  # on the event loop's thread everyone waits
 
 
 class SQLiteDatabase:
@@ -70,7 +71,7 @@ class SQLiteDatabase:
                 await reader.open()
                 database._idle.put_nowait(reader)
                 database._readers += 1
-            database._direct = _connect(database.path, _PRAGMAS + _READER_PRAGMAS)
+            database._direct = _connect(database.path, (*_PRAGMAS, *_READER_PRAGMAS, _SHORT_WAIT))
         except (OSError, sqlite3.Error) as error:
             await database.close()
             reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)

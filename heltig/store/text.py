@@ -39,10 +39,24 @@ def storable_key(key: str) -> str:
 
 
 def to_json(value: Any) -> str:
-    """JSON text of structs, dictionaries and lists whose own texts are `storable`."""
-    return msgspec.json.encode(value).decode()
+    """JSON text of structs, dictionaries and lists, their texts made `storable` where they are not."""
+    try:
+        return msgspec.json.encode(value).decode()
+    except UnicodeEncodeError:
+        return msgspec.json.encode(_storable_within(msgspec.to_builtins(value))).decode()
 
 
 def from_json(text: str, type: type[T]) -> T:
     """What `to_json` made text of."""
     return msgspec.json.decode(text, type=type)
+
+
+def _storable_within(value: Any) -> Any:
+    match value:
+        case str():
+            return storable(value)
+        case list() | tuple():
+            return [_storable_within(item) for item in value]
+        case dict():
+            return {_storable_within(key): _storable_within(item) for key, item in value.items()}
+    return value

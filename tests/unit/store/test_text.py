@@ -35,6 +35,15 @@ def test_storable_text_is_stable_and_fits(text: str, limit: int) -> None:
     assert from_json(to_json([stored]), list[str]) == [stored]
 
 
+@given(
+    st.recursive(ANYTHING | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(ANYTHING, inner))
+)
+def test_json_can_be_made_of_any_text(value: object) -> None:
+    text = to_json(value)
+    assert storable(text) == text
+    assert to_json(from_json(text, object)) == text
+
+
 @given(ANYTHING)
 def test_keys_fit_and_are_stable(text: str) -> None:
     key = storable_key(text)
