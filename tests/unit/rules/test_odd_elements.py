@@ -43,13 +43,13 @@ def errors(study, syntax):
     return evaluate(RULES, study_of({"study": study, "syntax": syntax}), CONTEXT).errors
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.dictionaries(st.sampled_from(KEYWORDS), ELEMENTS, max_size=6))
 def test_any_json(attributes):
     assert errors([attributes], "json") == ()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     st.dictionaries(st.sampled_from(KEYWORDS), FIELDS, max_size=6), st.sampled_from(["explicit", "implicit"])
 )

@@ -112,7 +112,7 @@ def encodings(dialect):
     )  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_no_rule_objects_to_a_cell_that_a_screen_describes(data):
     tag, dialect, pattern = data.draw(st.sampled_from(screens()))
@@ -138,7 +138,7 @@ def _spaced(element):
     return {name: element[name] for name in sorted(element)}  # as JsonCpp writes it: Value before vr
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_no_rule_objects_to_a_real_cell_changed_so_that_it_still_passes(data):
     tag, dialect, raw = data.draw(st.sampled_from(real_cells()))
