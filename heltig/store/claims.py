@@ -66,7 +66,7 @@ _NO_LEASE: dict[str, Any] = {"lease_owner": None, "lease_until": None}
 def claim(
     transaction: WriteTransaction, *, kinds: Collection[str], owner: str, now: datetime, until: datetime
 ) -> Job | None:
-    """Starts the next job: the one of lowest priority; then groups take turns; then the oldest.
+    """Starts the next job: that of the smallest `priority`; then groups take turns; then the oldest.
 
     Args:
         transaction: Any that writes.
