@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Final
 
-from heltig.dicom.digest import content_digest, series_digests
+from heltig.dicom.digest import SeriesDigest
 from heltig.dicom.snapshot import SeriesEvidence, snapshot_id, source_facts
 from heltig.dicom.study import SOP_INSTANCE_UID, SeriesRows, StudyTable
 from heltig.standard.dictionary import tag_of
@@ -40,7 +40,9 @@ _SERIES: Final = {
 def new_snapshot(
     table: StudyTable,
     evidence: Sequence[SeriesEvidence],
+    digests: Sequence[SeriesDigest],
     *,
+    content_digest: str,
     location: Location,
     received: datetime,
     reference_date: date,
@@ -50,17 +52,18 @@ def new_snapshot(
     Args:
         table: The study, arranged.
         evidence: Of each of its series, in their order.
+        digests: Likewise.
+        content_digest: What tells whether the study changed.
         location: Where it was seen.
         received: When the source was read.
         reference_date: "Today" to the rules.
     """
-    digests = series_digests(table)
     return NewSnapshot(
         location=location,
         study_key=table.key,
         study_uid=table.uid,
         snapshot=snapshot_id(table, evidence),
-        content_digest=content_digest(digests),
+        content_digest=content_digest,
         received=received,
         reference_date=reference_date,
         facts=source_facts(table.source),

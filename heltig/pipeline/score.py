@@ -4,6 +4,7 @@ It runs in judging processes; `heltig.pipeline.keep` has it called and keeps wha
 """
 
 import hashlib
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
@@ -11,8 +12,9 @@ import msgspec
 from msgspec.structs import replace
 
 from heltig.dicom.cell import DataSet
-from heltig.dicom.digest import content_digest, series_digests
+from heltig.dicom.digest import SeriesDigest, content_digest, series_digests
 from heltig.dicom.snapshot import read_snapshot, read_source
+from heltig.dicom.source import Source
 from heltig.dicom.study import StudyTable, element
 from heltig.pipeline.evidence import new_snapshot, study_attributes
 from heltig.pipeline.judging import judge
@@ -49,16 +51,23 @@ def score(
     Returns:
         Nothing where its content is the known one.
     """
-    digest = _digest(table)
+    digests = series_digests(table)
+    digest = _content_digest(digests, table.source)
     if digest == known:
         return None
     judged = judge(table, profile, reference_date=received.date(), archive=_archive(location))
     snapshot = new_snapshot(
-        table, judged.evidence, location=location, received=received, reference_date=received.date()
+        table,
+        judged.evidence,
+        digests,
+        content_digest=digest,
+        location=location,
+        received=received,
+        reference_date=received.date(),
     )
-    attributes = snapshot.attributes if table.rows else _listed_attributes(table)
-    kept = replace(snapshot, content_digest=digest, attributes=attributes)
-    return Scored(kept, judged.inputs, judged.verdict)
+    if not table.rows:
+        snapshot = replace(snapshot, attributes=_listed_attributes(table))
+    return Scored(snapshot, judged.inputs, judged.verdict)
 
 
 def score_again(stored: Snapshot, profile: Profile) -> tuple[Inputs, Verdict]:
@@ -93,13 +102,12 @@ def _archive(location: Location) -> str:
     return location.name if location.kind == "archive" else ""
 
 
-def _digest(table: StudyTable) -> str:
+def _content_digest(digests: Iterable[SeriesDigest], source: Source) -> str:
     """What tells whether a study changed: its content, and what its archive says beside it.
 
     The archive's rows are judged too: a count that was corrected changes the verdict, though no instance did.
     """
-    content = content_digest(series_digests(table))
-    source = table.source
+    content = content_digest(digests)
     if source.asked_for is None:
         return content
     rows = [sorted(map(_normal, part)) for part in (source.study_rows, source.series_rows)]
