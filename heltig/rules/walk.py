@@ -159,25 +159,24 @@ class _Walker:
         A value that passed its screen speaks for all others of its VR and syntax: the rules on that VR apply,
         and pass them.
         """
-        plain: dict[str, list[Place]] = {}
-        for at in self._plain.values():
-            plain.setdefault(at.cell.vr, []).append(at)
+        plain = list(self._plain.values())
+        plain_vrs = {at.cell.vr for at in plain}
         vrs = sorted(self._by_vr)
         for rule in self._rules.all:
             if rule.reads:
                 seen = [seen for tag in map(tag_of, rule.reads) for seen in self._by_tag.get(tag, ())]
             else:
                 seen = [seen for vr in vrs if vr in rule.vrs for seen in self._by_vr[vr]]
-            passed = [at for vr, places in plain.items() if vr in rule.vrs for at in places]
+            passed = () if rule.vrs.isdisjoint(plain_vrs) else plain
             if seen or passed:
                 self._call(rule, partial(_try, rule, seen, passed))
         self._by_vr, self._by_tag, self._waiting = {}, {}, 0
 
 
-def _try(rule: Rule, waiting: list[_Seen], passed: list[Place], draft: Draft) -> bool:
-    """Run a rule over values; True if it applied to any, those included that passed their screens."""
+def _try(rule: Rule, waiting: list[_Seen], passed: Collection[Place], draft: Draft) -> bool:
+    """Run a rule over values; True if it applied to any, or applies to one that passed its screen."""
     when = rule.when
-    applied = any(when is None or when(at) for at in passed)
+    applied = bool(passed) if when is None else any(when(at) for at in passed if at.cell.vr in rule.vrs)
     hits: dict[tuple[int, str], list[tuple[_Seen, Hit]]] = {}
     for seen in waiting:
         if when is None or when(seen.at):

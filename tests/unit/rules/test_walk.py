@@ -64,6 +64,20 @@ def test_a_rule_of_a_site_sees_every_value():
     assert sorted(seen) == sorted(instance["SeriesDescription"] for instance in instances)
 
 
+def test_a_rule_that_fails_to_say_when_it_applies_ends_nothing():
+    def fail(at: Place) -> bool:
+        raise KeyError(at.tag)
+
+    def look(at: Place) -> None:
+        raise AssertionError("it does not apply")
+
+    instances = [{"Modality": f"M{number}"} for number in range(MANY)]
+    rules = [of_site(look, vrs=("CS", "UI"), when=fail), *of_catalogue("VAL-CS")]
+    evaluation = run(rules, instances)
+    assert [error.rule for error in evaluation.errors] == ["SITE-RULE"]
+    assert evaluation.outcomes == {"SITE-RULE": "error", "VAL-CS": "pass"}
+
+
 def test_a_value_in_items_names_the_instances_that_have_it_at_any_depth():
     def object_to(at: Place) -> Iterator[Hit]:
         if at.cell.text.startswith("bad"):
