@@ -10,13 +10,7 @@ import msgspec
 
 from connectors.base import Archive, Capabilities
 from heltig import audit
-from heltig.errors import (
-    ArchiveAccessError,
-    ArchiveNotFoundError,
-    ArchiveUnavailableError,
-    HeltigError,
-    StorageError,
-)
+from heltig.errors import ArchiveError, ArchiveNotFoundError, HeltigError, StorageError
 from heltig.pipeline.keep import Kept, Scoring
 from heltig.pipeline.listing import ListedStudy
 from heltig.pipeline.pull import pull_study
@@ -139,7 +133,7 @@ class _Run:
             pulled = await self._pull(listed)
         except ArchiveNotFoundError as error:
             return await self._gone(listed.uid, error)
-        except (ArchiveAccessError, ArchiveUnavailableError, StorageError) as error:
+        except (ArchiveError, StorageError) as error:
             self._failures += 1
             if self._failures >= MOST_FAILURES:
                 raise

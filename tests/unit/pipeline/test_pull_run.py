@@ -9,7 +9,13 @@ from servers.dicomweb import study
 from unit.pipeline.scoring import ThisProcess, scoring
 
 from connectors.base import Faults, InMemoryArchive
-from heltig.errors import ArchiveAccessError, ArchiveUnavailableError, StorageError
+from heltig.errors import (
+    ArchiveAccessError,
+    ArchiveAnswerError,
+    ArchiveRateLimitedError,
+    ArchiveUnavailableError,
+    StorageError,
+)
 from heltig.pipeline.listing import ListedStudy, list_studies
 from heltig.pipeline.pull_run import MOST_FAILURES, PulledStudy, pull_archive
 from heltig.store import changes, studies
@@ -99,7 +105,9 @@ async def test_what_goes_wrong_with_one_study_is_its_own_outcome(store: Store) -
     assert await store.read(studies.find, HERE, "1.2.1") is None
 
 
-@pytest.mark.parametrize("error", [ArchiveUnavailableError("silent"), ArchiveAccessError("401")])
+@pytest.mark.parametrize(
+    "error", [ArchiveUnavailableError("silent"), ArchiveAccessError("401"), ArchiveRateLimitedError("429")]
+)
 async def test_an_archive_that_fails_for_study_after_study_ends_the_run(
     store: Store, error: Exception
 ) -> None:
@@ -110,6 +118,21 @@ async def test_an_archive_that_fails_for_study_after_study_ends_the_run(
         await run(archive, store, concurrency=1, asked=asked.append)
     assert await store.read(changes.latest) == 2
     assert len(asked) == 2 + MOST_FAILURES
+
+
+async def test_an_archive_that_answers_something_else_from_some_point_on_ends_the_run(store: Store) -> None:
+    class LoggedOut(InMemoryArchive):
+        asked = 0
+
+        async def search_studies(self, query, *, limit, offset):
+            self.asked += 1
+            if self.asked > 5:
+                raise ArchiveAnswerError("a web page, perhaps to log in")
+            return await super().search_studies(query, limit=limit, offset=offset)
+
+    with pytest.raises(ArchiveAnswerError):
+        await run(filled(20, kind=LoggedOut), store)
+    assert 0 < await store.read(changes.latest) < 5
 
 
 async def test_a_judging_process_that_dies_takes_one_study_with_it(store: Store) -> None:
