@@ -3,13 +3,14 @@
 import asyncio
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import msgspec
 import uvicorn
 
 from heltig.app import create_app
-from heltig.errors import ConfigurationError
+from heltig.errors import ConfigurationError, HeltigError
 from heltig.rules.profile import DEFAULT, Profile
 from heltig.setting_types import Address
 from heltig.settings import Settings
@@ -74,7 +75,7 @@ async def serve(
         consult = Address(consult.host, _port(sockets[-1]))
     listening = Listening(Address(settings.host, _port(main)), consult)
     app = create_app(msgspec.structs.replace(settings, consult_bind=consult), profile=profile)
-    async with app.lifespan():
+    async with _plain_errors(), app.lifespan():
         await app.state["services"].pool.start()
         server = _Server(
             uvicorn.Config(
@@ -89,6 +90,20 @@ async def serve(
             started=lambda: started(listening),
         )
         await server.serve(sockets=sockets)
+
+
+@asynccontextmanager
+async def _plain_errors() -> AsyncIterator[None]:
+    """Takes errors of ours out of the groups that the framework makes of them."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        if isinstance(error, HeltigError):
+            raise error from group
+        raise
 
 
 class _Server(uvicorn.Server):

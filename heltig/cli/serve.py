@@ -47,12 +47,13 @@ def _announce(settings: Settings, listening: "Listening") -> None:
     lines = {
         "DICOMweb": f"{root}/dicom-web/studies",
         "REST": f"{root}/api/v1/studies (described at {root}/schema)",
-        "data": str(settings.home),
-        "access": "everybody on this machine (HELTIG_AUTH_MODE=off)",
     }
     if listening.consult:
         lines["consult"] = f"http://{listening.consult}/consult/studies/UID"
-    if settings.auth_mode == "api-key":
+    lines["data"] = str(settings.home)
+    if settings.auth_mode == "off":
+        lines["access"] = "everybody on this machine (HELTIG_AUTH_MODE=off)"
+    else:
         lines["access"] = "with an API key; `heltig keys create` makes one"
     click.echo(f"Heltig {__version__} at {root}/")
     for name, value in lines.items():

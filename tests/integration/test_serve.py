@@ -1,0 +1,185 @@
+"""The service as its users run it: in a process of its own, killed and started again."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from servers.heltig_server import HeltigServer, heltig_server
+from unit.api.service import study_zip, values
+
+WAIT_SECONDS = 60.0
+
+
+def heltig(*arguments: str, home: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "heltig", *arguments],
+        env={**os.environ, "HELTIG_HOME": str(home), **environ},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+
+def until(is_so: Callable[[], Any]) -> Any:
+    """Waits until something is so; what is asked for happens in another process."""
+    end = time.monotonic() + WAIT_SECONDS
+    while not (found := is_so()):
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.05)
+    return found
+
+
+def children(pid: int) -> list[int]:
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for task in tasks for child in task.read_text().split()]
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def job_in(server: HeltigServer, number: int) -> dict[str, Any]:
+    found: dict[str, Any] = httpx.get(f"{server.url}/api/v1/jobs/{number}").json()
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_killed_server_goes_on_where_it_was(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    packages = [
+        study_zip("ct-liver", "ct-chest", "pet-ct"),
+        study_zip("two-patient-ids"),
+        study_zip("dx-hand"),
+    ]
+    with heltig_server(home) as first:
+        processes = until(lambda: children(first.process.pid))
+        accepted = [
+            httpx.post(f"{first.url}/api/v1/jobs/upload/async", content=package, timeout=WAIT_SECONDS)
+            for package in packages
+        ]
+        first.kill()
+    assert [answer.status_code for answer in accepted] == [202, 202, 202]
+    until(lambda: not any(map(is_alive, processes)))
+
+    with heltig_server(home) as second:
+        jobs = [answer.json()["job"]["id"] for answer in accepted]
+        until(lambda: all(job_in(second, job)["state"] == "succeeded" for job in jobs))
+        rows = httpx.get(f"{second.url}/dicom-web/studies").json()
+        assert len(rows) == 5
+        assert {values(row, "00991009")[0] for row in rows} == {"JUDGED"}
+        assert {values(row, "00991008")[0] for row in rows} == {1}
+        again = httpx.post(f"{second.url}/api/v1/jobs/upload", content=packages[1], timeout=WAIT_SECONDS)
+        assert (again.status_code, again.json()["job"]["id"]) == (200, jobs[1])
+        assert second.stop() == 0
+
+
+def test_a_stopped_server_ends_soon_though_a_client_stays(tmp_path: Path) -> None:
+    with heltig_server(tmp_path / "home") as server:
+        address = httpx.URL(server.url)
+        with socket.create_connection((address.host, address.port)) as idle:
+            idle.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert idle.recv(12) == b"HTTP/1.1 200"
+            began = time.monotonic()
+            assert server.stop() == 0
+            assert time.monotonic() - began < 10
+
+
+def test_the_consult_listener_is_apart(tmp_path: Path) -> None:
+    settings = {"consult_bind": "127.0.0.1:0", "consult_allow": "127.0.0.0/8", "auth_mode": "api-key"}
+    with heltig_server(tmp_path / "home", **settings) as server:
+        assert server.consult
+        assert server.consult != server.url
+        asked = httpx.get(f"{server.consult}/consult/studies/1.2.3")
+        assert asked.text == "verdict=PENDING code=A700 rev=0 comment=never seen\n"
+        assert httpx.get(f"{server.consult}/api/v1/rules").status_code == 404
+        assert httpx.get(f"{server.url}/consult/studies/1.2.3").status_code == 401
+
+
+def test_keys_open_a_guarded_server(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    package = tmp_path / "Doe^Jane.zip"
+    package.write_bytes(study_zip("two-patient-ids"))
+    with heltig_server(home, auth_mode="api-key") as server:
+        refused = heltig("upload", str(package), "--server", server.url, home=home)
+        assert refused.returncode == 6
+        assert "hk_" not in refused.stderr
+        made = heltig("keys", "create", "sender", "--role", "qa_operator", "--area", "upload", home=home)
+        key = made.stdout.strip()
+        assert key.startswith("hk_")
+        upload = ("upload", str(package), "--server", server.url, "--key", "env:HELTIG_SECRET_KEY")
+        done = heltig(*upload, home=home, HELTIG_SECRET_KEY=key)
+        assert done.returncode == 20, done.stderr
+        assert "PAT-ID-CONFLICT" in done.stdout
+        queued = heltig(*upload, "--async", home=home, HELTIG_SECRET_KEY=key)
+        assert queued.returncode == 0
+        assert "sent before" in queued.stdout
+        other = httpx.get(f"{server.url}/api/v1/studies", headers={"Authorization": f"Bearer {key}"})
+        assert (other.status_code, other.json()["rule"]) == (403, "area")
+
+        listed = heltig("keys", "list", home=home).stdout
+        assert "sender" in listed
+        assert "last used" in listed
+        assert key not in listed
+        assert heltig("keys", "revoke", "sender", home=home).returncode == 0
+        until(lambda: heltig(*upload, home=home, HELTIG_SECRET_KEY=key).returncode == 6)
+
+
+def test_nothing_of_a_patient_is_in_the_log(tmp_path: Path) -> None:
+    package = study_zip("two-patient-ids", "ct-chest")
+    marks: set[str] = set()
+    with heltig_server(tmp_path / "home") as server:
+        form = {"file": ("Doe^Jane.zip", package)}
+        uploaded = httpx.post(f"{server.url}/api/v1/jobs/upload", files=form, timeout=WAIT_SECONDS)
+        for study in uploaded.json()["studies"]:
+            marks.add(study["study"]["accessionNumber"])
+            for patient in study["study"]["patients"]:
+                marks |= {patient["patientID"], patient["birthDate"], patient["name"].partition("^")[0]}
+        for name in marks:
+            httpx.get(f"{server.url}/dicom-web/studies", params={"PatientName": name, "PatientID": name})
+            httpx.get(f"{server.url}/", params={"q": name})
+        httpx.post(f"{server.url}/api/v1/jobs/upload", content=b"Doe^Jane")
+        assert server.stop() == 0
+    marks -= {""}
+    assert len(marks) > 5
+    assert [mark for mark in (*marks, "Doe") if mark in server.output] == []
+    logged = [json.loads(line) for line in server.output.splitlines() if line.startswith("{")]
+    assert any(line.get("route") == "/api/v1/jobs/upload" for line in logged)
+
+
+def test_what_keeps_it_from_starting_is_said_in_a_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        failed = heltig("serve", home=tmp_path / "home", HELTIG_PORT=str(port))
+    assert failed.returncode == 2
+    assert failed.stderr.startswith("heltig: HELTIG_HOST and HELTIG_PORT")
+    assert "Traceback" not in failed.stderr
+    open_to_all = heltig("serve", home=tmp_path / "home", HELTIG_HOST="0.0.0.0")
+    assert open_to_all.returncode == 2
+    assert "HELTIG_AUTH_MODE" in open_to_all.stderr
+    database = f"sqlite+aiosqlite:///{tmp_path}"
+    broken = heltig("serve", home=tmp_path / "home", HELTIG_DATABASE_URL=database, HELTIG_PORT="0")
+    assert broken.returncode == 7
+    assert "cannot be opened" in broken.stderr
+
+
+def test_a_server_that_is_not_there(tmp_path: Path) -> None:
+    package = tmp_path / "a.zip"
+    package.write_bytes(b"PK")
+    gone = heltig("upload", str(package), "--server", "http://127.0.0.1:9", home=tmp_path)
+    assert gone.returncode == 8
+    assert (
+        gone.stderr == "heltig: http://127.0.0.1:9 does not answer (ConnectionRefusedError). Is it running?\n"
+    )
+    assert heltig("upload", str(package), "--server", "ftp://x", home=tmp_path).returncode == 2
