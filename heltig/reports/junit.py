@@ -1,11 +1,14 @@
 """The report as JUnit XML: a test suite a study, so that a CI system fails where a study is not READY."""
 
+import re
 from typing import IO
 from xml.etree import ElementTree as ET  # only ever writes
 
 from heltig.pipeline.report import CheckReport
 from heltig.reports.wording import place
 from heltig.rules.finding import Finding
+
+_UNWRITABLE = re.compile("[^\\t\\n\\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def write(report: CheckReport, file: IO[str]) -> None:
@@ -60,5 +63,5 @@ def _count(element: ET.Element) -> None:
 
 
 def _writable(text: str) -> str:
-    """XML 1.0 has no control characters but tab, line feed and carriage return."""
-    return "".join(c if c >= " " or c in "\t\n\r" else "�" for c in text)
+    """What XML 1.0 has no place for (2.2): most control characters, U+FFFE, U+FFFF, halves of a pair."""
+    return _UNWRITABLE.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -1,0 +1,155 @@
+"""Debian's chromium, and the real service over a database with the demo's studies."""
+
+import asyncio
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import uvicorn
+from browser.filled_store import NOW, fill
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from heltig.app import create_app
+from heltig.settings import Settings
+
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+@contextmanager
+def serving(home: Path) -> Iterator[str]:
+    """Serves the database of a folder on a free port of loopback; gives its address."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        app = create_app(Settings(home=home, workers=1), clock=lambda: NOW)
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        while not server.started and thread.is_alive():
+            time.sleep(0.02)
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@pytest.fixture(scope="session")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where the service with the demo's studies is."""
+    home = tmp_path_factory.mktemp("filled")
+    asyncio.run(fill(home))
+    with serving(home) as where:
+        yield where
+
+
+@pytest.fixture(scope="session")
+def empty_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where a service is that has judged nothing yet."""
+    with serving(tmp_path_factory.mktemp("empty")) as where:
+        yield where
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Debian's chromium; Playwright's own is not needed."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """For one module: while it runs no other test could have an event loop."""
+    if shutil.which("chromium") is None:
+        pytest.skip("needs chromium (Debian's package)")
+    with chromium() as started:
+        yield started
+
+
+class Watched:
+    """Tabs of a browser, and what went wrong in them.
+
+    Attributes:
+        complaints: Messages of the console, exceptions, and requests to anywhere else.
+    """
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self._contexts: list[BrowserContext] = []
+        self.complaints: list[str] = []
+
+    def open(
+        self, url: str, *, width: int = 1280, height: int = 900, status: int = 200, **options: Any
+    ) -> Page:
+        """Opens a page in a browser that has seen nothing before.
+
+        Args:
+            url: Its address.
+            width: Of the window, in CSS pixels.
+            height: Likewise.
+            status: The HTTP status that is to come.
+            **options: Of `Browser.new_context`, such as `color_scheme`.
+        """
+        context = self._browser.new_context(viewport={"width": width, "height": height}, **options)
+        self._contexts.append(context)
+        page = context.new_page()
+        host = urlsplit(url).netloc
+        page.on("console", lambda message: self._note(message.text, status))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("request", lambda request: self._note_request(request.url, host))
+        answer = page.goto(url)
+        assert answer is None or answer.status == status
+        return page
+
+    def close(self) -> None:
+        for context in self._contexts:
+            context.close()
+
+    def _note(self, text: str, status: int) -> None:
+        if not (status >= 400 and f"status of {status}" in text):
+            self.complaints.append(text)
+
+    def _note_request(self, url: str, host: str) -> None:
+        if urlsplit(url).scheme in ("http", "https") and urlsplit(url).netloc != host:
+            self.complaints.append(f"asked for {url}")
+
+
+@pytest.fixture
+def tabs(browser: Browser) -> Iterator[Watched]:
+    """Opens pages; at the end no one may have complained."""
+    watched = Watched(browser)
+    yield watched
+    watched.close()
+    assert watched.complaints == []
+
+
+_AXE = (files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
+
+
+def violations(page: Page) -> list[str]:
+    """What axe-core has against a page."""
+    page.evaluate(_AXE)
+    found = page.evaluate("tags => axe.run(document, {runOnly: {type: 'tag', values: tags}})", WCAG)
+    return [
+        f"{violation['id']}: {node['target']} {node['failureSummary']}"
+        for violation in found["violations"]
+        for node in violation["nodes"]
+    ]

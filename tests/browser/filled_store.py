@@ -1,0 +1,72 @@
+"""A database with the demo's synthetic studies, pulled from an archive in memory and judged.
+
+Three studies are more than that: one was judged twice, one is at two locations, one waits to be judged again.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from connectors.base import Faults, InMemoryArchive
+from heltig.demo.studies import SyntheticStudy, make_studies
+from heltig.pipeline.keep import Scoring
+from heltig.pipeline.listing import list_studies
+from heltig.pipeline.publish import render
+from heltig.pipeline.pull_run import pull_archive
+from heltig.rules.profile import DEFAULT, Profile
+from heltig.store import states
+from heltig.store.engine import Store
+from heltig.store.migrations import upgrade
+from heltig.store.records import Location
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+MAIN = Location("archive", "main")
+STUDIES = {study.name: study for study in make_studies()}
+
+
+def uid_of(name: str) -> str:
+    """The StudyInstanceUID of one of the demo's studies."""
+    return str(STUDIES[name].datasets[0]["0020000D"]["Value"][0])
+
+
+class Here:
+    """Does the work of judging processes in this one."""
+
+    async def run(self, work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        return work(*args, **kwargs)
+
+
+async def fill(folder: Path) -> None:
+    """Makes `heltig.db` in a folder."""
+    store = await Store.open(f"sqlite+aiosqlite:///{folder / 'heltig.db'}", render=render)
+    await upgrade(store)
+    try:
+        await pull(store, "main", list(STUDIES.values()), at=NOW - timedelta(hours=30))
+        again = uid_of("uid-duplicate")
+        await store.write(states.mark_pending, MAIN, again, study_uid=again, at=NOW - timedelta(hours=2))
+        await _scoring(store, NOW - timedelta(hours=2), Profile(name="strict")).score_again(MAIN, again)
+        await pull(store, "teaching", [STUDIES["count-mismatch"]], at=NOW - timedelta(minutes=12))
+        uid = uid_of("xa-coronary")
+        await store.write(states.mark_pending, MAIN, uid, study_uid=uid, at=NOW - timedelta(minutes=1))
+    finally:
+        await store.close()
+
+
+async def pull(store: Store, name: str, studies: list[SyntheticStudy], *, at: datetime) -> None:
+    """Pulls studies from an archive of that name; each is judged a few minutes after the one before."""
+    archive = InMemoryArchive(
+        name, faults=Faults(withheld=frozenset().union(*(study.withheld for study in studies)))
+    )
+    for study in studies:
+        for dataset in study.datasets:
+            archive.store(dataset)
+    listing = await list_studies(archive, {})
+    async for pulled in pull_archive(archive, listing.studies, scoring=_scoring(store, at, DEFAULT)):
+        assert not pulled.error, pulled
+
+
+def _scoring(store: Store, at: datetime, profile: Profile) -> Scoring:
+    times = (at + timedelta(minutes=5 * number) for number in count())
+    return Scoring(store, Here(), profile=profile, clock=lambda: next(times), actor="test")

@@ -1,0 +1,62 @@
+"""What holds for every page: accessible, sealed, at home on any window, in the dark and on paper."""
+
+import pytest
+from browser.conftest import Watched, violations
+from browser.filled_store import uid_of
+
+pytestmark = pytest.mark.browser
+
+PAGES = {
+    "list": "",
+    "nothing passes": "?text=nothing&readiness=BLOCKED",
+    "two locations": f"studies/{uid_of('count-mismatch')}",
+    "two revisions": f"studies/{uid_of('uid-duplicate')}",
+    "an older revision": f"studies/{uid_of('uid-duplicate')}?revision=1",
+    "pending": f"studies/{uid_of('xa-coronary')}",
+    "two patients": f"studies/{uid_of('two-patient-ids')}",
+    "ready": f"studies/{uid_of('rt-chain')}",
+    "a long UID": f"studies/{uid_of('uid-too-long')}",
+    "not found": "studies/1.2.3",
+}
+LOOKS = {"desktop": (1366, "light"), "phone in the dark": (360, "dark")}
+
+
+@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_nothing(tabs: Watched, address: str, name: str, look: str) -> None:
+    width, scheme = LOOKS[look]
+    status = 404 if name == "not found" else 200
+    page = tabs.open(address + PAGES[name], width=width, status=status, color_scheme=scheme)
+    assert violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_axe_finds_nothing_when_nothing_was_judged(tabs: Watched, empty_address: str) -> None:
+    assert violations(tabs.open(empty_address)) == []
+
+
+def test_the_dark_is_dark(tabs: Watched, address: str) -> None:
+    def brightness(scheme: str) -> int:
+        page = tabs.open(address, color_scheme=scheme)
+        colour = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+        return sum(map(int, colour.removeprefix("rgb(").removesuffix(")").split(",")))
+
+    assert brightness("dark") < 150
+    assert brightness("light") > 600
+
+
+def test_large_text_does_not_hide_anything(tabs: Watched, address: str) -> None:
+    """WCAG 2.2, 1.4.4 and 1.4.10: twice the size is the same as half the window."""
+    for path in PAGES.values():
+        page = tabs.open(
+            address + path, width=320, height=600, status=404 if path == PAGES["not found"] else 200
+        )
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+def test_on_paper_there_are_no_controls(tabs: Watched, address: str) -> None:
+    page = tabs.open(address)
+    page.emulate_media(media="print")
+    assert not page.locator(".filters").is_visible()
+    assert page.locator(".studies tbody tr").first.is_visible()
+    assert page.pdf(format="A4").startswith(b"%PDF")

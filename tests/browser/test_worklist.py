@@ -1,0 +1,144 @@
+"""The list of studies in a real browser."""
+
+import re
+
+import pytest
+from browser.conftest import Watched
+from browser.filled_store import STUDIES, uid_of
+from playwright.sync_api import Page, expect
+
+pytestmark = pytest.mark.browser
+
+
+def verdicts(page: Page) -> list[str]:
+    return page.locator(".studies tbody .badge").all_inner_texts()
+
+
+EVERYTHING = f"{len(STUDIES) + 1} studies, worst first"  # one is at two locations
+
+
+def test_worst_first(tabs: Watched, address: str) -> None:
+    page = tabs.open(address)
+    order = [{"BLOCKED": 0, "NEEDS_REVIEW": 1, "PENDING": 2, "READY": 2}[v] for v in verdicts(page)]
+    assert order == sorted(order)
+    expect(page.get_by_role("status")).to_have_text(EVERYTHING)
+    expect(page.locator(".studies tbody tr")).to_have_count(len(STUDIES) + 1)
+    expect(page.get_by_role("row").nth(1)).to_contain_text("The archive counts other numbers")
+
+
+def test_typing_narrows_the_list_without_loading_the_page(tabs: Watched, address: str) -> None:
+    page = tabs.open(address)
+    page.evaluate("window.notLoadedAgain = true")
+    page.get_by_label("StudyInstanceUID or StudyDescription").press_sequentially("coronary", delay=30)
+    expect(page.get_by_role("status")).to_have_text("2 studies, worst first")
+    expect(page.locator(".studies tbody tr")).to_have_count(2)
+    expect(page).to_have_url(f"{address}?text=coronary")
+    expect(page.locator("#text")).to_be_focused()
+    expect(page.locator("#text")).to_have_value("coronary")
+    assert page.evaluate("window.notLoadedAgain")
+    page.locator("#text").fill("")
+    expect(page.get_by_role("status")).to_have_text(EVERYTHING)
+    expect(page).to_have_url(address)
+
+
+def test_choices_narrow_the_list(tabs: Watched, address: str) -> None:
+    page = tabs.open(address)
+    page.get_by_label("Modality").select_option("MG")
+    expect(page.get_by_role("status")).to_have_text("2 studies, worst first")
+    page.get_by_label("Modality").select_option("All")
+    page.get_by_label("Location").select_option("teaching")
+    expect(page.get_by_role("status")).to_have_text("1 study")
+    page.get_by_label("Location").select_option("All")
+    page.get_by_label("Rule").fill("uid-")
+    expect(page.get_by_role("status")).to_have_text(re.compile("^[2-5] studies"))
+    page.get_by_role("link", name="Clear").click()
+    expect(page.get_by_role("status")).to_have_text(EVERYTHING)
+
+
+def test_a_filter_outlives_reload_and_the_way_back(tabs: Watched, address: str) -> None:
+    page = tabs.open(address)
+    page.locator("#text").fill("coronary")
+    expect(page.get_by_role("status")).to_have_text("2 studies, worst first")
+    page.reload()
+    expect(page.locator("#text")).to_have_value("coronary")
+    page.get_by_role("link", name="Coronary angio").first.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Coronary angio")
+    page.go_back()
+    expect(page.get_by_role("status")).to_have_text("2 studies, worst first")
+
+
+def test_the_numbers_are_filters(tabs: Watched, address: str) -> None:
+    page = tabs.open(address)
+    number = int(page.locator(".verdict-number").first.inner_text())
+    page.get_by_role("link", name="BLOCKED").first.click()
+    expect(page.get_by_role("status")).to_have_text(f"{number} studies, worst first")
+    assert set(verdicts(page)) == {"BLOCKED"}
+    page.locator("#text").fill("CT")
+    expect(page).to_have_url(f"{address}?text=CT&readiness=BLOCKED")
+    page.get_by_role("link", name="only these").click()
+    expect(page.locator(".verdict[aria-current]")).to_have_count(0)
+    expect(page).to_have_url(f"{address}?text=CT")
+
+
+def test_a_row_leads_to_the_reason(tabs: Watched, address: str) -> None:
+    page = tabs.open(f"{address}?text={uid_of('two-patient-ids')}")
+    page.locator(".studies tbody .at-why").click(force=True)  # the link covers the whole row
+    expect(page.get_by_role("heading", level=1)).to_have_text("CT Thorax")
+    finding = page.get_by_role("article").first
+    expect(finding).to_contain_text("PAT-ID-CONFLICT")
+    expect(finding).to_contain_text("(0010,0020) PatientID")
+    expect(finding).to_contain_text("What to do:")
+    finding.locator("summary", has_text="instances").click()
+    expect(finding.locator("li").first).to_be_visible()
+
+
+def test_a_uid_in_the_list_can_be_selected(tabs: Watched, address: str) -> None:
+    page = tabs.open(f"{address}?text={uid_of('two-patient-ids')}")
+    page.locator(".studies tbody .uid").dblclick()
+    selected = page.evaluate("getSelection().toString()").strip()
+    assert len(selected) > 10
+    assert selected in uid_of("two-patient-ids")
+    expect(page.get_by_role("status")).to_have_text("1 study")
+
+
+def test_by_keyboard_alone(tabs: Watched, address: str) -> None:
+    page = tabs.open(address)
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(page.locator("#text")).to_be_focused()
+    page.keyboard.press("Escape")
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("/")
+    expect(page.locator("#text")).to_be_focused()
+    page.keyboard.type("/coronary")
+    expect(page.locator("#text")).to_have_value("/coronary")
+    for _ in range(8):
+        page.keyboard.press("Tab")
+    link = page.locator(".row-link").first
+    page.locator("#text").fill("coronary")
+    expect(page.get_by_role("status")).to_have_text("2 studies, worst first")
+    link.focus()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Tab")
+    expect(link).to_be_focused()
+    outline = link.evaluate("e => getComputedStyle(e, '::after').outlineStyle")
+    assert outline == "solid"
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Coronary angio")
+
+
+def test_without_javascript(tabs: Watched, address: str) -> None:
+    page = tabs.open(address, java_script_enabled=False)
+    page.locator("#text").fill("coronary")
+    page.get_by_role("button", name="Filter").click()
+    assert page.locator(".studies tbody tr").count() == 2
+    page.locator(".row-link").first.click()
+    assert page.locator("h1").inner_text() == "Coronary angio"
+    assert "UID-CHARS" in page.locator(".finding").first.inner_text()
+
+
+def test_with_javascript_there_is_no_button_to_press(tabs: Watched, address: str) -> None:
+    expect(tabs.open(address).get_by_role("button", name="Filter")).to_be_hidden()

@@ -1,0 +1,124 @@
+"""Every format says everything, whatever the text, and is what it claims to be."""
+
+import io
+import json
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from unit.reports.samples import HOSTILE, finding, full, given, report, study
+
+from heltig.pipeline.report import CheckReport
+from heltig.reports import FORMATS, write_report
+
+SARIF = json.loads((Path(__file__).parent / "vendor/sarif-2.1.0-rtm.5.json").read_text("utf-8"))
+
+
+def written(what: CheckReport, format_: str, **options: Any) -> str:
+    """The report as a file has it: in UTF-8."""
+    file = io.StringIO()
+    write_report(what, format_, file, **options)
+    return file.getvalue().encode("utf-8").decode()
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+@pytest.mark.parametrize("text", HOSTILE)
+def test_any_text_can_be_written(format_: str, text: str) -> None:
+    told = written(full(text), format_)
+    match format_:
+        case "json" | "sarif":
+            json.loads(told)
+        case "ndjson":
+            assert [json.loads(line)["type"] for line in told.split("\n")[:-1]] == [
+                "run", "input", "input", "study", "study", "study",
+            ]  # fmt: skip
+        case "junit":
+            ET.fromstring(told)  # noqa: S314 - ours
+        case "html":
+            assert "<script" not in told
+    assert "49" not in told.replace("1.2.49", "")
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_the_same_report_gives_the_same_bytes(format_: str) -> None:
+    assert written(full(), format_) == written(full(), format_)
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_nothing_read_is_a_report_too(format_: str) -> None:
+    assert written(report(inputs=(given("empty"),)), format_)
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_redaction_takes_out_what_could_name_a_patient(format_: str) -> None:
+    named = report(
+        *full("Doe^Jane").studies, inputs=(given("Doe.zip", skipped=full("Roe").inputs[0].skipped),)
+    )
+    told = written(named, format_, redact=True)
+    for text in ("observed Doe", "expected Doe", "Doe.zip", "readme Roe"):
+        assert text not in told
+    assert "[redacted]" in told
+
+
+def test_redaction_keeps_codes_and_uids() -> None:
+    kept = finding("UID-CHARS", tags=("0020000D",), observed="1.2.X")
+    told = written(report(study("1.2.X", "BLOCKED", kept)), "json", redact=True)
+    assert json.loads(told)["studies"][0]["findings"][0]["observed"] == "1.2.X"
+
+
+@pytest.mark.parametrize("text", ["text", *HOSTILE])
+def test_sarif_is_valid(text: str) -> None:
+    sarif = json.loads(written(full(text), "sarif"))
+    jsonschema.Draft4Validator(SARIF).validate(sarif)
+    results = sarif["runs"][0]["results"]
+    assert len(results) == 4
+    assert [result.get("suppressions", []) for result in results].count([]) == 3
+
+
+def test_sarif_levels_and_places() -> None:
+    results = json.loads(written(full(), "sarif"))["runs"][0]["results"]
+    assert [result["level"] for result in results] == ["error", "warning", "note", "error"]
+    assert results[0]["occurrenceCount"] == 7
+    places = results[0]["locations"][0]["logicalLocations"]
+    assert places[0]["fullyQualifiedName"] == "1.2.text/1.2.3 text"
+    assert "(0010,0020) PatientID" in results[0]["message"]["text"]
+
+
+def test_junit_counts_what_it_says() -> None:
+    root = ET.fromstring(written(full(), "junit"))  # noqa: S314 - ours
+    for element in (root, *root.findall("testsuite")):
+        assert int(element.get("tests", "")) == len(element.findall(".//testcase"))
+        assert int(element.get("failures", "")) == len(element.findall(".//failure"))
+        assert int(element.get("errors", "")) == len(element.findall(".//error"))
+        assert int(element.get("skipped", "")) == len(element.findall(".//skipped"))
+    assert root.get("failures") == "3"
+    assert [suite.get("name") for suite in root] == [
+        "1.2.text", "1.2.840.1", "no-uid-text", "folder text", "other.zip",
+    ]  # fmt: skip
+
+
+def test_text_is_short_for_what_is_ready_and_whole_for_what_is_not() -> None:
+    told = written(full(), "text")
+    assert "READY  1.2.840.1  9 instances in 2 series" in told
+    assert "no-uid-text (no StudyInstanceUID)" in told
+    assert "(0040,0275) RequestAttributesSequence > (0008,0050) AccessionNumber" in told
+    assert "7 instances: 1.2.3 text, 1.2.4 and 5 more" in told
+    assert "SER-SPARSE failed to run: ValueError text" in told
+    assert "not evaluable here: PAT-ID-EMPTY" in told
+    assert "(waived)" in told
+    assert "3 studies   1 BLOCKED    2 READY" in told
+    assert "reference date 2026-03-01" in told
+
+
+def test_json_is_the_form_that_others_read() -> None:
+    told = json.loads(written(full(), "json"))
+    assert list(told) == ["heltig", "ruleset", "profile", "referenceDate", "inputs", "studies"]
+    blocked, _, nameless = told["studies"]
+    assert [rule["required"] for rule in blocked["notEvaluable"]] == [False, True]
+    assert (nameless["studyInstanceUID"], nameless["key"]) == (None, "no-uid-text")
+    assert set(blocked["findings"][0]) == {
+        "rule", "severity", "level", "message", "tags", "observed", "expected", "count", "instances",
+        "reference", "remedy", "waived",
+    }  # fmt: skip
