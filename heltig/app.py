@@ -1,19 +1,19 @@
 """The service: the one place that wires its parts together."""
 
 import asyncio
-import importlib
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from litestar import Litestar
 from litestar.di import Provide
+from litestar.exceptions import NotFoundException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
-from heltig import __version__
+from heltig import __version__, dashboard
 from heltig.api.access import Access
 from heltig.api.consult import consult
 from heltig.api.dicomweb import search_studies
@@ -29,6 +29,7 @@ from heltig.api.v1.studies import list_findings, list_studies, show_study
 from heltig.api.v1.upload import upload, upload_async
 from heltig.auth.keys import KeyRing
 from heltig.auth.refusals import Refusals
+from heltig.dashboard.errors import lost
 from heltig.errors import StorageError
 from heltig.jobs.queue import JobQueue, utc_now
 from heltig.jobs.runner import Runner
@@ -89,10 +90,10 @@ def create_app(
             yield
 
     app = Litestar(
-        [*ROUTES, *_pages()],
+        [*ROUTES, dashboard.routes()],
         middleware=[Access()],
         dependencies={"services": Provide(services_of, sync_to_thread=False)},
-        exception_handlers=HANDLERS,
+        exception_handlers={**HANDLERS, NotFoundException: lost},
         lifespan=[running],
         logging_config=None,
         openapi_config=OpenAPIConfig(
@@ -169,9 +170,3 @@ async def _sweep(uploads: UploadDesk) -> None:
         except (StorageError, OSError) as error:
             logger.error("The spool could not be swept: %s", type(error).__name__)
         await asyncio.sleep(SWEEP.total_seconds())
-
-
-def _pages() -> Sequence[Any]:
-    """The pages for people, where they are installed."""
-    routes = getattr(importlib.import_module("heltig.dashboard"), "routes", None)
-    return [routes()] if routes else []

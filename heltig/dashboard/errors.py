@@ -8,6 +8,7 @@ from typing import Any, Final
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
+from heltig.api import problems
 from heltig.dashboard.pages import page
 from heltig.errors import AuthenticationError, HeltigError
 
@@ -40,6 +41,11 @@ def from_heltig(request: Request[Any, Any, Any], error: HeltigError) -> Response
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.error("%s: %s", type(error).__name__, error)
     return _page(request, error.status, error.title, error.detail)
+
+
+def lost(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
+    """Answers where no route is: with a page to whoever shows pages, else as the API does."""
+    return from_http(request, error) if wants_page(request) else problems.from_http(request, error)
 
 
 def from_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[str]:

@@ -82,3 +82,11 @@ async def test_first_content_is_small(service: Service) -> None:
 async def test_pages_can_be_asked_for_by_head(service: Service) -> None:
     answer = await service.client.head("/")
     assert answer.status_code == 200
+
+
+async def test_where_nothing_is_a_browser_gets_a_page_and_a_program_a_problem(service: Service) -> None:
+    seen = page(await service.get("/nothing/is/here", headers={"Accept": "text/html,*/*;q=0.8"}), 404)
+    assert "There is no page at this address." in seen.text
+    assert {"class": "button", "href": "../../"} in seen.all("a")
+    answer = await service.get("/nothing/is/here", headers={"Accept": "*/*"})
+    assert answer.headers["content-type"] == "application/problem+json"
