@@ -26,7 +26,7 @@ class Column:
         decoded: Cells that the table has decoded, by number.
     """
 
-    __slots__ = ("decoded", "_index", "_runs", "cells", "codes", "constant", "encodings", "tag")
+    __slots__ = ("_index", "_runs", "cells", "codes", "constant", "decoded", "encodings", "tag")
 
     def __init__(self, tag: str) -> None:
         self.tag = tag

@@ -212,7 +212,7 @@ class InstanceSplitter:
                     return start, cut >= 0
                 skip = 0
                 continue
-            if self._cutter.learns and not (elements[2] or self._carried):
+            if self._cutter.learns() and not (elements[2] or self._carried):
                 self._learn(data[start:cut], elements)
             found.append(self._data_set(elements, ()))
             length = cut - start

@@ -118,6 +118,7 @@ class Filled(Sequence[bytes]):
 class StencilCutter:
     """Cuts stencils while instances go by, and stops where they do not pay."""
 
+    _START = 8  # instances read before the first stencil is cut: of a few, none pays
     _WORTH = 3  # instances that a stencil has to fit, so that cutting it was worth the time
     _PATIENCE = 16  # stencils not worth it, after which no more are cut
 
@@ -125,6 +126,7 @@ class StencilCutter:
         self.stencil: Stencil | None = None
         self._holes: set[int] = set()
         self._before: tuple[tuple[str, ...], list[bytes]] | None = None
+        self._seen = 0
         self._fitted = 0
         self._wasted = 0
 
@@ -155,7 +157,7 @@ class StencilCutter:
         fits = self._holes and 2 * len(self._holes) < len(raws) and self._wasted < self._PATIENCE
         self.stencil = Stencil(tags, pieces, sorted(self._holes), next_start=next_start) if fits else None
 
-    @property
     def learns(self) -> bool:
-        """Whether another instance is still worth looking at."""
-        return self._wasted < self._PATIENCE
+        """Count an instance that no stencil fitted, and tell whether it is worth learning from."""
+        self._seen += 1
+        return self._seen > self._START and self._wasted < self._PATIENCE

@@ -8,10 +8,10 @@ from functools import cached_property
 import msgspec
 
 from heltig.dicom.cell import ABSENT, Cell, Encoding, Fault, Syntax
+from heltig.dicom.column import Column
 from heltig.dicom.plain import plain_texts
 from heltig.dicom.source import PackageFact, Source
 from heltig.dicom.study import SeriesRows, StudyTable
-from heltig.dicom.table import Column
 from heltig.rules.parameters import Parameters
 from heltig.standard.dictionary import Entry, tag_of
 
@@ -281,8 +281,7 @@ class PackageView(msgspec.Struct, frozen=True):
     context: Context
 
     def groups(self, *kinds: str) -> dict[tuple[str, str], list[int]]:
-        """The facts of these kinds: the numbers of those that share kind and detail, in the order of
-        `facts`."""
+        """The facts of these kinds: the numbers of those that share kind and detail, in order."""
         found: dict[tuple[str, str], list[int]] = {}
         for number, fact in enumerate(self.facts):
             if fact.kind in kinds:

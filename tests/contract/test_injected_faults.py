@@ -75,6 +75,11 @@ FOUND_BY = {
 }
 """The defects of the families there are, with the rules that may find them."""
 
+UNDECIDABLE = {
+    ("CT", "dup_instance_number"): "a series of four images of three acquisitions, where numbers may repeat",
+}
+"""What no rule could find on a base, and why."""
+
 BASES = {
     "CT": "gh_neurolabusc__dcm_qa_ct",
     "MR": "gh_neurolabusc__dcm_qa_nih",
@@ -128,7 +133,7 @@ def test_injected_faults_are_found_and_controls_gain_no_finding(base, injector, 
     tried, missed = 0, []
     for label in labels:
         wanted = FOUND_BY.get(label["id"])
-        if wanted is None or not label["applicable"]:
+        if wanted is None or not label["applicable"] or (base, label["id"]) in UNDECIDABLE:
             continue
         tried += 1
         package = out / label["id"] / "upload.zip"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from connectors.upload import InputReport, Limits, Listing, Outcome, account, list_inputs, read_members
 from heltig.dicom.cell import DataSet
-from heltig.rules.views import PackageFact
+from heltig.dicom.source import PackageFact
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 DICOMDIR_CLASS = "1.2.840.10008.1.3.10"
