@@ -34,7 +34,7 @@ class Column:
         self.encodings = array("H", [0])
         self.codes: Codes = b""
         self.constant = False
-        self._index: dict[tuple[int, bytes], int] = {}
+        self._index: dict[tuple[int, bytes], int] | None = None
         self._runs: list[tuple[int, Codes]] = []
         self.decoded: dict[int, Cell] = {}
 
@@ -78,9 +78,20 @@ class Column:
         self._runs.append((start, run))
 
     def _code(self, raw: bytes, encoding: int) -> int:
-        code = self._index.get((encoding, raw))
-        if code is None:
-            code = self._index[encoding, raw] = len(self.cells)
+        known = len(self.cells)
+        if known == 1:
+            self.cells.append(raw)
+            self.encodings.append(encoding)
+            return 1
+        if known == 2 and self.cells[1] == raw and self.encodings[1] == encoding:
+            return 1  # most columns have one cell and need no index
+        if self._index is None:
+            self._index = {
+                pair: code for code, pair in enumerate(zip(self.encodings, self.cells, strict=True))
+            }
+        code = self._index.get((encoding, raw), 0)
+        if not code:
+            code = self._index[encoding, raw] = known
             self.cells.append(raw)
             self.encodings.append(encoding)
         return code
@@ -92,7 +103,10 @@ class Column:
             rows: Number of rows of the table.
             ones: The codes of a constant column, shared by all of them.
         """
-        runs, self._runs, self._index = self._runs, [], {}
+        runs, self._runs, self._index = self._runs, [], None
+        if len(runs) == 1 and isinstance(runs[0][1], Same) and runs[0][1].length == rows:
+            self.codes, self.constant = ones, True
+            return
         everywhere = sum(len(codes) for _, codes in runs) == rows
         if everywhere and len(self.cells) == 2 and all(isinstance(r, Same) or 0 not in r for _, r in runs):
             self.codes, self.constant = ones, True

@@ -10,6 +10,7 @@ A cell is decoded when a rule asks for it, once for each distinct raw cell.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
 from heltig.dicom.cell import ABSENT, Cell, Encoding
 from heltig.dicom.column import Column, Raw
@@ -72,7 +73,6 @@ class Table:
         self._items: dict[str, ItemTable] = {}
         self._shapes: dict[tuple[tuple[str, ...], Encoding, tuple[bytes, ...]], _Shape] = {}
         self._stencilled: dict[Stencil, _Shape] = {}
-        self._creators: dict[tuple[str, ...], tuple[int, ...]] = {}
         self._waiting = 0
         self._arrived = 0
         self._active: list[_Shape] = []
@@ -85,10 +85,7 @@ class Table:
             if shape is None:
                 shape = self._stencilled[raws.stencil] = self._stencilled_shape(raws, encoding)
             return self._wait(shape, raws if shape.stencil is None else raws.cells)
-        positions = self._creators.get(tags)
-        if positions is None:
-            positions = self._creators[tags] = _creator_positions(tags)
-        creators = tuple([bytes(raws[i]) for i in positions])
+        creators = tuple([bytes(raws[i]) for i in _creator_positions(tags)])
         shape = self._shapes.get((tags, encoding, creators))
         if shape is None:
             columns = self._columns(tags, encoding, raws)
@@ -115,19 +112,15 @@ class Table:
 
     def _columns(self, tags: tuple[str, ...], encoding: Encoding, raws: Sequence[Raw]) -> list[Column]:
         """The columns that the elements of a data set belong to."""
-        names = {
-            tags[i][:4] + tags[i][6:]: _creator_name(tags[i], bytes(raws[i]), encoding)
-            for i in _creator_positions(tags)
-        }
-        columns, taken = [], set()
-        for tag in tags:
-            creator = names.get(tag[:6]) if _is_private_element(tag) else None
-            key = private_key(tag, creator) if creator else tag
+        names = tuple([_creator_name(tags[i], bytes(raws[i]), encoding) for i in _creator_positions(tags)])
+        columns = []
+        for key in _column_keys(tags, names):
             column = self.columns.get(key)
             if column is None:
-                column = self.columns[key] = Column(key)
-            columns.append(Column(key) if key in taken else column)  # a repeated tag goes nowhere
-            taken.add(key)
+                column = Column(key)
+                if key:  # a repeated tag goes nowhere
+                    self.columns[key] = column
+            columns.append(column)
         return columns
 
     def _encoding(self, encoding: Encoding) -> int:
@@ -165,7 +158,7 @@ class Table:
     def settle(self) -> None:
         """Append what waits, end the building and put the rows into their order of arrival."""
         self._flush()
-        self._shapes, self._stencilled, self._creators = {}, {}, {}
+        self._shapes, self._stencilled = {}, {}
         ones = b"\x01" * self.rows
         for column in self.columns.values():
             column.settle(self.rows, ones)
@@ -255,10 +248,27 @@ class ItemTable(Table):
         return self.parent.study_rows(self.column.tag, {self.owners[item] for item in items})
 
 
+@lru_cache(maxsize=256)
+def _column_keys(tags: tuple[str, ...], creators: tuple[str, ...]) -> tuple[str, ...]:
+    """The column of each element, given the names of the private creators; empty for a repeated tag."""
+    blocks = {
+        tags[i][:4] + tags[i][6:]: name for i, name in zip(_creator_positions(tags), creators, strict=True)
+    }
+    keys: dict[str, None] = {}
+    found = []
+    for tag in tags:
+        creator = blocks.get(tag[:6]) if _is_private_element(tag) else None
+        key = private_key(tag, creator) if creator else tag
+        found.append("" if key in keys else key)
+        keys[key] = None
+    return tuple(found)
+
+
 def _is_private_element(tag: str) -> bool:
     return tag[3] in "13579BDF" and tag[4:6] != "00"
 
 
+@lru_cache(maxsize=256)
 def _creator_positions(tags: tuple[str, ...]) -> tuple[int, ...]:
     """Where the private creators stand: (gggg,0010-00FF) of odd groups (PS3.5 7.8.1)."""
     return tuple(
