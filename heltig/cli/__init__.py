@@ -1,5 +1,6 @@
 """The commands of Heltig. Each lives in a module of its own, imported when it is called."""
 
+import gc
 import importlib
 import sys
 
@@ -51,6 +52,7 @@ def heltig() -> None:
 
 def main() -> None:
     """Run the command line; errors of Heltig's own end with their exit code and one clear line."""
+    gc.set_threshold(50_000, 20, 20)  # tables are large and free of cycles: looking for some costs a third
     try:
         heltig(standalone_mode=True)
     except HeltigError as error:
