@@ -127,14 +127,14 @@ class Scoring:
         """
         table.arrange()
         before = await self.store.read(studies.find, location, table.key)
-        known = before.content_digest if before and before.state == "JUDGED" else None
+        judged = before if before and before.state == "JUDGED" else None
         scored = await self._processes.run(
-            score, table, self._profile, location=location, received=self.clock(), known=known
+            score, table, self._profile, location=location, received=self.clock(), before=judged
         )
-        if scored is None and before is not None:
-            return Kept("unchanged", before)
         if scored is None:
-            raise RuntimeError("A study that was never judged cannot be unchanged.")
+            if judged is None:
+                raise RuntimeError("A study that was never judged cannot be unchanged.")
+            return Kept("unchanged", judged)
         kept = await self.store.write_durably(
             keep, scored, profile=self._profile, at=self.clock(), actor=self.actor, origin=self.origin
         )

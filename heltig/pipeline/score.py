@@ -13,13 +13,13 @@ from msgspec.structs import replace
 
 from heltig.dicom.cell import DataSet
 from heltig.dicom.digest import SeriesDigest, content_digest, series_digests
-from heltig.dicom.snapshot import read_snapshot, read_source
+from heltig.dicom.snapshot import read_snapshot, read_source, series_evidence, snapshot_id
 from heltig.dicom.source import Source
 from heltig.dicom.study import StudyTable, element
 from heltig.pipeline.evidence import new_snapshot, study_attributes
 from heltig.pipeline.judging import judge
 from heltig.rules.profile import Profile
-from heltig.store.records import Location, NewSnapshot, Snapshot, StudyAttributes
+from heltig.store.records import Location, NewSnapshot, Snapshot, Study, StudyAttributes
 from heltig.verdict import Inputs, Verdict
 
 _MODALITIES: Final = "00080061"
@@ -37,7 +37,12 @@ class Scored(msgspec.Struct, frozen=True):
 
 
 def score(
-    table: StudyTable, profile: Profile, *, location: Location, received: datetime, known: str | None = None
+    table: StudyTable,
+    profile: Profile,
+    *,
+    location: Location,
+    received: datetime,
+    before: Study | None = None,
 ) -> Scored | None:
     """Judges a study that was just read.
 
@@ -46,19 +51,22 @@ def score(
         profile: The profile to judge under.
         location: Where it was seen.
         received: When it was read; that day is "today" to the rules.
-        known: The content digest of the verdict that stands.
+        before: The study as its verdict left it; None where none stands.
 
     Returns:
-        Nothing where its content is the known one.
+        Nothing where the study did not change since.
     """
+    evidence = series_evidence(table)
+    if before and before.snapshot == snapshot_id(table, evidence):
+        return None  # byte for byte the same, which is quicker to see than that it means the same
     digests = series_digests(table)
     digest = _content_digest(digests, table.source)
-    if digest == known:
+    if before and before.content_digest == digest:
         return None
     judged = judge(table, profile, reference_date=received.date(), archive=_archive(location))
     snapshot = new_snapshot(
         table,
-        judged.evidence,
+        evidence,
         digests,
         content_digest=digest,
         location=location,
