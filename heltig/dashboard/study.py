@@ -23,7 +23,7 @@ class StudyPage(msgspec.Struct, frozen=True, kw_only=True):
         study: The study at the location that is shown.
         elsewhere: The study at every location that it was seen at, this one too, worst first.
         verdict: The revision that is shown, None before the first.
-        findings: Its findings, as the person may see them.
+        groups: Its findings, as the person may see them, those that say the same together.
         why: Its reasons in plain words.
         unseen: What the source did not show, and the rules that needed it.
         manuals: Why a rule matters, by its id, for the rules that are still in the catalogue.
@@ -34,7 +34,7 @@ class StudyPage(msgspec.Struct, frozen=True, kw_only=True):
     study: Study
     elsewhere: tuple[Study, ...]
     verdict: StoredVerdict | None
-    findings: tuple[Finding, ...]
+    groups: tuple[tuple[Finding, ...], ...]
     why: str
     unseen: tuple[Unseen, ...]
     manuals: dict[str, str]
@@ -75,7 +75,7 @@ def study_page(
         study=study,
         elsewhere=tuple(everywhere),
         verdict=verdict,
-        findings=findings,
+        groups=tuple(reasons.together(findings)),
         why=reasons.why(given.readiness, findings, not_evaluable=given.not_evaluable, errors=given.errors)
         if given
         else "",

@@ -57,6 +57,22 @@ def more(reason: str, others: int) -> str:
     return f"{reason}, and {others:,} more" if others else reason
 
 
+def together(findings: Iterable[Finding]) -> list[tuple[Finding, ...]]:
+    """Findings of one rule that say the same of several values, in the order of the verdict."""
+    groups: dict[tuple[object, ...], list[Finding]] = {}
+    for finding in findings:
+        what = (
+            finding.rule,
+            finding.severity,
+            finding.message,
+            finding.remedy,
+            finding.reference,
+            finding.waived,
+        )
+        groups.setdefault(what, []).append(finding)
+    return [tuple(group) for group in groups.values()]
+
+
 def unseen(rules: Iterable[NotEvaluable]) -> list[Unseen]:
     """Rules that were not evaluable, together by what the source did not show; required ones first."""
     groups: dict[tuple[bool, tuple[str, ...]], list[str]] = {}

@@ -120,7 +120,9 @@ async def test_a_pending_study_says_that_its_verdict_is_not_told(service: Servic
     await service.judged(STUDY, finding(), readiness="BLOCKED")
     await service.services.store.write(states.mark_pending, MAIN, STUDY, study_uid=STUDY, at=NOW)
     seen = page(await service.get(f"/studies/{STUDY}"))
-    assert "waits to be judged again" in seen.text
+    assert "waits to be judged again. Its last verdict was BLOCKED" in seen.text
+    assert "1 finding of the last verdict" in seen.text
+    assert "blocks this study" not in seen.text
     assert "Study without a description PENDING" in seen.text
 
 

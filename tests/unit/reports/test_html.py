@@ -89,3 +89,15 @@ def test_a_study_that_is_ready_says_no_more_than_that() -> None:
     noted = study("1.2.4", "READY", finding(severity="note"))
     text = Page(html(report(ready, noted))).text
     assert text.count("Nothing stands in the way of storing this study.") == 1
+
+
+def test_values_of_one_rule_share_their_remedy() -> None:
+    several = [finding(observed=f"value {number}", count=number) for number in range(1, 4)]
+    elsewhere = (
+        finding("UID-CHARS", observed="x", tags=("0020000D",)),
+        finding("UID-CHARS", observed="y", tags=("0020000E",), expected="other"),
+    )
+    text = Page(html(report(study("1.2", "BLOCKED", *several, *elsewhere)))).text
+    assert "Found Affects value 1 1 of 9 instances: 1.2.3 text, 1.2.4 value 2 2 of 9 instances" in text
+    assert "Attribute Found Expected Affects (0020,000D) StudyInstanceUID x expected text" in text
+    assert text.count("What to do:") == 2

@@ -4,7 +4,7 @@ import pytest
 from unit.reports.samples import finding
 
 from heltig.reports.charts import WIDTH, verdict_bar
-from heltig.reports.reasons import headline, unseen, why
+from heltig.reports.reasons import headline, together, unseen, why
 from heltig.reports.wording import counted, place
 from heltig.rules.finding import NotEvaluable, RuleError
 
@@ -47,6 +47,12 @@ def test_the_headline_is_the_worst_that_stands() -> None:
     assert headline([finding(text="a", waived=True), finding(text="b")]) == "message b"
     assert headline([finding(text="b"), finding()], errors=[ERROR]) == "message b, and 2 more"
     assert headline([], not_evaluable=[REQUIRED]) == "B could not be evaluated"
+
+
+def test_findings_that_say_the_same_stand_together_in_their_order() -> None:
+    first, other, again = finding(observed="a"), finding("VAL-CS"), finding(observed="b", tags=("00100010",))
+    waived = finding(observed="c", waived=True)
+    assert together([first, other, again, waived]) == [(first, again), (other,), (waived,)]
 
 
 def test_what_was_not_shown_is_told_once_and_the_required_first() -> None:
