@@ -44,7 +44,7 @@ _read_identity = msgspec.json.Decoder(_Identity).decode
 
 
 class Pager:
-    """Reads searches of one kind from one archive to their ends.
+    """Reads searches of one archive to their ends.
 
     A page may hold fewer rows than were asked for because nothing is left, or because the archive caps its
     pages without a word. So what was really given is what is skipped next, until a page is empty. The request
@@ -63,6 +63,10 @@ class Pager:
         self._most_pages = most_pages
         self._largest = 0
 
+    def saw(self, rows: int) -> None:
+        """Takes note of a page that somebody else asked for."""
+        self._largest = max(self._largest, min(rows, self._page_rows))
+
     async def all(self, ask: Ask) -> Rows:
         """Every row of one search.
 
@@ -72,28 +76,28 @@ class Pager:
         rows: dict[object, bytes] = {}
         skipped = 0
         for pages in range(self._most_pages):
-            page = await self._page(ask, skipped)
+            limit, page = await self._page(ask, skipped)
             identities = [_identity(row) for row in page]
             if page and all(identity in rows for identity in identities):
                 return Rows(tuple(rows.values()), pages, (_repeats(len(rows)),))
             rows.update(zip(identities, page, strict=True))
             skipped += len(page)
-            is_last = len(page) < min(self._largest, self._page_rows) or len(page) > self._page_rows
-            if is_last or not page:
+            if not page or len(page) < min(self._largest, limit) or len(page) > limit:
                 return Rows(tuple(rows.values()), pages + bool(page))
-            self._largest = max(self._largest, len(page))
+            self.saw(len(page))
         note = f"The archive has more than {self._most_pages} pages: only {len(rows)} rows were read."
         return Rows(tuple(rows.values()), self._most_pages, (note,))
 
-    async def _page(self, ask: Ask, skip: int) -> list[bytes]:
-        """One page; of fewer rows where the archive refuses so many."""
+    async def _page(self, ask: Ask, skip: int) -> tuple[int, list[bytes]]:
+        """The rows asked for and one page; of fewer rows where the archive refuses so many."""
         while True:
+            limit = self._page_rows
             try:
-                return await ask(self._page_rows, skip)
+                return limit, await ask(limit, skip)
             except ArchiveAnswerError as refusal:
-                if refusal.answer_status != TOO_LARGE or self._page_rows == 1:
+                if refusal.answer_status != TOO_LARGE or limit == 1:
                     raise
-                self._page_rows = max(1, self._page_rows // 4)
+                self._page_rows = max(1, limit // 4)
 
 
 def _repeats(rows: int) -> str:

@@ -52,8 +52,7 @@ class DicomWebArchive:
         self._wado = wado
         self._most_metadata = most_metadata
         self._retry = retry
-        self._series_pages = Pager(page_rows=PAGE_ROWS, most_pages=MOST_PAGES)
-        self._instance_pages = Pager(page_rows=PAGE_ROWS, most_pages=MOST_PAGES)
+        self._pager = Pager(page_rows=PAGE_ROWS, most_pages=MOST_PAGES)
 
     @property
     def id(self) -> str:
@@ -67,7 +66,9 @@ class DicomWebArchive:
 
     async def search_studies(self, query: Mapping[str, str], *, limit: int, offset: int) -> list[bytes]:
         """One page of study rows, see `connectors.base.Archive.search_studies`."""
-        return rows_of(*await self.ask_for_studies(query, limit=limit, offset=offset))
+        rows = rows_of(*await self.ask_for_studies(query, limit=limit, offset=offset))
+        self._pager.saw(min(len(rows), limit))
+        return rows
 
     async def ask_for_studies(
         self, query: Mapping[str, str], *, limit: int, offset: int
@@ -80,12 +81,12 @@ class DicomWebArchive:
     async def search_series(self, study: str) -> list[bytes]:
         """Every series row, see `connectors.base.Archive.search_series`."""
         page = partial(self._page, {"includefield": _SERIES_COUNT}, study, None)
-        return list((await self._series_pages.all(page)).rows)
+        return list((await self._pager.all(page)).rows)
 
     async def search_instances(self, study: str, series: str) -> list[bytes]:
         """Every instance row, see `connectors.base.Archive.search_instances`."""
         page = partial(self._page, {}, study, series)
-        return list((await self._instance_pages.all(page)).rows)
+        return list((await self._pager.all(page)).rows)
 
     async def retrieve_metadata(
         self, study: str, series: str | None = None, instance: str | None = None

@@ -136,6 +136,16 @@ async def test_series_and_instances_are_listed_though_pages_are_capped(
         assert len(await archive.search_instances("1.5", "1.5.3")) == 7
 
 
+async def test_series_are_asked_for_once_where_a_longer_page_was_given(loopback: LoopbackArchive) -> None:
+    async with connected(loopback.url) as archive:
+        assert len(await archive.search_series("1.1")) == 2
+        assert len(loopback.requests) == 2
+        await archive.search_studies({}, limit=10, offset=0)
+        loopback.requests.clear()
+        assert len(await archive.search_series("1.1")) == 2
+        assert len(loopback.requests) == 1
+
+
 async def test_metadata_over_the_limit_is_left(loopback: LoopbackArchive) -> None:
     async with connected(loopback.url, most_metadata=1000) as archive:
         with pytest.raises(ArchiveAnswerTooLargeError):
