@@ -21,6 +21,7 @@ from heltig.api.front import Front
 from heltig.api.problems import HANDLERS
 from heltig.api.readiness import studies_readiness, study_readiness
 from heltig.api.services import Services, services_of
+from heltig.api.shortcut import answered_shortly
 from heltig.api.v1.archives import list_archives
 from heltig.api.v1.health import health, ready
 from heltig.api.v1.jobs import list_jobs, show_job
@@ -107,7 +108,10 @@ def create_app(
         ),
     )
     app.asgi_handler = Front(
-        app.asgi_handler, consult=settings.consult_bind, consult_allow=settings.consult_allow
+        app.asgi_handler,
+        answered_shortly,
+        consult=settings.consult_bind,
+        consult_allow=settings.consult_allow,
     )
     return app
 

@@ -31,18 +31,7 @@ class Access(ASGIMiddleware):
             await next_app(scope, receive, send)
             return
         services: Services = scope["litestar_app"].state["services"]
-        principal: Principal | None = scope.get("user")  # whoever came in by the consult listener has one
-        refused: Refusal | None = None
-        if principal is None and services.settings.auth_mode == "off":
-            principal = LOCAL
-            refused = _foreign(scope, services.settings)
-        elif principal is None:
-            key = _key(scope)
-            if key:
-                principal = await services.keys.principal(key)
-                if principal is None:
-                    refused = Refusal("identity", "This API key is unknown, expired or revoked.")
-        refused = refused or refusal(principal, method, template)
+        principal, refused = await admit(scope, services, method, template)
         if refused is None:
             scope["user"] = principal
             await next_app(scope, receive, send)
@@ -57,6 +46,32 @@ class Access(ASGIMiddleware):
         )
         kind = AuthorisationError if principal else AuthenticationError
         raise RefusedError(kind(refused.detail), refused.rule)
+
+
+async def admit(
+    scope: Scope, services: Services, method: str, template: str
+) -> tuple[Principal | None, Refusal | None]:
+    """Who is asking, and why they may not, if so.
+
+    Args:
+        scope: The request.
+        services: The running service.
+        method: The HTTP method.
+        template: The route's path with its parameters' names.
+
+    Raises:
+        StorageError: The database could not be asked who holds a key.
+    """
+    principal: Principal | None = scope.get("user")  # whoever came in by the consult listener has one
+    refused: Refusal | None = None
+    if principal is None and services.settings.auth_mode == "off":
+        principal = LOCAL
+        refused = _foreign(scope, services.settings)
+    elif principal is None and (key := _key(scope)):
+        principal = await services.keys.principal(key)
+        if principal is None:
+            refused = Refusal("identity", "This API key is unknown, expired or revoked.")
+    return principal, refused or refusal(principal, method, template)
 
 
 def _key(scope: Scope) -> str:

@@ -6,7 +6,7 @@ dcm4chee-arc's Store Permission Service finds a pattern in it, and takes the cod
 Annex C) for the sender; a script in Orthanc does likewise. An unknown study is PENDING, not an error.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -14,13 +14,14 @@ from litestar import HttpMethod, Request, route
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, FromQuery
-from litestar.types import ASGIApp
+from litestar.types import ASGIApp, Scope
 
 from heltig.api.answers import JSON, TEXT, TaggedAnswer, header, is_accepted
 from heltig.api.front import segment
 from heltig.api.problems import responses
 from heltig.api.services import Services
 from heltig.api.standing import Standing, Status, at, standing
+from heltig.store.lookups import Lookup
 
 CODES: Final[Mapping[str, str]] = {
     "READY": "0000",
@@ -69,9 +70,20 @@ async def consult(
 ) -> ASGIApp:
     """Say in one line whether a study is fit to be stored."""
     found = at(await services.lookups.find(segment(study)), archive)
+    return consult_answer(request.scope, found, services)
+
+
+def consult_answer(scope: Scope, found: Sequence[Lookup], services: Services) -> TaggedAnswer:
+    """The answer about a study, known or not.
+
+    Args:
+        scope: The request.
+        found: The prepared answers about the study.
+        services: The running service.
+    """
     said = standing(found, today=services.today()) if found else _NEVER_SEEN
     answer = consultation(said)
-    accept = header(request.scope, b"accept")
+    accept = header(scope, b"accept")
     if "json" in accept and not is_accepted(accept, "text/plain"):
         return TaggedAnswer(
             msgspec.json.encode(answer), media_type=JSON, tag=f"{said.tag}-json", headers=_headers(said)

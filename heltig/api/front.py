@@ -3,7 +3,8 @@
 import ipaddress
 import secrets
 import time
-from typing import Any, Final
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeAlias
 from urllib.parse import unquote_to_bytes
 
 import msgspec
@@ -26,6 +27,8 @@ _UNLOGGED: Final = frozenset(
 )
 """Routes that are asked thousands of times: only what they refuse or fail at is worth a line."""
 
+ShortWay: TypeAlias = Callable[[HTTPScope, Receive, Send], Awaitable[bool]]
+
 log: structlog.stdlib.BoundLogger = structlog.get_logger("heltig.access")
 
 
@@ -39,16 +42,23 @@ class Front:
     """
 
     def __init__(
-        self, routes: ASGIApp, *, consult: Address | None = None, consult_allow: tuple[str, ...] = ()
+        self,
+        routes: ASGIApp,
+        short_way: ShortWay,
+        *,
+        consult: Address | None = None,
+        consult_allow: tuple[str, ...] = (),
     ) -> None:
         """Makes it.
 
         Args:
             routes: The application with the routes.
+            short_way: Answers some requests without it, or says that it did not.
             consult: Where the consult listener listens, None without one.
             consult_allow: Addresses and networks that may ask there; empty for all that can reach it.
         """
         self._routes = routes
+        self._short_way = short_way
         self._consult = consult
         self._allowed = [ipaddress.ip_network(network) for network in consult_allow]
 
@@ -56,6 +66,10 @@ class Front:
         """Answers a request."""
         if scope["type"] != ScopeType.HTTP:
             await self._routes(scope, receive, send)
+            return
+        at_consult = self._consult is not None and _is_at(scope, self._consult)
+        _keep_encoded_slashes(scope)
+        if not at_consult and await self._short_way(scope, receive, send):
             return
         started = time.perf_counter()
         status = 0
@@ -67,9 +81,8 @@ class Front:
             await send(message)
 
         scope.setdefault("state", {})["request_id"] = secrets.token_hex(8)
-        _keep_encoded_slashes(scope)
         try:
-            if self._consult is not None and _is_at(scope, self._consult):
+            if at_consult:
                 await self._answer_consult(scope, receive, noting)
             else:
                 await self._routes(scope, receive, noting)
@@ -83,7 +96,8 @@ class Front:
             await _refuse(send, 404, "This listener has /consult/studies/{study} only.")
         else:
             scope["user"] = CONSULT
-            await self._routes(scope, receive, send)
+            if not await self._short_way(scope, receive, send):
+                await self._routes(scope, receive, send)
 
     def _may_consult(self, scope: HTTPScope) -> bool:
         client = scope.get("client")

@@ -1,5 +1,6 @@
 """`/dicom-web/studies/{study}/readiness`: whether studies are fit to be stored, one or many at a time."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -13,7 +14,7 @@ from heltig.api.answers import JSON, PlainAnswer, TaggedAnswer, require_accepted
 from heltig.api.front import segment
 from heltig.api.problems import responses
 from heltig.api.services import Services
-from heltig.api.standing import Standing, at, standing
+from heltig.api.standing import at, standing
 from heltig.errors import NotFoundError
 from heltig.pipeline.publish import (
     CREATOR,
@@ -26,6 +27,7 @@ from heltig.pipeline.publish import (
     element,
 )
 from heltig.store import lookups
+from heltig.store.lookups import Lookup
 
 MOST_AT_ONCE: Final = 10_000
 _BODY_LIMIT: Final = 8 * 1024 * 1024
@@ -57,8 +59,7 @@ async def study_readiness(
     if not found:
         where = f" at {archive}" if archive else ""
         raise NotFoundError(f"Nothing is known of this study{where}. It was never pulled or uploaded.")
-    answer = standing(found, today=services.today())
-    return TaggedAnswer(answer.dataset, media_type=MEDIA_TYPE, tag=answer.tag, headers=headers(answer))
+    return readiness_answer(found, services)
 
 
 @post(
@@ -99,9 +100,16 @@ async def studies_readiness(
     return PlainAnswer(b"[" + b",".join(rows) + b"]", media_type=MEDIA_TYPE)
 
 
-def headers(answer: Standing) -> list[tuple[bytes, bytes]]:
-    """What an answer says in its header: enough for whoever cannot read a body."""
-    return [(b"heltig-readiness", answer.status.encode())]
+def readiness_answer(found: Sequence[Lookup], services: Services) -> TaggedAnswer:
+    """The answer about a study that is known.
+
+    Args:
+        found: The prepared answers about it, at least one.
+        services: The running service.
+    """
+    answer = standing(found, today=services.today())
+    headers = [(b"heltig-readiness", answer.status.encode())]
+    return TaggedAnswer(answer.dataset, media_type=MEDIA_TYPE, tag=answer.tag, headers=headers)
 
 
 def _unknown(study: str) -> bytes:

@@ -20,6 +20,18 @@ async def test_who_does_not_say_who_they_are(guarded: Service) -> None:
     assert (problem["type"], problem["rule"]) == ("/problems/unauthenticated", "identity")
 
 
+async def test_look_ups_ask_who_is_asking_too(guarded: Service) -> None:
+    await guarded.judged("1.2.3")
+    archive, auditor = await guarded.key("archive"), await guarded.key("auditor")
+    for path in ("/dicom-web/studies/1.2.3/readiness", "/consult/studies/1.2.3"):
+        asked = [await guarded.get(path, headers=headers) for headers in ({}, auditor, archive)]
+        assert [answer.status_code for answer in asked] == [401, 403, 200]
+    assert {entry.subject for entry in await guarded.audit("request.refuse")} == {
+        "GET /dicom-web/studies/{study}/readiness",
+        "GET /consult/studies/{study}",
+    }
+
+
 @pytest.mark.parametrize("given", ["Bearer hk_wrong", "Bearer", "Bearer ", "Basic aGs6eA==", "hk_x"])
 async def test_a_key_that_is_none(guarded: Service, given: str) -> None:
     answer = await guarded.get(STUDIES, headers={"Authorization": given})

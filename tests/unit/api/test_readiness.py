@@ -128,6 +128,18 @@ async def test_whoever_has_the_answer_is_not_sent_it_again(service: Service) -> 
     assert changed.headers["etag"] != tag
 
 
+async def test_the_short_way_and_the_usual_one_answer_the_same(service: Service) -> None:
+    await service.judged(STUDY, finding(), readiness="BLOCKED")
+    for path in (PATH, f"/consult/studies/{STUDY}"):
+        short, usual = await service.get(path), await service.get(f"{path}?unknown=1")
+        assert (short.status_code, short.content) == (usual.status_code, usual.content)
+        assert short.headers == usual.headers
+        cached = {"If-None-Match": short.headers["etag"]}
+        assert (await service.get(path, headers=cached)).status_code == 304
+    assert (await service.get(f"{PATH}/")).status_code == 200
+    assert (await service.get(f"{PATH}/more")).status_code == 404
+
+
 async def test_head_is_get_without_the_body(service: Service) -> None:
     await service.judged(STUDY)
     got = await service.get(PATH)

@@ -1,0 +1,55 @@
+"""The short way for what archives ask thousands of times: the look-up of one study.
+
+Finding the route, its parameters and its dependencies costs three times what the answer itself does. So the
+plain case (GET, no query, a study that is known, somebody who may) is answered here, by the same functions.
+Everything else takes the usual way, which knows how to refuse, and what to say of it.
+"""
+
+from typing import Final
+
+from litestar.types import HTTPScope, Receive, Send
+
+from heltig.api.access import admit
+from heltig.api.answers import JSON, header, is_accepted
+from heltig.api.consult import consult_answer
+from heltig.api.readiness import readiness_answer
+from heltig.api.services import Services
+from heltig.errors import HeltigError
+from heltig.pipeline.publish import MEDIA_TYPE
+
+_READINESS: Final = "/dicom-web/studies/{study}/readiness"
+_CONSULT: Final = "/consult/studies/{study}"
+
+
+async def answered_shortly(scope: HTTPScope, receive: Receive, send: Send) -> bool:
+    """Answers a plain look-up; False, and nothing done, for everything else."""
+    if scope["method"] != "GET" or scope["query_string"]:
+        return False
+    template, study = _look_up(scope["path"])
+    if not study or "%" in study:
+        return False
+    services: Services = scope["litestar_app"].state["services"]
+    try:
+        _, refused = await admit(scope, services, "GET", template)
+        found = [] if refused else await services.lookups.find(study)
+    except HeltigError:
+        return False
+    if not found:
+        return False
+    if template == _CONSULT:
+        await consult_answer(scope, found, services)(scope, receive, send)
+    elif is_accepted(header(scope, b"accept"), MEDIA_TYPE, JSON):
+        await readiness_answer(found, services)(scope, receive, send)
+    else:
+        return False
+    return True
+
+
+def _look_up(path: str) -> tuple[str, str]:
+    """The route of a look-up and the study it asks for; the study is empty for other paths."""
+    if path.startswith("/dicom-web/studies/"):
+        _, _, _, study, last, *more = [*path.split("/"), "", ""]
+        return _READINESS, study if last == "readiness" and not any(more) else ""
+    if path.startswith("/consult/studies/"):
+        return _CONSULT, path[17:] if "/" not in path[17:] else ""
+    return "", ""
