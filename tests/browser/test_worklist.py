@@ -142,3 +142,17 @@ def test_without_javascript(tabs: Watched, address: str) -> None:
 
 def test_with_javascript_there_is_no_button_to_press(tabs: Watched, address: str) -> None:
     expect(tabs.open(address).get_by_role("button", name="Filter")).to_be_hidden()
+
+
+def test_a_list_that_cannot_be_refreshed_says_so(tabs: Watched, address: str) -> None:
+    page = tabs.open(address)
+    expect(page.get_by_role("alert")).to_be_hidden()
+    page.route("**/?text=*", lambda route: route.fulfill(status=503, body="no"))
+    page.locator("#text").fill("coronary")
+    expect(page.get_by_role("alert")).to_be_visible()
+    expect(page.locator(".studies tbody tr")).to_have_count(len(STUDIES) + 1)
+    page.unroute_all()
+    page.locator("#text").fill("coronar")
+    expect(page.get_by_role("status")).to_have_text("2 studies, worst first")
+    expect(page.get_by_role("alert")).to_be_hidden()
+    tabs.complaints = [text for text in tabs.complaints if "503" not in text]

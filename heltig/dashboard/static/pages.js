@@ -1,4 +1,4 @@
-// "/" goes to the filter, Escape empties it. Filtering itself is htmx's work, told in the page.
+// What htmx leaves to do: "/" goes to the filter, and a list that could not be refreshed says so.
 "use strict";
 
 document.addEventListener("keydown", (event) => {
@@ -10,3 +10,11 @@ document.addEventListener("keydown", (event) => {
     text.select();
   }
 });
+
+function showStale(stale) {
+  document.getElementById("stale")?.toggleAttribute("hidden", !stale);
+}
+
+document.addEventListener("htmx:response:error", () => showStale(true));
+document.addEventListener("htmx:error", () => showStale(true));
+document.addEventListener("htmx:after:request", (event) => showStale(event.detail.ctx.response.status >= 400));
