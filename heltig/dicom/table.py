@@ -72,7 +72,7 @@ class Table:
         self.rows = 0
         self._items: dict[str, ItemTable] = {}
         self._shapes: dict[tuple[tuple[str, ...], Encoding, tuple[bytes, ...]], _Shape] = {}
-        self._stencilled: dict[Stencil, _Shape] = {}
+        self._stencilled: dict[Stencil, _Shape | None] = {}
         self._waiting = 0
         self._arrived = 0
         self._active: list[_Shape] = []
@@ -81,10 +81,12 @@ class Table:
     def append(self, tags: tuple[str, ...], raws: Sequence[Raw], encoding: Encoding) -> int:
         """Take one data set and return the number of its arrival."""
         if type(raws) is Filled:
-            shape = self._stencilled.get(raws.stencil)
-            if shape is None:
-                shape = self._stencilled[raws.stencil] = self._stencilled_shape(raws, encoding)
-            return self._wait(shape, raws if shape.stencil is None else raws.cells)
+            if raws.stencil not in self._stencilled:
+                self._stencilled[raws.stencil] = self._stencilled_shape(raws, encoding)
+            filled = self._stencilled[raws.stencil]
+            if filled:
+                return self._wait(filled, raws.cells)
+            raws = list(raws)
         creators = tuple([bytes(raws[i]) for i in _creator_positions(tags)])
         shape = self._shapes.get((tags, encoding, creators))
         if shape is None:
@@ -104,11 +106,13 @@ class Table:
             self._flush()
         return arrival
 
-    def _stencilled_shape(self, raws: Filled, encoding: Encoding) -> "_Shape":
+    def _stencilled_shape(self, raws: Filled, encoding: Encoding) -> "_Shape | None":
+        """The shape of the rows of a stencil; None where they may have different private creators."""
         stencil = raws.stencil
+        if not set(_creator_positions(stencil.tags)).isdisjoint(stencil.holes):
+            return None
         columns = self._columns(stencil.tags, encoding, raws)
-        creators_vary = not set(_creator_positions(stencil.tags)).isdisjoint(stencil.holes)
-        return _Shape(columns, self._encoding(encoding), None if creators_vary else stencil)
+        return _Shape(columns, self._encoding(encoding), stencil)
 
     def _columns(self, tags: tuple[str, ...], encoding: Encoding, raws: Sequence[Raw]) -> list[Column]:
         """The columns that the elements of a data set belong to."""

@@ -132,6 +132,22 @@ def test_a_table_filled_through_stencils_is_the_table_of_the_whole_instances():
     assert tables[0] == tables[1]
 
 
+def test_private_elements_belong_to_the_creator_that_their_own_instance_names():
+    creators = [{"vr": "LO", "Value": [name]} for name in ("MAKER", "OTHER")]
+    instances = [instance(n, t00290010=creators[n % 2], t00291001={"vr": "LO"}) for n in range(30)]
+    found = read(body_of(instances), size=4096)
+    assert fitted(found) > 10
+    table = StudyTable("1.2", "1.2")
+    for dataset in found:
+        table.add(dataset)
+    table.arrange()
+    for row in range(table.rows):
+        named = table.at("00290010", row).text
+        assert [table.at(f"0029xx01 {name}", row).vr for name in ("MAKER", "OTHER")] == [
+            "LO" if name == named else "" for name in ("MAKER", "OTHER")
+        ]
+
+
 @pytest.mark.parametrize(
     "cell",
     [b' {"vr":"LO","Value":["x"]}', b'{"vr":"LO","Value":["x"]} ', b"[" * 5000 + b"]" * 5000],
