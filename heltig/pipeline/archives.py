@@ -13,7 +13,7 @@ from connectors.base import Archive as ArchivePort
 from connectors.base import Capabilities
 from connectors.dicomweb import DicomWebArchive
 from heltig import audit, http
-from heltig.errors import NotFoundError, UsageError
+from heltig.errors import ArchiveAccessError, NotFoundError, UsageError
 from heltig.settings import Settings
 from heltig.store import archives
 from heltig.store.archives import Archive
@@ -167,13 +167,18 @@ async def known_capabilities(
 ) -> Capabilities:
     """What the last probe of an archive found; it is probed where that was never or is a day ago.
 
+    Nothing is known of an archive that keeps the study that a probe tries to itself; it may give others.
+
     Raises:
         ArchiveError: It does not answer.
     """
     if entry.capabilities is not None and entry.probed and clock() - entry.probed < PROBE_HOLDS:
         with suppress(msgspec.ValidationError):  # another version of Heltig found it
             return msgspec.convert(entry.capabilities, Capabilities)
-    return await probe_archive(store, entry, archive, clock=clock)
+    try:
+        return await probe_archive(store, entry, archive, clock=clock)
+    except ArchiveAccessError:
+        return Capabilities()
 
 
 def described(found: Capabilities) -> Iterator[str]:

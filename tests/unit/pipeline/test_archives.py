@@ -1,0 +1,106 @@
+"""Archives as entries: opened with their credentials, probed once a day."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from servers.dicomweb import study
+from unit.pipeline.scoring import NOW
+
+from connectors.base import Capabilities, Faults, InMemoryArchive
+from heltig.demo.archive import LoopbackArchive
+from heltig.errors import ArchiveAccessError, ConfigurationError
+from heltig.pipeline.archives import (
+    PROBE_HOLDS,
+    add_archive,
+    described,
+    find_archive,
+    known_capabilities,
+    new_archive,
+    open_archive,
+    remove_archive,
+)
+from heltig.settings import Settings
+from heltig.store import audit_trail
+from heltig.store.engine import Store
+
+
+async def added(store: Store, url: str = "http://pacs.example") -> None:
+    await add_archive(store, new_archive("memory", url), at=NOW, actor="test", origin="cli")
+
+
+async def test_adding_and_removing_is_audited(store: Store) -> None:
+    await added(store)
+    await remove_archive(store, "memory", at=NOW, actor="test", origin="cli")
+    entries = await store.read(audit_trail.entries)
+    assert [(entry.action, entry.subject, entry.actor) for entry in entries] == [
+        ("archive.add", "archive:memory", "test"),
+        ("archive.remove", "archive:memory", "test"),
+    ]
+
+
+async def test_an_archive_is_probed_once_a_day(store: Store) -> None:
+    await added(store)
+    archive = InMemoryArchive(faults=Faults(page_cap=5))
+    now = NOW
+
+    async def known() -> Capabilities:
+        return await known_capabilities(
+            store, await find_archive(store, "memory"), archive, clock=lambda: now
+        )
+
+    assert (await known()).page_cap == 5
+    archive.faults = Faults(page_cap=7)
+    now = NOW + PROBE_HOLDS - timedelta(seconds=1)
+    assert (await known()).page_cap == 5
+    now = NOW + PROBE_HOLDS
+    assert (await known()).page_cap == 7
+
+
+async def test_an_archive_that_keeps_a_study_to_itself_is_pulled_all_the_same(store: Store) -> None:
+    class Secretive(InMemoryArchive):
+        async def probe(self) -> Capabilities:
+            raise ArchiveAccessError("403")
+
+    await added(store)
+    entry = await find_archive(store, "memory")
+    assert await known_capabilities(store, entry, Secretive(), clock=lambda: NOW) == Capabilities()
+
+
+async def test_an_entry_is_opened_with_its_credentials(tmp_path: Path) -> None:
+    password = tmp_path / "password"
+    password.write_text("s3cret\n", encoding="utf-8")
+    async with LoopbackArchive(study("1.2"), user="pacs", password="s3cret") as loopback:
+        entry = new_archive("main", loopback.url, user="pacs", password_secret=f"file:{password}")
+        async with open_archive(entry, Settings(), environ={}) as archive:
+            assert len(await archive.search_studies({}, limit=5, offset=0)) == 1
+    async with LoopbackArchive(study("1.2"), token="t0ken") as loopback:
+        entry = new_archive("main", loopback.url, bearer_secret="env:TOKEN")
+        async with open_archive(entry, Settings(), environ={"TOKEN": "t0ken"}) as archive:
+            assert len(await archive.search_studies({}, limit=5, offset=0)) == 1
+        with pytest.raises(ConfigurationError, match="env:TOKEN"):
+            async with open_archive(entry, Settings(), environ={}):
+                pass
+
+
+def test_a_ca_bundle_is_checked_when_it_is_given(tmp_path: Path) -> None:
+    bundle = tmp_path / "ca.pem"
+    bundle.write_text("no certificate", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"ca\.pem"):
+        new_archive("main", "https://pacs.example", ca_bundle=bundle)
+
+
+def test_what_a_probe_found_is_told_in_sentences() -> None:
+    found = Capabilities(
+        offset=False,
+        page_cap=100,
+        filters=False,
+        counts=False,
+        metadata="series",
+        all_attributes=False,
+        notes=("Its clock is 90 s ahead of ours.",),
+    )
+    told = list(described(found))
+    assert len(told) == 7
+    assert all(line.endswith(".") for line in told)
+    assert list(described(Capabilities())) == []
