@@ -201,7 +201,7 @@ def test_an_archive_that_does_not_let_us_in_says_so(heltig: Heltig) -> None:
     for command in (("archives", "test", "main"), ("pull", "main"), ("pull", "main", "--study", "1.2")):
         run = heltig(*command, HELTIG_SECRET_PACS="wr0ng")
         assert run.code == 8
-        assert "401" in run.error
+        assert "401" in run.error + "".join(run.lines)
         assert "wr0ng" not in run.error + "".join(run.lines)
 
 
