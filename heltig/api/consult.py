@@ -7,12 +7,14 @@ Annex C) for the sender; a script in Orthanc does likewise. An unknown study is 
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 from litestar import HttpMethod, Request, route
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, OpenAPIType, Operation, Schema
 from litestar.params import FromPath, FromQuery
 from litestar.types import ASGIApp, Scope
 
@@ -50,9 +52,20 @@ class Consultation(msgspec.Struct, frozen=True):
     comment: str
 
 
+@dataclass
+class _ConsultOperation(Operation):
+    """Both forms of the answer, for OpenAPI."""
+
+    def __post_init__(self) -> None:
+        answer = (self.responses or {}).get("200")
+        if isinstance(answer, OpenAPIResponse) and answer.content:
+            answer.content[TEXT] = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING))
+
+
 @route(
     "/consult/studies/{study:str}",
     http_method=[HttpMethod.GET, HttpMethod.HEAD],
+    operation_class=_ConsultOperation,
     responses={
         200: ResponseSpec(
             Consultation, generate_examples=False, description="A line of text, or JSON", media_type=JSON

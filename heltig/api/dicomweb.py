@@ -44,6 +44,18 @@ _PARAMETERS: Final = {
     "fuzzymatching": "Not supported: `true` is answered with a Warning.",
 }
 
+_TEXT: Final = Schema(type=OpenAPIType.STRING)
+_NUMBER: Final = Schema(type=OpenAPIType.INTEGER, minimum=0, maximum=999_999_999)
+_SCHEMAS: Final = {
+    "StudyDate": Schema(type=OpenAPIType.STRING, pattern=r"^([0-9]{8}(-([0-9]{8})?)?|-[0-9]{8})?$"),
+    "StudyTime": Schema(type=OpenAPIType.STRING, pattern=r"^([0-9]{6}(-([0-9]{6})?)?|-[0-9]{6})?$"),
+    "PatientBirthDate": Schema(type=OpenAPIType.STRING, pattern=r"^([0-9]{8})?$"),
+    "readiness": Schema(type=OpenAPIType.STRING, enum=["READY", "NEEDS_REVIEW", "BLOCKED"]),
+    "archive": Schema(type=OpenAPIType.STRING, pattern=r"^[A-Za-z0-9_-]+$"),
+    "limit": _NUMBER,
+    "offset": _NUMBER,
+}
+
 
 @dataclass
 class _SearchOperation(Operation):
@@ -51,7 +63,7 @@ class _SearchOperation(Operation):
 
     def __post_init__(self) -> None:
         self.parameters = [
-            Parameter(name, "query", schema=Schema(type=OpenAPIType.STRING), description=description)
+            Parameter(name, "query", schema=_SCHEMAS.get(name, _TEXT), description=description)
             for name, description in _PARAMETERS.items()
         ]
 
