@@ -12,6 +12,7 @@ import msgspec
 
 from heltig.dicom.cell import ABSENT, Cell, DataSet, Fault
 from heltig.dicom.source import FILES, Source
+from heltig.dicom.stencil import Filled, Stencil
 from heltig.dicom.table import Table
 
 STUDY_INSTANCE_UID = "0020000D"
@@ -77,25 +78,33 @@ class StudyTable(Table):
 
     def arrange(self) -> None:
         """End the building: rows stand by series and SOP Instance UID, equal ones by their whole content."""
-        self.settle()
+        arrivals = self._close()
         self.origins.extend([""] * (self.rows - len(self.origins)))
+        self.origins = [self.origins[arrival] for arrival in arrivals]
+        if self.faults:
+            self.faults = {row: self.faults[a] for row, a in enumerate(arrivals) if a in self.faults}
         series, sop = self._series_keys(), self.columns.get(SOP_INSTANCE_UID)
         sops = [b""] * self.rows if sop is None else [sop.cells[code] for code in sop.codes]
         keys = list(zip(series, sops, strict=True))
         order = sorted(range(self.rows), key=keys.__getitem__)
-        order = [row for _, group in groupby(order, keys.__getitem__) for row in self._by_content(group)]
+        if len(set(keys)) < self.rows:
+            tied = [list(group) for _, group in groupby(order, keys.__getitem__)]
+            order = [row for rows in tied for row in self._by_content(rows)]
         self._permute(order)
         self.origins = [self.origins[row] for row in order]
         if self.faults:
             self.faults = {new: self.faults[old] for new, old in enumerate(order) if old in self.faults}
         self.series = tuple(self._series([series[row] for row in order]))
 
-    def _by_content(self, rows: Iterable[int]) -> list[int]:
-        tied = list(rows)
-        if len(tied) > 1:
+    def _by_content(self, rows: list[int]) -> list[int]:
+        def content(row: int) -> tuple[list[bytes], str, tuple[Fault, ...]]:
+            cells = [column.cells[column.codes[row]] for column in columns]
+            return cells, self.origins[row], self.faults.get(row, ())
+
+        if len(rows) > 1:
             columns = [self.columns[tag] for tag in sorted(self.columns)]
-            tied.sort(key=lambda row: ([c.cells[c.codes[row]] for c in columns], self.origins[row]))
-        return tied
+            rows.sort(key=content)
+        return rows
 
     def _series_keys(self) -> list[str]:
         column = self.columns.get(SERIES_INSTANCE_UID)
@@ -142,25 +151,38 @@ class StudyCollector:
         self._tables: dict[str, StudyTable] = {}
         self._places: dict[tuple[str, ...], int | None] = {}
         self._known: dict[bytes, StudyTable] = {}
+        self._of_stencil: tuple[Stencil, StudyTable] | None = None
 
     def add(self, dataset: DataSet) -> None:
         """Put one data set into the table of its study."""
-        try:
-            place = self._places[dataset.tags]
-        except KeyError:
-            tags = dataset.tags
-            place = tags.index(STUDY_INSTANCE_UID) if STUDY_INSTANCE_UID in tags else None
-            self._places[tags] = place
-        table = None if place is None else self._known.get(bytes(dataset.raws[place]))
+        stencil = dataset.raws.stencil if isinstance(dataset.raws, Filled) else None
+        if stencil is not None and self._of_stencil and self._of_stencil[0] is stencil:
+            self._of_stencil[1].add(dataset)
+            return
+        place = self._place(dataset.tags)
+        table = self._table(dataset, place)
+        if stencil is not None and table.uid and place not in stencil.holes:
+            self._of_stencil = (stencil, table)  # all its instances have that UID
+        table.add(dataset)
+
+    def _place(self, tags: tuple[str, ...]) -> int | None:
+        """Where the StudyInstanceUID stands."""
+        if tags not in self._places:
+            self._places[tags] = tags.index(STUDY_INSTANCE_UID) if STUDY_INSTANCE_UID in tags else None
+        return self._places[tags]
+
+    def _table(self, dataset: DataSet, place: int | None) -> StudyTable:
+        raw = b"" if place is None else bytes(dataset.raws[place])
+        table = self._known.get(raw)
         if table is None:
             uid = "" if place is None else element(dataset, STUDY_INSTANCE_UID).text
             key = uid or fallback_key("study", (element(dataset, t).shown for t in _STUDY_FALLBACK))
             table = self._tables.get(key)
             if table is None:
                 table = self._tables[key] = StudyTable(key, uid or None, self._source)
-            if uid and place is not None:
-                self._known[bytes(dataset.raws[place])] = table
-        table.add(dataset)
+            if uid:
+                self._known[raw] = table
+        return table
 
     def absorb(self, part: StudyTable) -> None:
         """Put what another process read of a study to what is known of it."""

@@ -161,15 +161,21 @@ class Table:
 
     def settle(self) -> None:
         """Append what waits, end the building and put the rows into their order of arrival."""
+        arrivals = self._close()
+        self._permute(sorted(range(self.rows), key=arrivals.__getitem__))
+
+    def _close(self) -> list[int]:
+        """Append what waits and end the building; return the number of arrival of each row."""
         self._flush()
         self._shapes, self._stencilled = {}, {}
         ones = b"\x01" * self.rows
         for column in self.columns.values():
             column.settle(self.rows, ones)
         arrivals, self._arrivals = self._arrivals, []
-        self._permute(sorted(range(self.rows), key=arrivals.__getitem__))
+        return arrivals
 
     def _permute(self, order: list[int]) -> None:
+        """Put the rows into another order: row `i` becomes what row `order[i]` was."""
         if order != list(range(self.rows)):
             for column in self.columns.values():
                 column.permute(order)
