@@ -1,11 +1,14 @@
 import logging
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from litestar import get
 from unit.api.service import Service
 
+from heltig.api.problems import RefusedError
 from heltig.auth import policy
-from heltig.errors import StorageError
+from heltig.errors import ArchiveError, ConfigurationError, HeltigError, StorageError
 
 PROBLEM = "application/problem+json"
 MARK = "Doe^Jane"
@@ -59,3 +62,25 @@ async def test_a_fault_of_our_own_says_nothing_of_the_data(
         answer = await service.get("/api/v1/rules/locked/now")
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
         assert answer.json()["detail"] == "The database is locked."
+
+
+def every_error(kind: type[HeltigError]) -> Iterator[type[HeltigError]]:
+    yield kind
+    for below in kind.__subclasses__():
+        yield from every_error(below)
+
+
+def test_every_kind_of_problem_stands_in_the_documentation() -> None:
+    page = (Path(__file__).parents[3] / "docs/api.md").read_text("utf-8")
+    answered = {
+        error
+        for error in every_error(HeltigError)
+        if error.__module__.startswith(("heltig.errors", "heltig.api"))
+    }
+    ours = {
+        error for error in answered if not issubclass(error, ArchiveError | ConfigurationError | RefusedError)
+    }
+    assert len(ours) > 10
+    rows = [line.replace(",", " ").split() for line in page.splitlines() if line.startswith("| /problems/")]
+    for error in ours:
+        assert any(error.problem_type in row and str(error.status) in row for row in rows), error
