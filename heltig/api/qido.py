@@ -79,6 +79,8 @@ def parse_search(query_string: bytes) -> Search:
             warnings.append(f"{entry.keyword if entry else tag} is not matched")
     if len(keys.get("study_keys", ())) > _MOST_VALUES:
         raise UsageError(f"StudyInstanceUID: at most {_MOST_VALUES} at a time; more by POST to /readiness.")
+    if "readiness" in keys:
+        keys["states"] = ("JUDGED",)  # what was READY and is PENDING now is not READY
     limit = min(numbers["limit"], MOST_ROWS)
     return Search(
         StudyQuery(**keys),

@@ -47,11 +47,13 @@ async def list_studies(
 ) -> Page[StudyView]:
     """List studies, the worst first.
 
-    Without `state` those that were never judged, or are gone from where they were, are left out.
+    Without `state` those that were never judged, or are gone from where they were, are left out; with
+    `readiness` those too that wait to be judged again.
     """
+    judged: tuple[StudyState, ...] = ("JUDGED",) if readiness else ()
     query = StudyQuery(
         readiness=tuple(readiness or ()),
-        states=tuple(states or ()),
+        states=tuple(states or judged),
         locations=tuple(map(location_named, location or ())),
         rules=tuple(rule or ()),
         modalities_in_study=tuple(modality or ()),

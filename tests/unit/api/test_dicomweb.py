@@ -114,6 +114,7 @@ async def test_only_judged_studies_are_found(service: Service) -> None:
     )
     row = (await service.get(f"{STUDIES}?StudyInstanceUID=1.1")).json()[0]
     assert (values(row, "00991001"), values(row, "00991009")) == ([], ["PENDING"])
+    assert await found(service, "readiness=READY") == ["1.3"]
 
 
 async def test_a_study_at_two_locations_is_two_rows(service: Service) -> None:

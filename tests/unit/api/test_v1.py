@@ -70,6 +70,8 @@ async def test_a_pending_study_shows_its_last_verdict_beside_it(service: Service
     await service.services.store.write(snapshots.put, snapshot([series(instances=9)]))
     (shown,) = (await service.get("/api/v1/studies?state=PENDING")).json()["items"]
     assert (shown["state"], shown["readiness"], shown["lastReadiness"]) == ("PENDING", None, "READY")
+    assert await keys_of(service, "readiness=READY") == []
+    assert await keys_of(service, "readiness=READY&state=PENDING") == [STUDY]
 
 
 async def test_findings_with_filters_and_pages(service: Service) -> None:
