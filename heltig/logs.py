@@ -18,6 +18,7 @@ _QUIET: Final = {
     "httpx": logging.WARNING,  # writes every URL with its query at INFO
     "httpcore": logging.WARNING,
     "uvicorn.access": logging.WARNING,  # likewise; `heltig.api.front` keeps the access log
+    "uvicorn.error": logging.WARNING,  # at INFO it says that it starts and stops, which we say ourselves
     "aiosqlite": logging.WARNING,
     "alembic": logging.WARNING,
     "asyncio": logging.WARNING,
