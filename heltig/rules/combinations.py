@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from heltig.dicom.cell import Cell
+from heltig.dicom.cell import ABSENT, Cell
 from heltig.dicom.study import StudyTable
 
 
@@ -15,20 +15,23 @@ class Combinations:
 
     def of(self, tags: tuple[str, ...]) -> Iterator[tuple[list[Cell], "Rows"]]:
         """Each combination as its cells in the order of `tags`, with the rows that have it."""
-        columns = [self._table.columns.get(tag) for tag in tags]
-        varying = tuple(tag for tag, c in zip(tags, columns, strict=True) if c is not None and not c.constant)
-        codes = [self._table.columns[tag].codes for tag in varying]
+        table = self._table
+        columns = [table.columns.get(tag) for tag in tags]
+        cells = [ABSENT if column is None else table.cell(column, 1) for column in columns]
+        varying = tuple(
+            [tag for tag, c in zip(tags, columns, strict=True) if c is not None and not c.constant]
+        )
+        codes = [table.columns[tag].codes for tag in varying]
         distinct = self._distinct.get(varying)
         if distinct is None:
             distinct = list(dict.fromkeys(zip(*codes, strict=True))) if codes else [()]
             self._distinct[varying] = distinct
+        places = [(place, c) for place, c in enumerate(columns) if c is not None and not c.constant]
         for combination in distinct:
-            chosen = dict(zip(varying, combination, strict=True))
-            cells = [
-                self._table.cell(c, chosen.get(tag, 1)) if c is not None else self._table.at(tag, 0)
-                for tag, c in zip(tags, columns, strict=True)
-            ]
-            yield cells, Rows(self._table.rows, codes, combination)
+            own = cells.copy()
+            for (place, column), code in zip(places, combination, strict=True):
+                own[place] = table.cell(column, code)
+            yield own, Rows(table.rows, codes, combination)
 
 
 class Rows:

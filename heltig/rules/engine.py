@@ -5,7 +5,7 @@ it reads, a series or study rule on whole columns. What they yield is grouped in
 """
 
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePath
 
 from heltig.dicom.study import StudyTable
@@ -31,9 +31,46 @@ class Ruleset:
         self.profile = profile
         self.rules = tuple(r for r in sorted(rules, key=lambda r: r.id) if profile.runs(r.id))
 
+        self._plans: dict[frozenset[str], _Plan] = {}
+
     def of(self, *levels: Level) -> list[Rule]:
         """The rules of some levels."""
         return [rule for rule in self.rules if rule.level in levels]
+
+    def plan(self, shows: frozenset[str]) -> "_Plan":
+        """How to run it over studies of a source that shows this; prepared once for each kind of source."""
+        if shows not in self._plans:
+            self._plans[shows] = _Plan(self, shows)
+        return self._plans[shows]
+
+
+class _Plan:
+    """The rules of a ruleset that can be evaluated on what a source shows.
+
+    Attributes:
+        values: The value rules.
+        instances: The instance rules with the tags that they read.
+        series: The series rules.
+        studies: The study rules.
+        not_evaluable: The other rules, and what they miss.
+        outcomes: Each rule's outcome before any was run, by id in order.
+    """
+
+    def __init__(self, ruleset: Ruleset, shows: frozenset[str]) -> None:
+        rules = ruleset.of("value", "instance", "series", "study")
+        missing = {rule.id: tuple(sorted(rule.needs - shows)) for rule in rules}
+        required = ruleset.profile.required
+        evaluable = [rule for rule in rules if not missing[rule.id]]
+        self.values = ValueRules(rule for rule in evaluable if rule.level == "value")
+        self.instances = [(r, tuple(map(tag_of, r.reads))) for r in evaluable if r.level == "instance"]
+        self.series = [rule for rule in evaluable if rule.level == "series"]
+        self.studies = [rule for rule in evaluable if rule.level == "study"]
+        self.not_evaluable = tuple(
+            [NotEvaluable(r, needs, r in required) for r, needs in missing.items() if needs]
+        )
+        self.outcomes: dict[str, Outcome] = {
+            id: "not_evaluable" if needs else "not_applicable" for id, needs in missing.items()
+        }
 
 
 def evaluate(ruleset: Ruleset, table: StudyTable, context: Context) -> Evaluation:
@@ -43,41 +80,37 @@ def evaluate(ruleset: Ruleset, table: StudyTable, context: Context) -> Evaluatio
         Findings (worst first), rules that were not evaluable, rules that failed to run, and every rule's
         outcome.
     """
-    rules = ruleset.of("value", "instance", "series", "study")
-    missing = {rule.id: tuple(sorted(rule.needs - table.source.shows)) for rule in rules}
-    run = _Run(rule for rule in rules if not missing[rule.id])
-    run.values(table, context)
-    run.instances(table, context)
+    plan = ruleset.plan(table.source.shows)
+    run = _Run(plan.outcomes)
+    walk(table, plan.values, context, run.call)
+    run.instances(plan.instances, table, context)
     study = StudyView(table, context)
-    run.wholes("series", study.series)
-    run.wholes("study", [study])
-    required = ruleset.profile.required
-    not_evaluable = [NotEvaluable(id, needs, id in required) for id, needs in missing.items() if needs]
-    return run.result(ruleset.profile, table.instance_key, not_evaluable)
+    run.wholes(plan.series, study.series)
+    run.wholes(plan.studies, [study])
+    return run.result(ruleset.profile, table.instance_key, plan.not_evaluable)
 
 
 def evaluate_package(ruleset: Ruleset, package: PackageView) -> Evaluation:
     """Run the rules about files, folders and ZIPs as they were handed in."""
-    run = _Run(ruleset.of("input"))
-    run.package(package)
-    return run.result(ruleset.profile, lambda row: package.facts[row].origin, [])
+    rules = ruleset.of("input")
+    run = _Run(dict.fromkeys((rule.id for rule in rules), "not_applicable"))
+    run.package(rules, package)
+    return run.result(ruleset.profile, lambda row: package.facts[row].origin, ())
 
 
 class _Run:
     """Some rules over one study or package: their drafts, outcomes and errors."""
 
-    def __init__(self, rules: Iterable[Rule]) -> None:
-        self.drafts = {rule.id: Draft(rule) for rule in rules}
-        self.outcomes: dict[str, Outcome] = dict.fromkeys(self.drafts, "not_applicable")
+    def __init__(self, outcomes: Mapping[str, Outcome]) -> None:
+        self.drafts: dict[str, Draft] = {}
+        self.outcomes = dict(outcomes)
         self.errors: dict[str, str] = {}
 
-    def values(self, table: StudyTable, context: Context) -> None:
-        walk(table, ValueRules(self._rules("value")), context, self._call)
-
-    def instances(self, table: StudyTable, context: Context) -> None:
+    def instances(
+        self, rules: Iterable[tuple[Rule, tuple[str, ...]]], table: StudyTable, context: Context
+    ) -> None:
         combinations = Combinations(table)
-        for rule in self._rules("instance"):
-            tags = tuple(map(tag_of, rule.reads))
+        for rule, tags in rules:
 
             def work(draft: Draft, rule: Rule = rule, tags: tuple[str, ...] = tags) -> bool:
                 applied = False
@@ -89,10 +122,10 @@ class _Run:
                             draft.add(hit, rows)
                 return applied
 
-            self._call(rule, work)
+            self.call(rule, work)
 
-    def wholes(self, level: Level, views: Iterable[RowsView]) -> None:
-        for rule in self._rules(level):
+    def wholes(self, rules: Iterable[Rule], views: Iterable[RowsView]) -> None:
+        for rule in rules:
 
             def work(draft: Draft, rule: Rule = rule) -> bool:
                 applied = False
@@ -103,48 +136,47 @@ class _Run:
                             draft.add(hit, view.rows)
                 return applied
 
-            self._call(rule, work)
+            self.call(rule, work)
 
-    def package(self, package: PackageView) -> None:
-        for rule in self._rules("input"):
+    def package(self, rules: Iterable[Rule], package: PackageView) -> None:
+        for rule in rules:
 
             def work(draft: Draft, rule: Rule = rule) -> bool:
                 for hit in rule.check(package) or ():
                     draft.add(hit, ())
                 return True
 
-            self._call(rule, work)
+            self.call(rule, work)
 
-    def _rules(self, level: Level) -> list[Rule]:
-        return [draft.rule for draft in self.drafts.values() if draft.rule.level == level]
-
-    def _call(self, rule: Rule, work: Callable[[Draft], bool]) -> None:
+    def call(self, rule: Rule, work: Callable[[Draft], bool]) -> None:
         """Do a rule's work; whatever it raises is an error of that rule, never the end of the run."""
-        if rule.id in self.errors:
+        id = rule.id
+        if id in self.errors:
             return
-        draft = self.drafts[rule.id]
+        draft = self.drafts.get(id) or Draft(rule)
         try:
             applied = work(draft)
         except Exception as error:  # a site's own rule may raise anything
-            self.errors[rule.id] = _where(error)
-            self.outcomes[rule.id] = "error"
+            self.errors[id] = _where(error)
+            self.outcomes[id] = "error"
             return
+        if draft:
+            self.drafts[id] = draft
         if applied:
-            self.outcomes[rule.id] = "fail" if draft else "pass"
+            self.outcomes[id] = "fail" if draft else "pass"
 
     def result(
-        self, profile: Profile, name: Callable[[int], str], not_evaluable: list[NotEvaluable]
+        self, profile: Profile, name: Callable[[int], str], not_evaluable: tuple[NotEvaluable, ...]
     ) -> Evaluation:
         findings: list[Finding] = []
-        for draft in self.drafts.values():
-            if draft.rule.id not in self.errors:
+        for id, draft in self.drafts.items():
+            if id not in self.errors:
                 findings.extend(draft.findings(profile, name))
-        outcomes = self.outcomes | dict.fromkeys((rule.rule for rule in not_evaluable), "not_evaluable")
         return Evaluation(
             findings=tuple(sorted(findings, key=worst_first)),
-            not_evaluable=tuple(not_evaluable),
+            not_evaluable=not_evaluable,
             errors=tuple(RuleError(id, error) for id, error in sorted(self.errors.items())),
-            outcomes=dict(sorted(outcomes.items())),
+            outcomes=self.outcomes,
         )
 
 
