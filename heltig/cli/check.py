@@ -8,7 +8,7 @@ from typing import IO
 import click
 
 from heltig.cli.options import profile_option
-from heltig.errors import UnreadableInputError
+from heltig.errors import UnreadableInputError, UsageError
 from heltig.pipeline.check import check as check_inputs
 from heltig.pipeline.reading import Progress
 from heltig.pipeline.report import CheckReport
@@ -53,6 +53,10 @@ def check(
     Exit code: 0 all studies are READY, 10 one NEEDS_REVIEW, 20 one is BLOCKED; 2 wrong usage, 3 nothing could
     be read.
     """
+    if output is not None and not output.absolute().parent.is_dir():
+        raise UsageError(
+            f"--output: there is no folder {output.parent}; make it first, or name another file."
+        )
     report = check_inputs(
         paths,
         profile,

@@ -20,6 +20,7 @@ from rich.text import Text
 from heltig.cli.database import open_database
 from heltig.demo.archive import LoopbackArchive
 from heltig.demo.studies import SyntheticStudy, make_studies
+from heltig.errors import UsageError
 from heltig.pipeline.archives import add_archive, known_capabilities, new_archive, open_archive
 from heltig.pipeline.keep import Scoring
 from heltig.pipeline.listing import list_studies
@@ -58,6 +59,8 @@ def demo(once: bool, output: Path | None, port: int | None) -> None:
     if output is not None:
         from heltig.demo.samples import write_samples  # brings pydicom, which the rest does not need
 
+        if output.is_dir() and any(output.iterdir()):
+            raise UsageError(f"--output: {output} is not empty; name a new or an empty folder.")
         for path in write_samples(studies, output):
             click.echo(f"wrote {path}")
     with tempfile.TemporaryDirectory(prefix="heltig-demo-") as home:

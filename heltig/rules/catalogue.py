@@ -26,6 +26,7 @@ FAMILIES = {
     "charset": "Character set",
     "values": "Values, VR and VM",
     "value_meanings": "Values, VR and VM",
+    "encoding": "Encoding, file meta, transfer syntax",
 }
 """The modules of the catalogue with the family each belongs to, in the order in which people read them."""
 
