@@ -9,6 +9,7 @@ arrival.
 A cell is decoded when a rule asks for it, once for each distinct raw cell.
 """
 
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
@@ -236,14 +237,13 @@ class ItemTable(Table):
     """The items of all distinct cells of one sequence column.
 
     Attributes:
-        parent: The table that has the column.
         column: The sequence column.
         owners: Of each item the code of the cell it belongs to.
     """
 
     def __init__(self, parent: Table, column: Column) -> None:
         super().__init__()
-        self.parent = parent
+        self._parent = weakref.ref(parent)
         self.column = column
         self.owners: list[int] = []
         for code in range(1, len(column.cells)):
@@ -251,6 +251,18 @@ class ItemTable(Table):
                 self.append(item.tags, item.raws, item.encoding)
                 self.owners.append(code)
         self.arrange()
+
+    @property
+    def parent(self) -> Table:
+        """The table that has the column.
+
+        It has this one in turn, and must be kept by whoever looks at its items: if both kept each other, the
+        memory of a judged study would not be free before the next run of the cycle collector.
+        """
+        parent = self._parent()
+        if parent is None:
+            raise ReferenceError(f"the table that has the items of {self.column.tag} is no more")
+        return parent
 
     def study_rows(self, tag: str, codes: set[int]) -> list[int]:
         """The rows of the study that have one of these cells in this sequence."""

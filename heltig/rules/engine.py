@@ -87,6 +87,7 @@ def evaluate(ruleset: Ruleset, table: StudyTable, context: Context) -> Evaluatio
     study = StudyView(table, context)
     run.wholes(plan.series, study.series)
     run.wholes(plan.studies, [study])
+    study.series = ()  # they know the study: as a cycle they would keep the whole table for some time
     return run.result(ruleset.profile, table.instance_key, plan.not_evaluable)
 
 
