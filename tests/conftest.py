@@ -5,10 +5,16 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from servers.orthanc import Orthanc, OrthancNotInstalledError, running_orthanc
 
 # On CI every server is installed: a test that skips because one is missing fails there.
 EVERYTHING_IS_INSTALLED = bool(os.environ.get("HELTIG_CI"))
+
+
+# A deadline for each example measures how busy the machine is, not the code.
+settings.register_profile("heltig", deadline=None)
+settings.load_profile("heltig")
 
 
 def _wipe_settings() -> None:
