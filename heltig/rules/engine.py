@@ -12,11 +12,15 @@ from heltig.dicom.study import StudyTable
 from heltig.rules.combinations import Combinations
 from heltig.rules.finding import Evaluation, Finding, NotEvaluable, Outcome, RuleError
 from heltig.rules.grouping import Draft, worst_first
+from heltig.rules.memory import Memory
 from heltig.rules.profile import Profile
 from heltig.rules.rule import Level, Rule
 from heltig.rules.views import Context, PackageView, RowsView, StudyView, Values
 from heltig.rules.walk import ValueRules, walk
 from heltig.standard.dictionary import tag_of
+
+_CONTEXTS = 4
+"""Contexts for which cells are remembered: a pull past midnight has two reference dates."""
 
 
 class Ruleset:
@@ -71,6 +75,15 @@ class _Plan:
         self.outcomes: dict[str, Outcome] = {
             id: "not_evaluable" if needs else "not_applicable" for id, needs in missing.items()
         }
+        self._memories: dict[Context, Memory] = {}
+
+    def memory(self, context: Context) -> Memory:
+        """What is remembered of cells under a context; days pass, and old ones are forgotten."""
+        if context not in self._memories:
+            if len(self._memories) == _CONTEXTS:
+                self._memories.clear()
+            self._memories[context] = Memory(context)
+        return self._memories[context]
 
 
 def evaluate(ruleset: Ruleset, table: StudyTable, context: Context) -> Evaluation:
@@ -82,7 +95,8 @@ def evaluate(ruleset: Ruleset, table: StudyTable, context: Context) -> Evaluatio
     """
     plan = ruleset.plan(table.source.shows)
     run = _Run(plan.outcomes)
-    walk(table, plan.values, context, run.call)
+    applied = walk(table, plan.values, plan.memory(context), run.call)
+    run.passed(rule for rule, bit in plan.values.all if applied & bit)
     run.instances(plan.instances, table, context)
     study = StudyView(table, context)
     run.wholes(plan.series, study.series)
@@ -149,22 +163,33 @@ class _Run:
 
             self.call(rule, work)
 
-    def call(self, rule: Rule, work: Callable[[Draft], bool]) -> None:
-        """Do a rule's work; whatever it raises is an error of that rule, never the end of the run."""
+    def passed(self, rules: Iterable[Rule]) -> None:
+        """Take note of rules that applied, and found nothing in what they were spared."""
+        for rule in rules:
+            if self.outcomes[rule.id] == "not_applicable":
+                self.outcomes[rule.id] = "pass"
+
+    def call(self, rule: Rule, work: Callable[[Draft], bool]) -> bool:
+        """Do a rule's work; whatever it raises is an error of that rule, never the end of the run.
+
+        Returns:
+            False if the rule failed, now or before.
+        """
         id = rule.id
         if id in self.errors:
-            return
+            return False
         draft = self.drafts.get(id) or Draft(rule)
         try:
             applied = work(draft)
         except Exception as error:  # a site's own rule may raise anything
             self.errors[id] = _where(error)
             self.outcomes[id] = "error"
-            return
+            return False
         if draft:
             self.drafts[id] = draft
         if applied:
             self.outcomes[id] = "fail" if draft else "pass"
+        return True
 
     def result(
         self, profile: Profile, name: Callable[[int], str], not_evaluable: tuple[NotEvaluable, ...]

@@ -1,6 +1,6 @@
 """Brings every distinct value, in items of sequences too, before the value rules that read it."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import zip_longest
 from typing import Final, NamedTuple
@@ -9,14 +9,15 @@ from heltig.dicom.cell import Syntax
 from heltig.dicom.column import Column
 from heltig.dicom.table import ItemTable, Table
 from heltig.rules.grouping import Draft
+from heltig.rules.memory import FEW, Known, Memory
 from heltig.rules.rule import Hit, Rule
 from heltig.rules.screen import screen_of
-from heltig.rules.views import Context, Place
+from heltig.rules.views import Place
 from heltig.standard.dictionary import keyword_of, lookup, tag_of
 from heltig.standard.value_representations import VRS
 
-Call = Callable[[Rule, Callable[[Draft], bool]], None]
-"""Runs a rule's work, which takes a draft and says whether the rule applied; keeps errors in bounds."""
+Call = Callable[[Rule, Callable[[Draft], bool]], bool]
+"""Runs a rule's work, which takes a draft and says whether the rule applied; False if the rule failed."""
 
 _MOST_WAITING: Final = 4096
 """Values that wait for their rules at a time."""
@@ -26,33 +27,73 @@ class ValueRules:
     """The value rules, by what they read.
 
     Attributes:
-        all: Every one of them.
+        all: Every one of them with its bit in a set of rules.
         tags: Attributes that rules name.
         unscreened: VRs that a rule from outside this package reads: no screen was made for it, so it sees
             every value.
     """
 
     def __init__(self, rules: Iterable[Rule]) -> None:
-        self.all = tuple(rules)
-        self.tags = {tag_of(keyword) for rule in self.all for keyword in rule.reads}
-        of_site = [rule.vrs for rule in self.all if not rule.check.__module__.startswith("heltig.rules.")]
+        self.all = tuple([(rule, 1 << number) for number, rule in enumerate(rules)])
+        self.tags = {tag_of(keyword) for rule, _ in self.all for keyword in rule.reads}
+        of_site = [rule.vrs for rule, _ in self.all if not rule.check.__module__.startswith("heltig.rules.")]
         self.unscreened = frozenset[str]().union(*of_site)
 
 
-def walk(table: Table, rules: ValueRules, context: Context, call: Call) -> None:
+def walk(table: Table, rules: ValueRules, memory: Memory, call: Call) -> int:
     """Run value rules over a table and, where sequences have items, over those.
 
-    A rule on VRs does not get the values that pass their screen (`heltig.rules.screen`).
+    A rule on VRs does not get the values that pass their screen (`heltig.rules.screen`), and none gets a cell
+    that was found clean before.
 
     Args:
         table: A settled table.
         rules: The rules that can be evaluated.
-        context: Date and parameters.
+        memory: The cells found clean under these rules; it learns.
         call: Runs a rule.
+
+    Returns:
+        The bits of the rules that applied to values which they did not get.
     """
-    walker = _Walker(rules, context, call)
-    walker.walk(table, path="", place="", depth=0)
-    walker.run_rules()
+    walker = _Walker(rules, memory, call)
+    walker.data_sets(table)
+    return walker.finish()
+
+
+class _Unknown:
+    """A cell of a data set that is not known to be clean.
+
+    Attributes:
+        known: The clean cells of its column.
+        cell: The cell.
+        applied: The rules that applied to it or to a value in its items.
+        kinds: The kinds of screen that it or values in its items passed.
+        clean: No rule objected yet.
+    """
+
+    __slots__ = ("applied", "cell", "clean", "kinds", "known")
+
+    def __init__(self, known: Known, cell: bytes) -> None:
+        self.known = known
+        self.cell = cell
+        self.applied = 0
+        self.kinds: list[str] = []
+        self.clean = True
+
+
+Inside = Mapping[int, _Unknown]
+"""Of each cell of a column the one of a data set that it is, or stands in; empty where nobody asks."""
+
+
+class _Level(NamedTuple):
+    """Where the walk is: in data sets, or in the items of a sequence."""
+
+    path: str = ""
+    place: str = ""
+    depth: int = 0
+
+    def below(self, tag: str) -> "_Level":
+        return _Level(f"{self.path}{keyword_of(tag) or tag}.", f"{self.place}{tag}/", self.depth + 1)
 
 
 class _Seen(NamedTuple):
@@ -63,83 +104,130 @@ class _Seen(NamedTuple):
     column: Column
     code: int
     where: str
+    inside: _Unknown | None
 
 
 class _Walker:
     """One walk through a table and the items in it."""
 
-    def __init__(self, rules: ValueRules, context: Context, call: Call) -> None:
+    def __init__(self, rules: ValueRules, memory: Memory, call: Call) -> None:
         self._rules = rules
-        self._unscreened = rules.unscreened
-        self._context = context
+        self._memory = memory
         self._call = call
-        self._plain: dict[str, Place] = {}
+        self._failed = False
+        self._applied = 0
+        self._kinds: dict[str, Place | None] = {}
+        self._unknown: list[_Unknown] = []
         self._by_vr: dict[str, list[_Seen]] = {}
         self._by_tag: dict[str, list[_Seen]] = {}
         self._waiting = 0
 
-    def walk(self, table: Table, *, path: str, place: str, depth: int) -> None:
+    def data_sets(self, table: Table) -> None:
+        """Walk the columns of instances, past the cells that are known to be clean."""
+        clean = [self._memory.of(encoding) for encoding in table.encodings]
         for tag in sorted(table.columns):
             column = table.columns[tag]
-            named = tag in self._rules.tags
-            if not named and self._is_plain(table, column):
+            cells = column.cells
+            codes: Sequence[int] = range(1, len(cells))
+            if len(codes) > FEW or not (len(clean) == 1 or _is_read_alike(column)):
+                self._column(table, column, codes, _Level(), {})
                 continue
-            suspects = self._suspects(table, column, path, depth)
-            if not suspects and not named:
-                continue
-            suspected = set(suspects) if named else ()
-            has_items = False
-            for code in range(1, len(column.cells)) if named else suspects:
-                at = self._place(table, column, code, path, depth)
-                seen = _Seen(at, table, column, code, place + tag)
-                if named:
-                    self._by_tag.setdefault(tag, []).append(seen)
-                if not named or code in suspected:
-                    vr = at.cell.vr
-                    self._by_vr.setdefault(vr if vr in VRS else "", []).append(seen)
-                has_items = has_items or bool(at.cell.items)
-                self._waiting += 1
-                if self._waiting == _MOST_WAITING:
-                    self.run_rules()
-            if has_items:
-                name = f"{path}{keyword_of(tag) or tag}."
-                self.walk(table.items(column), path=name, place=f"{place}{tag}/", depth=depth + 1)
+            known = clean[column.encodings[1]].setdefault(tag, {})
+            codes = [code for code in codes if not self._is_known(known, cells[code])]
+            if codes:
+                unknown = {code: _Unknown(known, cells[code]) for code in codes}
+                self._unknown.extend(unknown.values())
+                self._column(table, column, codes, _Level(), unknown)
 
-    def _is_plain(self, table: Table, column: Column) -> bool:
+    def _is_known(self, known: Known, cell: bytes) -> bool:
+        applied = known.get(cell)
+        if applied is None:
+            return False
+        self._applied |= applied
+        return True
+
+    def _items(self, items: Table, level: _Level, inside: _Unknown | None) -> None:
+        for tag in sorted(items.columns):
+            column = items.columns[tag]
+            codes = range(1, len(column.cells))
+            self._column(items, column, codes, level, dict.fromkeys(codes, inside) if inside else {})
+
+    def _column(
+        self, table: Table, column: Column, codes: Sequence[int], level: _Level, inside: Inside
+    ) -> None:
+        """Have some cells of a column wait for their rules, and walk the items in them."""
+        tag = column.tag
+        named = tag in self._rules.tags
+        if not named and self._is_plain(table, column, inside):
+            return
+        suspects = self._suspects(table, column, codes, level, inside)
+        if not suspects and not named:
+            return
+        suspected = set(suspects) if named else ()
+        has_items = False
+        for code in codes if named else suspects:
+            at = self._place(table, column, code, level)
+            seen = _Seen(at, table, column, code, level.place + tag, inside.get(code))
+            if named:
+                self._by_tag.setdefault(tag, []).append(seen)
+            if not named or code in suspected:
+                vr = at.cell.vr
+                self._by_vr.setdefault(vr if vr in VRS else "", []).append(seen)
+            has_items = has_items or bool(at.cell.items)
+            self._waiting += 1
+            if self._waiting == _MOST_WAITING:
+                self._run_rules()
+        if has_items:
+            alone = len(column.cells) == 2
+            if not alone:  # the items of all cells stand in one table, which does not tell them apart
+                for unknown in inside.values():
+                    unknown.clean = False
+            self._items(table.items(column), level.below(tag), inside.get(1) if alone else None)
+
+    def _is_plain(self, table: Table, column: Column, inside: Inside) -> bool:
         """The column has one cell, which passes a screen of a kind met before: the most frequent case."""
         cells = column.cells
         if len(cells) != 2:
             return False
         screen = screen_of(column.tag, table.encodings[column.encodings[1]].syntax, cells[1])
-        return screen is not None and screen.kind in self._plain and screen.passes(cells[1])
+        if screen is None or screen.kind not in self._kinds or not screen.passes(cells[1]):
+            return False
+        if inside:
+            inside[1].kinds.append(screen.kind)
+        return True
 
-    def _suspects(self, table: Table, column: Column, path: str, depth: int) -> Sequence[int]:
+    def _suspects(
+        self, table: Table, column: Column, codes: Sequence[int], level: _Level, inside: Inside
+    ) -> Sequence[int]:
         """The cells that some rule on their VR could object to."""
-        count = len(column.cells) - 1
-        if count == 1 or len(table.encodings) == 1:
-            syntax = table.encodings[column.encodings[1]].syntax
-            return self._screened(table, column, range(1, count + 1), syntax, path, depth)
+        if len(codes) == 1 or len(table.encodings) == 1:
+            return self._screened(table, column, codes, level, inside)
         by_syntax: dict[Syntax, list[int]] = {}
-        for code in range(1, count + 1):
+        for code in codes:
             by_syntax.setdefault(table.encodings[column.encodings[code]].syntax, []).append(code)
-        parts = [self._screened(table, column, part, s, path, depth) for s, part in by_syntax.items()]
+        parts = [self._screened(table, column, part, level, inside) for part in by_syntax.values()]
         return [code for part in parts for code in part]
 
     def _screened(
-        self, table: Table, column: Column, codes: Sequence[int], syntax: Syntax, path: str, depth: int
+        self, table: Table, column: Column, codes: Sequence[int], level: _Level, inside: Inside
     ) -> Sequence[int]:
         """Of some cells of one syntax those that do not pass their screen."""
         cells = column.cells
+        syntax = table.encodings[column.encodings[codes[0]]].syntax
         screen = screen_of(column.tag, syntax, cells[codes[0]])
-        if screen is None or not self._unscreened.isdisjoint(screen.vrs):
+        if screen is None or not self._rules.unscreened.isdisjoint(screen.vrs):
             return codes
         suspects = [codes[place] for place in screen.suspects([cells[code] for code in codes])]
-        if screen.kind not in self._plain and len(suspects) < len(codes):
-            plain = next(code for code, suspect in zip_longest(codes, suspects) if code != suspect)
-            self._plain[screen.kind] = self._place(table, column, plain, path, depth)
+        if len(suspects) < len(codes):
+            if screen.kind not in self._kinds:
+                plain = next(code for code, suspect in zip_longest(codes, suspects) if code != suspect)
+                told = screen.kind in self._memory.applied
+                self._kinds[screen.kind] = None if told else self._place(table, column, plain, level)
+            for code in set(codes).difference(suspects) if inside else ():
+                inside[code].kinds.append(screen.kind)
         return suspects
 
-    def _place(self, table: Table, column: Column, code: int, path: str, depth: int) -> Place:
+    def _place(self, table: Table, column: Column, code: int, level: _Level) -> Place:
         tag = column.tag
         entry = lookup(tag)
         return Place(
@@ -147,47 +235,84 @@ class _Walker:
             column.cells[code],
             table.encodings[column.encodings[code]],
             tag,
-            path + ((entry and entry.keyword) or tag),
+            level.path + ((entry and entry.keyword) or tag),
             entry,
-            depth,
-            self._context,
+            level.depth,
+            self._memory.context,
         )
 
-    def run_rules(self) -> None:
-        """Run the rules over the values that wait for them.
-
-        A value that passed its screen speaks for all others of its VR and syntax: the rules on that VR apply,
-        and pass them.
-        """
-        plain = list(self._plain.values())
-        plain_vrs = {at.cell.vr for at in plain}
+    def _run_rules(self) -> None:
+        """Run the rules over the values that wait for them."""
         vrs = sorted(self._by_vr)
-        for rule in self._rules.all:
+        for rule, bit in self._rules.all:
             if rule.reads:
                 seen = [seen for tag in map(tag_of, rule.reads) for seen in self._by_tag.get(tag, ())]
             else:
                 seen = [seen for vr in vrs if vr in rule.vrs for seen in self._by_vr[vr]]
-            passed = () if rule.vrs.isdisjoint(plain_vrs) else plain
-            if seen or passed:
-                self._call(rule, partial(_try, rule, seen, passed))
+            if seen and not self._call(rule, partial(_try, rule, bit, seen)):
+                self._failed = True
         self._by_vr, self._by_tag, self._waiting = {}, {}, 0
 
+    def finish(self) -> int:
+        """Run the rules that are still to run, and remember what was found clean."""
+        self._run_rules()
+        applied = {kind: self._applied_to(kind, at) for kind, at in self._kinds.items()}
+        for bits in applied.values():
+            self._applied |= bits
+        if not self._failed:
+            for unknown in self._unknown:
+                if unknown.clean:
+                    for kind in unknown.kinds:
+                        unknown.applied |= applied[kind]
+                    self._memory.learn(unknown.known, unknown.cell, unknown.applied)
+        return self._applied
 
-def _try(rule: Rule, waiting: list[_Seen], passed: Collection[Place], draft: Draft) -> bool:
-    """Run a rule over values; True if it applied to any, or applies to one that passed its screen."""
+    def _applied_to(self, kind: str, at: Place | None) -> int:
+        """The rules that apply to what passes a screen: one such value speaks for all others of its kind."""
+        if at is None:
+            return self._memory.applied[kind]
+        applied = 0
+        for rule, bit in self._rules.all:
+            if at.cell.vr in rule.vrs:
+                answers: list[bool] = []
+                if not self._call(rule, partial(_ask, rule, at, answers)):
+                    self._failed = True
+                elif answers[0]:
+                    applied |= bit
+        if not self._failed:
+            self._memory.applied[kind] = applied
+        return applied
+
+
+def _is_read_alike(column: Column) -> bool:
+    return column.encodings.count(column.encodings[1]) + (column.encodings[1] != 0) == len(column.encodings)
+
+
+def _ask(rule: Rule, at: Place, answers: list[bool], draft: Draft) -> bool:
+    """Whether a rule applies to a value."""
+    answers.append(rule.when is None or rule.when(at))
+    return answers[0]
+
+
+def _try(rule: Rule, bit: int, waiting: list[_Seen], draft: Draft) -> bool:
+    """Run a rule over values; True if it applied to any."""
     when = rule.when
-    applied = bool(passed) if when is None else any(when(at) for at in passed if at.cell.vr in rule.vrs)
+    applied = False
     hits: dict[tuple[int, str], list[tuple[_Seen, Hit]]] = {}
     for seen in waiting:
         if when is None or when(seen.at):
             applied = True
-            for hit in rule.check(seen.at) or ():
-                hits.setdefault((id(seen.table), seen.column.tag), []).append((seen, hit))
-    for found in hits.values():
-        first = found[0][0]
-        rows = _rows(first.table, first.column, {seen.code for seen, _ in found})
+            found = list(rule.check(seen.at) or ())
+            if found:
+                hits.setdefault((id(seen.table), seen.column.tag), []).extend((seen, hit) for hit in found)
+            if seen.inside:
+                seen.inside.applied |= bit
+                seen.inside.clean = seen.inside.clean and not found
+    for objections in hits.values():
+        first = objections[0][0]
+        rows = _rows(first.table, first.column, {seen.code for seen, _ in objections})
         # Of hits that read alike the first is kept: which one must not depend on the order of instances.
-        for seen, hit in sorted(found, key=_wording):
+        for seen, hit in sorted(objections, key=_wording):
             draft.add(hit, rows[seen.code], (seen.where,))
     return applied
 

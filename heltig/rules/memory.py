@@ -1,0 +1,57 @@
+"""What is known of cells from earlier studies: that no value rule objects to them.
+
+Studies of one archive share most of their cells. Whether a value rule objects to one depends on the cell, its
+attribute, how it is read and the context, and on nothing else: a cell that was found clean once is clean
+wherever it comes up again. Remembering it saves time and changes no verdict.
+"""
+
+from typing import Final
+
+from heltig.dicom.cell import Encoding
+from heltig.rules.views import Context
+
+FEW: Final = 32
+"""Cells of a column up to which they are worth looking up one by one; more differ by nature."""
+
+_MOST_OF_AN_ATTRIBUTE: Final = 128
+_LONGEST: Final = 16_384  # bytes
+_MOST: Final = 16 * 1024 * 1024  # bytes, of all cells together
+_OF_AN_ENTRY: Final = 100  # bytes, about
+
+Known = dict[bytes, int]
+"""The clean cells of one attribute, each with the rules that applied to it: a bit for each."""
+
+
+class Memory:
+    """Clean cells of data sets themselves, with all that is in the items of a sequence.
+
+    Attributes:
+        context: What they were judged under.
+        applied: For each kind of screen (`Screen.kind`) the rules that apply to the cells that pass it.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.applied: dict[str, int] = {}
+        self._known: dict[Encoding, dict[str, Known]] = {}
+        self._size = 0
+
+    def of(self, encoding: Encoding) -> dict[str, Known]:
+        """The clean cells that are read like this, by column."""
+        return self._known.setdefault(encoding, {})
+
+    def learn(self, known: Known, cell: bytes, applied: int) -> None:
+        """Remember a clean cell; with too many at hand all are forgotten, and learned anew.
+
+        Args:
+            known: The clean cells of its column.
+            cell: The cell.
+            applied: The rules that applied to it.
+        """
+        if len(cell) > _LONGEST or len(known) >= _MOST_OF_AN_ATTRIBUTE:
+            return
+        known[cell] = applied
+        self._size += len(cell) + _OF_AN_ENTRY
+        if self._size > _MOST:
+            self._known.clear()
+            self._size = 0
