@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from functools import cached_property
+from typing import Any, Self, TypeVar
 
 import msgspec
 
@@ -14,6 +15,8 @@ from heltig.dicom.source import PackageFact, Source
 from heltig.dicom.study import SeriesRows, StudyTable
 from heltig.rules.parameters import Parameters
 from heltig.standard.dictionary import Entry, tag_of
+
+T = TypeVar("T")
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -117,9 +120,22 @@ class RowsView:
         self.context = context
         self._texts: dict[str, list[str]] = {}
         self._firsts: dict[str, Cell] = {}
+        self._made: dict[Callable[..., Any], Any] = {}
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def once(self, make: Callable[[Self], T]) -> T:
+        """What a function makes of the view, for rules that share work: made when first asked for, then kept.
+
+        Args:
+            make: The function. What it returns must not refer to the view: as a cycle they would keep the
+                whole table for some time.
+        """
+        if make not in self._made:
+            self._made[make] = make(self)
+        made: T = self._made[make]
+        return made
 
     def groups(
         self, keyword: str, key: Callable[[Cell], str] = lambda cell: cell.shown.strip()
