@@ -40,6 +40,7 @@ FAULT_KINDS = {
     "file-meta": "file meta information that is absent or wrong",
     "implicit-in-explicit": "implicit VR elements where the transfer syntax says explicit",
     "explicit-in-implicit": "explicit VR elements where the transfer syntax says implicit",
+    "transfer-syntax": "a data set in another byte order, or deflated, against its transfer syntax",
     "nesting": "sequences nested deeper, or with more items, than the limit",
     "unreadable": "content that no reader could read",
     "padding": "padding other than the VR's own",

@@ -27,6 +27,9 @@ FAMILIES = {
     "values": "Values, VR and VM",
     "value_meanings": "Values, VR and VM",
     "encoding": "Encoding, file meta, transfer syntax",
+    "encoding_start": "Encoding, file meta, transfer syntax",
+    "encoding_transfer": "Encoding, file meta, transfer syntax",
+    "encoding_values": "Encoding, file meta, transfer syntax",
 }
 """The modules of the catalogue with the family each belongs to, in the order in which people read them."""
 

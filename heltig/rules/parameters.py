@@ -19,6 +19,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         acquisition_before_study_days: How far an acquisition may lie before its StudyDate.
         sparse_siblings: A series of one instance is suspect where a sibling has at least this many.
         oversize_text_bytes: A single text value longer than this is suspect.
+        accepted_transfer_syntaxes: UIDs of the transfer syntaxes that the target takes; none: all of them.
     """
 
     placeholder_patient_ids: tuple[str, ...] = (
@@ -36,3 +37,4 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     acquisition_before_study_days: int = 1
     sparse_siblings: int = 50
     oversize_text_bytes: int = 16_384
+    accepted_transfer_syntaxes: tuple[str, ...] = ()

@@ -188,7 +188,7 @@ def _written(ahead: bytes, walk: Walk) -> Transfer | None:
             f"{found}-in-{declared}", f"the transfer syntax says {declared} VR, the data set is {found} VR"
         )
     else:
-        walk.fault("file-meta", f"the transfer syntax says {declared}, the data set is {found} VR")
+        walk.fault("transfer-syntax", f"the transfer syntax says {declared}, the data set is {found} VR")
     return found
 
 

@@ -310,7 +310,7 @@ def test_a_data_set_that_is_neither_deflated_nor_big_endian_is_read_as_it_is(
 ) -> None:
     data_set = read(part10(data, syntax))
 
-    assert kinds(data_set) == ["file-meta"]
+    assert kinds(data_set) == ["transfer-syntax"]
     assert cells(data_set)["00100020"] == PATIENT[4:]
 
 

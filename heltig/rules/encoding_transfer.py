@@ -1,0 +1,91 @@
+"""Encoding: the transfer syntax (PS3.5 annex A)."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from heltig.rules.rule import Hit, rule
+from heltig.rules.views import Values
+from heltig.rules.wording import cut
+from heltig.standard.uids import transfer_syntax
+
+_META: Final = ("metadata", "file_meta")
+_SYNTAX: Final = "TransferSyntaxUID"
+_LOSSY: Final = "LossyImageCompression"
+
+
+def _is_given(at: Values) -> bool:
+    return at.has(_SYNTAX)
+
+
+@rule("ENC-TS-UNKNOWN", level="instance", severity="block", needs=_META, reads=(_SYNTAX,), when=_is_given,
+    reference="PS3.6 A")  # fmt: skip
+def unknown(at: Values) -> Iterator[Hit]:
+    """The transfer syntax is none that the standard has.
+
+    Finds: A TransferSyntaxUID (0002,0010) that PS3.6 does not list as a transfer syntax: private ones,
+        misspelt ones, UIDs of something else.
+    Why: An archive cannot agree to receive it, and nobody but its maker can read the pixels.
+    Mend: Have the sender export in a standard transfer syntax; Explicit VR Little Endian is understood
+        everywhere. For private ones that takes the maker's own software.
+    Example: A maker's private compression, kept in its own archive.
+    """
+    uid = at[_SYNTAX].text
+    if transfer_syntax(uid) is None:
+        yield Hit(observed=cut(uid), expected="a transfer syntax of PS3.6 annex A")
+
+
+@rule("ENC-TS-RETIRED", level="instance", severity="review", needs=_META, reads=(_SYNTAX,), when=_is_given,
+    reference="PS3.6 A")  # fmt: skip
+def retired(at: Values) -> Iterator[Hit]:
+    """The transfer syntax is retired.
+
+    Finds: Explicit VR Big Endian, the JPEG processes that nobody used, Papyrus and others that the standard
+        has retired.
+    Why: New software does not read them: the images may be stored and never be seen again.
+    Mend: Convert the objects to a transfer syntax in use before they are moved, as long as something reads
+        them.
+    Example: Big endian files of a workstation of the nineties.
+    """
+    syntax = transfer_syntax(at[_SYNTAX].text)
+    if syntax is not None and syntax.retired:
+        yield Hit(observed=syntax.name, expected="a transfer syntax that is not retired")
+
+
+@rule("ENC-TS-TARGET", level="instance", severity="review", needs=_META, reads=(_SYNTAX,),
+    when=lambda at: _is_given(at) and bool(at.context.parameters.accepted_transfer_syntaxes))  # fmt: skip
+def not_accepted(at: Values) -> Iterator[Hit]:
+    """The archive to come does not take the transfer syntax.
+
+    Finds: A TransferSyntaxUID that is not in the profile's `accepted_transfer_syntaxes`. With an empty list,
+        as in the default profile, the rule does not apply.
+    Why: The target refuses the objects one by one, when the move has long begun.
+    Mend: Have the objects converted on the way, or the transfer syntax added to what the target takes.
+    Example: HEVC video for an archive that stores MPEG-4 at most.
+    """
+    accepted = at.context.parameters.accepted_transfer_syntaxes
+    uid = at[_SYNTAX].text
+    if uid not in accepted:
+        syntax = transfer_syntax(uid)
+        named = [known.name if (known := transfer_syntax(one)) else one for one in accepted]
+        yield Hit(
+            observed=syntax.name if syntax else cut(uid), expected=cut("one of " + ", ".join(named), 200)
+        )
+
+
+@rule("ENC-TS-LOSSY-FLAG", level="instance", severity="review", reads=(_SYNTAX, _LOSSY), when=_is_given,
+    needs=("metadata", "file_meta", "all_attributes"), reference="PS3.3 C.7.6.1.1.5")  # fmt: skip
+def lossy_flag(at: Values) -> Iterator[Hit]:
+    """The pixels are compressed with loss, and the object does not say so.
+
+    Finds: Transfer syntaxes that always lose information, such as JPEG Baseline and MPEG, where
+        LossyImageCompression (0028,2110) is not `01`. The flag under a lossless transfer syntax is right
+        where the image was lossy before, and is left alone.
+    Why: Whoever reads the image must know that it is not the original; in some countries that is the law.
+        Once the pixels are decompressed nothing else tells it.
+    Mend: Have LossyImageCompression set to `01`, with ratio and method where they are known.
+    Example: A gateway that compresses to JPEG and leaves the header as it was.
+    """
+    syntax = transfer_syntax(at[_SYNTAX].text)
+    if syntax is not None and syntax.lossy == "always" and at[_LOSSY].text != "01":
+        state = cut(at[_LOSSY].text) or ("empty" if at[_LOSSY].vr else "absent")
+        yield Hit(tags=(_LOSSY,), observed=f"{state}, with {syntax.name}", expected="01")
