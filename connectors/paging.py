@@ -85,7 +85,10 @@ class Pager:
             if not page or len(page) < min(self._largest, limit) or len(page) > limit:
                 return Rows(tuple(rows.values()), pages + bool(page))
             self.saw(len(page))
-        note = f"The archive has more than {self._most_pages} pages: only {len(rows)} rows were read."
+        note = (
+            f"The archive has more than {self._most_pages} pages: only {len(rows)} rows were read. "
+            "Ask by dates for the rest."
+        )
         return Rows(tuple(rows.values()), self._most_pages, (note,))
 
     async def _page(self, ask: Ask, skip: int) -> tuple[int, list[bytes]]:
@@ -103,7 +106,7 @@ class Pager:
 def _repeats(rows: int) -> str:
     return (
         f"The archive gives the same page again: it does not know offset. Only {rows} rows could be listed; "
-        "there may be more."
+        "there may be more. Ask by dates for the rest."
     )
 
 

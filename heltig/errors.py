@@ -17,7 +17,9 @@
         │   └── ArchiveRateLimitedError
         ├── ArchiveAccessError         it refuses us, or we cannot trust it
         ├── ArchiveNotFoundError       it does not have what we asked for
+        ├── ArchiveStudyError          it answers, but gives nothing of one study now
         └── ArchiveAnswerError         it answers what DICOMweb does not allow
+            ├── ArchiveAddressError    a UID that no address can be made of
             └── ArchiveAnswerTooLargeError
 
 A class says what kind of error it is, for every way out: the exit code of the command line, the HTTP status
@@ -184,6 +186,13 @@ class ArchiveNotFoundError(ArchiveError):
     title = "Archive does not have it"
 
 
+class ArchiveStudyError(ArchiveError):
+    """The archive answers other requests, but gives nothing of one study, for a reason that may pass."""
+
+    problem_type = "/problems/archive-study"
+    title = "Archive does not give the study"
+
+
 class ArchiveAnswerError(ArchiveError):
     """The archive answers what DICOMweb does not allow: another status or media type, a broken body.
 
@@ -197,6 +206,13 @@ class ArchiveAnswerError(ArchiveError):
     def __init__(self, detail: str, *, answer_status: int | None = None) -> None:
         super().__init__(detail)
         self.answer_status = answer_status
+
+
+class ArchiveAddressError(ArchiveAnswerError):
+    """The archive names a UID that no address can be made of; it was not asked for it."""
+
+    problem_type = "/problems/archive-address"
+    title = "Archive names what cannot be asked for"
 
 
 class ArchiveAnswerTooLargeError(ArchiveAnswerError):

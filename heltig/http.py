@@ -239,7 +239,8 @@ async def _body(
             if waited >= RATE_WINDOW_SECONDS:
                 if arrived < MIN_BYTES_PER_SECOND * waited:
                     raise ArchiveUnavailableError(
-                        f"{head.place}: the archive sends less than {MIN_BYTES_PER_SECOND} bytes a second."
+                        f"{head.place}: the archive sends less than {MIN_BYTES_PER_SECOND} bytes a second. "
+                        "Try again later."
                     )
                 waited, arrived = 0.0, 0
             for piece in decompression.feed(received):
@@ -272,15 +273,15 @@ def _transport_error(error: httpx.TransportError, place: str) -> ArchiveError:
         )
     match error:
         case httpx.ConnectTimeout() | httpx.ConnectError():
-            text = "no connection. Check address, port and firewall"
+            text = "no connection. Check address, port and firewall, and whether the archive runs"
         case httpx.ReadTimeout():
-            text = "the archive stays silent"
+            text = "the archive stays silent. Try again later, or wait longer (HELTIG_ARCHIVE_READ_SECONDS)"
         case httpx.PoolTimeout():
             text = "all our connections to the archive are in use"
         case httpx.RemoteProtocolError():
-            text = "the answer breaks off, or is not HTTP"
+            text = "the answer breaks off, or is not HTTP. Try again; where it stays, check scheme and port"
         case _:
-            text = f"the connection fails ({type(error).__name__})"
+            text = f"the connection fails ({type(error).__name__}). Try again later"
     return ArchiveUnavailableError(f"{place}: {text}.")
 
 

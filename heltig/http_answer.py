@@ -50,22 +50,31 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
             return None
 
     def error(self) -> ArchiveError:
-        """What a status other than 2xx means."""
+        """What a status other than 2xx means, and what to do about it."""
         text = f"{self.place}: the archive answers {self.status}"
+        later = "Try again later"
+        if self.retry_after:
+            later = f"It asks to be left alone for {self.retry_after:,.0f} s: try again after that"
         match self.status:
             case 401 | 403:
                 return ArchiveAccessError(f"{text}. Check its credentials and what they allow.")
             case 404 | 410:
                 return ArchiveNotFoundError(f"{text}: it does not have this, or not at this address.")
             case 429:
-                return ArchiveRateLimitedError(f"{text}: we ask too often.", retry_after=self.retry_after)
+                return ArchiveRateLimitedError(
+                    f"{text}: we ask too often. {later}.", retry_after=self.retry_after
+                )
             case 408 | 502 | 503 | 504:
-                return ArchiveUnavailableError(f"{text}: not now.", retry_after=self.retry_after)
+                return ArchiveUnavailableError(f"{text}: not now. {later}.", retry_after=self.retry_after)
             case 301 | 302 | 303 | 307 | 308:
                 advice = "a redirect. Give the address that it leads to as the archive's"
                 return ArchiveAnswerError(f"{text}, {advice}.", answer_status=self.status)
+            case status if status >= 500:
+                advice = "an error of its own. Try again later; where it stays, the archive's log says why"
+                return ArchiveAnswerError(f"{text}, {advice}.", answer_status=self.status)
             case _:
-                return ArchiveAnswerError(f"{text}.", answer_status=self.status)
+                advice = "it refuses the request. Check its address; where that is right, its log says why"
+                return ArchiveAnswerError(f"{text}: {advice}.", answer_status=self.status)
 
 
 class Decompression:

@@ -128,6 +128,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     archive_read_seconds: Annotated[
         float, Meta(gt=0, description="How long an archive may stay silent in the middle of an answer.")
     ] = 30.0
+    archive_wait_seconds: Annotated[
+        float,
+        Meta(
+            ge=0,
+            description="How long an archive may have us wait before one answer (Retry-After). "
+            "One that asks for more is not waited for: what was asked of it fails.",
+        ),
+    ] = 300.0
     archive_proxy: Annotated[
         SecretUrl | None,
         Meta(description="HTTP proxy between us and the archives. The usual `HTTP_PROXY` has no effect."),

@@ -7,7 +7,7 @@ so that it stays one segment; the few that no quoting keeps apart from the path 
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from heltig.errors import ArchiveAnswerError
+from heltig.errors import ArchiveAddressError
 
 LONGEST_UID = 1024
 """Characters of a UID that is asked for. PS3.5 9.1 allows 64; servers refuse addresses of some thousand."""
@@ -25,7 +25,7 @@ def search_address(
         series: Series Instance UID.
 
     Raises:
-        ArchiveAnswerError: A UID cannot be part of an address.
+        ArchiveAddressError: A UID cannot be part of an address.
     """
     below = "studies" if study is None else "series" if series is None else "instances"
     place = _resource(root, study, series)
@@ -38,7 +38,7 @@ def metadata_address(root: str, study: str, series: str | None = None, instance:
     """The address of the WADO-RS metadata (PS3.18 10.4.1.1.2) of a study, series or instance.
 
     Raises:
-        ArchiveAnswerError: A UID cannot be part of an address.
+        ArchiveAddressError: A UID cannot be part of an address.
     """
     return _resource(root, study, series, instance) + "/metadata"
 
@@ -47,7 +47,7 @@ def instance_address(root: str, study: str, series: str, instance: str) -> str:
     """The address of an instance itself (PS3.18 10.4.1.1.1).
 
     Raises:
-        ArchiveAnswerError: A UID cannot be part of an address.
+        ArchiveAddressError: A UID cannot be part of an address.
     """
     return _resource(root, study, series, instance)
 
@@ -84,4 +84,4 @@ def _segment(uid: str) -> str:
         problem = "leads to another address"
     else:
         return quote(uid, safe="")
-    raise ArchiveAnswerError(f"A UID that {problem} cannot be asked for. Have the archive correct it.")
+    raise ArchiveAddressError(f"A UID that {problem} cannot be asked for. Have the archive correct it.")

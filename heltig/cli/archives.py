@@ -91,7 +91,8 @@ def test(name: str) -> None:
 
     async def probe(store: Store) -> list[str]:
         entry = await pipeline.find_archive(store, name)
-        async with pipeline.open_archive(entry, load_settings(), environ=os.environ) as archive:
+        opened = pipeline.open_archive(entry, load_settings(), environ=os.environ, waiting=say_wait(name))
+        async with opened as archive:
             found = await pipeline.probe_archive(store, entry, archive, clock=now)
         return list(pipeline.described(found))
 
@@ -107,6 +108,15 @@ def remove(name: str) -> None:
     """Remove an archive. The verdicts on its studies stay."""
     _run(lambda store: pipeline.remove_archive(store, name, at=now(), actor=ACTOR, origin=ORIGIN))
     click.echo(f"Archive {name} removed; the verdicts on its studies stay.")
+
+
+def say_wait(name: str) -> Callable[[float], None]:
+    """Says on the standard error stream that an archive has us wait."""
+
+    def say(seconds: float) -> None:
+        click.echo(f"Archive {name} asks us to wait {seconds:,.0f} s; waiting.", err=True)
+
+    return say
 
 
 def now() -> datetime:

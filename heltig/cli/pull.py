@@ -11,16 +11,17 @@ from pathlib import Path
 
 import click
 
-from heltig.cli.archives import ACTOR, ORIGIN, now
+from heltig.cli.archives import ACTOR, ORIGIN, now, say_wait
 from heltig.cli.database import open_database
 from heltig.cli.options import profile_option
 from heltig.cli.pull_display import Display, display_for
-from heltig.errors import ArchiveError, UsageError
+from heltig.errors import ArchiveError, NotFoundError, UsageError
 from heltig.pipeline.archives import find_archive, known_capabilities, open_archive
 from heltig.pipeline.keep import Scoring
 from heltig.pipeline.listing import ListedStudy, Listing, list_studies
 from heltig.pipeline.pool import JudgingPool
 from heltig.pipeline.pull_run import PulledStudy, pull_archive
+from heltig.reports.wording import counted
 from heltig.rules.profile import Profile
 from heltig.settings import load_settings
 from heltig.verdict import worst
@@ -52,18 +53,29 @@ def pull(
 ) -> None:
     """Read studies from ARCHIVE, judge them and keep the verdicts.
 
-    A study that did not change since it was judged keeps its verdict.
+    A study that did not change since it was judged keeps its verdict. One that the archive definitely has no
+    more is withdrawn. One that fails, since the archive does not answer for it, keeps what is known of it and
+    is asked for again by the next pull.
 
-    Exit code: 0 all studies are READY, 10 one NEEDS_REVIEW, 20 one is BLOCKED; 8 the archive failed, for all
-    studies or for one; 2 wrong usage.
+    Exit code: 0 all studies are READY, those apart that are gone, 10 one NEEDS_REVIEW, 20 one is BLOCKED;
+    8 the archive failed, for one study or as a whole, or one could not be judged; 4 there is no such archive,
+    or the study of --study is neither there nor known here; 2 wrong usage or settings, 7 the database failed,
+    1 a fault of Heltig's own.
     """
     if study is not None and (first or last):
         raise UsageError("Give --study, or --from and --to.")
+    if study is not None and not study.strip():
+        raise UsageError("--study is empty: give a StudyInstanceUID.")
     query = _query(first, last)
     pulled = asyncio.run(_pull(archive, study, query, concurrency=concurrency, profile=profile))
     failed = sum(result.outcome == "failed" for result in pulled)
     if failed:
-        raise ArchiveError(f"{failed} of {len(pulled)} could not be pulled; their lines say why.")
+        raise ArchiveError(
+            f"{failed} of {counted(len(pulled), 'study', 'studies')} could not be pulled; the lines say why. "
+            "What was known of them stands; pull again to ask for them again."
+        )
+    if study is not None and any(result.outcome == "not found" for result in pulled):
+        raise NotFoundError(f"Nothing was stored. `heltig pull {archive}` asks for all that it has.")
     sys.exit(EXIT_CODES[worst(result.readiness for result in pulled if result.readiness)])
 
 
@@ -78,7 +90,9 @@ async def _pull(
             entry = await find_archive(store, name)
             scoring = Scoring(store, pool, profile=profile, clock=now, actor=ACTOR, origin=ORIGIN)
             try:
-                async with open_archive(entry, settings, environ=os.environ) as archive:
+                async with open_archive(
+                    entry, settings, environ=os.environ, waiting=say_wait(name)
+                ) as archive:
                     capabilities = await known_capabilities(store, entry, archive, clock=now)
                     with display_for(sys.stdout) as display:
                         listing = Listing((ListedStudy(study, ()),)) if study is not None else None

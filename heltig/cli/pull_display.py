@@ -15,7 +15,7 @@ from heltig.reports.wording import counted
 from heltig.verdict import READINESS
 
 _RULES_SHOWN: Final = 3
-_OUTCOMES: Final = {"gone": "gone from the archive", "failed": "failed"}
+_OUTCOMES: Final = {"gone": "gone from the archive", "not found": "not found", "failed": "failed"}
 
 
 class Display:
@@ -89,10 +89,13 @@ def display_for(file: IO[str]) -> Iterator[Display]:
 
 
 def _line(study: PulledStudy) -> Text:
-    if study.outcome == "failed":
-        return Text.assemble((f"{'failed':<12}", COLOURS["block"]), f"  {study.uid}  {study.error}")
+    uid = _printable(study.uid)
+    if study.outcome in ("failed", "not found"):
+        return Text.assemble(
+            (f"{study.outcome:<12}", COLOURS["block"]), f"  {uid}  {_printable(study.error)}"
+        )
     if study.outcome == "gone":
-        return Text.assemble((f"{'gone':<12}", "dim"), f"  {study.uid}")
+        return Text.assemble((f"{'gone':<12}", "dim"), f"  {uid}  the archive has it no more: withdrawn")
     readiness = study.readiness or ""
     size = f"{counted(study.series, 'series', 'series')}, {counted(study.instances, 'instance')}"
     rules = ", ".join(study.rules[:_RULES_SHOWN])
@@ -100,8 +103,13 @@ def _line(study: PulledStudy) -> Text:
         rules += f" and {len(study.rules) - _RULES_SHOWN} more"
     return Text.assemble(
         (f"{readiness:<12}", COLOURS.get(readiness, "")),
-        f"  {study.uid}  ",
+        f"  {uid}  ",
         (size, "dim"),
         (", unchanged" if study.outcome == "unchanged" else "", "dim"),
         f"  {rules}" if rules else "",
     )
+
+
+def _printable(text: str) -> str:
+    """A text of an archive, without what would move a terminal's cursor."""
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)

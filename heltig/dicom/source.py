@@ -21,8 +21,10 @@ FAILURES: Final = {
     "metadata-missing": "instances that the archive lists and whose metadata it gave at no level",
     "metadata-in-parts": "metadata that came a series or an instance at a time, but not as a whole",
     "metadata-cut": "an answer that ended before its end",
+    "not-listed": "a study whose metadata the archive gives, and which a search for its UID does not find",
+    "member-unread": "members of the study's ZIP that could not be read and may be instances of it",
 }
-"""What an archive could not or would not answer: the kinds of `Source.failures`."""
+"""What an archive did not answer, or a ZIP did not give: the kinds of `Source.failures`."""
 
 FILES_SHOW: Final = frozenset(SHOWS) - {"query"}
 """Part 10 files in a folder or ZIP: everything but what an archive says about them."""
@@ -39,7 +41,8 @@ class Source(msgspec.Struct, frozen=True):
         asked_for: The StudyInstanceUID that was asked of an archive; None for files.
         study_rows: QIDO-RS study rows with that UID: more than one is evidence, not a duplicate.
         series_rows: QIDO-RS series rows of the study.
-        failures: What the archive could not or would not answer: kinds of `FAILURES`, no patient data.
+        failures: What the archive did not answer or the ZIP did not give: kinds of `FAILURES`, no patient
+            data and no names of files.
     """
 
     shows: frozenset[str]

@@ -14,6 +14,7 @@ from connectors.base import Capabilities
 from connectors.dicomweb import DicomWebArchive
 from heltig import audit, http
 from heltig.errors import ArchiveAccessError, NotFoundError, UsageError
+from heltig.retry import Retry
 from heltig.settings import Settings
 from heltig.store import archives
 from heltig.store.archives import Archive
@@ -75,7 +76,11 @@ def new_archive(
 
 @asynccontextmanager
 async def open_archive(
-    entry: Archive, settings: Settings, *, environ: Mapping[str, str]
+    entry: Archive,
+    settings: Settings,
+    *,
+    environ: Mapping[str, str],
+    waiting: Callable[[float], None] = lambda seconds: None,
 ) -> AsyncIterator[DicomWebArchive]:
     """Makes an archive's entry a connector; nothing is asked of the archive yet.
 
@@ -83,6 +88,7 @@ async def open_archive(
         entry: The entry.
         settings: Limits and timeouts.
         environ: Where `env:` looks for secrets.
+        waiting: Told of each wait that the archive asks for, in seconds, before it begins.
 
     Raises:
         ConfigurationError: A secret or a certificate cannot be read.
@@ -105,7 +111,13 @@ async def open_archive(
         )
 
     async with client(entry.qido_url) as qido, client(entry.wado_url) as wado:
-        yield DicomWebArchive(entry.name, qido=qido, wado=wado, most_metadata=settings.metadata_max_size)
+        yield DicomWebArchive(
+            entry.name,
+            qido=qido,
+            wado=wado,
+            most_metadata=settings.metadata_max_size,
+            retry=Retry(retry_after_cap_seconds=settings.archive_wait_seconds, waiting=waiting),
+        )
 
 
 async def find_archive(store: Store, name: str) -> Archive:

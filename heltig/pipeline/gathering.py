@@ -16,6 +16,7 @@ from heltig.dicom.json_stream import ARRAY_CUT, InstanceSplitter, NotDicomJson
 from heltig.dicom.study import SERIES_INSTANCE_UID, SOP_INSTANCE_UID, StudyTable, element
 from heltig.errors import (
     ArchiveAccessError,
+    ArchiveAddressError,
     ArchiveAnswerError,
     ArchiveAnswerTooLargeError,
     ArchiveError,
@@ -30,9 +31,13 @@ MOST_UNANSWERED: Final = 3
 MOST_REFUSED: Final = 10
 """Instances refused, one after the other, after which no more of their series is asked for."""
 
+_PASSING_REFUSALS: Final = frozenset({407, 423, 425})
+"""Refusals (4xx) that say nothing of what was asked for: a proxy's, "locked" and "too early"."""
+
 _ENDS_EARLY: Final = "the answer ends before its end"
 _EMPTY: Final = "the answer is empty"
 _OTHER: Final = "the answer is no DICOM JSON"
+_NO_ADDRESS: Final = "no address can be made of its UID"
 _SILENT: Final = "there is no answer"
 
 
@@ -43,11 +48,14 @@ class Gathered(msgspec.Struct, frozen=True):
         table: Its instances, still to be arranged.
         instances: Number of them.
         failures: What the archive did not answer, of the kinds of `heltig.dicom.source.FAILURES`.
+        trouble: Where nothing came: why that says nothing of the study, such as an error of the archive's
+            own; empty where every answer was definite: the archive does not have it, or does not give it.
     """
 
     table: StudyTable
     instances: int
     failures: tuple[Fault, ...]
+    trouble: str = ""
 
 
 async def gather_metadata(archive: Archive, study: str, series: Sequence[str]) -> Gathered:
@@ -60,7 +68,7 @@ async def gather_metadata(archive: Archive, study: str, series: Sequence[str]) -
 
     Raises:
         ArchiveAccessError: The archive refuses us.
-        ArchiveRateLimitedError: It wants to be asked later.
+        ArchiveUnavailableError: It wants to be asked later, and has given nothing yet.
     """
     answers = _Answers(archive, study)
     table = StudyTable(study, study)
@@ -70,7 +78,12 @@ async def gather_metadata(archive: Archive, study: str, series: Sequence[str]) -
     parts = _Parts(answers, table)
     for uid in dict.fromkeys(series):
         await parts.read_series(uid)
-    return Gathered(parts.table, parts.instances, parts.failures(whole.problem, listed=bool(series)))
+    return Gathered(
+        parts.table,
+        parts.instances,
+        parts.failures(whole.problem, listed=bool(series)),
+        "" if parts.instances else answers.trouble,
+    )
 
 
 class _Answer(msgspec.Struct, frozen=True):
@@ -81,12 +94,18 @@ class _Answer(msgspec.Struct, frozen=True):
 
 
 class _Answers:
-    """Asks for metadata, until the archive falls silent."""
+    """Asks for metadata, until the archive falls silent.
+
+    Attributes:
+        trouble: The first answer that was no definite one, in a sentence; empty where all were.
+    """
 
     def __init__(self, archive: Archive, study: str) -> None:
         self._archive = archive
         self._study = study
         self._unanswered = 0
+        self._given = 0
+        self.trouble = ""
 
     async def read(self, take: Callable[[DataSet], None], *below: str) -> _Answer:
         """Hands on the instances of the study, or of a series or instance of it; those that are complete."""
@@ -104,19 +123,31 @@ class _Answers:
         except (ArchiveAccessError, ArchiveRateLimitedError):
             raise
         except NotDicomJson:
+            self._note(_OTHER)
             return _Answer(0, _OTHER)
         except ArchiveError as error:
+            if error.retry_after is not None and not (given or self._given):
+                raise  # it says itself that it is a matter of time
             problem = _problem(error)
+            if not _is_definite(error):
+                self.trouble = self.trouble or error.detail
         rest, flaw = _rest(splitter)
         for instance in rest:
             take(instance)
         given += len(rest)
         if not problem:
             problem = flaw
+            self._note(flaw)
         elif problem == _SILENT and given:
             problem = _ENDS_EARLY
         self._unanswered = self._unanswered + 1 if problem == _SILENT else 0
+        self._given += given
         return _Answer(given, problem or ("" if given else _EMPTY))
+
+    def _note(self, flaw: str) -> None:
+        """Takes note of an answer with a good status and another body than it should have."""
+        if flaw and not self.trouble:
+            self.trouble = f"Its metadata: {flaw}. Try again later; where it stays, see the archive's log."
 
     async def instances_of(self, series: str) -> list[str]:
         """The SOPInstanceUIDs that the archive lists in a series; none where it does not list."""
@@ -235,9 +266,22 @@ def _problem(error: ArchiveError) -> str:
             return "the archive does not have it"
         case ArchiveAnswerTooLargeError():
             return "the answer is over our limit"
+        case ArchiveAddressError():
+            return _NO_ADDRESS
         case ArchiveAnswerError(answer_status=int(status)):
             return f"the archive answers {status}"
         case ArchiveUnavailableError():
             return _SILENT
         case _:
             return _OTHER
+
+
+def _is_definite(error: ArchiveError) -> bool:
+    """Whether an error is the archive's answer to what was asked, and will be the same tomorrow."""
+    match error:
+        case ArchiveNotFoundError() | ArchiveAddressError():
+            return True
+        case ArchiveAnswerError(answer_status=int(status)):
+            return 400 <= status < 500 and status not in _PASSING_REFUSALS
+        case _:
+            return False

@@ -37,11 +37,13 @@ class Listing(msgspec.Struct, frozen=True):
         studies: In the order of the archive.
         nameless: Rows without a StudyInstanceUID: such a study cannot be asked for.
         notes: What the archive did that makes the list less than it should be.
+        is_whole: Every page was read, so that a study that is not in it is not in the archive.
     """
 
     studies: tuple[ListedStudy, ...]
     nameless: int = 0
     notes: tuple[str, ...] = ()
+    is_whole: bool = True
 
 
 async def list_studies(
@@ -86,6 +88,7 @@ async def list_studies(
 
 
 def _listing(rows: tuple[bytes, ...], notes: tuple[str, ...], dates: str) -> Listing:
+    is_whole = not notes
     studies: dict[str, list[bytes]] = {}
     nameless = others = 0
     for text in rows:
@@ -100,9 +103,12 @@ def _listing(rows: tuple[bytes, ...], notes: tuple[str, ...], dates: str) -> Lis
     if others:
         notes += (f"The archive does not search by date: {others} studies of other dates are left out.",)
     if nameless:
-        notes += (f"{nameless} studies are listed without a StudyInstanceUID: they cannot be asked for.",)
+        notes += (
+            f"{nameless} studies are listed without a StudyInstanceUID and cannot be asked for. "
+            "Have the archive's administrator look at them.",
+        )
     listed = tuple(ListedStudy(uid, tuple(texts)) for uid, texts in studies.items())
-    return Listing(listed, nameless, notes)
+    return Listing(listed, nameless, notes, is_whole)
 
 
 def _is_dated(row: DataSet, dates: str) -> bool:

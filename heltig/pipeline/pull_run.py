@@ -10,7 +10,7 @@ import msgspec
 
 from connectors.base import Archive, Capabilities
 from heltig import audit
-from heltig.errors import ArchiveError, ArchiveNotFoundError, HeltigError, StorageError
+from heltig.errors import ArchiveError, ArchiveNotFoundError, ArchiveStudyError, HeltigError, StorageError
 from heltig.pipeline.keep import Kept, Scoring
 from heltig.pipeline.listing import ListedStudy
 from heltig.pipeline.pull import pull_study
@@ -22,6 +22,10 @@ from heltig.verdict import Readiness
 MOST_FAILURES: Final = 5
 """Studies that fail one after the other, for a reason that is not their own, before the run ends."""
 
+MOST_NOT_GIVEN: Final = 25
+"""Studies of which nothing comes, one after the other, from an archive that answers searches, before the run
+ends: neighbours may be broken in one way, and none may keep the run from what is behind them."""
+
 AHEAD: Final = 2
 """Studies that are judged or stored while others are asked for."""
 
@@ -31,14 +35,15 @@ class PulledStudy(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         uid: The StudyInstanceUID that was asked for.
-        outcome: `judged` anew, `unchanged`, `gone` from the archive, or `failed`.
+        outcome: `judged` anew, `unchanged`, `gone` from the archive and so withdrawn, `not found` there nor
+            here, or `failed`: what was known of it stands.
         readiness: Of the verdict that stands; None where there is none.
         rules: Those that keep it from being READY, the worst first.
         error: Why it failed, without patient data.
     """
 
     uid: str
-    outcome: Literal["judged", "unchanged", "gone", "failed"]
+    outcome: Literal["judged", "unchanged", "gone", "not found", "failed"]
     readiness: Readiness | None = None
     revision: int = 0
     series: int = 0
@@ -126,23 +131,28 @@ class _Run:
         self._asking = asking
         self._asked = asked
         self._failures = 0
+        self._not_given = 0
 
     async def pull(self, listed: ListedStudy) -> PulledStudy:
         """One study; raises only for what the next study would fail for too."""
         try:
             pulled = await self._pull(listed)
         except ArchiveNotFoundError as error:
+            self._failures = self._not_given = 0
             return await self._gone(listed.uid, error)
+        except ArchiveStudyError as error:
+            self._not_given += 1
+            _end_after(MOST_NOT_GIVEN, self._not_given, error)
+            return PulledStudy(uid=listed.uid, outcome="failed", error=error.detail)
         except (ArchiveError, StorageError) as error:
             self._failures += 1
-            if self._failures >= MOST_FAILURES:
-                raise
+            _end_after(MOST_FAILURES, self._failures, error)
             return PulledStudy(uid=listed.uid, outcome="failed", error=error.detail)
         except HeltigError as error:
             return PulledStudy(uid=listed.uid, outcome="failed", error=error.detail)
         except Exception as error:  # a fault of ours, that this study brings out
             return PulledStudy(uid=listed.uid, outcome="failed", error=_where(error))
-        self._failures = 0
+        self._failures = self._not_given = 0
         return pulled
 
     async def _pull(self, listed: ListedStudy) -> PulledStudy:
@@ -167,7 +177,7 @@ class _Run:
         store = self._scoring.store
         before = await store.read(studies.find, self._location, uid)
         if before is None:
-            return PulledStudy(uid=uid, outcome="failed", error=error.detail)
+            return PulledStudy(uid=uid, outcome="not found", error=error.detail)
         if before.state != "WITHDRAWN":
             await store.write_durably(self._withdraw, before)
         return PulledStudy(uid=uid, outcome="gone", revision=before.revision)
@@ -200,6 +210,13 @@ def _pulled(uid: str, kept: Kept, rules: tuple[str, ...]) -> PulledStudy:
         notes=study.notes,
         rules=rules,
     )
+
+
+def _end_after(most: int, failed: int, error: HeltigError) -> None:
+    """Raises the error that ends the run, once that many studies have failed one after the other."""
+    if failed >= most:
+        rest = f"The last {failed} studies failed so: the run ends here. What is done is kept."
+        raise type(error)(f"{error.detail} {rest}") from error
 
 
 def _where(error: Exception) -> str:

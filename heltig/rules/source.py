@@ -33,17 +33,41 @@ JSON_FAULTS = (
 def metadata_unavailable(study: StudyView) -> Iterator[Hit]:
     """The archive lists instances whose metadata it does not give.
 
-    Finds: A study, series or instance that the archive's QIDO-RS lists and whose metadata it answers at no
-        level, or not to the end.
+    Finds: A study that the archive's QIDO-RS lists, while it answers twice and definitely (404, 409, an empty
+        list ...) that it gives no metadata of it; and a series or instance without metadata, or with metadata
+        that ends early, in a study of which the rest came.
     Why: What cannot be read cannot be migrated: the archive's index and its storage disagree, or its server
         stumbles over the study, for instance when it has it under two patients.
     Mend: Have the archive's administrator look at the study named. Repair or re-index it there, then pull it
         again.
-    Example: A study with two PatientIDs, for which the server answers its metadata with an error.
+    Example: A study whose files were deleted from the archive's disk, and that is still in its index.
     """
     for failure in study.source.failures:
         if failure.kind in ("metadata-missing", "metadata-cut"):
             yield Hit(observed=failure.detail, expected="metadata of every instance that is listed")
+
+
+@rule(
+    "SRC-NOT-LISTED",
+    level="study",
+    severity="review",
+    needs=(),
+    when=lambda study: study.source.asked_for is not None,
+    reference="PS3.18 10.6",
+)
+def not_listed(study: StudyView) -> Iterator[Hit]:
+    """The archive gives a study that a search for its UID does not find.
+
+    Finds: A study whose metadata the archive gives, while its QIDO-RS answers a search for the very
+        StudyInstanceUID with nothing.
+    Why: Whoever lists the archive to migrate or to read it never meets this study.
+    Mend: Have the archive's administrator re-index the study, or look whether it is hidden or being deleted;
+        then pull it again.
+    Example: A study that was deleted from the archive's index while its objects stayed.
+    """
+    for failure in study.source.failures:
+        if failure.kind == "not-listed":
+            yield Hit(observed=failure.detail, expected="a row in the search for its UID")
 
 
 @rule(
@@ -80,7 +104,8 @@ def study_counts(study: StudyView) -> Iterator[Hit]:
     """The archive counts other numbers of series or instances than it delivers.
 
     Finds: NumberOfStudyRelatedInstances (0020,1208) or NumberOfStudyRelatedSeries (0020,1206) in the
-        archive's QIDO-RS answer that differ from what its metadata holds.
+        archive's QIDO-RS answer that differ from what its metadata holds, where the archive's list of series
+        does not explain it: SRC-SERIES-COUNT and SRC-SERIES-MISSING then say it of the series itself.
     Why: Instances are missing on the way, or the archive's index is wrong. Either way nobody can say that the
         study is complete.
     Mend: Compare the archive's instance list with what was delivered and have it re-indexed; pull again. If
@@ -91,10 +116,38 @@ def study_counts(study: StudyView) -> Iterator[Hit]:
         counted = _counts(study, keyword)
         if keyword == _SERIES_COUNT and len(counted) > 1:
             continue  # a series under two patients is counted twice
-        if counted and sum(counted) != delivered:
+        fewer = sum(counted) - delivered
+        if counted and fewer and not _is_said_of_series(study, keyword, fewer):
             yield Hit(
                 tags=(keyword,), observed=f"{delivered} delivered", expected=f"{sum(counted)} as listed"
             )
+
+
+def _is_said_of_series(study: StudyView, keyword: str, fewer: int) -> bool:
+    """Whether the list of series, which other rules hold against each series, lacks as many."""
+    delivered = {series.uid or "": len(series) for series in study.series}
+    listed = _series_counts(study)
+    if not listed:
+        return False
+    if keyword == _SERIES_COUNT:
+        return fewer == len(listed) - len(delivered)
+    expected = sum(delivered.get(uid, 0) if count is None else count for uid, count in listed.items())
+    of_series = expected - sum(delivered.values())
+    # A series that is listed without its count, and not delivered, may have any number of instances.
+    is_open = any(count is None and uid not in delivered for uid, count in listed.items())
+    return fewer == of_series or (is_open and fewer > of_series)
+
+
+def _series_counts(study: StudyView) -> dict[str, int | None]:
+    """NumberOfSeriesRelatedInstances of each series listed: two rows of one, under two patients, add up."""
+    counts: dict[str, int | None] = {}
+    for row in study.source.series_rows:
+        uid = element(row, tag_of("SeriesInstanceUID")).text
+        numbers = element(row, tag_of("NumberOfSeriesRelatedInstances")).numbers
+        count = int(numbers[0]) if numbers and numbers[0] is not None else None
+        before = counts.get(uid)
+        counts[uid] = before if count is None else count + (before or 0)
+    return counts
 
 
 def _counts(study: StudyView, keyword: str) -> list[int]:

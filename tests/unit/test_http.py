@@ -4,6 +4,7 @@ import base64
 import gzip
 import ipaddress
 import logging
+import re
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -46,6 +47,7 @@ class Time:
     now: float = 0.0
     sleeps: list[float] = field(default_factory=list)
     limits: list[float] = field(default_factory=list)
+    told: list[float] = field(default_factory=list)
     seconds_a_look: float = 0.0
 
     def clock(self) -> float:
@@ -61,7 +63,9 @@ class Time:
         return high
 
     def retry(self) -> Retry:
-        return Retry(clock=self.clock, sleep=self.sleep, jitter=self.longest)
+        return Retry(
+            clock=self.clock, sleep=self.sleep, jitter=self.longest, waiting=lambda s: self.told.append(s)
+        )
 
 
 @pytest.fixture
@@ -132,13 +136,29 @@ async def test_retry_after_wins_over_delay_and_budget(time: Time) -> None:
     _, body = await fetch(script, time=time)
     assert body == b"now"
     assert time.sleeps == [120.0, 1.0]
+    assert time.told == [120.0]
 
 
-async def test_retry_after_has_a_cap_and_is_told_in_the_end(time: Time) -> None:
+async def test_a_wait_over_the_cap_is_not_begun(time: Time) -> None:
     error = await refusal([answer(status=429, headers={"Retry-After": "86400"})] * 4, time=time)
     assert isinstance(error, ArchiveRateLimitedError)
     assert error.retry_after == 86400.0
-    assert time.sleeps == [300.0] * 3
+    assert "86,400 s" in error.detail
+    assert "HELTIG_ARCHIVE_WAIT_SECONDS" in error.detail
+    assert time.sleeps == time.told == []
+
+
+async def test_waits_that_an_archive_asks_for_again_and_again_have_one_cap(time: Time) -> None:
+    error = await refusal([answer(status=503, headers={"Retry-After": "140"})] * 4, time=time)
+    assert isinstance(error, ArchiveUnavailableError)
+    assert "allows" in error.detail
+    assert time.sleeps == time.told == [140.0, 140.0]
+
+
+@pytest.mark.parametrize("status", [302, 400, 404, 409, 429, 500, 501, 503, 507])
+async def test_every_refusal_says_what_to_do(status: int, time: Time) -> None:
+    error = await refusal([answer(status=status)] * 4, time=time)
+    assert re.search(r"[Tt]ry again|[Cc]heck|Give|at this address", error.detail), error.detail
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,7 @@ STUDIES = [
     ),
     PulledStudy(uid="1.3", outcome="gone"),
     PulledStudy(uid="1.4", outcome="failed", error="http://pacs.example: no answer."),
+    PulledStudy(uid="1.\x1b[2J\n5", outcome="not found", error="Archive main has no such study."),
 ]
 
 
@@ -133,9 +134,10 @@ def test_a_pipe_gets_one_plain_line_a_study() -> None:
         "note: It ignores offset.",
         "READY         1.1  1 series, 1 instance",
         "BLOCKED       1.2  2 series, 1,200 instances, unchanged  PAT-ID-CONFLICT, A-B, C-D and 1 more",
-        "gone          1.3",
+        "gone          1.3  the archive has it no more: withdrawn",
         "failed        1.4  http://pacs.example: no answer.",
-        "4 studies: 1 BLOCKED, 1 READY, 1 unchanged, 1 gone from the archive, 1 failed.",
+        r"not found     1.\x1b[2J\x0a5  Archive main has no such study.",
+        "5 studies: 1 BLOCKED, 1 READY, 1 unchanged, 1 gone from the archive, 1 not found, 1 failed.",
     ]
 
 
@@ -150,7 +152,7 @@ def test_a_terminal_gets_colour_and_a_bar(monkeypatch: pytest.MonkeyPatch) -> No
     shown = terminal.getvalue()
     assert "\x1b[" in shown
     assert "Pulling" in shown
-    assert "4 studies: " in shown
+    assert "5 studies: " in shown
 
 
 def test_nothing_pulled_is_summed_up_too() -> None:

@@ -8,10 +8,12 @@ from connectors.base import Capabilities, Faults, InMemoryArchive
 from heltig.dicom.study import SOP_INSTANCE_UID, StudyTable
 from heltig.errors import (
     ArchiveAccessError,
+    ArchiveAddressError,
     ArchiveAnswerError,
     ArchiveError,
     ArchiveNotFoundError,
     ArchiveRateLimitedError,
+    ArchiveStudyError,
     ArchiveUnavailableError,
 )
 from heltig.pipeline.gathering import MOST_REFUSED
@@ -177,20 +179,69 @@ async def test_counts_or_a_list_of_series_tell_whether_a_study_is_complete() -> 
         assert (await pulled(archive)).source.shows == shown
 
 
-async def test_an_archive_that_cannot_find_the_study_shows_no_index() -> None:
-    class Unsearchable(InMemoryArchive):
-        async def search_studies(self, query, *, limit, offset):
-            if "StudyInstanceUID" in query:
-                raise ArchiveAnswerError("no such key", answer_status=400)
-            return await super().search_studies(query, limit=limit, offset=offset)
+class Unsearchable(InMemoryArchive):
+    """An archive that cannot be searched for a UID; where it does not list all either, for nothing."""
 
+    lists = True
+
+    async def search_studies(self, query, *, limit, offset):
+        if "StudyInstanceUID" in query or (limit > 1 and not self.lists):
+            raise ArchiveAnswerError("no such search", answer_status=400)
+        return await super().search_studies(query, limit=limit, offset=offset)
+
+
+async def test_an_archive_that_cannot_find_the_study_is_asked_for_all() -> None:
     archive = Unsearchable()
     for one in study("1.2"):
         archive.store(one)
-    assert "query" not in (await pulled(archive)).source.shows
+    assert "query" in (await pulled(archive)).source.shows
     rows = await archive.search_studies({}, limit=9, offset=0)
     table = await pull_study(archive, "1.2", listed=rows)
     assert "query" in table.source.shows
+    archive.lists = False
+    table = await pulled(archive)
+    assert "query" not in table.source.shows
+    assert failures(table) == []
+
+
+async def test_a_study_that_no_search_can_find_is_not_known_to_be_gone() -> None:
+    archive = Unsearchable()
+    for one in study("1.2"):
+        archive.store(one)
+    with pytest.raises(ArchiveNotFoundError):
+        await pull_study(archive, "9.9")
+    archive.lists = False
+    with pytest.raises(ArchiveStudyError, match="whether it is gone"):
+        await pull_study(archive, "9.9")
+
+
+async def test_one_page_of_an_archive_that_ignores_keys_and_offset_is_no_proof() -> None:
+    archive = InMemoryArchive(faults=Faults(ignores_filters=True, ignores_offset=True))
+    for one in (*study("1.2"), *study("1.3")):
+        archive.store(one)
+    with pytest.raises(ArchiveStudyError):
+        await pull_study(archive, "9.9")
+    archive.faults = Faults(ignores_filters=True)
+    with pytest.raises(ArchiveNotFoundError):
+        await pull_study(archive, "9.9")
+
+
+async def test_a_study_that_is_given_and_not_listed_says_so() -> None:
+    class Hiding(InMemoryArchive):
+        async def search_studies(self, query, *, limit, offset):
+            return (
+                []
+                if "StudyInstanceUID" in query
+                else await super().search_studies(query, limit=limit, offset=offset)
+            )
+
+    archive = Hiding()
+    for one in study("1.2", series=3, instances=4):
+        archive.store(one)
+    table = await pulled(archive)
+    assert instances(table) == WHOLE
+    assert failures(table) == ["not-listed"]
+    assert table.source.shows == EVERYTHING - {"query"}
 
 
 async def test_rows_of_other_studies_are_no_evidence() -> None:
@@ -235,11 +286,11 @@ async def test_a_study_that_nobody_knows_is_not_found() -> None:
 async def test_a_study_whose_uid_nobody_can_ask_for_is_judged_by_its_row(uid: str) -> None:
     class Strict(InMemoryArchive):
         async def retrieve_metadata(self, study, series=None, instance=None):
-            raise ArchiveAnswerError("this UID cannot be asked for")
+            raise ArchiveAddressError("this UID cannot be asked for")
             yield b""
 
         async def search_series(self, study: str) -> list[bytes]:
-            raise ArchiveAnswerError("this UID cannot be asked for")
+            raise ArchiveAddressError("this UID cannot be asked for")
 
     archive = Strict()
     archive.store(instance(uid, "1.2.1", "1.2.1.1"))
@@ -304,12 +355,12 @@ async def test_instances_that_are_all_refused_are_not_all_asked_for() -> None:
         async def retrieve_metadata(self, study, series=None, instance=None):
             if instance:
                 asked.append(instance)
-            raise ArchiveAnswerError("out of order", answer_status=500)
+            raise ArchiveAnswerError("it refuses", answer_status=409)
             yield b""
 
     archive = Refusing()
     for one in study("1.2", series=1, instances=100):
         archive.store(one)
     table = await pulled(archive)
-    assert len(asked) == MOST_REFUSED
-    assert table.source.failures[0].detail == "100 instances, such as 1.2.1.1: the archive answers 500"
+    assert len(asked) == 2 * MOST_REFUSED  # what is held against a study is asked for twice
+    assert table.source.failures[0].detail == "100 instances, such as 1.2.1.1: the archive answers 409"

@@ -55,8 +55,9 @@ async def test_every_study_is_pulled_and_kept(store: Store) -> None:
 
 async def test_what_is_not_ready_names_its_rules(store: Store) -> None:
     pulled = await run(filled(2, Faults(withheld=frozenset({"1.2.1.1.1"}))), store)
-    assert "SRC-QIDO-COUNT" in pulled["1.2.1"].rules
-    assert "SRC-QIDO-COUNT" not in pulled["1.2.0"].rules
+    assert "SRC-SERIES-COUNT" in pulled["1.2.1"].rules
+    assert "SRC-SERIES-COUNT" not in pulled["1.2.0"].rules
+    assert "SRC-QIDO-COUNT" not in pulled["1.2.1"].rules  # the series says it
     assert pulled["1.2.1"].blocks > 0
 
 
@@ -160,10 +161,12 @@ async def test_a_study_that_is_gone_is_withdrawn(store: Store) -> None:
     assert await store.read(changes.latest) == 3
 
 
-async def test_a_study_that_never_was_is_a_failure(store: Store) -> None:
+async def test_a_study_that_never_was_is_not_found_and_nothing_is_stored(store: Store) -> None:
     results = pull_archive(filled(1), [ListedStudy("9.9", ())], scoring=scoring(store))
     (result,) = [r async for r in results]
-    assert (result.outcome, result.error) == ("failed", "Archive memory has no study 9.9.")
+    assert (result.outcome, result.error) == ("not found", "Archive memory has no study 9.9.")
+    assert await store.read(studies.find, HERE, "9.9") is None
+    assert await store.read(changes.latest) == 0
 
 
 async def test_whoever_has_seen_enough_may_leave(store: Store) -> None:
