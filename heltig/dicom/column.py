@@ -12,6 +12,8 @@ from heltig.dicom.cell import Cell
 Raw: TypeAlias = bytes | msgspec.Raw
 Codes: TypeAlias = Sequence[int]
 
+_NO_ENCODINGS = array("H", [0])
+
 
 class Column:
     """The cells of one attribute.
@@ -31,7 +33,7 @@ class Column:
     def __init__(self, tag: str) -> None:
         self.tag = tag
         self.cells: list[bytes] = [b""]
-        self.encodings = array("H", [0])
+        self.encodings = _NO_ENCODINGS  # of the absent cell; replaced, never added to
         self.codes: Codes = b""
         self.constant = False
         self._index: dict[tuple[int, bytes], int] | None = None
@@ -48,10 +50,30 @@ class Column:
         if count >= 8 and len(set(cells)) * 10 > count * 9:
             known = len(self.cells)
             self.cells.extend(cells)
-            self.encodings.extend([encoding] * count)
+            self.encodings = self.encodings + array("H", [encoding]) * count
             self._runs.append((start, range(known, known + count)))
         else:
             self._runs.append((start, [self._code(cell, encoding) for cell in cells]))
+
+    def fill(self, raws: tuple[Raw, ...], encoding: int, ones: bytes) -> None:
+        """Take all rows of the table at once and settle: what `extend` and `settle` come to, for less.
+
+        Args:
+            raws: The raw cells.
+            encoding: How to read them.
+            ones: The codes of a constant column, shared by all of them.
+        """
+        first, count = raws[0], len(raws)
+        if raws.count(first) == count:
+            self.cells.append(bytes(first))
+            self.encodings = array("H", (0, encoding))
+            self.codes, self.constant = ones, True
+            return
+        numbers: dict[bytes, int] = {}
+        codes = [numbers.setdefault(bytes(raw), len(numbers) + 1) for raw in raws]
+        self.cells.extend(numbers)
+        self.encodings = array("H", (0, *[encoding] * len(numbers)))
+        self.codes = array("B" if len(self.cells) <= 256 else "I", codes)
 
     def repeat(self, start: int, raw: bytes, count: int, encoding: int) -> None:
         """Append one raw cell for `count` rows from `start` on."""
@@ -81,7 +103,7 @@ class Column:
         known = len(self.cells)
         if known == 1:
             self.cells.append(raw)
-            self.encodings.append(encoding)
+            self.encodings = array("H", (0, encoding))
             return 1
         if known == 2 and self.cells[1] == raw and self.encodings[1] == encoding:
             return 1  # most columns have one cell and need no index

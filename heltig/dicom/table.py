@@ -160,6 +160,14 @@ class Table:
             shape.rows, shape.arrivals = [], []
         self._active, self._waiting = [], 0
 
+    def _fill(self, shape: "_Shape") -> None:
+        """Append all rows there will be and settle their columns: a small study is one shape."""
+        self.rows = len(shape.rows)
+        ones = b"\x01" * self.rows
+        for column, raws in zip(shape.columns, zip(*shape.rows, strict=True), strict=True):
+            column.fill(raws, shape.encoding, ones)
+        self._arrivals.extend(shape.arrivals)
+
     def settle(self) -> None:
         """Append what waits, end the building and put the rows into their order of arrival."""
         arrivals = self._close()
@@ -167,11 +175,14 @@ class Table:
 
     def _close(self) -> list[int]:
         """Append what waits and end the building; return the number of arrival of each row."""
-        self._flush()
-        self._shapes, self._stencilled = {}, {}
-        ones = b"\x01" * self.rows
-        for column in self.columns.values():
-            column.settle(self.rows, ones)
+        if not self.rows and len(self._active) == 1 and self._active[0].stencil is None:
+            self._fill(self._active[0])
+        else:
+            self._flush()
+            ones = b"\x01" * self.rows
+            for column in self.columns.values():
+                column.settle(self.rows, ones)
+        self._shapes, self._stencilled, self._active = {}, {}, []
         arrivals, self._arrivals = self._arrivals, []
         return arrivals
 

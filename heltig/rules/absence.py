@@ -13,6 +13,10 @@ def has_patient(study: StudyView) -> bool:
 
     Hanging protocols, colour palettes, implant templates and the like have no patient (PS3.3 A.1.2).
     """
+    return study.once(_has_patient)
+
+
+def _has_patient(study: StudyView) -> bool:
     if study.uniform("SOPClassUID"):
         return _of_a_patient(study.first("SOPClassUID").text)
     return any(_of_a_patient(group.key) for group in study.groups("SOPClassUID"))

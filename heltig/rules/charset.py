@@ -187,7 +187,12 @@ def replacement(at: Place) -> Iterator[Hit]:
 
 
 @rule(
-    "CHR-MIXED", level="study", severity="note", reads=("SpecificCharacterSet",), reference="PS3.3 C.12.1.1.2"
+    "CHR-MIXED",
+    level="study",
+    severity="note",
+    compares=True,
+    reads=("SpecificCharacterSet",),
+    reference="PS3.3 C.12.1.1.2",
 )
 def mixed(study: StudyView) -> Iterator[Hit]:
     """The character set changes within the study.

@@ -3,7 +3,33 @@
 from collections.abc import Iterator, Sequence
 
 from heltig.dicom.cell import ABSENT, Cell
+from heltig.dicom.column import Column
 from heltig.dicom.study import StudyTable
+
+
+class Combination:
+    """One combination of cells, decoded only when asked for.
+
+    Attributes:
+        raws: The raw cells; empty where the attribute is absent.
+        rows: The rows that have it.
+    """
+
+    __slots__ = ("_codes", "_columns", "_table", "raws", "rows")
+
+    def __init__(
+        self, table: StudyTable, columns: Sequence[Column | None], codes: Sequence[int], rows: "Rows"
+    ) -> None:
+        self._table = table
+        self._columns = columns
+        self._codes = codes
+        self.raws = tuple([c.cells[code] if c else b"" for c, code in zip(columns, codes, strict=True)])
+        self.rows = rows
+
+    def cells(self) -> list[Cell]:
+        """The cells, decoded."""
+        pairs = zip(self._columns, self._codes, strict=True)
+        return [self._table.cell(column, code) if column else ABSENT for column, code in pairs]
 
 
 class Combinations:
@@ -13,25 +39,23 @@ class Combinations:
         self._table = table
         self._distinct: dict[tuple[str, ...], list[tuple[int, ...]]] = {}
 
-    def of(self, tags: tuple[str, ...]) -> Iterator[tuple[list[Cell], "Rows"]]:
-        """Each combination as its cells in the order of `tags`, with the rows that have it."""
+    def of(self, tags: tuple[str, ...]) -> Iterator[Combination]:
+        """Each combination of the cells of some attributes, in the order of `tags`."""
         table = self._table
         columns = [table.columns.get(tag) for tag in tags]
-        cells = [ABSENT if column is None else table.cell(column, 1) for column in columns]
-        varying = tuple(
-            [tag for tag, c in zip(tags, columns, strict=True) if c is not None and not c.constant]
-        )
-        codes = [table.columns[tag].codes for tag in varying]
+        varying = tuple([column.tag for column in columns if column and not column.constant])
+        if not varying:
+            codes = [0 if column is None else 1 for column in columns]
+            yield Combination(table, columns, codes, Rows(table.rows, (), ()))
+            return
+        all_codes = [table.columns[tag].codes for tag in varying]
         distinct = self._distinct.get(varying)
         if distinct is None:
-            distinct = list(dict.fromkeys(zip(*codes, strict=True))) if codes else [()]
-            self._distinct[varying] = distinct
-        places = [(place, c) for place, c in enumerate(columns) if c is not None and not c.constant]
+            distinct = self._distinct[varying] = list(dict.fromkeys(zip(*all_codes, strict=True)))
         for combination in distinct:
-            own = cells.copy()
-            for (place, column), code in zip(places, combination, strict=True):
-                own[place] = table.cell(column, code)
-            yield own, Rows(table.rows, codes, combination)
+            own = iter(combination)
+            codes = [0 if c is None else 1 if c.constant else next(own) for c in columns]
+            yield Combination(table, columns, codes, Rows(table.rows, all_codes, combination))
 
 
 class Rows:

@@ -25,7 +25,14 @@ _HUMAN = frozenset(
 )  # Homo sapiens in SNOMED CT, and in SNOMED RT as older objects have it
 
 
-@rule("PAT-NAME-CONFLICT", level="study", severity="block", reads=("PatientName",), reference="PS3.3 C.7.1.1")
+@rule(
+    "PAT-NAME-CONFLICT",
+    level="study",
+    severity="block",
+    compares=True,
+    reads=("PatientName",),
+    reference="PS3.3 C.7.1.1",
+)
 def name_conflict(study: StudyView) -> Iterator[Hit]:
     """One PatientID has several names in a study.
 
@@ -113,6 +120,7 @@ def _day(cell: Cell) -> str:
     "PAT-DOB-CONFLICT",
     level="study",
     severity="block",
+    compares=True,
     reads=("PatientBirthDate",),
     reference="PS3.3 C.7.1.1",
 )
@@ -130,7 +138,14 @@ def birth_date_conflict(study: StudyView) -> Iterator[Hit]:
         yield from conflict(patient, "PatientBirthDate", where="study", key=_day)
 
 
-@rule("PAT-SEX-CONFLICT", level="study", severity="review", reads=("PatientSex",), reference="PS3.3 C.7.1.1")
+@rule(
+    "PAT-SEX-CONFLICT",
+    level="study",
+    severity="review",
+    compares=True,
+    reads=("PatientSex",),
+    reference="PS3.3 C.7.1.1",
+)
 def sex_conflict(study: StudyView) -> Iterator[Hit]:
     """One PatientID has several values of PatientSex in a study.
 

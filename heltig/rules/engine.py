@@ -5,11 +5,12 @@ it reads, a series or study rule on whole columns. What they yield is grouped in
 """
 
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import PurePath
 
 from heltig.dicom.study import StudyTable
-from heltig.rules.combinations import Combinations
+from heltig.rules.combinations import Combination, Combinations
 from heltig.rules.finding import Evaluation, Finding, NotEvaluable, Outcome, RuleError
 from heltig.rules.grouping import Draft, worst_first
 from heltig.rules.memory import Memory
@@ -53,9 +54,9 @@ class _Plan:
 
     Attributes:
         values: The value rules.
-        instances: The instance rules with the tags that they read.
-        series: The series rules.
-        studies: The study rules.
+        instances: The instance rules, each with the tags that it reads.
+        series: The series rules, likewise.
+        studies: The study rules, likewise.
         not_evaluable: The other rules, and what they miss.
         outcomes: Each rule's outcome before any was run, by id in order.
     """
@@ -67,8 +68,8 @@ class _Plan:
         evaluable = [rule for rule in rules if not missing[rule.id]]
         self.values = ValueRules(rule for rule in evaluable if rule.level == "value")
         self.instances = [(r, tuple(map(tag_of, r.reads))) for r in evaluable if r.level == "instance"]
-        self.series = [rule for rule in evaluable if rule.level == "series"]
-        self.studies = [rule for rule in evaluable if rule.level == "study"]
+        self.series = [(r, tuple(map(tag_of, r.reads))) for r in evaluable if r.level == "series"]
+        self.studies = [(r, tuple(map(tag_of, r.reads))) for r in evaluable if r.level == "study"]
         self.not_evaluable = tuple(
             [NotEvaluable(r, needs, r in required) for r, needs in missing.items() if needs]
         )
@@ -95,9 +96,10 @@ def evaluate(ruleset: Ruleset, table: StudyTable, context: Context) -> Evaluatio
     """
     plan = ruleset.plan(table.source.shows)
     run = _Run(plan.outcomes)
-    applied = walk(table, plan.values, plan.memory(context), run.call)
+    memory = plan.memory(context)
+    applied = walk(table, plan.values, memory, run.call)
     run.passed(rule for rule, bit in plan.values.all if applied & bit)
-    run.instances(plan.instances, table, context)
+    run.instances(plan.instances, table, memory)
     study = StudyView(table, context)
     run.wholes(plan.series, study.series)
     run.wholes(plan.studies, [study])
@@ -122,36 +124,34 @@ class _Run:
         self.errors: dict[str, str] = {}
 
     def instances(
-        self, rules: Iterable[tuple[Rule, tuple[str, ...]]], table: StudyTable, context: Context
+        self,
+        rules: Iterable[tuple[Rule, tuple[str, ...]]],
+        table: StudyTable,
+        memory: Memory,
     ) -> None:
+        """Run instance rules over the combinations that they are not known to pass."""
         combinations = Combinations(table)
         for rule, tags in rules:
+            known = memory.combinations(rule.id, table.encodings[0]) if len(table.encodings) == 1 else {}
+            unknown = []
+            for combination in combinations.of(tags):
+                applied = known.get(combination.raws)
+                if applied is None:
+                    unknown.append(combination)
+                elif applied:
+                    self.passed([rule])
+            if unknown:
+                self.call(rule, partial(_try, rule, unknown, memory, known))
 
-            def work(draft: Draft, rule: Rule = rule, tags: tuple[str, ...] = tags) -> bool:
-                applied = False
-                for cells, rows in combinations.of(tags):
-                    seen = Values(dict(zip(rule.reads, cells, strict=True)), context)
-                    if rule.when(seen) if rule.when else any(cell.vr for cell in cells):
-                        applied = True
-                        for hit in rule.check(seen) or ():
-                            draft.add(hit, rows)
-                return applied
-
-            self.call(rule, work)
-
-    def wholes(self, rules: Iterable[Rule], views: Iterable[RowsView]) -> None:
-        for rule in rules:
-
-            def work(draft: Draft, rule: Rule = rule) -> bool:
-                applied = False
-                for view in views:
-                    if rule.when(view) if rule.when else not rule.reads or any(map(view.has, rule.reads)):
-                        applied = True
-                        for hit in rule.check(view) or ():
-                            draft.add(hit, view.rows)
-                return applied
-
-            self.call(rule, work)
+    def wholes(self, rules: Iterable[tuple[Rule, tuple[str, ...]]], views: Sequence[RowsView]) -> None:
+        """Run series rules over series, study rules over the study."""
+        columns = views[0].table.columns if views else {}
+        varying = {tag for tag, column in columns.items() if not column.constant}
+        for rule, tags in rules:
+            if not (rule.compares and rule.when is None and varying.isdisjoint(tags)):
+                self.call(rule, partial(_look, rule, views))
+            elif not columns.keys().isdisjoint(tags):
+                self.passed([rule])
 
     def package(self, rules: Iterable[Rule], package: PackageView) -> None:
         for rule in rules:
@@ -204,6 +204,39 @@ class _Run:
             errors=tuple(RuleError(id, error) for id, error in sorted(self.errors.items())),
             outcomes=self.outcomes,
         )
+
+
+def _try(
+    rule: Rule,
+    combinations: list[Combination],
+    memory: Memory,
+    known: dict[tuple[bytes, ...], bool],
+    draft: Draft,
+) -> bool:
+    """Run an instance rule over combinations, and remember those that it does not object to."""
+    applied = False
+    for combination in combinations:
+        cells = combination.cells()
+        seen = Values(dict(zip(rule.reads, cells, strict=True)), memory.context)
+        applies = rule.when(seen) if rule.when else any(cell.vr for cell in cells)
+        hits = list(rule.check(seen) or ()) if applies else []
+        for hit in hits:
+            draft.add(hit, combination.rows)
+        if not hits:
+            memory.learn_combination(known, combination.raws, applies)
+        applied = applied or applies
+    return applied
+
+
+def _look(rule: Rule, views: Sequence[RowsView], draft: Draft) -> bool:
+    """Run a series or study rule over what it is about."""
+    applied = False
+    for view in views:
+        if rule.when(view) if rule.when else not rule.reads or any(map(view.has, rule.reads)):
+            applied = True
+            for hit in rule.check(view) or ():
+                draft.add(hit, view.rows)
+    return applied
 
 
 def _where(error: Exception) -> str:

@@ -11,8 +11,14 @@ from heltig.rules.views import SeriesView
 from heltig.standard.terms import UNPAIRED_BODY_PARTS
 
 
-@rule("SER-BODYPART-CONFLICT", level="series", severity="review", reads=("BodyPartExamined", "Laterality"),
-    reference="PS3.3 C.7.3.1")  # fmt: skip
+@rule(
+    "SER-BODYPART-CONFLICT",
+    level="series",
+    severity="review",
+    compares=True,
+    reads=("BodyPartExamined", "Laterality"),
+    reference="PS3.3 C.7.3.1",
+)
 def body_part_conflict(series: SeriesView) -> Iterator[Hit]:
     """One series shows several body parts or sides.
 
@@ -34,6 +40,7 @@ def body_part_conflict(series: SeriesView) -> Iterator[Hit]:
     "SER-PATPOS-CONFLICT",
     level="series",
     severity="review",
+    compares=True,
     reads=("PatientPosition",),
     reference="PS3.3 C.7.3.1.1.2",
 )

@@ -21,6 +21,14 @@ _OF_AN_ENTRY: Final = 100  # bytes, about
 Known = dict[bytes, int]
 """The clean cells of one attribute, each with the rules that applied to it: a bit for each."""
 
+Combinations = dict[tuple[bytes, ...], bool]
+"""The clean combinations of the cells that an instance rule reads; True where it applied."""
+
+
+def is_full(known: Known | Combinations) -> bool:
+    """No more cells of an attribute are remembered: it has a value of its own in each study, or nearly."""
+    return len(known) >= _MOST_OF_AN_ATTRIBUTE
+
 
 class Memory:
     """Clean cells of data sets themselves, with all that is in the items of a sequence.
@@ -34,11 +42,16 @@ class Memory:
         self.context = context
         self.applied: dict[str, int] = {}
         self._known: dict[Encoding, dict[str, Known]] = {}
+        self._combinations: dict[tuple[str, Encoding], Combinations] = {}
         self._size = 0
 
     def of(self, encoding: Encoding) -> dict[str, Known]:
         """The clean cells that are read like this, by column."""
         return self._known.setdefault(encoding, {})
+
+    def combinations(self, rule: str, encoding: Encoding) -> "Combinations":
+        """The combinations that an instance rule does not object to, which are read like this."""
+        return self._combinations.setdefault((rule, encoding), {})
 
     def learn(self, known: Known, cell: bytes, applied: int) -> None:
         """Remember a clean cell; with too many at hand all are forgotten, and learned anew.
@@ -48,10 +61,29 @@ class Memory:
             cell: The cell.
             applied: The rules that applied to it.
         """
-        if len(cell) > _LONGEST or len(known) >= _MOST_OF_AN_ATTRIBUTE:
+        if len(cell) > _LONGEST or is_full(known):
             return
         known[cell] = applied
         self._size += len(cell) + _OF_AN_ENTRY
+        self._forget_too_many()
+
+    def learn_combination(self, known: Combinations, cells: tuple[bytes, ...], applied: bool) -> None:
+        """Remember a clean combination.
+
+        Args:
+            known: The clean combinations of its rule.
+            cells: The cells.
+            applied: The rule applied to it.
+        """
+        size = sum(map(len, cells))
+        if size > _LONGEST or is_full(known):
+            return
+        known[cells] = applied
+        self._size += size + _OF_AN_ENTRY
+        self._forget_too_many()
+
+    def _forget_too_many(self) -> None:
         if self._size > _MOST:
             self._known.clear()
+            self._combinations.clear()
             self._size = 0

@@ -107,7 +107,14 @@ def _trailing_spaces(cell: Cell) -> int:
     return cell.length - len(value)
 
 
-@rule("PAT-ID-CONFLICT", level="study", severity="block", reads=("PatientID",), reference="PS3.3 A.1.2")
+@rule(
+    "PAT-ID-CONFLICT",
+    level="study",
+    severity="block",
+    compares=True,
+    reads=("PatientID",),
+    reference="PS3.3 A.1.2",
+)
 def id_conflict(study: StudyView) -> Iterator[Hit]:
     """One study has several PatientIDs.
 
@@ -123,7 +130,7 @@ def id_conflict(study: StudyView) -> Iterator[Hit]:
     yield from conflict(study, "PatientID", where="study", key=same_patient_id)
 
 
-@rule("PAT-ID-PADDED-EQUAL", level="study", severity="review", reads=("PatientID",))
+@rule("PAT-ID-PADDED-EQUAL", level="study", severity="review", compares=True, reads=("PatientID",))
 def id_padded_equal(study: StudyView) -> Iterator[Hit]:
     """One study has a PatientID in several spellings.
 
@@ -166,6 +173,7 @@ def issuer_missing(at: Values) -> Iterator[Hit]:
     "PAT-ISSUER-CONFLICT",
     level="study",
     severity="block",
+    compares=True,
     reads=("IssuerOfPatientID",),
     reference="PS3.3 C.7.1.1",
 )

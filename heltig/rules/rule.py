@@ -64,6 +64,7 @@ class Rule:
     reads: tuple[str, ...]
     vrs: frozenset[str]
     needs: frozenset[str]
+    compares: bool
     reference: str
     since: str
     title: str
@@ -84,6 +85,7 @@ def rule(
     vrs: tuple[str, ...] = (),
     needs: tuple[str, ...] = ("metadata",),
     when: Callable[[Any], bool] | None = None,
+    compares: bool = False,
     reference: str = "",
     since: str = "0.1.0",
 ) -> Callable[[Callable[[Any], Iterable[Hit] | None]], Rule]:
@@ -101,6 +103,8 @@ def rule(
         vrs: A value rule on every attribute of these VRs at any depth, instead of `reads`.
         needs: What the source must be able to show (`heltig.dicom.source.SHOWS`), else *not evaluable*.
         when: When it applies, given what the function gets.
+        compares: A series or study rule that looks for differences: where the rows agree in each attribute it
+            reads there is nothing to find, and it is not called.
         reference: The clause of the standard; empty for a rule of practice.
         since: The version of Heltig that brought it.
 
@@ -115,6 +119,8 @@ def rule(
             raise ValueError(f"rule {id}: unknown need {sorted(unknown)}; known are {sorted(SHOWS)}")
         if level == "value" and bool(reads) == bool(vrs):
             raise ValueError(f"rule {id}: a value rule names attributes or VRs, one of the two")
+        if compares and (level not in ("series", "study") or not reads):
+            raise ValueError(f"rule {id}: only a series or study rule compares, and it names attributes")
         return Rule(
             id=id,
             level=level,
@@ -124,6 +130,7 @@ def rule(
             reads=reads,
             vrs=frozenset(vrs),
             needs=frozenset(needs),
+            compares=compares,
             reference=reference,
             since=since,
             title=title,

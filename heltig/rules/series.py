@@ -56,7 +56,14 @@ def modality_missing(study: StudyView) -> Iterator[Hit]:
     yield from lacking(study, "Modality")
 
 
-@rule("SER-MODALITY-MIXED", level="series", severity="block", reads=("Modality",), reference="PS3.3 A.1.2.3")
+@rule(
+    "SER-MODALITY-MIXED",
+    level="series",
+    severity="block",
+    compares=True,
+    reads=("Modality",),
+    reference="PS3.3 A.1.2.3",
+)
 def modality_mixed(series: SeriesView) -> Iterator[Hit]:
     """One series has several modalities.
 
@@ -84,6 +91,7 @@ def _kind(cell: Cell) -> str:
     "SER-SOPCLASS-MIXED",
     level="series",
     severity="review",
+    compares=True,
     reads=("SOPClassUID",),
     reference="PS3.3 A.1.2.3",
 )
@@ -104,8 +112,14 @@ def sop_class_mixed(series: SeriesView) -> Iterator[Hit]:
     yield from conflict(series, "SOPClassUID", where="series", key=_kind, named=class_name)
 
 
-@rule("SER-DESC-CONFLICT", level="series", severity="note", reads=("SeriesDescription", "ProtocolName"),
-    reference="PS3.3 C.7.3.1")  # fmt: skip
+@rule(
+    "SER-DESC-CONFLICT",
+    level="series",
+    severity="note",
+    compares=True,
+    reads=("SeriesDescription", "ProtocolName"),
+    reference="PS3.3 C.7.3.1",
+)
 def description_conflict(series: SeriesView) -> Iterator[Hit]:
     """One series has several descriptions.
 
@@ -123,7 +137,12 @@ _EQUIPMENT = ("Manufacturer", "ManufacturerModelName", "DeviceSerialNumber", "St
 
 
 @rule(
-    "SER-EQUIPMENT-CONFLICT", level="series", severity="review", reads=_EQUIPMENT, reference="PS3.3 A.1.2.3"
+    "SER-EQUIPMENT-CONFLICT",
+    level="series",
+    severity="review",
+    compares=True,
+    reads=_EQUIPMENT,
+    reference="PS3.3 A.1.2.3",
 )
 def equipment_conflict(series: SeriesView) -> Iterator[Hit]:
     """One series comes from several devices.
@@ -251,7 +270,7 @@ def number_empty(study: StudyView) -> Iterator[Hit]:
     yield from lacking(study, "SeriesNumber")
 
 
-@rule("SER-TS-MIXED", level="series", severity="note", reads=("TransferSyntaxUID",),
+@rule("SER-TS-MIXED", level="series", severity="note", compares=True, reads=("TransferSyntaxUID",),
     needs=("metadata", "file_meta"), reference="PS3.5 10")  # fmt: skip
 def transfer_syntax_mixed(series: SeriesView) -> Iterator[Hit]:
     """One series is stored in several transfer syntaxes.

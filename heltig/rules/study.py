@@ -64,6 +64,7 @@ def accession_empty(study: StudyView) -> Iterator[Hit]:
     "STU-ACCESSION-CONFLICT",
     level="study",
     severity="review",
+    compares=True,
     reads=("AccessionNumber",),
     reference="PS3.3 C.7.2.1",
 )
@@ -134,6 +135,7 @@ def date_empty(study: StudyView) -> Iterator[Hit]:
     "STU-DATE-CONFLICT",
     level="study",
     severity="review",
+    compares=True,
     reads=("StudyDate", "StudyTime"),
     reference="PS3.3 C.7.2.1",
 )

@@ -76,7 +76,14 @@ def _uids(items: Table, path: tuple[str, ...]) -> set[str]:
     return set() if column is None else _uids(items.items(column), path[1:])
 
 
-@rule("STU-ID-CONFLICT", level="study", severity="note", reads=("StudyID",), reference="PS3.3 C.7.2.1")
+@rule(
+    "STU-ID-CONFLICT",
+    level="study",
+    severity="note",
+    compares=True,
+    reads=("StudyID",),
+    reference="PS3.3 C.7.2.1",
+)
 def id_conflict(study: StudyView) -> Iterator[Hit]:
     """One study has several values of StudyID.
 
@@ -92,6 +99,7 @@ def id_conflict(study: StudyView) -> Iterator[Hit]:
     "STU-DESC-CONFLICT",
     level="study",
     severity="note",
+    compares=True,
     reads=("StudyDescription",),
     reference="PS3.3 C.7.2.1",
 )
@@ -110,6 +118,7 @@ def description_conflict(study: StudyView) -> Iterator[Hit]:
     "STU-REFPHYS-CONFLICT",
     level="study",
     severity="note",
+    compares=True,
     reads=("ReferringPhysicianName",),
     reference="PS3.3 C.7.2.1",
 )

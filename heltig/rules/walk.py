@@ -9,7 +9,7 @@ from heltig.dicom.cell import Syntax
 from heltig.dicom.column import Column
 from heltig.dicom.table import ItemTable, Table
 from heltig.rules.grouping import Draft
-from heltig.rules.memory import FEW, Known, Memory
+from heltig.rules.memory import FEW, Known, Memory, is_full
 from heltig.rules.rule import Hit, Rule
 from heltig.rules.screen import screen_of
 from heltig.rules.views import Place
@@ -125,26 +125,46 @@ class _Walker:
     def data_sets(self, table: Table) -> None:
         """Walk the columns of instances, past the cells that are known to be clean."""
         clean = [self._memory.of(encoding) for encoding in table.encodings]
+        top = _Level()
         for tag in sorted(table.columns):
             column = table.columns[tag]
             cells = column.cells
-            codes: Sequence[int] = range(1, len(cells))
-            if len(codes) > FEW or not (len(clean) == 1 or _is_read_alike(column)):
-                self._column(table, column, codes, _Level(), {})
-                continue
-            known = clean[column.encodings[1]].setdefault(tag, {})
-            codes = [code for code in codes if not self._is_known(known, cells[code])]
+            known = clean[column.encodings[1]].get(tag)
+            if len(cells) == 2:
+                applied = known.get(cells[1]) if known else None
+                if applied is not None:
+                    self._applied |= applied
+                    continue
+                codes: Sequence[int] = (1,)
+            else:
+                codes = range(1, len(cells))
+                if len(cells) > FEW or not (len(clean) == 1 or _is_read_alike(column)):
+                    self._column(table, column, codes, top, {})
+                    continue
+                if known:
+                    codes = self._unknown_of(codes, cells, known)
             if codes:
-                unknown = {code: _Unknown(known, cells[code]) for code in codes}
-                self._unknown.extend(unknown.values())
-                self._column(table, column, codes, _Level(), unknown)
+                if known is None:
+                    known = clean[column.encodings[1]][tag] = {}
+                self._column(table, column, codes, top, self._to_find_out(codes, cells, known))
 
-    def _is_known(self, known: Known, cell: bytes) -> bool:
-        applied = known.get(cell)
-        if applied is None:
-            return False
-        self._applied |= applied
-        return True
+    def _unknown_of(self, codes: Sequence[int], cells: Sequence[bytes], known: Known) -> Sequence[int]:
+        unknown = []
+        for code in codes:
+            applied = known.get(cells[code])
+            if applied is None:
+                unknown.append(code)
+            else:
+                self._applied |= applied
+        return unknown
+
+    def _to_find_out(self, codes: Sequence[int], cells: Sequence[bytes], known: Known) -> Inside:
+        """The cells of which it would be remembered that they are clean."""
+        if is_full(known):
+            return {}
+        found = {code: _Unknown(known, cells[code]) for code in codes}
+        self._unknown.extend(found.values())
+        return found
 
     def _items(self, items: Table, level: _Level, inside: _Unknown | None) -> None:
         for tag in sorted(items.columns):
