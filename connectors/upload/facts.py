@@ -4,6 +4,7 @@ The kinds are a closed list. Rules are written on them (SRC-ZIP-SAFE on what is 
 SRC-NOT-DICOM on what is about the content of a member), and an upload is refused for the unsafe ones.
 """
 
+import re
 from typing import Final, Literal
 
 import msgspec
@@ -58,6 +59,7 @@ KINDS: Final = {
     "unreadable": Kind("content", "a data set that no reader can read", "Export it again."),
     "inaccessible": Kind("content", "a file or folder that cannot be opened", "See that it may be read."),
     "special-file": Kind("aside", "not a regular file", "Nothing to do."),
+    "outside-link": Kind("aside", "a link that leads out of the folder", "Give what it leads to by itself."),
     "already-read": Kind("aside", "the same file or folder as one read before", "Nothing to do."),
     "inner-package": Kind("aside", "a ZIP inside a ZIP; its members are read too", "Nothing to do."),
     "system-file": Kind("aside", "left behind by an operating system", "Nothing to do."),
@@ -75,11 +77,29 @@ class Skipped(msgspec.Struct, frozen=True, order=True):
         origin: The file or member, as the user would recognise it.
         kind: One of `KINDS`.
         detail: What is wrong, without the name and without patient data.
+        package: Origin of the ZIP that was handed in with it, empty for a file by itself.
     """
 
     origin: str
     kind: str
     detail: str
+    package: str = ""
+
+    @property
+    def may_be_instance(self) -> bool:
+        """Whether it may be an instance that is lost, and not only something beside the images.
+
+        Of what could not be unpacked only the name speaks. What was read and is not DICOM counts only when
+        its name says that it is, or that it holds other files.
+        """
+        name = re.split(r"[!/\\]", re.sub(r"#\d+$", "", self.origin))[-1].lower()
+        suffix = name.rpartition(".")[2] if "." in name else ""
+        if self.kind == "unreadable":
+            return True
+        if self.kind == "not-dicom":
+            return suffix in _DICOM_SUFFIXES or suffix in _HOLDING_SUFFIXES
+        is_ordinary = name.startswith(".") or name in _ORDINARY_NAMES or suffix in _ORDINARY_SUFFIXES
+        return KINDS[self.kind].about != "aside" and not is_ordinary
 
     @property
     def fact(self) -> PackageFact:
@@ -95,7 +115,8 @@ class InputReport(msgspec.Struct, frozen=True):
         members: Files and ZIP members, without folders and without ZIPs that were opened.
         instances: How many of them became data sets.
         skipped: The others, by origin.
-        facts: All there is to say about the package and its members, `skipped` included, by origin.
+        facts: All there is to say about the package and its members, `skipped` included, by origin. What is
+            said of a member that became a data set is among the faults of that too.
     """
 
     path: str
@@ -103,6 +124,19 @@ class InputReport(msgspec.Struct, frozen=True):
     instances: int
     skipped: tuple[Skipped, ...]
     facts: tuple[PackageFact, ...]
+
+
+_DICOM_SUFFIXES: Final = frozenset({"dcm", "dicom", "dc3", "ima", "acr"})
+_HOLDING_SUFFIXES: Final = frozenset({"zip", "gz", "tgz", "bz2", "xz", "tar", "7z", "rar"})
+_ORDINARY_NAMES: Final = frozenset({"readme", "license", "licence", "version", "autorun", "dicomdir"})
+_ORDINARY_SUFFIXES: Final = frozenset({
+    "txt", "md", "rtf", "pdf", "doc", "docx", "odt", "xls", "xlsx", "csv", "tsv", "ppt", "pptx",
+    "htm", "html", "css", "js", "json", "xml", "xsl", "jpg", "jpeg", "png", "gif", "bmp", "ico", "svg",
+    "tif", "tiff", "mp4", "avi", "wmv", "mov", "exe", "dll", "msi", "bat", "cmd", "com", "sh", "py", "jar",
+    "class", "inf", "ini", "cfg", "conf", "db", "log", "lnk", "url", "chm", "hlp", "ttf", "md5", "sha1",
+    "sha256",
+})  # fmt: skip
+"""Of what lies beside the images on the media that scanners and archives write: documents and viewers."""
 
 
 def shown(name: str) -> str:

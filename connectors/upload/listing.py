@@ -2,8 +2,8 @@
 
 What is opened as a ZIP: an input that is a file, when it starts like one, whatever its name; and in folders
 and ZIPs what is named `.zip` and starts like one. A ZIP by another name in there is a member that is not
-DICOM. Symbolic links are followed, and no file is listed twice. Folders are listed by name, ZIPs in their own
-order: never in the order of the file system.
+DICOM. Symbolic links are followed within the folder that was given, and no file is listed twice. Folders are
+listed by name, ZIPs in their own order: never in the order of the file system.
 """
 
 import os
@@ -14,12 +14,14 @@ from io import FileIO
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from connectors.upload.facts import KINDS, UNSAFE, Skipped, shown
 from connectors.upload.limits import Limits
 from connectors.upload.safety import Budget, examine, is_system_file
 from connectors.upload.zip_directory import Entry, UnusablePackageError, is_zip, read_directory
 from connectors.upload.zip_member import MemberError, Package
+from heltig.dicom.cell import Fault
 from heltig.dicom.source import PackageFact
 
 
@@ -31,11 +33,15 @@ class MemberRef(msgspec.Struct, frozen=True, gc=False):
             `series/IM1.dcm`, `study.zip!series/IM1.dcm`, `study.zip!more/inner.zip!IM2.dcm`.
         path: The file, or the ZIP that it is in.
         entry: The member of that ZIP.
+        package: Origin of the ZIP that was handed in with it; empty for a file by itself.
+        faults: What is wrong with it by the ZIP's directory alone.
     """
 
     origin: str
     path: str
     entry: Entry | None = None
+    package: str = ""
+    faults: tuple[Fault, ...] = ()
 
 
 class Listing(msgspec.Struct, frozen=True):
@@ -89,6 +95,8 @@ class _Walk:
         self._seen = seen
         self._scratch = scratch
         self._budget = budget
+        self._root = ""
+        self._outermost = ""
 
     def input(self, path: str) -> None:
         """Lists what a user named."""
@@ -100,6 +108,7 @@ class _Walk:
             return
         real = os.path.realpath(path)
         if stat.S_ISDIR(mode):
+            self._root = os.path.join(real, "")  # noqa: PTH118 - with the separator at its end
             self._folder(real, origin)
         elif stat.S_ISREG(mode):
             self._file(real, origin, may_be_zip=True)
@@ -116,7 +125,9 @@ class _Walk:
             entry, name = child
             try:
                 real = os.path.realpath(entry.path) if entry.is_symlink() else entry.path
-                if entry.is_dir():
+                if entry.is_symlink() and Path(real).exists() and not self._is_inside(real):
+                    self._skip(shown(name), "outside-link")
+                elif entry.is_dir():
                     open_folders.append(self._children(real, shown(name), within=f"{name}/"))
                 else:
                     self._child(entry, real, name)
@@ -153,7 +164,9 @@ class _Walk:
             self._skip(origin, "inaccessible", reason(error))
             return
         if package:
+            self._outermost = origin
             self._package(real, origin, depth=0)
+            self._outermost = ""
         else:
             self.refs.append(MemberRef(origin, real))
 
@@ -171,22 +184,22 @@ class _Walk:
             self._skip(origin, "inaccessible", reason(error))
             return
         examined = examine(directory, within=origin, budget=self._budget)
-        self.skipped += examined.skipped
+        self.skipped += [replace(member, package=self._outermost) for member in examined.skipped]
         self.facts += examined.facts
         if not examined.members and not examined.skipped:
-            self._skip(origin, "empty-member", "the ZIP holds no files")
-        for member_origin, name, entry in examined.members:
+            self._skip(origin, "empty-member", "the ZIP holds no files: pack the folder of DICOM files anew")
+        for member_origin, name, entry, faults in examined.members:
             if is_named_zip(name):
                 self._inner_package(path, entry, member_origin, depth=depth + 1)
             else:
-                self.refs.append(MemberRef(member_origin, path, entry))
+                self.refs.append(MemberRef(member_origin, path, entry, self._outermost, faults))
 
     def _inner_package(self, path: str, entry: Entry, origin: str, *, depth: int) -> None:
         limits = self._budget.limits
         try:
             with Package(path) as package:
                 if not is_zip(package.member(entry).read(4)):
-                    self.refs.append(MemberRef(origin, path, entry))
+                    self.refs.append(MemberRef(origin, path, entry, self._outermost))
                     return
                 if depth > limits.nesting:
                     self._skip(origin, "nesting", f"a ZIP {depth} ZIPs deep; the limit is {limits.nesting}")
@@ -216,6 +229,9 @@ class _Walk:
             raise
         return path
 
+    def _is_inside(self, real: str) -> bool:
+        return f"{real}{os.sep}".startswith(self._root)
+
     def _is_seen(self, real: str, origin: str) -> bool:
         if real in self._seen:
             self._skip(origin, "already-read")
@@ -224,7 +240,7 @@ class _Walk:
         return False
 
     def _skip(self, origin: str, kind: str, detail: str = "") -> None:
-        self.skipped.append(Skipped(origin, kind, detail or KINDS[kind].meaning))
+        self.skipped.append(Skipped(origin, kind, detail or KINDS[kind].meaning, self._outermost))
 
 
 def is_named_zip(name: str) -> bool:

@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterable, Iterator
 from io import FileIO
 from typing import Final, Self, TypeAlias
 
+from msgspec.structs import replace
+
 from connectors.upload.facts import KINDS, InputReport, Skipped
 from connectors.upload.listing import Listing, MemberRef, reason
 from connectors.upload.zip_directory import Entry
 from connectors.upload.zip_member import MemberError, Package
-from heltig.dicom.cell import DataSet
+from heltig.dicom.cell import DataSet, Fault
 from heltig.dicom.part10 import HeaderSource, NotDicom, SeekableSource, UnreadableFile, read_header
 from heltig.dicom.source import PackageFact
 
@@ -32,8 +34,9 @@ _LOOKS_LIKE: Final = {
 def read_members(refs: Iterable[MemberRef], *, deep: bool = False) -> Iterator[Outcome]:
     """Read members one after the other; never raises for anything that a member is.
 
-    Gives exactly one `DataSet` or `Skipped` for each member, in the order of `refs`, and before it any
-    `PackageFact` about it. A ZIP stays open over the members of it that follow one another.
+    Gives exactly one `DataSet` or `Skipped` for each member, in the order of `refs`, and before a data set
+    any `PackageFact` about its member, which is among its faults too. A ZIP stays open over the members of it
+    that follow one another.
 
     Args:
         refs: What to read.
@@ -111,21 +114,29 @@ def _member(packages: _OpenPackage, ref: MemberRef, entry: Entry, *, deep: bool)
         outcome = _data_set(source, ref.origin, again=lambda: package.member(entry))
         if source.damage:
             raise MemberError("damaged-member", source.damage)
-        if deep:
-            yield from _damage(package, entry, ref.origin)
-        yield outcome
+        damage = _damage(package, entry) if deep else ()
+        if isinstance(outcome, Skipped):
+            kind, detail = next(((f.kind, f.detail) for f in damage), (outcome.kind, outcome.detail))
+            yield Skipped(ref.origin, kind, detail, ref.package)
+            return
+        for fault in damage:
+            yield PackageFact(kind=fault.kind, origin=ref.origin, detail=fault.detail)
+        faults = (*ref.faults, *damage)
+        yield replace(outcome, faults=(*outcome.faults, *faults)) if faults else outcome
     except MemberError as error:
-        yield Skipped(ref.origin, error.kind, error.detail)
+        yield Skipped(ref.origin, error.kind, error.detail, ref.package)
     except OSError as error:
-        yield Skipped(ref.origin, "inaccessible", reason(error))
+        yield Skipped(ref.origin, "inaccessible", reason(error), ref.package)
 
 
-def _damage(package: Package, entry: Entry, origin: str) -> Iterator[PackageFact]:
+def _damage(package: Package, entry: Entry) -> tuple[Fault, ...]:
+    """What is wrong with the bytes of a member as a whole: one fault at most."""
     try:
         for _ in package.whole(entry):
             pass
     except MemberError as error:
-        yield PackageFact(kind=error.kind, origin=origin, detail=error.detail)
+        return (Fault(error.kind, error.detail),)
+    return ()
 
 
 def _data_set(source: HeaderSource, origin: str, *, again: Callable[[], HeaderSource]) -> DataSet | Skipped:

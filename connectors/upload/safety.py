@@ -11,6 +11,7 @@ import msgspec
 from connectors.upload.facts import KINDS, Skipped, shown
 from connectors.upload.limits import Limits
 from connectors.upload.zip_directory import DEFLATED, ENCRYPTED_FLAGS, STORED, Directory, Entry
+from heltig.dicom.cell import Fault
 from heltig.dicom.source import PackageFact
 
 _UTF8_FLAG: Final = 0x0800
@@ -19,6 +20,8 @@ _DEVICE = re.compile(r"(?i)(?:^|[/\\])(?:con|prn|aux|nul|com[1-9]|lpt[1-9])(?:[.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _DRIVE = re.compile(r"[A-Za-z]:")
 _NOT_TEXT = re.compile("[\udc80-\udcff]")
+_SAME_CONTENT: Final = "another member has the same name and content; unpacking keeps one of them"
+_OTHER_CONTENT: Final = "another member has the same name and other content; unpacking keeps one of them"
 
 
 class Budget:
@@ -54,12 +57,12 @@ class Examined(msgspec.Struct, frozen=True):
     """The members of one ZIP: those that may be read, in the ZIP's order, and what there is to say.
 
     Attributes:
-        members: Origin, name and entry of each member that may be read.
+        members: Origin, name and entry of each member that may be read, and the faults that this alone shows.
         skipped: The members that may not.
         facts: What is odd about members that may be read all the same.
     """
 
-    members: list[tuple[str, str, Entry]]
+    members: list[tuple[str, str, Entry, tuple[Fault, ...]]]
     skipped: list[Skipped]
     facts: list[PackageFact]
 
@@ -80,6 +83,7 @@ def examine(directory: Directory, *, within: str, budget: Budget) -> Examined:
     """
     examined = Examined([], [], [])
     overlapping = _overlapping(directory)
+    ambiguous = _ambiguous(directory)
     names = _Names()
     for index, entry in enumerate(directory.entries):
         name = _decoded(entry)
@@ -99,10 +103,21 @@ def examine(directory: Directory, *, within: str, budget: Budget) -> Examined:
         if refusal:
             examined.skipped.append(Skipped(origin, *refusal))
             continue
-        examined.members.append((origin, name, entry))
-        for kind, detail in names.odd(name):
+        faults = (Fault("duplicate-name", _OTHER_CONTENT),) if entry.name in ambiguous else ()
+        examined.members.append((origin, name, entry, faults))
+        for kind, detail in names.odd(name, same_as=_OTHER_CONTENT if faults else _SAME_CONTENT):
             examined.facts.append(PackageFact(kind=kind, origin=origin, detail=detail))
     return examined
+
+
+def _ambiguous(directory: Directory) -> frozenset[bytes]:
+    """The names that several members have with different content."""
+    first: dict[bytes, tuple[int, int]] = {}
+    return frozenset(
+        entry.name
+        for entry in directory.entries
+        if first.setdefault(entry.name, (entry.size, entry.crc)) != (entry.size, entry.crc)
+    )
 
 
 def _decoded(entry: Entry) -> str:
@@ -170,11 +185,16 @@ class _Names:
         count = self._origins[origin] = self._origins.get(origin, 0) + 1
         return origin if count == 1 else f"{origin}#{count}"
 
-    def odd(self, name: str) -> Iterator[tuple[str, str]]:
-        """What is odd about the name of a member that may be read."""
+    def odd(self, name: str, *, same_as: str) -> Iterator[tuple[str, str]]:
+        """What is odd about the name of a member that may be read.
+
+        Args:
+            name: The name.
+            same_as: What to say of it where another member has it too.
+        """
         folded = (name if name.isascii() else unicodedata.normalize("NFC", name)).casefold()
         if name in self._names:
-            yield "duplicate-name", "another member has the same name; unpacking keeps one of them"
+            yield "duplicate-name", same_as
         elif folded in self._folded:
             yield (
                 "case-collision",

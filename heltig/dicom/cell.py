@@ -44,6 +44,10 @@ FAULT_KINDS = {
     "nesting": "sequences nested deeper, or with more items, than the limit",
     "unreadable": "content that no reader could read",
     "padding": "padding other than the VR's own",
+    "checksum": "bytes that do not have the checksum their ZIP declares",
+    "length": "a ZIP member that unpacks to another length than declared",
+    "damaged-member": "a ZIP member that does not unpack to its end",
+    "duplicate-name": "a ZIP member whose name another member with other content has too",
 }
 
 

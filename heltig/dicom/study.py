@@ -153,17 +153,18 @@ class StudyCollector:
         self._known: dict[bytes, StudyTable] = {}
         self._of_stencil: tuple[Stencil, StudyTable] | None = None
 
-    def add(self, dataset: DataSet) -> None:
-        """Put one data set into the table of its study."""
+    def add(self, dataset: DataSet) -> StudyTable:
+        """Put one data set into the table of its study, and return the table."""
         stencil = dataset.raws.stencil if isinstance(dataset.raws, Filled) else None
         if stencil is not None and self._of_stencil and self._of_stencil[0] is stencil:
             self._of_stencil[1].add(dataset)
-            return
+            return self._of_stencil[1]
         place = self._place(dataset.tags)
         table = self._table(dataset, place)
         if stencil is not None and table.uid and place not in stencil.holes:
             self._of_stencil = (stencil, table)  # all its instances have that UID
         table.add(dataset)
+        return table
 
     def _place(self, tags: tuple[str, ...]) -> int | None:
         """Where the StudyInstanceUID stands."""
@@ -191,11 +192,14 @@ class StudyCollector:
             table = self._tables[part.key] = StudyTable(part.key, part.uid, self._source)
         table.absorb(part)
 
-    def parts(self) -> list[StudyTable]:
-        """What was read of each study, settled but not arranged, for a collector in another process."""
-        for table in self._tables.values():
-            table.settle()
-        return list(self._tables.values())
+    def release(self, key: str) -> StudyTable:
+        """Part with what was read of a study, settled but not arranged, for a collector in another process.
+
+        Nothing may be added to this one afterwards.
+        """
+        table = self._tables.pop(key)
+        table.settle()
+        return table
 
     def studies(self) -> list[StudyTable]:
         """The studies in the order of their keys, arranged; nothing may be added afterwards."""

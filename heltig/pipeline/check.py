@@ -1,13 +1,17 @@
 """`heltig check`: inputs in, a report out, without a server or a database."""
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
+from typing import Final
 
-from connectors.upload import InputReport
+from connectors.upload import InputReport, Listing
 from heltig import __version__
+from heltig.dicom.study import StudyTable
 from heltig.pipeline.judging import judge, ruleset_name, ruleset_under
-from heltig.pipeline.reading import Progress, read_inputs
+from heltig.pipeline.reading import Progress, listed, read_listed
 from heltig.pipeline.report import (
     CheckedInput,
     CheckedStudy,
@@ -20,6 +24,12 @@ from heltig.rules.engine import evaluate_package
 from heltig.rules.profile import Profile
 from heltig.rules.views import Context, PackageView
 from heltig.verdict import READINESS
+
+_WORTH_A_PROCESS: Final = 150
+"""Files: with fewer a process costs more to start than it saves."""
+
+_BYTES_A_FILE: Final = 64 * 1024
+"""To unpack so many costs about what reading and judging a file does."""
 
 
 def check(
@@ -38,25 +48,48 @@ def check(
         paths: Files, folders and ZIPs.
         profile: The profile to judge under.
         reference_date: "Today" to the rules.
-        jobs: Number of processes that read; 0 takes one for each core.
+        jobs: The most processes; 0 takes one for each core. Fewer do it where more would not pay.
         deep: Unpack the members of ZIPs whole, and check their lengths and checksums.
         deidentified: The data is declared de-identified.
         progress: Called while reading with members read and members in all.
     """
-    read = read_inputs(paths, jobs=jobs, deep=deep, progress=progress)
+    work = partial(_checked, profile=profile, reference_date=reference_date, deidentified=deidentified)
+    with listed(paths) as listings:
+        processes = min(jobs or os.cpu_count() or 1, _worth(listings, deep=deep))
+        if processes > 1:
+            from heltig.pipeline.crew import work_together  # costs what many a check takes
+
+            ruleset_under(profile)  # once for all of them, where processes begin as copies of this one
+            reports, studies = work_together(
+                listings, work, processes=processes, deep=deep, progress=progress
+            )
+        else:
+            read = read_listed(listings, deep=deep, progress=progress)
+            reports, studies = read.reports, [work(table) for table in read.studies]
     context = Context(reference_date, profile.parameters, deidentified)
-    studies = [
-        checked_study(judge(table, profile, reference_date=reference_date, deidentified=deidentified))
-        for table in read.studies
-    ]
     return CheckReport(
         heltig=__version__,
         ruleset=ruleset_name(),
         profile=ProfileName(profile.name, profile.hash),
         reference_date=reference_date,
-        inputs=tuple(_checked_input(report, profile, context) for report in read.reports),
+        inputs=tuple(_checked_input(report, profile, context) for report in reports),
         studies=tuple(sorted(studies, key=_worst_first)),
     )
+
+
+def _worth(listings: Sequence[Listing], *, deep: bool) -> int:
+    """How many processes pay."""
+    files = sum(len(listing.refs) for listing in listings)
+    if deep:
+        packed = (ref.entry.size for listing in listings for ref in listing.refs if ref.entry)
+        files += sum(packed) // _BYTES_A_FILE
+    return files // _WORTH_A_PROCESS
+
+
+def _checked(
+    table: StudyTable, *, profile: Profile, reference_date: date, deidentified: bool
+) -> CheckedStudy:
+    return checked_study(judge(table, profile, reference_date=reference_date, deidentified=deidentified))
 
 
 def _worst_first(study: CheckedStudy) -> tuple[int, str]:

@@ -1,18 +1,20 @@
-"""Files, folders and ZIPs in, studies out: read in this process or in several at once.
+"""Files, folders and ZIPs in, studies out.
 
-Processes give back what they read as settled tables, which hold each distinct value once, and not as data
-sets. The result is the same whatever the number of processes.
+What a ZIP holds beside a study's instances is evidence about the study too: a member that could not be read
+may be one of them. It goes into the source facts of every study that has an instance in that ZIP.
 """
 
-import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Final, TypeAlias
 
 import msgspec
 
 from connectors.upload import (
+    KINDS,
     InputReport,
     Limits,
     Listing,
@@ -22,15 +24,21 @@ from connectors.upload import (
     list_inputs,
     read_members,
 )
-from heltig.dicom.cell import DataSet
-from heltig.dicom.source import PackageFact
+from heltig.dicom.cell import Fault
+from heltig.dicom.source import FILES, PackageFact
 from heltig.dicom.study import StudyCollector, StudyTable
 
 Progress = Callable[[int, int], None]
 """Told how many members were read, of how many."""
 
-MEMBERS_A_CHUNK = 200
-"""Large enough that a chunk costs more to read than to hand over, small enough to show progress."""
+Package: TypeAlias = tuple[int, str]
+"""A ZIP that was handed in: the number of its input, and its origin there."""
+
+Unread: TypeAlias = Mapping[Package, Mapping[str, int]]
+"""Of each ZIP how many members could not be read and may be instances, by kind."""
+
+_MEMBERS_A_CHUNK: Final = 200
+"""Small enough to show progress."""
 
 
 class ReadInputs(msgspec.Struct, frozen=True):
@@ -45,19 +53,17 @@ class ReadInputs(msgspec.Struct, frozen=True):
     studies: tuple[StudyTable, ...]
 
 
-class _Chunk(msgspec.Struct):
-    """Members of one input."""
+class Chunk(msgspec.Struct):
+    """Members of one input that are read one after the other."""
 
     number: int
     refs: Sequence[MemberRef]
-    deep: bool
 
 
-class _Part(msgspec.Struct):
-    """What a chunk came to."""
+class Part(msgspec.Struct):
+    """What a chunk came to, its instances apart."""
 
     number: int
-    studies: list[StudyTable]
     others: list[Skipped | PackageFact]
     instances: int
     members: int
@@ -66,65 +72,147 @@ class _Part(msgspec.Struct):
 def read_inputs(
     paths: Iterable[str | Path],
     *,
-    jobs: int = 1,
     deep: bool = False,
     limits: Limits | None = None,
     progress: Progress | None = None,
 ) -> ReadInputs:
-    """Read inputs whole.
+    """Read inputs whole, in this process.
 
     Args:
         paths: Files, folders and ZIPs.
-        jobs: Number of processes; 0 takes one for each core.
         deep: Unpack the members of ZIPs whole, and check their lengths and checksums.
         limits: Limits on each input.
         progress: Called from time to time.
     """
+    with listed(paths, limits=limits) as listings:
+        return read_listed(listings, deep=deep, progress=progress)
+
+
+def read_listed(
+    listings: Sequence[Listing], *, deep: bool = False, progress: Progress | None = None
+) -> ReadInputs:
+    """Read inputs that are listed; see `read_inputs`."""
+    reader = Reader(deep=deep)
+    books = Books(listings, progress)
+    for chunk in chunks_of(listings, members=_MEMBERS_A_CHUNK):
+        books.enter(reader.read(chunk))
+    reports = books.close()
+    return ReadInputs(reports, tuple(reader.studies(unread(reports))))
+
+
+@contextmanager
+def listed(paths: Iterable[str | Path], *, limits: Limits | None = None) -> Iterator[list[Listing]]:
+    """The members of inputs, and a place for ZIPs found in ZIPs as long as they are read."""
     with tempfile.TemporaryDirectory(prefix="heltig-") as scratch:
-        listings = list(list_inputs(paths, scratch=Path(scratch), limits=limits))
-        chunks = list(_chunks(listings, deep=deep))
-        total = sum(len(chunk.refs) for chunk in chunks)
-        collector = StudyCollector()
-        others: list[list[Skipped | PackageFact]] = [[] for _ in listings]
-        instances = [0] * len(listings)
-        done = 0
-        for part in _parts(chunks, min(jobs or os.cpu_count() or 1, len(chunks))):
-            for study in part.studies:
-                collector.absorb(study)
-            others[part.number].extend(part.others)
-            instances[part.number] += part.instances
-            done += part.members
-            if progress:
-                progress(done, total)
-        reports = [
-            account(listing, found, instances=count)
-            for listing, found, count in zip(listings, others, instances, strict=True)
-        ]
-    return ReadInputs(tuple(reports), tuple(collector.studies()))
+        yield list(list_inputs(paths, scratch=Path(scratch), limits=limits))
 
 
-def _chunks(listings: list[Listing], *, deep: bool) -> Iterator[_Chunk]:
+def chunks_of(listings: Iterable[Listing], *, members: int) -> Iterator[Chunk]:
+    """Cut the members of inputs into pieces of about so many, where one folder ends if that is near."""
     for number, listing in enumerate(listings):
-        for start in range(0, len(listing.refs), MEMBERS_A_CHUNK):
-            yield _Chunk(number, listing.refs[start : start + MEMBERS_A_CHUNK], deep)
+        refs, start = listing.refs, 0
+        while start < len(refs):
+            stop, latest = min(start + members, len(refs)), min(start + 2 * members, len(refs))
+            while stop < latest and _folder(refs[stop]) == _folder(refs[stop - 1]):
+                stop += 1
+            yield Chunk(number, refs[start:stop])
+            start = stop
 
 
-def _parts(chunks: list[_Chunk], jobs: int) -> Iterator[_Part]:
-    if jobs <= 1:
-        yield from map(_read, chunks)
-        return
-    with ProcessPoolExecutor(jobs) as pool:
-        yield from pool.map(_read, chunks)
+class Reader:
+    """Reads members and sorts their instances into studies."""
 
+    def __init__(self, *, deep: bool = False) -> None:
+        """Makes it.
 
-def _read(chunk: _Chunk) -> _Part:
-    collector = StudyCollector()
-    others: list[Skipped | PackageFact] = []
-    instances = 0
-    for outcome in read_members(chunk.refs, deep=chunk.deep):
-        if isinstance(outcome, DataSet):
-            collector.add(outcome)
+        Args:
+            deep: Unpack the members of ZIPs whole, and check their lengths and checksums.
+        """
+        self._deep = deep
+        self._collector = StudyCollector()
+        self.packages: dict[str, set[Package]] = {}
+        """Of each study, by key, the ZIPs that hold instances of it."""
+
+    def read(self, chunk: Chunk) -> Part:
+        """Read some members."""
+        others: list[Skipped | PackageFact] = []
+        refs = iter(chunk.refs)
+        instances = 0
+        for outcome in read_members(chunk.refs, deep=self._deep):
+            if isinstance(outcome, PackageFact):
+                others.append(outcome)
+                continue
+            ref = next(refs)
+            if isinstance(outcome, Skipped):
+                others.append(outcome)
+                continue
             instances += 1
-        else:
-            others.append(outcome)
-    return _Part(chunk.number, collector.parts(), others, instances, len(chunk.refs))
+            packages = self.packages.setdefault(self._collector.add(outcome).key, set())
+            if ref.package:
+                packages.add((chunk.number, ref.package))
+        return Part(chunk.number, others, instances, len(chunk.refs))
+
+    def take(self, part: StudyTable, packages: Iterable[Package]) -> None:
+        """Put what another reader gave of a study to what is known of it."""
+        self._collector.absorb(part)
+        self.packages.setdefault(part.key, set()).update(packages)
+
+    def give(self, keys: Iterable[str]) -> list[tuple[StudyTable, set[Package]]]:
+        """Part with what was read of some studies, for a reader in another process."""
+        return [(self._collector.release(key), self.packages.pop(key)) for key in keys]
+
+    def studies(self, unread: Unread) -> list[StudyTable]:
+        """The studies in the order of their keys, arranged; nothing may be read afterwards."""
+        studies = self._collector.studies()
+        for study in studies:
+            failures = _failures(self.packages[study.key], unread)
+            study.source = msgspec.structs.replace(FILES, failures=failures) if failures else FILES
+        return studies
+
+
+class Books:
+    """The account of inputs while they are read."""
+
+    def __init__(self, listings: Sequence[Listing], progress: Progress | None) -> None:
+        self._listings = listings
+        self._others: list[list[Skipped | PackageFact]] = [[] for _ in listings]
+        self._instances = [0] * len(listings)
+        self._done, self._total = 0, sum(len(listing.refs) for listing in listings)
+        self._progress = progress
+
+    def enter(self, part: Part) -> None:
+        """Enter what was read."""
+        self._others[part.number].extend(part.others)
+        self._instances[part.number] += part.instances
+        self._done += part.members
+        if self._progress:
+            self._progress(self._done, self._total)
+
+    def close(self) -> tuple[InputReport, ...]:
+        """The account of each input, once all its members were read."""
+        rows = zip(self._listings, self._others, self._instances, strict=True)
+        return tuple(account(listing, others, instances=count) for listing, others, count in rows)
+
+
+def unread(reports: Iterable[InputReport]) -> Unread:
+    """What could not be read of the ZIPs in some inputs and may be instances."""
+    found: dict[Package, Counter[str]] = {}
+    for number, report in enumerate(reports):
+        for member in report.skipped:
+            if member.package and member.may_be_instance:
+                found.setdefault((number, member.package), Counter())[member.kind] += 1
+    return found
+
+
+def _failures(packages: Iterable[Package], unread: Unread) -> tuple[Fault, ...]:
+    counts: Counter[str] = Counter()
+    for package in packages:
+        counts.update(unread.get(package, {}))
+    return tuple(
+        Fault("member-unread", f"{count} member{'s' * (count > 1)}: {kind}: {KINDS[kind].meaning}")
+        for kind, count in sorted(counts.items())
+    )
+
+
+def _folder(ref: MemberRef) -> str:
+    return ref.origin.rpartition("/")[0]

@@ -139,10 +139,8 @@ def test_a_study_read_in_two_parts_is_the_same(cut, seed):
     whole = StudyCollector()
     for part in (shuffled[:cut], shuffled[cut:]):
         collector = StudyCollector()
-        for each in part:
-            collector.add(each)
-        for table in collector.parts():
-            whole.absorb(table)
+        for key in {collector.add(each).key for each in part}:
+            whole.absorb(collector.release(key))
     (table,) = whole.studies()
     expected = table_of(MANY)
     assert evidence_of(table) == evidence_of(expected)

@@ -115,7 +115,9 @@ def test_what_was_given_by_itself_is_left_out_of_its_folder(study: Path, scratch
     assert second.skipped == {"b/2.dcm": "already-read"}
 
 
-def test_links_are_followed_and_loops_end(study: Path, tmp_path: Path, judge: Judge) -> None:
+def test_links_are_followed_within_the_folder_and_loops_end(
+    study: Path, tmp_path: Path, judge: Judge
+) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere/9.dcm").write_bytes(dicom("9"))
     (study / "c").symlink_to(tmp_path / "elsewhere")
@@ -124,8 +126,9 @@ def test_links_are_followed_and_loops_end(study: Path, tmp_path: Path, judge: Ju
     (study / "f.dcm").symlink_to(tmp_path / "nowhere")
     (study / "g").symlink_to(study / "g")
     result = judge(study)
-    assert result.read == ["B/1.dcm", "a.dcm", "b/10.dcm", "b/2.dcm", "c/9.dcm"]
+    assert result.read == ["B/1.dcm", "a.dcm", "b/10.dcm", "b/2.dcm"]
     assert result.skipped == {
+        "c": "outside-link",
         "d.dcm": "already-read",
         "e": "already-read",
         "f.dcm": "inaccessible",
