@@ -19,6 +19,17 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         acquisition_before_study_days: How far an acquisition may lie before its StudyDate.
         sparse_siblings: A series of one instance is suspect where a sibling has at least this many.
         oversize_text_bytes: A single text value longer than this is suspect.
+        direction_tolerance: How far direction cosines may be from unit length, and from a right angle (as a
+            cosine).
+        orientation_tolerance: How far a direction cosine may differ between images that are parallel.
+        slice_distance_ratio: How far the distance of two slices may be from the usual one, as a part of it.
+        slice_distance_mm: The same in millimetres; the larger of the two counts.
+        slice_location_mm: How far SliceLocation may be from where the slice stands, after an offset.
+        spacing_to_thickness: The least and the most of the distance of slices for each millimetre of
+            SliceThickness.
+        stack_lean_degrees: How far a stack may lean before it is called sheared.
+        stack_shift_mm: How far a slice may be shifted within its plane against the line of its stack.
+        pixel_spacing_ratio: How far PixelSpacing may differ, as a part of it, and still be the same.
         accepted_transfer_syntaxes: UIDs of the transfer syntaxes that the target takes; none: all of them.
     """
 
@@ -37,4 +48,13 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     acquisition_before_study_days: int = 1
     sparse_siblings: int = 50
     oversize_text_bytes: int = 16_384
+    direction_tolerance: float = 0.001
+    orientation_tolerance: float = 0.01
+    slice_distance_ratio: float = 0.05
+    slice_distance_mm: float = 0.05
+    slice_location_mm: float = 0.5
+    spacing_to_thickness: tuple[float, float] = (0.5, 1.5)
+    stack_lean_degrees: float = 0.5
+    stack_shift_mm: float = 1.0
+    pixel_spacing_ratio: float = 0.001
     accepted_transfer_syntaxes: tuple[str, ...] = ()
