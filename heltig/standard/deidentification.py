@@ -1,7 +1,7 @@
 """What de-identification does to each attribute (PS3.15 annex E).
 
-The Basic Application Level Confidentiality Profile gives every attribute that may identify somebody an action,
-and options let some of them be kept or cleaned instead. Attributes that are not in its table are kept.
+The Basic Application Level Confidentiality Profile gives every attribute that may identify somebody an
+action, and options let some of them be kept or cleaned instead. Attributes not in its table are kept.
 """
 
 from functools import cache
@@ -57,8 +57,8 @@ class Protection(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
     Attributes:
         tag: Eight hex digits, or a pattern such as `60xx3000`.
-        action: `X` remove, `Z` empty or replace, `D` replace with a dummy value, `U` replace the UID, or several
-            of them joined with a slash, for different types of the attribute.
+        action: `X` remove, `Z` empty or replace, `D` replace with a dummy value, `U` replace the UID, or
+            several of them joined with a slash, for different types of the attribute.
         options: Codes of the options under which the attribute is kept or cleaned instead.
     """
 

@@ -1,0 +1,209 @@
+"""References: the chain from dose to plan to structure set to images, and what segmentations are made of."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from heltig.dicom.frames import FrameTable
+from heltig.rules.references import absent, claims_this_study, missing
+from heltig.rules.references_read import Reference, by_row, named, references, rows_of
+from heltig.rules.rule import Hit, rule
+from heltig.rules.views import StudyView
+from heltig.rules.wording import cut
+from heltig.standard.dictionary import tag_of
+
+_RT: Final = "1.2.840.10008.5.1.4.1.1.481."
+STRUCTURE_SET: Final = _RT + "3"
+_PLANS: Final = frozenset({_RT + "5", _RT + "8"})
+_OF_A_CHAIN: Final = frozenset({STRUCTURE_SET, _RT + "2", *_PLANS})
+
+_LINKS: Final = {
+    tag_of("ReferencedRTPlanSequence"): ("plan", _PLANS),
+    tag_of("ReferencedStructureSetSequence"): ("structure set", frozenset({STRUCTURE_SET})),
+}
+"""The sequences of a dose or plan that name the next object of the chain (PS3.3 C.8.8.3 and C.8.8.10)."""
+
+SEGMENTATIONS: Final = frozenset({"1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"})
+_SEGMENT_NUMBER: Final = "/".join(map(tag_of, ("SegmentSequence", "SegmentNumber")))
+_IN_FRAMES: Final = "/".join(
+    map(
+        tag_of,
+        (
+            "PerFrameFunctionalGroupsSequence",
+            "SegmentIdentificationSequence",
+            "ReferencedSegmentNumber",
+        ),
+    )
+)
+LABEL_MAP: Final = "1.2.840.10008.5.1.4.1.1.66.7"
+
+
+@rule(
+    "REF-RT-CHAIN",
+    level="study",
+    severity="review",
+    needs=("metadata", "complete_study"),
+    when=lambda study: study.has_uid and _has_class(study, _OF_A_CHAIN),
+    reference="PS3.3 C.8.8",
+)
+def radiotherapy_chain(study: StudyView) -> Iterator[Hit]:
+    """The chain from dose to plan to structure set to images is broken.
+
+    Finds: A dose that refers to a plan, or a plan to a structure set, that is not in the study although
+        others of its kind are; a structure set on images of this study that are not there; objects of one
+        chain in different frames of reference.
+    Why: A planning system loads the chain as a whole. With a link missing, or coordinates that belong to
+        another frame of reference, it refuses the plan or shows the dose in the wrong place.
+    Mend: Export the whole chain again from the planning system: the plan that was approved, with its
+        structure set, its dose and the images it was made on.
+    Example: A dose of the first plan sent with the structure set and plan of the second.
+    """
+    classes = study.texts("SOPClassUID")
+    found = by_row(references(study))
+    chain = {row: several for row, several in found.items() if classes[row] in _OF_A_CHAIN}
+    for tag, (kind, of_kind) in _LINKS.items():
+        if _has_class(study, of_kind):
+            linked = _all(chain, path=(tag,))
+            yield from _lost(missing(linked, study), linked, f"the {kind} it was made from")
+    sets = {row: several for row, several in chain.items() if classes[row] == STRUCTURE_SET}
+    claimed = [one for one in _all(sets) if claims_this_study(one, study)]
+    yield from _lost(missing(claimed, study), claimed, "the images of the structure set")
+    yield from _other_frames(study, chain)
+
+
+@rule(
+    "REF-SEG-FRAMES",
+    level="study",
+    severity="review",
+    needs=("metadata", "complete_study"),
+    when=lambda study: study.has_uid and _has_class(study, SEGMENTATIONS),
+    reference="PS3.3 C.8.20.2",
+)
+def segmentation(study: StudyView) -> Iterator[Hit]:
+    """A segmentation does not fit its segments or the images it was made from.
+
+    Finds: Images of this study that a segmentation was made from and that are not there; Segment Numbers
+        (0062,0004) that do not count 1, 2, 3 (label maps may leave numbers out); frames of a segment that the
+        segmentation does not describe; images in another frame of reference than the segmentation.
+    Why: A viewer lays the segments over the images, and names them by their numbers: without the images, or
+        with wrong numbers, it shows nothing or the wrong organ.
+    Mend: Send the images that are missing. Where numbers or frames of reference are wrong, have the
+        segmentation written again by its maker.
+    Example: A segmentation of segments 1 and 3, left when segment 2 was deleted.
+    """
+    rows = _rows(study, SEGMENTATIONS)
+    found = by_row(references(study))
+    made_from = {row: found.get(row, []) for row in rows}
+    claimed = [one for one in _all(made_from) if claims_this_study(one, study)]
+    yield from _lost(missing(claimed, study), claimed, "the images it was made from")
+    yield from _segment_numbers(study, rows)
+    yield from _other_frames(study, made_from)
+
+
+def _has_class(study: StudyView, classes: frozenset[str]) -> bool:
+    return any(group.key in classes for group in study.groups("SOPClassUID"))
+
+
+def _rows(study: StudyView, classes: frozenset[str]) -> list[int]:
+    return [row for row, uid in enumerate(study.texts("SOPClassUID")) if uid in classes]
+
+
+def _all(by: dict[int, list[Reference]], *, path: tuple[str, ...] | None = None) -> list[Reference]:
+    """The references of some rows, each once."""
+    return list(dict.fromkeys(one for several in by.values() for one in several if path in (None, one.path)))
+
+
+def _lost(lost: list[Reference], of: list[Reference], expected: str) -> Iterator[Hit]:
+    for path in sorted({one.path for one in lost}):
+        gone = [one for one in lost if one.path == path]
+        yield Hit(
+            tags=(named(path),),
+            observed=absent(gone, (one for one in of if one.path == path)),
+            expected=expected,
+            rows=rows_of(gone),
+        )
+
+
+def _other_frames(study: StudyView, by: dict[int, list[Reference]]) -> Iterator[Hit]:
+    """Objects whose coordinates are not those of the objects they refer to."""
+    own = dict(enumerate(study.texts("FrameOfReferenceUID")))
+    listed = _frames_of_structure_sets(study)
+    rows = {uid: row for row, uid in enumerate(study.texts("SOPInstanceUID"))}
+
+    def frames(row: int) -> set[str]:
+        return listed.get(row) or {own[row]} - {""}
+
+    wrong: dict[tuple[str, str], set[int]] = {}
+    for row, several in by.items():
+        mine = frames(row)
+        for target in {rows[one.instance] for one in several if one.instance in rows}:
+            its = frames(target)
+            if mine and its and mine.isdisjoint(its):
+                wrong.setdefault((min(mine), min(its)), set()).add(row)
+    for (mine_first, its_first), concerned in sorted(wrong.items()):
+        yield Hit(
+            tags=("FrameOfReferenceUID",),
+            observed=f"{cut(mine_first, 32)}, where it refers to {cut(its_first, 32)}",
+            expected="the frame of reference of what it refers to",
+            rows=sorted(concerned),
+        )
+
+
+def _frames_of_structure_sets(study: StudyView) -> dict[int, set[str]]:
+    """The frames of reference that structure sets list, by row (PS3.3 C.8.8.5)."""
+    column = study.table.columns.get(tag_of("ReferencedFrameOfReferenceSequence"))
+    if column is None:
+        return {}
+    items = study.table.items(column)
+    by_cell: dict[int, set[str]] = {}
+    for item, owner in enumerate(items.owners):
+        uid = items.at(tag_of("FrameOfReferenceUID"), item).text
+        if uid:
+            by_cell.setdefault(owner, set()).add(uid)
+    return {row: by_cell[code] for row, code in enumerate(column.codes) if code in by_cell}
+
+
+def _segment_numbers(study: StudyView, rows: list[int]) -> Iterator[Hit]:
+    column = study.table.columns.get(tag_of("SegmentSequence"))
+    if column is None:
+        return
+    items = study.table.items(column)
+    by_cell: dict[int, list[str]] = {}
+    for item, owner in enumerate(items.owners):
+        by_cell.setdefault(owner, []).append(items.at(tag_of("SegmentNumber"), item).text)
+    classes = study.texts("SOPClassUID")
+    types = [text.upper() for text in study.texts("SegmentationType")]
+    wrong: dict[str, list[int]] = {}
+    for row in rows:
+        numbers = by_cell.get(column.codes[row], [])
+        in_order = [str(number) for number in range(1, len(numbers) + 1)]
+        any_number = classes[row] == LABEL_MAP or types[row] == "LABELMAP"
+        if len(set(numbers)) < len(numbers) if any_number else numbers != in_order:
+            wrong.setdefault(cut(", ".join(number or "none" for number in numbers)), []).append(row)
+    for observed, concerned in sorted(wrong.items()):
+        yield Hit(
+            tags=(_SEGMENT_NUMBER,),
+            observed=observed,
+            expected="1, 2, 3 and so on",
+            rows=concerned,
+        )
+    yield from _undescribed_segments(study, {row: set(by_cell.get(column.codes[row], [])) for row in rows})
+
+
+def _undescribed_segments(study: StudyView, described: dict[int, set[str]]) -> Iterator[Hit]:
+    """Frames of segments that the Segment Sequence does not have."""
+    wrong: dict[str, set[int]] = {}
+    for series in study.series:
+        if described.keys().isdisjoint(series.rows):
+            continue
+        frames = FrameTable(study.table, series.rows)
+        numbers = frames.cells("SegmentIdentificationSequence", "ReferencedSegmentNumber")
+        for frame, cell in zip(frames.frames, numbers, strict=True):
+            if frame.row in described and not cell.empty and cell.text not in described[frame.row]:
+                wrong.setdefault(cell.text, set()).add(frame.row)
+    for number, concerned in sorted(wrong.items()):
+        yield Hit(
+            tags=(_IN_FRAMES,),
+            observed=f"segment {cut(number, 20)}, which is not described",
+            expected="a Segment Number of the segmentation",
+            rows=sorted(concerned),
+        )
