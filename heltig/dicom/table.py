@@ -22,6 +22,7 @@ from heltig.dicom.values import decode_element
 BATCH = 512
 WHOLE_ROW = 8  # of a batch: rows that are only what differs are few bytes, and may wait longer
 MEMO_CELLS = 4096
+DEEPEST = 64  # levels of items; what is nested deeper is not looked into, nor do the readers of files
 
 
 def private_key(tag: str, creator: str) -> str:
@@ -65,7 +66,10 @@ class Table:
             a data set the first is taken (the reader keeps a fault).
         encodings: The encodings that cells refer to.
         rows: Number of rows.
+        depth: 0 for instances, 1 for the items of their sequences, and so on down to `DEEPEST`.
     """
+
+    depth = 0
 
     def __init__(self) -> None:
         self.columns: dict[str, Column] = {}
@@ -245,7 +249,7 @@ class Table:
 
 
 class ItemTable(Table):
-    """The items of all distinct cells of one sequence column.
+    """The items of all distinct cells of one sequence column; none where they are nested too deep.
 
     Attributes:
         column: The sequence column.
@@ -255,9 +259,10 @@ class ItemTable(Table):
     def __init__(self, parent: Table, column: Column) -> None:
         super().__init__()
         self._parent = weakref.ref(parent)
+        self.depth = parent.depth + 1
         self.column = column
         self.owners: list[int] = []
-        for code in range(1, len(column.cells)):
+        for code in range(1, len(column.cells)) if self.depth <= DEEPEST else ():
             for item in parent.cell(column, code).items:
                 self.append(item.tags, item.raws, item.encoding)
                 self.owners.append(code)
