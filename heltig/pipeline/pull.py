@@ -92,8 +92,7 @@ async def pull_study(
         failures += (Fault("not-listed", "a search for its UID does not find it"),)
     is_incomplete = any(failure.kind not in _ALL_CAME for failure in failures)
     if is_incomplete:
-        # Nor is one whose archive went out of order: that raises here.
-        await archive.search_studies({}, limit=1, offset=0)
+        await _insist_on_order(archive)  # nor is one whose archive went out of order
     shows = set(METADATA_SHOWS)
     if not found.studies:
         shows.discard("query")
@@ -121,12 +120,20 @@ async def _insist_on_evidence(archive: Archive, study: str, found: _Listed, gath
         return
     if not gathered.trouble and found.is_absent:
         raise ArchiveNotFoundError(f"Archive {archive.id} has no study {study}.")
-    await archive.search_studies({}, limit=1, offset=0)  # raises where the archive is out of order as a whole
+    await _insist_on_order(archive)
     raise ArchiveStudyError(
         gathered.trouble
         or f"Archive {archive.id} gives no metadata of it, and cannot be searched for its UID: whether it is "
         "gone is not known. Look for it in the archive."
     )
+
+
+async def _insist_on_order(archive: Archive) -> None:
+    """Raises where the archive does not answer even a search for any study."""
+    try:
+        await archive.search_studies({}, limit=1, offset=0)
+    except ArchiveNotFoundError as error:  # its address is wrong: not the one study is not found
+        raise ArchiveAnswerError(error.detail) from error
 
 
 class _Index:

@@ -175,6 +175,27 @@ def test_studies_that_orthanc_lists_and_cannot_give_are_blocked(orthanc: Orthanc
     assert whole.instances == 3
 
 
+def test_odd_uids_that_orthanc_cannot_find_are_not_withdrawn(orthanc: Orthanc, heltig: Heltig) -> None:
+    odd = ["1.2.3/4", "1.2.3?x=1&y#z%41"]
+    orthanc.store(file(StudyInstanceUID=uid, SOPInstanceUID=f"1.2.{n}") for n, uid in enumerate(odd))
+    heltig("pull", "main")
+    before = heltig.kept(*odd)
+    for uid in odd:
+        run = heltig("pull", "main", "--study", uid)
+        assert run.code == 20, run.error
+        assert "unchanged" in run.lines[0]
+    assert heltig.kept(*odd) == before
+    assert {study.state for study, _ in before} == {"JUDGED"}
+
+    orthanc.clear()
+    orthanc.store(series("1.2.826.77"))
+    for uid in odd:
+        assert heltig("pull", "main", "--study", uid).lines[0].startswith(f"gone          {uid}")
+    never = heltig("pull", "main", "--study", "1.2.3/5")
+    assert never.code == 4
+    assert never.lines[0].startswith("not found     1.2.3/5")
+
+
 def test_dates_narrow_a_pull_and_what_is_gone_is_withdrawn(orthanc: Orthanc, heltig: Heltig) -> None:
     for day in (1, 2, 3):
         orthanc.store(series(f"1.2.826.{day}", StudyDate=f"2026010{day}"))
@@ -183,7 +204,7 @@ def test_dates_narrow_a_pull_and_what_is_gone_is_withdrawn(orthanc: Orthanc, hel
     assert "1.2.826.2 " in run.lines[0]
     assert heltig("pull", "main", "--from", "2026-01-02").lines[-1].startswith("2 studies: ")
     orthanc.clear()
-    assert heltig("pull", "main", "--study", "1.2.826.2").lines[0].split() == ["gone", "1.2.826.2"]
+    assert heltig("pull", "main", "--study", "1.2.826.2").lines[0].split()[:2] == ["gone", "1.2.826.2"]
     ((study, _),) = heltig.kept("1.2.826.2")
     assert study.state == "WITHDRAWN"
 

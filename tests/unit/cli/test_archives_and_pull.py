@@ -80,6 +80,7 @@ def test_a_secret_that_is_not_there_is_named_by_its_reference(home: Path) -> Non
     [
         (["nobody"], NotFoundError),
         (["main", "--study", "1.2", "--from", "2026-01-01"], UsageError),
+        (["main", "--study", " "], UsageError),
         (["main", "--from", "2026-02-01", "--to", "2026-01-01"], UsageError),
     ],
 )
@@ -104,6 +105,55 @@ def test_a_pull_prints_a_line_a_study_and_exits_with_the_worst(home: Path) -> No
     assert failing.exception.exit_code == 8
     assert any(line.startswith("failed") and "403" in line for line in failing.stdout.splitlines())
     assert "1 failed" in failing.stdout
+
+
+def test_a_study_that_is_nowhere_is_not_found_and_one_that_was_here_is_gone(home: Path) -> None:
+    with running_loopback(study("1.2.1")) as loopback:
+        run(home, "archives", "add", "main", loopback.url)
+        nowhere = run(home, "pull", "main", "--study", "9.9")
+        run(home, "pull", "main")
+        loopback.remove("1.2.1")
+        gone = run(home, "pull", "main", "--study", "1.2.1")
+    assert isinstance(nowhere.exception, NotFoundError)
+    assert nowhere.stdout.splitlines() == [
+        "not found     9.9  Archive main has no study 9.9.",
+        "1 study: 1 not found.",
+    ]
+    assert gone.exit_code == 0
+    assert gone.stdout.startswith("gone          1.2.1  ")
+
+
+def test_what_may_pass_ends_with_8_and_advice_and_leaves_the_verdict(home: Path) -> None:
+    with running_loopback([*study("1.2.1"), *study("1.2.2")]) as loopback:
+        run(home, "archives", "add", "main", loopback.url)
+        run(home, "pull", "main")
+        loopback.faults = Faults(status=500, only=r"1\.2\.2/.*metadata$")
+        failing = run(home, "pull", "main")
+        loopback.faults = Faults()
+        after = run(home, "pull", "main")
+    assert isinstance(failing.exception, ArchiveError)
+    assert "1 of 2 studies" in failing.exception.detail
+    (line,) = (line for line in failing.stdout.splitlines() if line.startswith("failed"))
+    assert "answers 500" in line
+    assert "Try again later" in line
+    assert after.stdout.splitlines()[-1].endswith("2 unchanged.")
+
+
+def test_an_archive_that_asks_for_time_is_waited_for_aloud_and_not_for_ever(home: Path) -> None:
+    with running_loopback(study("1.2.1")) as loopback:
+        run(home, "archives", "add", "main", loopback.url)
+        loopback.faults = Faults(status=503, retry_after="1", only="metadata", times=1)
+        waited = run(home, "pull", "main", "--study", "1.2.1")
+        loopback.faults = Faults(status=503, retry_after="3600", only="metadata")
+        given_up = run(home, "pull", "main", "--study", "1.2.1")
+        loopback.faults = Faults(status=503, retry_after="1", only="metadata")
+        none = run(home, "pull", "main", "--study", "1.2.1", HELTIG_ARCHIVE_WAIT_SECONDS="0")
+    assert "Archive main asks us to wait 1 s" in waited.stderr
+    assert "1 study: " in waited.stdout
+    for failed in (given_up, none):
+        assert isinstance(failed.exception, ArchiveError)
+        assert "HELTIG_ARCHIVE_WAIT_SECONDS" in failed.stdout
+    assert "3,600 s" in given_up.stdout
 
 
 STUDIES = [
