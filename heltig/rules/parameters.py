@@ -1,6 +1,12 @@
 """The thresholds and lists that a profile may set; rules read them from their context."""
 
+import re
+from typing import Literal, TypeAlias
+
 import msgspec
+
+Target: TypeAlias = Literal["dcm4chee", "orthanc", "azure", "aws", "google"]
+"""Archives of which it is known what they refuse."""
 
 
 class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -31,6 +37,11 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         stack_shift_mm: How far a slice may be shifted within its plane against the line of its stack.
         pixel_spacing_ratio: How far PixelSpacing may differ, as a part of it, and still be the same.
         accepted_transfer_syntaxes: UIDs of the transfer syntaxes that the target takes; none: all of them.
+        declared_deidentified: All data is declared de-identified, whether it says so itself or not.
+        pseudonyms: A regular expression that PatientID and PatientName of de-identified data match as a
+            whole; empty: what looks like a person's is found by its form.
+        targets: The archives that studies are meant for: `dcm4chee`, `orthanc`, `azure`, `aws`, `google`.
+        accepted_sop_classes: UIDs of the SOP Classes that the target takes; none: all of them.
     """
 
     placeholder_patient_ids: tuple[str, ...] = (
@@ -58,3 +69,13 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stack_shift_mm: float = 1.0
     pixel_spacing_ratio: float = 0.001
     accepted_transfer_syntaxes: tuple[str, ...] = ()
+    declared_deidentified: bool = False
+    pseudonyms: str = ""
+    targets: tuple[Target, ...] = ()
+    accepted_sop_classes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        try:
+            re.compile(self.pseudonyms)
+        except re.error as error:
+            raise ValueError(f"pseudonyms is not a regular expression: {error}") from None
