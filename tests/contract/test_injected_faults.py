@@ -27,9 +27,9 @@ FOUND_BY = {
     "study_two_dates": {"STU-DATE-CONFLICT"},
     "missing_study_instance_uid": {"STU-UID-MISSING"},
     "missing_series_instance_uid": {"SER-UID-MISSING"},
-    "missing_sopinstance_uid": {"INS-SOPUID-MISSING"},
-    "missing_sopclass_uid": {"INS-SOPUID-MISSING"},
-    "missing_patient_id": {"PAT-ID-EMPTY"},
+    "missing_sop_instance_uid": {"INS-SOPUID-MISSING"},
+    "missing_sop_classuid": {"INS-SOPUID-MISSING"},
+    "missing_patientid": {"PAT-ID-EMPTY"},
     "missing_accession_number": {"STU-ACCESSION-EMPTY"},
     "missing_study_date": {"STU-DATE-EMPTY"},
     "missing_modality": {"SER-MODALITY-MISSING"},
@@ -133,6 +133,7 @@ def test_injected_faults_are_found_and_controls_gain_no_finding(base, injector, 
     control, rewritten = judged(out / "00_control" / "files"), judged(out / "00_control_rewrite" / "files")
     assert rules_of(control) == rules_of(rewritten)
     labels = [json.loads(line) for line in (out / "labels.jsonl").read_text("utf-8").splitlines()]
+    assert FOUND_BY.keys() <= {label["id"] for label in labels}
     tried, missed = 0, []
     for label in labels:
         wanted = FOUND_BY.get(label["id"])
