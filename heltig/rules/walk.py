@@ -1,17 +1,18 @@
 """Brings every distinct value, in items of sequences too, before the value rules that read it."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import zip_longest
 from typing import Final, NamedTuple
 
 from heltig.dicom.cell import Syntax
 from heltig.dicom.column import Column
-from heltig.dicom.table import ItemTable, Table
+from heltig.dicom.table import Table
 from heltig.rules.grouping import Draft
 from heltig.rules.memory import FEW, Known, Memory, is_full
-from heltig.rules.rule import Hit, Rule
+from heltig.rules.rule import Rule
 from heltig.rules.screen import screen_of
+from heltig.rules.value_run import Inside, Seen, Unknown, ask, try_values
 from heltig.rules.views import Place
 from heltig.standard.dictionary import keyword_of, lookup, tag_of
 from heltig.standard.value_representations import VRS
@@ -60,31 +61,6 @@ def walk(table: Table, rules: ValueRules, memory: Memory, call: Call) -> int:
     return walker.finish()
 
 
-class _Unknown:
-    """A cell of a data set that is not known to be clean.
-
-    Attributes:
-        known: The clean cells of its column.
-        cell: The cell.
-        applied: The rules that applied to it or to a value in its items.
-        kinds: The kinds of screen that it or values in its items passed.
-        clean: No rule objected yet.
-    """
-
-    __slots__ = ("applied", "cell", "clean", "kinds", "known")
-
-    def __init__(self, known: Known, cell: bytes) -> None:
-        self.known = known
-        self.cell = cell
-        self.applied = 0
-        self.kinds: list[str] = []
-        self.clean = True
-
-
-Inside = Mapping[int, _Unknown]
-"""Of each cell of a column the one of a data set that it is, or stands in; empty where nobody asks."""
-
-
 class _Level(NamedTuple):
     """Where the walk is: in data sets, or in the items of a sequence."""
 
@@ -94,17 +70,6 @@ class _Level(NamedTuple):
 
     def below(self, tag: str) -> "_Level":
         return _Level(f"{self.path}{keyword_of(tag) or tag}.", f"{self.place}{tag}/", self.depth + 1)
-
-
-class _Seen(NamedTuple):
-    """A value on its way to the rules."""
-
-    at: Place
-    table: Table
-    column: Column
-    code: int
-    where: str
-    inside: _Unknown | None
 
 
 class _Walker:
@@ -117,9 +82,9 @@ class _Walker:
         self._failed = False
         self._applied = 0
         self._kinds: dict[str, Place | None] = {}
-        self._unknown: list[_Unknown] = []
-        self._by_vr: dict[str, list[_Seen]] = {}
-        self._by_tag: dict[str, list[_Seen]] = {}
+        self._unknown: list[Unknown] = []
+        self._by_vr: dict[str, list[Seen]] = {}
+        self._by_tag: dict[str, list[Seen]] = {}
         self._waiting = 0
 
     def data_sets(self, table: Table) -> None:
@@ -162,11 +127,11 @@ class _Walker:
         """The cells of which it would be remembered that they are clean."""
         if is_full(known):
             return {}
-        found = {code: _Unknown(known, cells[code]) for code in codes}
+        found = {code: Unknown(known, cells[code]) for code in codes}
         self._unknown.extend(found.values())
         return found
 
-    def _items(self, items: Table, level: _Level, inside: _Unknown | None) -> None:
+    def _items(self, items: Table, level: _Level, inside: Unknown | None) -> None:
         for tag in sorted(items.columns):
             column = items.columns[tag]
             codes = range(1, len(column.cells))
@@ -187,7 +152,7 @@ class _Walker:
         has_items = False
         for code in codes if named else suspects:
             at = self._place(table, column, code, level)
-            seen = _Seen(at, table, column, code, level.place + tag, inside.get(code))
+            seen = Seen(at, table, column, code, level.place + tag, inside.get(code))
             if named:
                 self._by_tag.setdefault(tag, []).append(seen)
             if not named or code in suspected:
@@ -269,7 +234,7 @@ class _Walker:
                 seen = [seen for tag in map(tag_of, rule.reads) for seen in self._by_tag.get(tag, ())]
             else:
                 seen = [seen for vr in vrs if vr in rule.vrs for seen in self._by_vr[vr]]
-            if seen and not self._call(rule, partial(_try, rule, bit, seen)):
+            if seen and not self._call(rule, partial(try_values, rule, bit, seen)):
                 self._failed = True
         self._by_vr, self._by_tag, self._waiting = {}, {}, 0
 
@@ -295,7 +260,7 @@ class _Walker:
         for rule, bit in self._rules.all:
             if at.cell.vr in rule.vrs:
                 answers: list[bool] = []
-                if not self._call(rule, partial(_ask, rule, at, answers)):
+                if not self._call(rule, partial(ask, rule, at, answers)):
                     self._failed = True
                 elif answers[0]:
                     applied |= bit
@@ -305,51 +270,5 @@ class _Walker:
 
 
 def _is_read_alike(column: Column) -> bool:
-    return column.encodings.count(column.encodings[1]) + (column.encodings[1] != 0) == len(column.encodings)
-
-
-def _ask(rule: Rule, at: Place, answers: list[bool], draft: Draft) -> bool:
-    """Whether a rule applies to a value."""
-    answers.append(rule.when is None or rule.when(at))
-    return answers[0]
-
-
-def _try(rule: Rule, bit: int, waiting: list[_Seen], draft: Draft) -> bool:
-    """Run a rule over values; True if it applied to any."""
-    when = rule.when
-    applied = False
-    hits: dict[tuple[int, str], list[tuple[_Seen, Hit]]] = {}
-    for seen in waiting:
-        if when is None or when(seen.at):
-            applied = True
-            found = list(rule.check(seen.at) or ())
-            if found:
-                hits.setdefault((id(seen.table), seen.column.tag), []).extend((seen, hit) for hit in found)
-            if seen.inside:
-                seen.inside.applied |= bit
-                seen.inside.clean = seen.inside.clean and not found
-    for objections in hits.values():
-        first = objections[0][0]
-        rows = _rows(first.table, first.column, {seen.code for seen, _ in objections})
-        # Of hits that read alike the first is kept: which one must not depend on the order of instances.
-        for seen, hit in sorted(objections, key=_wording):
-            draft.add(hit, rows[seen.code], (seen.where,))
-    return applied
-
-
-def _wording(found: tuple[_Seen, Hit]) -> tuple[str, str, str]:
-    hit = found[1]
-    return hit.observed, hit.expected, hit.message or ""
-
-
-def _rows(table: Table, column: Column, codes: Collection[int]) -> dict[int, Sequence[int]]:
-    """Of each code the study's rows that have it, however deep in items; in one pass for all codes."""
-    found: dict[int, list[int]] = {code: [] for code in codes}
-    for row, code in enumerate(column.codes):
-        if code in found:
-            found[code].append(row)
-    if not isinstance(table, ItemTable):
-        return dict(found)
-    owners = {code: {table.owners[item] for item in items} for code, items in found.items()}
-    above = _rows(table.parent, table.column, set().union(*owners.values()))
-    return {code: sorted({row for owner in own for row in above[owner]}) for code, own in owners.items()}
+    """All cells of a column have one encoding."""
+    return len(set(column.encodings[1:])) == 1
