@@ -1,6 +1,7 @@
 """The processes that judge, so that the one that answers requests stays free to answer."""
 
 import asyncio
+import gc
 import multiprocessing
 import os
 import signal
@@ -95,6 +96,9 @@ def _start_worker(scratch: str, pool: Connection) -> None:
 
 def _import_what_judges() -> None:
     import heltig.pipeline.package  # noqa: F401
+
+    gc.freeze()  # what was imported stays
+    gc.set_threshold(50_000, 20, 20)  # tables are large and free of cycles
 
 
 def _end_with(pool: Connection) -> None:
