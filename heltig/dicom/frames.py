@@ -6,7 +6,7 @@ Sequence (PS3.3 C.7.6.16). The frame's own macro wins; in an object without func
 the data set itself is taken.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from heltig.dicom.cell import ABSENT, Cell
@@ -36,10 +36,11 @@ class FrameTable:
         frames: In the order of instances, then frame numbers.
     """
 
-    def __init__(self, table: Table, rows: range) -> None:
+    def __init__(self, table: Table, rows: Sequence[int]) -> None:
         self._table = table
         self._shared = _items(table, SHARED)
         self._own = _items(table, PER_FRAME)
+        self._shared_items = _starts(self._shared) if self._shared else {}
         starts = _starts(self._own) if self._own else {}
         self.frames: list[Frame] = []
         self._groups: list[int | None] = []
@@ -60,19 +61,20 @@ class FrameTable:
         """An attribute of every frame; `ABSENT` where there is none.
 
         Args:
-            macro: Keyword of the macro's sequence, such as `PlanePositionSequence`.
+            macro: Keyword of the macro's sequence, such as `PlanePositionSequence`; further sequences within
+                it are joined by dots.
             keyword: The attribute, such as `ImagePositionPatient`.
         """
         attribute = tag_of(keyword)
-        own = _Macro(self._own, tag_of(macro), attribute)
-        shared = _Macro(self._shared, tag_of(macro), attribute)
-        shared_items = _starts(self._shared) if self._shared else {}
+        path = [tag_of(part) for part in macro.split(".")]
+        own = _Macro(self._own, path, attribute)
+        shared = _Macro(self._shared, path, attribute)
         shared_column = self._table.columns.get(SHARED)
         found = []
         for frame, group in zip(self.frames, self._groups, strict=True):
             cell = ABSENT if group is None else own.cell(group)
             if cell is ABSENT and shared_column is not None:
-                items = shared_items.get(shared_column.codes[frame.row])
+                items = self._shared_items.get(shared_column.codes[frame.row])
                 cell = shared.cell(items.start) if items else ABSENT
             if cell is ABSENT and group is None:
                 cell = self._table.at(attribute, frame.row)
@@ -81,20 +83,34 @@ class FrameTable:
 
 
 class _Macro:
-    """One attribute of one macro, for the items of a functional groups sequence."""
+    """One attribute of one macro, for the items of a functional groups sequence.
 
-    def __init__(self, groups: ItemTable | None, macro: str, attribute: str) -> None:
-        self._groups = groups
-        self._column = groups.columns.get(macro) if groups else None
-        self._items = groups.items(self._column) if groups and self._column else None
-        self._starts = _starts(self._items) if self._items else {}
+    It keeps the tables of the items on its way: none of them keeps the one it belongs to.
+    """
+
+    def __init__(self, groups: ItemTable | None, path: Sequence[str], attribute: str) -> None:
+        self._steps: list[tuple[Sequence[int], dict[int, range]]] = []
         self._attribute = attribute
+        self._last = groups
+        for tag in path:
+            column = self._last.columns.get(tag) if self._last else None
+            if self._last is None or column is None:
+                self._last = None
+                return
+            items = self._last.items(column)
+            self._steps.append((column.codes, _starts(items)))
+            self._last = items
 
     def cell(self, group: int) -> Cell:
-        if self._column is None or self._items is None:
+        if self._last is None:
             return ABSENT
-        items = self._starts.get(self._column.codes[group])
-        return self._items.at(self._attribute, items.start) if items else ABSENT
+        place = group
+        for codes, starts in self._steps:
+            items = starts.get(codes[place])
+            if not items:
+                return ABSENT
+            place = items.start
+        return self._last.at(self._attribute, place)
 
 
 def _items(table: Table, tag: str) -> ItemTable | None:

@@ -6,7 +6,6 @@ to the head).
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import NamedTuple, TypeAlias
 
 from heltig.dicom.cell import Cell
@@ -36,25 +35,18 @@ class Orientation(NamedTuple):
 
     @property
     def length_error(self) -> float:
-        """How far the longer of the two is from unit length."""
+        """How far the one of the two that is further from it is from unit length."""
         return max(abs(math.hypot(*direction) - 1) for direction in self)
 
     @property
     def skew(self) -> float:
-        """Cosine of the angle between row and column: 0 when they are orthogonal."""
-        return dot(self.row, self.column)
+        """Cosine of the angle between row and column: 0 when they are orthogonal, or one of them is null."""
+        return dot(_unit(self.row), _unit(self.column))
 
-
-class Interval(NamedTuple):
-    """The distance between two neighbouring planes.
-
-    Attributes:
-        after: Index, in the order of positions, of the plane before it.
-        distance: Millimetres.
-    """
-
-    after: int
-    distance: float
+    def is_like(self, other: "Orientation", tolerance: float) -> bool:
+        """No direction cosine differs by more than the tolerance."""
+        pairs = zip(self.row + self.column, other.row + other.column, strict=True)
+        return all(abs(a - b) <= tolerance for a, b in pairs)
 
 
 def position_of(cell: Cell) -> Vector | None:
@@ -74,16 +66,10 @@ def dot(a: Vector, b: Vector) -> float:
     return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 
 
-def along(normal: Vector, positions: Sequence[Vector]) -> list[float]:
+def along(direction: Vector, positions: Sequence[Vector]) -> list[float]:
     """Where planes stand along a direction, in millimetres."""
-    x, y, z = normal
+    x, y, z = direction
     return [x * a + y * b + z * c for a, b, c in positions]
-
-
-def intervals(places: Sequence[float]) -> list[Interval]:
-    """The distances between neighbouring planes, given where they stand in any order."""
-    ordered = sorted(places)
-    return [Interval(i, after - before) for i, (before, after) in enumerate(pairwise(ordered))]
 
 
 def _numbers(cell: Cell, count: int) -> list[float] | None:

@@ -34,6 +34,11 @@ FAMILIES = {
     "encoding_start": "Encoding, file meta, transfer syntax",
     "encoding_transfer": "Encoding, file meta, transfer syntax",
     "encoding_values": "Encoding, file meta, transfer syntax",
+    "geometry": "Geometry",
+    "geometry_series": "Geometry",
+    "geometry_stacks": "Geometry",
+    "geometry_order": "Geometry",
+    "geometry_frames": "Geometry",
 }
 """The modules of the catalogue with the family each belongs to, in the order in which people read them."""
 

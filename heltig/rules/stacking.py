@@ -1,0 +1,103 @@
+"""The stacks of a series: its planes by orientation and by what tells volumes of one place apart."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+from heltig.dicom.geometry import Orientation, Vector, along
+from heltig.dicom.stacks import Stack, Tolerance
+from heltig.dicom.volumes import Attribute, Kind, part
+from heltig.rules.planes import Planes, planes_of
+from heltig.rules.views import SeriesView
+
+_APART: Final[tuple[tuple[Kind, str, str], ...]] = (
+    ("volume", "FrameContentSequence", "TemporalPositionIndex"),
+    ("volume", "", "TemporalPositionIdentifier"),
+    ("volume", "", "EchoNumbers"),
+    ("volume", "", "EchoTime"),
+    ("volume", "MREchoSequence", "EffectiveEchoTime"),
+    ("volume", "MRDiffusionSequence", "DiffusionBValue"),
+    ("volume", "MRDiffusionSequence.DiffusionGradientDirectionSequence", "DiffusionGradientOrientation"),
+    ("volume", "MRDiffusionSequence", "DiffusionDirectionality"),
+    ("volume", "", "ImageType"),
+    ("volume", "MRImageFrameTypeSequence", "FrameType"),
+    ("volume", "CTImageFrameTypeSequence", "FrameType"),
+    ("volume", "PETFrameTypeSequence", "FrameType"),
+    ("volume", "MRImageFrameTypeSequence", "ComplexImageComponent"),
+    ("volume", "MRArterialSpinLabelingSequence", "ASLContext"),
+    ("volume", "CardiacSynchronizationSequence", "NominalPercentageOfCardiacPhase"),
+    ("volume", "CardiacSynchronizationSequence", "NominalCardiacTriggerDelayTime"),
+    ("volume", "", "InversionTime"),
+    ("volume", "", "FlipAngle"),
+    ("volume", "", "RepetitionTime"),
+    ("volume", "ContrastBolusUsageSequence", "ContrastBolusAgentPhase"),
+    ("volume", "CTXRayDetailsSequence", "KVP"),
+    ("volume", "CTReconstructionSequence", "ConvolutionKernel"),
+    ("volume", "", "FrameReferenceTime"),
+    ("acquisition", "", "TriggerTime"),
+    ("acquisition", "", "AcquisitionNumber"),
+    ("acquisition", "FrameContentSequence", "FrameAcquisitionNumber"),
+    ("acquisition", "FrameContentSequence", "FrameAcquisitionDateTime"),
+    ("acquisition", "", "AcquisitionDateTime"),
+    ("acquisition", "", "AcquisitionTime"),
+    ("acquisition", "", "Rows"),
+    ("acquisition", "CTReconstructionSequence", "ReconstructionDiameter"),
+    ("thickness", "PixelMeasuresSequence", "SliceThickness"),
+)
+"""What tells volumes apart: how, the macro of frames (empty: their object has one value), the attribute."""
+
+_ORIGIN: Final = (0.0, 0.0, 0.0)
+
+
+class PlacedStack(NamedTuple):
+    """Parallel planes of one volume.
+
+    Attributes:
+        stack: The stack; its planes are numbered as in `Planes`.
+        orientation: What its planes are parallel to.
+    """
+
+    stack: Stack
+    orientation: Orientation
+
+
+def stacks_of(series: SeriesView) -> list[PlacedStack]:
+    """The stacks of a series; none of a localizer."""
+    return series.once(_stacks)
+
+
+def points(planes: Planes, stack: Stack) -> list[Vector]:
+    """The positions of a stack's planes, by place."""
+    return [position for plane in stack.planes if (position := planes.positions[plane]) is not None]
+
+
+def _stacks(series: SeriesView) -> list[PlacedStack]:
+    planes = planes_of(series)
+    tolerance = Tolerance(
+        series.context.parameters.slice_distance_ratio, series.context.parameters.slice_distance_mm
+    )
+    found: list[PlacedStack] = []
+    for orientation, members in planes.groups:
+        places = along(orientation.normal, [position or _ORIGIN for position in planes.positions])
+        for numbers in _by_stack_id(series, planes, members):
+            whole = Stack(numbers, places, tolerance)
+            parts = part(whole, _attributes(series, planes), places) if whole.flaws else [whole]
+            found.extend(PlacedStack(one, orientation) for one in parts)
+    return found
+
+
+def _by_stack_id(series: SeriesView, planes: Planes, members: Sequence[int]) -> list[Sequence[int]]:
+    """The planes of each StackID (0020,9056): stacks by declaration."""
+    if planes.table is None and (not series.has("StackID") or series.uniform("StackID")):
+        return [members]
+    texts = [cell.text for cell in planes.cells(series, "FrameContentSequence", "StackID")]
+    found: dict[str, list[int]] = {}
+    for plane in members:
+        found.setdefault(texts[plane], []).append(plane)
+    return [found[text] for text in sorted(found)]
+
+
+def _attributes(series: SeriesView, planes: Planes) -> Iterator[Attribute]:
+    for kind, macro, keyword in _APART:
+        in_frames = planes.table is not None and bool(macro)
+        if in_frames or not series.uniform(keyword):
+            yield Attribute(kind, [cell.values for cell in planes.cells(series, macro, keyword)])
