@@ -46,6 +46,7 @@ KINDS: Final = {
     "too-many": Kind("package", "more members than the limit", "Send fewer at a time.", True),
     "nesting": Kind("package", "a ZIP in more ZIPs than the limit", "Unpack the inner ZIPs first.", True),
     "damaged-package": Kind("package", "a ZIP whose directory cannot be read", _SEND_AGAIN),
+    "empty-package": Kind("package", "a ZIP that holds no files", "Pack the folder of DICOM files anew."),
     "damaged-member": Kind("package", "a member whose bytes cannot be unpacked", _SEND_AGAIN),
     "checksum": Kind("package", "its bytes do not have the checksum the ZIP declares", _SEND_AGAIN),
     "length": Kind("package", "unpacks to another length than the ZIP declares", _SEND_AGAIN),
@@ -77,7 +78,8 @@ class Skipped(msgspec.Struct, frozen=True, order=True):
         origin: The file or member, as the user would recognise it.
         kind: One of `KINDS`.
         detail: What is wrong, without the name and without patient data.
-        package: Origin of the ZIP that was handed in with it, empty for a file by itself.
+        package: Origin of the ZIP that was handed in with it, which may be this one; empty for a file by
+            itself.
     """
 
     origin: str

@@ -1,7 +1,7 @@
 """The members of an input (a file, a folder, a ZIP, ZIPs inside it), listed without reading their content.
 
-What is opened as a ZIP: an input that is a file, when it starts like one, whatever its name; and in folders
-and ZIPs what is named `.zip` and starts like one. A ZIP by another name in there is a member that is not
+What is opened as a ZIP: an input that is a file, when it starts or ends like one, whatever its name; and in
+folders and ZIPs what is named `.zip` and does. A ZIP by another name in there is a member that is not
 DICOM. Symbolic links are followed within the folder that was given, and no file is listed twice. Folders are
 listed by name, ZIPs in their own order: never in the order of the file system.
 """
@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from connectors.upload.facts import KINDS, UNSAFE, Skipped, shown
 from connectors.upload.limits import Limits
 from connectors.upload.safety import Budget, examine, is_system_file
-from connectors.upload.zip_directory import Entry, UnusablePackageError, is_zip, read_directory
+from connectors.upload.zip_directory import Entry, UnusablePackageError, ends_like_zip, is_zip, read_directory
 from connectors.upload.zip_member import MemberError, Package
 from heltig.dicom.cell import Fault
 from heltig.dicom.source import PackageFact
@@ -159,7 +159,7 @@ class _Walk:
         if self._is_seen(real, origin):
             return
         try:
-            package = may_be_zip and _starts_like_zip(real)
+            package = may_be_zip and _is_package(real)
         except OSError as error:
             self._skip(origin, "inaccessible", reason(error))
             return
@@ -187,7 +187,7 @@ class _Walk:
         self.skipped += [replace(member, package=self._outermost) for member in examined.skipped]
         self.facts += examined.facts
         if not examined.members and not examined.skipped:
-            self._skip(origin, "empty-member", "the ZIP holds no files: pack the folder of DICOM files anew")
+            self._skip(origin, "empty-package", "the ZIP holds no files; pack the folder of DICOM files anew")
         for member_origin, name, entry, faults in examined.members:
             if is_named_zip(name):
                 self._inner_package(path, entry, member_origin, depth=depth + 1)
@@ -253,6 +253,9 @@ def reason(error: OSError) -> str:
     return (error.strerror or type(error).__name__).lower()
 
 
-def _starts_like_zip(path: str) -> bool:
+def _is_package(path: str) -> bool:
+    """Whether a file is to be opened as a ZIP, if only to say what is wrong with it."""
     with FileIO(path) as file:
-        return is_zip(file.read(4))
+        magic = file.read(4)
+        # Nearly all Part 10 files begin with zeros (PS3.10 7.1), and need no look at their end.
+        return is_zip(magic) or (magic != bytes(4) and ends_like_zip(file))

@@ -17,6 +17,7 @@ ENCRYPTED_FLAGS: Final = 0x0001 | 0x0040 | 0x2000
 """Encrypted; strong encryption; directory values masked (APPNOTE 4.4.4)."""
 
 LOCAL_MAGIC: Final = b"PK\x03\x04"
+CENTRAL_MAGIC: Final = b"PK\x01\x02"
 END_MAGIC: Final = b"PK\x05\x06"
 """Of the end record: an empty ZIP has nothing before it."""
 
@@ -28,6 +29,12 @@ _HEADER = struct.Struct("<4s6H3L5H2L")
 _MAXED_16 = 0xFFFF
 _MAXED_32 = 0xFFFFFFFF
 _ZIP64_FIELD = 0x0001
+
+
+_SEND_AGAIN: Final = "copy or send it again"
+_MAKE_PLAIN: Final = "make a plain ZIP of the files"
+IN_FRONT: Final = f"something stands in front of the ZIP, as in a self-extracting program; {_MAKE_PLAIN}"
+_MISPLACED: Final = "the ZIP's directory is not where its end record says"
 
 
 class UnusablePackageError(Exception):
@@ -75,6 +82,19 @@ def is_zip(magic: bytes) -> bool:
     return magic.startswith((LOCAL_MAGIC, END_MAGIC))
 
 
+def ends_like_zip(file: BinaryIO) -> bool:
+    """Whether a file has a ZIP's directory and end record at its end, whatever stands in front of them."""
+    length = file.seek(0, 2)
+    file.seek(max(0, length - _END_LONGEST))
+    tail = file.read(_END_LONGEST)
+    place = _end_record(tail)
+    if place < 0:
+        return False
+    size = int(_END.unpack_from(tail, place)[5])
+    file.seek(max(0, length - len(tail) + place - size))
+    return file.read(4) == CENTRAL_MAGIC
+
+
 def read_directory(file: BinaryIO, limits: Limits) -> Directory:
     """Read the central directory of an open ZIP.
 
@@ -82,6 +102,9 @@ def read_directory(file: BinaryIO, limits: Limits) -> Directory:
         UnusablePackageError: The ZIP is cut off, damaged, split over disks, or beyond a limit.
         OSError: The file cannot be read.
     """
+    file.seek(0)
+    if not is_zip(file.read(4)):
+        raise UnusablePackageError("damaged-package", IN_FRONT)
     count, size, start = _locate(file)
     if count > limits.members:
         raise _too_many(limits)
@@ -89,13 +112,11 @@ def read_directory(file: BinaryIO, limits: Limits) -> Directory:
         raise UnusablePackageError("too-many", f"its directory has {size} bytes, over the limit")
     file.seek(start)
     data = file.read(size)
-    if len(data) < size or (count and data[:4] != b"PK\x01\x02"):
-        raise UnusablePackageError("damaged-package", "the ZIP's directory is not where its end record says")
+    if len(data) < size or (count and data[:4] != CENTRAL_MAGIC):
+        raise _damaged(_MISPLACED)
     entries = _entries(data, limits)
     if len(entries) != count and len(entries) & _MAXED_16 != count:  # old writers let the count overflow
-        raise UnusablePackageError(
-            "damaged-package", f"the directory lists {len(entries)} members where the end record says {count}"
-        )
+        raise _damaged(f"the directory lists {len(entries)} members where the end record says {count}")
     return Directory(entries, start)
 
 
@@ -104,11 +125,9 @@ def _locate(file: BinaryIO) -> tuple[int, int, int]:
     length = file.seek(0, 2)
     file.seek(max(0, length - _END_LONGEST))
     tail = file.read(_END_LONGEST)
-    place = tail.rfind(END_MAGIC)
-    while place >= 0 and not _ends_within(tail, place):
-        place = tail.rfind(END_MAGIC, 0, place)
+    place = _end_record(tail)
     if place < 0:
-        raise UnusablePackageError("damaged-package", "the ZIP has no end record: it is cut off or damaged")
+        raise _damaged("the ZIP has no end record: it is cut off or damaged")
     _, disk, first_disk, _, count, size, start, _ = _END.unpack_from(tail, place)
     end = length - len(tail) + place
     locator = end - _LOCATOR.size
@@ -119,10 +138,21 @@ def _locate(file: BinaryIO) -> tuple[int, int, int]:
             disk, first_disk, count, size, start = _end_64(file, end_64)
             end = end_64
     if disk or first_disk:
-        raise UnusablePackageError("damaged-package", "the ZIP is one part of several; join them first")
-    if start + size != end:  # cut, or put behind something else: readers would disagree on what it holds
-        raise UnusablePackageError("damaged-package", "the ZIP's directory is not where its end record says")
+        raise _damaged("the ZIP is one part of several", mend="join them first")
+    if start + size != end:  # readers would disagree on what it holds
+        extra = end - start - size
+        if extra < 0:
+            raise _damaged(f"{_MISPLACED}: {-extra} bytes are missing")
+        raise _damaged(f"{_MISPLACED}: {extra} bytes were put into it or in front of it", mend=_MAKE_PLAIN)
     return count, size, start
+
+
+def _end_record(tail: bytes) -> int:
+    """Where the end record stands; -1 where there is none."""
+    place = tail.rfind(END_MAGIC)
+    while place >= 0 and not _ends_within(tail, place):
+        place = tail.rfind(END_MAGIC, 0, place)
+    return place
 
 
 def _ends_within(tail: bytes, place: int) -> bool:
@@ -136,7 +166,7 @@ def _end_64(file: BinaryIO, offset: int) -> tuple[int, int, int, int, int]:
     file.seek(min(offset, file.seek(0, 2)))
     record = file.read(_END_64.size)
     if len(record) < _END_64.size or record[:4] != b"PK\x06\x06":
-        raise UnusablePackageError("damaged-package", "the ZIP64 end record is not where its locator says")
+        raise _damaged("the ZIP64 end record is not where its locator says")
     _, _, _, _, disk, first_disk, _, count, size, start = _END_64.unpack(record)
     return disk, first_disk, count, size, start
 
@@ -145,10 +175,8 @@ def _entries(data: bytes, limits: Limits) -> tuple[Entry, ...]:
     entries: list[Entry] = []
     place, length = 0, len(data)
     while place < length:
-        if data[place : place + 4] != b"PK\x01\x02" or place + _HEADER.size > length:
-            raise UnusablePackageError(
-                "damaged-package", f"entry {len(entries) + 1} of the directory is damaged"
-            )
+        if data[place : place + 4] != CENTRAL_MAGIC or place + _HEADER.size > length:
+            raise _damaged(f"entry {len(entries) + 1} of the directory is damaged")
         (
             _,
             made_by,
@@ -172,9 +200,7 @@ def _entries(data: bytes, limits: Limits) -> tuple[Entry, ...]:
         extra_at = name_at + named
         place = extra_at + extra + comment
         if place > length:
-            raise UnusablePackageError(
-                "damaged-package", f"entry {len(entries) + 1} of the directory is cut off"
-            )
+            raise _damaged(f"entry {len(entries) + 1} of the directory is cut off")
         if _MAXED_32 in (packed, size, offset):
             size, packed, offset = widened(data[extra_at : extra_at + extra], size, packed, offset)
         mode = external >> 16 if made_by >> 8 else 0
@@ -203,6 +229,10 @@ def _extra_field(extra: bytes, wanted: int) -> bytes:
             return extra[place + 4 : place + 4 + length]
         place += 4 + length
     return b""
+
+
+def _damaged(what: str, *, mend: str = _SEND_AGAIN) -> UnusablePackageError:
+    return UnusablePackageError("damaged-package", f"{what}; {mend}")
 
 
 def _too_many(limits: Limits) -> UnusablePackageError:

@@ -5,12 +5,12 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import msgspec
 
 from connectors.upload import KINDS, UNSAFE, Limits, Listing, Skipped, list_inputs, unsafe
-from connectors.upload.zip_directory import is_zip
+from connectors.upload.zip_directory import IN_FRONT, ends_like_zip, is_zip
 from connectors.upload.zip_member import MemberError, Package
 from heltig.errors import InputError, InputTooLargeError, UnreadableInputError, UnsafePackageError
 from heltig.pipeline.judging import ruleset_under
@@ -54,14 +54,15 @@ def examine_package(path: Path, limits: Limits) -> None:
     """
     with path.open("rb") as file:
         if not is_zip(file.read(4)):
-            raise UnreadableInputError(
-                "What was sent is not a ZIP. Put the files into a ZIP, or use a STOW-RS client."
-            )
+            raise UnreadableInputError(_no_zip(file))
     with tempfile.TemporaryDirectory(prefix="examine-") as scratch:
         (listing,) = list_inputs([path], scratch=Path(scratch), limits=limits)
         refused = [*unsafe(listing), *_contradictory(listing)]
     if refused:
         raise _refusal(refused)
+    for whole in listing.skipped:
+        if whole.origin == whole.package:
+            raise UnreadableInputError(_sentence(whole.detail))
     if not listing.refs:
         reasons = Counter(KINDS[member.kind].meaning for member in listing.skipped)
         why = "; ".join(f"{count} × {reason}" for reason, count in reasons.items())
@@ -78,6 +79,8 @@ def judge_package(
 ) -> JudgedPackage:
     """Reads and judges all studies in a ZIP that was examined.
 
+    Every member is unpacked whole, to compare its length and checksum: who takes an upload answers for it.
+
     Args:
         path: The ZIP.
         profile: The profile to judge with.
@@ -88,7 +91,7 @@ def judge_package(
     Raises:
         UnreadableInputError: No instance could be read.
     """
-    read = read_inputs([path], limits=limits)
+    read = read_inputs([path], deep=True, limits=limits)
     (report,) = read.reports
     skipped = Counter(member.kind for member in report.skipped)
     if not read.studies:
@@ -104,6 +107,18 @@ def judge_package(
         findings=findings,
         studies=tuple(study for study in scored if study is not None),
     )
+
+
+def _no_zip(file: BinaryIO) -> str:
+    if ends_like_zip(file):
+        return _sentence(IN_FRONT)
+    if not file.seek(0, 2):
+        return "Nothing was sent: the body has no bytes. Send the ZIP as the body, or as the file of a form."
+    return "What was sent is not a ZIP. Put the files into a ZIP, or use a STOW-RS client."
+
+
+def _sentence(detail: str) -> str:
+    return f"{detail[0].upper()}{detail[1:]}."
 
 
 def _contradictory(listing: Listing) -> Iterator[Skipped]:

@@ -1,6 +1,6 @@
 """The report for people at a terminal: worst first, each finding with what to do."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import IO
 
 from rich.console import Console
@@ -30,8 +30,9 @@ def write(report: CheckReport, file: IO[str]) -> None:
         console = Console(file=file, highlight=False, width=WIDTH_WITHOUT_TERMINAL, color_system=None)
     for study in report.studies:
         _study(console, study)
+    told = {finding.observed for study in report.studies for finding in study.findings if not finding.tags}
     for given in report.inputs:
-        _input(console, given)
+        _input(console, given, told)
     _summary(console, report)
 
 
@@ -71,17 +72,25 @@ def _facts(finding: Finding, unit: str) -> Iterator[str]:
         yield "; ".join(map(place, finding.tags))
     yield f"found {finding.observed}; expected {finding.expected}"
     if finding.count:
-        more = finding.count - len(finding.instances)
-        examples = ", ".join(finding.instances[:2])
-        others = f" and {finding.count - 2} more" if finding.count > 2 and more >= 0 else ""
-        yield f"{counted(finding.count, unit)}: {examples}{others}"
+        yield _examples(finding, unit)
 
 
-def _input(console: Console, given: CheckedInput) -> None:
+def _examples(finding: Finding, unit: str) -> str:
+    examples = ", ".join(finding.instances[:2])
+    others = f" and {finding.count - 2} more" if finding.count > 2 else ""
+    return f"{counted(finding.count, unit)}: {examples}{others}"
+
+
+def _input(console: Console, given: CheckedInput, told: Collection[str]) -> None:
+    """An input; of what its studies were judged by (`told`) only which files these are."""
     read = f"{counted(given.instances, 'instance')} of {counted(given.members, 'file')}"
     console.print(Text.assemble((given.path, "bold"), f"  {read}"))
     for finding in given.findings:
-        _finding(console, finding, unit="file")
+        if finding.observed in told:
+            files = f"{finding.observed}: {_examples(finding, 'file')}: judged with the study above"
+            console.print(_indented(Text.assemble((f"{finding.rule}  ", "bold"), files), 2))
+        else:
+            _finding(console, finding, unit="file")
     aside = [member for member in given.skipped if not _is_told(member.path, given.findings)]
     if aside:
         kinds = sorted({member.kind for member in aside})

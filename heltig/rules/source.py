@@ -350,8 +350,8 @@ def json_syntax(study: StudyView) -> Iterator[Hit]:
 
 _ZIP_KINDS = (
     "traversal", "absolute-path", "special-member", "encrypted", "bomb", "overlap", "header-mismatch",
-    "too-large", "too-many", "nesting", "damaged-package", "damaged-member", "checksum", "length",
-    "compression", "duplicate-name", "case-collision", "bad-name", "empty-member",
+    "too-large", "too-many", "nesting", "damaged-package", "empty-package", "damaged-member", "checksum",
+    "length", "compression", "duplicate-name", "case-collision", "bad-name", "empty-member",
 )  # fmt: skip
 
 

@@ -151,6 +151,65 @@ async def test_what_is_refused_leaves_nothing_behind(tmp_path: Path) -> None:
         assert "notes" not in str(jobs)
 
 
+UNUSABLE: dict[str, tuple[bytes, str]] = {
+    "nothing": (
+        b"",
+        "Nothing was sent: the body has no bytes. Send the ZIP as the body, or as the file of a form.",
+    ),
+    "empty": (zip_of([]), "The ZIP holds no files; pack the folder of DICOM files anew."),
+    "a program": (
+        b"MZ" + bytes(500) + study_zip("dx-hand"),
+        "Something stands in front of the ZIP, as in a self-extracting program; make a plain ZIP of the "
+        "files.",
+    ),
+    "a ZIP in front": (
+        zip_of([("a", b"x")]) + study_zip("dx-hand"),
+        "The ZIP's directory is not where its end record says: 101 bytes were put into it or in front of it; "
+        "make a plain ZIP of the files.",
+    ),
+    "cut": (
+        study_zip("dx-hand")[:-30],
+        "The ZIP has no end record: it is cut off or damaged; copy or send it again.",
+    ),
+    "cut within": (
+        study_zip("dx-hand")[:100] + study_zip("dx-hand")[150:],
+        "The ZIP's directory is not where its end record says: 50 bytes are missing; copy or send it again.",
+    ),
+}
+
+
+async def test_a_zip_that_cannot_be_opened_is_told_with_what_to_do(service: Service) -> None:
+    told = {name: await service.post(UPLOAD, content=package) for name, (package, _) in UNUSABLE.items()}
+    assert {answer.status_code for answer in told.values()} == {422}
+    assert {name: answer.json()["detail"] for name, answer in told.items()} == {
+        name: detail for name, (_, detail) in UNUSABLE.items()
+    }
+
+
+async def test_an_upload_is_unpacked_whole_and_blocked_for_what_did_not_come_as_it_was_sent(
+    service: Service,
+) -> None:
+    package = zipped([(f"{n}.dcm", dicom(f"1.{n}")) for n in range(3)], method=zipfile.ZIP_STORED)
+    place = package.rindex(bytes(512))
+    said = (await service.post(UPLOAD, content=package[:place] + b"\1" + package[place + 1 :])).json()
+    (study,) = said["studies"]
+    (finding,) = (one for one in study["findings"] if one["rule"] == "SRC-MEMBER-DAMAGED")
+    assert (said["readiness"], finding["severity"], finding["count"]) == ("BLOCKED", "block", 1)
+    assert finding["observed"].startswith("checksum: CRC-32 is ")
+    well = (await service.post(UPLOAD, content=package)).json()
+    assert "SRC-MEMBER-DAMAGED" not in str(well)
+
+
+async def test_a_member_that_cannot_be_read_needs_review(service: Service) -> None:
+    package = zipped([(f"{n}.dcm", dicom(f"1.{n}")) for n in range(3)] + [("3.dcm", b"")])
+    (study,) = (await service.post(UPLOAD, content=package)).json()["studies"]
+    (finding,) = (one for one in study["findings"] if one["rule"] == "SRC-MEMBER-UNREAD")
+    assert (finding["severity"], finding["observed"]) == (
+        "review",
+        "1 member: empty-member: a member of 0 bytes",
+    )
+
+
 async def test_a_failed_upload_is_tried_anew_when_it_is_sent_again(service: Service) -> None:
     package = zip_of([("notes.txt", b"hello")])
     for _ in range(2):

@@ -1,3 +1,4 @@
+import io
 import stat
 import struct
 import zipfile
@@ -200,8 +201,30 @@ def test_members_of_no_bytes_and_system_files_are_set_aside(judge: Judge) -> Non
 
 
 def test_a_zip_without_members_is_named(judge: Judge) -> None:
-    assert judge(zipped([])).skipped == {"study.zip": "empty-member"}
-    assert judge(zipped([("folder/", b"")])).skipped == {"study.zip": "empty-member"}
+    for empty in (zipped([]), zipped([("folder/", b"")])):
+        (member,) = judge(empty).report.skipped
+        assert (member.origin, member.kind) == ("study.zip", "empty-package")
+        assert "holds no files; pack" in member.detail
+
+
+PROGRAM = b"MZ" + bytes(4000)
+
+
+def test_a_zip_behind_a_program_is_told_as_one(judge: Judge) -> None:
+    made = io.BytesIO(PROGRAM)
+    with zipfile.ZipFile(made, "a") as adjusted:  # its offsets are from the start of the program
+        adjusted.writestr(*GOOD)
+    for package in (PROGRAM + zipped([GOOD]), made.getvalue()):
+        for name in ("study.zip", "study.exe"):
+            (member,) = judge(package, name=name).report.skipped
+            assert member.kind == "damaged-package"
+            assert "in front of the ZIP, as in a self-extracting program; make a plain ZIP" in member.detail
+    (program,) = judge(PROGRAM, name="viewer.exe").report.skipped
+    assert (program.kind, program.detail) == ("not-dicom", "it is a Windows program")
+
+
+def test_a_dicom_file_that_ends_like_a_zip_is_none(judge: Judge) -> None:
+    assert judge(dicom(pixels=zipped([GOOD])), name="1.dcm").report.instances == 1
 
 
 def test_many_entries_are_listed_one_by_one(judge: Judge) -> None:

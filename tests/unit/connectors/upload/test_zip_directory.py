@@ -102,9 +102,10 @@ def test_sizes_of_four_gibibytes_come_from_the_zip64_field() -> None:
 @pytest.mark.parametrize(
     ("package", "says"),
     [
-        (TWO[: len(TWO) * 2 // 3], "cut off"),
+        (TWO[: len(TWO) * 2 // 3], "cut off or damaged; copy or send it again"),
         (b"PK\x03\x04", "cut off"),
-        (TWO + TWO, "not where"),
+        (TWO + TWO, f"{len(TWO)} bytes were put into it or in front of it; make a plain ZIP"),
+        (TWO[:40] + TWO[60:], "20 bytes are missing; copy or send it again"),
         (spoilt(TWO, END, 4, "<H", 1), "join them"),
         (spoilt(TWO, END, 12, "<L", 0xFFFFFF), "not where"),
         (spoilt(TWO, END, 16, "<L", 3), "not where"),
@@ -117,6 +118,7 @@ def test_sizes_of_four_gibibytes_come_from_the_zip64_field() -> None:
         "cut",
         "head only",
         "two in one",
+        "cut within",
         "disk",
         "size",
         "start",
