@@ -131,8 +131,8 @@ def meta_mismatch(study: StudyView) -> Iterator[Hit]:
     Finds: MediaStorageSOPInstanceUID (0002,0003) that differs from SOPInstanceUID (0008,0018), and
         MediaStorageSOPClassUID (0002,0002) that differs from SOPClassUID (0008,0016). One that is absent or
         empty is another rule's matter.
-    Why: Archives file the object under one UID and answer with the other: it is found under neither, or one
-        object takes the place of another.
+    Why: Archives file the object under one UID and answer with the other, or refuse it: it is found under
+        neither. In de-identified data the UID that was left leads back to the original.
     Mend: Find out which UID is right: references of other objects name it. Then have the file written anew
         with it in both places.
     Example: A tool that gave new UIDs to data sets and left the file meta information.

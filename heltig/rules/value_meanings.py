@@ -15,7 +15,7 @@ from heltig.standard.value_representations import VRS
 
 NEVER_ZERO: Final = frozenset(
     {
-        *("BitsAllocated", "BitsStored", "Columns", "RescaleSlope", "Rows", "SamplesPerPixel"),
+        *("BitsAllocated", "BitsStored", "RescaleSlope", "SamplesPerPixel"),
         *("ImagerPixelSpacing", "NominalScannedPixelSpacing", "PixelSpacing"),
     }
 )
@@ -90,8 +90,9 @@ def _plain(value: Value) -> Value:
 def zero(at: Place) -> Iterator[Hit]:
     r"""An attribute is zero that cannot be.
 
-    Finds: Zero in Rows, Columns, BitsAllocated, BitsStored, SamplesPerPixel, RescaleSlope, PixelSpacing,
-        ImagerPixelSpacing and NominalScannedPixelSpacing, in items of sequences too.
+    Finds: Zero in BitsAllocated, BitsStored, SamplesPerPixel, RescaleSlope, PixelSpacing, ImagerPixelSpacing
+        and NominalScannedPixelSpacing, in items of sequences too. Rows and Columns are a matter of
+        PIX-ROWSCOLS-ZERO.
     Why: The image has no pixels, no size or no contrast: viewers show nothing, or measure zero everywhere.
     Mend: Have the sender write the real value; an unknown spacing is left out or sent empty.
     Example: PixelSpacing `0\0` from a converter of pictures.

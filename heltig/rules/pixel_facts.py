@@ -1,0 +1,54 @@
+"""What the rules about pixels ask of objects: are they images, and which attributes do they lack?"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from typing import Final
+
+from heltig.dicom.cell import Cell
+from heltig.rules.views import StudyView
+from heltig.standard.dictionary import tag_of
+from heltig.standard.sop_classes import lookup
+
+PIXEL_DATA: Final = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+"""What pixels may stand in (PS3.3 C.7.6.3, C.7.6.24, C.7.6.25)."""
+
+_RT_DOSE: Final = "1.2.840.10008.5.1.4.1.1.481.2"
+
+
+@cache
+def is_image(sop_class_uid: str) -> bool:
+    """Objects of this SOP Class have pixels. RT Dose may be curves alone, an unknown class anything."""
+    sop_class = lookup(sop_class_uid)
+    return sop_class is not None and sop_class.image and sop_class_uid != _RT_DOSE
+
+
+def integer(cell: Cell) -> int | None:
+    """The first value of an attribute as a whole number; `None` where it is none."""
+    number = cell.numbers[0] if cell.values else None
+    return int(number) if number is not None and number == int(number) else None
+
+
+def rows_without(study: StudyView, keyword: str) -> set[int]:
+    """The instances in which an attribute is absent or empty; each distinct value is decoded once."""
+    table, column = study.table, study.table.columns.get(tag_of(keyword))
+    if column is None:
+        return set(study.rows)
+    codes = (1,) if column.constant else set(column.codes)
+    empty = {code for code in codes if table.cell(column, code).empty}
+    return set(table.rows_with(column.tag, empty, study.rows)) if empty else set()
+
+
+def by_lacking(lacking: Mapping[str, Iterable[int]]) -> Iterator[tuple[tuple[str, ...], list[int]]]:
+    """Turn rows by attribute into attributes by row: who lacks the same stands together.
+
+    Yields:
+        The attributes that instances lack, and the rows of these instances.
+    """
+    of_row: dict[int, list[str]] = {}
+    for keyword, rows in lacking.items():
+        for row in rows:
+            of_row.setdefault(row, []).append(keyword)
+    together: dict[tuple[str, ...], list[int]] = {}
+    for row in sorted(of_row):
+        together.setdefault(tuple(of_row[row]), []).append(row)
+    yield from together.items()

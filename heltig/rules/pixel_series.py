@@ -1,0 +1,74 @@
+"""Images of a series: can they be one volume?"""
+
+from collections.abc import Hashable, Iterator
+from typing import Final
+
+from heltig.dicom.cell import Cell
+from heltig.dicom.geometry import orientation_of
+from heltig.rules.acquisition import is_single_frame, value
+from heltig.rules.conflict import conflict
+from heltig.rules.rule import Hit, rule
+from heltig.rules.views import RowsView, SeriesView
+
+_VOLUMES: Final = frozenset({"CT", "MR", "PT"})
+_NO_SLICES: Final = frozenset({"LOCALIZER", "SCOUT", "PROJECTION IMAGE"})
+_FEWEST: Final = 3
+_SHAPE: Final = (
+    *("Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation"),
+    *("BitsAllocated", "BitsStored", "PixelRepresentation"),
+)
+
+
+@rule("PIX-SERIES-SHAPE", level="series", severity="review", reads=_SHAPE,
+    when=lambda series: series.modality in _VOLUMES and len(series) >= _FEWEST)  # fmt: skip
+def series_shape(series: SeriesView) -> Iterator[Hit]:
+    """The slices of a series differ in size or kind of pixel.
+
+    Finds: More than one value of Rows, Columns, SamplesPerPixel, PhotometricInterpretation, BitsAllocated,
+        BitsStored or PixelRepresentation among slices of CT, MR or PET that have the same orientation and
+        ImageType. Localizers, captures and stacks of fewer than three images are left alone.
+    Why: Viewers and analysis build a volume from the slices: one of another size makes them fail, or is left
+        out without a word; another sign or number of bits makes it wrong.
+    Mend: Find out where the slices of the rarer kind come from. If they are another reconstruction, have it
+        stored as a series of its own.
+    Example: A reconstruction at 256 by 256 pixels, sent into the series of 512 by 512.
+    """
+    varying = [keyword for keyword in _SHAPE if not series.uniform(keyword)]
+    if not varying or not is_single_frame(series):
+        return
+    for rows in _stacks(series):
+        stack = RowsView(series.table, rows, series.context)
+        hits = [hit for keyword in varying for hit in conflict(stack, keyword, where="series")]
+        if hits:
+            yield _one_of(hits)
+
+
+def _one_of(hits: list[Hit]) -> Hit:
+    """Slices that differ in rows mostly differ in columns too: that is one finding."""
+    first = hits[0]
+    keywords = [hit.tags[0] for hit in hits]
+    return Hit(
+        tags=tuple(keywords),
+        observed="; ".join(f"{keyword} {hit.observed}" for keyword, hit in zip(keywords, hits, strict=True))[
+            :200
+        ],
+        expected="one value in the series",
+        rows=sorted({row for hit in hits for row in hit.rows or ()}),
+        message=first.message if len(hits) == 1 else None,
+    )
+
+
+def _stacks(series: SeriesView) -> Iterator[list[int]]:
+    """The rows of slices with the same orientation and image type, where there are enough of them."""
+    stacks: dict[Hashable, list[int]] = {}
+    cells = zip(series.rows, series.cells("ImageOrientationPatient"), series.cells("ImageType"), strict=True)
+    for row, orientation, kind in cells:
+        directions = orientation_of(orientation)
+        if directions is not None and _NO_SLICES.isdisjoint(_kinds(kind)):
+            rounded = tuple([round(cosine, 1) + 0.0 for d in directions for cosine in d])
+            stacks.setdefault((rounded, _kinds(kind)), []).append(row)
+    yield from (rows for rows in stacks.values() if len(rows) >= _FEWEST)
+
+
+def _kinds(image_type: Cell) -> tuple[str, ...]:
+    return tuple([value(image_type, number) for number in (1, 2, 3)])

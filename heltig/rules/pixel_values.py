@@ -1,0 +1,122 @@
+"""What the values of pixels mean: rescale, uptake, and one kind of pixel in a series."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from heltig.dicom.cell import Cell
+from heltig.rules.acquisition import value
+from heltig.rules.pixel_facts import by_lacking, rows_without
+from heltig.rules.rule import Hit, rule
+from heltig.rules.views import RowsView, SeriesView, StudyView
+from heltig.rules.wording import cut
+from heltig.standard.dictionary import tag_of
+
+_CT: Final = "1.2.840.10008.5.1.4.1.1.2"
+_PET: Final = "1.2.840.10008.5.1.4.1.1.128"
+_RESCALED: Final = frozenset({_CT, _PET})
+_RESCALE: Final = ("RescaleSlope", "RescaleIntercept")
+_HOUNSFIELD: Final = frozenset({"HU", "HU_MOD"})
+_NO_SLICES: Final = frozenset({"LOCALIZER", "SCOUT"})
+
+
+def _is_rescaled(study: StudyView) -> bool:
+    """The study has CT or PET images of one frame; enhanced ones keep this in functional groups."""
+    if study.uniform("SOPClassUID"):
+        return study.first("SOPClassUID").text in _RESCALED
+    return any(group.key in _RESCALED for group in study.groups("SOPClassUID"))
+
+
+@rule("PIX-RESCALE", level="study", severity="review", when=_is_rescaled, reference="PS3.3 C.8.2.1",
+    needs=("metadata", "all_attributes"), reads=(*_RESCALE, "SOPClassUID"))  # fmt: skip
+def rescale(study: StudyView) -> Iterator[Hit]:
+    """The values of a CT or PET image cannot be told from its pixels.
+
+    Finds: CT and PET images of one frame without RescaleSlope (0028,1053) or RescaleIntercept (0028,1052).
+        A slope of zero is a matter of VAL-ZERO; enhanced images have both in functional groups.
+    Why: Bone, water and air, or uptake, have no numbers: thresholds, windows and measurements are wrong.
+    Mend: Have the sender write slope and intercept; they cannot be guessed from the pixels with certainty.
+    Example: CT slices converted by a program that stores Hounsfield units and drops the intercept.
+    """
+    rows = {row for g in study.groups("SOPClassUID") if g.key in _RESCALED for row in g.rows}
+    for missing, found in by_lacking({keyword: rows & rows_without(study, keyword) for keyword in _RESCALE}):
+        observed = f"without {' and '.join(missing)}"
+        yield Hit(tags=missing, observed=observed, expected="slope and intercept", rows=found)
+
+
+@rule("PIX-RESCALE-TYPE", level="study", severity="note", reads=("RescaleType",),
+    reference="PS3.3 C.8.2.1")  # fmt: skip
+def rescale_type(study: StudyView) -> Iterator[Hit]:
+    """A CT slice does not say that its values are Hounsfield units.
+
+    Finds: Original CT slices whose RescaleType (0028,1054) is other than HU. Where it is absent the values
+        are Hounsfield units too; multi-energy images and localizers may have others.
+    Why: Programs that go by the type take the values for something else, and refuse to measure.
+    Mend: Nothing, where the scanner is known to write US and mean HU, as some makers' do. Else ask what the
+        values are before they are used for planning.
+    Example: `US`, unspecified, from older scanners.
+    """
+    for group in study.groups("RescaleType"):
+        if group.key and group.key not in _HOUNSFIELD:
+            view = RowsView(study.table, group.rows, study.context)
+            reads = ("SOPClassUID", "ImageType", "MultienergyCTAcquisition")
+            cells = zip(view.rows, *map(view.cells, reads), strict=True)
+            slices = [row for row, uid, kind, energies in cells if _is_hounsfield(uid, kind, energies)]
+            if slices:
+                yield Hit(tags=("RescaleType",), observed=cut(group.key), expected="HU, or none", rows=slices)
+
+
+def _is_hounsfield(sop_class: Cell, image_type: Cell, multi_energy: Cell) -> bool:
+    """The values of the image must be Hounsfield units."""
+    return (
+        sop_class.text == _CT
+        and value(image_type, 1) == "ORIGINAL"
+        and value(image_type, 3) not in _NO_SLICES
+        and multi_energy.text != "YES"
+    )
+
+
+_OF_UPTAKE: Final = ("Units", "PatientWeight", "DecayCorrection")
+_RADIOPHARMACEUTICAL: Final = "RadiopharmaceuticalInformationSequence"
+_OF_DOSE: Final = ("RadionuclideTotalDose", "RadionuclideHalfLife")
+_STARTS: Final = ("RadiopharmaceuticalStartTime", "RadiopharmaceuticalStartDateTime")
+
+
+@rule("PIX-PET-UNITS", level="series", severity="review", reference="PS3.3 C.8.9.1",
+    needs=("metadata", "all_attributes"), reads=(*_OF_UPTAKE, _RADIOPHARMACEUTICAL, "SOPClassUID"),
+    when=lambda series: series.modality == "PT" and series.first("SOPClassUID").text == _PET)  # fmt: skip
+def pet_units(series: SeriesView) -> Iterator[Hit]:
+    """Uptake (SUV) cannot be worked out from a PET series.
+
+    Finds: PET series without Units (0054,1001), and series in BQML without PatientWeight, DecayCorrection,
+        RadionuclideTotalDose, RadionuclideHalfLife or the time of injection. A weight of zero is a matter of
+        VAL-ZERO-UNKNOWN; series in other units than BQML are not looked at further.
+    Why: The standardised uptake value is activity by dose and weight, with decay: without one of them the
+        images can be looked at, but not measured or compared with a later examination.
+    Mend: Have the missing values filled in from the examination's record. A patient's weight is often known
+        to the information system.
+    Example: A de-identified PET in which the weight was removed.
+    """
+    units = series.first("Units").text
+    if units in ("", "BQML"):
+        missing = [keyword for keyword in _OF_UPTAKE if series.first(keyword).empty]
+        missing += _without_dose(series)
+        if not units or missing:
+            named = ", ".join(missing)
+            yield Hit(tags=tuple(missing), observed=cut(f"without {named}", 160), expected="what SUV needs")
+
+
+def _without_dose(series: SeriesView) -> list[str]:
+    """What the radiopharmaceutical information of the first instance that has any lacks."""
+    table, tag = series.table, tag_of(_RADIOPHARMACEUTICAL)
+    column = table.columns.get(tag)
+    code = next(filter(None, table.codes(tag, series.rows)), 0)
+    if column is None or not table.cell(column, code).items:
+        return [_RADIOPHARMACEUTICAL]
+    items = table.items(column)
+    rows = [row for row, owner in enumerate(items.owners) if owner == code]
+
+    def has(keyword: str) -> bool:
+        return any(not items.at(tag_of(keyword), row).empty for row in rows)
+
+    missing = [keyword for keyword in _OF_DOSE if not has(keyword)]
+    return missing if any(map(has, _STARTS)) else [*missing, _STARTS[0]]
