@@ -165,10 +165,14 @@ async def probe_archive(
 ) -> Capabilities:
     """Finds out how an archive behaves, and remembers it.
 
+    Whether its metadata is a summary stays as it was where it cannot be told now: verdicts depend on it.
+
     Raises:
         ArchiveError: It does not answer.
     """
     found = await archive.probe()
+    if found.all_attributes is None and (known := _known(entry)):
+        found = msgspec.structs.replace(found, all_attributes=known.all_attributes)
     probed = msgspec.structs.replace(entry, capabilities=msgspec.to_builtins(found), probed=clock())
     await store.write(archives.change, probed)
     return found
@@ -179,18 +183,25 @@ async def known_capabilities(
 ) -> Capabilities:
     """What the last probe of an archive found; it is probed where that was never or is a day ago.
 
-    Nothing is known of an archive that keeps the study that a probe tries to itself; it may give others.
+    Nothing new is known of an archive that keeps the study that a probe tries to itself; it may give others.
 
     Raises:
         ArchiveError: It does not answer.
     """
-    if entry.capabilities is not None and entry.probed and clock() - entry.probed < PROBE_HOLDS:
-        with suppress(msgspec.ValidationError):  # another version of Heltig found it
-            return msgspec.convert(entry.capabilities, Capabilities)
+    known = _known(entry)
+    if known and entry.probed and clock() - entry.probed < PROBE_HOLDS:
+        return known
     try:
         return await probe_archive(store, entry, archive, clock=clock)
     except ArchiveAccessError:
-        return Capabilities()
+        return known or Capabilities()
+
+
+def _known(entry: Archive) -> Capabilities | None:
+    """What an earlier probe found; nothing where another version of Heltig wrote it in another way."""
+    with suppress(msgspec.ValidationError):
+        return msgspec.convert(entry.capabilities, Capabilities | None)
+    return None
 
 
 def described(found: Capabilities) -> Iterator[str]:

@@ -37,6 +37,7 @@ _PASSING_REFUSALS: Final = frozenset({407, 423, 425})
 _ENDS_EARLY: Final = "the answer ends before its end"
 _EMPTY: Final = "the answer is empty"
 _OTHER: Final = "the answer is no DICOM JSON"
+_TOO_LARGE: Final = "the answer is over our limit"
 _NO_ADDRESS: Final = "no address can be made of its UID"
 _SILENT: Final = "there is no answer"
 
@@ -129,8 +130,9 @@ class _Answers:
             if error.retry_after is not None and not (given or self._given):
                 raise  # it says itself that it is a matter of time
             problem = _problem(error)
-            if not _is_definite(error):
-                self.trouble = self.trouble or error.detail
+            if not self.trouble and not _is_definite(error):
+                advice = " HELTIG_METADATA_MAX_SIZE sets it." if problem == _TOO_LARGE else ""
+                self.trouble = error.detail + advice
         rest, flaw = _rest(splitter)
         for instance in rest:
             take(instance)
@@ -265,7 +267,7 @@ def _problem(error: ArchiveError) -> str:
         case ArchiveNotFoundError():
             return "the archive does not have it"
         case ArchiveAnswerTooLargeError():
-            return "the answer is over our limit"
+            return _TOO_LARGE
         case ArchiveAddressError():
             return _NO_ADDRESS
         case ArchiveAnswerError(answer_status=int(status)):

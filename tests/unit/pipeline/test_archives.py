@@ -57,6 +57,23 @@ async def test_an_archive_is_probed_once_a_day(store: Store) -> None:
     assert (await known()).page_cap == 7
 
 
+async def test_a_probe_in_a_bad_minute_does_not_forget_that_metadata_is_a_summary(store: Store) -> None:
+    class Summary(InMemoryArchive):
+        summary: bool | None = False
+
+        async def probe(self) -> Capabilities:
+            return Capabilities(all_attributes=self.summary)
+
+    await added(store)
+    archive = Summary()
+    for day, (told, known) in enumerate([(False, False), (None, False), (True, True), (None, True)]):
+        archive.summary = told
+        entry = await find_archive(store, "memory")
+        now = NOW + day * PROBE_HOLDS
+        found = await known_capabilities(store, entry, archive, clock=lambda now=now: now)
+        assert found.all_attributes is known
+
+
 async def test_an_archive_that_keeps_a_study_to_itself_is_pulled_all_the_same(store: Store) -> None:
     class Secretive(InMemoryArchive):
         async def probe(self) -> Capabilities:
