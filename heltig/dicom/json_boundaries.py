@@ -43,6 +43,7 @@ _CLOSING = re.compile(rb"\][ \t\r\n]*+\Z")
 _REST = re.compile(rb"[ \t\r\n]*+\Z")
 _OPEN_BRACE, _CLOSE_BRACE, _OPEN_BRACKET, _CLOSE_BRACKET = b"{}[]"
 _MOST_TRIES = 64
+_STRAY_BYTES = 8
 HEAD_BYTES = 256
 """Enough to see an instance's first key."""
 
@@ -65,10 +66,42 @@ def marker_at(data: bytes, start: int, *, separator: bytes) -> Marker | None:
     return Marker(separator + head[0], len(separator)) if head else None
 
 
+def marker_ahead(data: bytes, start: int, limit: int, *, like: Marker) -> Marker | None:
+    """The marker that stands before `limit` when the separator was guessed wrongly.
+
+    Args:
+        data: The body or a part of it.
+        start: Where an instance starts.
+        limit: Where to stop looking.
+        like: The guess; what follows its separator is known.
+
+    Returns:
+        What separates the first object that starts alike from a neighbour; `None` where there is none.
+    """
+    head = like.text[like.lead :]
+    at = data.find(head, start + 1, limit)
+    while at >= 0:
+        before = data[max(at - HEAD_BYTES, start) : at]
+        separator = before[len(before.rstrip(b", \t\r\n")) :]
+        if b"," in separator:
+            return Marker(separator + head, len(separator))
+        at = data.find(head, at + 1, limit)
+    return None
+
+
 def next_start(data: bytes, end: int, limit: int) -> int:
     """The next opening brace or closing bracket outside a string, from `end` on; `limit` if there is none."""
     found = _BETWEEN.match(data, end, limit)
     return found.end() if found else end
+
+
+def start_near(data: bytes, end: int, marker: Marker | None) -> int:
+    """Where an instance starts within a few bytes from `end` on, whatever is before it; -1 where none does.
+
+    A spoilt separator is a byte or two. Counted as part of an instance, it would cost that or the next one.
+    """
+    head = marker.text[marker.lead :] if marker else b""
+    return data.find(head, end, end + _STRAY_BYTES + len(head)) if head else -1
 
 
 def object_end(data: bytes, start: int, limit: int) -> int:

@@ -49,10 +49,11 @@ class _Shape:
         tags: The keys as tags, or `None` where they are not plainly that: some key is no tag, or two are the
             same.
         compact: Bytes of an object without spaces that are not its members' values.
-        pieces: The last object that had spaces: the texts between its values, and every other one a value.
+        between: The texts before, between and after the values, as they were last; to begin with those of
+            JSON without spaces.
     """
 
-    __slots__ = ("compact", "keys", "pieces", "tags")
+    __slots__ = ("between", "compact", "keys", "tags")
 
     def __init__(self, keys: tuple[str, ...]) -> None:
         tags = tuple([key.upper() for key in keys])
@@ -60,7 +61,7 @@ class _Shape:
         self.keys = keys
         self.tags = tags if plain else None
         self.compact = _compact(keys)
-        self.pieces: list[Raw] = []
+        self.between: list[Raw] = []
 
 
 class _Shapes:
@@ -110,7 +111,7 @@ def read_elements_strictly(text: bytes) -> Elements | None:
     keys = tuple(members)
     raws = list(members.values())
     shape = _shapes.of(keys)
-    if len(text) - shape.compact != sum(map(len, raws)) and not _all_kept(text, keys, raws, shape):
+    if len(text) - shape.compact != sum(map(len, raws)) and not pieces_of(text, keys, raws):
         return _elements(*read_object(text))
     if shape.tags is None:
         return _elements(list(zip(keys, raws, strict=True)), ())
@@ -149,17 +150,6 @@ def read_members(text: bytes) -> tuple[list[tuple[str, Raw]], tuple[Fault, ...]]
     return list(found), faults
 
 
-def _all_kept(text: bytes, keys: tuple[str, ...], raws: list[msgspec.Raw], shape: _Shape) -> bool:
-    """Whether an object with spaces in it has no more members than were decoded."""
-    pieces = shape.pieces
-    if pieces:
-        pieces[1::2] = raws  # spaces mostly are where they were in the last object
-        if b"".join(pieces) == text:
-            return True
-    shape.pieces = pieces_of(text, keys, raws)
-    return bool(shape.pieces)
-
-
 def pieces_of(text: bytes, keys: tuple[str, ...], raws: Sequence[Raw]) -> list[Raw]:
     """The text cut before and after each value; nothing where it has other members than these.
 
@@ -171,6 +161,24 @@ def pieces_of(text: bytes, keys: tuple[str, ...], raws: Sequence[Raw]) -> list[R
     Returns:
         What stands before the first value, the value, what stands before the next one, and so on.
     """
+    shape = _shapes.of(keys)
+    pieces: list[Raw] = [b""] * (2 * len(keys) + 1)
+    pieces[::2] = shape.between or _without_spaces(keys)
+    pieces[1::2] = raws
+    if b"".join(pieces) != text:  # spaces mostly are where they were in the last object
+        pieces = _found_pieces(text, keys, raws)
+    if pieces:
+        shape.between = pieces[::2]
+    return pieces
+
+
+def _without_spaces(keys: tuple[str, ...]) -> list[bytes]:
+    """What stands before, between and after the values of an object without spaces."""
+    return [b'%b"%b":' % (b"," if place else b"{", key.encode()) for place, key in enumerate(keys)] + [b"}"]
+
+
+def _found_pieces(text: bytes, keys: tuple[str, ...], raws: Sequence[Raw]) -> list[Raw]:
+    """Like `pieces_of`, wherever the spaces are."""
     pieces: list[Raw] = []
     position = 0
     for key, raw in zip(keys, raws, strict=True):

@@ -16,10 +16,12 @@ from heltig.dicom.json_boundaries import (
     Marker,
     damaged_end,
     fault_between,
+    marker_ahead,
     marker_at,
     may_end,
     next_start,
     object_end,
+    start_near,
 )
 from heltig.dicom.json_members import (
     JSON,
@@ -41,6 +43,7 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _FIRST_LOOK = 64
 _NEXT_LOOK = 1024
 _WINDOW = 256 * 1024
+_LATER_MARKERS = 3
 
 
 class NotDicomJson(ValueError):
@@ -87,8 +90,10 @@ class InstanceSplitter:
         if self._state in ("end", "stopped"):
             self._trailing = self._trailing or (self._state == "end" and bool(chunk.strip(_SPACE)))
             return []
+        if len(self._buffer) + len(chunk) >= self._look_at:
+            return self._read(chunk, final=False)
         self._buffer += chunk
-        return self._read(final=False) if len(self._buffer) >= self._look_at else []
+        return []
 
     def close(self) -> list[DataSet]:
         """Say that the body has ended and return the instances not yet returned.
@@ -99,7 +104,7 @@ class InstanceSplitter:
         Raises:
             NotDicomJson: The body is something else.
         """
-        found = self._read(final=True) if self._state not in ("end", "stopped") else []
+        found = self._read(b"", final=True) if self._state not in ("end", "stopped") else []
         if self._trailing and self._last is None:
             raise NotDicomJson("the body goes on after the end of its JSON, which holds no instance")
         if self._last:
@@ -108,17 +113,16 @@ class InstanceSplitter:
             self._last = None
         return found
 
-    def _read(self, *, final: bool) -> list[DataSet]:
-        data = bytes(self._buffer)
+    def _read(self, chunk: bytes, *, final: bool) -> list[DataSet]:
+        data = b"".join((self._buffer, chunk))
         found: list[DataSet] = []
         position = self._start(data, final=final) if self._state == "start" else 0
         if self._state in ("array", "object"):
             position = self._split(data, position, found, final=final)
         if self._state == "end":
             self._trailing = bool(data[position:].strip(_SPACE))
-            self._buffer.clear()
-        else:
-            del self._buffer[:position]
+            position = len(data)
+        self._buffer = bytearray(data[position:])
         # To look again at every byte would be quadratic: wait until there is twice as much.
         rest = len(self._buffer)
         self._look_at = rest + max(rest, _NEXT_LOOK)
@@ -168,6 +172,11 @@ class InstanceSplitter:
         """Give out every instance that is there; return where the first that is not starts."""
         while True:
             start, refused = self._cut_at_markers(data, start, found)
+            if not refused and self._marker and self._longest == 0:  # none read yet: a bad guess
+                ahead = marker_ahead(data, start, start + self._window, like=self._marker)
+                if ahead:
+                    self._marker = ahead
+                    continue
             if not (final or refused or len(data) - start >= self._window):
                 return start  # the next marker may still come
             instance = self._instance(data, start, final=final)
@@ -180,10 +189,13 @@ class InstanceSplitter:
             if following is None:
                 return start
             self._widen(end - start)
+            text = data[start:end]
             start, faults = following
             if self._state in ("end", "stopped"):
                 self._last = self._data_set(elements, faults)
                 return start
+            if not faults:
+                self._learn(text, elements)
             found.append(self._data_set(elements, faults))
 
     def _cut_at_markers(self, data: bytes, start: int, found: list[DataSet]) -> tuple[int, bool]:
@@ -205,15 +217,18 @@ class InstanceSplitter:
                 self._cutter.fitted()
                 start = end + lead
                 continue
-            cut = data.find(text, start + 1 + skip, start + self._window)
+            cut = first = data.find(text, start + 1 + skip, start + self._window)
             elements = read_elements_strictly(data[start:cut]) if cut >= 0 else None
+            tries = 0 if skip else _LATER_MARKERS  # items may begin as instances do
+            while elements is None and tries and cut >= 0:
+                cut, tries = data.find(text, cut + 1, start + self._window), tries - 1
+                elements = read_elements_strictly(data[start:cut]) if cut >= 0 else None
             if elements is None:
                 if not skip:
-                    return start, cut >= 0
+                    return start, first >= 0
                 skip = 0
                 continue
-            if self._cutter.learns() and not (elements[2] or self._carried):
-                self._learn(data[start:cut], elements)
+            self._learn(data[start:cut], elements)
             found.append(self._data_set(elements, ()))
             length = cut - start
             if length > self._longest:
@@ -222,8 +237,10 @@ class InstanceSplitter:
             start = cut + lead
 
     def _learn(self, text: bytes, elements: Elements) -> None:
-        """Let the next instances be compared with this one."""
-        tags, raws, _ = elements
+        """Let the next instances be compared with this one, if that pays and nothing is wrong with it."""
+        tags, raws, faults = elements
+        if not self._cutter.learns() or faults or self._carried:
+            return
         pieces = pieces_of(text, tags, raws)
         if pieces and self._marker:
             self._cutter.learn(tags, [bytes(piece) for piece in pieces], next_start=self._marker.text)
@@ -241,6 +258,8 @@ class InstanceSplitter:
         if end >= 0:
             elements = read_elements_strictly(data[start:end])
             ends = self._state == "object" or may_end(data, end, final=final)
+            if ends is False and elements:
+                ends = start_near(data, end, self._marker) >= 0
             if ends is None:
                 return None
             if ends and (elements or not (self._marker and self._marker.text in data[start:end])):
@@ -278,7 +297,8 @@ class InstanceSplitter:
             self._state = "end"
             return end, ()
         limit = end + self._max
-        stop = next_start(data, end, limit)
+        stray = start_near(data, end, self._marker) if may_end(data, end, final=final) is False else -1
+        stop = stray if stray >= 0 else next_start(data, end, limit)
         if stop == len(data) < limit and not final:
             return None
         between = data[end:stop]

@@ -4,7 +4,7 @@ import json
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from heltig.dicom.json_stream import InstanceSplitter
@@ -93,7 +93,9 @@ def test_a_spoilt_byte_is_treated_as_without_stencils(data):
     instances = [instance(n) for n in range(12)]
     body = bytearray(body_of(instances))
     place = data.draw(st.integers(len(body) // 2, len(body) - 1))
-    body[place] = data.draw(st.integers(0, 255))
+    byte = data.draw(st.integers(0, 255))
+    assume(not (byte == ord("]") and body[place] in b",{"))  # between instances it would end the array
+    body[place] = byte
     with_stencils = plainly(read(bytes(body), size=len(body)))
     texts = [json.dumps(each, separators=COMPACT).encode() for each in instances]
     spoilt = [n for n, text in enumerate(texts) if text not in bytes(body)]

@@ -19,7 +19,7 @@ from unit.dicom.json.json_bodies import (
 )
 
 from heltig.dicom.cell import Encoding
-from heltig.dicom.json_stream import NotDicomJson
+from heltig.dicom.json_stream import InstanceSplitter, NotDicomJson
 
 FORMS = {
     "compact": {"separators": COMPACT},
@@ -42,12 +42,14 @@ def test_each_instance_is_what_a_strict_decoder_makes_of_it(form: str, size: int
     assert values == [[json.loads(raw) for raw in raws] for _, raws, _ in expected]
 
 
-def test_instances_arrive_while_the_body_does() -> None:
-    data = body(texts(2000))
+@pytest.mark.parametrize("form", FORMS)
+def test_instances_arrive_while_the_body_does(form: str) -> None:
+    data = json.dumps([instance(number) for number in range(200)], **FORMS[form]).encode()
     half = split([data[: len(data) // 2]])[:-1]  # the last one is cut
+    splitter = InstanceSplitter()
 
-    assert len(half) > 980
-    assert comparable(half) == [strictly(text) for text in texts(len(half))]
+    assert len(half) > 95
+    assert len(splitter.feed(data[: len(data) // 2])) >= len(half) - 1
 
 
 def test_the_encoding_says_json() -> None:
@@ -177,6 +179,20 @@ def test_a_missing_comma_between_instances_is_a_fault() -> None:
 
     assert [each[:2] for each in found] == [strictly(text)[:2] for text in instances]
     assert [kinds(each[2]) for each in found] == [["json-syntax"], [], []]
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    "stray", [b"!", b'"', b"\\", b":", b"a", b"{", b"}", b"[", b"\0", b"\xff", b",x", b"};{"]
+)
+def test_a_spoilt_separator_costs_no_instance(stray: bytes, form: str) -> None:
+    instances = texts(20, **FORMS[form])
+    for size in (50, 10**6):
+        data = b"[" + b",".join(instances[:11]) + stray + b",".join(instances[11:]) + b"]"
+        found = comparable(split(chunked(data, size)))
+
+        assert [each[:2] for each in found] == [strictly(text)[:2] for text in instances]
+        assert [number for number, each in enumerate(found) if each[2]] == [10]
 
 
 @pytest.mark.parametrize("size", [1, 50, 10**6])
