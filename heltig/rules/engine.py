@@ -87,15 +87,23 @@ class _Plan:
         return self._memories[context]
 
 
-def evaluate(ruleset: Ruleset, table: StudyTable, context: Context) -> Evaluation:
+def evaluate(
+    ruleset: Ruleset, table: StudyTable, context: Context, *, stopwatch: "Stopwatch | None" = None
+) -> Evaluation:
     """Run every rule of a ruleset over an arranged study.
+
+    Args:
+        ruleset: The rules in force.
+        table: The study.
+        context: What the rules may know beside the data.
+        stopwatch: Takes the time of each rule.
 
     Returns:
         Findings (worst first), rules that were not evaluable, rules that failed to run, and every rule's
         outcome.
     """
     plan = ruleset.plan(table.source.shows)
-    run = _Run(plan.outcomes)
+    run = _TimedRun(plan.outcomes, stopwatch) if stopwatch else _Run(plan.outcomes)
     memory = plan.memory(context)
     applied = walk(table, plan.values, memory, run.call)
     run.passed(rule for rule, bit in plan.values.all if applied & bit)
@@ -204,6 +212,35 @@ class _Run:
             errors=tuple(RuleError(id, error) for id, error in sorted(self.errors.items())),
             outcomes=self.outcomes,
         )
+
+
+class Stopwatch:
+    """How long the functions of rules take.
+
+    Attributes:
+        clock: Seconds, of any beginning.
+        seconds: What each rule took so far, by id.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.clock = clock
+        self.seconds: dict[str, float] = {}
+
+
+class _TimedRun(_Run):
+    """A run that takes the time."""
+
+    def __init__(self, outcomes: Mapping[str, Outcome], stopwatch: Stopwatch) -> None:
+        super().__init__(outcomes)
+        self._stopwatch = stopwatch
+
+    def call(self, rule: Rule, work: Callable[[Draft], bool]) -> bool:
+        start = self._stopwatch.clock()
+        went_well = super().call(rule, work)
+        taken = self._stopwatch.clock() - start
+        seconds = self._stopwatch.seconds
+        seconds[rule.id] = seconds.get(rule.id, 0.0) + taken
+        return went_well
 
 
 def _try(

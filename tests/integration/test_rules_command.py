@@ -1,0 +1,41 @@
+"""`heltig rules` as its users run it."""
+
+import re
+import subprocess
+import sys
+
+from heltig.rules.catalogue import catalogue
+
+
+def heltig(*arguments):
+    command = [sys.executable, "-m", "heltig", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_every_rule_is_listed():
+    ran = heltig("rules")
+    assert ran.returncode == 0
+    assert set(re.findall(r"^  ([A-Z][A-Z0-9.-]+) ", ran.stdout, re.MULTILINE)) == catalogue().keys()
+
+
+def test_a_mistyped_rule_is_told_its_neighbours():
+    ran = heltig("rules", "show", "PAT-ID-CONFLIKT")
+    assert ran.returncode != 0
+    assert "PAT-ID-CONFLICT" in ran.stderr
+
+
+def test_timing_gives_each_rule_its_share_of_the_whole():
+    ran = heltig("rules", "--timing")
+    assert ran.returncode == 0
+    rows = dict(re.findall(r"^(\S.*?) {2,}.* ([\d.]+)$", ran.stdout, re.MULTILINE))
+    shares = {name: float(microseconds) for name, microseconds in rows.items()}
+    whole = shares.pop("all")
+    assert shares.keys() - {"bringing values to rules"} <= catalogue().keys()
+    assert len(shares) > 50
+    assert abs(sum(shares.values()) - whole) <= 0.05 * len(shares) + 0.1
+
+
+def test_what_to_time_without_timing_is_refused():
+    ran = heltig("rules", "--on", ".")
+    assert ran.returncode == 2
+    assert "--timing" in ran.stderr
