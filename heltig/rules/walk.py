@@ -175,8 +175,12 @@ class _Walker:
         if len(cells) != 2:
             return False
         screen = screen_of(column.tag, table.encodings[column.encodings[1]].syntax, cells[1])
-        if screen is None or screen.kind not in self._kinds or not screen.passes(cells[1]):
+        if screen is None or not screen.passes(cells[1]):
             return False
+        if screen.kind not in self._kinds:
+            if screen.kind not in self._memory.applied:
+                return False
+            self._kinds[screen.kind] = None
         if inside:
             inside[1].kinds.append(screen.kind)
         return True
