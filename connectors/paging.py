@@ -86,7 +86,7 @@ class Pager:
                 return Rows(tuple(rows.values()), pages + bool(page))
             self.saw(len(page))
         note = (
-            f"The archive has more than {self._most_pages} pages: only {len(rows)} rows were read. "
+            f"The archive has more than {self._most_pages} pages: only {len(rows):,} rows were read. "
             "Ask by dates for the rest."
         )
         return Rows(tuple(rows.values()), self._most_pages, (note,))
@@ -105,7 +105,7 @@ class Pager:
 
 def _repeats(rows: int) -> str:
     return (
-        f"The archive gives the same page again: it does not know offset. Only {rows} rows could be listed; "
+        f"The archive gives the same page again: it does not know offset. Rows listed: {rows}; "
         "there may be more. Ask by dates for the rest."
     )
 

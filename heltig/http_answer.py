@@ -15,6 +15,8 @@ from heltig.errors import (
     ArchiveUnavailableError,
 )
 
+_MENDED = "Try again; where it stays, have the archive or a proxy before it mended."
+
 # The most that one step of decompression hands out: a kilobyte of gzip may hold a megabyte.
 PIECE_BYTES = 1024 * 1024
 
@@ -67,7 +69,9 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
             case 408 | 502 | 503 | 504:
                 return ArchiveUnavailableError(f"{text}: not now. {later}.", retry_after=self.retry_after)
             case 301 | 302 | 303 | 307 | 308:
-                advice = "a redirect. Give the address that it leads to as the archive's"
+                advice = (
+                    "a redirect, perhaps to log in. Check credentials, or give the address that it leads to"
+                )
                 return ArchiveAnswerError(f"{text}, {advice}.", answer_status=self.status)
             case status if status >= 500:
                 advice = "an error of its own. Try again later; where it stays, the archive's log says why"
@@ -91,7 +95,9 @@ class Decompression:
         self._place = head.place
         coding = head.headers.get("content-encoding", "identity").strip().lower()
         if coding not in ("identity", "gzip", "x-gzip"):
-            raise ArchiveAnswerError(f"{head.place}: the answer is neither plain nor in gzip, as we asked.")
+            raise ArchiveAnswerError(
+                f"{head.place}: the answer is neither plain nor in gzip, as we asked. {_MENDED}"
+            )
         self._is_gzip = coding != "identity"
         self._inflater = _gzip_inflater()
         self._has_begun = False
@@ -115,7 +121,9 @@ class Decompression:
             try:
                 piece = self._inflater.decompress(received, PIECE_BYTES)
             except zlib.error as wrong:
-                raise ArchiveAnswerError(f"{self._place}: the answer says it is gzip, and is not.") from wrong
+                raise ArchiveAnswerError(
+                    f"{self._place}: the answer says it is gzip, and is not. {_MENDED}"
+                ) from wrong
             if piece:
                 yield piece
             # All input may be taken in while output still waits for room.
@@ -129,7 +137,9 @@ class Decompression:
             ArchiveUnavailableError: More should have come.
         """
         if self._is_gzip and self._has_begun and not self._inflater.eof:
-            raise ArchiveUnavailableError(f"{self._place}: the answer breaks off inside its gzip stream.")
+            raise ArchiveUnavailableError(
+                f"{self._place}: the answer breaks off inside its gzip stream. {_MENDED}"
+            )
 
 
 def _gzip_inflater() -> "zlib._Decompress":

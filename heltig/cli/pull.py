@@ -57,10 +57,10 @@ def pull(
     more is withdrawn. One that fails, since the archive does not answer for it, keeps what is known of it and
     is asked for again by the next pull.
 
-    Exit code: 0 all studies are READY, those apart that are gone, 10 one NEEDS_REVIEW, 20 one is BLOCKED;
-    8 the archive failed, for one study or as a whole, or one could not be judged; 4 there is no such archive,
-    or the study of --study is neither there nor known here; 2 wrong usage or settings, 7 the database failed,
-    1 a fault of Heltig's own.
+    Exit code: 0 all studies are READY (one that is gone does not count), 10 one NEEDS_REVIEW, 20 one is
+    BLOCKED; 8 the archive failed, for one study or as a whole, or one could not be judged; 4 there is no such
+    archive, or the study of --study is neither there nor known here; 2 wrong usage or settings, 7 the
+    database failed, 1 a fault of Heltig's own.
     """
     if study is not None and (first or last):
         raise UsageError("Give --study, or --from and --to.")

@@ -42,7 +42,7 @@ class Display:
 
     def note(self, text: str) -> None:
         """Shows something about the archive."""
-        self._console.print(Text(f"note: {text}", style=COLOURS["note"]))
+        self._console.print(Text(f"note: {text}", style=COLOURS["note"]), soft_wrap=True)
 
     def show(self, study: PulledStudy) -> None:
         """Shows a study that is done."""
