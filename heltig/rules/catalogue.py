@@ -30,6 +30,11 @@ FAMILIES = {
     "references": "References, rejection, target",
     "references_derived": "References, rejection, target",
     "references_rejection": "References, rejection, target",
+    "deidentification": "De-identification leakage",
+    "deidentification_profile": "De-identification leakage",
+    "deidentification_dates": "De-identification leakage",
+    "deidentification_pictures": "De-identification leakage",
+    "deidentification_text": "De-identification leakage",
     "encoding": "Encoding, file meta, transfer syntax",
     "encoding_start": "Encoding, file meta, transfer syntax",
     "encoding_transfer": "Encoding, file meta, transfer syntax",
@@ -45,6 +50,7 @@ FAMILIES = {
     "geometry_stacks": "Geometry",
     "geometry_order": "Geometry",
     "geometry_frames": "Geometry",
+    "conformance": "IOD conformance",
 }
 """The modules of the catalogue with the family each belongs to, in the order in which people read them."""
 

@@ -127,14 +127,15 @@ def _below(table: Table, path: tuple[str, ...], scopes: list[set[_Scope]]) -> It
 
 
 def _may_refer(table: Table, tag: str) -> bool:
-    if not _is_sequence(tag):
+    if not is_sequence(tag):
         return False
     written = {_IN_JSON if encoding.syntax == "json" else _IN_PART10 for encoding in table.encodings}
     return any(tag in cell for cell in table.columns[tag].cells for tag in written)
 
 
 @cache
-def _is_sequence(tag: str) -> bool:
+def is_sequence(tag: str) -> bool:
+    """The attribute is a sequence by the dictionary."""
     entry = lookup(tag)
     return entry is not None and entry.vr == "SQ"
 

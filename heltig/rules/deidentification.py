@@ -1,0 +1,223 @@
+"""De-identification: is what is said to be de-identified free of the patient's identity?"""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from heltig.dicom.cell import Cell
+from heltig.dicom.dates import parse_da
+from heltig.rules.acquisition import ACQUIRED
+from heltig.rules.deidentification_claims import (
+    MODIFIED_DATES,
+    Found,
+    cells,
+    claims,
+    columns,
+    declared,
+    is_claimed,
+    is_dummy,
+    is_person,
+)
+from heltig.rules.rule import Hit, rule
+from heltig.rules.views import StudyView, Values
+from heltig.rules.wording import cut
+from heltig.standard.dictionary import tag_of
+from heltig.standard.sop_classes import lookup
+
+_SECONDARY_CAPTURE: Final = "1.2.840.10008.5.1.4.1.1.7"
+
+_NATIONAL_ID: Final = re.compile(
+    r"(?<!\d)(?:(?:0[1-9]|[12]\d|3[01])(?:0[1-9]|1[0-2])\d\d-\d{4}"  # day, month, year and four digits
+    r"|\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])[-+]\d{4}"  # year, month, day and four digits
+    r"|\d{3}-\d{2}-\d{4})(?!\d)"  # as in the United States
+)
+"""Numbers that states give to people."""
+
+
+def says_who(text: str) -> bool:
+    """A text holds a number as states give them to people."""
+    return _NATIONAL_ID.search(text) is not None
+
+
+@rule("DEI-CLAIM-NAME", level="study", severity="block", when=is_claimed, reference="PS3.15 E.2")
+def identity_left(study: StudyView) -> Iterator[Hit]:
+    """The patient's name, number or birth date was left in de-identified data.
+
+    Finds: In instances said to be de-identified: a PatientName of words in two components that is no
+        replacement; a PatientID in the form of a national number; a PatientBirthDate other than a first of
+        January, unless dates are said to be shifted. Where the profile says how pseudonyms look, every
+        PatientName and PatientID that does not.
+    Why: Whoever gets the data knows the patient. Once it has left the house it cannot be called back.
+    Mend: Keep the study back. De-identify it again from the original, and look why the first run left this.
+    Example: One image of a series in which the name stayed, because it had come by another way.
+    """
+    pattern = study.context.parameters.pseudonyms
+    for claim in claims(study):
+        shifted = MODIFIED_DATES in claim.options
+        for keyword in ("PatientName", "PatientID", "PatientBirthDate"):
+            for group in study.groups(keyword):
+                if not group.key or not claim.rows.intersection(group.rows):
+                    continue
+                if keyword == "PatientBirthDate":
+                    looks_real = not shifted and _is_birth_date(group.key, study)
+                elif pattern:
+                    looks_real = re.fullmatch(pattern, group.key.rstrip("^=")) is None
+                else:
+                    looks_real = says_who(group.key) or (keyword == "PatientName" and is_person(group.key))
+                if looks_real:
+                    yield Hit(
+                        tags=(keyword,),
+                        observed=cut(group.key),
+                        expected="empty, or a replacement that names nobody",
+                        rows=sorted(claim.rows.intersection(group.rows)),
+                    )
+
+
+def _is_birth_date(text: str, study: StudyView) -> bool:
+    """A day on which somebody was born: no first of January, and not the day of the study."""
+    day = parse_da(text)
+    return day is not None and (day.month, day.day) != (1, 1) and text not in study.texts("StudyDate")
+
+
+def _claims_itself(at: Values) -> bool:
+    return at["PatientIdentityRemoved"].text.upper() == "YES"
+
+
+@rule(
+    "DEI-METHOD",
+    level="instance",
+    severity="review",
+    reads=("PatientIdentityRemoved", "DeidentificationMethod", "DeidentificationMethodCodeSequence"),
+    needs=("metadata", "all_attributes"),
+    when=_claims_itself,
+    reference="PS3.3 C.7.1.1",
+)
+def method(at: Values) -> Iterator[Hit]:
+    """The data says that the identity was removed, but not how.
+
+    Finds: PatientIdentityRemoved (0012,0062) YES with neither DeidentificationMethod (0012,0063) nor
+        DeidentificationMethodCodeSequence (0012,0064).
+    Why: Nobody can tell what was removed and what kept on purpose, so nobody can judge whether it was enough.
+        The standard demands one of the two.
+    Mend: Have the de-identifier write its method, best as codes of the profile and options it applied.
+    Example: A script that sets the flag and removes the name, no more.
+    """
+    if not at.has("DeidentificationMethod") and not at.has("DeidentificationMethodCodeSequence"):
+        yield Hit(
+            tags=("DeidentificationMethod", "DeidentificationMethodCodeSequence"),
+            observed="absent",
+            expected="the method, as text or codes",
+        )
+
+
+@rule(
+    "DEI-MIXED",
+    level="study",
+    severity="block",
+    reads=("PatientIdentityRemoved",),
+    when=lambda study: is_claimed(study) and not declared(study.context),
+    needs=("metadata", "all_attributes"),
+)
+def mixed(study: StudyView) -> Iterator[Hit]:
+    """A part of the study is said to be de-identified, a part is not.
+
+    Finds: Instances without the claim in a study of which others claim to be de-identified. Not counted are
+        objects made from images, such as segmentations and reports, of the same PatientName and PatientID:
+        they were made later.
+    Why: The part that was left out may name the patient, and with him all the rest.
+    Mend: De-identify the instances named here, or find out that they were and have them say so; do not send
+        the study before.
+    Example: A series that arrived after the script had run.
+    """
+    claimed = frozenset[int]().union(*(claim.rows for claim in claims(study)))
+    names = {row: (name, id) for row, name, id in _identities(study)}
+    known = {names[row] for row in claimed}
+    classes = study.texts("SOPClassUID")
+    others = [
+        row
+        for row in study.rows
+        if row not in claimed and not (names[row] in known and _is_made_later(classes[row]))
+    ]
+    if others:
+        yield Hit(
+            tags=("PatientIdentityRemoved",),
+            observed=f"YES in {len(claimed)}, not in {len(others)} instances",
+            expected="all of the study de-identified, or nothing",
+            rows=others,
+        )
+
+
+def _identities(study: StudyView) -> Iterator[tuple[int, str, str]]:
+    return zip(study.rows, study.texts("PatientName"), study.texts("PatientID"), strict=True)
+
+
+def _is_made_later(sop_class_uid: str) -> bool:
+    sop_class = lookup(sop_class_uid)
+    return (
+        sop_class is not None
+        and sop_class_uid != _SECONDARY_CAPTURE
+        and bool(sop_class.modality)
+        and ACQUIRED.isdisjoint(sop_class.modality)
+    )
+
+
+_OTHER_IDENTITIES: Final = frozenset(
+    map(tag_of, ("OtherPatientIDs", "OtherPatientIDsSequence", "OtherPatientNames", "PatientBirthName"))
+)
+_ORIGINAL_ATTRIBUTES: Final = tag_of("OriginalAttributesSequence")
+_IDENTITIES: Final = frozenset(
+    map(tag_of, ("PatientName", "PatientID", "PatientBirthDate", "AccessionNumber"))
+)
+
+
+@rule(
+    "DEI-ORIGINAL-ATTRS",
+    level="study",
+    severity="block",
+    when=is_claimed,
+    reference="PS3.3 C.12.1",
+)
+def old_identity(study: StudyView) -> Iterator[Hit]:
+    """De-identified data keeps the old identity in another place.
+
+    Finds: In instances said to be de-identified: OtherPatientIDs (0010,1000 and 1002), OtherPatientNames
+        (0010,1001) and PatientBirthName (0010,1005) with more than a replacement, and in
+        OriginalAttributesSequence (0400,0561) a name, number, birth date or accession number that the object
+        no longer has.
+    Why: Archives and coercing gateways write down what they changed. The name that was replaced in front
+        stands there in full.
+    Mend: Have the sequence and the other names and numbers removed, and the de-identifier set up to do so.
+    Example: A PatientID corrected by an archive before export, with the wrong one, a real one, kept beside
+        it.
+    """
+    claimed = frozenset[int]().union(*(claim.rows for claim in claims(study)))
+    for path, table, column in columns(study.table, closed=frozenset()):
+        tag = path[-1]
+        before = _ORIGINAL_ATTRIBUTES in path[:-1] and tag in _IDENTITIES
+        if not before and tag not in _OTHER_IDENTITIES:
+            continue
+        for found in cells(path, table, column):
+            if _tells(found.cell) and not (before and _is_kept(found, study)):
+                rows = claimed.intersection(found.rows())
+                if rows:
+                    yield Hit(
+                        tags=(found.name,),
+                        observed=cut(found.cell.shown) or "present",
+                        expected="removed",
+                        rows=sorted(rows),
+                    )
+
+
+def _tells(cell: Cell) -> bool:
+    if cell.items:
+        return True
+    digits = sum(character.isdigit() for character in cell.text)
+    return not cell.empty and (digits >= 4 or not is_dummy(cell.shown.replace("^", " ")))
+
+
+def _is_kept(found: Found, study: StudyView) -> bool:
+    """The object has the value still: it is no other identity than the one that all may see."""
+    column = study.table.columns.get(found.path[-1])
+    return column is not None and any(
+        study.table.cell(column, code).text == found.cell.text for code in range(1, len(column.cells))
+    )

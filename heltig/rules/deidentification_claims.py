@@ -1,0 +1,182 @@
+"""Which instances are said to be de-identified, how, and whether a value looks like a replacement."""
+
+import re
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from heltig.dicom.cell import Cell
+from heltig.dicom.column import Column
+from heltig.dicom.table import Table
+from heltig.rules.references_read import is_sequence
+from heltig.rules.views import Context, StudyView
+from heltig.standard.dictionary import tag_of
+
+REMOVED: Final = tag_of("PatientIdentityRemoved")
+METHOD: Final = tag_of("DeidentificationMethod")
+METHOD_CODES: Final = tag_of("DeidentificationMethodCodeSequence")
+DATES_MODIFIED: Final = tag_of("LongitudinalTemporalInformationModified")
+
+FULL_DATES: Final = "113106"
+MODIFIED_DATES: Final = "113107"
+
+_PRIVATE_SEQUENCE: Final = re.compile(rb'SQ|\{"vr": ?"SQ"')
+_CODE: Final = re.compile(r"(?<!\d)1131(?:0\d|1[0-2])(?!\d)")
+_OF_DATES: Final = {"UNMODIFIED": FULL_DATES, "MODIFIED": MODIFIED_DATES}
+
+
+class Claim(NamedTuple):
+    """What some instances say about their de-identification.
+
+    Attributes:
+        rows: The instances.
+        codes: Profile and options claimed by code (PS3.16 CID 7050), as coded entries or within the method's
+            text.
+        dates: LongitudinalTemporalInformationModified in capitals; empty where it is absent.
+    """
+
+    rows: frozenset[int]
+    codes: frozenset[str]
+    dates: str
+
+    @property
+    def options(self) -> frozenset[str]:
+        """The options in force: those claimed, and what is said of dates."""
+        return self.codes | {_OF_DATES[self.dates]} if self.dates in _OF_DATES else self.codes
+
+
+def declared(context: Context) -> bool:
+    """Whoever handed the data in, or the profile, declares it de-identified."""
+    return context.deidentified or context.parameters.declared_deidentified
+
+
+def claims(study: StudyView) -> list[Claim]:
+    """The claims of a study's instances; empty where none claims to be de-identified."""
+    table = study.table
+    columns = [table.columns.get(tag) for tag in (REMOVED, METHOD, METHOD_CODES, DATES_MODIFIED)]
+    everything = declared(study.context)
+    if not everything and columns[:3] == [None, None, None]:
+        return []
+    codes = zip(*[[0] * table.rows if column is None else column.codes for column in columns], strict=True)
+    groups: dict[tuple[int, ...], set[int]] = {}
+    for row, combination in enumerate(codes):
+        groups.setdefault(combination, set()).add(row)
+    found: dict[tuple[frozenset[str], str], set[int]] = {}
+    for combination, rows in groups.items():
+        cells = [
+            Cell("") if column is None else table.cell(column, code)
+            for column, code in zip(columns, combination, strict=True)
+        ]
+        if everything or _says_so(*cells[:3]):
+            claimed = set(_CODE.findall(cells[1].shown)) | _codes(table, columns[2], combination[2])
+            dates = cells[3].text.upper()
+            found.setdefault((frozenset(claimed), dates), set()).update(rows)
+    return [
+        Claim(frozenset(rows), codes, dates)
+        for (codes, dates), rows in sorted(found.items(), key=lambda pair: min(pair[1]))
+    ]
+
+
+def is_claimed(study: StudyView) -> bool:
+    """Some instance claims to be de-identified."""
+    return bool(claims(study))
+
+
+def _says_so(removed: Cell, method: Cell, codes: Cell) -> bool:
+    answer = removed.text.upper()
+    return answer == "YES" or (answer != "NO" and not (method.empty and codes.empty))
+
+
+def _codes(table: Table, column: Column | None, code: int) -> set[str]:
+    if column is None or not code:
+        return set()
+    items = table.items(column)
+    tag = tag_of("CodeValue")
+    return {items.at(tag, item).text for item, owner in enumerate(items.owners) if owner == code}
+
+
+class Found(NamedTuple):
+    """One distinct cell of a study, in items of sequences too.
+
+    Attributes:
+        path: Tags of the sequences around it, and its own tag or private key.
+        table: The table that has it.
+        column: Its column.
+        code: Its number there.
+    """
+
+    path: tuple[str, ...]
+    table: Table
+    column: Column
+    code: int
+
+    @property
+    def cell(self) -> Cell:
+        """The decoded cell."""
+        return self.table.cell(self.column, self.code)
+
+    @property
+    def raw(self) -> bytes:
+        """The cell as the source wrote it."""
+        return self.column.cells[self.code]
+
+    @property
+    def name(self) -> str:
+        """The path as findings name attributes."""
+        return "/".join(self.path)
+
+    def rows(self) -> set[int]:
+        """The instances that have it."""
+        return set(self.table.study_rows(self.column.tag, {self.code}))
+
+
+def columns(table: Table, *, closed: frozenset[str]) -> Iterator[tuple[tuple[str, ...], Table, Column]]:
+    """Every column of a study, in items of sequences too, with its path.
+
+    Args:
+        table: The study's table.
+        closed: Tags of sequences whose items are not looked into.
+    """
+    yield from _columns(table, (), closed)
+
+
+def _columns(
+    table: Table, path: tuple[str, ...], closed: frozenset[str]
+) -> Iterator[tuple[tuple[str, ...], Table, Column]]:
+    for tag in sorted(table.columns):
+        column = table.columns[tag]
+        yield (*path, tag), table, column
+        if tag not in closed and _has_items(column):
+            yield from _columns(table.items(column), (*path, tag), closed)
+
+
+def _has_items(column: Column) -> bool:
+    """The column is a sequence: by the dictionary, or for a private one as the source says."""
+    return is_sequence(column.tag) or (
+        "xx" in column.tag and _PRIVATE_SEQUENCE.match(column.cells[1]) is not None
+    )
+
+
+def cells(path: tuple[str, ...], table: Table, column: Column) -> Iterator[Found]:
+    """The distinct cells of a column."""
+    return (Found(path, table, column, code) for code in range(1, len(column.cells)))
+
+
+_DUMMY: Final = re.compile(
+    r"ANON|DE-?IDENT|REMOVE|REDACT|DUMMY|UNKNOWN|\bNONE\b|NOBODY|PATIENT|SUBJECT|\bCASE\b|\bTEST|PHANTOM"
+    r"|XXX|HIDDEN|MASKED|PSEUDO|RESEARCH|\bN/?A\b|\bNULL\b|VOLUNTEER|\bDOE\b|WITHHELD|CLEANED|EMPTY"
+)
+_WORD: Final = re.compile(r"[^\W\d_]{3,}")
+
+
+def is_dummy(text: str) -> bool:
+    """A text looks like a replacement: it says so, or has no word in it."""
+    return _DUMMY.search(text.upper()) is not None or _WORD.search(text) is None
+
+
+def is_person(text: str) -> bool:
+    """A PatientName looks like a person's: words in two components, no digits, and not a replacement."""
+    group = text.partition("=")[0] or text.strip("=").partition("=")[0]
+    components = [part for part in group.split("^") if part.strip()]
+    if any(character.isdigit() for character in group) or is_dummy(group.replace("^", " ")):
+        return False
+    return len(components) > 1 or len(_WORD.findall(group)) > 1
