@@ -141,18 +141,19 @@ class Stack:
 
     @cached_property
     def usual(self) -> int:
-        """How many planes stand at a level: what more than half of the levels have, else 1."""
+        """How many planes stand at a level: what more than half of the levels have; 0 where no number is."""
         if len(self.levels) == len(self.planes):
             return 1
         number, often = Counter(map(len, self.levels)).most_common(1)[0]
-        return number if often * 2 > len(self.levels) else 1
+        return number if often * 2 > len(self.levels) else 0
 
     @cached_property
     def flaws(self) -> int:
         """Spaces that are not one step wide, and planes too many or too few at a level."""
         if len(self.levels) == len(self.planes):
             return len(self.uneven)
-        return len(self.uneven) + sum(abs(len(level) - self.usual) for level in self.levels)
+        usual = self.usual or 1
+        return len(self.uneven) + sum(abs(len(level) - usual) for level in self.levels)
 
     @property
     def _spaces(self) -> list[float]:

@@ -23,7 +23,7 @@ _SCALE: Final = (0.8, 1.25)
 def _stacks(series: SeriesView) -> list[Stack]:
     """The stacks of one image a level, and enough levels to compare."""
     stacks = (found.stack for found in stacks_of(series))
-    return [stack for stack in stacks if stack.usual == 1 and len(stack.levels) >= _FEWEST]
+    return [stack for stack in stacks if len(stack.planes) == len(stack.levels) >= _FEWEST]
 
 
 @rule(

@@ -66,30 +66,43 @@ def slice_gap(series: SeriesView) -> Iterator[Hit]:
     """
     planes = planes_of(series)
     for found in stacks_of(series):
-        stack = found.stack
-        if not stack.flaws:
-            continue
-        if stack.has_step:
-            gaps = [space for space in stack.uneven if space.missing]
-            if sum(space.missing for space in gaps) <= planes.unplaced:
-                gaps = []
-            gaps = [
-                space
-                for space in gaps
-                if not _explained(space, found, planes) and not _runs_on(space, stack, series, planes)
-            ]
+        if found.stack.flaws:
+            gaps = _gaps(found, planes, series)
             if len(gaps) <= _NAMED:
-                yield from (_gap([space], stack, planes) for space in gaps)
+                yield from (_gap([space], found.stack, planes) for space in gaps)
             else:
-                yield _gap(gaps, stack, planes)
-        for height, level in zip(stack.heights, stack.levels, strict=True):
-            if len(level) < stack.usual:
-                yield Hit(
-                    tags=("ImagePositionPatient",),
-                    observed=f"{stack.usual - len(level)} missing at {millimetres(height)} mm",
-                    expected=f"{stack.usual} images, as at the other positions",
-                    rows=planes.rows_of(level),
-                )
+                yield _gap(gaps, found.stack, planes)
+            yield from _incomplete(found.stack, planes)
+
+
+def _gaps(found: PlacedStack, planes: Planes, series: SeriesView) -> list[Space]:
+    """The spaces of a stack in which slices are missing."""
+    stack = found.stack
+    gaps = [space for space in stack.uneven if space.missing and stack.has_step]
+    if sum(space.missing for space in gaps) <= planes.unplaced:
+        return []  # GEO-IPP-IOP-MISSING tells of the images that may lie there
+    return [
+        space
+        for space in gaps
+        if not _explained(space, found, planes) and not _runs_on(space, stack, series, planes)
+    ]
+
+
+def _incomplete(stack: Stack, planes: Planes) -> Iterator[Hit]:
+    """Positions that fewer volumes have than have the others."""
+    lacking = [
+        (height, level)
+        for height, level in zip(stack.heights, stack.levels, strict=True)
+        if len(level) < stack.usual
+    ]
+    if sum(stack.usual - len(level) for _, level in lacking) > planes.unplaced:
+        for height, level in lacking:
+            yield Hit(
+                tags=("ImagePositionPatient",),
+                observed=f"{stack.usual - len(level)} missing at {millimetres(height)} mm",
+                expected=f"{stack.usual} images, as at the other positions",
+                rows=planes.rows_of(level),
+            )
 
 
 def _gap(gaps: Sequence[Space], stack: Stack, planes: Planes) -> Hit:
@@ -183,7 +196,7 @@ def slice_duplicate(series: SeriesView) -> Iterator[Hit]:
     planes = planes_of(series)
     for found in stacks_of(series):
         stack = found.stack
-        if not stack.flaws or len(stack.levels) < 2:
+        if not stack.usual or not stack.flaws or len(stack.levels) < 2:
             continue
         for height, level in zip(stack.heights, stack.levels, strict=True):
             if len(level) > stack.usual:

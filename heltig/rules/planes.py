@@ -177,8 +177,6 @@ def _slices(series: SeriesView) -> Sequence[int]:
     rows: Sequence[int] = series.rows
     rows = _kept(series, rows, "SOPClassUID", lambda cell: is_slice_class(cell.text))
     rows = _kept(series, rows, "ImageType", _is_slice_type)
-    if series.has("NumberOfFrames") and not series.has("PerFrameFunctionalGroupsSequence"):
-        rows = _kept(series, rows, "NumberOfFrames", lambda cell: cell.numbers in ((1.0,), ()))
     uids = series.texts("SOPInstanceUID")
     if len(set(uids)) < len(uids):
         first = dict(zip(reversed(uids), reversed(series.rows), strict=True))

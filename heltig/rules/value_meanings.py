@@ -13,13 +13,8 @@ from heltig.standard.dictionary import tag_of
 from heltig.standard.terms import defined_terms, enumerated
 from heltig.standard.value_representations import VRS
 
-NEVER_ZERO: Final = frozenset(
-    {
-        *("BitsAllocated", "BitsStored", "RescaleSlope", "SamplesPerPixel"),
-        *("ImagerPixelSpacing", "NominalScannedPixelSpacing", "PixelSpacing"),
-    }
-)
-"""Attributes of which zero leaves the image without pixels, size or contrast."""
+NEVER_ZERO: Final = frozenset({"BitsAllocated", "BitsStored", "RescaleSlope", "SamplesPerPixel"})
+"""Attributes of which zero leaves the image without pixels or contrast."""
 
 UNKNOWN_AS_ZERO: Final = frozenset({"KVP", "PatientSize", "PatientWeight"})
 """Attributes that real systems fill with zero where they do not know the value."""
@@ -27,8 +22,7 @@ UNKNOWN_AS_ZERO: Final = frozenset({"KVP", "PatientSize", "PatientWeight"})
 NEVER_NEGATIVE: Final = frozenset(
     {
         *("EchoTime", "ExposureTime", "KVP", "PatientSize", "PatientWeight", "RepetitionTime"),
-        *("ImagerPixelSpacing", "NominalScannedPixelSpacing", "PixelSpacing"),
-        *("SliceThickness", "SpacingBetweenSlices", "WindowWidth"),
+        *("SliceThickness", "WindowWidth"),
     }
 )
 """Attributes of which a negative value means nothing."""
@@ -88,14 +82,13 @@ def _plain(value: Value) -> Value:
 
 @rule("VAL-ZERO", level="value", severity="review", vrs=_NUMERIC, reference="PS3.3")
 def zero(at: Place) -> Iterator[Hit]:
-    r"""An attribute is zero that cannot be.
+    """An attribute is zero that cannot be.
 
-    Finds: Zero in BitsAllocated, BitsStored, SamplesPerPixel, RescaleSlope, PixelSpacing, ImagerPixelSpacing
-        and NominalScannedPixelSpacing, in items of sequences too. Rows and Columns are a matter of
-        PIX-ROWSCOLS-ZERO.
-    Why: The image has no pixels, no size or no contrast: viewers show nothing, or measure zero everywhere.
-    Mend: Have the sender write the real value; an unknown spacing is left out or sent empty.
-    Example: PixelSpacing `0\0` from a converter of pictures.
+    Finds: Zero in BitsAllocated, BitsStored, SamplesPerPixel and RescaleSlope, in items of sequences too.
+        Rows and Columns are a matter of PIX-ROWSCOLS-ZERO, spacings of GEO-SPACING-ZERO.
+    Why: The image has no pixels or no contrast: viewers show nothing.
+    Mend: Have the sender write the real value.
+    Example: RescaleSlope `0` from a converter that did not know it.
     """
     if at.entry is not None and at.entry.keyword in NEVER_ZERO and 0.0 in at.cell.numbers:
         yield Hit(observed=cut(at.cell.shown), expected="more than zero")
@@ -118,17 +111,13 @@ def zero_for_unknown(at: Place) -> Iterator[Hit]:
 def negative(at: Place) -> Iterator[Hit]:
     """An attribute is negative that cannot be.
 
-    Finds: Values below zero in WindowWidth, SliceThickness, PixelSpacing, ImagerPixelSpacing,
-        NominalScannedPixelSpacing, EchoTime, RepetitionTime, ExposureTime, KVP, PatientSize and
-        PatientWeight; in SpacingBetweenSlices where it stands in a functional group: in the data set itself
-        nuclear medicine gives its sign a meaning.
+    Finds: Values below zero in WindowWidth, SliceThickness, EchoTime, RepetitionTime, ExposureTime, KVP,
+        PatientSize and PatientWeight. Spacings are a matter of GEO-SPACING-ZERO.
     Why: Viewers show the image inverted or not at all, and measurements come out negative.
     Mend: Have the sender's software corrected. Mostly the sign of a direction got into a distance.
     Example: SliceThickness `-5` of a stack counted downwards.
     """
     if at.entry is None or at.entry.keyword not in NEVER_NEGATIVE:
-        return
-    if at.entry.keyword == "SpacingBetweenSlices" and at.depth == 0:
         return
     if any(number is not None and number < 0 for number in at.cell.numbers):
         yield Hit(observed=cut(at.cell.shown), expected="no negative value")
