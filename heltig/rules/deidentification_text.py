@@ -30,9 +30,9 @@ from heltig.standard.terms import BODY_PARTS
 _FREE_TEXT: Final = frozenset({"LO", "LT", "SH", "ST", "UC", "UT"})
 _LONG_TEXT: Final = frozenset({"LT", "ST", "UT"})
 _OF_THE_PATIENT: Final = frozenset(map(tag_of, ("PatientID", "OtherPatientIDs", "DeidentificationMethod")))
-_SHORTEST_NAME: Final = re.compile(r"[^\W\d_]{3,}(?:['-][^\W\d_]+)*\^[^\W\d_]{3,}")
+_SHORTEST_NAME: Final = 4
 
-_NAME: Final = re.compile(r"[^\W\d_]{3,}(?:[ '-][^\W\d_]+)*\^[^\W\d_]{3,}(?:[ ^.'-][^\W\d_]*)*")
+_NAME: Final = re.compile(r"[^\W\d_]{3,}(?:['-][^\W\d_]+)*\^[^\W\d_]{3,}")
 _DAY: Final = re.compile(
     r"(?<![\d.])(?:(?P<y>(?:19|20)\d\d)[-/](?P<m>\d\d)[-/](?P<d>\d\d)"
     r"|(?P<d2>\d\d)[./](?P<m2>\d\d)[./](?P<y2>(?:19|20)\d\d))(?![\d.])"
@@ -45,7 +45,6 @@ _SUSPECT: Final = re.compile(
     rb"\^|\d[-/.]\d\d[-/.]\d|\d[-+]\d{4}|(?i:tel|phone|mobile|fax|ph\b|mrn|pid|cpr|ssn|nhs|pat)"
 )
 """What has to be in a raw cell for one of the forms above to be in its text."""
-
 
 _NO_NAMES: Final = frozenset(
     word
