@@ -121,12 +121,12 @@ def trailing(study: StudyView) -> Iterator[Hit]:
         yield Hit(observed=observed, expected="the end of the file after the last element", rows=rows)
 
 
-@rule("ENC-NESTING", level="study", severity="review", needs=_BYTES)
+@rule("ENC-NESTING", level="study", severity="review")
 def nesting(study: StudyView) -> Iterator[Hit]:
     """A data set is nested deeper, or has more elements, than anybody reads.
 
-    Finds: Sequences nested deeper than 64 levels, and data sets of more than 50,000 elements. What is deeper
-        or comes later is not read, and not judged.
+    Finds: Sequences nested deeper than 64 levels, data sets of more than 50,000 elements, and JSON nested
+        deeper than its reader goes. What is deeper or comes later is not read, and not judged.
     Why: Readers work with a stack: deep nesting makes them stop or crash. Real objects have ten levels at
         most.
     Mend: Look where the object comes from. It is damaged, or made to do harm: do not pass it on.

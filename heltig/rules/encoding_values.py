@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
+from heltig.dicom.cell import UNDEFINED_LENGTH
 from heltig.dicom.column import Column
+from heltig.dicom.table import DEEPEST
 from heltig.rules.rule import Hit, rule
 from heltig.rules.views import Place, StudyView
 from heltig.rules.wording import counted
@@ -46,8 +48,8 @@ def item(at: Place) -> Iterator[Hit]:
     """The items of a sequence are not written as they should be.
 
     Finds: Items that are longer than their sequence or cannot be read, elements in them out of order or
-        twice, elements with VRs where none belong or without where one does. What a file lost at its end is a
-        matter of ENC-TRUNCATED.
+        twice, elements with VRs where none belong or without where one does, and more than 64 levels of
+        items. What a file lost at its end is a matter of ENC-TRUNCATED.
     Why: Each reader makes something else of such a sequence: references, codes and functional groups are
         lost, or the rest of the data set with them.
     Mend: Have the object written anew by the system that made it. Where that is not possible, a toolkit can
@@ -58,12 +60,15 @@ def item(at: Place) -> Iterator[Hit]:
         return
     head = 8 if at.syntax == "explicit" else 4
     length = at.cell.length or 0
-    if len(at.raw) - head < length < 0xFFFFFFFF:
+    is_open = length == UNDEFINED_LENGTH
+    if len(at.raw) - head < length and not is_open:
         return  # the file ends inside the sequence
     counts: dict[str, int] = {}
     for fault in (*at.cell.faults, *(fault for item in at.cell.items for fault in item.faults)):
-        if fault.kind in _ITEM_FAULTS:
+        if fault.kind in _ITEM_FAULTS and not (is_open and fault.kind == "truncated"):
             counts[fault.kind] = counts.get(fault.kind, 0) + 1
+    if at.depth >= DEEPEST:
+        counts["nesting"] = counts.get("nesting", 0) + 1
     if counts:
         yield Hit(observed=counted(sorted(counts.items())), expected="items as PS3.5 7.5 has them")
 

@@ -15,7 +15,7 @@ _NO_SLICES: Final = frozenset({"LOCALIZER", "SCOUT", "PROJECTION IMAGE"})
 _FEWEST: Final = 3
 _SHAPE: Final = (
     *("Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation"),
-    *("BitsAllocated", "BitsStored", "PixelRepresentation"),
+    *("BitsAllocated", "PixelRepresentation"),
 )
 
 
@@ -24,11 +24,12 @@ _SHAPE: Final = (
 def series_shape(series: SeriesView) -> Iterator[Hit]:
     """The slices of a series differ in size or kind of pixel.
 
-    Finds: More than one value of Rows, Columns, SamplesPerPixel, PhotometricInterpretation, BitsAllocated,
-        BitsStored or PixelRepresentation among slices of CT, MR or PET that have the same orientation and
-        ImageType. Localizers, captures and stacks of fewer than three images are left alone.
+    Finds: More than one value of Rows, Columns, SamplesPerPixel, PhotometricInterpretation, BitsAllocated or
+        PixelRepresentation among slices of CT, MR or PET that have the same orientation and ImageType.
+        Localizers, captures and stacks of fewer than three images are left alone, and so is BitsStored, which
+        scanners fit to each image.
     Why: Viewers and analysis build a volume from the slices: one of another size makes them fail, or is left
-        out without a word; another sign or number of bits makes it wrong.
+        out without a word; another sign makes it wrong.
     Mend: Find out where the slices of the rarer kind come from. If they are another reconstruction, have it
         stored as a series of its own.
     Example: A reconstruction at 256 by 256 pixels, sent into the series of 512 by 512.

@@ -37,8 +37,11 @@ def rescale(study: StudyView) -> Iterator[Hit]:
     Mend: Have the sender write slope and intercept; they cannot be guessed from the pixels with certainty.
     Example: CT slices converted by a program that stores Hounsfield units and drops the intercept.
     """
-    rows = {row for g in study.groups("SOPClassUID") if g.key in _RESCALED for row in g.rows}
-    for missing, found in by_lacking({keyword: rows & rows_without(study, keyword) for keyword in _RESCALE}):
+    lacking = {keyword: rows for keyword in _RESCALE if (rows := rows_without(study, keyword))}
+    if not lacking:
+        return
+    images = {row for g in study.groups("SOPClassUID") if g.key in _RESCALED for row in g.rows}
+    for missing, found in by_lacking({keyword: rows & images for keyword, rows in lacking.items()}):
         observed = f"without {' and '.join(missing)}"
         yield Hit(tags=missing, observed=observed, expected="slope and intercept", rows=found)
 
