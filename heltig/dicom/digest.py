@@ -75,25 +75,23 @@ def _series_digest(table: StudyTable, series: SeriesRows, columns: list[Column])
 
 def _column(table: StudyTable, column: Column, rows: list[int]) -> bytes:
     """One column's values, numbered by their first row; nothing when no row has a value."""
+    tag = column.tag
     if column.constant:
-        normal = _normal(column.tag, table.cell(column, 1))
-        return msgspec.json.encode((column.tag, [normal])) if normal else b""
-    of_code: dict[int, int] = {0: 0}
-    numbers: dict[str, int] = {"": 0}
+        normal = _normal(tag, table.cell(column, 1))
+        return msgspec.json.encode((tag, [normal])) if normal else b""
     codes = column.codes
-    placed = []
-    for row in rows:
-        code = codes[row]
-        number = of_code.get(code)
-        if number is None:
-            normal = _normal(column.tag, table.cell(column, code))
-            number = of_code[code] = numbers.setdefault(normal, len(numbers))
-        placed.append(number)
+    placed = [codes[row] for row in rows]
+    numbers: dict[str, int] = {"": 0}
+    of_code: dict[int, int] = {}
+    for code in dict.fromkeys(placed):
+        normal = _normal(tag, table.cell(column, code)) if code else ""
+        of_code[code] = numbers.setdefault(normal, len(numbers))
     del numbers[""]
     if not numbers:
         return b""
-    same = len(numbers) == 1 and 0 not in placed
-    return msgspec.json.encode((column.tag, list(numbers)) if same else (column.tag, list(numbers), placed))
+    if len(numbers) == 1 and 0 not in of_code.values():
+        return msgspec.json.encode((tag, list(numbers)))
+    return msgspec.json.encode((tag, list(numbers), [of_code[code] for code in placed]))
 
 
 def _normal(tag: str, cell: Cell) -> str:
@@ -108,10 +106,10 @@ def _normal(tag: str, cell: Cell) -> str:
         return "binary"
     if vr in ("DS", "IS"):
         values = zip(cell.values, cell.numbers, strict=True)
-        return "\\".join(_text(v) if n is None else repr(n) for v, n in values)
+        return "\\".join([_text(v) if n is None else repr(n) for v, n in values])
     if vr == "PN":
-        return "\\".join("=".join(g.strip(" ^") for g in _text(v).split("=")) for v in cell.values)
-    return "\\".join(map(_text, cell.values))
+        return "\\".join(["=".join([g.strip(" ^") for g in _text(v).split("=")]) for v in cell.values])
+    return "\\".join([_text(v) for v in cell.values])
 
 
 def _text(value: Value) -> str:

@@ -2,9 +2,11 @@
 
 Most elements are `{"vr":"XX","Value":[…]}` with values of the type that the VR asks for: they are decoded in
 one step. That the text from `[` to the last `]` is one JSON array proves that the element has no other
-members.
+members. Archives that write the members in the other order, or with spaces, are read as fast but for one
+regular expression.
 """
 
+import re
 from collections.abc import Callable
 from typing import Annotated, TypeAlias
 
@@ -13,7 +15,7 @@ from msgspec import UNSET, UnsetType
 from msgspec.json import Decoder
 
 from heltig.dicom.cell import Cell, Value
-from heltig.dicom.json_element import read_element
+from heltig.dicom.json_element import VRS, read_element
 from heltig.dicom.json_members import REFUSALS
 from heltig.dicom.json_values import EITHER_VRS, FLOAT_VRS, INTEGER_RANGES
 from heltig.dicom.values import TEXT_VRS
@@ -92,6 +94,14 @@ _START = slice(20)
 _ARRAY = slice(19, -1)
 
 
+# The same with spaces or with the members in the other order, and addresses of bulk data.
+_SPACE = r"[ \t\r\n]*+"
+_VR = rf'"vr"{_SPACE}:{_SPACE}"([A-Z]{{2}})"'
+_MEMBER = rf'(?:"Value"{_SPACE}:{_SPACE}(\[.*\])|"(BulkDataURI)"{_SPACE}:{_SPACE}"[ !#-\[\]-~]*+"){_SPACE}'
+_MEMBERS = rf"{_VR}{_SPACE}(?:,{_SPACE}{_MEMBER})?|{_MEMBER},{_SPACE}{_VR}{_SPACE}"
+_OTHERWISE = re.compile(rf"{_SPACE}\{{{_SPACE}(?:{_MEMBERS})\}}{_SPACE}".encode(), re.DOTALL)
+
+
 def decode_json_element(tag: str, raw: bytes) -> Cell:
     """Decode the raw cell of a DICOM JSON element.
 
@@ -109,10 +119,30 @@ def decode_json_element(tag: str, raw: bytes) -> Cell:
     start = _STARTS.get(raw[_START])
     if start is not None and raw.endswith(b"]}"):
         vr, reader = start
-        try:
-            values = reader(raw[_ARRAY])
-        except REFUSALS:
-            values = None
-        if values is not None:
-            return Cell(vr, values)
-    return _EMPTY.get(raw) or read_element(tag, raw)
+        cell = _valued(vr, reader, raw[_ARRAY])
+    else:
+        cell = _EMPTY.get(raw) or _written_otherwise(raw)
+    return cell or read_element(tag, raw)
+
+
+def _written_otherwise(raw: bytes) -> Cell | None:
+    """The cell of an element that differs from the usual text by spaces, order or a bulk data address."""
+    written = _OTHERWISE.fullmatch(raw)
+    if written is None:
+        return None
+    first, array, bulk, other_array, other_bulk, last = written.groups()
+    vr = (first or last).decode()
+    array = array or other_array
+    if array is None:
+        return Cell(vr, bulk=bool(bulk or other_bulk)) if vr in VRS else None
+    reader = _READERS.get(vr)
+    return _valued(vr, reader, array) if reader else None
+
+
+def _valued(vr: str, reader: _Reader, array: bytes) -> Cell | None:
+    """The cell with the values of an array; `None` where they have to be looked at one by one."""
+    try:
+        values = reader(array)
+    except REFUSALS:
+        return None
+    return None if values is None else Cell(vr, values)

@@ -16,7 +16,9 @@ KEPT_BYTES = 65_536
 """Longer binary values are kept as their length."""
 
 _SPACE = b" \t\r\n"
-_VRS = TEXT_VRS | BYTE_VRS | frozenset(NUMBER_VRS) | {"SQ"}
+VRS = TEXT_VRS | BYTE_VRS | frozenset(NUMBER_VRS) | {"SQ"}
+"""All there are (PS3.5 6.2)."""
+
 _VR = re.compile(r"[A-Z]{2}")
 _MEMBERS = {name.lower(): name for name in ("vr", "Value", "InlineBinary", "BulkDataURI")}
 _TYPES = {
@@ -106,9 +108,9 @@ class _Element:
                 self._blame("vr is missing")
             return self._dictionary_vr(members)
         vr = self._decode(bytes(members["vr"]))
-        if isinstance(vr, str) and vr in _VRS:
+        if isinstance(vr, str) and vr in VRS:
             return vr
-        if isinstance(vr, str) and vr.upper() in _VRS:
+        if isinstance(vr, str) and vr.upper() in VRS:
             self._blame("vr is not in capitals")
             return vr.upper()
         if isinstance(vr, str) and _VR.fullmatch(vr):
@@ -158,7 +160,7 @@ class _Element:
         return tuple(items)
 
     def _valued(self, vr: str, text: bytes) -> Cell:
-        interpreter = Interpreter(vr if vr in _VRS else self._dictionary_vr({"Value": text}))
+        interpreter = Interpreter(vr if vr in VRS else self._dictionary_vr({"Value": text}))
         if interpreter.vr == "PN":
             nodes = [self._person(part) for part in self._array(text)]
         else:
@@ -196,7 +198,7 @@ class _Element:
         data, problem = inline_binary(self._decode(text))
         if problem:
             self._blame(problem)
-        if vr in _VRS and vr not in BYTE_VRS:
+        if vr in VRS and vr not in BYTE_VRS:
             self._blame(f"InlineBinary where {vr} has Value")
         if data is None:
             return self._cell(vr)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from unit.dicom.json.json_bodies import COMPACT, kinds
 
 from heltig.dicom.cell import Cell, Encoding
@@ -19,10 +20,16 @@ STUDY_UID, POINTER, SEQUENCE, LUT, PRIVATE = "0020000D", "00209165", "00081140",
 
 
 def cell(tag: str, element: Any) -> Cell:
-    """Decode an element, in JSON with spaces and in JSON without, which must make no difference."""
+    """Decode an element; neither spaces nor the order of its members must make a difference."""
     compact = decode_json_element(tag, json.dumps(element, separators=COMPACT).encode())
     assert decode_json_element(tag, json.dumps(element, indent=1).encode()) == compact
     assert decode_json_element(tag, json.dumps(element, ensure_ascii=False).encode()) == compact
+    if isinstance(element, dict):
+        turned = dict(reversed(element.items()))
+        for separators in (COMPACT, (" , ", " : ")):
+            found = decode_json_element(tag, json.dumps(turned, separators=separators).encode())
+            in_order = structs.replace(found, faults=compact.faults)
+            assert (in_order, sorted(found.faults)) == (compact, sorted(compact.faults))
     return compact
 
 
@@ -232,6 +239,9 @@ def test_a_float_that_json_does_not_have() -> None:
         b'{"vr":"LO","vr":"LO","Value":["A"]}',
         b'{"vr":"LO","Value":["A"],"Value":["B"]}',
         b'{ "vr":"LO","Value":["A"],"Value":["B"]}',
+        b'{"Value":["A"],"vr":"LO","Value":["B"]}',
+        b'{"Value":["A"],"Value":["B"],"vr":"LO"}',
+        b'{ "Value" : [ "A" ], "vr" : "LO", "vr" : "LO" }',
         b'{"vr":"PN","Value":[{"Alphabetic":"A","Alphabetic":"B"}]}',
         b'{"vr":"PN","Value":[{"Alphabetic":"A", "Alphabetic":"\\u0042"}]}',
     ],
@@ -241,6 +251,31 @@ def test_duplicate_keys_in_an_element(raw: bytes) -> None:
 
     assert found.values == ("A",)
     assert kinds(found.faults) == ["json-duplicate-key"]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"Value":["A"],"x":["B"],"vr":"LO"}',
+        b'{"vr":"LO", "Value":["A"],"x":["B"]}',
+        b'{"Value":["A"],"BulkDataURI":"x","vr":"LO"}',
+        b'{"Value":["A"],["B"],"vr":"LO"}',
+        b'{"Value":["A"] "vr":"LO"}',
+        b'{"Value":["A"],"vr":"LO"}}',
+        b'{"Value":["A"],\v"vr":"LO"}',
+    ],
+)
+def test_what_only_resembles_an_element_has_a_fault(raw: bytes) -> None:
+    found = decode_json_element(PATIENT_ID, raw)
+
+    assert found.values[:1] == ("A",)
+    assert found.faults
+
+
+def test_text_may_look_like_the_end_of_an_element() -> None:
+    values = ('A"],"vr":"CS"}', "]}")
+
+    assert cell(PATIENT_ID, {"vr": "LO", "Value": values}) == Cell("LO", values)
 
 
 @pytest.mark.parametrize(
