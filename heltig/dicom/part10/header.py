@@ -1,11 +1,12 @@
 """The header of a Part 10 file: preamble, file meta, and the data set up to its pixel data (PS3.10 7.1)."""
 
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from heltig.dicom.cell import DataSet, Encoding, Syntax
 from heltig.dicom.part10.common import common_explicit
 from heltig.dicom.part10.errors import NotDicom, UnreadableFile
 from heltig.dicom.part10.layout import LENGTH_32
+from heltig.dicom.part10.pixels import PixelValue
 from heltig.dicom.part10.source import HeaderSource, ResumedSource
 from heltig.dicom.part10.start import first_element_is_explicit, writing_at
 from heltig.dicom.part10.transfer import BigEndianSource, InflatingSource
@@ -17,6 +18,9 @@ Transfer: TypeAlias = Literal["implicit", "explicit", "deflated", "big endian"]
 _PREAMBLE_BYTES: Final = 128
 _NEUTRAL_PREAMBLE: Final = bytes(_PREAMBLE_BYTES)
 _PREFIX: Final = b"DICM"
+START_BYTES: Final = _PREAMBLE_BYTES + len(_PREFIX)
+"""Bytes of preamble and prefix (PS3.10 7.1)."""
+
 _META_GROUP: Final = b"\x02\x00"
 _GROUP_LENGTH_BYTES: Final = 12
 _GROUP_LENGTH_HEADER: Final = b"\x02\x00\x00\x00UL\x04\x00"
@@ -58,20 +62,49 @@ def read_header(source: HeaderSource, *, origin: str = "") -> DataSet:
         NotDicom: There is no `DICM` prefix and no data set at the start.
         UnreadableFile: Not one element could be read.
     """
+    return walk_header(open_header(source), origin=origin).data_set
+
+
+class WalkedHeader(NamedTuple):
+    """A header that was walked.
+
+    Attributes:
+        data_set: Its elements and faults.
+        pixels: The pixel data it ends before. `None` where there are none, and where the data set is not
+            plainly what its transfer syntax says: deflated, big endian, or written otherwise.
+    """
+
+    data_set: DataSet
+    pixels: PixelValue | None
+
+
+def open_header(source: HeaderSource) -> Window:
+    """The window at the start of a source, with what a preamble and its prefix would take in memory.
+
+    Raises:
+        NotDicom: The source is empty.
+    """
     window = Window(source)
     if not window.data:
         raise NotDicom("the file is empty")
-    window.reach(0, _PREAMBLE_BYTES + len(_PREFIX))
+    window.reach(0, START_BYTES)
+    return window
+
+
+def walk_header(window: Window, *, origin: str) -> WalkedHeader:
+    """Read a header element by element; otherwise as `read_header`."""
     walk = Walk(window, encoding=_EXPLICIT)
     position = _start(window, walk)
     position = _file_meta(window, walk, position)
-    syntax: Syntax = "explicit"
-    if position != END:
-        syntax = _data_set(window, walk, position)
+    written = None if position == END else _data_set(window, walk, position)
     if not walk.tags:
         raise UnreadableFile("no element can be read", tuple(walk.faults))
+    syntax: Syntax = "implicit" if written == "implicit" else "explicit"
     walk.check_order(syntax)
-    return DataSet(tuple(walk.tags), tuple(walk.raws), walk.encoding(syntax), tuple(walk.faults), origin)
+    return WalkedHeader(
+        DataSet(tuple(walk.tags), tuple(walk.raws), walk.encoding(syntax), tuple(walk.faults), origin),
+        walk.pixels if _is_plain(written, walk) else None,
+    )
 
 
 def _start(window: Window, walk: Walk) -> int:
@@ -80,11 +113,11 @@ def _start(window: Window, walk: Walk) -> int:
     if data.startswith(_PREFIX, _PREAMBLE_BYTES):
         if not data.startswith(_NEUTRAL_PREAMBLE):
             walk.fault("preamble", _preamble_content(data))
-        return _PREAMBLE_BYTES + len(_PREFIX)
+        return START_BYTES
     if data.startswith(_PREFIX):
         walk.fault("preamble", "the preamble is absent")
         return len(_PREFIX)
-    for position in (0, _PREAMBLE_BYTES, _PREAMBLE_BYTES + len(_PREFIX)):
+    for position in (0, _PREAMBLE_BYTES, START_BYTES):
         if writing_at(data, position):
             walk.fault(
                 "preamble", "the DICM prefix is absent" if position else "preamble and prefix are absent"
@@ -136,19 +169,21 @@ def _common_meta(data: bytes, walk: Walk, position: int) -> int:
     position = common_explicit(
         data[: position + _GROUP_LENGTH_BYTES + length], position, walk.tags, walk.raws
     )
-    while walk.tags and not walk.tags[-1].startswith("0002"):  # the group length is too long
-        walk.tags.pop()
-        position -= len(walk.raws.pop()) + 4
+    for place, tag in enumerate(walk.tags):
+        if not tag.startswith("0002"):  # the group length is too long
+            position -= sum(4 + len(raw) for raw in walk.raws[place:])
+            del walk.tags[place:], walk.raws[place:]
+            break
     return position
 
 
-def _data_set(window: Window, walk: Walk, position: int) -> Syntax:
-    """Read the data set as it is written, which a transfer syntax may say wrongly."""
+def _data_set(window: Window, walk: Walk, position: int) -> Transfer | None:
+    """Read the data set as it is written, which a transfer syntax may say wrongly, and say how it is."""
     position = window.reach(position, 8)
     ahead = window.data[position:]
     if not ahead:
         walk.fault("truncated", "the file ends after its file meta")
-        return "explicit"
+        return None
     written = _written(ahead, walk)
     if written is None:
         walk.fault("unreadable", f"no element can be told from offset {window.base + position} on")
@@ -165,7 +200,7 @@ def _data_set(window: Window, walk: Walk, position: int) -> Syntax:
     else:
         walk.elements(position, explicit=written == "explicit")
     walk.check_pixels()
-    return "implicit" if written == "implicit" else "explicit"
+    return written
 
 
 def _written(ahead: bytes, walk: Walk) -> Transfer | None:
@@ -190,6 +225,12 @@ def _written(ahead: bytes, walk: Walk) -> Transfer | None:
     else:
         walk.fault("transfer-syntax", f"the transfer syntax says {declared}, the data set is {found} VR")
     return found
+
+
+def _is_plain(written: Transfer | None, walk: Walk) -> bool:
+    return written in ("explicit", "implicit") and written == _TRANSFERS.get(
+        _transfer_syntax(walk), "explicit"
+    )
 
 
 def _guessed(walk: Walk, *, has_vr: bool) -> Transfer | None:

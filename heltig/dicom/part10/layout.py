@@ -106,8 +106,11 @@ def tag_order(number: int) -> int:
 
 
 def explicit_cell(vr: str, value: bytes) -> bytes:
-    """The raw cell of an element that was written without its VR."""
-    name = vr.encode("ascii")
-    if vr_code(vr) in LONG_VRS:
-        return pack("<2sHI", name, 0, len(value)) + value
-    return pack("<2sH", name, len(value)) + value
+    """The raw cell of an element that was written without its VR.
+
+    A value too long for its VR's 16-bit length is UN (PS3.5 6.2.2).
+    """
+    if vr_code(vr) in SHORT_VRS and len(value) <= 0xFFFF:
+        return pack("<2sH", vr.encode("ascii"), len(value)) + value
+    name = b"UN" if vr_code(vr) in SHORT_VRS else vr.encode("ascii")
+    return pack("<2sHI", name, 0, len(value)) + value

@@ -11,10 +11,10 @@ _LATER_GROUPS: Final = range(0x7FE0, 0xFFFD)
 
 
 class PixelValue(NamedTuple):
-    """Where the value of a pixel data element starts in the window, and its declared length."""
+    """Where the value of a pixel data element starts in the object, and its declared length."""
 
     tag: str
-    position: int
+    place: int
     length: int
 
 
@@ -26,18 +26,18 @@ def pixel_faults(window: Window, value: PixelValue) -> list[Fault]:
     size = window.source.size
     if size is None:
         return []
-    there = size - window.base - value.position
+    there = size - value.place
     if value.length == UNDEFINED_LENGTH:
         return _encapsulated(window, value, there)
     if value.length > there:
         return [Fault("truncated", f"{value.tag} declares {value.length} bytes, {max(there, 0)} are there")]
-    return _trailing(window, value.position, value.length, there - value.length)
+    return _trailing(window, value.place - window.base, value.length, there - value.length)
 
 
 def _encapsulated(window: Window, value: PixelValue, there: int) -> list[Fault]:
     if not window.source.seekable or window.source.tail(len(_DELIMITER)) == _DELIMITER:
         return []
-    position = value.position
+    position = value.place - window.base
     while True:
         position = window.reach(position, 8)
         if len(window.data) - position < 8:

@@ -128,3 +128,28 @@ class ResumedSource(HeaderSource):
             data, self._ahead = self._ahead[:count], self._ahead[count:]
             return data
         return self._source.read(count)
+
+
+class PushedBackSource(HeaderSource):
+    """A source of which something was read ahead, as if nothing had been."""
+
+    def __init__(self, ahead: bytes, source: HeaderSource) -> None:
+        self._ahead = ahead
+        self._source = source
+        self.size = source.size
+        self.seekable = source.seekable
+
+    def read(self, count: int) -> bytes:
+        """Read what is left ahead and, where that is less than `count`, on from the source."""
+        data, self._ahead = self._ahead[:count], self._ahead[count:]
+        return data + self._source.read(count - len(data)) if len(data) < count else data
+
+    def skip(self, count: int) -> int:
+        """Pass over what is left ahead, then pass on in the source."""
+        passed = min(count, len(self._ahead))
+        self._ahead = self._ahead[passed:]
+        return passed + self._source.skip(count - passed) if passed < count else passed
+
+    def tail(self, count: int) -> bytes:
+        """The source's last bytes."""
+        return self._source.tail(count)

@@ -57,6 +57,7 @@ class Walk:
         tags: Names of the tags read so far.
         raws: Their raw cells.
         faults: What is wrong with the data set as a whole.
+        pixels: The pixel data that ended the walk.
         item_end: Where the item of undefined length that is read ends, its delimiter included.
     """
 
@@ -66,7 +67,7 @@ class Walk:
         self.faults: list[Fault] = []
         self.item_end = END
         self._group_lengths: list[int] = []
-        self._pixels: PixelValue | None = None
+        self.pixels: PixelValue | None = None
         self._window = window
         self._item = item
         self._charset = encoding.charset
@@ -87,8 +88,8 @@ class Walk:
 
     def check_pixels(self) -> None:
         """Compare the length of the pixel data that ended the walk with the bytes that are there."""
-        if self._pixels is not None:
-            self.faults.extend(pixel_faults(self._window, self._pixels))
+        if self.pixels is not None:
+            self.faults.extend(pixel_faults(self._window, self.pixels))
 
     def check_order(self, syntax: Syntax) -> None:
         """Look at the order of all elements read, and at their group lengths."""
@@ -143,7 +144,7 @@ class Walk:
         window = self._window
         if number in PIXEL_TAGS and self._item is None:
             self._add(number, window.data[position + 4 : position + head])
-            self._pixels = PixelValue(tag_name(number), position + head, length)
+            self.pixels = PixelValue(tag_name(number), window.base + position + head, length)
             return END
         kept = kept and number not in PIXEL_TAGS
         if length == UNDEFINED_LENGTH:

@@ -3,7 +3,7 @@
 from typing import Final
 
 from heltig.dicom.part10.layout import HEADER_LIMIT
-from heltig.dicom.part10.source import CHUNK, HeaderSource
+from heltig.dicom.part10.source import CHUNK, HeaderSource, PushedBackSource
 
 _LARGEST_READ: Final = HEADER_LIMIT // 4
 
@@ -51,6 +51,12 @@ class Window:
         self.base += position
         self.data = b"".join(chunks)
         return 0
+
+    def peek(self, count: int) -> bytes:
+        """Up to `count` bytes from the first in memory on; what is not in memory is read once more later."""
+        ahead = self.source.read(count - len(self.data))
+        self.source = PushedBackSource(ahead, self.source)
+        return self.data + ahead
 
     def skip(self, position: int, count: int) -> tuple[int, int]:
         """Pass over `count` bytes from `position` on.

@@ -597,3 +597,17 @@ def test_the_number_of_elements_is_bounded(monkeypatch: pytest.MonkeyPatch) -> N
 
     assert kinds(data_set) == ["nesting"]
     assert len(data_set.tags) < 2000
+
+
+def test_a_long_value_without_vr_is_un_where_its_vr_has_no_room_for_the_length() -> None:
+    data_set = read(part10(FIRST + implicit("00104000", b"x" * 70_000) + PIXELS))
+
+    assert cells(data_set)["00104000"] == b"UN\0\0" + struct.pack("<I", 70_000) + b"x" * 70_000
+    assert kinds(data_set) == ["implicit-in-explicit"]
+
+
+def test_a_wrong_group_length_reads_alike_whatever_was_read_before() -> None:
+    strange = explicit("00AB1234", "LO", b"never seen before") + explicit("00020013", "SH", b"LATE")
+    data = bytes(128) + b"DICM" + meta(length=1_000) + strange + FIRST + PIXELS
+
+    assert read(data) == read(data)
