@@ -35,6 +35,8 @@ FAMILIES = {
     "deidentification_dates": "De-identification leakage",
     "deidentification_pictures": "De-identification leakage",
     "deidentification_text": "De-identification leakage",
+    "targets": "References, rejection, target",
+    "targets_dcm4chee": "References, rejection, target",
     "encoding": "Encoding, file meta, transfer syntax",
     "encoding_start": "Encoding, file meta, transfer syntax",
     "encoding_transfer": "Encoding, file meta, transfer syntax",
