@@ -128,7 +128,7 @@ def _locations(series: SeriesView, planes: Planes) -> list[float | None]:
     codes = [column.codes[row] for row in planes.rows]
     distinct = list(dict.fromkeys(codes))
     known: dict[int, float | None] = {}
-    for code, plain in zip(distinct, plain_numbers([column.cells[c] for c in distinct], 1), strict=True):
+    for code, plain in zip(distinct, plain_numbers([column.cells[c] for c in distinct]), strict=True):
         numbers: Sequence[float | None] = plain or series.table.cell(column, code).numbers
         known[code] = numbers[0] if len(numbers) == 1 else None
     return [known[code] for code in codes]

@@ -54,7 +54,7 @@ def orientation_mixed(series: SeriesView) -> Iterator[Hit]:
     level="series",
     severity="review",
     reads=("FrameOfReferenceUID",),
-    when=lambda series: series.has("FrameOfReferenceUID") and has_slices(series),
+    compares=True,
     reference="PS3.3 C.7.4.1",
 )
 def frame_of_reference_mixed(series: SeriesView) -> Iterator[Hit]:
@@ -68,7 +68,8 @@ def frame_of_reference_mixed(series: SeriesView) -> Iterator[Hit]:
         was moved are two series.
     Example: Half of a series sent again after the console had been restarted with a new frame of reference.
     """
-    yield from conflict(series, "FrameOfReferenceUID", where="series")
+    if has_slices(series):
+        yield from conflict(series, "FrameOfReferenceUID", where="series")
 
 
 @rule(

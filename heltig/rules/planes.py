@@ -34,6 +34,9 @@ _STRAYS: Final = 4
 """At most one of so many planes is a stray; with more of them the series is turned from plane to plane."""
 
 
+_DIMENSIONS: Final = 3
+
+
 class Planes(NamedTuple):
     """The image planes of a series.
 
@@ -105,11 +108,11 @@ def positions_of(series: RowsView) -> list[Vector | None]:
     codes = [column.codes[row] for row in series.rows]
     distinct = list(dict.fromkeys(codes))
     known: dict[int, Vector | None] = {}
-    for code, numbers in zip(distinct, plain_numbers([column.cells[c] for c in distinct], 3), strict=True):
-        if numbers is None:
-            known[code] = position_of(series.table.cell(column, code))
+    for code, numbers in zip(distinct, plain_numbers([column.cells[c] for c in distinct]), strict=True):
+        if numbers is not None and len(numbers) == _DIMENSIONS:
+            known[code] = numbers  # type: ignore[assignment]
         else:
-            known[code] = (numbers[0], numbers[1], numbers[2])
+            known[code] = position_of(series.table.cell(column, code))
     return [known[code] for code in codes]
 
 
