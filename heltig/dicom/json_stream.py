@@ -177,8 +177,9 @@ class InstanceSplitter:
                 if ahead:
                     self._marker = ahead
                     continue
-            if not (final or refused or len(data) - start >= self._window):
-                return start  # the next marker may still come
+            rest = len(data) - start
+            if not (final or (refused and rest >= self._longest) or rest >= self._window):
+                return start  # the next marker, or the rest of the instance, may still come
             instance = self._instance(data, start, final=final)
             if instance is None:
                 return start

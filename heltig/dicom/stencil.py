@@ -124,6 +124,7 @@ class StencilCutter:
     """Cuts stencils while instances go by, and stops where they do not pay."""
 
     _START = 5  # instances read before the first stencil is cut: of a few, none pays
+    _CHEAP = 2  # a cell of a new stencil costs as much as a hole costs this many instances
     _WORTH = 3  # instances that a stencil has to fit, so that cutting it was worth the time
     _PATIENCE = 16  # stencils not worth it, after which no more are cut
 
@@ -142,8 +143,8 @@ class StencilCutter:
     def learn(self, tags: tuple[str, ...], pieces: Sequence[bytes], *, next_start: bytes) -> None:
         """Cut a new stencil from an instance that the last one did not fit.
 
-        Where the last stencil had fitted, a new series begins, and its instances differ in the same places.
-        Where it had not, the holes were too few.
+        Where the last stencil had fitted many, a new series begins, and its instances differ in the same
+        places. Where it had not, the holes were too few.
 
         Args:
             tags: The tags of the instance.
@@ -153,9 +154,11 @@ class StencilCutter:
         raws = list(pieces[1::2])
         if self._before is None or self._before[0] != tags:
             self._holes = set()
-        elif self._fitted == 0:
-            before = self._before[1]
-            self._holes |= {i for i, (a, b) in enumerate(zip(raws, before, strict=True)) if a != b}
+        else:
+            pairs = enumerate(zip(raws, self._before[1], strict=True))
+            more = {i for i, (now, before) in pairs if now != before} - self._holes
+            if self._fitted * len(more) < self._CHEAP * len(raws):
+                self._holes |= more
         if self.stencil is not None and self._fitted < self._WORTH:
             self._wasted += 1
         self._before, self._fitted = (tags, raws), 0
