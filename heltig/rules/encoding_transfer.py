@@ -80,7 +80,7 @@ def lossy_flag(at: Values) -> Iterator[Hit]:
     Finds: Transfer syntaxes that always lose information, such as JPEG Baseline and MPEG, where
         LossyImageCompression (0028,2110) is not `01`. The flag under a lossless transfer syntax is right
         where the image was lossy before, and is left alone.
-    Why: Whoever reads the image must know that it is not the original; in some countries that is the law.
+    Why: Whoever reads the image must know that it is not the original, and regulators ask for it.
         Once the pixels are decompressed nothing else tells it.
     Mend: Have LossyImageCompression set to `01`, with ratio and method where they are known.
     Example: A gateway that compresses to JPEG and leaves the header as it was.

@@ -12,6 +12,7 @@ from heltig.dicom.part10.start import first_element_is_explicit, writing_at
 from heltig.dicom.part10.transfer import BigEndianSource, InflatingSource
 from heltig.dicom.part10.walker import END, Walk
 from heltig.dicom.part10.window import Window
+from heltig.standard.uids import transfer_syntax
 
 Transfer: TypeAlias = Literal["implicit", "explicit", "deflated", "big endian"]
 
@@ -32,7 +33,7 @@ _TRANSFERS: Final[dict[str, Transfer]] = {
     "1.2.840.10008.1.2.1.99": "deflated",
     "1.2.840.10008.1.2.2": "big endian",
 }
-"""Transfer syntaxes that say how a data set is written. All other standard ones are explicit (PS3.5 A.4)."""
+"""The transfer syntaxes of nearly all files whose pixels are not compressed, and how they are written."""
 
 _PREAMBLES: Final = {
     b"II*\0": "the preamble starts as a TIFF file",
@@ -208,8 +209,7 @@ def _written(ahead: bytes, walk: Walk) -> Transfer | None:
 
     `None` where nothing says anything.
     """
-    uid = _transfer_syntax(walk)
-    declared = _TRANSFERS.get(uid)
+    declared = _declared(_transfer_syntax(walk))
     has_vr = first_element_is_explicit(ahead)
     if declared == ("explicit" if has_vr else "implicit") and ahead[1:2] == b"\0":
         return declared
@@ -231,6 +231,16 @@ def _is_plain(written: Transfer | None, walk: Walk) -> bool:
     return written in ("explicit", "implicit") and written == _TRANSFERS.get(
         _transfer_syntax(walk), "explicit"
     )
+
+
+def _declared(uid: str) -> Transfer | None:
+    """How data sets of a transfer syntax are written; `None` for one that the standard does not have."""
+    known = _TRANSFERS.get(uid)
+    if known is None:
+        syntax = transfer_syntax(uid)
+        if syntax is not None and not syntax.deflated:
+            return "implicit" if syntax.implicit else "explicit"
+    return known
 
 
 def _guessed(walk: Walk, *, has_vr: bool) -> Transfer | None:

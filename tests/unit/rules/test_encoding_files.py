@@ -122,7 +122,13 @@ def test_the_same_uid_in_both_places_however_they_are_written():
 
 @pytest.mark.parametrize(
     ("data", "syntax"),
-    [(FIRST, IMPLICIT), (FIRST_IMPLICIT, EXPLICIT), (FIRST, BIG_ENDIAN), (FIRST_IMPLICIT, BIG_ENDIAN)],
+    [
+        (FIRST, IMPLICIT),
+        (FIRST_IMPLICIT, EXPLICIT),
+        (FIRST, BIG_ENDIAN),
+        (FIRST_IMPLICIT, BIG_ENDIAN),
+        (FIRST_IMPLICIT, JPEG),
+    ],
 )
 def test_a_data_set_that_is_not_as_its_transfer_syntax_says(data, syntax):
     assert "ENC-IMPLICIT-IN-EXPLICIT" in rules(part10(data, syntax))
