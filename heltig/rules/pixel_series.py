@@ -4,7 +4,6 @@ from collections.abc import Hashable, Iterator
 from typing import Final
 
 from heltig.dicom.cell import Cell
-from heltig.dicom.geometry import orientation_of
 from heltig.rules.acquisition import is_single_frame, value
 from heltig.rules.conflict import conflict
 from heltig.rules.rule import Hit, rule
@@ -13,6 +12,7 @@ from heltig.rules.views import RowsView, SeriesView
 _VOLUMES: Final = frozenset({"CT", "MR", "PT"})
 _NO_SLICES: Final = frozenset({"LOCALIZER", "SCOUT", "PROJECTION IMAGE"})
 _FEWEST: Final = 3
+_COSINES: Final = 6
 _SHAPE: Final = (
     *("Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation"),
     *("BitsAllocated", "PixelRepresentation"),
@@ -64,9 +64,9 @@ def _stacks(series: SeriesView) -> Iterator[list[int]]:
     stacks: dict[Hashable, list[int]] = {}
     cells = zip(series.rows, series.cells("ImageOrientationPatient"), series.cells("ImageType"), strict=True)
     for row, orientation, kind in cells:
-        directions = orientation_of(orientation)
-        if directions is not None and _NO_SLICES.isdisjoint(_kinds(kind)):
-            rounded = tuple([round(cosine, 1) + 0.0 for d in directions for cosine in d])
+        cosines = [number for number in orientation.numbers if number is not None]
+        if len(cosines) == _COSINES and _NO_SLICES.isdisjoint(_kinds(kind)):
+            rounded = tuple([round(cosine, 1) + 0.0 for cosine in cosines])
             stacks.setdefault((rounded, _kinds(kind)), []).append(row)
     yield from (rows for rows in stacks.values() if len(rows) >= _FEWEST)
 
