@@ -49,16 +49,23 @@ class Orientation(NamedTuple):
         return all(abs(a - b) <= tolerance for a, b in pairs)
 
 
-def position_of(cell: Cell) -> Vector | None:
+def as_position(numbers: Sequence[float | None]) -> Vector | None:
     """Image Position (Patient) as a point; None unless it is three numbers."""
-    numbers = _numbers(cell, 3)
-    return None if numbers is None else (numbers[0], numbers[1], numbers[2])
+    if len(numbers) != 3:
+        return None
+    x, y, z = numbers
+    return None if x is None or y is None or z is None else (x, y, z)
+
+
+def as_orientation(numbers: Sequence[float | None]) -> Orientation | None:
+    """Image Orientation (Patient) as two directions; None unless it is six numbers."""
+    row, column = as_position(numbers[:3]), as_position(numbers[3:])
+    return None if row is None or column is None else Orientation(row, column)
 
 
 def orientation_of(cell: Cell) -> Orientation | None:
-    """Image Orientation (Patient) as two directions; None unless it is six numbers."""
-    n = _numbers(cell, 6)
-    return None if n is None else Orientation((n[0], n[1], n[2]), (n[3], n[4], n[5]))
+    """Image Orientation (Patient) of a cell."""
+    return as_orientation(cell.numbers)
 
 
 def dot(a: Vector, b: Vector) -> float:
@@ -70,11 +77,6 @@ def along(direction: Vector, positions: Sequence[Vector]) -> list[float]:
     """Where planes stand along a direction, in millimetres."""
     x, y, z = direction
     return [x * a + y * b + z * c for a, b, c in positions]
-
-
-def _numbers(cell: Cell, count: int) -> list[float] | None:
-    numbers = [number for number in cell.numbers if number is not None]
-    return numbers if len(numbers) == len(cell.values) == count else None
 
 
 def _unit(vector: Vector) -> Vector:

@@ -7,7 +7,7 @@ from typing import Final
 from heltig.dicom.cell import Cell
 from heltig.dicom.frames import FrameTable
 from heltig.dicom.geometry import Orientation, Vector, orientation_of
-from heltig.rules.planes import has_slices, is_slice_class, positions_of
+from heltig.rules.planes import has_slices, is_slice_class, numbers_of, positions_of
 from heltig.rules.rule import Hit, rule
 from heltig.rules.views import Place, SeriesView, Values
 from heltig.rules.wording import cut
@@ -83,7 +83,7 @@ def _is_everywhere(series: SeriesView, keyword: str) -> bool:
     """Every row has a value; told as cheaply as can be."""
     if keyword == "ImagePositionPatient":
         return None not in series.once(positions_of)
-    return series.uniform(keyword) and not series.first(keyword).empty
+    return series.uniform(keyword) and bool(numbers_of(series, keyword, series.rows[:1])[0])
 
 
 @rule(

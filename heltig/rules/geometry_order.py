@@ -1,17 +1,15 @@
 """Geometry: do numbers, locations and thickness say the same as the positions?"""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final
 
-from heltig.dicom.points import plain_numbers
 from heltig.dicom.stacks import Stack
 from heltig.rules.geometry_stacks import has_stack, millimetres
-from heltig.rules.planes import Planes, planes_of
+from heltig.rules.planes import numbers_of, planes_of
 from heltig.rules.rule import Hit, rule
 from heltig.rules.stacking import stacks_of
 from heltig.rules.views import SeriesView
-from heltig.standard.dictionary import tag_of
 
 _FEWEST: Final = 3
 """Slices that make an order."""
@@ -98,10 +96,10 @@ def slice_location(series: SeriesView) -> Iterator[Hit]:
     if planes.table is not None:
         return
     limit = series.context.parameters.slice_location_mm
-    known = _locations(series, planes)
+    known = numbers_of(series, "SliceLocation", planes.rows)
     for stack in _stacks(series):
         locations = [known[plane] for plane in stack.planes]
-        whole = [location for location in locations if location is not None]
+        whole = [location[0] for location in locations if len(location) == 1 and location[0] is not None]
         if len(whole) < len(locations):
             continue
         places = stack.places
@@ -120,18 +118,6 @@ def slice_location(series: SeriesView) -> Iterator[Hit]:
             expected=f"{millimetres(places[-1] - places[0])} mm from end to end, as the positions",
             rows=planes.rows_of(stack.planes),
         )
-
-
-def _locations(series: SeriesView, planes: Planes) -> list[float | None]:
-    """SliceLocation of every plane."""
-    column = series.table.columns[tag_of("SliceLocation")]
-    codes = [column.codes[row] for row in planes.rows]
-    distinct = list(dict.fromkeys(codes))
-    known: dict[int, float | None] = {}
-    for code, plain in zip(distinct, plain_numbers([column.cells[c] for c in distinct]), strict=True):
-        numbers: Sequence[float | None] = plain or series.table.cell(column, code).numbers
-        known[code] = numbers[0] if len(numbers) == 1 else None
-    return [known[code] for code in codes]
 
 
 @rule(
@@ -156,16 +142,15 @@ def thickness(series: SeriesView) -> Iterator[Hit]:
     """
     planes = planes_of(series)
     least, most = series.context.parameters.spacing_to_thickness
-    cells = None
+    if planes.table is None:
+        known = numbers_of(series, "SliceThickness", planes.rows)
+    else:
+        known = [cell.numbers for cell in planes.table.cells("PixelMeasuresSequence", "SliceThickness")]
     for found in stacks_of(series):
         stack = found.stack
         if len(stack.levels) < _FEWEST or not stack.has_step:
             continue
-        if planes.varies(series, "SliceThickness"):
-            cells = cells or planes.cells(series, "PixelMeasuresSequence", "SliceThickness")
-            numbers = [cells[plane].numbers for plane in stack.planes]
-        else:
-            numbers = [series.first("SliceThickness").numbers]
+        numbers = [known[plane] for plane in stack.planes]
         thick = sorted(n[0] for n in numbers if len(n) == 1 and n[0] is not None and n[0] > 0)
         if not thick:
             continue

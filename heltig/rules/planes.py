@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from heltig.dicom.cell import Cell
 from heltig.dicom.frames import FrameTable
-from heltig.dicom.geometry import Orientation, Vector, orientation_of, position_of
+from heltig.dicom.geometry import Orientation, Vector, as_orientation, as_position
 from heltig.dicom.points import plain_numbers
 from heltig.rules.views import RowsView, SeriesView
 from heltig.standard.dictionary import tag_of
@@ -21,11 +21,17 @@ _SLICES: Final = frozenset({"CT", "MR", "PT"})
 _NO_SLICES: Final = frozenset({"LOCALIZER", "MOSAIC", "PROJECTION IMAGE", "SCOUT", "SURVIEW", "TOPOGRAM"})
 """Values of ImageType of images that are no slices of a stack."""
 
+_MAYBE_NO_SLICE: Final = re.compile(rb"LOCALIZER|MOSAIC|PROJECTION|SCOUT|SURVIEW|TOPOGRAM", re.IGNORECASE)
+"""Raw cells that may have one of these: the others need not be decoded."""
+
 _LOCALIZER: Final = re.compile(
     r"(?<![A-Z])(?:LOC(?:ALI[SZ]ER)?S?|SCOUTS?|SCANO(?:GRAM)?|SURVEY|SURVIEW|TOPOGRAM|PILOT|3-?PL(?:ANE)?)"
     r"(?![A-Z])"
 )
 """What series are called by which others are planned: they have planes in all directions."""
+
+_MAYBE_LOCALIZER: Final = re.compile(rb"LOC|SC(?:OUT|ANO)|SURV|TOPO|PILOT|3-?PL", re.IGNORECASE)
+"""Raw cells that may have such a name."""
 
 _STACK: Final = 3
 """Planes of one orientation that make a stack; fewer among stacks are strays."""
@@ -34,15 +40,11 @@ _STRAYS: Final = 4
 """At most one of so many planes is a stray; with more of them the series is turned from plane to plane."""
 
 
-_DIMENSIONS: Final = 3
-
-
 class Planes(NamedTuple):
     """The image planes of a series.
 
     Attributes:
         rows: The row of each.
-        frames: The number of each within its object, from 1 on; 0 where that is one image. None: all are.
         positions: Image Position (Patient) of each, in millimetres; None where it has none.
         groups: For each orientation the numbers of the planes that have it and a position, most of them
             first.
@@ -52,7 +54,6 @@ class Planes(NamedTuple):
     """
 
     rows: Sequence[int]
-    frames: Sequence[int] | None
     positions: Sequence[Vector | None]
     groups: Sequence[tuple[Orientation, Sequence[int]]]
     strays: Sequence[int]
@@ -74,7 +75,7 @@ class Planes(NamedTuple):
         return self.table is not None or not series.uniform(keyword)
 
 
-_NONE: Final = Planes((), None, (), (), (), 0, None)
+_NONE: Final = Planes((), (), (), (), 0, None)
 
 
 @lru_cache(512)
@@ -100,20 +101,24 @@ def _has_slices(series: SeriesView) -> bool:
     return any(is_slice_class(group.key) for group in series.groups("SOPClassUID"))
 
 
+def numbers_of(view: RowsView, keyword: str, rows: Sequence[int]) -> list[tuple[float | None, ...]]:
+    """The numbers of an attribute in some rows of a view; plainly written ones are not decoded."""
+    column = view.table.columns.get(tag_of(keyword))
+    if column is None:
+        return [()] * len(rows)
+    codes = [column.codes[row] for row in rows]
+    distinct = codes[:1] if column.constant else list(dict.fromkeys(codes))
+    plain = plain_numbers([column.cells[code] for code in distinct])
+    known = {
+        code: view.table.cell(column, code).numbers if numbers is None else numbers
+        for code, numbers in zip(distinct, plain, strict=True)
+    }
+    return [known[code] for code in codes]
+
+
 def positions_of(series: RowsView) -> list[Vector | None]:
     """Image Position (Patient) of every row; None unless it is three numbers. Use with `once`."""
-    column = series.table.columns.get(tag_of("ImagePositionPatient"))
-    if column is None:
-        return [None] * len(series)
-    codes = [column.codes[row] for row in series.rows]
-    distinct = list(dict.fromkeys(codes))
-    known: dict[int, Vector | None] = {}
-    for code, numbers in zip(distinct, plain_numbers([column.cells[c] for c in distinct]), strict=True):
-        if numbers is not None and len(numbers) == _DIMENSIONS:
-            known[code] = numbers  # type: ignore[assignment]
-        else:
-            known[code] = position_of(series.table.cell(column, code))
-    return [known[code] for code in codes]
+    return list(map(as_position, numbers_of(series, "ImagePositionPatient", series.rows)))
 
 
 def planes_of(series: SeriesView) -> Planes:
@@ -127,32 +132,34 @@ def _planes(series: SeriesView) -> Planes:
         return _NONE
     if series.has("PerFrameFunctionalGroupsSequence"):
         table = FrameTable(series.table, rows)
-        positions = list(map(position_of, table.cells("PlanePositionSequence", "ImagePositionPatient")))
+        cells = table.cells("PlanePositionSequence", "ImagePositionPatient")
+        positions = [as_position(cell.numbers) for cell in cells]
         cells = table.cells("PlaneOrientationSequence", "ImageOrientationPatient")
-        orientations = list(map(orientation_of, cells))
-        numbers = [frame.number for frame in table.frames]
-        rows = [frame.row for frame in table.frames]
-        return _grouped(Planes(rows, numbers, positions, (), (), 0, table), orientations, series)
+        orientations = [as_orientation(cell.numbers) for cell in cells]
+        return _grouped([frame.row for frame in table.frames], positions, orientations, series, table)
     positions = series.once(positions_of)
     if len(rows) != len(positions):
         start = series.rows.start
         positions = [positions[row - start] for row in rows]
-    planes = Planes(rows, None, positions, (), (), 0, None)
-    if series.uniform("ImageOrientationPatient"):
-        only = orientation_of(series.first("ImageOrientationPatient"))
-        if only is None or not any(only.normal):
-            return planes._replace(unplaced=len(rows))
-        if None not in positions:
-            return planes._replace(groups=[(only, range(len(rows)))])
-    cells = planes.cells(series, "", "ImageOrientationPatient")
-    known = {id(cell): orientation_of(cell) for cell in cells}
-    return _grouped(planes, [known[id(cell)] for cell in cells], series)
+    if None not in positions and series.uniform("ImageOrientationPatient"):
+        only = as_orientation(numbers_of(series, "ImageOrientationPatient", rows[:1])[0])
+        if only is not None and any(only.normal):
+            return Planes(rows, positions, [(only, range(len(rows)))], (), 0, None)
+    numbers = numbers_of(series, "ImageOrientationPatient", rows)
+    known = {found: as_orientation(found) for found in set(numbers)}
+    return _grouped(rows, positions, [known[found] for found in numbers], series, None)
 
 
-def _grouped(planes: Planes, orientations: Sequence[Orientation | None], series: SeriesView) -> Planes:
+def _grouped(
+    rows: Sequence[int],
+    positions: Sequence[Vector | None],
+    orientations: Sequence[Orientation | None],
+    series: SeriesView,
+    table: FrameTable | None,
+) -> Planes:
     """Group planes by what they are parallel to; orientations nearly equal are one."""
     same: dict[Orientation, list[int]] = {}
-    for plane, (position, orientation) in enumerate(zip(planes.positions, orientations, strict=True)):
+    for plane, (position, orientation) in enumerate(zip(positions, orientations, strict=True)):
         if position is not None and orientation is not None:
             same.setdefault(orientation, []).append(plane)
     tolerance = series.context.parameters.orientation_tolerance
@@ -170,7 +177,7 @@ def _grouped(planes: Planes, orientations: Sequence[Orientation | None], series:
     strays = sorted(plane for _, members in groups if len(members) < _STACK for plane in members)
     if len(strays) == placed or len(strays) * _STRAYS > placed:
         strays = []
-    return planes._replace(groups=groups, strays=strays, unplaced=len(planes.rows) - placed)
+    return Planes(rows, positions, groups, strays, len(rows) - placed, table)
 
 
 def _slices(series: SeriesView) -> Sequence[int]:
@@ -178,8 +185,9 @@ def _slices(series: SeriesView) -> Sequence[int]:
     if not has_slices(series):
         return ()
     rows: Sequence[int] = series.rows
-    rows = _kept(series, rows, "SOPClassUID", lambda cell: is_slice_class(cell.text))
-    rows = _kept(series, rows, "ImageType", _is_slice_type)
+    if not series.uniform("SOPClassUID"):
+        rows = _kept(series, rows, "SOPClassUID", lambda cell: is_slice_class(cell.text))
+    rows = _kept(series, rows, "ImageType", _is_slice_type, _MAYBE_NO_SLICE)
     uids = series.texts("SOPInstanceUID")
     if len(set(uids)) < len(uids):
         first = dict(zip(reversed(uids), reversed(series.rows), strict=True))
@@ -189,16 +197,32 @@ def _slices(series: SeriesView) -> Sequence[int]:
 
 
 def _kept(
-    series: SeriesView, rows: Sequence[int], keyword: str, keep: Callable[[Cell], bool]
+    series: SeriesView,
+    rows: Sequence[int],
+    keyword: str,
+    keep: Callable[[Cell], bool],
+    suspect: re.Pattern[bytes] | None = None,
 ) -> Sequence[int]:
-    """The rows whose value of an attribute is one to keep, each distinct value asked once."""
+    """The rows whose value of an attribute is one to keep.
+
+    Args:
+        series: The series.
+        rows: Some of its rows.
+        keyword: The attribute.
+        keep: Asked once for each distinct value.
+        suspect: Raw cells in which it is not found are kept without decoding.
+    """
     column = series.table.columns.get(tag_of(keyword))
-    if column is None:
+    if column is None or not rows:
         return rows
-    if series.uniform(keyword):
-        return rows if not rows or keep(series.table.cell(column, column.codes[rows[0]])) else ()
-    kept = {code: keep(series.table.cell(column, code)) for code in {column.codes[r] for r in rows}}
-    return rows if all(kept.values()) else [row for row in rows if kept[column.codes[row]]]
+    codes = {column.codes[rows[0]]} if series.uniform(keyword) else {column.codes[row] for row in rows}
+    dropped = {
+        code
+        for code in codes
+        if (suspect is None or suspect.search(column.cells[code]))
+        and not keep(series.table.cell(column, code))
+    }
+    return [row for row in rows if column.codes[row] not in dropped] if dropped else rows
 
 
 def _is_slice_type(cell: Cell) -> bool:
@@ -206,6 +230,13 @@ def _is_slice_type(cell: Cell) -> bool:
 
 
 def _is_localizer(series: SeriesView) -> bool:
-    """The series is called one, in its description or protocol."""
-    names = (series.first("SeriesDescription").text, series.first("ProtocolName").text)
-    return any(_LOCALIZER.search(name.upper().replace("_", " ")) for name in names if name)
+    """The first image of the series is called one, in its description or protocol."""
+    for keyword in ("SeriesDescription", "ProtocolName"):
+        column = series.table.columns.get(tag_of(keyword))
+        if column is not None:
+            code = column.codes[series.rows[0]]
+            if _MAYBE_LOCALIZER.search(column.cells[code]):
+                name = series.table.cell(column, code).text.upper().replace("_", " ")
+                if _LOCALIZER.search(name):
+                    return True
+    return False
