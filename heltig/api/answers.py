@@ -11,7 +11,9 @@ from heltig.errors import HeltigError
 TEXT: Final = "text/plain; charset=utf-8"
 JSON: Final = "application/json"
 
-_CACHING: Final = ((b"vary", b"Accept, Authorization"), (b"cache-control", b"private, no-cache"))
+_QUALITY: Final = re.compile(r"[01](\.\d*)?", re.ASCII)
+_VARY: Final = (b"vary", b"Accept, Authorization")
+_CACHING: Final = (_VARY, (b"cache-control", b"private, no-cache"))
 """Whoever got an answer may keep it, and has to ask whether it still holds."""
 
 
@@ -36,7 +38,7 @@ class TaggedAnswer:
         Args:
             body: The representation.
             media_type: Its media type.
-            tag: The strong entity tag, without quotes.
+            tag: The strong entity tag, without quotes: another one for each representation.
             headers: Others.
         """
         self._body = body
@@ -77,6 +79,7 @@ class PlainAnswer:
         self._headers = [
             (b"content-type", media_type.encode()),
             (b"content-length", b"%d" % len(body)),
+            _VARY,
             (b"cache-control", b"no-store"),
             *headers,
         ]
@@ -96,42 +99,49 @@ def header(scope: Scope, name: bytes) -> str:
     return ""
 
 
-def is_accepted(accept: str, *media_types: str) -> bool:
-    """Whether a client takes one of some media types, by its Accept header; without one it takes all.
+def chosen(accept: str, *media_types: str) -> str:
+    """The media type to answer with, by the Accept header of a request; empty where the client takes none.
 
-    A type with a quality of 0 is refused (RFC 9110 12.4.2).
+    Of several that it likes as much, and without a header, the first. For each type the most specific range
+    of the header counts, and with a quality of 0 it is refused (RFC 9110 12.4.2 and 12.5.1).
+
+    Args:
+        accept: The header, empty where there is none.
+        media_types: Those that there are, the preferred first.
     """
-    if not accept:
-        return True
-    for part in accept.lower().split(","):
-        name, _, parameters = part.partition(";")
-        name = name.strip()
-        fits = (
-            name == "*/*"
-            or name in media_types
-            or any(name == f"{known.partition('/')[0]}/*" for known in media_types)
-        )
-        if fits and not _is_refused(parameters):
-            return True
-    return False
+    if not accept or accept == "*/*" or accept == media_types[0]:
+        return media_types[0]
+    ranges = _ranges(accept)
+    best, quality = "", 0.0
+    for known in media_types:
+        name = known.partition(";")[0]
+        liked = next((ranges[r] for r in (name, f"{name.partition('/')[0]}/*", "*/*") if r in ranges), 0.0)
+        if liked > quality:
+            best, quality = known, liked
+    return best
 
 
-def require_accepted(scope: Scope, *media_types: str) -> None:
-    """Sees that a client takes one of some media types.
+def chosen_or_refused(scope: Scope, *media_types: str) -> str:
+    """The same for a request.
 
     Raises:
-        NotAcceptableError: It takes none of them.
+        NotAcceptableError: The client takes none of them.
     """
-    if not is_accepted(header(scope, b"accept"), *media_types):
+    media_type = chosen(header(scope, b"accept"), *media_types)
+    if not media_type:
         raise NotAcceptableError(f"This route answers with {' or '.join(media_types)}.")
+    return media_type
 
 
-def _is_refused(parameters: str) -> bool:
-    for parameter in parameters.split(";"):
-        name, _, value = parameter.strip().partition("=")
-        if name == "q":
-            return re.fullmatch(r"0(\.0*)?", value) is not None
-    return False
+def _ranges(accept: str) -> dict[str, float]:
+    """The media ranges of a header with their qualities; parameters of a type itself are left aside."""
+    ranges: dict[str, float] = {}
+    for part in accept.lower().split(","):
+        name, *parameters = (piece.strip() for piece in part.split(";"))
+        quality = next((p[2:].strip() for p in parameters if p.startswith("q=")), "1")
+        liked = float(quality) if _QUALITY.fullmatch(quality) else 1.0
+        ranges[name] = max(liked, ranges.get(name, 0.0))
+    return ranges
 
 
 def _has_it(if_none_match: str, tag: str) -> bool:

@@ -18,7 +18,7 @@ from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, OpenAPIType
 from litestar.params import FromPath, FromQuery
 from litestar.types import ASGIApp, Scope
 
-from heltig.api.answers import JSON, TEXT, TaggedAnswer, header, is_accepted
+from heltig.api.answers import JSON, TEXT, TaggedAnswer, chosen, header
 from heltig.api.front import segment
 from heltig.api.problems import responses
 from heltig.api.services import Services
@@ -96,8 +96,8 @@ def consult_answer(scope: Scope, found: Sequence[Lookup], services: Services) ->
     """
     said = standing(found, today=services.today()) if found else _NEVER_SEEN
     answer = consultation(said)
-    accept = header(scope, b"accept")
-    if "json" in accept and not is_accepted(accept, "text/plain"):
+    # Archives send whatever Accept their HTTP library makes up: what fits nothing gets the text.
+    if chosen(header(scope, b"accept"), TEXT, JSON) == JSON:
         return TaggedAnswer(
             msgspec.json.encode(answer), media_type=JSON, tag=f"{said.tag}-json", headers=_headers(said)
         )

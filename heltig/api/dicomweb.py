@@ -10,9 +10,10 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import OpenAPIType, Operation, Parameter, Schema
 from litestar.types import ASGIApp
 
-from heltig.api.answers import JSON, PlainAnswer, require_accepted
+from heltig.api.answers import PlainAnswer, chosen_or_refused
 from heltig.api.problems import responses
 from heltig.api.qido import MORE, Search, parse_search
+from heltig.api.readiness import REPRESENTATIONS
 from heltig.api.services import Services
 from heltig.api.study_row import study_row
 from heltig.pipeline.publish import MEDIA_TYPE
@@ -89,14 +90,14 @@ async def search_studies(request: Request[Any, Any, Any], services: NamedDepende
     A row for each location that has the study, the first seen first. Nothing found is 200 with an empty list
     (PS3.18 2026a), not 204.
     """
-    require_accepted(request.scope, MEDIA_TYPE, JSON)
+    media_type = chosen_or_refused(request.scope, *REPRESENTATIONS)
     wanted = parse_search(request.scope["query_string"])
     found = await services.store.read(_find, wanted)
     today = services.today()
     rows = [study_row(study, lookup, wanted, today=today) for study, lookup in found[: wanted.limit]]
     warnings = [*wanted.warnings, *([MORE] if len(found) > wanted.limit else [])]
     headers = [(b"warning", f'299 heltig "{text}"'.encode("ascii", "replace")) for text in warnings]
-    return PlainAnswer(msgspec.json.encode(rows), media_type=MEDIA_TYPE, headers=headers)
+    return PlainAnswer(msgspec.json.encode(rows), media_type=media_type, headers=headers)
 
 
 def _find(transaction: ReadTransaction, wanted: Search) -> list[tuple[Study, Lookup]]:

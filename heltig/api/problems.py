@@ -10,6 +10,7 @@ import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import BodyKwarg, ParameterKwarg
 
 from heltig.errors import AuthenticationError, HeltigError
 
@@ -98,7 +99,7 @@ def from_http(request: Request[Any, Any, Any], error: HTTPException) -> Response
     kind, title, detail = _KINDS.get(status, ("about:blank", status.phrase, ""))
     errors: tuple[WrongField, ...] = ()
     if isinstance(error, ValidationException):  # its own text has the URL's query
-        errors = tuple(_wrong_fields(error.extra))
+        errors = tuple(_wrong_fields(request, error.extra))
         detail = "Parameters or fields are not what this route takes; `errors` names them."
     detail = detail or ("" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else error.detail) or status.phrase
     problem = Problem(kind, title, status.value, detail, errors=errors)
@@ -143,13 +144,20 @@ _KINDS: Final = {
 }
 
 
-def _wrong_fields(extra: object) -> list[WrongField]:
+def _wrong_fields(request: Request[Any, Any, Any], extra: object) -> list[WrongField]:
     entries = extra if isinstance(extra, list) else []
-    return [
-        WrongField(str(entry.get("key", "")), str(entry.get("message", "")), _place(entry.get("source")))
-        for entry in entries
-        if isinstance(entry, Mapping)
-    ]
+    return [_wrong_field(request, entry) for entry in entries if isinstance(entry, Mapping)]
+
+
+def _wrong_field(request: Request[Any, Any, Any], entry: Mapping[str, Any]) -> WrongField:
+    """What is wrong with what the client sent, by the name it has there and not in our functions."""
+    key, detail = str(entry.get("key", "")), str(entry.get("message", ""))
+    parameter = request.route_handler.parsed_fn_signature.parameters.get(key)
+    definition = parameter.kwarg_definition if parameter else None
+    if isinstance(definition, BodyKwarg):
+        return WrongField("body", "It is missing" if detail == repr(key) else detail, "body")
+    sent_as = definition.name if isinstance(definition, ParameterKwarg) else None
+    return WrongField(sent_as or key, detail, _place(entry.get("source")))
 
 
 def _place(source: object) -> str:

@@ -10,7 +10,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import BodyKwarg, FromPath, FromQuery
 from litestar.types import ASGIApp
 
-from heltig.api.answers import JSON, PlainAnswer, TaggedAnswer, require_accepted
+from heltig.api.answers import JSON, PlainAnswer, TaggedAnswer, chosen_or_refused
 from heltig.api.front import segment
 from heltig.api.problems import responses
 from heltig.api.services import Services
@@ -28,6 +28,9 @@ from heltig.pipeline.publish import (
 )
 from heltig.store import lookups
 from heltig.store.lookups import Lookup
+
+REPRESENTATIONS: Final = (MEDIA_TYPE, JSON)
+"""PS3.18 8.7.3: `application/dicom+json`; plain JSON for clients that know no other."""
 
 MOST_AT_ONCE: Final = 10_000
 _BODY_LIMIT: Final = 8 * 1024 * 1024
@@ -54,12 +57,12 @@ async def study_readiness(
     `archive` asks for the verdict at one location; without it the worst current verdict is given, with the
     number of locations. A study that was never seen is 404.
     """
-    require_accepted(request.scope, MEDIA_TYPE, JSON)
+    media_type = chosen_or_refused(request.scope, *REPRESENTATIONS)
     found = at(await services.lookups.find(segment(study)), archive)
     if not found:
         where = f" at {archive}" if archive else ""
         raise NotFoundError(f"Nothing is known of this study{where}. It was never pulled or uploaded.")
-    return readiness_answer(found, services)
+    return readiness_answer(found, services, media_type=media_type)
 
 
 @post(
@@ -90,26 +93,28 @@ async def studies_readiness(
 
     A data set for each, in the order asked; UNKNOWN is the state of those that were never seen.
     """
-    require_accepted(request.scope, MEDIA_TYPE, JSON)
+    media_type = chosen_or_refused(request.scope, *REPRESENTATIONS)
     found = await services.store.read(lookups.find_many, data)
     today = services.today()
     rows = []
     for study in data:
         known = at(found.get(study, ()), archive)
         rows.append(standing(known, today=today).dataset if known else _unknown(study))
-    return PlainAnswer(b"[" + b",".join(rows) + b"]", media_type=MEDIA_TYPE)
+    return PlainAnswer(b"[" + b",".join(rows) + b"]", media_type=media_type)
 
 
-def readiness_answer(found: Sequence[Lookup], services: Services) -> TaggedAnswer:
+def readiness_answer(found: Sequence[Lookup], services: Services, *, media_type: str) -> TaggedAnswer:
     """The answer about a study that is known.
 
     Args:
         found: The prepared answers about it, at least one.
         services: The running service.
+        media_type: One of `REPRESENTATIONS`; the bytes are the same.
     """
     answer = standing(found, today=services.today())
     headers = [(b"heltig-readiness", answer.status.encode())]
-    return TaggedAnswer(answer.dataset, media_type=MEDIA_TYPE, tag=answer.tag, headers=headers)
+    tag = answer.tag if media_type == MEDIA_TYPE else f"{answer.tag}-json"
+    return TaggedAnswer(answer.dataset, media_type=media_type, tag=tag, headers=headers)
 
 
 def _unknown(study: str) -> bytes:

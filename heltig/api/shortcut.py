@@ -10,12 +10,11 @@ from typing import Final
 from litestar.types import HTTPScope, Receive, Send
 
 from heltig.api.access import admit
-from heltig.api.answers import JSON, header, is_accepted
+from heltig.api.answers import chosen, header
 from heltig.api.consult import consult_answer
-from heltig.api.readiness import readiness_answer
+from heltig.api.readiness import REPRESENTATIONS, readiness_answer
 from heltig.api.services import Services
 from heltig.errors import HeltigError
-from heltig.pipeline.publish import MEDIA_TYPE
 
 _READINESS: Final = "/dicom-web/studies/{study}/readiness"
 _CONSULT: Final = "/consult/studies/{study}"
@@ -38,8 +37,8 @@ async def answered_shortly(scope: HTTPScope, receive: Receive, send: Send) -> bo
         return False
     if template == _CONSULT:
         await consult_answer(scope, found, services)(scope, receive, send)
-    elif is_accepted(header(scope, b"accept"), MEDIA_TYPE, JSON):
-        await readiness_answer(found, services)(scope, receive, send)
+    elif media_type := chosen(header(scope, b"accept"), *REPRESENTATIONS):
+        await readiness_answer(found, services, media_type=media_type)(scope, receive, send)
     else:
         return False
     return True

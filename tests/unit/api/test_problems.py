@@ -38,6 +38,27 @@ async def test_a_wrong_parameter_is_named(service: Service) -> None:
     assert MARK not in answer.text
 
 
+@pytest.mark.parametrize("path", ["/api/v1/jobs", "/api/v1/studies"])
+async def test_a_parameter_has_the_name_that_was_sent(service: Service, path: str) -> None:
+    (error,) = (await service.get(f"{path}?state=wrong")).json()["errors"]
+    assert (error["name"], error["place"]) == ("state", "query")
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        (b"{}", "Expected `array`, got `object`"),
+        (b"[1]", "Expected `str`, got `int`"),
+        (b"[]", "Expected `array` of length >= 1"),
+        (b"", "It is missing"),
+    ],
+)
+async def test_a_wrong_body_is_called_body(service: Service, body: bytes, detail: str) -> None:
+    answer = await service.post("/dicom-web/studies/readiness", content=body)
+    assert answer.status_code == 400
+    assert answer.json()["errors"] == [{"name": "body", "detail": detail, "place": "body"}]
+
+
 async def test_a_fault_of_our_own_says_nothing_of_the_data(
     service: Service, caplog: pytest.LogCaptureFixture
 ) -> None:

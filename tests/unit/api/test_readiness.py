@@ -153,8 +153,11 @@ ACCEPT = {
     "application/json": 200,
     "application/dicom+json": 200,
     "application/*;q=0.5": 200,
+    "APPLICATION/JSON; charset=utf-8": 200,
     "application/dicom+json;q=0": 406,
     "application/dicom+json;q=0.0, text/html": 406,
+    "*/*, application/*;q=0": 406,
+    "image/png": 406,
     'multipart/related; type="application/dicom+xml"': 406,
 }
 
@@ -163,6 +166,47 @@ async def test_media_types(service: Service) -> None:
     await service.judged(STUDY)
     asked = {accept: await service.get(PATH, headers={"Accept": accept}) for accept in ACCEPT}
     assert {accept: answer.status_code for accept, answer in asked.items()} == ACCEPT
+    assert {answer.headers["content-type"] for answer in asked.values() if answer.status_code == 406} == {
+        "application/problem+json"
+    }
+
+
+JSON = "application/json"
+CHOSEN = {
+    DICOM_JSON: DICOM_JSON,
+    JSON: JSON,
+    "": DICOM_JSON,
+    "application/*": DICOM_JSON,
+    f"{JSON}, */*;q=0.1": JSON,
+    f"{JSON};q=0.5, {DICOM_JSON};q=0.4": JSON,
+    f"{JSON}, {DICOM_JSON}": DICOM_JSON,
+    f"*/*, {DICOM_JSON};q=0": JSON,
+    f"{JSON};q=high": JSON,
+}
+
+
+@pytest.mark.parametrize("query", ["", "?other=1"], ids=["short way", "usual way"])
+async def test_each_representation_has_its_own_type_and_tag(service: Service, query: str) -> None:
+    await service.judged(STUDY)
+    asked = {accept: await service.get(PATH + query, headers={"Accept": accept}) for accept in CHOSEN}
+    assert {accept: answer.headers["content-type"] for accept, answer in asked.items()} == CHOSEN
+    tags = {(answer.headers["content-type"], answer.headers["etag"]) for answer in asked.values()}
+    assert len(tags) == len({tag for _, tag in tags}) == 2
+    assert {answer.headers["vary"] for answer in asked.values()} == {"Accept, Authorization"}
+    for accept, other in ((JSON, DICOM_JSON), (DICOM_JSON, JSON)):
+        has = {"Accept": accept, "If-None-Match": asked[accept].headers["etag"]}
+        assert (await service.get(PATH + query, headers=has)).status_code == 304
+        assert (await service.get(PATH + query, headers={**has, "Accept": other})).status_code == 200
+
+
+async def test_lists_come_as_the_type_that_was_asked_for(service: Service) -> None:
+    await service.judged(STUDY)
+    for kind in (DICOM_JSON, JSON):
+        found = await service.get("/dicom-web/studies", headers={"Accept": kind})
+        many = await service.post("/dicom-web/studies/readiness", json=[STUDY], headers={"Accept": kind})
+        for answer in (found, many):
+            assert answer.headers["content-type"] == kind
+            assert answer.headers["vary"] == "Accept, Authorization"
 
 
 BROKEN_UIDS = {
