@@ -1,6 +1,6 @@
 """References: is what the objects of a study refer to there, and is it what they say?"""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from heltig.rules.acquisition import ACQUIRED, class_name
 from heltig.rules.references_read import (
@@ -58,6 +58,18 @@ def absent(lost: Iterable[Reference], found: Iterable[Reference]) -> str:
     return f"{len(uids)} of {total} instance{'s' * (total != 1)}, {cut(uids[0], 40)} the first"
 
 
+def _of_those_referred_to(study: StudyView, keyword: str) -> dict[str, set[str]]:
+    """The values of an attribute by SOPInstanceUID, of instances that the study refers to."""
+    uids = study.texts("SOPInstanceUID")
+    wanted = {found.instance for found in references(study)}.intersection(uids)
+    values: dict[str, set[str]] = {}
+    if wanted:
+        for uid, value in zip(uids, study.texts(keyword), strict=True):
+            if uid in wanted and value:
+                values.setdefault(uid, set()).add(value)
+    return values
+
+
 def _must_refer_rightly(sop_class_uid: str) -> bool:
     """Objects of this SOP Class are nothing without what they refer to, unlike what equipment acquires."""
     sop_class = lookup(sop_class_uid)
@@ -85,21 +97,24 @@ def _stands_alone(sop_class_uid: str) -> bool:
     )
 
 
-def _not_there(lost: list[Reference], of: list[Reference], rows: set[int], expected: str) -> Iterator[Hit]:
+def _rows(study: StudyView, of: Callable[[str], bool]) -> set[int]:
+    """The rows of some SOP Classes."""
+    return {row for group in study.groups("SOPClassUID") if of(group.key) for row in group.rows}
+
+
+def _not_there(
+    study: StudyView, lost: list[Reference], of: list[Reference], rows: set[int], expected: str
+) -> Iterator[Hit]:
     """A hit for each sequence in which some rows refer to instances that are not there."""
-    concerned: dict[tuple[str, ...], tuple[set[int], list[Reference]]] = {}
-    for row, several in by_row(lost).items():
-        if row in rows:
-            for one in several:
-                having, found = concerned.setdefault(one.path, (set(), []))
-                having.add(row)
-                found.append(one)
-    for path, (having, found) in sorted(concerned.items()):
+    if len(rows) < len(study):
+        lost = [one for row, several in by_row(lost).items() if row in rows for one in several]
+    for path in sorted({one.path for one in lost}):
+        found = [one for one in lost if one.path == path]
         yield Hit(
             tags=(named(path),),
             observed=absent(found, (one for one in of if one.path == path)),
             expected=expected,
-            rows=having,
+            rows=rows.intersection(rows_of(found)),
         )
 
 
@@ -127,10 +142,8 @@ def dangling(study: StudyView) -> Iterator[Hit]:
     lost = missing(claimed, study)
     if not lost or (len(lost) == len(claimed) and _only_about_others(study)):
         return  # nothing but objects about images that are not there: STU-EMPTY-IMAGES says so
-    classes = study.texts("SOPClassUID")
-    notes = is_rejection_note(study)
-    rows = {row for row in study.rows if row not in notes and _must_refer_rightly(classes[row])}
-    yield from _not_there(lost, claimed, rows, "instances of this study")
+    rows = _rows(study, _must_refer_rightly) - is_rejection_note(study).keys()
+    yield from _not_there(study, lost, claimed, rows, "instances of this study")
 
 
 @rule(
@@ -158,8 +171,8 @@ def image_absent(study: StudyView) -> Iterator[Hit]:
     ]
     lost = missing(found, study)
     if lost:
-        rows = {row for row, uid in enumerate(study.texts("SOPClassUID")) if _stands_alone(uid)}
-        yield from _not_there(lost, found, rows, "images of this study, or of another one")
+        rows = _rows(study, _stands_alone)
+        yield from _not_there(study, lost, found, rows, "images of this study, or of another one")
 
 
 @rule(
@@ -180,10 +193,7 @@ def class_differs(study: StudyView) -> Iterator[Hit]:
         the reference corrected.
     Example: A segmentation that names CT images as enhanced ones.
     """
-    real: dict[str, set[str]] = {}
-    for uid, sop_class in zip(study.texts("SOPInstanceUID"), study.texts("SOPClassUID"), strict=True):
-        if sop_class:
-            real.setdefault(uid, set()).add(sop_class)
+    real = _of_those_referred_to(study, "SOPClassUID")
     wrong: dict[tuple[tuple[str, ...], str, str], list[Reference]] = {}
     for found in references(study):
         classes = real.get(found.instance)
@@ -219,10 +229,7 @@ def other_study(study: StudyView) -> Iterator[Hit]:
     Mend: Have the references corrected together with the object when a study is merged or split.
     Example: A key object that still names the study that its images were in before a merge.
     """
-    place: dict[str, set[str]] = {}
-    series = study.texts("SeriesInstanceUID")
-    for uid, own in zip(study.texts("SOPInstanceUID"), series, strict=True):
-        place.setdefault(uid, set()).add(own)
+    place = _of_those_referred_to(study, "SeriesInstanceUID")
     wrong: dict[tuple[tuple[str, ...], str], list[Reference]] = {}
     for found in references(study):
         there = place.get(found.instance)
@@ -230,7 +237,7 @@ def other_study(study: StudyView) -> Iterator[Hit]:
             continue
         if found.study and found.study != study.uid:
             wrong.setdefault((found.path, f"study {cut(found.study, 64)}"), []).append(found)
-        elif found.series and there != {""} and found.series not in there:
+        elif found.series and found.series not in there:
             wrong.setdefault((found.path, f"series {cut(found.series, 64)}"), []).append(found)
     for (path, said), several in sorted(wrong.items()):
         yield Hit(

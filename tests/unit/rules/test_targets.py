@@ -1,0 +1,39 @@
+"""Targets that a profile names."""
+
+from typing import get_args
+
+import pytest
+
+from heltig.errors import ConfigurationError
+from heltig.rules.cases import try_case
+from heltig.rules.catalogue import catalogue
+from heltig.rules.parameters import Target
+from heltig.rules.profile import parse_profile
+
+STUDY = [{"PatientID": "A1"}, {"PatientID": "B2"}]
+
+
+def of_targets():
+    return [rule for rule in catalogue().values() if rule.id.startswith("TGT-")]
+
+
+@pytest.mark.parametrize("target", get_args(Target))
+def test_every_target_has_a_rule_and_wakes_only_its_own(target) -> None:
+    outcomes = {}
+    for rule in of_targets():
+        asleep = try_case(
+            rule, {"outcome": "not_applicable", "study": STUDY, "parameters": {"targets": [target]}}
+        )
+        outcomes[rule.id] = bool(asleep)
+    assert outcomes[f"TGT-{target.upper()}"]
+    assert sum(outcomes.values()) == (2 if target == "aws" else 1)  # AWS has lengths of its own, too
+
+
+def test_a_profile_that_names_no_target_wakes_none() -> None:
+    for rule in of_targets():
+        assert try_case(rule, {"outcome": "not_applicable", "study": STUDY}) == []
+
+
+def test_a_target_that_nobody_knows_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="targets"):
+        parse_profile("[parameters]\ntargets = ['pacs']", known=[], name="migration")
