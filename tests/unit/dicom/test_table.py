@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from heltig.dicom.cell import ABSENT, DataSet, Encoding, Fault
 from heltig.dicom.digest import content_digest, series_digests
 from heltig.dicom.frames import FrameTable
-from heltig.dicom.shapes import EMPTY, PRESENT, shapes_of
 from heltig.dicom.snapshot import read_snapshot, series_evidence, snapshot_id
 from heltig.dicom.source import FILES
 from heltig.dicom.study import StudyCollector, StudyTable
@@ -215,24 +214,6 @@ def test_a_frame_has_its_own_macro_or_the_shared_one():
     assert [cell.numbers for cell in positions] == [(0, 0, 0), (0, 0, 5), (0, 0, 10), (1, 2, 3)]
     orientations = table.cells("PlaneOrientationSequence", "ImageOrientationPatient")
     assert [len(cell.values) for cell in orientations] == [6, 6, 6, 0]
-
-
-def test_a_shape_is_what_is_there_and_the_values_asked_for():
-    with_item = {"00081140": element("SQ", {"00081155": element("UI", "1"), "00081150": element("UI")})}
-    rows = [
-        instance(1, t00080060=element("CS", "CT")) | with_item,
-        instance(2, t00080060=element("CS", "CT")) | with_item,
-        instance(3, t00080060=element("CS", "MR")) | with_item,
-        instance(4, t00080060=element("CS")),
-    ]
-    shapes = shapes_of(table_of(rows), range(4), values=["00080060"])
-    assert list(shapes.values()) == [[0, 1], [2], [3]]
-    first, _, last = shapes
-    (item,) = first.states["00081140"]
-    assert item.states == {"00081150": EMPTY, "00081155": PRESENT}
-    assert dict(first.values) == {"00080060": "CT"}
-    assert last.states["00080060"] == EMPTY
-    assert "00081140" not in last.states
 
 
 @pytest.mark.corpus

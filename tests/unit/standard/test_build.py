@@ -12,7 +12,10 @@ from heltig.standard import edition
 from heltig.standard.build.__main__ import main
 from heltig.standard.edition import EDITION, TABLES, provenance
 
-NAMES = {"body_parts", "deidentification", "dictionary", "enumerations", "sop_classes", "uids"}
+NAMES = {
+    *("body_parts", "deidentification", "dictionary", "enumerations", "interests", "iods", "modules"),
+    *("sop_classes", "uids"),
+}
 
 
 @pytest.fixture
