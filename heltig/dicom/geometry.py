@@ -12,6 +12,9 @@ from heltig.dicom.cell import Cell
 
 Vector: TypeAlias = tuple[float, float, float]
 
+_FARTHEST = 1e9
+"""Millimetres: what is further away is no position, and cannot be calculated with."""
+
 
 class Orientation(NamedTuple):
     """The directions of an image's rows and columns.
@@ -50,11 +53,13 @@ class Orientation(NamedTuple):
 
 
 def as_position(numbers: Sequence[float | None]) -> Vector | None:
-    """Image Position (Patient) as a point; None unless it is three numbers."""
+    """Image Position (Patient) as a point; None unless it is three numbers that can be millimetres."""
     if len(numbers) != 3:
         return None
     x, y, z = numbers
-    return None if x is None or y is None or z is None else (x, y, z)
+    if x is None or y is None or z is None or abs(x) + abs(y) + abs(z) > _FARTHEST:
+        return None
+    return (x, y, z)
 
 
 def as_orientation(numbers: Sequence[float | None]) -> Orientation | None:

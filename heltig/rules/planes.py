@@ -106,14 +106,23 @@ def numbers_of(view: RowsView, keyword: str, rows: Sequence[int]) -> list[tuple[
     column = view.table.columns.get(tag_of(keyword))
     if column is None:
         return [()] * len(rows)
+    if column.constant:
+        only = _plain_numbers_of_one(column.cells[1])
+        return [view.table.cell(column, 1).numbers if only is None else only] * len(rows)
     codes = [column.codes[row] for row in rows]
-    distinct = codes[:1] if column.constant else list(dict.fromkeys(codes))
+    distinct = list(dict.fromkeys(codes))
     plain = plain_numbers([column.cells[code] for code in distinct])
     known = {
         code: view.table.cell(column, code).numbers if numbers is None else numbers
         for code, numbers in zip(distinct, plain, strict=True)
     }
     return [known[code] for code in codes]
+
+
+@lru_cache(1024)
+def _plain_numbers_of_one(cell: bytes) -> tuple[float, ...] | None:
+    """Orientations, spacings and thicknesses come again from study to study."""
+    return plain_numbers((cell,))[0]
 
 
 def positions_of(series: RowsView) -> list[Vector | None]:
