@@ -9,7 +9,7 @@ import re
 import msgspec
 
 from heltig.dicom.cell import Fault
-from heltig.dicom.json_members import read_elements
+from heltig.dicom.json_members import Elements, read_elements, read_elements_strictly
 
 _STRING = r'"(?:[^"\\]++|\\.)*+"'
 _UNENDED = r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)'
@@ -43,6 +43,7 @@ _CLOSING = re.compile(rb"\][ \t\r\n]*+\Z")
 _REST = re.compile(rb"[ \t\r\n]*+\Z")
 _OPEN_BRACE, _CLOSE_BRACE, _OPEN_BRACKET, _CLOSE_BRACKET = b"{}[]"
 _MOST_TRIES = 64
+_MARKERS_TRIED = 4
 _STRAY_BYTES = 8
 HEAD_BYTES = 256
 """Enough to see an instance's first key."""
@@ -87,6 +88,34 @@ def marker_ahead(data: bytes, start: int, limit: int, *, like: Marker) -> Marker
             return Marker(separator + head, len(separator))
         at = data.find(head, at + 1, limit)
     return None
+
+
+def end_at_marker(
+    data: bytes, start: int, limit: int, *, marker: Marker, skip: int
+) -> tuple[int, Elements | None]:
+    """The end of an instance where a marker shows it, and its elements.
+
+    Items may begin as instances do, so where the text up to a marker is no object, a few more are tried.
+
+    Args:
+        data: The body or a part of it.
+        start: Where the instance starts.
+        limit: Where to stop looking.
+        marker: How the next instance starts.
+        skip: Bytes at its start in which not to look; if any, only one marker is tried.
+
+    Returns:
+        The end, and the elements; without elements the first marker there is, -1 where there is none.
+    """
+    first = cut = data.find(marker.text, start + 1 + skip, limit)
+    for _ in range(1 if skip else _MARKERS_TRIED):
+        if cut < 0:
+            break
+        elements = read_elements_strictly(data[start:cut])
+        if elements is not None:
+            return cut, elements
+        cut = data.find(marker.text, cut + 1, limit)
+    return first, None
 
 
 def next_start(data: bytes, end: int, limit: int) -> int:

@@ -15,6 +15,7 @@ from heltig.dicom.json_boundaries import (
     HEAD_BYTES,
     Marker,
     damaged_end,
+    end_at_marker,
     fault_between,
     marker_ahead,
     marker_at,
@@ -43,7 +44,6 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _FIRST_LOOK = 64
 _NEXT_LOOK = 1024
 _WINDOW = 256 * 1024
-_LATER_MARKERS = 3
 
 
 class NotDicomJson(ValueError):
@@ -207,7 +207,7 @@ class InstanceSplitter:
         """
         if self._marker is None:
             return start, False
-        text, lead = self._marker.text, self._marker.lead
+        lead = self._marker.lead
         skip = 0
         while True:
             stencil = self._cutter.stencil
@@ -218,15 +218,11 @@ class InstanceSplitter:
                 self._cutter.fitted()
                 start = end + lead
                 continue
-            cut = first = data.find(text, start + 1 + skip, start + self._window)
-            elements = read_elements_strictly(data[start:cut]) if cut >= 0 else None
-            tries = 0 if skip else _LATER_MARKERS  # items may begin as instances do
-            while elements is None and tries and cut >= 0:
-                cut, tries = data.find(text, cut + 1, start + self._window), tries - 1
-                elements = read_elements_strictly(data[start:cut]) if cut >= 0 else None
+            limit = start + self._window
+            cut, elements = end_at_marker(data, start, limit, marker=self._marker, skip=skip)
             if elements is None:
                 if not skip:
-                    return start, first >= 0
+                    return start, cut >= 0
                 skip = 0
                 continue
             self._learn(data[start:cut], elements)

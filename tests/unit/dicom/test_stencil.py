@@ -67,6 +67,22 @@ def test_most_instances_of_a_series_are_read_through_a_stencil_and_come_out_the_
     assert fitted(found) > 150
 
 
+def test_an_attribute_that_changes_now_and_then_becomes_a_hole():
+    instances = [instance(n, t00180081={"vr": "DS", "Value": [n // 10]}) for n in range(200)]
+    found = read(body_of(instances), size=4096)
+    assert plainly(found) == expected(instances, COMPACT)
+    assert fitted(found) > 185
+
+
+@pytest.mark.parametrize("separators", [COMPACT, SPACED])
+def test_items_that_begin_like_instances_keep_no_stencil_from_fitting(separators):
+    items = {"vr": "SQ", "Value": [{"00080005": {"vr": "CS", "Value": ["X"]}}] * 6}
+    instances = [instance(n, t00081140=items) for n in range(200)]
+    found = read(body_of(instances, separators), size=4096)
+    assert plainly(found) == expected(instances, separators)
+    assert fitted(found) > 185
+
+
 @st.composite
 def studies(draw):
     """Instances of several series in any order, some with more attributes, odd values or nested items."""
