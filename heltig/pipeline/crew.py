@@ -10,7 +10,7 @@ import signal
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any, Final, TypeVar
 
@@ -20,6 +20,10 @@ from heltig.errors import StorageError
 from heltig.pipeline.reading import Books, Chunk, Package, Progress, Reader, Unread, chunks_of, unread
 
 T = TypeVar("T")
+
+_DIED: Final = (
+    "A process that reads died; the system may be short of memory. Give --jobs 1, or check less at a time."
+)
 
 _CHUNKS_A_PROCESS: Final = 4
 """Enough that all end at about the same time; more would cut more studies."""
@@ -61,23 +65,24 @@ def work_together(
 class _Member:
     """A process as this one sees it: it gets one order at a time."""
 
-    def __init__(self, chunks: Sequence[Chunk], *, deep: bool) -> None:
+    def __init__(self, chunks: Sequence[Chunk], earlier: Sequence["_Member"], *, deep: bool) -> None:
         self.connection, theirs = multiprocessing.Pipe()
-        self._process = multiprocessing.Process(target=_serve, args=(theirs, chunks, deep), daemon=True)
+        ours = [self.connection, *(member.connection for member in earlier)]
+        self._process = multiprocessing.Process(target=_serve, args=(theirs, ours, chunks, deep), daemon=True)
         self._process.start()
         theirs.close()
 
     def order(self, name: str, *arguments: Any) -> None:
-        self.connection.send((name, arguments))
+        try:
+            self.connection.send((name, arguments))
+        except ConnectionError as error:
+            raise StorageError(_DIED) from error
 
     def answer(self) -> Any:
         try:
             is_well, answer = self.connection.recv()
         except (EOFError, ConnectionError) as error:
-            raise StorageError(
-                "A process that reads died; the system may be short of memory. Give --jobs 1, or check less "
-                "at a time."
-            ) from error
+            raise StorageError(_DIED) from error
         if not is_well:
             raise answer
         return answer
@@ -93,7 +98,7 @@ def _crew(chunks: Sequence[Chunk], processes: int, *, deep: bool) -> Iterator[li
     crew: list[_Member] = []
     try:
         for _ in range(processes):
-            crew.append(_Member(chunks, deep=deep))
+            crew.append(_Member(chunks, crew, deep=deep))
         yield crew
     finally:
         for member in crew:
@@ -140,9 +145,11 @@ def _judge(crew: Sequence[_Member], unread: Unread, work: Callable[[StudyTable],
     return results
 
 
-def _serve(connection: Connection, chunks: Sequence[Chunk], deep: bool) -> None:
+def _serve(connection: Connection, others: Sequence[Connection], chunks: Sequence[Chunk], deep: bool) -> None:
     """What a process of the crew does until nobody has an order for it any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that gives the orders
+    for other in others:
+        other.close()  # else nobody would notice that the process that gives the orders was killed
     reader = Reader(deep=deep)
 
     def read(number: int) -> Any:
@@ -161,11 +168,12 @@ def _serve(connection: Connection, chunks: Sequence[Chunk], deep: bool) -> None:
     while True:
         try:
             name, arguments = connection.recv()
-        except EOFError:
+        except (EOFError, ConnectionError):
             return
         try:
             answer = True, orders[name](*arguments)
         except Exception as error:
             error.add_note(traceback.format_exc())
             answer = False, error
-        connection.send(answer)
+        with suppress(ConnectionError):
+            connection.send(answer)

@@ -3,6 +3,8 @@
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -68,6 +70,23 @@ def of_no_use(study: StudyTable) -> str:
     raise ValueError(study.key)
 
 
+def that_ends_the_one_that_gives_orders(study: StudyTable) -> str:
+    os.kill(os.getppid(), signal.SIGKILL)
+    return study.key
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from heltig.pipeline.crew import work_together
+from heltig.pipeline.reading import listed
+from unit.pipeline.test_crew import that_ends_the_one_that_gives_orders
+
+with listed([Path(sys.argv[1])]) as listings:
+    work_together(listings, that_ends_the_one_that_gives_orders, processes=3)
+"""
+
+
 def that_ends_the_process(study: StudyTable) -> str:
     if multiprocessing.parent_process():
         os.kill(os.getpid(), signal.SIGKILL)
@@ -79,4 +98,12 @@ def test_what_fails_in_a_process_fails_here(
     folder: Path, work: Callable[[StudyTable], str], error: type[Exception]
 ) -> None:
     with listed([folder / "01", folder / "02"]) as listings, pytest.raises(error):
-        work_together(listings, work, processes=2)
+        work_together(listings, work, processes=1)
+
+
+def test_no_process_outlives_the_one_that_gives_orders(folder: Path, tmp_path: Path) -> None:
+    # They share its output: that ends only when all of them have.
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-c", KILLED, str(folder)]
+    ran = subprocess.run(command, capture_output=True, env=environment, timeout=60, check=False)
+    assert (ran.returncode, ran.stderr) == (-signal.SIGKILL, b"")
