@@ -33,10 +33,16 @@ _NATIONAL_ID: Final = re.compile(
 )
 """Numbers that states give to people."""
 
+_MOMENT: Final = re.compile(r"\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])-(?:[01]\d|2[0-3])[0-5]\d")
+"""A day and a time of it, as programs write them."""
 
-def says_who(text: str) -> bool:
-    """A text holds a number as states give them to people."""
-    return _NATIONAL_ID.search(text) is not None
+
+def personal_number(text: str) -> str:
+    """A number as states give them to people, in a text; empty where there is none."""
+    for found in _NATIONAL_ID.finditer(text):
+        if _MOMENT.fullmatch(found[0]) is None:
+            return found[0]
+    return ""
 
 
 @rule("DEI-CLAIM-NAME", level="study", severity="block", when=is_claimed, reference="PS3.15 E.2")
@@ -63,7 +69,9 @@ def identity_left(study: StudyView) -> Iterator[Hit]:
                 elif pattern:
                     looks_real = re.fullmatch(pattern, group.key.rstrip("^=")) is None
                 else:
-                    looks_real = says_who(group.key) or (keyword == "PatientName" and is_person(group.key))
+                    looks_real = bool(personal_number(group.key)) or (
+                        keyword == "PatientName" and is_person(group.key)
+                    )
                 if looks_real:
                     yield Hit(
                         tags=(keyword,),
@@ -74,9 +82,15 @@ def identity_left(study: StudyView) -> Iterator[Hit]:
 
 
 def _is_birth_date(text: str, study: StudyView) -> bool:
-    """A day on which somebody was born: no first of January, and not the day of the study."""
+    """A day on which somebody was born: no first of January, nor the study's day, nor too long ago."""
     day = parse_da(text)
-    return day is not None and (day.month, day.day) != (1, 1) and text not in study.texts("StudyDate")
+    context = study.context
+    return (
+        day is not None
+        and (day.month, day.day) != (1, 1)
+        and day.year >= context.reference_date.year - context.parameters.oldest_patient_years
+        and text not in study.texts("StudyDate")
+    )
 
 
 def _claims_itself(at: Values) -> bool:
@@ -212,7 +226,7 @@ def _tells(cell: Cell) -> bool:
     if cell.items:
         return True
     digits = sum(character.isdigit() for character in cell.text)
-    return not cell.empty and (digits >= 4 or not is_dummy(cell.shown.replace("^", " ")))
+    return not cell.empty and (digits >= 4 or not is_dummy(cell.shown))
 
 
 def _is_kept(found: Found, study: StudyView) -> bool:

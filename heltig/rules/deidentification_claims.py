@@ -164,19 +164,21 @@ def cells(path: tuple[str, ...], table: Table, column: Column) -> Iterator[Found
 _DUMMY: Final = re.compile(
     r"ANON|DE-?IDENT|REMOVE|REDACT|DUMMY|UNKNOWN|\bNONE\b|NOBODY|PATIENT|SUBJECT|\bCASE\b|\bTEST|PHANTOM"
     r"|XXX|HIDDEN|MASKED|PSEUDO|RESEARCH|\bN/?A\b|\bNULL\b|VOLUNTEER|\bDOE\b|WITHHELD|CLEANED|EMPTY"
+    r"|\bLAST ?NAME|\bFIRST ?NAME|\bLAST FIRST\b"
 )
 _WORD: Final = re.compile(r"[^\W\d_]{3,}")
 
 
 def is_dummy(text: str) -> bool:
     """A text looks like a replacement: it says so, or has no word in it."""
-    return _DUMMY.search(text.upper()) is not None or _WORD.search(text) is None
+    plain = text.upper().replace("_", " ").replace("^", " ")
+    return _DUMMY.search(plain) is not None or _WORD.search(text) is None
 
 
 def is_person(text: str) -> bool:
     """A PatientName looks like a person's: words in two components, no digits, and not a replacement."""
     group = text.partition("=")[0] or text.strip("=").partition("=")[0]
     components = [part for part in group.split("^") if part.strip()]
-    if any(character.isdigit() for character in group) or is_dummy(group.replace("^", " ")):
+    if any(character.isdigit() for character in group) or is_dummy(group):
         return False
     return len(components) > 1 or len(_WORD.findall(group)) > 1

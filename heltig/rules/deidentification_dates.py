@@ -85,7 +85,7 @@ def dates_conflict(study: StudyView) -> Iterator[Hit]:
     Example: StudyDate shifted by two years, AcquisitionDateTime as the scanner wrote it.
     """
     claimed = frozenset[int]().union(*(claim.rows for claim in claims(study)))
-    wrong: dict[tuple[str, str, str], set[int]] = {}
+    wrong: dict[tuple[str, str], tuple[list[str], set[int]]] = {}
     for series in study.series:
         if series.modality not in ACQUIRED or claimed.isdisjoint(series.rows):
             continue
@@ -96,16 +96,18 @@ def dates_conflict(study: StudyView) -> Iterator[Hit]:
         for keyword in _DATES:
             for group in series.groups(keyword):
                 other = parse_da(group.key[:8])
-                if day and other and abs((other - day).days) > _MOST_DAYS:
-                    wrong.setdefault((keyword, group.key[:8], text), set()).update(group.rows)
-    for (keyword, other_text, text), rows in sorted(wrong.items()):
-        if rows & claimed:
-            yield Hit(
-                tags=(keyword, "StudyDate"),
-                observed=f"{other_text}, study {text}",
-                expected="every date shifted by the same number of days",
-                rows=sorted(rows & claimed),
-            )
+                rows = claimed.intersection(group.rows)
+                if day and other and abs((other - day).days) > _MOST_DAYS and rows:
+                    names, concerned = wrong.setdefault((group.key[:8], text), ([], set()))
+                    names.append(keyword)
+                    concerned.update(rows)
+    for (other_text, text), (names, concerned) in sorted(wrong.items()):
+        yield Hit(
+            tags=(*dict.fromkeys(names), "StudyDate"),
+            observed=f"{other_text}, study {text}",
+            expected="every date shifted by the same number of days",
+            rows=sorted(concerned),
+        )
 
 
 _DATES: Final = (

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from heltig.dicom.dates import parse_da
-from heltig.rules.deidentification import says_who
+from heltig.rules.deidentification import personal_number
 from heltig.rules.deidentification_claims import (
     FULL_DATES,
     Claim,
@@ -24,6 +24,7 @@ from heltig.rules.deidentification_claims import (
 from heltig.rules.rule import Hit, rule
 from heltig.rules.views import StudyView
 from heltig.rules.wording import cut
+from heltig.standard.deidentification import protection
 from heltig.standard.dictionary import is_private, lookup, tag_of
 from heltig.standard.terms import BODY_PARTS
 
@@ -88,7 +89,13 @@ def free_text(study: StudyView) -> Iterator[Hit]:
             if not _SUSPECT.search(found.raw) and not _holds(names, found.raw):
                 continue
             for claim in every:
-                what = _told(_text(found), names, claim, may_be_name=_may_be_name(found))
+                what = _told(
+                    _text(found),
+                    names,
+                    claim,
+                    may_be_name=_may_be_name(found),
+                    may_have_date=_may_have_date(found.path[-1]),
+                )
                 rows = claim.rows.intersection(found.rows()) if what else ()
                 if what and rows:
                     kind, part = what
@@ -124,15 +131,28 @@ def _holds(names: _Names, raw: bytes) -> bool:
     return names.written is not None and names.written.search(raw.decode("utf-8", "replace")) is not None
 
 
+def _may_have_date(key: str) -> bool:
+    """A date written here may say something of the patient; in versions and calibrations it does not."""
+    entry, action = lookup(key), protection(key)
+    return (entry is not None and entry.vr in _LONG_TEXT) or (
+        action is not None and "113105" in action.options
+    )
+
+
+def _is_readable(text: str) -> bool:
+    """The text is text, not the bytes of something else."""
+    return "\ufffd" not in text and all(character.isprintable() or character.isspace() for character in text)
+
+
 def _is_name(text: str) -> bool:
     words = re.findall(r"[^\W\d_]+", text.upper())
     return is_person(text) and _NO_NAMES.isdisjoint(words)
 
 
 def _text(found: Found) -> str:
-    """The text of a cell; of bytes what is readable as ASCII."""
+    """The text of a cell; bytes as ASCII."""
     parts = [
-        value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)
+        value.decode("ascii", "replace").rstrip("\0 ") if isinstance(value, bytes) else str(value)
         for value in found.cell.values
         if value is not None
     ]
@@ -146,18 +166,22 @@ def _may_be_name(found: Found) -> bool:
     )
 
 
-def _told(text: str, names: _Names, claim: Claim, *, may_be_name: bool) -> tuple[str, str] | None:
+def _told(
+    text: str, names: _Names, claim: Claim, *, may_be_name: bool, may_have_date: bool
+) -> tuple[str, str] | None:
     """What a text tells of somebody, and its kind; `None` where it tells nothing."""
     if names.written and (name := names.written.search(text)):
         return "the patient's name", name[0]
+    if not _is_readable(text):
+        return None
     if may_be_name and (name := _NAME.search(text)) and _is_name(name[0]):
         return "a name", name[0]
-    if says_who(text):
-        return "a personal number", text
+    if number := personal_number(text):
+        return "a personal number", number
     for kind, form in (("a record number", _RECORD), ("a telephone number", _PHONE)):
         if match := form.search(text):
             return kind, match[0]
-    if FULL_DATES not in claim.options:
+    if may_have_date and FULL_DATES not in claim.options:
         for day in _DAY.finditer(text):
             digits = f"{day['y'] or day['y2']}{day['m'] or day['m2']}{day['d'] or day['d2']}"
             if parse_da(digits) or parse_da(digits[:4] + digits[6:] + digits[4:6]):
