@@ -183,7 +183,7 @@ BROKEN = (
     Case(
         "orientation-mixed", "Localizers among the axial slices",
         cast.ELENI, cast.AIGLI, "CT θώρακος",
-        partial(clean.ct_chest, slices=24), "NEEDS_REVIEW", ("INS-LOCALIZER-MIXED", "GEO-IOP-MIXED"),
+        partial(clean.ct_chest, slices=24), "NEEDS_REVIEW", ("INS-LOCALIZER-MIXED",),
         broken.localizers_among_slices,
     ),
     Case(
