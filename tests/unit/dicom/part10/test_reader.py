@@ -48,12 +48,18 @@ def image(
     before: bytes = b"",
     more: bytes = b"",
     pixels: bytes | None = None,
+    charset: bytes = b"ISO_IR 100",
     syntax: str = EXPLICIT,
     preamble: bytes = b"",
 ) -> bytes:
     """An image of a series, explicit VR: UIDs and number are its own."""
     uid = b"%s.%d" % (series, number)
-    data_set = before + explicit("00080018", "UI", even(uid, b"\0")) + explicit("00080060", "CS", b"CT")
+    data_set = (
+        explicit("00080005", "CS", charset)
+        + before
+        + explicit("00080018", "UI", even(uid, b"\0"))
+        + explicit("00080060", "CS", b"CT")
+    )
     data_set += explicit("00100010", "PN", b"Muster^Max") + explicit("00100020", "LO", b"ID01")
     data_set += explicit("0020000D", "UI", b"1.20") + explicit("0020000E", "UI", even(series, b"\0"))
     data_set += (
@@ -63,14 +69,23 @@ def image(
     return part10_of(uid, data_set + pixels, syntax, preamble)
 
 
-def implicit_image(number: int, *, first: bytes = b"ISO_IR 100") -> bytes:
+def implicit_image(number: int, *, first: bytes = b"ORIGINAL") -> bytes:
     uid = even(b"1.2.%d" % number, b"\0")
-    data_set = implicit("00080005", first) + implicit("00080018", uid) + implicit("00080060", b"CT")
+    data_set = implicit("00080008", first) + implicit("00080018", uid) + implicit("00080060", b"CT")
     data_set += (
         implicit("00100020", b"ID01") + implicit("0020000E", b"1.20") + implicit("00280010", b"\x08\0")
     )
     data_set += implicit("00400275", open_items(implicit("00080018", uid)), length=UNDEFINED)
     return part10_of(uid, data_set + implicit("7FE00010", bytes(64)), IMPLICIT, b"")
+
+
+def swapped_image(number: int, order: str) -> bytes:
+    """An image that says it is big endian, in this order of bytes."""
+    uid = even(b"1.2.%d" % number, b"\0")
+    elements = [("00080018", "UI", uid), ("00080060", "CS", b"CT"), ("00100020", "LO", b"ID01")]
+    elements += [("0020000D", "UI", b"1.20"), ("0020000E", "UI", b"1.21"), ("7FE00010", "OB", bytes(64))]
+    data_set = b"".join(explicit(tag, vr, value, order=order) for tag, vr, value in elements)
+    return part10_of(uid, data_set, BIG_ENDIAN, b"")
 
 
 def series(count: int) -> list[bytes]:
@@ -188,7 +203,9 @@ def test_no_more_is_read_than_the_header() -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        pytest.param(image(9, before=explicit("00080005", "CS", b"ISO_IR 192")), id="character set"),
+        pytest.param(image(9, charset=b"ISO_IR 192"), id="character set"),
+        pytest.param(image(9, before=explicit("00080008", "CS", b"AX")), id="element more"),
+        pytest.param(image(9, pixels=explicit("7FE00010", "OW", bytes(130))), id="longer pixel data"),
         pytest.param(image(9, more=explicit("00280103", "US", b"\1\0")), id="pixel representation"),
         pytest.param(image(9, syntax=IMPLICIT), id="transfer syntax"),
         pytest.param(image(9, syntax=BIG_ENDIAN), id="byte order"),
@@ -235,12 +252,107 @@ def test_values_that_are_not_kept_or_need_thought(more: bytes) -> None:
     read_alike([image(n, more=short[:-1] + b"%d" % n if n < 8 else more) for n in range(1, 12)])
 
 
+def nested(depth: int) -> bytes:
+    return open_items(explicit("00400275", "SQ", nested(depth - 1), length=UNDEFINED) if depth > 1 else b"")
+
+
+def test_a_sequence_nested_too_deeply_to_be_kept() -> None:
+    depths = [*range(1, 9), 64, 65]
+    files = [image(n, more=explicit("00400275", "SQ", nested(n), length=UNDEFINED)) for n in depths]
+
+    assert read_alike(files)[-2:] == [True, False]
+
+
+def test_a_transfer_syntax_that_the_data_set_belies() -> None:
+    others = [image(number, syntax=JPEG) for number in range(8, 12)]
+
+    read_alike([*series(7), *others, image(9, syntax=IMPLICIT)])
+
+
+def test_a_byte_order_that_the_data_set_belies() -> None:
+    read_alike([*(swapped_image(number, ">") for number in range(1, 9)), swapped_image(9, "<")])
+
+
+def test_a_first_element_that_looks_like_big_endian() -> None:
+    def strange(number: int, value: bytes) -> bytes:
+        first = explicit("09000010", "LO", value.ljust(1024))
+        return part10_of(b"1.%d" % number, first + explicit("7FE00010", "OW", bytes(64)), EXPLICIT, b"")
+
+    files = [strange(number, b"%d" % number) for number in range(1, 9)]
+
+    read_alike([*files, strange(9, b"1234\0\x10\0\x10LO\xff\xff")])
+
+
+def test_a_first_length_that_looks_like_a_vr() -> None:
+    cs = int.from_bytes(b"CS", "little")
+    looks_explicit = b"".join(explicit(f"0010{n:04X}", "LO", b"AB") for n in range(32, 40))
+    files = [implicit_image(number, first=b"%d" % number * (cs - number)) for number in range(1, 9)]
+
+    read_alike([*files, implicit_image(9, first=looks_explicit.ljust(cs))])
+
+
+# -- headers longer than the first read
+
+
+def test_the_first_read_may_end_anywhere() -> None:
+    start = len(image(1, before=explicit("00080006", "LO"))) - 128
+    for size in range(8_192 - start, 8_192, 7):
+        long = explicit("00080006", "LO", bytes(size))
+        items = explicit("00400275", "SQ", open_items(b""), length=UNDEFINED)
+        files = [image(n, before=long, more=items * (n % 2)) for n in range(1, 9)]
+        other = image(9, before=long, more=items)
+
+        assert read_alike([*files[::2], *files, other, other + b"more", other[:-1]])[-3:] == [True] * 3
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        image(9, before=explicit("00080006", "LO", bytes(9_000))).replace(b"PN", b"LO"),
+        image(
+            9, before=explicit("00080006", "LO", bytes(9_000)), more=explicit("00291010", "OB", bytes(70_000))
+        ),
+        image(
+            9,
+            before=explicit("00080006", "LO", bytes(9_000)),
+            pixels=explicit("7FE00010", "OB", item(bytes(9)) + SEQUENCE_END, length=UNDEFINED),
+        ).replace(b"PN", b"LO"),
+        image(
+            9,
+            before=explicit("00080006", "LO", bytes(9_000)),
+            pixels=explicit("7FE00010", "OB", item(bytes(9)) + SEQUENCE_END, length=UNDEFINED) + b"more",
+        ),
+        image(9, before=explicit("00080006", "LO", bytes(9_000)), pixels=b"")[:-20],
+    ],
+    ids=["VR", "long value", "fragments", "trailing", "cut"],
+)
+def test_a_stranger_that_starts_alike(other: bytes) -> None:
+    long = explicit("00080006", "LO", bytes(9_000))
+    encapsulated = explicit("7FE00010", "OB", item(bytes(9)) + SEQUENCE_END, length=UNDEFINED)
+    for pixels in (None, encapsulated):
+        read_alike([*(image(n, before=long, pixels=pixels) for n in range(1, 9)), other, other])
+
+
+def test_no_more_is_read_ahead_than_the_walk_reads() -> None:
+    long = [explicit("00080006", "LO", bytes(9_000)), explicit("00404009", "UT", bytes(40_000))]
+    reader = HeaderReader()
+    for number in range(1, 9):
+        reader.read(CountedSource(image(number, before=long[0], more=long[1])))
+    other = image(9, before=long[0]) + bytes(60_000)
+    source, walked = CountedSource(other), CountedSource(other)
+
+    assert reader.read(source).tags == read_header(walked).tags
+    assert source.given == walked.given
+
+
 def test_retired_group_lengths_are_counted_in_each_header() -> None:
+    charset = explicit("00080005", "CS", b"ISO_IR 100")
     files = []
     for number in (1, 2, 3, 4, 5, 10, 11, 99):
         uid = explicit("00080018", "UI", even(b"1.2.%d" % number, b"\0"))
-        size = struct.pack("<I", len(uid) + len(explicit("00080060", "CS", b"CT")) + 2 * (number == 11))
-        files.append(image(number, before=explicit("00080000", "UL", size)))
+        size = len(charset) + len(uid) + len(explicit("00080060", "CS", b"CT")) + 2 * (number == 11)
+        length = explicit("00080000", "UL", struct.pack("<I", size))
+        files.append(image(number).replace(charset, length + charset))
 
     assert read_alike(files) == [False] * 5 + [True] * 3
 
