@@ -22,15 +22,15 @@ class Tolerance(NamedTuple):
 
     Attributes:
         ratio: As a part of that distance.
-        mm: In millimetres; the larger of the two counts.
+        mm: In millimetres, but no more than 0.4 of the distance; the larger of the two counts.
     """
 
     ratio: float = 0.05
-    mm: float = 0.05
+    mm: float = 0.15
 
     def of(self, distance: float) -> float:
         """The tolerance for a distance, in millimetres."""
-        return max(self.ratio * distance, self.mm)
+        return max(self.ratio * distance, min(self.mm, 0.4 * distance))
 
 
 class Space(NamedTuple):

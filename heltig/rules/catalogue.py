@@ -49,6 +49,7 @@ FAMILIES = {
     "pixel_series": "Image pixel module",
     "geometry": "Geometry",
     "geometry_series": "Geometry",
+    "geometry_spaces": "Geometry",
     "geometry_stacks": "Geometry",
     "geometry_order": "Geometry",
     "geometry_frames": "Geometry",

@@ -29,7 +29,8 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             cosine).
         orientation_tolerance: How far a direction cosine may differ between images that are parallel.
         slice_distance_ratio: How far the distance of two slices may be from the usual one, as a part of it.
-        slice_distance_mm: The same in millimetres; the larger of the two counts.
+        slice_distance_mm: The same in millimetres, but no more than 0.4 of it; the larger of the two
+            counts. Positions are often rounded to a tenth.
         slice_location_mm: How far SliceLocation may be from where the slice stands, after an offset.
         spacing_to_thickness: The least and the most of the distance of slices for each millimetre of
             SliceThickness.
@@ -62,7 +63,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     direction_tolerance: float = 0.001
     orientation_tolerance: float = 0.01
     slice_distance_ratio: float = 0.05
-    slice_distance_mm: float = 0.05
+    slice_distance_mm: float = 0.15
     slice_location_mm: float = 0.5
     spacing_to_thickness: tuple[float, float] = (0.5, 1.5)
     stack_lean_degrees: float = 0.5
