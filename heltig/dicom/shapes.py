@@ -4,6 +4,7 @@ Conformance to an information object definition depends on which attributes are 
 that conditions read. Instances of one shape are all right or all wrong alike, so they are checked once.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Final, TypeAlias
@@ -33,7 +34,8 @@ _MOST: Final = 16 * 1024 * 1024  # bytes of cells that are remembered
 
 _TEXT_VRS: Final = frozenset({"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "SH", "TM", "UI"})
 _BINARY_VRS: Final = frozenset({"AT", "FD", "FL", "SL", "SS", "UL", "US"})
-_NOT_PLAIN: Final = (b"[]", b'[""', b"[null", b'[" ', b"[ ", b"[{")
+_PERHAPS_EMPTY: Final = re.compile(rb'\[(?![-0-9]|"[^" ])')
+"""In the JSON text of an element: values that begin with neither a number nor a letter."""
 
 
 class Shape(msgspec.Struct, frozen=True, cache_hash=True):
@@ -74,11 +76,21 @@ class ShapeReader:
         """The distinct shapes of a table's rows, each with the rows that have it, in order."""
         fixed: list[tuple[str, Mark]] = []
         varying: list[tuple[str, list[Mark | None], Sequence[int]]] = []
+        known = [self._known.setdefault(encoding, {}) for encoding in table.encodings]
         for tag, column in table.columns.items():
             if not _belongs(tag):
                 continue
-            marks = self._marks(table, column)
-            if 0 not in column.codes and marks.count(marks[0]) == len(marks):
+            cells = column.cells
+            if len(cells) == 2:  # most columns have one cell
+                number = column.encodings[1]
+                of_tag = known[number].get(tag)
+                mark = of_tag.get(cells[1]) if of_tag else None
+                if mark is None:
+                    mark = self._mark(tag, cells[1], table.encodings[number])
+                marks, same = [mark], True
+            else:
+                marks, same = self._marks(table, column)
+            if same and (column.constant or len(cells) > table.rows or 0 not in column.codes):
                 fixed.append((tag, marks[0]))
             else:
                 varying.append((tag, [None, *marks], column.codes))
@@ -86,13 +98,14 @@ class ShapeReader:
             return {_shape(fixed): range(table.rows)}
         return _grouped(fixed, varying)
 
-    def _marks(self, table: Table, column: Column) -> list[Mark]:
-        """The mark of each distinct cell."""
-        cells = column.cells[1:]
-        if len(cells) > _MANY and column.tag not in self._values and _all_valued(table, column, cells):
-            return [_PLAINLY_PRESENT] * len(cells)
+    def _marks(self, table: Table, column: Column) -> tuple[list[Mark], bool]:
+        """The mark of each distinct cell, and whether they are all equal."""
+        if len(column.cells) > _MANY and column.tag not in self._values and _all_valued(table, column):
+            return [_PLAINLY_PRESENT] * (len(column.cells) - 1), True
         read_as = [table.encodings[number] for number in column.encodings[1:]]
-        return [self._mark(column.tag, c, e) for c, e in zip(cells, read_as, strict=True)]
+        cells = zip(column.cells[1:], read_as, strict=True)
+        marks = [self._mark(column.tag, cell, encoding) for cell, encoding in cells]
+        return marks, marks.count(marks[0]) == len(marks)
 
     def _mark(self, tag: str, raw: bytes, encoding: Encoding) -> Mark:
         if len(raw) > _SURELY_VALUED and tag not in self._values and _is_plain(tag):
@@ -150,7 +163,7 @@ def _grouped(
         groups.setdefault(key, []).append(row)
     found: dict[Shape, list[int]] = {}
     for rows in groups.values():
-        own = [(tag, mark) for tag, marks, codes in varying if (mark := marks[codes[rows[0]]]) is not None]
+        own = [(tag, mark) for tag, marks, codes in varying if (mark := marks[codes[rows[0]]])]
         found.setdefault(_shape([*fixed, *own]), []).extend(rows)
     return {shape: sorted(rows) for shape, rows in found.items()}
 
@@ -166,15 +179,21 @@ def _is_plain(tag: str) -> bool:
     return entry is not None and entry.vr not in ("SQ", "UN")
 
 
-def _all_valued(table: Table, column: Column, cells: list[bytes]) -> bool:
+def _all_valued(table: Table, column: Column) -> bool:
     """Every cell surely has a value, told without decoding; False where it takes a closer look."""
-    syntaxes = {table.encodings[number].syntax for number in set(column.encodings[1:])}
+    cells = column.cells[1:]
+    shortest = min(map(len, cells))
+    entry = lookup(column.tag)
+    if entry is None or not _is_plain(column.tag):
+        return False
+    if shortest > _SURELY_VALUED:
+        return True
+    syntaxes = {encoding.syntax for encoding in table.encodings}
     if syntaxes == {"json"}:
         text = b"\n".join(cells)
-        return text.count(b'"Value"') == len(cells) and not any(part in text for part in _NOT_PLAIN)
-    entry = lookup(column.tag)
-    if "json" in syntaxes or entry is None:
+        return text.count(b'"Value"') == len(cells) and not _PERHAPS_EMPTY.search(text)
+    if "json" in syntaxes:
         return False
     if entry.vr in _TEXT_VRS:
         return min([cell[4:5] for cell in cells]) > b" "  # after VR and length, or the long length
-    return entry.vr in _BINARY_VRS and min(map(len, cells)) > 4
+    return entry.vr in _BINARY_VRS and shortest > 4

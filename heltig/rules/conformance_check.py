@@ -95,10 +95,11 @@ class _Check:
         own = module.attributes.by_tag.keys() - elsewhere
         if not own.isdisjoint(self.scope.states):
             return False
-        needed = tuple([a.tag for a in module.attributes if a.type == "1" and a.tag in own and not a.guard])
-        if not set(needed) - self.owned:
+        attributes = [a for a in module.attributes if a.type == "1" and not a.guard]
+        needed = {a.tag for a in attributes} - self.scope.states.keys() - self.owned
+        if needed.isdisjoint(own):
             return False
-        self._add(self.words.module_missing(module, needed))
+        self._add(self.words.module_missing(module, tuple(sorted(needed))))
         return True
 
     def _forbidden_module(self, module: ModuleUse) -> None:

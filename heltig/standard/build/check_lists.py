@@ -69,7 +69,8 @@ def modules() -> str:
     second_iods, second_iod_source = highdicom("iod_module_map.json")
     second, second_source = highdicom("module_attribute_map.json")
     used = reachable(first_iods, first) & first.keys()
-    rows = {ref: _rows(first[ref] or {}, (ref,)) for ref in used} | functional_groups.MODULES
+    rows = {ref: _rows(first[ref] or {}, (ref,)) for ref in used}
+    rows |= corrections.MODULES | functional_groups.MODULES
     refs = _refs_by_name(first_iods)
     keys = {
         module["key"]
@@ -85,7 +86,10 @@ def modules() -> str:
     return written(
         ([ref, (rows | added)[ref]] for ref in sorted(rows | added)),
         sources=sources,
-        added={"highdicom": sorted(added), "written by hand": sorted(functional_groups.MODULES)},
+        added={
+            "highdicom": sorted(added),
+            "written by hand": sorted(corrections.MODULES | functional_groups.MODULES),
+        },
     )
 
 
@@ -173,10 +177,10 @@ def _rows(attributes: dict[str, Any], place: tuple[str, ...]) -> list[Any]:
             continue
         tag = written_tag[1:5].replace("xx", "00") + written_tag[6:10]
         where = (*place, tag)
-        condition = corrections.of(where, _condition(attribute.get("cond")))
+        known = (place[0], tag) not in corrections.NOT_EVALUABLE
+        condition = _condition(attribute.get("cond")) if known else []
         items = _items(_rows(attribute.get("items", {}), where))
-        type_ = corrections.TYPES.get(where, attribute["type"])
-        rows.append(_short([tag, type_, items, condition, _values(tag, attribute.get("enums"))]))
+        rows.append(_short([tag, attribute["type"], items, condition, _values(tag, attribute.get("enums"))]))
     return rows
 
 
