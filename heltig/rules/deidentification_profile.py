@@ -140,7 +140,7 @@ def private_attributes(study: StudyView) -> Iterator[Hit]:
     Example: Siemens protocols, which hold the patient's age, weight and the time of the examination.
     """
     claimed = frozenset[int]().union(*(claim.rows for claim in claims(study)))
-    safe_blocks = _declared_safe(study)
+    declared_safe = _declared_safe(study)
     by_creator: dict[str, tuple[list[str], set[int]]] = {}
     for path, table, column in columns(study.table, closed=frozenset()):
         key = path[-1]
@@ -150,7 +150,7 @@ def private_attributes(study: StudyView) -> Iterator[Hit]:
         if (
             (group, creator) == _STAMP
             or low in SAFE_PRIVATE.get((group, creator.upper()), ())
-            or (group, creator) in safe_blocks
+            or not declared_safe.isdisjoint({(group, creator, low), (group, creator, "")})
         ):
             continue
         rows = {row for cell in cells(path, table, column) if not cell.cell.empty for row in cell.rows()}
@@ -179,20 +179,27 @@ def _is_reservation(key: str) -> bool:
     return len(key) == 8 and key[4:6] == "00"
 
 
-def _declared_safe(study: StudyView) -> set[tuple[str, str]]:
-    """Private blocks that the objects declare to hold nothing that identifies (PS3.3 C.12.1, (0008,0300))."""
+def _declared_safe(study: StudyView) -> set[tuple[str, str, str]]:
+    """What objects declare to hold nothing that identifies: group, creator and low byte (PS3.3 C.12.1).
+
+    The low byte is empty where all of a block is safe.
+    """
     column = study.table.columns.get(tag_of("PrivateDataElementCharacteristicsSequence"))
     if column is None:
         return set()
     items = study.table.items(column)
-    blocks = set()
+    safe = set()
     for item in range(items.rows):
-        status = items.at(tag_of("BlockIdentifyingInformationStatus"), item).text.upper()
         group = items.at(tag_of("PrivateGroupReference"), item).values
-        if status == "SAFE" and group and isinstance(group[0], int):
-            creator = items.at(tag_of("PrivateCreatorReference"), item).text
-            blocks.add((f"{group[0]:04X}", creator))
-    return blocks
+        if not group or not isinstance(group[0], int):
+            continue
+        block = (f"{group[0]:04X}", items.at(tag_of("PrivateCreatorReference"), item).text)
+        if items.at(tag_of("BlockIdentifyingInformationStatus"), item).text.upper() == "SAFE":
+            safe.add((*block, ""))
+        for element in items.at(tag_of("NonidentifyingPrivateElements"), item).values:
+            if isinstance(element, int):
+                safe.add((*block, f"{element:02X}"))
+    return safe
 
 
 _MAKERS: Final = {

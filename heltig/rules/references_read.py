@@ -23,6 +23,20 @@ STUDY_INSTANCE_UID = "0020000D"
 RT_REFERENCED_STUDY = "30060012"
 REFERENCED_SERIES = "00081115"
 
+_NOT_TO_INSTANCES = frozenset(
+    map(
+        tag_of,
+        (
+            "ReferencedStudySequence",
+            "ReferencedPerformedProcedureStepSequence",
+            "ReferencedPatientSequence",
+            "ReferencedVisitSequence",
+            "PredecessorDocumentsSequence",  # which this one replaces: they may be gone
+        ),
+    )
+)
+"""Sequences that refer to what no archive stores as an instance, or to what need not be there any more."""
+
 _IN_JSON, _IN_PART10 = b"00081155", b"\x08\x00\x55\x11"
 """The tag of a Referenced SOP Instance UID in a raw sequence, in files little endian."""
 
@@ -127,7 +141,7 @@ def _below(table: Table, path: tuple[str, ...], scopes: list[set[_Scope]]) -> It
 
 
 def _may_refer(table: Table, tag: str) -> bool:
-    if not is_sequence(tag):
+    if not is_sequence(tag) or tag in _NOT_TO_INSTANCES:
         return False
     written = {_IN_JSON if encoding.syntax == "json" else _IN_PART10 for encoding in table.encodings}
     return any(tag in cell for cell in table.columns[tag].cells for tag in written)

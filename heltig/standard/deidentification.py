@@ -30,15 +30,31 @@ OPTIONS: Final = {
 }
 """The options by their code (PS3.16 CID 7050)."""
 
+_NQ: Final = tuple(f"{number:02X}" for number in range(0x01, 0x17))
+_SC2000: Final = "SIEMENS ULTRASOUND SC2000"
+
 SAFE_PRIVATE: Final = {
     ("0019", "GEMS_ACQU_01"): ("23", "24", "27", "9E"),
     ("0019", "SIEMENS MR HEADER"): ("0C", "0D", "0E", "27"),
     ("0025", "GEMS_SERS_01"): ("07",),
     ("0043", "GEMS_PARM_01"): ("27", "39", "6F"),
     ("0045", "GEMS_HELIOS_01"): ("01", "02"),
-    ("00E1", "ELSCINT1"): ("21", "37", "50"),
-    ("01E1", "ELSCINT1"): ("26", "50"),
+    ("0099", "NQHEADER"): ("01", "02", "04", "05", "10", "20", "21"),
+    ("00E1", "ELSCINT1"): ("21", "50"),
+    ("0119", _SC2000): (
+        *("00", "01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "12", "13", "21"),
+    ),
+    ("0129", _SC2000): (
+        *("00", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "12", "20", "21", "22", "29"),
+        "30",
+    ),
+    ("0139", _SC2000): ("01",),
+    ("0149", _SC2000): ("01", "02", "03"),
+    ("0199", "NQLEFT"): _NQ,
+    ("01E1", "ELSCINT1"): ("26",),
     ("01F1", "ELSCINT1"): ("01", "07", "26", "27"),
+    ("0299", "NQRIGHT"): _NQ,
+    ("0903", "GEIIS PACS"): ("10", "11", "12"),
     ("2001", "PHILIPS IMAGING DD 001"): (
         *("01", "02", "03", "04", "06", "07", "08", "09", "0A", "0B", "0C", "0E", "10", "11", "12", "19"),
         *("1A", "1B", "1C", "1D", "1E", "1F", "21", "22", "23", "24", "26", "2D", "32", "33", "35", "36"),
@@ -48,8 +64,11 @@ SAFE_PRIVATE: Final = {
     ),
     ("2005", "PHILIPS MR IMAGING DD 001"): ("0D", "0E"),
     ("7053", "PHILIPS PET PRIVATE GROUP"): ("00", "09"),
+    ("7E01", "HOLOGIC, INC."): ("01", "02", "10", "11", "12"),
+    ("7FD1", _SC2000): ("01", "09", "10", "11"),
+    ("7FD1", "SIEMENS SYNGO ULTRA-SOUND TOYON DATA STREAMING"): ("01", "09", "10", "11"),
 }
-"""Low bytes of the private elements known to be safe, by group and creator in capitals (PS3.15 E.3.10)."""
+"""Low bytes of the private elements thought to be safe, by group and creator in capitals (PS3.15 E.3.10)."""
 
 
 class Protection(msgspec.Struct, frozen=True, gc=False, array_like=True):
