@@ -68,7 +68,8 @@ class Planes(NamedTuple):
         """An attribute of every plane, of a frame from the macro of its functional groups."""
         if self.table is not None and macro:
             return self.table.cells(macro, keyword)
-        return [series.table.at(tag_of(keyword), row) for row in self.rows]
+        tag = tag_of(keyword)
+        return [series.table.at(tag, row) for row in self.rows]
 
     def varies(self, series: SeriesView, keyword: str) -> bool:
         """An attribute may differ from plane to plane; told without decoding."""
