@@ -14,9 +14,10 @@ An instance has Study, Series and SOP Instance UIDs of its own unless the case g
 away. A value may be text, a number, a list of them, a list of mappings (a sequence), or the element itself:
 `{vr: DS, Value: [1]}` as DICOM JSON, `{vr: LO, bytes: "4D FC"}` as the bytes of a Part 10 element. Beside
 `study` a case may have `syntax` (`json`, `explicit`, `implicit`), `shows` (what the source can show, all by
-default), `asked_for`, `query` and `series_query` (QIDO-RS rows, as instances), `failures` and, in an
-instance, `faults` (lists of kind and detail), `package` (lists of kind, origin, detail), `reference_date`,
-`parameters` and `deidentified`.
+default), `facts` (what the index says, for context rules: mappings with the fields of `IndexFact`),
+`asked_for`, `query` and `series_query` (QIDO-RS rows, as instances), `failures` and, in an instance, `faults`
+(lists of kind and detail), `package` (lists of kind, origin, detail), `reference_date`, `parameters` and
+`deidentified`.
 """
 
 import struct
@@ -31,6 +32,7 @@ from heltig.dicom.source import SHOWS, PackageFact, Source
 from heltig.dicom.study import StudyTable
 from heltig.rules.engine import Ruleset, evaluate, evaluate_package
 from heltig.rules.finding import Evaluation, Finding
+from heltig.rules.index_facts import IndexFact
 from heltig.rules.parameters import Parameters
 from heltig.rules.profile import Profile
 from heltig.rules.rule import Rule
@@ -74,7 +76,8 @@ def _evaluate(rule: Rule, case: Mapping[str, Any]) -> Evaluation:
     if rule.level == "input":
         facts = tuple(PackageFact(*fact) for fact in case["package"])
         return evaluate_package(ruleset, PackageView(facts, context))
-    return evaluate(ruleset, study_of(case), context)
+    facts = msgspec.convert(case.get("facts", ()), tuple[IndexFact, ...])
+    return evaluate(ruleset, study_of(case), context, facts=facts)
 
 
 def _like(finding: Finding, expected: Mapping[str, Any]) -> bool:

@@ -54,6 +54,8 @@ FAMILIES = {
     "geometry_order": "Geometry",
     "geometry_frames": "Geometry",
     "conformance": "IOD conformance",
+    "context": "Across studies",
+    "context_patient": "Across studies",
 }
 """The modules of the catalogue with the family each belongs to, in the order in which people read them."""
 

@@ -1,7 +1,8 @@
 """Runs a ruleset over a study's table.
 
 A value rule runs once for each distinct value, an instance rule once for each distinct combination of values
-it reads, a series or study rule on whole columns. What they yield is grouped into findings.
+it reads, a series or study rule on whole columns, a context rule on whole columns and on what the index says
+about the study. What they yield is grouped into findings.
 """
 
 import traceback
@@ -13,10 +14,11 @@ from heltig.dicom.study import StudyTable
 from heltig.rules.combinations import Combination, Combinations
 from heltig.rules.finding import Evaluation, Finding, NotEvaluable, Outcome, RuleError
 from heltig.rules.grouping import Draft, worst_first
+from heltig.rules.index_facts import IndexFact
 from heltig.rules.memory import Memory
 from heltig.rules.profile import Profile
 from heltig.rules.rule import Level, Rule
-from heltig.rules.views import Context, PackageView, RowsView, StudyView, Values
+from heltig.rules.views import Context, ContextView, PackageView, RowsView, Values
 from heltig.rules.walk import ValueRules, walk
 from heltig.standard.dictionary import tag_of
 
@@ -57,12 +59,13 @@ class _Plan:
         instances: The instance rules, each with the tags that it reads.
         series: The series rules, likewise.
         studies: The study rules, likewise.
+        contexts: The context rules, likewise.
         not_evaluable: The other rules, and what they miss.
         outcomes: Each rule's outcome before any was run, by id in order.
     """
 
     def __init__(self, ruleset: Ruleset, shows: frozenset[str]) -> None:
-        rules = ruleset.of("value", "instance", "series", "study")
+        rules = ruleset.of("value", "instance", "series", "study", "context")
         missing = {rule.id: tuple(sorted(rule.needs - shows)) for rule in rules}
         required = ruleset.profile.required
         evaluable = [rule for rule in rules if not missing[rule.id]]
@@ -70,6 +73,7 @@ class _Plan:
         self.instances = [(r, tuple(map(tag_of, r.reads))) for r in evaluable if r.level == "instance"]
         self.series = [(r, tuple(map(tag_of, r.reads))) for r in evaluable if r.level == "series"]
         self.studies = [(r, tuple(map(tag_of, r.reads))) for r in evaluable if r.level == "study"]
+        self.contexts = [(r, tuple(map(tag_of, r.reads))) for r in evaluable if r.level == "context"]
         self.not_evaluable = tuple(
             [NotEvaluable(r, needs, r in required) for r, needs in missing.items() if needs]
         )
@@ -88,7 +92,12 @@ class _Plan:
 
 
 def evaluate(
-    ruleset: Ruleset, table: StudyTable, context: Context, *, stopwatch: "Stopwatch | None" = None
+    ruleset: Ruleset,
+    table: StudyTable,
+    context: Context,
+    *,
+    facts: Sequence[IndexFact] = (),
+    stopwatch: "Stopwatch | None" = None,
 ) -> Evaluation:
     """Run every rule of a ruleset over an arranged study.
 
@@ -96,6 +105,7 @@ def evaluate(
         ruleset: The rules in force.
         table: The study.
         context: What the rules may know beside the data.
+        facts: What the index of all studies says about this one.
         stopwatch: Takes the time of each rule.
 
     Returns:
@@ -108,9 +118,10 @@ def evaluate(
     applied = walk(table, plan.values, memory, run.call)
     run.passed(rule for rule, bit in plan.values.all if applied & bit)
     run.instances(plan.instances, table, memory)
-    study = StudyView(table, context)
+    study = ContextView(table, context, facts)
     run.wholes(plan.series, study.series)
     run.wholes(plan.studies, [study])
+    run.wholes(plan.contexts, [study])
     study.series = ()  # they know the study: as a cycle they would keep the whole table for some time
     return run.result(ruleset.profile, table.instance_key, plan.not_evaluable)
 
@@ -152,7 +163,7 @@ class _Run:
                 self.call(rule, partial(_try, rule, unknown, memory, known))
 
     def wholes(self, rules: Iterable[tuple[Rule, tuple[str, ...]]], views: Sequence[RowsView]) -> None:
-        """Run series rules over series, study rules over the study."""
+        """Run series rules over series, study and context rules over the study."""
         columns = views[0].table.columns if views else {}
         varying = {tag for tag, column in columns.items() if not column.constant}
         for rule, tags in rules:
@@ -266,7 +277,7 @@ def _try(
 
 
 def _look(rule: Rule, views: Sequence[RowsView], draft: Draft) -> bool:
-    """Run a series or study rule over what it is about."""
+    """Run a series, study or context rule over what it is about."""
     applied = False
     for view in views:
         if rule.when(view) if rule.when else not rule.reads or any(map(view.has, rule.reads)):

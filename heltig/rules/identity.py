@@ -1,6 +1,11 @@
-"""Was the patient's identity removed?"""
+"""Was the patient's identity removed, and does a PatientID name anybody?"""
 
+import re
+
+from heltig.rules.parameters import Parameters
 from heltig.rules.views import Values
+
+_NOBODY = re.compile(r"0+|[Xx]{3,}|[\W_]+")
 
 
 def identity_removed(at: Values) -> bool:
@@ -9,3 +14,8 @@ def identity_removed(at: Values) -> bool:
     Names, numbers and dates are then replaced or shifted on purpose.
     """
     return at.context.deidentified or at["PatientIdentityRemoved"].text.upper() == "YES"
+
+
+def names_nobody(number: str, parameters: Parameters) -> bool:
+    """A number that stands where there is none: listed in the profile, or zeros or punctuation alone."""
+    return number.upper() in parameters.placeholder_patient_ids or bool(_NOBODY.fullmatch(number))

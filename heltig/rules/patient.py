@@ -1,12 +1,11 @@
 """Patient: is it clear whose study this is?"""
 
-import re
 from collections.abc import Iterator
 
 from heltig.dicom.cell import Cell
 from heltig.rules.absence import has_patient, lacking
 from heltig.rules.conflict import conflict, patients, same_patient_id
-from heltig.rules.identity import identity_removed
+from heltig.rules.identity import identity_removed, names_nobody
 from heltig.rules.names import words
 from heltig.rules.rule import Hit, rule
 from heltig.rules.views import StudyView, Values
@@ -36,9 +35,6 @@ def id_empty(study: StudyView) -> Iterator[Hit]:
     yield from lacking(study, "PatientID")
 
 
-_NOBODY = re.compile(r"0+|[Xx]{3,}|[\W_]+")
-
-
 @rule(
     "PAT-ID-PLACEHOLDER",
     level="instance",
@@ -59,8 +55,7 @@ def id_placeholder(at: Values) -> Iterator[Hit]:
     Example: `0000000`, `UNKNOWN`, or `DOE^JOHN` in PatientID as well as in PatientName.
     """
     text = at["PatientID"].text
-    listed = text.upper() in at.context.parameters.placeholder_patient_ids
-    if listed or _NOBODY.fullmatch(text) or _is_name(at):
+    if names_nobody(text, at.context.parameters) or _is_name(at):
         yield Hit(tags=("PatientID",), observed=cut(text), expected="a PatientID of this patient's own")
 
 

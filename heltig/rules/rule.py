@@ -27,7 +27,7 @@ import msgspec
 from heltig.dicom.source import SHOWS
 
 Severity: TypeAlias = Literal["block", "review", "note"]
-Level: TypeAlias = Literal["value", "instance", "series", "study", "input"]
+Level: TypeAlias = Literal["value", "instance", "series", "study", "context", "input"]
 
 SEVERITIES: Final = ("block", "review", "note")
 HEADINGS: Final = ("Finds", "Why", "Mend", "Example")
@@ -95,11 +95,12 @@ def rule(
         id: Its public name: upper-case words joined by hyphens, family first. Never reused.
         level: What the function gets: `value` one distinct value (`Place`), `instance` one distinct
             combination of the values it reads (`Values`), `series` a `SeriesView`, `study` a `StudyView`,
-            `input` a `PackageView` (a file, folder or ZIP as it was handed in).
+            `context` a `ContextView` (a study, and what the index of all studies says about it), `input` a
+            `PackageView` (a file, folder or ZIP as it was handed in).
         severity: The default: `block`, `review` or `note`.
         reads: Keywords of the attributes it reads. A value rule runs on these attributes at any depth; an
-            instance, series or study rule does not apply where all of them are absent, unless `when` says
-            more.
+            instance, series, study or context rule does not apply where all of them are absent, unless
+            `when` says more.
         vrs: A value rule on every attribute of these VRs at any depth, instead of `reads`.
         needs: What the source must be able to show (`heltig.dicom.source.SHOWS`), else *not evaluable*.
         when: When it applies, given what the function gets.

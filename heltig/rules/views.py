@@ -13,6 +13,7 @@ from heltig.dicom.column import Column
 from heltig.dicom.plain import plain_texts
 from heltig.dicom.source import PackageFact, Source
 from heltig.dicom.study import SeriesRows, StudyTable
+from heltig.rules.index_facts import IndexFact, Kind
 from heltig.rules.parameters import Parameters
 from heltig.standard.dictionary import Entry, tag_of
 
@@ -288,6 +289,22 @@ class StudyView(RowsView):
                 if fault.kind in kinds:
                     rows.setdefault(fault, []).append(row)
         yield from sorted(rows.items())
+
+
+class ContextView(StudyView):
+    """One study, and what the index of all studies says about it.
+
+    Attributes:
+        facts: The recorded facts.
+    """
+
+    def __init__(self, table: StudyTable, context: Context, facts: Sequence[IndexFact] = ()) -> None:
+        super().__init__(table, context)
+        self.facts = tuple(facts)
+
+    def told(self, kind: Kind) -> list[IndexFact]:
+        """The facts of one kind, in order."""
+        return [fact for fact in self.facts if fact.kind == kind]
 
 
 class PackageView(msgspec.Struct, frozen=True):
