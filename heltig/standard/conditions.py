@@ -64,10 +64,15 @@ class When(msgspec.Struct, frozen=True):
     values: tuple[str, ...] = ()
     parts: "tuple[When, ...]" = ()
 
-    def holds(self, find: Find) -> Truth:
-        """Whether it is true where `find` looks."""
+    def holds(self, find: Find, *, of_absent: Truth = False) -> Truth:
+        """Whether it is true where `find` looks.
+
+        Args:
+            find: Looks up attributes.
+            of_absent: Whether an attribute that is absent has a value that it is compared with.
+        """
         if self.parts:
-            truths = [part.holds(find) for part in self.parts]
+            truths = [part.holds(find, of_absent=of_absent) for part in self.parts]
             deciding = self.operator == "or"
             return deciding if deciding in truths else None if None in truths else not deciding
         found = find(self.tag)
@@ -77,7 +82,7 @@ class When(msgspec.Struct, frozen=True):
             return self._stands(found)
         if not found.present:
             # "other than NONE" is said of an attribute that is there
-            return None if self.operator in ("!=", "<") else False
+            return None if self.operator in ("!=", "<") else of_absent
         if len(found.values) < self.number or not found.values[self.number - 1]:
             return None
         return self._compares(found.values[self.number - 1])
@@ -144,15 +149,18 @@ class Condition(msgspec.Struct, frozen=True):
         return False if self.consequence == "forbidden" else self.when.holds(find)
 
     def forbids(self, find: Find) -> Truth:
-        """Whether the attribute or module must not be there."""
+        """Whether the attribute or module must not be there.
+
+        Where an attribute that the condition reads is absent, which may be the very defect, that is unknown.
+        """
         if self.consequence == "required":
             return False
-        holds = self.when.holds(find)
+        holds = self.when.holds(find, of_absent=None)
         if self.consequence == "forbidden" or holds is None:
             return holds
         if holds or self.other is None:
             return not holds
-        other = self.other.holds(find)
+        other = self.other.holds(find, of_absent=None)
         return None if other is None else not other
 
     @property

@@ -177,8 +177,7 @@ def _rows(attributes: dict[str, Any], place: tuple[str, ...]) -> list[Any]:
             continue
         tag = written_tag[1:5].replace("xx", "00") + written_tag[6:10]
         where = (*place, tag)
-        known = (place[0], tag) not in corrections.NOT_EVALUABLE
-        condition = _condition(attribute.get("cond")) if known else []
+        condition = corrections.CONDITIONS.get((place[0], tag), _condition(attribute.get("cond")))
         items = _items(_rows(attribute.get("items", {}), where))
         rows.append(_short([tag, attribute["type"], items, condition, _values(tag, attribute.get("enums"))]))
     return rows

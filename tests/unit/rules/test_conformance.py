@@ -1,0 +1,157 @@
+"""Conformance: what conditions mean in sequences and functional groups, and that nothing is said twice."""
+
+from datetime import date
+
+import pytest
+
+from heltig.rules import conformance
+from heltig.rules.cases import study_of
+from heltig.rules.conformance_owners import ABSENCE_REPORTED_ELSEWHERE
+from heltig.rules.engine import Ruleset, evaluate
+from heltig.rules.parameters import Parameters
+from heltig.rules.profile import Profile
+from heltig.rules.rule import Rule
+from heltig.rules.views import Context
+from heltig.standard.dictionary import keyword_of
+
+RULES = [value for value in vars(conformance).values() if isinstance(value, Rule)]
+CT = "1.2.840.10008.5.1.4.1.1.2"
+ENHANCED_CT = "1.2.840.10008.5.1.4.1.1.2.1"
+SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
+
+
+def found(*instances, syntax="json"):
+    """The findings about these instances: rule, path by keywords, observed, count."""
+    table = study_of({"study": instances, "syntax": syntax})
+    evaluation = evaluate(Ruleset(RULES, Profile()), table, Context(date(2026, 1, 1), Parameters()))
+    assert evaluation.errors == ()
+    return {
+        (finding.rule, ".".join(map(keyword_of, finding.tags[0].split("/")))): finding
+        for finding in evaluation.findings
+    }
+
+
+def enhanced(shared, *frames, **more):
+    return {
+        "SOPClassUID": ENHANCED_CT,
+        "ImageType": ["ORIGINAL", "PRIMARY", "M", "NONE"],
+        "SharedFunctionalGroupsSequence": [shared],
+        "PerFrameFunctionalGroupsSequence": list(frames),
+        **more,
+    }
+
+
+def frame_type(value):
+    return {"CTImageFrameTypeSequence": [{"FrameType": [value, "PRIMARY", "VOLUME", "NONE"]}]}
+
+
+ORIGINAL, DERIVED = frame_type("ORIGINAL"), frame_type("DERIVED")
+GEOMETRY = {"CTGeometrySequence": [{"DistanceSourceToDetector": 1}]}
+WHOLE = {"CTGeometrySequence": [{"DistanceSourceToDetector": 1, "DistanceSourceToDataCollectionCenter": 1}]}
+DISTANCE = "CTGeometrySequence.DistanceSourceToDataCollectionCenter"
+SHARED = ("IOD-TYPE1C", f"SharedFunctionalGroupsSequence.{DISTANCE}")
+PER_FRAME = ("IOD-TYPE1C", f"PerFrameFunctionalGroupsSequence.{DISTANCE}")
+
+
+def test_a_condition_in_shared_groups_sees_what_every_frame_says():
+    # the macro is shared, what its condition reads is each frame's own (dicom-validator issue 226)
+    assert SHARED in found(enhanced(GEOMETRY, ORIGINAL, ORIGINAL))
+    assert SHARED in found(enhanced(GEOMETRY | ORIGINAL, {}, {}))
+    assert SHARED not in found(enhanced(GEOMETRY, DERIVED, DERIVED))
+
+
+def test_where_frames_differ_nobody_knows():
+    assert SHARED not in found(enhanced(GEOMETRY, ORIGINAL, DERIVED))
+    assert SHARED not in found(enhanced(GEOMETRY, {}, {}))
+
+
+def test_a_condition_in_a_frame_sees_what_is_shared():
+    assert PER_FRAME in found(enhanced(ORIGINAL, GEOMETRY))
+    assert PER_FRAME not in found(enhanced(DERIVED, GEOMETRY))
+
+
+def test_each_frame_is_looked_at():
+    frames = [ORIGINAL | WHOLE] * 20
+    assert PER_FRAME not in found(enhanced({}, *frames))
+    assert PER_FRAME not in found(enhanced({}, *frames, DERIVED | GEOMETRY))
+    assert PER_FRAME in found(enhanced({}, *frames, ORIGINAL | GEOMETRY))
+
+
+def test_a_forbidden_attribute_of_a_frame():
+    table = {"CTTableDynamicsSequence": [{"TableSpeed": 1}]}
+    stationary = {"CTAcquisitionTypeSequence": [{"AcquisitionType": "STATIONARY"}]}
+    path = ("IOD-NOT-ALLOWED", "PerFrameFunctionalGroupsSequence.CTTableDynamicsSequence.TableSpeed")
+    assert path in found(enhanced(stationary, ORIGINAL | table))
+    assert path not in found(enhanced({}, ORIGINAL | table))
+
+
+def test_a_condition_means_the_item_it_stands_in():
+    """A text item is judged by its own ValueType, not by that of the document around it."""
+    item = {"RelationshipType": "CONTAINS", "ValueType": "TEXT", "ConceptNameCodeSequence": [{}]}
+    document = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.88.11", "ValueType": "CONTAINER"}
+    objections = found(document | {"ContentSequence": [item]})
+    assert ("IOD-TYPE1C", "ContentSequence.TextValue") in objections
+    assert ("IOD-TYPE1C", "TextValue") not in objections
+    deeper = found(document | {"ContentSequence": [item | {"TextValue": "A", "ContentSequence": [item]}]})
+    assert ("IOD-TYPE1C", "ContentSequence.ContentSequence.TextValue") in deeper
+    assert ("IOD-TYPE1C", "ContentSequence.TextValue") not in deeper
+
+
+def test_a_content_item_that_refers_to_another_needs_no_value():
+    item = {"RelationshipType": "SELECTED FROM", "ReferencedContentItemIdentifier": [1, 1]}
+    document = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.88.33", "ContentSequence": [item]}
+    assert not any(path.startswith("ContentSequence.") for _, path in found(document))
+
+
+def test_two_kinds_of_objects_are_told_apart():
+    both = found({"SOPClassUID": CT}, {"SOPClassUID": ENHANCED_CT}, {"SOPClassUID": CT})
+    table = study_of({"study": [{"SOPClassUID": CT}, {"SOPClassUID": ENHANCED_CT}, {"SOPClassUID": CT}]})
+    evaluation = evaluate(Ruleset(RULES, Profile()), table, Context(date(2026, 1, 1), Parameters()))
+    counts = {f.observed: f.count for f in evaluation.findings if f.tags == ("00080030",)}
+    assert counts == {"absent (CT Image)": 2, "absent (Enhanced CT Image)": 1}
+    assert ("IOD-TYPE2", "StudyTime") in both
+
+
+@pytest.mark.parametrize("syntax", ["json", "explicit", "implicit"])
+def test_files_and_metadata_are_judged_alike(syntax):
+    instance = {
+        "SOPClassUID": CT,
+        "BitsAllocated": 8,
+        "StudyTime": "",
+        "ModalityLUTSequence": [{"LUTDescriptor": [1, 0, 8]}],
+        "OtherPatientIDsSequence": [{"PatientID": "A1"}],
+    }
+    rules = {
+        (rule, path): finding.observed for (rule, path), finding in found(instance, syntax=syntax).items()
+    }
+    assert rules == {
+        (rule, path): finding.observed for (rule, path), finding in found(instance, syntax="json").items()
+    }
+    assert ("IOD-ENUM", "BitsAllocated") in rules
+    assert ("IOD-OPTIONAL-PART", "OtherPatientIDsSequence.TypeOfPatientID") in rules
+
+
+def test_what_other_rules_report_is_not_said_again():
+    bare = [
+        {"SOPClassUID": uid, "Modality": None, "SOPInstanceUID": None}
+        for uid in (CT, ENHANCED_CT, SEGMENTATION, "1.2.840.10008.5.1.4.1.1.128")
+    ]
+    named = {tag for finding in found(*bare).values() for tag in finding.tags}
+    assert named.isdisjoint(ABSENCE_REPORTED_ELSEWHERE)
+    assert named
+
+
+def test_hostile_shapes():
+    deep: dict[str, object] = {"ValueType": "TEXT"}
+    for _ in range(60):
+        deep = {"ValueType": "CONTAINER", "ContentSequence": [deep]}
+    found({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.88.11"} | deep)
+    found(enhanced({}, *[{}] * 200), {"SOPClassUID": CT, "PerFrameFunctionalGroupsSequence": [{}]})
+    found(
+        {
+            "SOPClassUID": CT,
+            "ImageType": {"vr": "SQ", "Value": [{}]},
+            "RequestAttributesSequence": {"vr": "LO"},
+        }
+    )
+    found({"SOPClassUID": [CT, CT]}, {"SOPClassUID": ""}, {"SOPClassUID": {"vr": "UI", "Value": [None, 1]}})
