@@ -269,21 +269,23 @@ def evidence(study: StudyView) -> Iterator[Hit]:
     Example: A measurement report on six images whose evidence lists the first one.
     """
     lists = (*EVIDENCE, REFERENCED_SERIES)
-    wrong: dict[tuple[str, ...], tuple[set[str], set[int]]] = {}
     classes = study.texts("SOPClassUID")
-    for row, found in sorted(by_row(references(study)).items()):
+    paths: set[tuple[str, ...]] = set()
+    uids: set[str] = set()
+    rows: set[int] = set()
+    for row, found in by_row(references(study)).items():
         if not _is_about_others(classes[row]):
             continue
         listed = {one.instance for one in found if one.path[0] in lists}
         for one in found:
             if one.path[0] in _FROM_CONTENT and one.instance not in listed:
-                uids, rows = wrong.setdefault(one.path, (set(), set()))
+                paths.add(one.path)
                 uids.add(one.instance)
                 rows.add(row)
-    for path, (uids, rows) in sorted(wrong.items()):
+    if uids:
         yield Hit(
-            tags=(named(path),),
+            tags=tuple(map(named, sorted(paths))),
             observed=f"{len(uids)} not listed, {cut(min(uids), 40)} the first",
             expected="every instance in the evidence",
-            rows=rows,
+            rows=sorted(rows),
         )
