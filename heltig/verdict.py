@@ -8,6 +8,7 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 
 from heltig.rules.finding import Evaluation, Finding, NotEvaluable, RuleError
+from heltig.rules.index_facts import IndexFact
 
 Readiness: TypeAlias = Literal["READY", "NEEDS_REVIEW", "BLOCKED"]
 
@@ -61,7 +62,8 @@ class Inputs(msgspec.Struct, frozen=True):
         ruleset: The ruleset's hash.
         profile: The profile's hash.
         reference_date: "Today" to the rules.
-        facts: The recorded facts of the index that context rules used.
+        facts: What was said of the data beside the snapshot: `deidentified`.
+        index_facts: What the index of all studies said, sorted: the input of context rules.
     """
 
     snapshot: str
@@ -69,6 +71,7 @@ class Inputs(msgspec.Struct, frozen=True):
     profile: str
     reference_date: date
     facts: tuple[str, ...] = ()
+    index_facts: tuple[IndexFact, ...] = ()
 
 
 def decide(evaluation: Evaluation, inputs: Inputs, waivers: Iterable[Waiver] = ()) -> Verdict:

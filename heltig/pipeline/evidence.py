@@ -34,6 +34,7 @@ _SERIES: Final = {
     "modality": "Modality",
     "series_number": "SeriesNumber",
     "series_description": "SeriesDescription",
+    "frame_of_reference_uid": "FrameOfReferenceUID",
 }
 
 

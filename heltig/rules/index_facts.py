@@ -7,7 +7,7 @@ thousands share (a device that gives all its images one UID) must not have thous
 study that comes.
 """
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Final, Literal, TypeAlias
 
 import msgspec
@@ -89,7 +89,7 @@ class IndexFact(msgspec.Struct, frozen=True, order=True, omit_defaults=True):
     is_crowd: bool = False
 
 
-def facts_of(kind: Kind, value: str, others: Mapping[Hashable, Iterable[Other]]) -> Iterator[IndexFact]:
+def facts_of(kind: Kind, value: str, others: Mapping[Hashable, Sequence[Other]]) -> Iterator[IndexFact]:
     """The facts about one shared value.
 
     Args:

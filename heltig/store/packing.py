@@ -51,6 +51,7 @@ def pack_series(
     modality: str = "",
     series_number: str = "",
     series_description: str = "",
+    frame_of_reference_uid: str = "",
 ) -> SeriesBlob:
     """Makes a series ready for the store.
 
@@ -64,6 +65,7 @@ def pack_series(
         modality: For display, as the rest.
         series_number: As text.
         series_description: As text.
+        frame_of_reference_uid: FrameOfReferenceUID of most instances, empty without one.
     """
     return SeriesBlob(
         series_key=series_key,
@@ -77,6 +79,7 @@ def pack_series(
         modality=modality,
         series_number=series_number,
         series_description=series_description,
+        frame_of_reference_uid=frame_of_reference_uid,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, select
 
+from heltig.rules.index_facts import name_words
 from heltig.store.records import Patient
 from heltig.store.tables import TEXT_LENGTH, patients, study_patients
 from heltig.store.transaction import WriteTransaction
@@ -60,7 +61,12 @@ def _row(patient: Patient) -> dict[str, Any]:
         "patient_sex": patient.patient_sex,
     }
     identity = sha256("\0".join(row.values()).encode()).digest()
-    return {**row, "identity": identity, "name_folded": folded(patient.patient_name)}
+    return {
+        **row,
+        "identity": identity,
+        "name_folded": folded(patient.patient_name),
+        "name_words": name_words(patient.patient_name)[:TEXT_LENGTH],
+    }
 
 
 def folded(name: str) -> str:

@@ -99,6 +99,7 @@ def _next(transaction: WriteTransaction, row: int, study: Study, new: NewVerdict
             "unwaived_readiness": verdict.unwaived_readiness,
             "valid_until": verdict.valid_until,
             "facts": to_json(inputs.facts),
+            "index_facts": to_json(inputs.index_facts),
             "waivers": to_json(new.waivers),
             "not_evaluable": to_json(verdict.not_evaluable),
             "errors": to_json(verdict.errors),

@@ -96,6 +96,7 @@ class SeriesBlob(msgspec.Struct, frozen=True, kw_only=True):
     modality: str = ""
     series_number: str = ""
     series_description: str = ""
+    frame_of_reference_uid: str = ""
 
 
 class NewSnapshot(msgspec.Struct, frozen=True, kw_only=True):

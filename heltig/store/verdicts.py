@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Row, and_, bindparam, func, select
 
 from heltig.rules.finding import Finding, NotEvaluable, RuleError
+from heltig.rules.index_facts import IndexFact
 from heltig.store.records import Location, ProfileInfo, RulesetInfo, StoredVerdict
 from heltig.store.studies import IS_STUDY, named
 from heltig.store.tables import findings, locations, lookups, profiles, rulesets, studies, verdicts
@@ -142,6 +143,7 @@ def _verdict(row: Row[Any], found: tuple[Finding, ...]) -> StoredVerdict:
             profile=row.profile_hash,
             reference_date=row.reference_date,
             facts=from_json(row.facts, tuple[str, ...]),
+            index_facts=from_json(row.index_facts, tuple[IndexFact, ...]),
         ),
         waivers=from_json(row.waivers, tuple[Waiver, ...]),
         ruleset=RulesetInfo(

@@ -52,6 +52,7 @@ class VerdictTable(Table, table=True):
     unwaived_readiness: str = Field(max_length=16)
     valid_until: date | None
     facts: str = Field(sa_type=Text)
+    index_facts: str = Field(sa_type=Text)
     waivers: str = Field(sa_type=Text)
     not_evaluable: str = Field(sa_type=Text)
     errors: str = Field(sa_type=Text)

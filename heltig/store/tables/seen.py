@@ -77,7 +77,10 @@ class PatientTable(Table, table=True):
     """Patients as studies name them, one row a spelling."""
 
     __tablename__ = "patients"
-    __table_args__ = (Index("ix_patients_name", "name_folded", "patient_birth_date"),)
+    __table_args__ = (
+        Index("ix_patients_name", "name_folded", "patient_birth_date"),
+        Index("ix_patients_words", "name_words", "patient_birth_date"),
+    )
 
     id: int | None = Field(default=None, primary_key=True)
     identity: bytes = Field(unique=True)  # SHA-256 of the five attributes
@@ -85,6 +88,7 @@ class PatientTable(Table, table=True):
     issuer_of_patient_id: str = Field(max_length=TEXT_LENGTH)
     patient_name: str = Field(max_length=TEXT_LENGTH)
     name_folded: str = Field(max_length=TEXT_LENGTH)  # without regard to case
+    name_words: str = Field(max_length=TEXT_LENGTH)  # without regard to case and punctuation
     patient_birth_date: str = Field(max_length=TEXT_LENGTH)
     patient_sex: str = Field(max_length=TEXT_LENGTH)
 
@@ -114,6 +118,7 @@ class SeriesTable(Table, table=True):
     modality: str = Field(max_length=TEXT_LENGTH)
     series_number: str = Field(max_length=TEXT_LENGTH)
     series_description: str = Field(max_length=TEXT_LENGTH)
+    frame_of_reference_uid: str | None = Field(max_length=KEY_LENGTH, index=True)
     instance_count: int
     digest: bytes
     sop_instance_uids: bytes  # compressed JSON list

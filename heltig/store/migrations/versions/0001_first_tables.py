@@ -189,6 +189,7 @@ def _make_tables() -> None:
         sa.Column("issuer_of_patient_id", _text(256), nullable=False),
         sa.Column("patient_name", _text(256), nullable=False),
         sa.Column("name_folded", _text(256), nullable=False),
+        sa.Column("name_words", _text(256), nullable=False),
         sa.Column("patient_birth_date", _text(256), nullable=False),
         sa.Column("patient_sex", _text(256), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_patients"),
@@ -196,6 +197,7 @@ def _make_tables() -> None:
     )
     op.create_index("ix_patients_name", "patients", ["name_folded", "patient_birth_date"])
     op.create_index("ix_patients_patient_id", "patients", ["patient_id"])
+    op.create_index("ix_patients_words", "patients", ["name_words", "patient_birth_date"])
     op.create_table(
         "profiles",
         sa.Column("hash", _text(64), nullable=False),
@@ -325,6 +327,7 @@ def _make_tables() -> None:
         sa.Column("modality", _text(256), nullable=False),
         sa.Column("series_number", _text(256), nullable=False),
         sa.Column("series_description", _text(256), nullable=False),
+        sa.Column("frame_of_reference_uid", _text(128), nullable=True),
         sa.Column("instance_count", sa.Integer(), nullable=False),
         sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.Column("sop_instance_uids", sa.LargeBinary(), nullable=False),
@@ -332,6 +335,7 @@ def _make_tables() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_series"),
         sa.UniqueConstraint("study_row", "series_key", name="uq_series_study_row_series_key"),
     )
+    op.create_index("ix_series_frame_of_reference_uid", "series", ["frame_of_reference_uid"])
     op.create_index("ix_series_series_uid", "series", ["series_uid"])
     op.create_table(
         "snapshots",
@@ -374,6 +378,7 @@ def _make_tables() -> None:
         sa.Column("unwaived_readiness", _text(16), nullable=False),
         sa.Column("valid_until", sa.Date(), nullable=True),
         sa.Column("facts", sa.Text(), nullable=False),
+        sa.Column("index_facts", sa.Text(), nullable=False),
         sa.Column("waivers", sa.Text(), nullable=False),
         sa.Column("not_evaluable", sa.Text(), nullable=False),
         sa.Column("errors", sa.Text(), nullable=False),
