@@ -136,7 +136,8 @@ def optional_part(study: StudyView) -> Iterator[Hit]:
     """An optional part of the object is incomplete.
 
     Finds: What IOD-TYPE1, IOD-TYPE1C, IOD-TYPE1-EMPTY and IOD-SEQ-ITEMS find, in optional modules and in
-        items of optional sequences (type 3): the object would be whole without this part.
+        items of sequences that may be absent or empty (types 2, 2C and 3): the object would be whole without
+        this part.
     Why: Software that reads the part may stumble over what is missing. Most software does not read it.
     Mend: Nothing needs to be done before the study is moved. Have the sender complete the part, or leave it
         out.

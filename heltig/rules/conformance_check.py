@@ -28,6 +28,7 @@ Found: TypeAlias = dict[tuple[str, tuple[str, ...]], Objection]
 """Objections by rule and path: what two modules say of one attribute is said once."""
 
 _STRICTEST: Final = {"1": 0, "1C": 1, "2": 2, "2C": 3, "3": 4}
+_MAY_BE_EMPTY: Final = frozenset({"2", "2C", "3"})
 _RULE_OF_TYPE: Final = {"1": "IOD-TYPE1", "1C": "IOD-TYPE1C", "2": "IOD-TYPE2", "2C": "IOD-TYPE2C"}
 
 
@@ -37,7 +38,8 @@ class _Part(NamedTuple):
     Attributes:
         name: The module's name.
         attributes: What is in it.
-        optional: The object would be whole without it: an optional module, or items of a type 3 sequence.
+        optional: The object would be whole without it: an optional module, or items of a sequence that may
+            be absent or empty (types 2, 2C and 3).
     """
 
     name: str
@@ -297,7 +299,7 @@ def _below(of_tag: Iterable[tuple[_Part, Attribute]]) -> list[_Part]:
     below: dict[int, _Part] = {}
     for part, attribute in of_tag:
         if attribute.items:
-            found = _Part(part.name, attribute.items, part.optional or attribute.type == "3")
+            found = _Part(part.name, attribute.items, part.optional or attribute.type in _MAY_BE_EMPTY)
             known = below.setdefault(id(attribute.items), found)
             if known.optional:
                 below[id(attribute.items)] = found
