@@ -99,6 +99,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         SecretUrl | None,
         Meta(description="Redis for a fleet of workers. Not in this version: jobs run in the server."),
     ] = None
+    profile: Annotated[
+        str,
+        Meta(
+            description="What studies are judged with, where `--profile` does not say otherwise: a shipped "
+            "profile (`heltig rules profiles` lists them) or the path of a TOML file."
+        ),
+    ] = "default"
     workers: Annotated[
         int,
         Meta(

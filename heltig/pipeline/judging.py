@@ -1,6 +1,6 @@
 """One study's table in, its verdict out: the step that `heltig check`, pulls and uploads share."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date
 from functools import cache
 
@@ -9,9 +9,11 @@ import msgspec
 from heltig.dicom.snapshot import SeriesEvidence, series_evidence, snapshot_id
 from heltig.dicom.study import StudyTable
 from heltig.rules.catalogue import VERSION, catalogue, ruleset_hash
+from heltig.rules.combinations import Combinations
 from heltig.rules.engine import Ruleset, evaluate
-from heltig.rules.profile import Profile
-from heltig.rules.views import Context, RowsView
+from heltig.rules.profile import InstanceKind, Profile
+from heltig.rules.views import Context
+from heltig.standard.dictionary import tag_of
 from heltig.standard.edition import EDITION
 from heltig.verdict import Inputs, Verdict, Waiver, decide
 
@@ -52,11 +54,12 @@ def ruleset_name() -> RulesetName:
 
 @cache
 def _ruleset(profile_text: bytes) -> Ruleset:
-    return Ruleset(catalogue().values(), msgspec.json.decode(profile_text, type=Profile))
+    profile = msgspec.json.decode(profile_text, type=Profile)
+    return Ruleset(profile.rules_among(catalogue()).values(), profile)
 
 
 def ruleset_under(profile: Profile) -> Ruleset:
-    """The catalogue under a profile; prepared once for each profile."""
+    """The catalogue and the site's own rules under a profile; prepared once for each profile."""
     return _ruleset(profile.text)
 
 
@@ -81,9 +84,8 @@ def judge(
         waivers: Those in force now.
         snapshot: The id under which the evidence is stored; the id that it has, where it is not.
     """
-    context = Context(reference_date, profile.parameters, deidentified)
-    groups = RowsView(table, range(table.rows), context).groups("Modality") if profile.exceptions else ()
-    own = profile.for_study(modalities=[group.key for group in groups], archive=archive)
+    own = profile.for_study(kinds=_kinds(table), archive=archive) if profile.exceptions else profile
+    context = Context(reference_date, own.parameters, deidentified)
     evidence = tuple(series_evidence(table))
     snapshot = snapshot or snapshot_id(table, evidence)
     inputs = Inputs(
@@ -95,3 +97,10 @@ def judge(
     )
     verdict = decide(evaluate(ruleset_under(own), table, context), inputs, waivers)
     return Judged(table.key, table.uid, snapshot, evidence, inputs, verdict)
+
+
+def _kinds(table: StudyTable) -> Iterator[InstanceKind]:
+    """The kinds of instances of a study, for the scopes of a profile."""
+    tags = tuple(map(tag_of, ("Modality", "SOPClassUID", "Manufacturer")))
+    for combination in Combinations(table).of(tags):
+        yield InstanceKind(*(cell.text for cell in combination.cells()))

@@ -1,9 +1,14 @@
 """The thresholds and lists that a profile may set; rules read them from their context."""
 
 import re
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
+from msgspec import Meta
+
+Days: TypeAlias = Annotated[int, Meta(ge=0, le=36_525)]
+Count: TypeAlias = Annotated[int, Meta(ge=0, le=1_000_000_000)]
+Measure: TypeAlias = Annotated[float, Meta(ge=0, le=1_000_000)]
 
 Target: TypeAlias = Literal["dcm4chee", "orthanc", "azure", "aws", "google"]
 """Archives of which it is known what they refuse."""
@@ -51,24 +56,24 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         "ANONYMIZED", "PATIENT", "NOID", "NO ID", "NO_ID", "NOPID", "TBD", "DUMMY", "UNDEFINED", "EMERGENCY",
     )  # fmt: skip
     issuer_required: bool = False
-    earliest_study_year: int = 1980
-    future_days: int = 1
-    oldest_patient_years: int = 130
-    age_tolerance_years: int = 1
-    study_time_tolerance_minutes: int = 10
-    series_spread_days: int = 7
-    acquisition_before_study_days: int = 1
-    sparse_siblings: int = 50
-    oversize_text_bytes: int = 16_384
-    direction_tolerance: float = 0.001
-    orientation_tolerance: float = 0.01
-    slice_distance_ratio: float = 0.05
-    slice_distance_mm: float = 0.15
-    slice_location_mm: float = 0.5
-    spacing_to_thickness: tuple[float, float] = (0.5, 1.5)
-    stack_lean_degrees: float = 0.5
-    stack_shift_mm: float = 1.0
-    pixel_spacing_ratio: float = 0.001
+    earliest_study_year: Annotated[int, Meta(ge=1, le=9999)] = 1980
+    future_days: Days = 1
+    oldest_patient_years: Count = 130
+    age_tolerance_years: Count = 1
+    study_time_tolerance_minutes: Count = 10
+    series_spread_days: Days = 7
+    acquisition_before_study_days: Days = 1
+    sparse_siblings: Count = 50
+    oversize_text_bytes: Count = 16_384
+    direction_tolerance: Measure = 0.001
+    orientation_tolerance: Measure = 0.01
+    slice_distance_ratio: Measure = 0.05
+    slice_distance_mm: Measure = 0.15
+    slice_location_mm: Measure = 0.5
+    spacing_to_thickness: tuple[Measure, Measure] = (0.5, 1.5)
+    stack_lean_degrees: Measure = 0.5
+    stack_shift_mm: Measure = 1.0
+    pixel_spacing_ratio: Measure = 0.001
     accepted_transfer_syntaxes: tuple[str, ...] = ()
     declared_deidentified: bool = False
     pseudonyms: str = ""

@@ -1,55 +1,125 @@
-"""A site's settings for judging: severities, rules switched off or insisted on, thresholds.
+"""A site's settings for judging: severities, rules switched off or insisted on, thresholds, its own rules.
 
-A profile is a TOML file:
-
-    name = "radiology"
-    off = ["SER-DESC-CONFLICT"]
-    required = ["SRC-QIDO-COUNT"]
-
-    [severity]
-    "STU-ACCESSION-EMPTY" = "block"
-
-    [parameters]
-    age_tolerance_years = 2
-
-    [[for]]
-    modalities = ["MG"]
-    required = ["SER-LATERALITY"]
-
-A `[[for]]` table changes the profile for the studies it names: those of the given archives that hold a series
-of one of the given modalities; either list may be left out.
+`heltig.rules.profile_file` reads a profile from its TOML file; this module says what one means. A profile is
+the empty one with changes applied to it, those of its base first; for some studies further changes apply.
 """
 
 import hashlib
-import tomllib
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 import msgspec
 
-from heltig.errors import ConfigurationError
 from heltig.rules.parameters import Parameters
 from heltig.rules.rule import Rule, Severity
+from heltig.rules.site_rules import SiteRule
 
 
-class Exceptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a `[[for]]` table changes, and for which studies."""
+class InstanceKind(NamedTuple):
+    """What kind of instance a study has, for the scopes of a profile.
 
-    modalities: tuple[str, ...] = ()
-    archives: tuple[str, ...] = ()
+    Attributes:
+        modality: Modality (0008,0060).
+        sop_class: SOP Class UID (0008,0016).
+        manufacturer: Manufacturer (0008,0070).
+    """
+
+    modality: str = ""
+    sop_class: str = ""
+    manufacturer: str = ""
+
+
+class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one table of a profile changes.
+
+    Attributes:
+        off: Rules that are switched off.
+        on: Rules that are switched on again.
+        required: Rules that are insisted on.
+        optional: Rules that are insisted on no more.
+        severity: Severities.
+        parameters: Thresholds and lists, each in place of the former one.
+    """
+
     off: frozenset[str] = frozenset()
+    on: frozenset[str] = frozenset()
     required: frozenset[str] = frozenset()
+    optional: frozenset[str] = frozenset()
     severity: dict[str, Severity] = {}
+    parameters: dict[str, Any] = {}
 
-    def concerns(self, *, modalities: Iterable[str], archive: str) -> bool:
-        """The study is one of those named."""
-        return (not self.archives or archive in self.archives) and (
-            not self.modalities or not set(self.modalities).isdisjoint(modalities)
+    def then(self, later: "Change") -> "Change":
+        """The change that does what this one does and then what a later one does."""
+        return Change(
+            off=(self.off - later.on) | later.off,
+            on=(self.on - later.off) | later.on,
+            required=(self.required - later.optional) | later.required,
+            optional=(self.optional - later.required) | later.optional,
+            severity={**self.severity, **later.severity},
+            parameters={**self.parameters, **later.parameters},
         )
 
 
-class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"exceptions": "for"}):
-    """A profile. See the module for its form as a file.
+class Exceptions(Change, frozen=True, forbid_unknown_fields=True):
+    """A `[[for]]` table: what it changes, and for which studies.
+
+    Each list that is given must name something of the study; a study is named by modality, SOP Class and
+    manufacturer when one of its instances is all that is asked for.
+
+    In ids of archives and in manufacturers case means nothing, and `*` stands for any characters.
+
+    Attributes:
+        archives: Ids of archives; `*` alone is any archive, but no file.
+        modalities: Values of Modality, in capitals.
+        sop_classes: SOP Class UIDs.
+        manufacturers: Values of Manufacturer.
+    """
+
+    archives: tuple[str, ...] = ()
+    modalities: tuple[str, ...] = ()
+    sop_classes: tuple[str, ...] = ()
+    manufacturers: tuple[str, ...] = ()
+
+    def concerns(self, *, kinds: Iterable[InstanceKind], archive: str) -> bool:
+        """The study is one of those named."""
+        if self.archives and not (archive and any(_fits(name, archive) for name in self.archives)):
+            return False
+        by_kind = self.modalities or self.sop_classes or self.manufacturers
+        return not by_kind or any(map(self._names, kinds))
+
+    def _names(self, kind: InstanceKind) -> bool:
+        return (
+            (not self.modalities or kind.modality.upper() in self.modalities)
+            and (not self.sop_classes or kind.sop_class in self.sop_classes)
+            and (not self.manufacturers or any(_fits(name, kind.manufacturer) for name in self.manufacturers))
+        )
+
+
+def _fits(wanted: str, text: str) -> bool:
+    """A text is as wanted, whatever the case; `*` stands for any characters."""
+    begin, *middle = wanted.casefold().strip().split("*")
+    text = text.casefold().strip()
+    if not middle:
+        return text == begin
+    end = middle.pop()
+    if not text.startswith(begin) or not text.endswith(end) or len(text) < len(begin) + len(end):
+        return False
+    at, last = len(begin), len(text) - len(end)
+    for part in middle:
+        at = text.find(part, at, last)
+        if at < 0:
+            return False
+        at += len(part)
+    return True
+
+
+class Profile(
+    msgspec.Struct,
+    frozen=True,
+    forbid_unknown_fields=True,
+    rename={"exceptions": "for", "site_rules": "rule"},
+):
+    """A profile.
 
     Attributes:
         name: A short name, shown with every verdict.
@@ -57,7 +127,8 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"
         required: Rules that must be evaluable: one that is not makes NEEDS_REVIEW.
         severity: Severities that differ from a rule's own.
         parameters: Thresholds and lists.
-        exceptions: Changes for some studies.
+        exceptions: Changes for some studies, in the order in which they apply.
+        site_rules: Rules of the site without code, in the order of their ids.
     """
 
     name: str = "default"
@@ -66,6 +137,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"
     severity_of: dict[str, Severity] = msgspec.field(default_factory=dict, name="severity")
     parameters: Parameters = Parameters()
     exceptions: tuple[Exceptions, ...] = ()
+    site_rules: tuple[SiteRule, ...] = ()
 
     def runs(self, rule: str) -> bool:
         """The rule is not switched off."""
@@ -75,18 +147,36 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"
         """The severity of a rule's findings."""
         return self.severity_of.get(rule.id, rule.severity)
 
-    def for_study(self, *, modalities: Iterable[str], archive: str = "") -> "Profile":
-        """This profile with the exceptions that concern a study applied, in their order."""
-        modalities = tuple(modalities)
+    def rules_among(self, catalogue: Mapping[str, Rule]) -> dict[str, Rule]:
+        """The rules there are under this profile, by id: those of the catalogue, then the profile's own."""
+        return {**catalogue, **{declared.id: declared.as_rule() for declared in self.site_rules}}
+
+    def changed(self, change: Change) -> "Profile":
+        """This profile with a change applied.
+
+        Raises:
+            msgspec.ValidationError: A parameter does not exist or has a value that it cannot have.
+        """
+        return msgspec.structs.replace(
+            self,
+            off=(self.off - change.on) | change.off,
+            required=(self.required - change.optional) | change.required,
+            severity_of={**self.severity_of, **change.severity},
+            parameters=changed_parameters(self.parameters, change.parameters),
+        )
+
+    def for_study(self, *, kinds: Iterable[InstanceKind], archive: str = "") -> "Profile":
+        """This profile with the exceptions that concern a study applied, in their order.
+
+        Args:
+            kinds: The kinds of instances that the study has.
+            archive: The id of the archive it was seen in; empty for files.
+        """
+        kinds = tuple(kinds)
         profile = self
-        for change in self.exceptions:
-            if change.concerns(modalities=modalities, archive=archive):
-                profile = msgspec.structs.replace(
-                    profile,
-                    off=profile.off | change.off,
-                    required=profile.required | change.required,
-                    severity_of={**profile.severity_of, **change.severity},
-                )
+        for exceptions in self.exceptions:
+            if exceptions.concerns(kinds=kinds, archive=archive):
+                profile = profile.changed(exceptions)
         return profile
 
     @property
@@ -100,35 +190,16 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"
         return hashlib.sha256(self.text).hexdigest()
 
 
-DEFAULT = Profile()
-"""Requires nothing that a plain WADO-RS source cannot show."""
-
-
-def parse_profile(text: str, *, known: Iterable[str], name: str) -> Profile:
-    """Read a profile from its TOML text.
-
-    Args:
-        text: The file's content.
-        known: The ids of all rules.
-        name: The file's name, for error texts, and the profile's name where the text gives none.
+def changed_parameters(parameters: Parameters, changes: Mapping[str, Any]) -> Parameters:
+    """Thresholds and lists with some of them in place of the former ones.
 
     Raises:
-        ConfigurationError: The text is not TOML, or names a rule, severity or setting that does not exist.
+        msgspec.ValidationError: One does not exist or has a value that it cannot have.
     """
-    try:
-        table: dict[str, Any] = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"profile {name} is not TOML: {error}") from None
-    table.setdefault("name", name)
-    try:
-        profile = msgspec.convert(table, Profile)
-    except msgspec.ValidationError as error:
-        raise ConfigurationError(f"profile {name}: {error}") from None
-    rules = set(known)
-    named = {*profile.off, *profile.required, *profile.severity_of}
-    for change in profile.exceptions:
-        named |= {*change.off, *change.required, *change.severity}
-    for rule in sorted(named):
-        if rule not in rules:
-            raise ConfigurationError(f"profile {name}: there is no rule {rule}; see `heltig rules`")
-    return profile
+    if not changes:
+        return parameters
+    return msgspec.convert({**msgspec.to_builtins(parameters), **changes}, Parameters)
+
+
+DEFAULT = Profile()
+"""Requires nothing that a plain WADO-RS source cannot show."""

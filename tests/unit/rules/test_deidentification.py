@@ -11,7 +11,7 @@ from heltig.rules.cases import study_of, try_case
 from heltig.rules.catalogue import catalogue
 from heltig.rules.deidentification_claims import claims, is_dummy, is_person
 from heltig.rules.parameters import Parameters
-from heltig.rules.profile import parse_profile
+from heltig.rules.profile_file import parse_profile
 from heltig.rules.views import Context, StudyView
 
 CONTEXT = Context(date(2026, 1, 1), Parameters())

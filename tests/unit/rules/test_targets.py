@@ -8,7 +8,7 @@ from heltig.errors import ConfigurationError
 from heltig.rules.cases import try_case
 from heltig.rules.catalogue import catalogue
 from heltig.rules.parameters import Target
-from heltig.rules.profile import parse_profile
+from heltig.rules.profile_file import parse_profile
 
 STUDY = [{"PatientID": "A1"}, {"PatientID": "B2"}]
 

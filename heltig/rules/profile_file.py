@@ -1,0 +1,292 @@
+"""Reads a profile from its TOML file.
+
+    name = "radiology"
+    base = "strict"                       # a shipped profile, or a file beside this one
+    off = ["SER-DESC-CONFLICT", "GEO-*"]  # `*` stands for any characters
+    on = ["STU-STUDY-ID"]                 # what the base switches off
+    required = ["SRC-QIDO-COUNT"]         # insisted on; `optional` takes it back
+
+    [severity]
+    "STU-ACCESSION-EMPTY" = "block"
+
+    [parameters]
+    age_tolerance_years = 2
+
+    [[for]]
+    modalities = ["MG"]
+    required = ["SER-LATERALITY"]
+
+    [[rule]]                              # see `heltig.rules.site_rules`
+    id = "SITE-ACCESSION-FORM"
+    ...
+
+Whatever is wrong is told at once, with file, line, column and the nearest name that there is.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import PurePath
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import msgspec
+
+from heltig.errors import ConfigurationError
+from heltig.rules.parameters import Parameters
+from heltig.rules.profile import DEFAULT, Change, Exceptions, Profile, changed_parameters
+from heltig.rules.profile_positions import Path
+from heltig.rules.profile_shipped import SHIPPED, shipped_text
+from heltig.rules.profile_site_rules import read_site_rule
+from heltig.rules.profile_tables import FileTables, nearest
+from heltig.rules.rule import Severity
+from heltig.rules.site_rules import SiteRule
+from heltig.standard.uids import entries, is_storage_sop_class
+
+FindFile: TypeAlias = Callable[[str, str], tuple[str, str]]
+"""Finds the file of a base, given what is written and the name of the file it is written in: name and text.
+
+Raises:
+    ConfigurationError: There is none.
+"""
+
+_CHANGES: Final = ("off", "on", "required", "optional", "severity", "parameters")
+_SCOPES: Final = ("archives", "modalities", "sop_classes", "manufacturers")
+_KEYS: Final = ("name", "base", *_CHANGES, "for", "rule")
+_CONTRADICTIONS: Final = (("off", "on"), ("off", "required"), ("required", "optional"))
+_DEEPEST: Final = 16
+"""Profiles on one another."""
+
+_NAME: Final = re.compile(r"[^\W_](?:[\w .+-]{0,62}[^\W_])?")
+_UID: Final = re.compile(r"[0-9]+(\.[0-9]+)+")
+
+
+def parse_profile(
+    text: str, *, known: Iterable[str], name: str, find_file: FindFile | None = None
+) -> Profile:
+    """Read a profile from its TOML text.
+
+    Args:
+        text: The file's content.
+        known: The ids of all rules of the catalogue.
+        name: The file's name, for error texts; without its ending the profile's name where the text gives
+            none.
+        find_file: Finds the files of bases; without it only shipped profiles can be built on.
+
+    Raises:
+        ConfigurationError: Something in the text, or in a base, is wrong; the detail has a line for each.
+    """
+    reading = _Reading(frozenset(known), find_file)
+    reading.file(name, text, ())
+    if reading.problems:
+        raise ConfigurationError("\n".join(reading.problems))
+    profile = DEFAULT
+    for layer in reading.layers:
+        own = {declared.id: declared for declared in (*profile.site_rules, *layer.site_rules)}
+        profile = msgspec.structs.replace(
+            profile.changed(layer.change),
+            name=layer.name,
+            exceptions=(*profile.exceptions, *layer.exceptions),
+            site_rules=tuple(own[id] for id in sorted(own)),
+        )
+    return profile
+
+
+def shipped_profile(name: str, *, known: Iterable[str]) -> Profile:
+    """A shipped profile.
+
+    Raises:
+        KeyError: There is none of this name.
+    """
+    return parse_profile(shipped_text(name), known=known, name=f"{name}.toml")
+
+
+class _Layer(NamedTuple):
+    """What one file says."""
+
+    name: str
+    change: Change
+    exceptions: tuple[Exceptions, ...]
+    site_rules: tuple[SiteRule, ...]
+
+
+class _Reading:
+    """A profile's file and those it is built on.
+
+    Attributes:
+        layers: What each says, the base of all first.
+        problems: What is wrong, a line each.
+    """
+
+    def __init__(self, known: frozenset[str], find_file: FindFile | None) -> None:
+        self.layers: list[_Layer] = []
+        self.problems: list[str] = []
+        self._known = known
+        self._find_file = find_file
+
+    def file(self, name: str, text: str, above: tuple[str, ...]) -> None:
+        """Read a file, its base first.
+
+        Args:
+            name: The file's name.
+            text: Its content.
+            above: The files that are built on it.
+        """
+        tables = FileTables(name, text)
+        root = tables.root
+        tables.keys(root, (), _KEYS, what="setting of a profile")
+        if "base" in root:
+            self._base(tables, (*above, name))
+        declared: list[SiteRule] = []
+        for path, table in tables.tables((), "rule", root):
+            found = read_site_rule(tables, path, table)
+            if found is None:
+                continue
+            if found.id in self._known or found.id in {other.id for other in declared}:
+                tables.problem((*path, "id"), f"there is a rule {found.id} already")
+            declared.append(found)
+        of_base = {site_rule.id for layer in self.layers for site_rule in layer.site_rules}
+        own = {
+            str(table.get("id")) for _, table in tables.tables((), "rule", root)
+        }  # wrong ones are told once
+        rules = sorted(self._known | of_base | own)
+        change = _read_change(tables, (), root, rules)
+        exceptions = [
+            _read_exceptions(tables, path, table, rules) for path, table in tables.tables((), "for", root)
+        ]
+        called = tables.take(root, (), "name", str, PurePath(name).stem)
+        if not _NAME.fullmatch(called):
+            tables.problem(("name",), f"name: {called!r} is more than 64 letters, digits, spaces and . + - _")
+        self.layers.append(_Layer(called, change, tuple(exceptions), tuple(declared)))
+        self.problems += tables.problems
+
+    def _base(self, tables: FileTables, chain: tuple[str, ...]) -> None:
+        base: str | None = tables.take(tables.root, (), "base", str, None)
+        if base is None:
+            return
+        try:
+            name, text = self._find(base, chain[-1])
+        except ConfigurationError as missing:
+            tables.problem(("base",), missing.detail)
+            return
+        if name in chain or len(chain) >= _DEEPEST:
+            tables.problem(("base",), f"base: {' is built on '.join((*chain, name))}: that never ends")
+            return
+        self.file(name, text, chain)
+
+    def _find(self, base: str, of: str) -> tuple[str, str]:
+        if base in SHIPPED:
+            return f"{base}.toml (shipped)", shipped_text(base)
+        if self._find_file is None or not is_path(base):
+            raise ConfigurationError(f"base: there is no profile {base}{nearest(base, SHIPPED)}")
+        return self._find_file(base, of)
+
+
+def is_path(profile: str) -> bool:
+    """What a user wrote for a profile is the path of a file, not the name of a shipped one."""
+    return profile not in SHIPPED and (profile.endswith(".toml") or "/" in profile or "\\" in profile)
+
+
+def _read_change(tables: FileTables, path: Path, table: Mapping[str, Any], rules: list[str]) -> Change:
+    listed = {
+        key: _read_rules(tables, (*path, key), tables.take(table, path, key, list[str], []), rules)
+        for key in ("off", "on", "required", "optional")
+    }
+    for one, other in _CONTRADICTIONS:
+        for rule in sorted(listed[one] & listed[other]):
+            tables.problem((*path, other), f"{rule} is named by both {one} and {other}")
+    return Change(
+        off=listed["off"],
+        on=listed["on"],
+        required=listed["required"],
+        optional=listed["optional"],
+        severity=_read_severity(tables, (*path, "severity"), table.get("severity", {}), rules),
+        parameters=_read_parameters(tables, (*path, "parameters"), table.get("parameters", {})),
+    )
+
+
+def _read_rules(tables: FileTables, path: Path, named: list[str], rules: list[str]) -> frozenset[str]:
+    found: set[str] = set()
+    for number, name in enumerate(named):
+        found.update(_rules_named(tables, (*path, number), name, rules))
+    return frozenset(found)
+
+
+def _rules_named(tables: FileTables, path: Path, name: str, rules: Collection[str]) -> list[str]:
+    """The rules that a name, or a form with `*`, stands for."""
+    if name in rules:
+        return [name]
+    if "*" in name:
+        form = re.compile(".*".join(map(re.escape, re.split(r"\*+", name))))
+        if found := [rule for rule in rules if form.fullmatch(rule)]:
+            return found
+        tables.problem(path, f"no rule is like {name}; `heltig rules` lists them")
+    else:
+        near = nearest(name, rules) or "; `heltig rules` lists them"
+        tables.problem(path, f"there is no rule {name}{near}")
+    return []
+
+
+def _read_severity(tables: FileTables, path: Path, table: Any, rules: list[str]) -> dict[str, Severity]:
+    """Severities by rule: a rule's own name counts before forms with `*`, a later form before an earlier."""
+    if not isinstance(table, dict):
+        tables.problem(path, "severity is no table; write [severity] above its lines")
+        return {}
+    found: dict[str, Severity] = {}
+    for name in sorted(table, key=lambda name: "*" not in name):
+        severity: Any = tables.convert(table[name], (*path, name), Severity, None)
+        for rule in _rules_named(tables, (*path, name), name, rules):
+            if severity:
+                found[rule] = severity
+    return found
+
+
+def _read_parameters(tables: FileTables, path: Path, table: Any) -> dict[str, Any]:
+    if not isinstance(table, dict):
+        tables.problem(path, "parameters is no table; write [parameters] above its lines")
+        return {}
+    fields = {field.name: field.type for field in msgspec.structs.fields(Parameters)}
+    tables.keys(table, path, fields, what="parameter")
+    found: dict[str, Any] = {}
+    for key in [key for key in table if key in fields]:
+        value: Any = tables.convert(table[key], (*path, key), fields[key], None)
+        if value is None:
+            continue
+        try:
+            whole = changed_parameters(Parameters(), {**found, key: msgspec.to_builtins(value)})
+        except msgspec.ValidationError as error:
+            tables.problem((*path, key), str(error))
+        else:
+            found[key] = msgspec.to_builtins(getattr(whole, key))
+    return found
+
+
+def _read_exceptions(
+    tables: FileTables, path: Path, table: Mapping[str, Any], rules: list[str]
+) -> Exceptions:
+    tables.keys(table, path, (*_SCOPES, *_CHANGES), what="setting of [[for]]")
+    scopes: dict[str, tuple[str, ...]] = {
+        key: tables.take(table, path, key, tuple[str, ...], ()) for key in _SCOPES
+    }
+    if not any(scopes.values()):
+        tables.problem(path, f"[[for]] names no study: give {', '.join(_SCOPES[:-1])} or {_SCOPES[-1]}")
+    classes = [
+        _sop_class(tables, (*path, "sop_classes", number), written)
+        for number, written in enumerate(scopes["sop_classes"])
+    ]
+    change = _read_change(tables, path, table, rules)
+    return Exceptions(
+        **msgspec.structs.asdict(change),
+        archives=scopes["archives"],
+        modalities=tuple(modality.strip().upper() for modality in scopes["modalities"]),
+        sop_classes=tuple(classes),
+        manufacturers=scopes["manufacturers"],
+    )
+
+
+def _sop_class(tables: FileTables, path: Path, written: str) -> str:
+    if _UID.fullmatch(written):
+        return written
+    by_keyword = {entry.keyword: entry.uid for entry in entries() if is_storage_sop_class(entry.uid)}
+    if written not in by_keyword:
+        near = nearest(written, by_keyword)
+        tables.problem(path, f"{written} is no UID and no keyword of a SOP Class{near}")
+    return by_keyword.get(written, written)
