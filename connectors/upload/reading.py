@@ -11,7 +11,7 @@ from connectors.upload.listing import Listing, MemberRef, reason
 from connectors.upload.zip_directory import Entry
 from connectors.upload.zip_member import MemberError, Package
 from heltig.dicom.cell import DataSet, Fault
-from heltig.dicom.part10 import HeaderSource, NotDicom, SeekableSource, UnreadableFile, read_header
+from heltig.dicom.part10 import HeaderReader, HeaderSource, NotDicom, SeekableSource, UnreadableFile
 from heltig.dicom.source import PackageFact
 
 Outcome: TypeAlias = DataSet | Skipped | PackageFact
@@ -42,12 +42,13 @@ def read_members(refs: Iterable[MemberRef], *, deep: bool = False) -> Iterator[O
         refs: What to read.
         deep: Unpack the members of ZIPs whole, and check their lengths and checksums.
     """
+    headers = HeaderReader()
     with _OpenPackage() as packages:
         for ref in refs:
             if ref.entry is None:
-                yield _file(ref)
+                yield _file(headers, ref)
             else:
-                yield from _member(packages, ref, ref.entry, deep=deep)
+                yield from _member(headers, packages, ref, ref.entry, deep=deep)
 
 
 def account(listing: Listing, outcomes: Iterable[Skipped | PackageFact], *, instances: int) -> InputReport:
@@ -96,22 +97,24 @@ class _OpenPackage:
         return self._package
 
 
-def _file(ref: MemberRef) -> DataSet | Skipped:
+def _file(headers: HeaderReader, ref: MemberRef) -> DataSet | Skipped:
     try:
         with FileIO(ref.path) as file:
             source = SeekableSource(file)
             if not source.size:
                 return Skipped(ref.origin, "empty", KINDS["empty"].meaning)
-            return _data_set(source, ref.origin, again=lambda: SeekableSource(file))
+            return _data_set(headers, source, ref.origin, again=lambda: SeekableSource(file))
     except OSError as error:
         return Skipped(ref.origin, "inaccessible", reason(error))
 
 
-def _member(packages: _OpenPackage, ref: MemberRef, entry: Entry, *, deep: bool) -> Iterator[Outcome]:
+def _member(
+    headers: HeaderReader, packages: _OpenPackage, ref: MemberRef, entry: Entry, *, deep: bool
+) -> Iterator[Outcome]:
     try:
         package = packages.at(ref.path)
         source = package.member(entry)
-        outcome = _data_set(source, ref.origin, again=lambda: package.member(entry))
+        outcome = _data_set(headers, source, ref.origin, again=lambda: package.member(entry))
         if source.damage:
             raise MemberError("damaged-member", source.damage)
         damage = _damage(package, entry) if deep else ()
@@ -139,9 +142,11 @@ def _damage(package: Package, entry: Entry) -> tuple[Fault, ...]:
     return ()
 
 
-def _data_set(source: HeaderSource, origin: str, *, again: Callable[[], HeaderSource]) -> DataSet | Skipped:
+def _data_set(
+    headers: HeaderReader, source: HeaderSource, origin: str, *, again: Callable[[], HeaderSource]
+) -> DataSet | Skipped:
     try:
-        data_set = read_header(source, origin=origin)
+        data_set = headers.read(source, origin=origin)
     except NotDicom as error:
         return Skipped(origin, "not-dicom", _looks_like(again().read(8)) or error.reason)
     except UnreadableFile as error:

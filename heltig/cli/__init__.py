@@ -18,6 +18,7 @@ COMMANDS = {
     "archives": "heltig.cli.archives:archives",
     "keys": "heltig.cli.keys:keys",
     "rules": "heltig.cli.rules:rules",
+    "validate": "heltig.cli.validate:validate",
     "settings": "heltig.cli.settings:settings",
 }
 """Where each command lives, in the order in which help lists them."""

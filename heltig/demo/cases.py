@@ -29,6 +29,7 @@ class Case:
         year: Year of the study.
         withheld: How many instances, the last ones, the archive counts and does not show.
         file_values: Value bytes by tag that the files have instead of what the data sets show.
+        file_rules: Rules that find what is wrong in the files, where they are others.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Case:
     year: int = 2024
     withheld: int = 0
     file_values: Mapping[str, bytes] = field(default_factory=dict)
+    file_rules: tuple[str, ...] | None = None
 
 
 CLEAN = (
@@ -152,7 +154,7 @@ BROKEN = (
     Case(
         "count-mismatch", "The archive counts more than it delivers",
         cast.MUELLER, cast.NORDTAL, "CT Leber",
-        partial(clean.ct_liver, slices=15), "BLOCKED", ("SRC-SERIES-COUNT",), withheld=4,
+        partial(clean.ct_liver, slices=15), "BLOCKED", ("SRC-SERIES-COUNT",), withheld=4, file_rules=(),
     ),
     Case(
         "modality-mixed", "Two modalities in one series",
@@ -207,7 +209,7 @@ BROKEN = (
         cast.KOENIG, UTF8_NORDTAL, "Röntgen Thorax",
         clean.cr_chest, "NEEDS_REVIEW", ("CHR-REPLACEMENT",),
         broken.with_value("PatientName", "K\ufffdnig^J\ufffdrg"),
-        file_values={"00100010": "König^Jörg".encode("latin-1")},
+        file_values={"00100010": "König^Jörg".encode("latin-1")}, file_rules=("CHR-UNDECODABLE",),
     ),
     Case(
         "charset-double", "A name encoded in UTF-8 twice",

@@ -24,6 +24,7 @@ class SyntheticStudy:
         datasets: Its instances in DICOM JSON.
         withheld: SOP Instance UIDs that the archive counts and does not show.
         file_values: Value bytes by tag, in every file, where they are not what `datasets` shows.
+        file_rules: Rules that find what is wrong in its files.
     """
 
     name: str
@@ -33,6 +34,12 @@ class SyntheticStudy:
     datasets: tuple[Instance, ...]
     withheld: frozenset[str] = frozenset()
     file_values: Mapping[str, bytes] = field(default_factory=dict)
+    file_rules: tuple[str, ...] = ()
+
+    @property
+    def file_expectation(self) -> Readiness:
+        """The readiness that the default profile gives its files: what only an archive shows is not there."""
+        return self.expectation if self.file_rules or not self.rules else "READY"
 
 
 def make_studies(seed: int = 1) -> tuple[SyntheticStudy, ...]:
@@ -54,6 +61,7 @@ def _make(seed: int, case: Case) -> SyntheticStudy:
         case.name, case.title, case.expectation, case.rules, datasets,
         withheld=frozenset(first_value(dataset, SOP_UID) for dataset in hidden),
         file_values=case.file_values,
+        file_rules=case.rules if case.file_rules is None else case.file_rules,
     )  # fmt: skip
 
 

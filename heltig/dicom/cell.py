@@ -128,7 +128,10 @@ class Cell(msgspec.Struct, frozen=True, gc=False):
     @property
     def empty(self) -> bool:
         """Present without a value: no value but empty ones, no items, nothing held elsewhere."""
-        return not self.bulk and not self.items and not any(v not in (None, "") for v in self.values)
+        values = self.values
+        if values and values[0] is not None and values[0] != "":
+            return False
+        return not self.bulk and not self.items and not any(v not in (None, "") for v in values)
 
     @property
     def text(self) -> str:

@@ -51,7 +51,7 @@ def try_case(rule: Rule, case: Mapping[str, Any]) -> list[str]:
     Returns:
         What came out otherwise than the case says; empty when all is as it says.
     """
-    evaluation = _evaluate(rule, case)
+    evaluation = evaluate_case([rule], case)
     outcome = evaluation.outcomes.get(rule.id)
     if outcome != case["outcome"]:
         return [f"outcome {outcome}, not {case['outcome']}: {evaluation.errors or evaluation.findings}"]
@@ -66,16 +66,17 @@ def try_case(rule: Rule, case: Mapping[str, Any]) -> list[str]:
     return problems
 
 
-def _evaluate(rule: Rule, case: Mapping[str, Any]) -> Evaluation:
+def evaluate_case(rules: Sequence[Rule], case: Mapping[str, Any]) -> Evaluation:
+    """Run rules over the study or package of a case."""
     context = Context(
         date.fromisoformat(str(case.get("reference_date", "2026-01-01"))),
         msgspec.convert(case.get("parameters", {}), Parameters),
         bool(case.get("deidentified", False)),
     )
-    ruleset = Ruleset([rule], Profile())
-    if rule.level == "input":
-        facts = tuple(PackageFact(*fact) for fact in case["package"])
-        return evaluate_package(ruleset, PackageView(facts, context))
+    ruleset = Ruleset(rules, Profile())
+    if "package" in case:
+        package = tuple(PackageFact(*fact) for fact in case["package"])
+        return evaluate_package(ruleset, PackageView(package, context))
     facts = msgspec.convert(case.get("facts", ()), tuple[IndexFact, ...])
     return evaluate(ruleset, study_of(case), context, facts=facts)
 

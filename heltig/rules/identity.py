@@ -2,6 +2,7 @@
 
 import re
 
+from heltig.rules.deidentification_claims import declared
 from heltig.rules.parameters import Parameters
 from heltig.rules.views import Values
 
@@ -13,7 +14,7 @@ def identity_removed(at: Values) -> bool:
 
     Names, numbers and dates are then replaced or shifted on purpose.
     """
-    return at.context.deidentified or at["PatientIdentityRemoved"].text.upper() == "YES"
+    return declared(at.context) or at["PatientIdentityRemoved"].text.upper() == "YES"
 
 
 def names_nobody(number: str, parameters: Parameters) -> bool:

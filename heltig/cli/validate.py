@@ -1,0 +1,86 @@
+"""`heltig validate`: evidence that this installation judges as it should."""
+
+import asyncio
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+from heltig.errors import UsageError
+
+FAILED = 1
+"""The exit code when something came out otherwise than labelled."""
+
+
+@click.command()
+@click.option(
+    "--reruns",
+    type=click.IntRange(1, 100),
+    default=3,
+    show_default=True,
+    help="How often the studies are judged.",
+)
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="Where the evidence is written; a new or empty folder.",
+)
+@click.option(
+    "--audit-pack",
+    is_flag=True,
+    help="Add the settings without secrets, a check of the audit trail, the migrations and the dependencies.",
+)
+def validate(reruns: int, output: Path, audit_pack: bool) -> None:
+    """Judge labelled samples, and write down what was expected and found.
+
+    Tries each rule on its labelled studies, then judges the synthetic studies several times: in shuffled
+    order, by one process and by several, under other hash seeds. Every run has to give the same verdicts, and
+    those of the labels. Exit code 1 when one does not.
+    """
+    if output.exists() and any(output.iterdir()):
+        raise UsageError(f"{output} is not empty: name a new folder, or empty it first.")
+    from heltig.demo.studies import make_studies
+    from heltig.validation.pack import CHECKSUMS, Evidence, write_pack
+    from heltig.validation.rule_cases import try_rules
+    from heltig.validation.runs import judge_again_and_again
+
+    rules, cases = try_rules()
+    right = sum(rule.as_expected for rule in rules)
+    click.echo(f"{right} of {len(rules)} rules came out as their {len(cases)} labelled studies say")
+    samples = make_studies()
+    with tempfile.TemporaryDirectory(prefix="heltig-") as folder:
+        studies, runs = judge_again_and_again(
+            samples,
+            reruns=reruns,
+            folder=Path(folder),
+            progress=lambda number: click.echo(f"judged the synthetic studies, {number} of {reruns}"),
+        )
+    evidence = Evidence(tuple(rules), tuple(cases), tuple(studies), tuple(runs))
+    right = sum(study.as_expected for study in studies)
+    click.echo(f"{right} of {len(studies)} synthetic studies came out as labelled")
+    click.echo("all runs gave the same" if all(run.same for run in runs) else "runs differ")
+    output.mkdir(parents=True, exist_ok=True)
+    write_pack(evidence, output, _audit_files() if audit_pack else {})
+    click.echo(
+        f"{'PASSED' if evidence.passed else 'FAILED'}: see {output / 'summary.html'}, checked by {CHECKSUMS}"
+    )
+    if not evidence.passed:
+        sys.exit(FAILED)
+
+
+def _audit_files() -> dict[str, bytes]:
+    from heltig.setting_info import describe
+    from heltig.settings import load_settings
+    from heltig.validation.pack import as_json, dependencies
+    from heltig.validation.records import database_check, migrations
+
+    return {
+        "settings.json": as_json(describe(os.environ)),
+        "database.json": as_json(asyncio.run(database_check(load_settings()))),
+        "migrations.json": as_json(migrations()),
+        "dependencies.txt": dependencies(),
+    }

@@ -1,0 +1,1 @@
+"""Evidence that this installation judges as it should: labelled samples judged again and again."""

@@ -1,0 +1,53 @@
+"""What an auditor asks of an installation beside its verdicts: the audit trail, the form of the database."""
+
+import hashlib
+from importlib.resources import files
+from typing import Any, Final
+
+from heltig import audit
+from heltig.pipeline.publish import render
+from heltig.settings import Settings
+from heltig.store.engine import Store
+from heltig.store.migrations import HEAD, version
+from heltig.store.transaction import ReadTransaction
+
+_AT_ONCE: Final = 1000
+
+
+def migrations() -> list[dict[str, str]]:
+    """The steps that make the tables, each file with its SHA-256."""
+    folder = files("heltig.store.migrations") / "versions"
+    steps = sorted((file for file in folder.iterdir() if file.name.endswith(".py")), key=lambda f: f.name)
+    return [{"file": s.name, "sha256": hashlib.sha256(s.read_bytes()).hexdigest()} for s in steps]
+
+
+async def database_check(settings: Settings) -> dict[str, Any]:
+    """The version of the database's tables, and whether its audit trail is without gaps; changes nothing.
+
+    Raises:
+        StorageError: The database cannot be opened.
+    """
+    if settings.database_url is None and not (settings.home / "heltig.db").exists():
+        return {"database": "none yet"}
+    store = await Store.open(settings.database, render=render)
+    try:
+        now = await store.read(version)
+        found: dict[str, Any] = {"tables": now, "newestTables": HEAD}
+        return found | (await store.read(_trail) if now else {})
+    finally:
+        await store.close()
+
+
+def _trail(transaction: ReadTransaction) -> dict[str, Any]:
+    last, missing, backwards, at = 0, 0, 0, None
+    while entries := audit.entries(transaction, after=last, limit=_AT_ONCE):
+        for entry in entries:
+            missing += entry.sequence - last - 1
+            backwards += at is not None and entry.at < at
+            last, at = entry.sequence, entry.at
+    return {
+        "auditEntries": last - missing,
+        "auditEntriesMissing": missing,
+        "auditEntriesOlderThanTheirPredecessor": backwards,
+        "auditTrailIsWhole": not missing,
+    }

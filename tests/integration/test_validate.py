@@ -1,0 +1,86 @@
+"""`heltig validate` as an auditor runs it."""
+
+import csv
+import hashlib
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from heltig.rules.catalogue import catalogue
+
+
+def heltig(*arguments, **environment):
+    command = [sys.executable, "-m", "heltig", "validate", *map(str, arguments)]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=300, check=False, env={**os.environ, **environment}
+    )
+
+
+@pytest.fixture(scope="module")
+def pack(tmp_path_factory):
+    home = tmp_path_factory.mktemp("home")
+    folder = tmp_path_factory.mktemp("evidence") / "pack"
+    ran = heltig("--reruns", 2, "--output", folder, HELTIG_HOME=str(home))
+    assert (ran.returncode, ran.stdout.splitlines()[-1][:6]) == (0, "PASSED"), ran.stdout + ran.stderr
+    assert list(home.iterdir()) == []
+    return folder
+
+
+def rows(folder, name):
+    with (folder / name).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_rule_has_its_requirement_and_its_labelled_studies(pack):
+    found = rows(pack, "rules.csv")
+    assert {row["rule"] for row in found} == catalogue().keys()
+    assert {row["asExpected"] for row in found} == {"yes"}
+    assert all(row["requirement"] for row in found)
+    cases = rows(pack, "cases.csv")
+    assert {row["rule"] for row in cases} == catalogue().keys()
+    assert {row["problems"] for row in cases} == {""}
+
+
+def test_runs_differ_in_order_and_processes_and_give_the_same(pack):
+    runs = rows(pack, "runs.csv")
+    assert [row["processes"] for row in runs] == ["1", "2"]
+    assert len({row["order"] for row in runs}) == len({row["hashSeed"] for row in runs}) == 2
+    assert len({row["digest"] for row in runs}) == 1
+
+
+def test_the_checksums_are_those_of_all_other_files(pack):
+    sums = dict(reversed(line.split("  ")) for line in (pack / "SHA256SUMS").read_text("utf-8").splitlines())
+    files = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in pack.iterdir()}
+    del files["SHA256SUMS"]
+    assert sums == files
+
+
+def test_the_page_says_what_was_judged_with(pack):
+    page = (pack / "summary.html").read_text("utf-8")
+    ruleset = json.loads((pack / "installation.json").read_text("utf-8"))["ruleset"]
+    assert ruleset["hash"] in page
+    assert "Passed" in page
+
+
+def test_a_folder_with_something_in_it_is_refused(tmp_path):
+    (tmp_path / "kept.txt").write_text("kept", "utf-8")
+    ran = heltig("--output", tmp_path)
+    assert ran.returncode == 2
+    assert [file.name for file in tmp_path.iterdir()] == ["kept.txt"]
+
+
+def test_the_audit_pack_counts_the_trail(tmp_path):
+    home, folder = tmp_path / "home", tmp_path / "pack"
+    made = [sys.executable, "-m", "heltig", "archives", "add", "main", "http://127.0.0.1:9/dicom-web"]
+    subprocess.run(made, check=True, capture_output=True, env={**os.environ, "HELTIG_HOME": str(home)})
+    ran = heltig("--reruns", 1, "--output", folder, "--audit-pack", HELTIG_HOME=str(home))
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "HELTIG_HOME" in (folder / "settings.json").read_text("utf-8")
+    database = json.loads((folder / "database.json").read_text("utf-8"))
+    assert database["auditTrailIsWhole"] is True
+    assert database["auditEntries"] == 1
+    assert "msgspec==" in (folder / "dependencies.txt").read_text("utf-8")
+    assert json.loads((folder / "migrations.json").read_text("utf-8"))[0]["file"].startswith("0001")
