@@ -16,11 +16,11 @@ LEVELS = {"block": "error", "review": "warning", "note": "note"}
 def write(report: CheckReport, file: IO[str]) -> None:
     """Write the report: a result a finding, a rule's manual with each rule that found something."""
     results = list(_results(report))
-    found = sorted({result["ruleId"] for result in results})
+    by_rule = {finding.rule: finding for finding in _findings(report)}
     driver = {
         "name": "Heltig",
         "version": report.heltig,
-        "rules": [_rule(id) for id in found],
+        "rules": [_rule(by_rule[id]) for id in sorted(by_rule)],
     }
     run = {
         "tool": {"driver": driver},
@@ -39,10 +39,24 @@ def write(report: CheckReport, file: IO[str]) -> None:
     file.write(msgspec.json.format(msgspec.json.encode(document)).decode() + "\n")
 
 
-def _rule(id: str) -> dict[str, Any]:
-    rule = catalogue()[id]
+def _findings(report: CheckReport) -> Iterator[Finding]:
+    for study in report.studies:
+        yield from study.findings
+    for given in report.inputs:
+        yield from given.findings
+
+
+def _rule(finding: Finding) -> dict[str, Any]:
+    rule = catalogue().get(finding.rule)
+    if rule is None:  # of the profile alone
+        return {
+            "id": finding.rule,
+            "shortDescription": {"text": finding.message},
+            "help": {"text": finding.remedy},
+            "defaultConfiguration": {"level": LEVELS[finding.severity]},
+        }
     return {
-        "id": id,
+        "id": rule.id,
         "shortDescription": {"text": rule.title},
         "fullDescription": {"text": rule.manual["Finds"]},
         "help": {"text": f"{rule.manual['Why']}\n\n{rule.remedy}"},

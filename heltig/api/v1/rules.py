@@ -4,9 +4,11 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import get
+from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
 
 from heltig.api.problems import responses
+from heltig.api.services import Services
 from heltig.errors import NotFoundError
 from heltig.rules.catalogue import catalogue, family_of
 from heltig.rules.rule import Level, Rule, Severity
@@ -44,14 +46,15 @@ class RuleManual(RuleView, frozen=True, rename="camel"):
 
 @get("/api/v1/rules", responses=responses(400, 401, 403), tags=["Rules"], sync_to_thread=False)
 def list_rules(
+    services: NamedDependency[Services],
     family: Annotated[str | None, QueryParameter(description="Only of this family, by its title.")] = None,
     severity: FromQuery[Severity | None] = None,
     level: FromQuery[Level | None] = None,
 ) -> list[RuleView]:
-    """List the rules, families in order."""
+    """List the rules, families in order, the profile's own last."""
     return [
         RuleView(**_facts(rule))
-        for rule in catalogue().values()
+        for rule in services.profile.rules_among(catalogue()).values()
         if family in (None, family_of(rule))
         and severity in (None, rule.severity)
         and level in (None, rule.level)
@@ -59,9 +62,9 @@ def list_rules(
 
 
 @get("/api/v1/rules/{id:str}", responses=responses(400, 401, 403, 404), tags=["Rules"], sync_to_thread=False)
-def show_rule(id: FromPath[str]) -> RuleManual:
+def show_rule(services: NamedDependency[Services], id: FromPath[str]) -> RuleManual:
     """Explain one rule."""
-    rule = catalogue().get(id.upper())
+    rule = services.profile.rules_among(catalogue()).get(id.upper())
     if rule is None:
         raise NotFoundError("There is no rule of this id. /api/v1/rules lists them.")
     return RuleManual(
