@@ -12,6 +12,7 @@ SHOWS: Final = {
     "query": "the archive's own QIDO-RS rows for the study",
     "file_meta": "file meta information (group 0002), the transfer syntax with it",
     "bytes": "the encoded bytes: padding, lengths, order of elements, character set bytes",
+    "checksums": "whether what came out of a ZIP has the lengths and checksums that the ZIP declares",
     "pixel_length": "how many bytes of pixel data there really are",
     "complete_study": "all instances of the study, so that a missing one is missing",
 }
@@ -26,8 +27,11 @@ FAILURES: Final = {
 }
 """What an archive did not answer, or a ZIP did not give: the kinds of `Source.failures`."""
 
-FILES_SHOW: Final = frozenset(SHOWS) - {"query"}
-"""Part 10 files in a folder or ZIP: everything but what an archive says about them."""
+FILES_SHOW: Final = frozenset(SHOWS) - {"query", "checksums"}
+"""Part 10 files in a folder or ZIP: everything but what an archive says about them.
+
+Checksums only ZIPs have, and only who unpacks every member whole can compare them: whoever did adds them.
+"""
 
 METADATA_SHOWS: Final = frozenset({"metadata", "all_attributes", "query", "complete_study"})
 """WADO-RS metadata of a whole study from an archive that keeps every attribute, with its QIDO-RS rows."""

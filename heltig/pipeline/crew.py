@@ -58,7 +58,7 @@ def work_together(
     with _crew(chunks, processes, deep=deep) as crew:
         _read(crew, len(chunks), books)
         reports = books.close()
-        results = _judge(crew, unread(reports), work)
+        results = _judge(crew, Reader(deep=deep), unread(reports), work)
     return reports, [results[key] for key in sorted(results)]
 
 
@@ -125,15 +125,23 @@ def _read(crew: Sequence[_Member], chunks: int, books: Books) -> None:
             employ(member)
 
 
-def _judge(crew: Sequence[_Member], unread: Unread, work: Callable[[StudyTable], T]) -> dict[str, T]:
-    """Have the studies worked on that one process has whole; work on the others here meanwhile."""
+def _judge(
+    crew: Sequence[_Member], reader: Reader, unread: Unread, work: Callable[[StudyTable], T]
+) -> dict[str, T]:
+    """Have the studies worked on that one process has whole; work on the others here meanwhile.
+
+    Args:
+        crew: The processes.
+        reader: An empty one, which puts together here what several of them have of one study.
+        unread: What could not be read.
+        work: Called with each study.
+    """
     for member in crew:
         member.order("keys")
     held: list[list[str]] = [member.answer() for member in crew]
     holders = Counter(key for keys in held for key in keys)
     for member, keys in zip(crew, held, strict=True):
         member.order("give", [key for key in keys if holders[key] > 1])
-    reader = Reader()
     for member in crew:
         given: list[tuple[StudyTable, set[Package]]] = member.answer()
         member.order("work", unread, work)

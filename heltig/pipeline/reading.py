@@ -25,7 +25,7 @@ from connectors.upload import (
     read_members,
 )
 from heltig.dicom.cell import Fault
-from heltig.dicom.source import FILES, PackageFact
+from heltig.dicom.source import FILES, PackageFact, Source
 from heltig.dicom.study import StudyCollector, StudyTable
 
 Progress = Callable[[int, int], None]
@@ -165,9 +165,13 @@ class Reader:
         """The studies in the order of their keys, arranged; nothing may be read afterwards."""
         studies = self._collector.studies()
         for study in studies:
-            failures = _failures(self.packages[study.key], unread)
-            study.source = msgspec.structs.replace(FILES, failures=failures) if failures else FILES
+            study.source = self._source(self.packages[study.key], unread)
         return studies
+
+    def _source(self, packages: set[Package], unread: Unread) -> Source:
+        """What a study's files could show, and what the ZIPs with instances of it lack."""
+        shows = FILES.shows | {"checksums"} if self._deep and packages else FILES.shows
+        return Source(shows=shows, failures=_failures(packages, unread))
 
 
 class Books:

@@ -14,21 +14,32 @@ def _is_of_files(study: StudyView) -> bool:
     return study.source.asked_for is None
 
 
-@rule("SRC-MEMBER-DAMAGED", level="study", severity="block", needs=("bytes",), when=_is_of_files)
+@rule("SRC-MEMBER-DAMAGED", level="study", severity="block", needs=("bytes", "checksums"), when=_is_of_files)
 def member_damaged(study: StudyView) -> Iterator[Hit]:
     """An instance did not come out of its ZIP as it was put in.
 
-    Finds: Instances whose bytes do not have the checksum or the length that the ZIP declares, that do not
-        unpack to their end, or whose name in the ZIP another member with other content has too. Checksums and
-        lengths are compared for uploads, and by `heltig check --deep`.
-    Why: The pixels or the header changed on the way, and nobody can say where. Of two members of one name
-        most programs unpack only one: the other instance is lost without a word.
-    Mend: Copy or send the ZIP again. If that does not help, make it again from the folder of DICOM files,
-        each with a name of its own.
+    Finds: Instances whose bytes do not have the checksum or the length that the ZIP declares, or that do not
+        unpack to their end. Uploads are compared, and what `heltig check --deep` reads; without `--deep` the
+        rule is not evaluable, since only headers are unpacked.
+    Why: The pixels or the header changed on the way, and nobody can say where.
+    Mend: Copy or send the ZIP again. If that does not help, make it again from the folder of DICOM files.
     Example: A ZIP in which one bit of the pixel data of a slice flipped on a worn-out disk.
     """
-    for fault, rows in study.faults("checksum", "length", "damaged-member", "duplicate-name"):
+    for fault, rows in study.faults("checksum", "length", "damaged-member"):
         yield Hit(observed=f"{fault.kind}: {fault.detail}", expected="the bytes that were packed", rows=rows)
+
+
+@rule("SRC-MEMBER-TWICE", level="study", severity="block", needs=("bytes",), when=_is_of_files)
+def member_twice(study: StudyView) -> Iterator[Hit]:
+    """Two members of a ZIP have one name and other content, and one of them is of the study.
+
+    Finds: Instances whose name in the ZIP another member with other content has too.
+    Why: Most programs unpack only one of the two: the other instance is lost without a word.
+    Mend: Make the ZIP again from the folder of DICOM files, each with a name of its own.
+    Example: The slices of two series, each numbered from `IM1` on, packed without their folders.
+    """
+    for fault, rows in study.faults("duplicate-name"):
+        yield Hit(observed=fault.detail, expected="a name of its own", rows=rows)
 
 
 @rule("SRC-MEMBER-UNREAD", level="study", severity="review", needs=("bytes",), when=_is_of_files)

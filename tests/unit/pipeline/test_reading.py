@@ -74,6 +74,15 @@ def test_a_changed_byte_blocks_the_study_that_has_it(write: Write) -> None:
     (finding,) = (f for f in study.findings if f.rule == "SRC-MEMBER-DAMAGED")
     assert (study.readiness, finding.count, finding.instances) == ("BLOCKED", 1, ("1.2",))
     assert said(report, "1.2.9") == {}
+
+
+def test_without_a_look_at_checksums_nobody_says_that_they_are_right(write: Write, tmp_path: Path) -> None:
+    path = write(flipped(zipped(FILES, method=zipfile.ZIP_STORED)))
+    loose = write(dicom("3"), "loose/1.dcm")
+    for paths, deep, is_open in (([path], False, True), ([path], True, False), ([loose], True, True)):
+        (study,) = judged(*paths, deep=deep).studies
+        unseen = {rule.rule: rule.missing for rule in study.not_evaluable}
+        assert (unseen.get("SRC-MEMBER-DAMAGED") == ("checksums",)) is is_open
     assert said(judged(path)) == {}
 
 
@@ -83,9 +92,11 @@ def test_two_members_of_one_name_and_other_content(write: Write) -> None:
     with pytest.warns(UserWarning, match="Duplicate name"):
         same = zipped([("1.dcm", dicom("1.1")), ("1.dcm", dicom("1.1"))])
     report = judged(write(package))
-    assert [kind.split(":")[0] for kind in said(report)["SRC-MEMBER-DAMAGED"]] == ["duplicate-name"]
+    assert said(report)["SRC-MEMBER-TWICE"] == (
+        "another member has the same name and other content; unpacking keeps one of them",
+    )
     assert said(report, "1.2.9") == {}
-    assert "SRC-MEMBER-DAMAGED" not in said(judged(write(same, "same.zip")))
+    assert "SRC-MEMBER-TWICE" not in said(judged(write(same, "same.zip")))
 
 
 UNREAD: dict[str, tuple[str, bytes]] = {
