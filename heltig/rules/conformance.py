@@ -235,15 +235,15 @@ def sequence_items(study: StudyView) -> Iterator[Hit]:
     reference="PS3.3 C.7.6.16",
 )
 def functional_group(study: StudyView) -> Iterator[Hit]:
-    """A functional group is missing, stands twice, or stands where it may not.
+    """A functional group is missing, or stands where it may not.
 
     Finds: Functional groups of enhanced objects that the IOD makes mandatory, or a condition requires, and
-        that are neither shared nor in every frame's own groups; groups that are in both places at once; and
-        groups that must be shared, or must be each frame's own, and are the other.
-    Why: Viewers look for the position, timing or contrast of a frame in one of the two places. What is
-        missing cannot be shown, and of what is there twice each reader believes another.
+        that are neither shared nor in every frame's own groups; and groups that must be shared, or must be
+        each frame's own, and are the other. Of groups in both places GEO-ENH-FG tells, of missing planes
+        GEO-IPP-IOP-MISSING.
+    Why: Viewers look for the timing, contrast or segment of a frame there, and cannot show it without.
     Mend: Have the sender's or converter's software corrected.
-    Example: PlaneOrientationSequence both shared and in every frame.
+    Example: Frames of a segmentation without SegmentIdentificationSequence.
     """
     yield from _hits(study, "IOD-FUNCTIONAL-GROUP")
 

@@ -5,10 +5,21 @@ objection, and neither is anything about an optional module unless an attribute 
 shows that it is there.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Final, TypeAlias
 
 from heltig.dicom.shapes import EMPTY, Shape, State
+from heltig.rules.conformance_owners import Owned
+from heltig.rules.conformance_parts import (
+    Known,
+    Part,
+    goes_by_frame,
+    in_use,
+    instead_of,
+    part_of,
+    parts_below,
+    rule_for,
+)
 from heltig.rules.conformance_scope import (
     PER_FRAME,
     SHARED,
@@ -17,9 +28,7 @@ from heltig.rules.conformance_scope import (
     Scope,
 )
 from heltig.rules.conformance_words import Objection, Words
-from heltig.rules.duplicates import OF_A_QUERY
 from heltig.standard.conditions import Truth
-from heltig.standard.dictionary import lookup
 from heltig.standard.iods import Iod, MacroUse, ModuleUse
 from heltig.standard.modules import Attribute, Attributes
 from heltig.standard.single_items import SINGLE_ITEM
@@ -28,38 +37,22 @@ Found: TypeAlias = dict[tuple[str, tuple[str, ...]], Objection]
 """Objections by rule and path: what two modules say of one attribute is said once."""
 
 _STRICTEST: Final = {"1": 0, "1C": 1, "2": 2, "2C": 3, "3": 4}
-_MAY_BE_EMPTY: Final = frozenset({"2", "2C", "3"})
 _RULE_OF_TYPE: Final = {"1": "IOD-TYPE1", "1C": "IOD-TYPE1C", "2": "IOD-TYPE2", "2C": "IOD-TYPE2C"}
 
 
-class _Part(NamedTuple):
-    """A module or macro that an object has, or the part of it that is in a sequence.
-
-    Attributes:
-        name: The module's name.
-        attributes: What is in it.
-        optional: The object would be whole without it: an optional module, or items of a sequence that may
-            be absent or empty (types 2, 2C and 3).
-    """
-
-    name: str
-    attributes: Attributes
-    optional: bool
-
-
-def check(iod: Iod, shape: Shape, *, owned: frozenset[str]) -> tuple[Objection, ...]:
+def check(iod: Iod, shape: Shape, *, owned: Owned) -> tuple[Objection, ...]:
     """What is wrong with objects of a shape.
 
     Args:
         iod: The IOD of their SOP Class.
         shape: The shape of their data sets.
-        owned: Attributes whose absence and values other rules report.
+        owned: Attributes whose absence other rules report.
     """
     return tuple(_Check(iod, shape, owned).run().values())
 
 
 class _Check:
-    def __init__(self, iod: Iod, shape: Shape, owned: frozenset[str]) -> None:
+    def __init__(self, iod: Iod, shape: Shape, owned: Owned) -> None:
         self.iod = iod
         self.scope = DataSetScope(shape, iod)
         self.owned = owned
@@ -70,7 +63,9 @@ class _Check:
         required = [module for module in self.iod.modules if self._required(module)]
         there = [module for module in self.iod.modules if module in required or self._shows(module)]
         missing = [module for module in required if self._missing(module, required)]
-        parts = [_part(module, optional=module not in required) for module in there if module not in missing]
+        parts = [
+            part_of(module, optional=module not in required) for module in there if module not in missing
+        ]
         for module in there:
             self._forbidden_module(module)
         self._level(parts, self.scope)
@@ -98,7 +93,7 @@ class _Check:
         if not own.isdisjoint(self.scope.states):
             return False
         attributes = [a for a in module.attributes if a.type == "1" and not a.guard]
-        needed = {a.tag for a in attributes} - self.scope.states.keys() - self.owned
+        needed = {a.tag for a in attributes} - self.scope.states.keys() - self.owned.in_data_set
         if needed.isdisjoint(own):
             return False
         self._add(self.words.module_missing(module, tuple(sorted(needed))))
@@ -119,7 +114,7 @@ class _Check:
             opinions = []
             for module in modules:
                 before, self.found = self.found, {}
-                self._sequence(tag, state, [_part(module, optional=True)], self.scope)
+                self._sequence(tag, state, [part_of(module, optional=True)], self.scope)
                 opinions.append(self.found)
                 self.found = before
             for key in set(opinions[0]).intersection(*opinions[1:]):
@@ -127,9 +122,9 @@ class _Check:
 
     # -- attributes
 
-    def _level(self, parts: Sequence[_Part], scope: Scope) -> None:
+    def _level(self, parts: Sequence[Part], scope: Scope) -> None:
         """Check the attributes of a data set, an item or the groups of a frame."""
-        lacking: dict[str, tuple[tuple[bool, int], Attribute, _Part]] = {}
+        lacking: dict[str, tuple[tuple[bool, int], Attribute, Part]] = {}
         for part in parts:
             for attribute in part.attributes:
                 state = scope.states.get(attribute.tag)
@@ -142,15 +137,18 @@ class _Check:
                 else:
                     self._there(attribute, state, part, parts, scope)
         for tag, (_, attribute, part) in lacking.items():
-            instead = {
-                other for other in _instead(attribute) & lacking.keys() if tag in _instead(lacking[other][1])
-            }
-            if tag not in self.owned and not any(other < tag for other in instead):
-                rule = _rule(_RULE_OF_TYPE[attribute.type], part)
+            others = instead_of(attribute) & lacking.keys()
+            instead = {other for other in others if tag in instead_of(lacking[other][1])}
+            if not self._is_owned(tag, scope) and not any(other < tag for other in instead):
+                rule = rule_for(_RULE_OF_TYPE[attribute.type], part)
                 self._add(self.words.absent(rule, scope.path, attribute, part.name))
         for tag, state in scope.states.items():
             if isinstance(state, tuple):
                 self._sequence(tag, state, parts, scope)
+
+    def _is_owned(self, tag: str, scope: Scope) -> bool:
+        """Another rule reports the attribute where it is absent or empty."""
+        return tag in (self.owned.in_items if scope.path else self.owned.in_data_set)
 
     def _is_needed(self, attribute: Attribute, scope: Scope) -> Truth:
         if attribute.condition:
@@ -158,7 +156,7 @@ class _Check:
         return attribute.type in ("1", "2")
 
     def _there(
-        self, attribute: Attribute, state: State, part: _Part, parts: Sequence[_Part], scope: Scope
+        self, attribute: Attribute, state: State, part: Part, parts: Sequence[Part], scope: Scope
     ) -> None:
         """Check an attribute that is there."""
         tag = attribute.tag
@@ -167,9 +165,9 @@ class _Check:
                 self._add(self.words.forbidden(scope.path, attribute, part.name))
         elif state == EMPTY:
             needed = attribute.type == "1" or (attribute.type == "1C" and self._is_needed(attribute, scope))
-            if needed and tag not in self.owned:
+            if needed and not self._is_owned(tag, scope):
                 rule = "IOD-TYPE1-EMPTY" if attribute.items is None else "IOD-SEQ-ITEMS"
-                self._add(self.words.empty(_rule(rule, part), scope.path, attribute, part.name))
+                self._add(self.words.empty(rule_for(rule, part), scope.path, attribute, part.name))
         elif attribute.values:
             values = scope.values.get(tag, ())
             for number, allowed in attribute.values.items():
@@ -180,39 +178,39 @@ class _Check:
                         if found:
                             self._add(found)
 
-    def _allowed_elsewhere(self, tag: str, parts: Sequence[_Part], scope: Scope) -> bool:
+    def _allowed_elsewhere(self, tag: str, parts: Sequence[Part], scope: Scope) -> bool:
         """Another module of the object, or of the IOD, does not forbid the attribute."""
         modules = self.iod.modules_of.get(tag, ()) if scope is self.scope else ()
         others = [*(part.attributes for part in parts), *(module.attributes for module in modules)]
         definitions = [attribute for other in others for attribute in other.by_tag.get(tag, ())]
         return any(not (d.condition and d.condition.forbids(scope.find)) for d in definitions)
 
-    def _sequence(self, tag: str, state: tuple[Shape, ...], parts: Sequence[_Part], scope: Scope) -> None:
+    def _sequence(self, tag: str, state: tuple[Shape, ...], parts: Sequence[Part], scope: Scope) -> None:
         """Check the items of a sequence: of those that are alike one."""
         of_tag = [(part, attribute) for part in parts for attribute in part.attributes.by_tag.get(tag, ())]
-        below = _below(of_tag)
+        below = parts_below(of_tag)
         if of_tag and len(state) > 1 and tag in SINGLE_ITEM:
             part = of_tag[0][0]
-            rule = _rule("IOD-SEQ-ITEMS", part)
+            rule = rule_for("IOD-SEQ-ITEMS", part)
             self._add(self.words.too_many_items(rule, (*scope.path, tag), len(state), part.name))
         if not below or any(part.attributes.has_groups for part in below):
             return
-        known = _Known(self._possible(tag, parts, scope))
+        known = Known(self._possible(tag, parts, scope))
         for item in dict.fromkeys(state):
             inside = Scope(item, known, scope, (*scope.path, tag))
             self._level(below, inside)
             self._extended(inside, known)
 
-    def _possible(self, tag: str, parts: Sequence[_Part], scope: Scope) -> list[Attributes]:
+    def _possible(self, tag: str, parts: Sequence[Part], scope: Scope) -> list[Attributes]:
         """What may be in the items of a sequence after any module, whether it is there or not."""
         modules = self.iod.modules_of.get(tag, ()) if scope is self.scope else ()
         every = [*(part.attributes for part in parts), *(module.attributes for module in modules)]
         return [a.items for attributes in every for a in attributes.by_tag.get(tag, ()) if a.items]
 
-    def _extended(self, scope: Scope, known: "Mapping[str, object] | _Known | None") -> None:
+    def _extended(self, scope: Scope, known: "Mapping[str, object] | Known | None") -> None:
         if known is not None:
             for tag in scope.states:
-                if tag not in known and not tag.startswith(_REPEATING) and _in_use(tag):
+                if tag not in known and not tag.startswith(_REPEATING) and in_use(tag):
                     self._add(self.words.extended((*scope.path, tag)))
 
     # -- functional groups
@@ -227,7 +225,7 @@ class _Check:
             self._extended(scope, self.iod.macros_of)
             for tag, state in scope.states.items():
                 macros = self.iod.macros_of.get(tag, ())
-                parts = [_part(macro, optional=not self._required(macro)) for macro in macros]
+                parts = [part_of(macro, optional=not self._required(macro)) for macro in macros]
                 for part in parts[:1]:
                     for attribute in part.attributes.by_tag[tag]:
                         self._there(attribute, state, part, parts, scope)
@@ -241,75 +239,22 @@ class _Check:
             in_shared = self.scope.shared is not None and tag in self.scope.shared.states
             lacking = sum(tag not in dict(frame.attributes) for frame in self.scope.frames)
             in_frames = len(self.scope.frames) - lacking
-            if in_shared and in_frames:
-                self._add(self.words.group_twice(tag, macro))
-            elif in_shared and macro.where == "frame":
+            if in_shared and macro.where == "frame":
                 self._add(self.words.group_misplaced(tag, macro, "shared"))
             elif in_frames and macro.where == "shared":
                 self._add(self.words.group_misplaced(tag, macro, "per-frame"))
             elif (not in_shared and lacking == len(self.scope.frames)) or (lacking and in_frames):
                 needed = self._required(macro) and self._is_needed(attribute, self.scope)
-                if needed and tag not in self.owned and not (in_frames and _by_frame(macro)):
+                if needed and tag not in self.owned.in_data_set and not (in_frames and goes_by_frame(macro)):
                     self._add(self.words.group_missing(tag, macro, "some" if in_frames else "all"))
 
     def _add(self, objection: Objection) -> None:
         self.found.setdefault((objection.rule, objection.path), objection)
 
 
-IMAGE_TYPE: Final = "00080008"
-
 _REPEATING: Final = ("50", "60", "7F")
 """Overlays and curves stand in groups of their own, of which the tables have the first."""
 
 
-class _Known:
-    """The tags that may be in an item."""
-
-    def __init__(self, possible: Iterable[Attributes]) -> None:
-        self._possible = tuple({id(attributes): attributes for attributes in possible}.values())
-
-    def __contains__(self, tag: object) -> bool:
-        return any(tag in attributes for attributes in self._possible)
-
-
-def _instead(attribute: Attribute) -> set[str]:
-    """The attributes that may stand instead of one: it is required where they are not there."""
-    comparisons = attribute.condition.comparisons() if attribute.condition else ()
-    return {when.tag for when in comparisons if when.operator == "-"}
-
-
-def _in_use(tag: str) -> bool:
-    """An attribute of the standard that is not retired and not of answers to queries: these have rules."""
-    entry = lookup(tag)
-    return entry is not None and bool(entry.keyword) and not entry.retired and entry.keyword not in OF_A_QUERY
-
-
-def _part(module: ModuleUse, *, optional: bool) -> _Part:
-    return _Part(module.name, module.attributes, optional)
-
-
-def _by_frame(macro: MacroUse) -> bool:
-    """Its condition asks for ImageType: of mixed objects each frame has a type of its own."""
-    comparisons = macro.condition.comparisons() if macro.condition else ()
-    return any(when.tag == IMAGE_TYPE for when in comparisons)
-
-
-def _below(of_tag: Iterable[tuple[_Part, Attribute]]) -> list[_Part]:
-    """What may be in the items of a sequence, once for modules that say the same of it."""
-    below: dict[int, _Part] = {}
-    for part, attribute in of_tag:
-        if attribute.items:
-            found = _Part(part.name, attribute.items, part.optional or attribute.type in _MAY_BE_EMPTY)
-            known = below.setdefault(id(attribute.items), found)
-            if known.optional:
-                below[id(attribute.items)] = found
-    return list(below.values())
-
-
-def _rule(rule: str, part: _Part) -> str:
-    """The rule that reports what is missing in a part of the object: another one where it is optional."""
-    return "IOD-OPTIONAL-PART" if part.optional and rule not in ("IOD-TYPE2", "IOD-TYPE2C") else rule
-
-
-def _rank(entry: tuple[tuple[bool, int], Attribute, _Part]) -> tuple[bool, int]:
+def _rank(entry: tuple[tuple[bool, int], Attribute, Part]) -> tuple[bool, int]:
     return entry[0]

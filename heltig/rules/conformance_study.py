@@ -7,7 +7,7 @@ from typing import Final, NamedTuple, TypeAlias
 from heltig.dicom.cell import Cell, Value
 from heltig.dicom.shapes import Shape, ShapeReader
 from heltig.rules.conformance_check import check
-from heltig.rules.conformance_owners import ABSENCE_REPORTED_ELSEWHERE
+from heltig.rules.conformance_owners import owned_by_others
 from heltig.rules.conformance_words import Objection
 from heltig.rules.views import StudyView
 from heltig.standard.conditions import Interest, interests
@@ -51,7 +51,7 @@ def _objections(shape: Shape) -> tuple[Objection, ...] | None:
     """What is wrong with objects of a shape; None where their SOP Class has no IOD in the tables."""
     uids = dict(shape.values).get(SOP_CLASS_UID)
     iod = iod_of(uids[0]) if uids else None
-    return None if iod is None else check(iod, shape, owned=ABSENCE_REPORTED_ELSEWHERE)
+    return None if iod is None else check(iod, shape, owned=owned_by_others(iod.uid))
 
 
 @lru_cache(maxsize=1)

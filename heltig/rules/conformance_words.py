@@ -127,13 +127,6 @@ class Words:
             "IOD-FUNCTIONAL-GROUP", (tag,), observed, "in the shared groups or in each frame's", sentence
         )
 
-    def group_twice(self, tag: str, macro: MacroUse) -> Objection:
-        """A functional group is shared and a frame's own at once."""
-        sentence = "stands in the shared functional groups and in those of frames"
-        return self._objection(
-            "IOD-FUNCTIONAL-GROUP", (tag,), "shared and per frame", "one of the two", sentence
-        )
-
     def group_misplaced(self, tag: str, macro: MacroUse, place: str) -> Objection:
         """A functional group stands where this macro may not."""
         other = "per-frame" if place == "shared" else "shared"

