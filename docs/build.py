@@ -4,14 +4,18 @@ A maker returns pages by their path inside docs/. A further one is a function he
 """
 
 import argparse
+import inspect
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import click
+import msgspec
 
 from heltig.cli import heltig
 from heltig.rules.catalogue import FAMILIES, catalogue, family_of
+from heltig.rules.parameters import Parameters
 from heltig.rules.rule import Rule
 from heltig.setting_info import describe
 from heltig.settings import CONFIG_VARIABLE
@@ -85,6 +89,25 @@ def command_page() -> Mapping[str, str]:
     return {"commands.md": "\n".join(lines)}
 
 
+def parameter_page() -> Mapping[str, str]:
+    """One page with every parameter of a profile, from the docstring of `Parameters`."""
+    lines = [
+        "# Parameters",
+        "",
+        "Thresholds and lists that a [profile](profiles.md) sets under `[parameters]`.",
+        "",
+        "| parameter | what it is | default |",
+        "|---|---|---|",
+    ]
+    told = (inspect.getdoc(Parameters) or "").partition("Attributes:\n")[2]
+    default = msgspec.to_builtins(Parameters())
+    for name, text in re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", told, re.MULTILINE):
+        value = default[name]
+        shown = "none" if value in ([], "") else msgspec.json.encode(value).decode().replace(",", ", ")
+        lines.append(f"| `{name}` | {' '.join(text.split())} | {shown} |")
+    return {"parameters.md": "\n".join(lines) + "\n"}
+
+
 def _commands(
     names: tuple[str, ...], command: click.Command
 ) -> Iterator[tuple[tuple[str, ...], click.Command]]:
@@ -97,7 +120,7 @@ def _commands(
                 yield from _commands((*names, name), inner)
 
 
-MAKERS: list[Callable[[], Mapping[str, str]]] = [settings_page, rule_pages, command_page]
+MAKERS: list[Callable[[], Mapping[str, str]]] = [settings_page, rule_pages, parameter_page, command_page]
 
 
 def main(arguments: list[str] | None = None) -> int:
