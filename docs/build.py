@@ -103,7 +103,7 @@ def parameter_page() -> Mapping[str, str]:
     default = msgspec.to_builtins(Parameters())
     for name, text in re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", told, re.MULTILINE):
         value = default[name]
-        shown = "none" if value in ([], "") else msgspec.json.encode(value).decode().replace(",", ", ")
+        shown = "none" if value in ((), [], "") else msgspec.json.encode(value).decode().replace(",", ", ")
         lines.append(f"| `{name}` | {' '.join(text.split())} | {shown} |")
     return {"parameters.md": "\n".join(lines) + "\n"}
 
