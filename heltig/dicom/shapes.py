@@ -38,6 +38,12 @@ _PERHAPS_EMPTY: Final = re.compile(rb'\[(?![-0-9]|"[^" ])')
 """In the JSON text of an element: values that begin with neither a number nor a letter."""
 
 
+_SURELY: Final = re.compile(
+    rb'\{"vr": ?"[A-Z]{2}", ?"Value": ?\[(?:[-0-9]|"[^" \\]|\{"Alphabetic": ?"[^" \\])'
+)
+"""The JSON text of an element with a value, as it is mostly written."""
+
+
 class Shape(msgspec.Struct, frozen=True, cache_hash=True):
     """What one data set or item has of standard attributes.
 
@@ -108,7 +114,7 @@ class ShapeReader:
         return marks, marks.count(marks[0]) == len(marks)
 
     def _mark(self, tag: str, raw: bytes, encoding: Encoding) -> Mark:
-        if len(raw) > _SURELY_VALUED and tag not in self._values and _is_plain(tag):
+        if tag not in self._values and _is_plain(tag) and _surely_valued(raw, encoding):
             return _PLAINLY_PRESENT
         known = self._known.setdefault(encoding, {}).setdefault(tag, {})
         mark = known.get(raw)
@@ -177,6 +183,10 @@ def _belongs(tag: str) -> bool:
 def _is_plain(tag: str) -> bool:
     entry = lookup(tag)
     return entry is not None and entry.vr not in ("SQ", "UN")
+
+
+def _surely_valued(raw: bytes, encoding: Encoding) -> bool:
+    return len(raw) > _SURELY_VALUED or (encoding.syntax == "json" and _SURELY.match(raw) is not None)
 
 
 def _all_valued(table: Table, column: Column) -> bool:

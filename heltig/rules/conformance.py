@@ -160,14 +160,15 @@ def type_2(study: StudyView) -> Iterator[Hit]:
     yield from _hits(study, "IOD-TYPE2")
 
 
-@rule("IOD-TYPE1C", level="study", severity="review", needs=_ABSENCE, when=_known, reference="PS3.5 7.4.2")
+@rule("IOD-TYPE1C", level="study", severity="note", needs=_ABSENCE, when=_known, reference="PS3.5 7.4.2")
 def type_1c(study: StudyView) -> Iterator[Hit]:
     """An attribute that must have a value under a condition is absent, and the condition is true.
 
     Finds: Absent attributes of type 1C whose condition can be evaluated and is true: in functional groups for
         each frame, with what is shared. Conditions that speak of what no attribute tells are unknown, and
         nothing is said of their attributes.
-    Why: What other values of the object promise is not there.
+    Why: What other values of the object promise is not there. It is a note by default: sound scanners leave
+        such attributes out, too, some of them in every study. A site that wants to see them raises it.
     Mend: Have the sender write the attribute, or correct the value that makes it required.
     Example: WindowCenter without WindowWidth.
     """
