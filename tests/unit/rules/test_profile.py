@@ -1,5 +1,6 @@
 """Profiles: a site's settings for judging."""
 
+import pickle
 import random
 
 import msgspec
@@ -148,3 +149,4 @@ def test_the_order_of_keys_and_names_does_not_change_the_hash():
 def test_a_profile_comes_out_of_its_canonical_form_as_it_went_in():
     profile = parse_profile(TEXT, known=KNOWN, name="site.toml")
     assert msgspec.json.decode(profile.text, type=Profile) == profile
+    assert pickle.loads(pickle.dumps(profile)) == profile  # noqa: S301  # judging processes get it so

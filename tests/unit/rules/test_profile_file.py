@@ -236,6 +236,12 @@ def test_the_shipped_default_is_the_default():
     assert shipped_profile("default", known=RULES) == DEFAULT
 
 
+def test_a_migration_insists_on_the_counts_of_archives_and_of_nothing_else():
+    migration = shipped_profile("migration", known=RULES)
+    assert migration.for_study(kinds=[]).required == set()
+    assert "SRC-QIDO-COUNT" in migration.for_study(kinds=[], archive="pacs").required
+
+
 def test_target_profiles_name_their_archive():
     targets = {name: shipped_profile(name, known=RULES).parameters.targets for name in SHIPPED}
     assert {name: target for name, target in targets.items() if target} == {
