@@ -9,13 +9,16 @@ processes. Nothing of an input is ever written but ZIPs found in ZIPs, into `scr
 """
 
 from connectors.upload.facts import KINDS, UNSAFE, InputReport, Kind, Skipped, shown
+from connectors.upload.file_set import FileSet
 from connectors.upload.limits import Limits
 from connectors.upload.listing import Listing, MemberRef, list_inputs, unsafe
-from connectors.upload.reading import Outcome, account, read_members
+from connectors.upload.reading import Aside, Outcome, account, read_members
 
 __all__ = [
     "KINDS",
     "UNSAFE",
+    "Aside",
+    "FileSet",
     "InputReport",
     "Kind",
     "Limits",

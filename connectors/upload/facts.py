@@ -1,7 +1,8 @@
 """What can be said about an input beside its data sets: why a member is none, what is odd about a package.
 
 The kinds are a closed list. Rules are written on them (SRC-ZIP-SAFE on what is about the package,
-SRC-NOT-DICOM on what is about the content of a member), and an upload is refused for the unsafe ones.
+SRC-NOT-DICOM on what is about the content of a member, one each on what is about the layout), and an upload
+is refused for the unsafe ones.
 """
 
 import re
@@ -11,7 +12,7 @@ import msgspec
 
 from heltig.dicom.source import PackageFact
 
-About = Literal["package", "content", "aside"]
+About = Literal["package", "content", "layout", "aside"]
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -19,7 +20,8 @@ class Kind(msgspec.Struct, frozen=True):
 
     Attributes:
         about: `package`: how a ZIP is made. `content`: a member that should have been an instance.
-            `aside`: nothing is wrong, the member is only not an instance to judge.
+            `layout`: what a ZIP or folder holds beside, around or instead of what it should. `aside`: nothing
+            is wrong, the member is only not an instance to judge.
         meaning: What is wrong, in one line.
         remedy: What to do about it.
         unsafe: A ZIP with it should not be unpacked by anyone; a server refuses it whole.
@@ -59,14 +61,18 @@ KINDS: Final = {
     "not-dicom": Kind("content", "not a DICOM file (PS3.10 7.1)", "Leave it out, or unpack what it holds."),
     "unreadable": Kind("content", "a data set that no reader can read", "Export it again."),
     "inaccessible": Kind("content", "a file or folder that cannot be opened", "See that it may be read."),
+    "inner-package": Kind("layout", "a ZIP inside a ZIP: it was opened and read too", "Unpack it first."),
+    "several-studies": Kind("layout", "a ZIP with instances of several studies", "Send one at a time."),
+    "dicomdir-missing": Kind("layout", "listed in the DICOMDIR, and not there", "Copy the medium again."),
+    "dicomdir-unlisted": Kind("layout", "an instance that no DICOMDIR lists", "Write the DICOMDIR anew."),
+    "dicomdir-damaged": Kind("layout", "a DICOMDIR whose records cannot be read", "Write it anew."),
     "special-file": Kind("aside", "not a regular file", "Nothing to do."),
     "outside-link": Kind("aside", "a link that leads out of the folder", "Give what it leads to by itself."),
     "already-read": Kind("aside", "the same file or folder as one read before", "Nothing to do."),
-    "inner-package": Kind("aside", "a ZIP inside a ZIP; its members are read too", "Nothing to do."),
     "system-file": Kind("aside", "left behind by an operating system", "Nothing to do."),
     "dicomdir": Kind("aside", "a DICOMDIR (PS3.10 8.6): an index, not an instance", "Nothing to do."),
 }  # fmt: skip
-"""Every kind of `Skipped` and `PackageFact` that this connector makes."""
+"""Every kind of `Skipped` and `PackageFact` about an input."""
 
 UNSAFE: Final = frozenset(kind for kind, meaning in KINDS.items() if meaning.unsafe)
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from io import FileIO
+from pathlib import PurePath
 from typing import Final, Self, TypeAlias
 
 from msgspec.structs import replace
 
 from connectors.upload.facts import KINDS, InputReport, Skipped
+from connectors.upload.file_set import FileSet, held_against, read_file_set
 from connectors.upload.listing import Listing, MemberRef, reason
 from connectors.upload.zip_directory import Entry
 from connectors.upload.zip_member import MemberError, Package
@@ -14,7 +16,10 @@ from heltig.dicom.cell import DataSet, Fault
 from heltig.dicom.part10 import HeaderReader, HeaderSource, NotDicom, SeekableSource, UnreadableFile
 from heltig.dicom.source import PackageFact
 
-Outcome: TypeAlias = DataSet | Skipped | PackageFact
+Aside: TypeAlias = Skipped | FileSet | PackageFact
+"""What reading gives beside data sets."""
+
+Outcome: TypeAlias = DataSet | Aside
 
 _MEDIA_STORAGE_SOP_CLASS_UID: Final = "00020002"
 _DICOMDIR_CLASS: Final = b"1.2.840.10008.1.3.10"
@@ -34,9 +39,9 @@ _LOOKS_LIKE: Final = {
 def read_members(refs: Iterable[MemberRef], *, deep: bool = False) -> Iterator[Outcome]:
     """Read members one after the other; never raises for anything that a member is.
 
-    Gives exactly one `DataSet` or `Skipped` for each member, in the order of `refs`, and before a data set
-    any `PackageFact` about its member, which is among its faults too. A ZIP stays open over the members of it
-    that follow one another.
+    Gives exactly one `DataSet`, `Skipped` or `FileSet` (a DICOMDIR) for each member, in the order of `refs`,
+    and before a data set any `PackageFact` about its member, which is among its faults too. A ZIP stays open
+    over the members of it that follow one another.
 
     Args:
         refs: What to read.
@@ -51,26 +56,42 @@ def read_members(refs: Iterable[MemberRef], *, deep: bool = False) -> Iterator[O
                 yield from _member(headers, packages, ref, ref.entry, deep=deep)
 
 
-def account(listing: Listing, outcomes: Iterable[Skipped | PackageFact], *, instances: int) -> InputReport:
+def account(listing: Listing, outcomes: Iterable[Aside], *, instances: int) -> InputReport:
     """Close the books on one input.
 
     Args:
         listing: The input's members.
-        outcomes: What `read_members` gave for them, data sets apart, in any order.
+        outcomes: What `read_members` gave for them, data sets apart, and other facts, in any order.
         instances: How many data sets it gave.
 
     Raises:
         ValueError: The outcomes are not those of the whole listing.
     """
     read = list(outcomes)
-    skipped = sorted([*listing.skipped, *(outcome for outcome in read if isinstance(outcome, Skipped))])
+    file_sets = [outcome for outcome in read if isinstance(outcome, FileSet)]
+    skipped = sorted(
+        [
+            *listing.skipped,
+            *(outcome for outcome in read if isinstance(outcome, Skipped)),
+            *(file_set.skipped for file_set in file_sets),
+        ]
+    )
     members = len(listing.refs) + len(listing.skipped)
     if members != instances + len(skipped):
         raise ValueError(f"{members} members listed, {instances} instances and {len(skipped)} skipped")
     facts = [*listing.facts, *(outcome for outcome in read if isinstance(outcome, PackageFact))]
     facts += [member.fact for member in skipped]
+    if file_sets and not _is_one_file(listing):
+        others = {member.origin for member in skipped}
+        read_well = (ref.origin for ref in listing.refs if ref.origin not in others)
+        facts += held_against(file_sets, instances=read_well, others=others)
     facts.sort(key=lambda fact: (fact.origin, fact.kind, fact.detail))
     return InputReport(listing.path, members, instances, tuple(skipped), tuple(facts))
+
+
+def _is_one_file(listing: Listing) -> bool:
+    """A file was given by itself: nobody knows what lies beside it."""
+    return len(listing.refs) == 1 and listing.refs[0].origin == PurePath(listing.path).name
 
 
 class _OpenPackage:
@@ -97,13 +118,13 @@ class _OpenPackage:
         return self._package
 
 
-def _file(headers: HeaderReader, ref: MemberRef) -> DataSet | Skipped:
+def _file(headers: HeaderReader, ref: MemberRef) -> DataSet | Skipped | FileSet:
     try:
         with FileIO(ref.path) as file:
             source = SeekableSource(file)
             if not source.size:
                 return Skipped(ref.origin, "empty", KINDS["empty"].meaning)
-            return _data_set(headers, source, ref.origin, again=lambda: SeekableSource(file))
+            return _data_set(headers, source, ref, again=lambda: SeekableSource(file))
     except OSError as error:
         return Skipped(ref.origin, "inaccessible", reason(error))
 
@@ -114,13 +135,12 @@ def _member(
     try:
         package = packages.at(ref.path)
         source = package.member(entry)
-        outcome = _data_set(headers, source, ref.origin, again=lambda: package.member(entry))
+        outcome = _data_set(headers, source, ref, again=lambda: package.member(entry))
         if source.damage:
             raise MemberError("damaged-member", source.damage)
         damage = _damage(package, entry) if deep else ()
-        if isinstance(outcome, Skipped):
-            kind, detail = next(((f.kind, f.detail) for f in damage), (outcome.kind, outcome.detail))
-            yield Skipped(ref.origin, kind, detail, ref.package)
+        if not isinstance(outcome, DataSet):
+            yield Skipped(ref.origin, damage[0].kind, damage[0].detail, ref.package) if damage else outcome
             return
         for fault in damage:
             yield PackageFact(kind=fault.kind, origin=ref.origin, detail=fault.detail)
@@ -143,16 +163,18 @@ def _damage(package: Package, entry: Entry) -> tuple[Fault, ...]:
 
 
 def _data_set(
-    headers: HeaderReader, source: HeaderSource, origin: str, *, again: Callable[[], HeaderSource]
-) -> DataSet | Skipped:
+    headers: HeaderReader, source: HeaderSource, ref: MemberRef, *, again: Callable[[], HeaderSource]
+) -> DataSet | Skipped | FileSet:
     try:
-        data_set = headers.read(source, origin=origin)
+        data_set = headers.read(source, origin=ref.origin)
     except NotDicom as error:
-        return Skipped(origin, "not-dicom", _looks_like(again().read(8)) or error.reason)
+        detail = _looks_like(again().read(8)) or error.reason
+        return Skipped(ref.origin, "not-dicom", detail, ref.package)
     except UnreadableFile as error:
-        return Skipped(origin, "unreadable", "; ".join((error.reason, *(f.detail for f in error.faults[:3]))))
+        detail = "; ".join((error.reason, *(f.detail for f in error.faults[:3])))
+        return Skipped(ref.origin, "unreadable", detail, ref.package)
     if _is_dicomdir(data_set):
-        return Skipped(origin, "dicomdir", KINDS["dicomdir"].meaning)
+        return read_file_set(data_set, package=ref.package)
     return data_set
 
 

@@ -15,6 +15,8 @@ import msgspec
 
 from connectors.upload import (
     KINDS,
+    Aside,
+    FileSet,
     InputReport,
     Limits,
     Listing,
@@ -64,9 +66,11 @@ class Part(msgspec.Struct):
     """What a chunk came to, its instances apart."""
 
     number: int
-    others: list[Skipped | PackageFact]
+    others: list[Aside]
     instances: int
     members: int
+    studies: set[tuple[str, str]]
+    """Origins of ZIPs, each with the UID of a study that it holds instances of."""
 
 
 def read_inputs(
@@ -135,7 +139,8 @@ class Reader:
 
     def read(self, chunk: Chunk) -> Part:
         """Read some members."""
-        others: list[Skipped | PackageFact] = []
+        others: list[Aside] = []
+        studies: set[tuple[str, str]] = set()
         refs = iter(chunk.refs)
         instances = 0
         for outcome in read_members(chunk.refs, deep=self._deep):
@@ -143,14 +148,17 @@ class Reader:
                 others.append(outcome)
                 continue
             ref = next(refs)
-            if isinstance(outcome, Skipped):
+            if isinstance(outcome, Skipped | FileSet):
                 others.append(outcome)
                 continue
             instances += 1
-            packages = self.packages.setdefault(self._collector.add(outcome).key, set())
+            study = self._collector.add(outcome)
+            packages = self.packages.setdefault(study.key, set())
             if ref.package:
                 packages.add((chunk.number, ref.package))
-        return Part(chunk.number, others, instances, len(chunk.refs))
+                if study.uid:
+                    studies.add((ref.package, study.uid))
+        return Part(chunk.number, others, instances, len(chunk.refs), studies)
 
     def take(self, part: StudyTable, packages: Iterable[Package]) -> None:
         """Put what another reader gave of a study to what is known of it."""
@@ -179,7 +187,8 @@ class Books:
 
     def __init__(self, listings: Sequence[Listing], progress: Progress | None) -> None:
         self._listings = listings
-        self._others: list[list[Skipped | PackageFact]] = [[] for _ in listings]
+        self._others: list[list[Aside]] = [[] for _ in listings]
+        self._studies: list[set[tuple[str, str]]] = [set() for _ in listings]
         self._instances = [0] * len(listings)
         self._done, self._total = 0, sum(len(listing.refs) for listing in listings)
         self._progress = progress
@@ -187,6 +196,7 @@ class Books:
     def enter(self, part: Part) -> None:
         """Enter what was read."""
         self._others[part.number].extend(part.others)
+        self._studies[part.number] |= part.studies
         self._instances[part.number] += part.instances
         self._done += part.members
         if self._progress:
@@ -194,6 +204,8 @@ class Books:
 
     def close(self) -> tuple[InputReport, ...]:
         """The account of each input, once all its members were read."""
+        for others, studies in zip(self._others, self._studies, strict=True):
+            others.extend(_several(studies))
         rows = zip(self._listings, self._others, self._instances, strict=True)
         return tuple(account(listing, others, instances=count) for listing, others, count in rows)
 
@@ -216,6 +228,13 @@ def _failures(packages: Iterable[Package], unread: Unread) -> tuple[Fault, ...]:
         Fault("member-unread", f"{count} member{'s' * (count > 1)}: {kind}: {KINDS[kind].meaning}")
         for kind, count in sorted(counts.items())
     )
+
+
+def _several(studies: Iterable[tuple[str, str]]) -> Iterator[PackageFact]:
+    """What there is to say of ZIPs that hold several studies; instances without a UID are of none."""
+    for package, count in sorted(Counter(package for package, _ in studies).items()):
+        if count > 1:
+            yield PackageFact("several-studies", package, f"instances of {count} studies")
 
 
 def _folder(ref: MemberRef) -> str:

@@ -1,13 +1,13 @@
-"""How a study was delivered in a ZIP: did all of it come out as it was put in?
+"""How studies were delivered in a ZIP or folder: did all of it come, and come out as it was put in?
 
-SRC-ZIP-SAFE and SRC-NOT-DICOM (`heltig.rules.source`) name the files; these rules say what that means for the
-verdict of a study.
+SRC-ZIP-SAFE and SRC-NOT-DICOM (`heltig.rules.source`) name the files that cannot be read; the SRC-MEMBER
+rules say what that means for the verdict of a study. The others are about what else a ZIP or folder holds.
 """
 
 from collections.abc import Iterator
 
 from heltig.rules.rule import Hit, rule
-from heltig.rules.views import StudyView
+from heltig.rules.views import PackageView, StudyView
 
 
 def _is_of_files(study: StudyView) -> bool:
@@ -57,3 +57,54 @@ def member_unread(study: StudyView) -> Iterator[Hit]:
     for failure in study.source.failures:
         if failure.kind == "member-unread":
             yield Hit(observed=failure.detail, expected="every member of the ZIP readable", rows=())
+
+
+@rule("SRC-DICOMDIR", level="input", severity="review", needs=("bytes",), reference="PS3.3 F.3.2.2")
+def dicomdir_differs(package: PackageView) -> Iterator[Hit]:
+    """A DICOMDIR lists other files than lie beside it.
+
+    Finds: Files that a DICOMDIR names (ReferencedFileID (0004,1500)) and that are not in the ZIP or folder,
+        instances beside or below it that it does not list, and a DICOMDIR whose records cannot be read. Upper
+        and lower case are alike. A DICOMDIR that is given by itself is held against nothing.
+    Why: A file that is listed and missing was lost on the way from the medium. Whoever imports by the
+        DICOMDIR, as most archives do with a disc, never sees an instance that it does not list.
+    Mend: Copy the whole medium again, all folders of it. If files were put in or taken out on purpose, write
+        the DICOMDIR anew or leave it out.
+    Example: A disc with 412 images of which 400 were copied, with the DICOMDIR of all.
+    """
+    for (_, detail), files in package.groups("dicomdir-missing").items():
+        yield Hit(observed=detail, expected="every file that it lists", rows=files)
+    for (_, detail), files in package.groups("dicomdir-unlisted").items():
+        yield Hit(observed=detail, expected="a record of every instance", rows=files)
+    for (_, detail), files in package.groups("dicomdir-damaged").items():
+        yield Hit(observed=f"unreadable: {detail}", expected="directory records", rows=files)
+
+
+@rule("SRC-ZIP-NESTED", level="input", severity="note", needs=("bytes",))
+def zip_nested(package: PackageView) -> Iterator[Hit]:
+    """A ZIP lies inside the ZIP.
+
+    Finds: ZIPs inside ZIPs. Those named here were opened, and what they hold was read and judged with the
+        rest; one that lies too deep, or cannot be unpacked, is a matter of SRC-ZIP-SAFE.
+    Why: Most archives open the outer ZIP alone, and take the inner one for a file that is not DICOM: what it
+        holds would be lost there without a word.
+    Mend: Unpack the inner ZIP, and pack its files with the others.
+    Example: `study.zip` with `series1.zip` and `series2.zip` in it, as some export dialogues make it.
+    """
+    for (_, detail), members in package.groups("inner-package").items():
+        yield Hit(observed=detail, expected="DICOM files only", rows=members)
+
+
+@rule("STU-MULTI-UID", level="input", severity="note", needs=("bytes",))
+def several_studies(package: PackageView) -> Iterator[Hit]:
+    """A ZIP holds more than one study.
+
+    Finds: ZIPs with instances of two or more StudyInstanceUIDs (0020,000D), ZIPs inside them counted in.
+        Folders may hold what they like, and instances without the UID are a matter of STU-UID-MISSING.
+    Why: Each study has a verdict of its own, and some may be stored while others may not. Often the second
+        study is there by mistake: a neighbour in the list, or a study cut in two by a changed UID.
+    Mend: Nothing, if all of them were meant to be sent. Else send one study at a time.
+    Example: An export of "today's CT" in which the patient after is included.
+    """
+    for (_, detail), packages in package.groups("several-studies").items():
+        yield Hit(observed=detail, expected="one study", rows=packages)

@@ -27,7 +27,7 @@ EXPECTED = {
     "zip_bad_name": {"bad-name": 1, "empty-member": 1},
     "zip_unsupported_method": {"compression": 1},
     "zip_non_dicom_members": {"not-dicom": 2, "system-file": 2},
-    "zip_dicomdir": {"dicomdir": 1},
+    "zip_dicomdir": {"dicomdir": 1, "dicomdir-unlisted": 5},
 }
 
 pytestmark = pytest.mark.corpus

@@ -3,10 +3,13 @@
 import zipfile
 from pathlib import Path
 
+import pydicom
 import pydicom.data
 import pytest
 from unit.connectors.upload.made import Judged, judged
 
+from connectors.upload import list_inputs, read_members
+from connectors.upload.file_set import FileSet
 from heltig.dicom.cell import DataSet
 
 SHIPPED = Path(pydicom.data.__file__).parent / "test_files"
@@ -39,6 +42,21 @@ def test_what_pydicom_ships_reads_alike_from_a_folder_and_a_zip(tmp_path: Path, 
     assert {n.split("!")[-1]: k for n, k in zipped.skipped.items()}.items() <= {
         (name, kind if kind != "empty" else "empty-member") for name, kind in folder.skipped.items()
     }
+
+
+def test_pydicom_reads_the_same_names_in_dicomdirs(tmp_path: Path) -> None:
+    folder = SHIPPED / "dicomdirtests"
+    (listing,) = list_inputs([folder], scratch=tmp_path)
+    found = [outcome for outcome in read_members(listing.refs) if isinstance(outcome, FileSet)]
+    assert len(found) >= 7
+    for file_set in found:
+        records = pydicom.dcmread(folder / file_set.origin).DirectoryRecordSequence
+        names = [record.ReferencedFileID for record in records if "ReferencedFileID" in record]
+        expected = [name if isinstance(name, str) else "/".join(name) for name in names]
+        assert file_set.files == tuple(dict.fromkeys(expected))
+        assert file_set.damage == ""
+    (whole,) = judged(folder, scratch=tmp_path)
+    assert not [fact for fact in whole.facts if fact.kind.startswith("dicomdir-")]
 
 
 def _content(data_set: DataSet) -> object:

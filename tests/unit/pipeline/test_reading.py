@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from unit.connectors.upload.made import CENTRAL, LOCAL, dicom, spoilt, zipped
+from unit.connectors.upload.made import CENTRAL, LOCAL, dicom, dicomdir, spoilt, zipped
 
 from heltig.dicom.snapshot import read_snapshot, read_source, series_evidence, snapshot_id, source_facts
 from heltig.dicom.study import StudyTable
@@ -129,8 +129,20 @@ ORDINARY: Members = [
     ("Thumbs.db", b"x"),
     (".gitkeep", b""),
     ("empty.txt", b""),
-    ("DICOMDIR", dicom(media_class="1.2.840.10008.1.3.10")),
+    ("DICOMDIR", dicomdir(*(name for name, _ in FILES))),
 ]
+
+
+def test_a_zip_of_several_studies_is_told_a_folder_is_not(write: Write, tmp_path: Path) -> None:
+    without = dicom("4.1").replace(b"1.2.3\0", bytes(6))
+    one = write(zipped([*FILES, ("lost.dcm", without)]), "f/one.zip")
+    inner = write(zipped([*FILES, ("more.zip", zipped([("o.dcm", OTHER)]))]), "f/inner.zip")
+    write(OTHER, "f/loose.dcm")
+    for path, told in ((one, {}), (inner, {"inner.zip": 1}), (tmp_path / "f", {"inner.zip": 1})):
+        (given,) = judged(path).inputs
+        found = [finding for finding in given.findings if finding.rule == "STU-MULTI-UID"]
+        assert {finding.instances[0]: finding.count for finding in found} == told
+        assert all(finding.observed == "instances of 2 studies" for finding in found)
 
 
 def test_documents_and_viewers_say_nothing_of_a_study(write: Write) -> None:

@@ -41,6 +41,31 @@ def dicom(sop: str = "1.2.3.4", *, media_class: str = CT, pixels: bytes = bytes(
     return bytes(128) + b"DICM" + _element(2, 0, b"UL", struct.pack("<L", len(meta))) + meta + data
 
 
+def _records(files: Iterable[str], *, in_use: int) -> bytes:
+    items = b""
+    for name in files:
+        record = _element(4, 0x1410, b"US", struct.pack("<H", in_use)) + _element(4, 0x1430, b"CS", b"IMAGE")
+        record += _element(4, 0x1500, b"CS", name.replace("/", "\\").encode()) if name else b""
+        items += struct.pack("<HHL", 0xFFFE, 0xE000, len(record)) + record
+    return items
+
+
+def dicomdir(*files: str, inactive: Iterable[str] = (), records: bytes | None = None) -> bytes:
+    """A DICOMDIR.
+
+    Args:
+        files: What its records name, components joined by `/`; a record without a file for an empty name.
+        inactive: What its records that are not in use name.
+        records: The bytes of its sequence of records, instead of those.
+    """
+    if records is None:
+        records = _records(files, in_use=0xFFFF) + _records(inactive, in_use=0)
+    meta = _element(2, 2, b"UI", DICOMDIR_CLASS.encode()) + _element(2, 16, b"UI", b"1.2.840.10008.1.2.1")
+    sequence = struct.pack("<HH2sHL", 4, 0x1220, b"SQ", 0, len(records)) + records
+    data = _element(4, 0x1130, b"CS", b"MEDIUM") + _element(4, 0x1200, b"UL", bytes(4)) + sequence
+    return bytes(128) + b"DICM" + _element(2, 0, b"UL", struct.pack("<L", len(meta))) + meta + data
+
+
 def zipped(
     members: Iterable[tuple[str | zipfile.ZipInfo, bytes]], *, method: int = zipfile.ZIP_DEFLATED
 ) -> bytes:
