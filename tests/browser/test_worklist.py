@@ -23,7 +23,7 @@ def test_worst_first(tabs: Watched, address: str) -> None:
     assert order == sorted(order)
     expect(page.get_by_role("status")).to_have_text(EVERYTHING)
     expect(page.locator(".studies tbody tr")).to_have_count(len(STUDIES) + 1)
-    expect(page.get_by_role("row").nth(1)).to_contain_text("The archive counts other numbers")
+    expect(page.get_by_role("row").nth(1)).to_contain_text("The archive counts another number")
 
 
 def test_typing_narrows_the_list_without_loading_the_page(tabs: Watched, address: str) -> None:
