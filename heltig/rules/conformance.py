@@ -94,9 +94,9 @@ def sop_class_modality(at: Values) -> Iterator[Hit]:
 def module_missing(study: StudyView) -> Iterator[Hit]:
     """Nothing of a mandatory module is there.
 
-    Finds: Modules that the IOD makes mandatory, or a condition that can be evaluated requires, of which the
-        object has no attribute, if one at least must have a value. Their attributes are then not reported one
-        by one.
+    Finds: Modules that the IOD makes mandatory and of which the object has no attribute, if one at least must
+        have a value. Their attributes are then not reported one by one. Of modules that a condition requires
+        IOD-TYPE1C tells.
     Why: A whole aspect of the object is missing. Software that relies on it fails, or guesses.
     Mend: Have the sender's software, or the converter or anonymiser on the way, keep the module.
     Example: CT images without Frame of Reference module after an anonymiser removed its UID.
@@ -164,9 +164,9 @@ def type_2(study: StudyView) -> Iterator[Hit]:
 def type_1c(study: StudyView) -> Iterator[Hit]:
     """An attribute that must have a value under a condition is absent, and the condition is true.
 
-    Finds: Absent attributes of type 1C whose condition can be evaluated and is true: in functional groups for
-        each frame, with what is shared. Conditions that speak of what no attribute tells are unknown, and
-        nothing is said of their attributes.
+    Finds: Absent attributes of type 1C, and modules of which nothing is there, whose condition can be
+        evaluated and is true: in functional groups for each frame, with what is shared. Conditions that speak
+        of what no attribute tells are unknown, and nothing is said of their attributes.
     Why: What other values of the object promise is not there. It is a note by default: sound scanners leave
         such attributes out, too, some of them in every study. A site that wants to see them raises it.
     Mend: Have the sender write the attribute, or correct the value that makes it required.

@@ -103,13 +103,14 @@ class Words:
         return self._objection(rule, path, "more than one item", "one item", sentence)
 
     def module_missing(self, module: ModuleUse, needed: Path) -> Objection:
-        """Nothing of a mandatory module is there."""
-        why = "mandatory" if module.usage == "M" or not module.condition else "required"
-        since = f", since {module.condition.when.words}" if module.condition else ""
+        """Nothing of a mandatory module is there, or of one that a condition requires."""
+        by_condition = module.usage == "C" and module.condition is not None
+        rule, why = ("IOD-TYPE1C", "required") if by_condition else ("IOD-MODULE", "mandatory")
+        since = f", since {module.condition.when.words}" if by_condition and module.condition else ""
         keywords = ", ".join(keyword_of(tag) or tag for tag in needed)
         message = f"Nothing of the {module.name} module is there, which is {why} in {self._iod}{since}"
         observed = f"absent ({self._iod})"
-        return Objection("IOD-MODULE", needed[:1], observed, cut(keywords, 200), message, needed[1:])
+        return Objection(rule, needed[:1], observed, cut(keywords, 200), message, needed[1:])
 
     def module_forbidden(self, module: ModuleUse, tags: Path) -> Objection:
         """Attributes of a module are there that must not be."""

@@ -125,7 +125,7 @@ def _ours(iod: Iod, shape: Shape) -> tuple[Said, frozenset[str]]:
         kind = _KIND_OF_RULE.get(objection.rule) or _KIND_OF_WORD[objection.observed.split(" (")[0]]
         for path in (objection.path, *((tag,) for tag in objection.more)):
             said[kind, path] = objection.message
-        if objection.rule == "IOD-MODULE":
+        if objection.message.startswith("Nothing of the "):
             modules.add(objection.message.removeprefix("Nothing of the ").split(" module is")[0])
     return said, frozenset(modules)
 
