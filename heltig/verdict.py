@@ -1,14 +1,15 @@
 """Findings, profile and waivers make a verdict."""
 
 import hashlib
-from collections.abc import Iterable
-from datetime import date
+from collections.abc import Collection, Iterable, Sequence
+from datetime import date, datetime
 from typing import Final, Literal, TypeAlias
 
 import msgspec
 
 from heltig.rules.finding import Evaluation, Finding, NotEvaluable, RuleError
 from heltig.rules.index_facts import IndexFact
+from heltig.rules.wording import is_whole
 
 Readiness: TypeAlias = Literal["READY", "NEEDS_REVIEW", "BLOCKED"]
 
@@ -22,14 +23,17 @@ class Waiver(msgspec.Struct, frozen=True, order=True):
     Attributes:
         id: The waiver's own id.
         rule: The rule's id.
-        observed: The observed value it covers, exactly.
-        expires: The last day it holds.
+        observed: The observed value it covers, exactly. A text that leaves values out covers nothing: others
+            could stand behind it.
+        expires: From this minute on it covers nothing, in UTC.
+        series: It covers only findings whose instances are all of the series with this key; empty for any.
     """
 
     id: str
     rule: str
     observed: str
-    expires: date
+    expires: datetime
+    series: str = ""
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -42,7 +46,9 @@ class Verdict(msgspec.Struct, frozen=True):
         findings: Worst first.
         not_evaluable: Rules that the source did not show enough for.
         errors: Rules that failed to run.
-        valid_until: The earliest expiry of a waiver that made a difference; None when none did.
+        waivers: Those that cover a finding: of several that cover the same one the last to expire.
+        valid_until: The earliest expiry among these, from which on the verdict no longer holds; None without
+            one.
     """
 
     id: str
@@ -51,7 +57,8 @@ class Verdict(msgspec.Struct, frozen=True):
     findings: tuple[Finding, ...]
     not_evaluable: tuple[NotEvaluable, ...]
     errors: tuple[RuleError, ...]
-    valid_until: date | None
+    waivers: tuple[Waiver, ...]
+    valid_until: datetime | None
 
 
 class Inputs(msgspec.Struct, frozen=True):
@@ -74,28 +81,54 @@ class Inputs(msgspec.Struct, frozen=True):
     index_facts: tuple[IndexFact, ...] = ()
 
 
-def decide(evaluation: Evaluation, inputs: Inputs, waivers: Iterable[Waiver] = ()) -> Verdict:
+def decide(
+    evaluation: Evaluation,
+    inputs: Inputs,
+    waivers: Iterable[Waiver] = (),
+    *,
+    places: Sequence[Collection[str]] = (),
+) -> Verdict:
     """Make the verdict from an evaluation, what it was made of, and the waivers in force now.
 
     BLOCKED if an unwaived `block` finding stands; else NEEDS_REVIEW if an unwaived `review` finding stands, a
     required rule was not evaluable or a rule failed to run; else READY.
+
+    Waivers that cover nothing leave no trace: one that is given for something else must not make another
+    verdict of the same findings.
+
+    Args:
+        evaluation: What the rules came to.
+        inputs: What the verdict is a function of.
+        waivers: Those in force for this study.
+        places: For each finding the keys of the series in which its instances are; needed where a waiver is
+            for one series.
     """
-    in_force = sorted(waivers)
-    findings, used = [], []
-    for finding in evaluation.findings:
-        covering = [w for w in in_force if (w.rule, w.observed) == (finding.rule, finding.observed)]
-        used.extend(covering)
-        findings.append(msgspec.structs.replace(finding, waived=True) if covering else finding)
-    digest = hashlib.sha256(msgspec.json.encode((inputs, in_force)))
+    in_force = list(waivers)
+    findings, used = [], set[Waiver]()
+    for position, finding in enumerate(evaluation.findings):
+        place = places[position] if places else ()
+        covering = [waiver for waiver in in_force if _covers(waiver, finding, place)]
+        if covering:
+            used.add(max(covering, key=lambda waiver: (waiver.expires, waiver)))
+            finding = msgspec.structs.replace(finding, waived=True)
+        findings.append(finding)
+    standing = tuple(sorted(used))
     return Verdict(
-        id=digest.hexdigest(),
+        id=hashlib.sha256(msgspec.json.encode((inputs, standing))).hexdigest(),
         readiness=readiness_of(findings, evaluation.not_evaluable, evaluation.errors),
         unwaived_readiness=readiness_of(evaluation.findings, evaluation.not_evaluable, evaluation.errors),
         findings=tuple(findings),
         not_evaluable=evaluation.not_evaluable,
         errors=evaluation.errors,
-        valid_until=min((w.expires for w in used), default=None),
+        waivers=standing,
+        valid_until=min((waiver.expires for waiver in standing), default=None),
     )
+
+
+def _covers(waiver: Waiver, finding: Finding, place: Collection[str]) -> bool:
+    if (waiver.rule, waiver.observed) != (finding.rule, finding.observed) or not is_whole(finding.observed):
+        return False
+    return not waiver.series or set(place) == {waiver.series}
 
 
 def readiness_of(

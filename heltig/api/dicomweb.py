@@ -1,6 +1,7 @@
 """`/dicom-web/studies`: QIDO-RS over judged studies (PS3.18 10.6)."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -18,7 +19,7 @@ from heltig.api.services import Services
 from heltig.api.study_row import study_row
 from heltig.pipeline.publish import MEDIA_TYPE
 from heltig.store import lookups
-from heltig.store.lookups import Lookup
+from heltig.store.lookups import Lookup, minute
 from heltig.store.records import Study
 from heltig.store.search import search
 from heltig.store.transaction import ReadTransaction
@@ -92,17 +93,17 @@ async def search_studies(request: Request[Any, Any, Any], services: NamedDepende
     """
     media_type = chosen_or_refused(request.scope, *REPRESENTATIONS)
     wanted = parse_search(request.scope["query_string"])
-    found = await services.store.read(_find, wanted)
-    today = services.today()
-    rows = [study_row(study, lookup, wanted, today=today) for study, lookup in found[: wanted.limit]]
+    now = services.clock()
+    found = await services.store.read(_find, wanted, now)
+    rows = [study_row(study, lookup, wanted, minute=minute(now)) for study, lookup in found[: wanted.limit]]
     warnings = [*wanted.warnings, *([MORE] if len(found) > wanted.limit else [])]
     headers = [(b"warning", f'299 heltig "{text}"'.encode("ascii", "replace")) for text in warnings]
     return PlainAnswer(msgspec.json.encode(rows), media_type=media_type, headers=headers)
 
 
-def _find(transaction: ReadTransaction, wanted: Search) -> list[tuple[Study, Lookup]]:
+def _find(transaction: ReadTransaction, wanted: Search, now: datetime) -> list[tuple[Study, Lookup]]:
     """The studies of a page with the prepared answers about them, and one more where there is one."""
-    studies = search(transaction, wanted.query, limit=wanted.limit + 1, offset=wanted.offset)
+    studies = search(transaction, wanted.query, now=now, limit=wanted.limit + 1, offset=wanted.offset)
     prepared = lookups.find_many(transaction, {study.study_key for study in studies})
     found = {(key, lookup.location): lookup for key, known in prepared.items() for lookup in known}
     return [(study, found[study.study_key, str(study.location)]) for study in studies]

@@ -95,11 +95,11 @@ async def studies_readiness(
     """
     media_type = chosen_or_refused(request.scope, *REPRESENTATIONS)
     found = await services.store.read(lookups.find_many, data)
-    today = services.today()
+    minute = services.minute()
     rows = []
     for study in data:
         known = at(found.get(study, ()), archive)
-        rows.append(standing(known, today=today).dataset if known else _unknown(study))
+        rows.append(standing(known, minute=minute).dataset if known else _unknown(study))
     return PlainAnswer(b"[" + b",".join(rows) + b"]", media_type=media_type)
 
 
@@ -111,7 +111,7 @@ def readiness_answer(found: Sequence[Lookup], services: Services, *, media_type:
         services: The running service.
         media_type: One of `REPRESENTATIONS`; the bytes are the same.
     """
-    answer = standing(found, today=services.today())
+    answer = standing(found, minute=services.minute())
     headers = [(b"heltig-readiness", answer.status.encode())]
     tag = answer.tag if media_type == MEDIA_TYPE else f"{answer.tag}-json"
     return TaggedAnswer(answer.dataset, media_type=media_type, tag=tag, headers=headers)

@@ -13,7 +13,7 @@ from heltig.pipeline.upload import UploadDesk
 from heltig.rules.profile import Profile
 from heltig.settings import Settings
 from heltig.store.engine import Store
-from heltig.store.lookups import Lookups
+from heltig.store.lookups import Lookups, minute
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,9 +37,9 @@ class Services:
     pool: JudgingPool
     is_working: Callable[[], bool]
 
-    def today(self) -> str:
-        """The present day (UTC) as YYYY-MM-DD."""
-        return self.clock().date().isoformat()
+    def minute(self) -> str:
+        """The present minute in UTC, as prepared answers have the end of their verdicts."""
+        return minute(self.clock())
 
 
 def services_of(state: State) -> Services:

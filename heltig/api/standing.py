@@ -40,16 +40,17 @@ class Standing(msgspec.Struct, frozen=True):
     tag: str
 
 
-def standing(found: Sequence[Lookup], *, today: str) -> Standing:
+def standing(found: Sequence[Lookup], *, minute: str) -> Standing:
     """How a study stands by the prepared answers about it, one a location.
 
     Args:
         found: At least one.
-        today: As YYYY-MM-DD: a verdict that relied on a waiver ends with it, and the study is PENDING then.
+        minute: The present one (`Services.minute`): a verdict that relied on a waiver ends with it. The study
+            is PENDING then, until it is judged again: what stands without that waiver is not known before.
     """
     if len(found) == 1:
-        return _at_one(found[0], today)
-    each = [_at_one(lookup, today) for lookup in found]
+        return _at_one(found[0], minute)
+    each = [_at_one(lookup, minute) for lookup in found]
     worst = min(each, key=lambda one: _WORST_FIRST.index(one.status))
     locations = sum(one.locations for one in each)
     if locations == worst.locations:
@@ -89,11 +90,11 @@ def location_named(text: str) -> Location:
         ) from error
 
 
-def _at_one(lookup: Lookup, today: str) -> Standing:
+def _at_one(lookup: Lookup, minute: str) -> Standing:
     made = prepared(lookup.body)
     tag, dataset = made.tag[:32], made.dataset
     status: Status = (lookup.readiness or "PENDING") if lookup.state == "JUDGED" else lookup.state
-    if lookup.state == "JUDGED" and lookup.valid_until is not None and lookup.valid_until < today:
+    if lookup.state == "JUDGED" and lookup.valid_until is not None and lookup.valid_until <= minute:
         status, tag = "PENDING", hashlib.sha256(f"{tag} ended".encode()).hexdigest()[:32]
         dataset = _as_pending(dataset)
     locations = 0 if status == "WITHDRAWN" else 1

@@ -14,7 +14,7 @@ from heltig.store.records import Patient, Study
 _ISSUER_OF_PATIENT_ID: Final = "00100021"
 
 
-def study_row(study: Study, lookup: Lookup, search: Search, *, today: str) -> DataSet:
+def study_row(study: Study, lookup: Lookup, search: Search, *, minute: str) -> DataSet:
     """The row of a study at one location, tags ascending.
 
     Every attribute that is kept of a study is returned; the findings only when `includefield` names them.
@@ -23,9 +23,9 @@ def study_row(study: Study, lookup: Lookup, search: Search, *, today: str) -> Da
         study: The study.
         lookup: The prepared answer about it.
         search: What was asked.
-        today: As YYYY-MM-DD.
+        minute: The present one.
     """
-    verdict: DataSet = msgspec.json.decode(standing([lookup], today=today).dataset)
+    verdict: DataSet = msgspec.json.decode(standing([lookup], minute=minute).dataset)
     if not (search.everything or FINDINGS_TAG in search.fields):
         verdict.pop(FINDINGS_TAG, None)
     return dict(sorted({**verdict, **dict(_attributes(study))}.items()))

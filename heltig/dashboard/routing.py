@@ -39,13 +39,14 @@ async def show_worklist(request: AnyRequest) -> Response[str]:
     """The judged studies, worst first."""
     services = services_of(request.app.state)
     filter = Filter.read(request.query_params)
-    found = await services.store.read(worklist, filter)
+    now = services.clock()
+    found = await services.store.read(worklist, filter, now=now)
     return page(
         request,
         "worklist.html",
         # The address without the empty fields of the form; the page's script puts it into the browser's bar.
         headers={"HX-Replace-Url": filter.address(page=filter.page)},
-        now=services.clock(),
+        now=now,
         filter=filter,
         list=found,
         page=min(filter.page, found.pages),
@@ -58,14 +59,16 @@ async def show_study(request: AnyRequest, study: FromPath[str]) -> Response[str]
     """A study's verdict, and why."""
     services = services_of(request.app.state)
     patients = sees_patients(_principal(request))
+    now = services.clock()
     found = await services.store.read(
         study_page,
         segment(study),
+        now=now,
         location=request.query_params.get("location", ""),
         revision=number(request.query_params, "revision"),
         patients=patients,
     )
-    return page(request, "study.html", now=services.clock(), shown=found, patients=patients)
+    return page(request, "study.html", now=now, shown=found, patients=patients)
 
 
 @route("/static/{file_path:str}", http_method=_GET)

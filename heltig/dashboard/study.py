@@ -1,5 +1,7 @@
 """A study's page: its verdict, why, and what it was judged on."""
 
+from datetime import datetime
+
 import msgspec
 
 from heltig.dashboard.visibility import seen_findings
@@ -43,13 +45,20 @@ class StudyPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def study_page(
-    transaction: ReadTransaction, study_key: str, *, location: str, revision: int | None, patients: bool
+    transaction: ReadTransaction,
+    study_key: str,
+    *,
+    now: datetime,
+    location: str,
+    revision: int | None,
+    patients: bool,
 ) -> StudyPage:
     """Collects what the page shows.
 
     Args:
         transaction: Any.
         study_key: StudyInstanceUID, or the key of a study without one.
+        now: The time.
         location: The location to show, as text; empty for the worst one.
         revision: The revision of the verdict to show, None for the last one.
         patients: The person sees patient data.
@@ -57,7 +66,8 @@ def study_page(
     Raises:
         NotFoundError: There is no such study, location or revision.
     """
-    everywhere = sorted(studies.find_everywhere(transaction, study_key), key=_worst_first)
+    known = (study.at(now) for study in studies.find_everywhere(transaction, study_key))
+    everywhere = sorted(known, key=_worst_first)
     if not everywhere:
         raise NotFoundError("No location has shown Heltig a study with this UID.")
     study = next((s for s in everywhere if not location or str(s.location) == location), None)

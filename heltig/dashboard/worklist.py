@@ -1,5 +1,6 @@
 """The worklist: what `/` shows."""
 
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -67,19 +68,19 @@ class Worklist(msgspec.Struct, frozen=True):
     choices: Choices
 
 
-def worklist(transaction: ReadTransaction, filter: Filter) -> Worklist:
-    """Collects what the page shows; a page after the last is the last."""
-    numbers = search.count_by_readiness(transaction, filter.query(any_readiness=True))
+def worklist(transaction: ReadTransaction, filter: Filter, *, now: datetime) -> Worklist:
+    """Collects what the page shows now; a page after the last is the last."""
+    numbers = search.count_by_readiness(transaction, filter.query(any_readiness=True), now=now)
     total = numbers[filter.readiness] if filter.readiness else sum(numbers.values())
     pages = max(1, -(-total // STUDIES_A_PAGE))
     passed_over = (min(filter.page, pages) - 1) * STUDIES_A_PAGE
     return Worklist(
-        rows=_rows(transaction, filter.query(), passed_over) if total else (),
+        rows=_rows(transaction, filter.query(), passed_over, now) if total else (),
         numbers=numbers,
         shares=verdict_bar(numbers),
         total=total,
         pages=pages,
-        pending=search.count(transaction, StudyQuery(states=("PENDING",))),
+        pending=search.count(transaction, StudyQuery(states=("PENDING",)), now=now),
         choices=Choices(
             modalities=tuple(search.modalities(transaction)),
             locations=(*locations.known(transaction, "archive"), *locations.known(transaction, "gate")),
@@ -88,8 +89,8 @@ def worklist(transaction: ReadTransaction, filter: Filter) -> Worklist:
     )
 
 
-def _rows(transaction: ReadTransaction, query: StudyQuery, offset: int) -> tuple[Row, ...]:
-    studies = search.search(transaction, query, limit=STUDIES_A_PAGE, offset=offset, order="worst")
+def _rows(transaction: ReadTransaction, query: StudyQuery, offset: int, now: datetime) -> tuple[Row, ...]:
+    studies = search.search(transaction, query, now=now, limit=STUDIES_A_PAGE, offset=offset, order="worst")
     worst = verdicts.worst_findings(transaction, [study.study_key for study in studies])
     rows = []
     for study in studies:

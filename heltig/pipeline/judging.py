@@ -11,6 +11,7 @@ from heltig.dicom.study import StudyTable
 from heltig.rules.catalogue import VERSION, catalogue, ruleset_hash
 from heltig.rules.combinations import Combinations
 from heltig.rules.engine import Ruleset, evaluate
+from heltig.rules.finding import Evaluation
 from heltig.rules.profile import InstanceKind, Profile
 from heltig.rules.views import Context
 from heltig.standard.dictionary import tag_of
@@ -81,7 +82,7 @@ def judge(
         reference_date: "Today" to the rules.
         deidentified: The data is declared de-identified.
         archive: The archive it was seen in, for the profile's exceptions; empty for files.
-        waivers: Those in force now.
+        waivers: Those in force now for this study and its series.
         snapshot: The id under which the evidence is stored; the id that it has, where it is not.
     """
     own = profile.for_study(kinds=_kinds(table), archive=archive) if profile.exceptions else profile
@@ -95,8 +96,17 @@ def judge(
         reference_date=reference_date,
         facts=("deidentified",) if deidentified else (),
     )
-    verdict = decide(evaluate(ruleset_under(own), table, context), inputs, waivers)
+    evaluation = evaluate(ruleset_under(own), table, context)
+    in_force = tuple(waivers)
+    places = _places(table, evaluation) if any(waiver.series for waiver in in_force) else ()
+    verdict = decide(evaluation, inputs, in_force, places=places)
     return Judged(table.key, table.uid, snapshot, evidence, inputs, verdict)
+
+
+def _places(table: StudyTable, evaluation: Evaluation) -> list[frozenset[str]]:
+    """The series in which the instances of each finding are, by their keys."""
+    series = [one.key for one in table.series for _ in one.rows]
+    return [frozenset(series[row] for row in rows) for rows in evaluation.rows]
 
 
 def _kinds(table: StudyTable) -> Iterator[InstanceKind]:

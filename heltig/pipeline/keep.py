@@ -7,14 +7,15 @@ from typing import Any, Final, Literal, Protocol, TypeVar
 import msgspec
 
 from heltig.dicom.study import StudyTable
-from heltig.errors import ConflictError
+from heltig.errors import ConflictError, NotFoundError
 from heltig.pipeline.judging import ruleset_name
 from heltig.pipeline.score import Scored, score, score_again
 from heltig.rules.profile import Profile
-from heltig.store import judged_with, publication, snapshots, studies
+from heltig.store import judged_with, publication, snapshots, studies, waivers
 from heltig.store.engine import Store
-from heltig.store.records import Location, NewVerdict, ProfileInfo, RulesetInfo, Study
-from heltig.store.transaction import WriteTransaction
+from heltig.store.records import Location, NewVerdict, ProfileInfo, RulesetInfo, Snapshot, Study
+from heltig.store.transaction import ReadTransaction, WriteTransaction
+from heltig.verdict import Waiver
 
 T = TypeVar("T")
 
@@ -26,7 +27,7 @@ class Kept(msgspec.Struct, frozen=True):
 
     Attributes:
         outcome: It has a new verdict; nothing changed; or it still waits to be judged, since the evidence
-            that is stored is not that which was judged.
+            that is stored, or the waivers in force, are not those with which it was judged.
         study: The study.
     """
 
@@ -62,8 +63,10 @@ def keep(
         origin: From where.
     """
     new = scored.snapshot
+    # Before the study is locked: whoever revokes a waiver locks in this order, too.
+    in_force = waivers.in_force(transaction, new.location, new.study_key, at=at)
     put = snapshots.put(transaction, new)
-    if put.pending and put.snapshot == scored.inputs.snapshot:
+    if put.pending and put.snapshot == scored.inputs.snapshot and in_force == scored.waivers:
         published = _publish(
             transaction,
             NewVerdict(
@@ -75,6 +78,7 @@ def keep(
                 judged=at,
                 actor=actor,
                 origin=origin,
+                waivers=in_force,
             ),
             profile,
         )
@@ -82,7 +86,8 @@ def keep(
     study = studies.find(transaction, new.location, new.study_key)
     if study is None:
         raise RuntimeError(f"{new.location} has no study {new.study_key} after it was put.")
-    return Kept("pending" if put.pending else "unchanged", study)
+    waits = study.at(at).state == "PENDING"
+    return Kept("pending" if waits else "unchanged", study)
 
 
 class Scoring:
@@ -126,10 +131,17 @@ class Scoring:
             StorageError: It cannot be kept, or the process that judged it died.
         """
         table.arrange()
-        before = await self.store.read(studies.find, location, table.key)
-        judged = before if before and before.state == "JUDGED" else None
+        now = self.clock()
+        before, in_force = await self.store.read(_known, location, table.key, now)
+        judged = before if before and before.at(now).state == "JUDGED" else None
         scored = await self._processes.run(
-            score, table, self._profile, location=location, received=self.clock(), before=judged
+            score,
+            table,
+            self._profile,
+            location=location,
+            received=now,
+            before=judged,
+            waivers=in_force,
         )
         if scored is None:
             if judged is None:
@@ -141,34 +153,60 @@ class Scoring:
         return await self.score_again(location, table.key) if kept.outcome == "pending" else kept
 
     async def score_again(self, location: Location, study_key: str) -> Kept:
-        """Judges what is in the store of a study that waits for it.
+        """Judges what is in the store of a study; a verdict that comes out the same and holds is left alone.
 
         Raises:
             ConflictError: The study changes faster than it can be judged.
+            NotFoundError: There is no evidence of it.
             StorageError: It cannot be kept, or the process that judged it died.
         """
         for _ in range(_TRIES):
-            study = await self.store.read(studies.find, location, study_key)
-            stored = await self.store.read(snapshots.get, location, study_key)
-            if study is None or stored is None or study.snapshot != stored.snapshot:
-                continue
-            inputs, verdict = await self._processes.run(score_again, stored, self._profile)
-            new = NewVerdict(
-                location=location,
-                study_key=study_key,
-                version=study.version,
-                verdict=verdict,
-                inputs=inputs,
-                judged=self.clock(),
-                actor=self.actor,
-                origin=self.origin,
-            )
+            new = await self.judge_stored(location, study_key)
             try:
                 published = await self.store.write_durably(_publish, new, self._profile)
             except ConflictError:  # it changed meanwhile
                 continue
-            return Kept("judged", published)
+            return Kept("unchanged" if published.version == new.version else "judged", published)
         raise ConflictError(f"Study {study_key} of {location} changes faster than it can be judged.")
+
+    async def judge_stored(self, location: Location, study_key: str) -> NewVerdict:
+        """The verdict that a study would have, judged by what is in the store of it. Nothing is written.
+
+        Raises:
+            NotFoundError: There is no evidence of it.
+            StorageError: The process that judged it died.
+        """
+        found = await self.store.read(_stored, location, study_key, self.clock())
+        if found is None:
+            raise NotFoundError(f"{location} has no evidence of study {study_key}.")
+        study, stored, in_force = found
+        inputs, verdict = await self._processes.run(score_again, stored, self._profile, in_force)
+        return NewVerdict(
+            location=location,
+            study_key=study_key,
+            version=study.version,
+            verdict=verdict,
+            inputs=inputs,
+            judged=self.clock(),
+            actor=self.actor,
+            origin=self.origin,
+            waivers=in_force,
+        )
+
+
+def _known(
+    transaction: ReadTransaction, location: Location, study_key: str, now: datetime
+) -> tuple[Study | None, tuple[Waiver, ...]]:
+    study = studies.find(transaction, location, study_key)
+    return study, waivers.in_force(transaction, location, study_key, at=now)
+
+
+def _stored(
+    transaction: ReadTransaction, location: Location, study_key: str, now: datetime
+) -> tuple[Study, Snapshot, tuple[Waiver, ...]] | None:
+    study, in_force = _known(transaction, location, study_key, now)
+    stored = snapshots.get(transaction, location, study_key)
+    return None if study is None or stored is None else (study, stored, in_force)
 
 
 def _publish(transaction: WriteTransaction, new: NewVerdict, profile: Profile) -> Study:

@@ -34,6 +34,7 @@ import msgspec
 from heltig.rules.finding import Finding
 from heltig.rules.rule import SEVERITIES
 from heltig.store.records import Published, StoredVerdict, Study
+from heltig.verdict import Verdict
 
 CREATOR: Final = "HELTIG READINESS 1"
 CREATOR_TAG: Final = "00990010"
@@ -71,13 +72,26 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Prepared).decode
 
 
-def render(published: Published) -> bytes:
-    """What the store keeps as the prepared answer about a study."""
-    study, verdict = published.study, published.verdict
-    dataset = msgspec.json.encode(dataset_of(study, verdict))
-    stamp = (verdict.verdict.id if verdict else "", study.version, MEDIA_TYPE, dataset)
-    tag = hashlib.sha256(msgspec.msgpack.encode(stamp)).hexdigest()
-    return _encode(Prepared(tag, dataset, _comment(verdict) if verdict else ""))
+class _Answers:
+    """Makes what the store keeps as the prepared answer about a study.
+
+    Attributes:
+        form: To be counted up whenever the same verdict is told in other bytes; `heltig rescore` makes the
+            answers of older forms again.
+    """
+
+    form: Final = "1"
+
+    def __call__(self, published: Published, /) -> bytes:
+        study, verdict = published.study, published.verdict
+        dataset = msgspec.json.encode(dataset_of(study, verdict))
+        stamp = (verdict.verdict.id if verdict else "", study.version, MEDIA_TYPE, dataset)
+        tag = hashlib.sha256(msgspec.msgpack.encode(stamp)).hexdigest()
+        return _encode(Prepared(tag, dataset, _comment(verdict) if verdict else ""))
+
+
+render: Final = _Answers()
+"""Makes the prepared answer about a study."""
 
 
 def prepared(body: bytes) -> Prepared:
@@ -160,15 +174,19 @@ def _item(group: list[Finding]) -> DataSet:
     }
 
 
-def _comment(verdict: StoredVerdict) -> str:
-    """The ids of the rules that keep a study from being READY, as many as have room."""
-    found = verdict.verdict
-    standing = [finding for finding in found.findings if not finding.waived]
+def standing_rules(verdict: Verdict) -> list[str]:
+    """The ids of the rules that keep a study from being READY, the worst first."""
+    standing = [finding for finding in verdict.findings if not finding.waived]
     ids = [finding.rule for finding in standing if finding.severity == "block"]
     ids += [finding.rule for finding in standing if finding.severity == "review"]
-    ids += [error.rule for error in found.errors]
-    ids += [missing.rule for missing in found.not_evaluable if missing.required]
-    ids = list(dict.fromkeys(ids))
+    ids += [error.rule for error in verdict.errors]
+    ids += [missing.rule for missing in verdict.not_evaluable if missing.required]
+    return list(dict.fromkeys(ids))
+
+
+def _comment(verdict: StoredVerdict) -> str:
+    """Of these rules as many as have room."""
+    ids = standing_rules(verdict.verdict)
     comment = ",".join(ids)
     while len(comment) > _COMMENT_LENGTH:
         shown = comment.split(",+")[0].rpartition(",")[0]

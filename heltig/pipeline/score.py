@@ -20,7 +20,7 @@ from heltig.pipeline.evidence import new_snapshot, study_attributes
 from heltig.pipeline.judging import judge
 from heltig.rules.profile import Profile
 from heltig.store.records import Location, NewSnapshot, Snapshot, Study, StudyAttributes
-from heltig.verdict import Inputs, Verdict
+from heltig.verdict import Inputs, Verdict, Waiver
 
 _MODALITIES: Final = "00080061"
 _VOLATILE: Final = frozenset({"00080056", "00081190", "00080201"})
@@ -29,11 +29,16 @@ archive's own TimezoneOffsetFromUTC."""
 
 
 class Scored(msgspec.Struct, frozen=True):
-    """A judged study, ready to be stored."""
+    """A judged study, ready to be stored.
+
+    Attributes:
+        waivers: Those that were in force.
+    """
 
     snapshot: NewSnapshot
     inputs: Inputs
     verdict: Verdict
+    waivers: tuple[Waiver, ...] = ()
 
 
 def score(
@@ -43,6 +48,7 @@ def score(
     location: Location,
     received: datetime,
     before: Study | None = None,
+    waivers: tuple[Waiver, ...] = (),
 ) -> Scored | None:
     """Judges a study that was just read.
 
@@ -52,6 +58,7 @@ def score(
         location: Where it was seen.
         received: When it was read; that day is "today" to the rules.
         before: The study as its verdict left it; None where none stands.
+        waivers: Those in force for it.
 
     Returns:
         Nothing where the study did not change since.
@@ -63,7 +70,9 @@ def score(
     digest = _content_digest(digests, table.source)
     if before and before.content_digest == digest:
         return None
-    judged = judge(table, profile, reference_date=received.date(), archive=_archive(location))
+    judged = judge(
+        table, profile, reference_date=received.date(), archive=_archive(location), waivers=waivers
+    )
     snapshot = new_snapshot(
         table,
         evidence,
@@ -75,11 +84,19 @@ def score(
     )
     if not table.rows:
         snapshot = replace(snapshot, attributes=_listed_attributes(table))
-    return Scored(snapshot, judged.inputs, judged.verdict)
+    return Scored(snapshot, judged.inputs, judged.verdict, waivers)
 
 
-def score_again(stored: Snapshot, profile: Profile) -> tuple[Inputs, Verdict]:
-    """Judges evidence that is in the store, with the day on which it was received."""
+def score_again(
+    stored: Snapshot, profile: Profile, waivers: tuple[Waiver, ...] = ()
+) -> tuple[Inputs, Verdict]:
+    """Judges evidence that is in the store, with the day on which it was received.
+
+    Args:
+        stored: The evidence.
+        profile: The profile to judge under.
+        waivers: Those in force for the study.
+    """
     source = read_source(stored.facts)
     table = read_snapshot(
         stored.study_key, stored.study_uid, source, [series.content for series in stored.series]
@@ -90,6 +107,7 @@ def score_again(stored: Snapshot, profile: Profile) -> tuple[Inputs, Verdict]:
         reference_date=stored.reference_date,
         archive=_archive(stored.location),
         snapshot=stored.snapshot,
+        waivers=waivers,
     )
     return judged.inputs, judged.verdict
 

@@ -15,7 +15,7 @@ from heltig.errors import InputError, NotFoundError
 from heltig.jobs.attempt import JobContext
 from heltig.jobs.queue import JobQueue
 from heltig.jobs.retries import JobFailedError
-from heltig.pipeline.keep import keep
+from heltig.pipeline.keep import Scoring, keep
 from heltig.pipeline.package import JudgedPackage, examine_package, judge_package
 from heltig.pipeline.pool import JudgingPool
 from heltig.pipeline.spool import ABANDONED, Spool, Spooled
@@ -145,10 +145,15 @@ class UploadDesk:
             )
         except InputError as error:
             raise JobFailedError(str(error)) from error
+        scoring = Scoring(
+            self._store, self._pool, profile=self._profile, clock=self._clock, actor=KIND, origin=upload.name
+        )
         for done, study in enumerate(package.studies, start=1):
-            await self._store.write_durably(
+            kept = await self._store.write_durably(
                 keep, study, profile=self._profile, at=self._clock(), actor=KIND, origin=upload.name
             )
+            if kept.outcome == "pending":  # a waiver covers it: which ones do is known once its key is
+                await scoring.score_again(kept.study.location, kept.study.study_key)
             context.progress(done=done, total=len(package.studies))
         return _result(package)
 

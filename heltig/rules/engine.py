@@ -6,7 +6,7 @@ about the study. What they yield is grouped into findings.
 """
 
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from functools import partial
 from pathlib import PurePath
 
@@ -213,12 +213,14 @@ class _Run:
     def result(
         self, profile: Profile, name: Callable[[int], str], not_evaluable: tuple[NotEvaluable, ...]
     ) -> Evaluation:
-        findings: list[Finding] = []
+        found: list[tuple[Finding, Set[int]]] = []
         for id, draft in self.drafts.items():
             if id not in self.errors:
-                findings.extend(draft.findings(profile, name))
+                found.extend(draft.findings(profile, name))
+        found.sort(key=lambda pair: worst_first(pair[0]))
         return Evaluation(
-            findings=tuple(sorted(findings, key=worst_first)),
+            findings=tuple(finding for finding, _ in found),
+            rows=tuple(rows for _, rows in found),
             not_evaluable=not_evaluable,
             errors=tuple(RuleError(id, error) for id, error in sorted(self.errors.items())),
             outcomes=self.outcomes,

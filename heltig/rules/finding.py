@@ -1,5 +1,6 @@
 """The result of judging: findings, and what each rule came to."""
 
+from collections.abc import Set
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -69,9 +70,18 @@ class RuleError(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Evaluation(msgspec.Struct, frozen=True):
-    """What all rules came to over one study or one package."""
+    """What all rules came to over one study or one package.
+
+    Attributes:
+        findings: Worst first.
+        not_evaluable: Rules that the source did not show enough for.
+        errors: Rules that failed to run.
+        outcomes: Each rule's outcome, by its id.
+        rows: The rows that each finding is about, in the order of the findings.
+    """
 
     findings: tuple[Finding, ...]
     not_evaluable: tuple[NotEvaluable, ...]
     errors: tuple[RuleError, ...]
     outcomes: dict[str, Outcome]
+    rows: tuple[Set[int], ...] = ()

@@ -1,6 +1,6 @@
 """What rules yield, grouped into findings by (rule, attribute, observed value)."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 
 from heltig.rules.finding import Finding
 from heltig.rules.profile import Profile
@@ -35,8 +35,10 @@ class Draft:
         key = (tags or tuple(map(_tag, hit.tags or self.rule.reads)), hit.observed)
         self._groups.setdefault(key, (hit, set()))[1].update(rows if hit.rows is None else hit.rows)
 
-    def findings(self, profile: Profile, name: Callable[[int], str]) -> list[Finding]:
-        """The findings; beyond `VALUES_SHOWN` values of an attribute the rest are counted together.
+    def findings(self, profile: Profile, name: Callable[[int], str]) -> list[tuple[Finding, Set[int]]]:
+        """The findings, each with the rows that it is about.
+
+        Beyond `VALUES_SHOWN` values of an attribute the rest are counted together.
 
         Args:
             profile: Says how severe they are.
@@ -45,14 +47,14 @@ class Draft:
         by_tags: dict[tuple[str, ...], list[tuple[str, Hit, set[int]]]] = {}
         for (tags, observed), (hit, rows) in self._groups.items():
             by_tags.setdefault(tags, []).append((observed, hit, rows))
-        found: list[Finding] = []
+        found: list[tuple[Finding, Set[int]]] = []
         for tags, groups in by_tags.items():
             groups.sort(key=lambda group: (-len(group[2]), group[0]))
             rest = groups[VALUES_SHOWN:]
             if rest:
                 rows = set[int]().union(*(group[2] for group in rest))
                 groups[VALUES_SHOWN:] = [(f"{len(rest)} other values", rest[0][1], rows)]
-            found.extend(self._finding(tags, *group, profile, name) for group in groups)
+            found.extend((self._finding(tags, *group, profile, name), group[2]) for group in groups)
         return found
 
     def _finding(

@@ -1,6 +1,7 @@
 """Prepared answers: one row a study and location, read without more than one index."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -18,7 +19,7 @@ class Lookup(msgspec.Struct, frozen=True):
     """A prepared answer about a study at one location.
 
     Attributes:
-        valid_until: The last day on which the verdict holds, as YYYY-MM-DD; None without an end.
+        valid_until: From this `minute` on the verdict no longer holds; None without an end.
         body: What the store's renderer made of it.
     """
 
@@ -44,7 +45,7 @@ _FIND_MANY = _SELECT.where(lookups.c.study_key.in_(bindparam("study_keys", expan
 _CHANGE = (
     update(lookups)
     .where(lookups.c.study_row == bindparam("row"))
-    .values({column: bindparam(f"to_{column}") for column in _COLUMNS})
+    .values({column: bindparam(f"to_{column}") for column in (*_COLUMNS, "form")})
 )
 
 
@@ -63,6 +64,16 @@ class Lookups:
         return [Lookup(*row) for row in await self._fetch(storable_key(study_key))]
 
 
+def minute(time: datetime) -> str:
+    """A time in UTC, to the minute, as `Lookup.valid_until` has it: such texts are in the order of time.
+
+    >>> from datetime import UTC
+    >>> minute(datetime(2026, 3, 1, 12, 30, 59, tzinfo=UTC))
+    '2026-03-01T12:30'
+    """
+    return time.isoformat(timespec="minutes")[:16]
+
+
 def find_many(transaction: ReadTransaction, study_keys: Iterable[str]) -> dict[str, list[Lookup]]:
     """The answers about many studies, by key; UNKNOWN studies are left out."""
     asked = {storable_key(key): key for key in study_keys}
@@ -78,7 +89,6 @@ def find_many(transaction: ReadTransaction, study_keys: Iterable[str]) -> dict[s
 def put(transaction: WriteTransaction, row: int, published: Published, *, first: bool = False) -> None:
     """Prepares the answer about a study as it stands now, for the first time or again."""
     study, verdict = published.study, published.verdict
-    valid_until = verdict.verdict.valid_until if verdict else None
     values = {
         "study_key": study.study_key,
         "location": str(study.location),
@@ -87,7 +97,8 @@ def put(transaction: WriteTransaction, row: int, published: Published, *, first:
         "version": study.version,
         "revision": study.revision,
         "verdict_id": verdict.verdict.id if verdict else None,
-        "valid_until": valid_until.isoformat() if valid_until else None,
+        "valid_until": minute(study.valid_until) if study.valid_until else None,
+        "form": transaction.render.form,
         "body": transaction.render(published),
     }
     if first:

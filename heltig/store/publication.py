@@ -5,7 +5,7 @@ from sqlalchemy import bindparam, select
 
 from heltig.errors import ConflictError, NotFoundError
 from heltig.rules.finding import Finding
-from heltig.store import audit_trail, changes, states
+from heltig.store import audit_trail, changes, states, waivers
 from heltig.store.judged_with import names_of
 from heltig.store.records import NewVerdict, Published, StoredVerdict, Study
 from heltig.store.studies import lock
@@ -22,8 +22,9 @@ _CURRENT_ID = select(verdicts.c.verdict_id).where(
 def publish(transaction: WriteTransaction, new: NewVerdict) -> Published:
     """Makes a verdict the study's current one, and the study JUDGED.
 
-    It gets the next revision, unless it is the current verdict again. The verdict, its findings, the state,
-    the prepared answer, the entry of the change feed and that of the audit trail are written together.
+    It gets the next revision, unless it is the current verdict again; where that still holds, nothing is
+    written and the study's version stays. The verdict, its findings, the state, the prepared answer, the
+    entry of the change feed and that of the audit trail are written together.
 
     Args:
         transaction: Of `Store.write_durably`.
@@ -34,15 +35,24 @@ def publish(transaction: WriteTransaction, new: NewVerdict) -> Published:
 
     Raises:
         NotFoundError: The study was never seen at that location, or its ruleset or profile is not stored.
-        ConflictError: The study changed since it was judged. Judge it again.
+        ConflictError: The study, or the waivers for it, changed since it was judged. Judge it again.
     """
+    # Before the study is locked: whoever revokes a waiver locks in this order, too.
+    in_force = waivers.in_force(transaction, new.location, new.study_key, at=new.judged)
     found = lock(transaction, new.location, new.study_key)
     if found is None:
         raise NotFoundError(f"{new.location} has no study {new.study_key}.")
     row, before = found
+    if in_force != new.waivers:
+        raise ConflictError(
+            f"The waivers for study {before.study_key} of {before.location} changed since it was judged."
+        )
     if (before.version, before.snapshot) != (new.version, new.inputs.snapshot):
         raise ConflictError(f"Study {before.study_key} of {before.location} changed since it was judged.")
-    verdict = _again(transaction, row, before, new) or _next(transaction, row, before, new)
+    again = _again(transaction, row, before, new)
+    if again is not None and before.at(new.judged).state == "JUDGED":
+        return Published(before, again)
+    verdict = again or _next(transaction, row, before, new)
     standing = [finding.severity for finding in verdict.verdict.findings if not finding.waived]
     study = replace(
         before,
@@ -51,6 +61,7 @@ def publish(transaction: WriteTransaction, new: NewVerdict) -> Published:
         revision=verdict.revision,
         readiness=verdict.verdict.readiness,
         judged=verdict.judged,
+        valid_until=verdict.verdict.valid_until,
         blocks=standing.count("block"),
         reviews=standing.count("review"),
         notes=standing.count("note"),
@@ -100,7 +111,7 @@ def _next(transaction: WriteTransaction, row: int, study: Study, new: NewVerdict
             "valid_until": verdict.valid_until,
             "facts": to_json(inputs.facts),
             "index_facts": to_json(inputs.index_facts),
-            "waivers": to_json(new.waivers),
+            "waivers": to_json(verdict.waivers),
             "not_evaluable": to_json(verdict.not_evaluable),
             "errors": to_json(verdict.errors),
         },
@@ -115,7 +126,6 @@ def _next(transaction: WriteTransaction, row: int, study: Study, new: NewVerdict
         judged=new.judged,
         verdict=verdict,
         inputs=inputs,
-        waivers=new.waivers,
         ruleset=ruleset,
         profile=profile,
     )

@@ -174,6 +174,7 @@ class Study(msgspec.Struct, frozen=True, kw_only=True):
         snapshot: The newest; its verdict is still to come while the study is PENDING.
         readiness: Of the last verdict.
         judged: When that was made.
+        valid_until: From this minute on it does not hold: a waiver ends, or was revoked. None without an end.
         blocks: Unwaived findings of severity `block` in it; `reviews` and `notes` likewise.
         first_seen: When the study was first heard of here.
         changed: When its version last changed.
@@ -189,6 +190,7 @@ class Study(msgspec.Struct, frozen=True, kw_only=True):
     content_digest: str | None
     readiness: Readiness | None
     judged: datetime | None
+    valid_until: datetime | None = None
     blocks: int
     reviews: int
     notes: int
@@ -197,6 +199,12 @@ class Study(msgspec.Struct, frozen=True, kw_only=True):
     first_seen: datetime
     changed: datetime
     attributes: StudyAttributes
+
+    def at(self, now: datetime) -> "Study":
+        """The study as it stands at a time: PENDING once its verdict no longer holds."""
+        if self.state == "JUDGED" and self.valid_until is not None and self.valid_until <= now:
+            return msgspec.structs.replace(self, state="PENDING")
+        return self
 
 
 class Series(msgspec.Struct, frozen=True, kw_only=True):
@@ -216,7 +224,7 @@ class NewVerdict(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         version: The study's version that was judged: if it changed since, the verdict is refused as stale.
-        waivers: Those that were in force.
+        waivers: Those that were in force, sorted: if others are by now, the verdict is refused as stale.
         judged: The time of judging.
         actor: Who or what judged, for the audit trail; `origin` likewise, from where.
     """
@@ -259,7 +267,6 @@ class StoredVerdict(msgspec.Struct, frozen=True, kw_only=True):
     judged: datetime
     verdict: Verdict
     inputs: Inputs
-    waivers: tuple[Waiver, ...]
     ruleset: RulesetInfo
     profile: ProfileInfo
 

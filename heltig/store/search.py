@@ -1,6 +1,7 @@
 """Finds studies by their attributes, as QIDO-RS and the pages ask for them."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -28,7 +29,8 @@ class StudyQuery(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         study_keys: StudyInstanceUIDs or fallback keys, any of them.
         locations: Any of them; `location_kinds` likewise.
-        states: Any of them; none given leaves out what was never judged or is WITHDRAWN.
+        states: Any of them, as they are at the time of the search; none given leaves out what was never
+            judged or is WITHDRAWN.
         readiness: Of the last verdict, any of them.
         rules: The last verdict has an unwaived finding of any of these rules.
         study_date: First and last day as YYYYMMDD, both included; an empty one is open.
@@ -63,15 +65,17 @@ def search(
     transaction: ReadTransaction,
     query: StudyQuery,
     *,
+    now: datetime,
     limit: int,
     offset: int = 0,
     order: Order = "first_seen",
 ) -> list[Study]:
-    """The studies that match, a page of them.
+    """The studies that match, a page of them, as they stand now.
 
     Args:
         transaction: Any.
         query: What they have to match.
+        now: The time: a verdict that no longer holds is none.
         limit: The most studies.
         offset: How many of them to pass over.
         order: `worst` verdict first and of those the newest; `newest` study date first; or as `first_seen`.
@@ -82,22 +86,25 @@ def search(
         "first_seen": (studies.c.id,),
     }
     # Rows are read for the page alone, not for those that it passes over.
-    page = _matching(select(studies.c.id), query).order_by(*orders[order])
+    page = _matching(select(studies.c.id), query, now).order_by(*orders[order])
     statement = SELECT.where(studies.c.id.in_(page.limit(limit).offset(offset))).order_by(*orders[order])
-    return with_patients(transaction, transaction.connection.execute(statement))
+    found = with_patients(transaction, transaction.connection.execute(statement))
+    return [study.at(now) for study in found]
 
 
-def count(transaction: ReadTransaction, query: StudyQuery) -> int:
-    """The number of studies that match."""
+def count(transaction: ReadTransaction, query: StudyQuery, *, now: datetime) -> int:
+    """The number of studies that match now."""
     base = select(func.count()).select_from(studies)
-    number: int = transaction.connection.execute(_matching(base, query)).scalar_one()
+    number: int = transaction.connection.execute(_matching(base, query, now)).scalar_one()
     return number
 
 
-def count_by_readiness(transaction: ReadTransaction, query: StudyQuery) -> dict[Readiness, int]:
-    """The numbers of studies that match, by their last verdict; all three, worst first."""
+def count_by_readiness(
+    transaction: ReadTransaction, query: StudyQuery, *, now: datetime
+) -> dict[Readiness, int]:
+    """The numbers of studies that match now, by their last verdict; all three, worst first."""
     base = select(studies.c.rank, func.count().label("number"))
-    statement = _matching(base, query).group_by(studies.c.rank)
+    statement = _matching(base, query, now).group_by(studies.c.rank)
     found = {row.rank: row.number for row in transaction.connection.execute(statement)}
     return {readiness: found.get(rank, 0) for readiness, rank in reversed(RANKS.items()) if readiness}
 
@@ -109,8 +116,8 @@ def modalities(transaction: ReadTransaction) -> list[str]:
     return sorted({modality for joined in found for modality in split(joined)})
 
 
-def _matching(statement: Select[Any], query: StudyQuery) -> Select[Any]:
-    return statement.where(*_of_study(query), *_of_patients(query), *_of_verdict(query))
+def _matching(statement: Select[Any], query: StudyQuery, now: datetime) -> Select[Any]:
+    return statement.where(*_of_study(query), *_of_patients(query), *_of_verdict(query, now))
 
 
 def _of_study(query: StudyQuery) -> Iterable[ColumnElement[bool]]:
@@ -152,9 +159,9 @@ def _of_patients(query: StudyQuery) -> Iterable[ColumnElement[bool]]:
         yield studies.c.id.in_(linked)
 
 
-def _of_verdict(query: StudyQuery) -> Iterable[ColumnElement[bool]]:
+def _of_verdict(query: StudyQuery, now: datetime) -> Iterable[ColumnElement[bool]]:
     if query.states:
-        yield studies.c.state.in_(query.states)
+        yield _in_state(query.states, now)
     else:
         yield and_(studies.c.rank > 0, studies.c.state != "WITHDRAWN")
     if query.readiness:
@@ -167,6 +174,18 @@ def _of_verdict(query: StudyQuery) -> Iterable[ColumnElement[bool]]:
             .join(judged, and_(judged.c.id == verdicts.c.study_row, judged.c.revision == verdicts.c.revision))
             .where(findings.c.rule.in_(query.rules), findings.c.waived.is_(False))
         )
+
+
+def _in_state(states: Iterable[StudyState], now: datetime) -> ColumnElement[bool]:
+    """A study whose verdict no longer holds is PENDING, whatever its row says."""
+    wanted = set(states)
+    stored = studies.c.state.in_(sorted(wanted))
+    if wanted.issuperset(("JUDGED", "PENDING")) or wanted.isdisjoint(("JUDGED", "PENDING")):
+        return stored
+    holds = or_(studies.c.valid_until.is_(None), studies.c.valid_until > now)
+    if "JUDGED" in wanted:
+        return and_(stored, or_(studies.c.state != "JUDGED", holds))
+    return or_(stored, and_(studies.c.state == "JUDGED", studies.c.valid_until <= now))
 
 
 def _between(column: KeyedColumnElement[Any], first: str, last: str) -> Iterable[ColumnElement[bool]]:

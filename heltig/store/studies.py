@@ -151,6 +151,7 @@ def _study(row: Row[Any], about: tuple[Patient, ...]) -> Study:
         content_digest=row.content_digest,
         readiness=row.readiness,
         judged=row.judged,
+        valid_until=row.valid_until,
         blocks=row.blocks,
         reviews=row.reviews,
         notes=row.notes,

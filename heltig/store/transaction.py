@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, Dialect, Executable, Insert, Table, bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -10,7 +10,19 @@ from sqlalchemy.dialects import postgresql, sqlite
 from heltig.store.records import Published
 from heltig.store.tables import audit, changes, sequences
 
-Renderer = Callable[[Published], bytes]
+
+class Renderer(Protocol):
+    """Makes prepared answers about studies."""
+
+    @property
+    def form(self) -> str:
+        """Names what they look like: an answer of another form has to be made again."""
+        ...
+
+    def __call__(self, published: Published, /) -> bytes:
+        """Makes that about one study."""
+        ...
+
 
 _ADVANCE = (
     update(sequences)

@@ -135,6 +135,7 @@ def _verdict(row: Row[Any], found: tuple[Finding, ...]) -> StoredVerdict:
             findings=found,
             not_evaluable=from_json(row.not_evaluable, tuple[NotEvaluable, ...]),
             errors=from_json(row.errors, tuple[RuleError, ...]),
+            waivers=from_json(row.waivers, tuple[Waiver, ...]),
             valid_until=row.valid_until,
         ),
         inputs=Inputs(
@@ -145,7 +146,6 @@ def _verdict(row: Row[Any], found: tuple[Finding, ...]) -> StoredVerdict:
             facts=from_json(row.facts, tuple[str, ...]),
             index_facts=from_json(row.index_facts, tuple[IndexFact, ...]),
         ),
-        waivers=from_json(row.waivers, tuple[Waiver, ...]),
         ruleset=RulesetInfo(
             hash=row.ruleset_hash, version=row.ruleset_version, standard=row.ruleset_standard
         ),

@@ -107,6 +107,7 @@ def _study(rows: dict[str, list[dict[str, Any]]], id: int, chance: random.Random
             "readiness": readiness,
             "rank": RANKS[readiness],
             "judged": judged,
+            "valid_until": None,
             "blocks": int(readiness == "BLOCKED"),
             "reviews": max(0, len(rules) - (readiness == "BLOCKED")),
             "notes": 0,
@@ -145,6 +146,7 @@ def _study(rows: dict[str, list[dict[str, Any]]], id: int, chance: random.Random
             "state": "JUDGED",
             "version": 2,
             "valid_until": None,
+            "form": render.form,
             "body": b"",
         }
     )

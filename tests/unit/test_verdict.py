@@ -1,6 +1,6 @@
 """Findings, profile and waivers make a verdict."""
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 import msgspec
 import pytest
@@ -9,6 +9,8 @@ from heltig.rules.finding import Evaluation, Finding, NotEvaluable, RuleError
 from heltig.verdict import Inputs, Waiver, decide, worst
 
 INPUTS = Inputs(snapshot="s" * 64, ruleset="r" * 64, profile="p" * 64, reference_date=date(2026, 1, 1))
+
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 
 def finding(severity, rule="PAT-ID-EMPTY", observed="empty"):
@@ -56,21 +58,57 @@ def test_what_could_not_be_checked_needs_review_where_somebody_insists(more, rea
     assert decide(evaluation(**more), INPUTS).readiness == readiness
 
 
+def waiver(id="1", rule="PAT-ID-EMPTY", observed="empty", expires=NOON, series=""):
+    return Waiver(id=id, rule=rule, observed=observed, expires=expires, series=series)
+
+
 def test_a_waiver_covers_one_observed_value_and_no_other():
-    waiver = Waiver(id="w1", rule="PAT-ID-EMPTY", observed="empty", expires=date(2026, 6, 1))
-    covered = decide(evaluation(finding("block")), INPUTS, [waiver])
+    covered = decide(evaluation(finding("block")), INPUTS, [waiver()])
     assert covered.readiness == "READY"
     assert covered.unwaived_readiness == "BLOCKED"
-    assert covered.valid_until == date(2026, 6, 1)
+    assert covered.valid_until == NOON
     assert covered.findings[0].waived
-    other = decide(evaluation(finding("block", observed="absent")), INPUTS, [waiver])
+    assert covered.waivers == (waiver(),)
+    other = decide(evaluation(finding("block", observed="absent")), INPUTS, [waiver()])
     assert other.readiness == "BLOCKED"
     assert other.valid_until is None
+    assert other.waivers == ()
+
+
+@pytest.mark.parametrize(
+    "observed", ["A (9), B (8), C (7), D (6), 2 more", "3 other values", "A…Z (3), B (1)"]
+)
+def test_what_is_not_shown_whole_cannot_be_waived(observed):
+    covered = decide(evaluation(finding("block", observed=observed)), INPUTS, [waiver(observed=observed)])
+    assert covered.readiness == "BLOCKED"
+
+
+def test_of_several_waivers_the_last_to_expire_counts():
+    later = waiver("2", expires=NOON + timedelta(days=1))
+    first, both = (decide(evaluation(finding("block")), INPUTS, w) for w in ([waiver()], [later, waiver()]))
+    assert first.valid_until == NOON
+    assert (both.valid_until, both.waivers) == (later.expires, (later,))
+
+
+def test_a_verdict_ends_when_the_first_of_its_waivers_does():
+    other = waiver("2", "STU-X", expires=NOON - timedelta(days=1))
+    found = evaluation(finding("block"), finding("review", rule="STU-X"))
+    assert decide(found, INPUTS, [waiver(), other]).valid_until == other.expires
+
+
+@pytest.mark.parametrize(
+    ("place", "readiness"),
+    [({"1.1"}, "READY"), ({"1.1", "1.2"}, "BLOCKED"), ({"1.2"}, "BLOCKED"), (set(), "BLOCKED")],
+)
+def test_a_waiver_for_a_series_covers_what_is_in_it_alone(place, readiness):
+    found = evaluation(finding("block"))
+    assert decide(found, INPUTS, [waiver(series="1.1")], places=[place]).readiness == readiness
 
 
 def test_the_id_depends_on_every_input_and_on_nothing_else():
-    waiver = Waiver(id="w1", rule="X", observed="y", expires=date(2026, 6, 1))
-    ids = {decide(evaluation(), INPUTS).id, decide(evaluation(), INPUTS, [waiver]).id}
+    found = evaluation(finding("review"))
+    ids = {decide(found, INPUTS).id, decide(found, INPUTS, [waiver()]).id}
+    ids.add(decide(found, INPUTS, [waiver("2")]).id)
     for change in (
         {"snapshot": "t" * 64},
         {"ruleset": "t" * 64},
@@ -79,8 +117,9 @@ def test_the_id_depends_on_every_input_and_on_nothing_else():
         {"facts": ("a fact",)},
     ):
         ids.add(decide(evaluation(), msgspec.structs.replace(INPUTS, **change)).id)
-    assert len(ids) == 7
+    assert len(ids) == 8
     assert decide(evaluation(finding("note")), INPUTS).id == decide(evaluation(), INPUTS).id
+    assert decide(evaluation(), INPUTS, [waiver(observed="y")]).id == decide(evaluation(), INPUTS).id
 
 
 def test_the_worst_of_none_is_ready():

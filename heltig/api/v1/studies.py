@@ -1,6 +1,7 @@
 """`/api/v1/studies`: studies, their verdicts and findings, with what was observed."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated
 
 from litestar import get
@@ -25,6 +26,7 @@ from heltig.api.v1.study_views import (
 from heltig.errors import NotFoundError
 from heltig.rules.rule import Level, Severity
 from heltig.store import lookups, studies, verdicts
+from heltig.store.lookups import minute
 from heltig.store.records import Location, Study, StudyState
 from heltig.store.search import Order, StudyQuery, search
 from heltig.store.transaction import ReadTransaction
@@ -58,7 +60,9 @@ async def list_studies(
         rules=tuple(rule or ()),
         modalities_in_study=tuple(modality or ()),
     )
-    found = await services.store.read(search, query, limit=limit + 1, offset=offset, order=order)
+    found = await services.store.read(
+        search, query, now=services.clock(), limit=limit + 1, offset=offset, order=order
+    )
     return page([study_view(study) for study in found], limit=limit, offset=offset)
 
 
@@ -69,7 +73,7 @@ async def show_study(
     location: FromQuery[str | None] = None,
 ) -> StudyDetail:
     """Show one study at every location that has it, or at one."""
-    return await services.store.read(_detail, segment(study), _at(location), services.today())
+    return await services.store.read(_detail, segment(study), _at(location), services.clock())
 
 
 @get("/api/v1/studies/{study:str}/findings", responses=responses(400, 401, 403, 404, 503), tags=["Studies"])
@@ -108,17 +112,17 @@ def _locations(transaction: ReadTransaction, key: str, at: Location | None) -> S
     return found
 
 
-def _detail(transaction: ReadTransaction, key: str, at: Location | None, today: str) -> StudyDetail:
+def _detail(transaction: ReadTransaction, key: str, at: Location | None, now: datetime) -> StudyDetail:
     found = _locations(transaction, key, at)
     wanted = {str(study.location) for study in found}
     prepared = [one for one in lookups.find_many(transaction, [key])[key] if one.location in wanted]
-    status: Status = standing(prepared, today=today).status
+    status: Status = standing(prepared, minute=minute(now)).status
     details = []
     for study in found:
         verdict = verdicts.current(transaction, study.location, study.study_key)
         details.append(
             LocationDetail(
-                study_view(study),
+                study_view(study.at(now)),
                 verdict_view(verdict) if verdict else None,
                 [series_view(s) for s in studies.series_of(transaction, study.location, study.study_key)],
             )

@@ -96,7 +96,8 @@ class VerdictView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     Attributes:
         id: SHA-256 of all that it was made of.
         unwaived_readiness: What it would be without waivers.
-        valid_until: The last day on which it holds; null without an end.
+        valid_until: From then on it does not hold: a waiver it relies on ends. Null without an end.
+        waivers: The ids of the waivers that it relies on.
         not_evaluable: Rules that the source did not show enough for.
         errors: Rules that failed to run.
     """
@@ -107,7 +108,8 @@ class VerdictView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     readiness: Readiness
     unwaived_readiness: Readiness
     reference_date: date
-    valid_until: date | None
+    valid_until: datetime | None
+    waivers: list[int]
     snapshot: str
     ruleset: NamedHash
     profile: NamedHash
@@ -200,6 +202,7 @@ def verdict_view(stored: StoredVerdict) -> VerdictView:
         unwaived_readiness=verdict.unwaived_readiness,
         reference_date=inputs.reference_date,
         valid_until=verdict.valid_until,
+        waivers=[int(waiver.id) for waiver in verdict.waivers],
         snapshot=inputs.snapshot,
         ruleset=NamedHash(stored.ruleset.version, stored.ruleset.hash),
         profile=NamedHash(stored.profile.name, stored.profile.hash),

@@ -125,8 +125,10 @@ async def upload(
         return _queued(accepted, job)
     _see_that_it_succeeded(job)
     at = location_of(accepted.upload.name)
-    studies = await services.store.read(_studies, at)
-    readiness = worst([s.study.last_readiness for s in studies if s.study.last_readiness])
+    studies = await services.store.read(_studies, at, services.clock())
+    if any(s.study.state == "PENDING" for s in studies):  # judged then, and to be judged again now
+        return _queued(accepted, job)
+    readiness = worst([s.study.readiness for s in studies if s.study.readiness])
     return Response(
         JudgedUpload(_upload_view(accepted), job_view(job), readiness, studies),
         status_code=200 if accepted.is_repeat else 201,
@@ -177,8 +179,8 @@ def _see_that_it_succeeded(job: Job) -> None:
         raise StorageError(f"Job {job.id} failed time after time: {job.error} It can be retried.")
 
 
-def _studies(transaction: ReadTransaction, at: Location) -> list[UploadedStudy]:
-    found = search(transaction, StudyQuery(locations=(at,)), limit=_MOST_STUDIES, order="worst")
+def _studies(transaction: ReadTransaction, at: Location, now: datetime) -> list[UploadedStudy]:
+    found = search(transaction, StudyQuery(locations=(at,)), now=now, limit=_MOST_STUDIES, order="worst")
     uploaded = []
     for study in found:
         stored = verdicts.current(transaction, at, study.study_key)

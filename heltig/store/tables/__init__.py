@@ -16,6 +16,7 @@ from heltig.store.tables.judged import (
     RulesetTable,
     SequenceTable,
     VerdictTable,
+    WaiverTable,
 )
 from heltig.store.tables.operations import ApiKeyTable, ArchiveTable, JobGroupTable, JobTable, UploadTable
 from heltig.store.tables.seen import (
@@ -55,6 +56,7 @@ __all__ = [
     "study_patients",
     "uploads",
     "verdicts",
+    "waivers",
 ]
 
 
@@ -80,6 +82,7 @@ rulesets = _table(RulesetTable)
 profiles = _table(ProfileTable)
 verdicts = _table(VerdictTable)
 findings = _table(FindingTable)
+waivers = _table(WaiverTable)
 lookups = _table(LookupTable)
 sequences = _table(SequenceTable)
 changes = _table(ChangeTable)

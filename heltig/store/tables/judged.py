@@ -50,7 +50,7 @@ class VerdictTable(Table, table=True):
     judged: datetime
     readiness: str = Field(max_length=16)
     unwaived_readiness: str = Field(max_length=16)
-    valid_until: date | None
+    valid_until: datetime | None
     facts: str = Field(sa_type=Text)
     index_facts: str = Field(sa_type=Text)
     waivers: str = Field(sa_type=Text)
@@ -84,6 +84,27 @@ class FindingTable(Table, table=True):
     waived: bool
 
 
+class WaiverTable(Table, table=True):
+    """Waivers; a row is never deleted, and only ever changed to say that it is revoked."""
+
+    __tablename__ = "waivers"
+    __table_args__ = (one_of("scope", "study", "series", "archive"),)
+
+    id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    rule: str = Field(max_length=64)
+    observed: str = Field(sa_type=Text)
+    scope: str = Field(max_length=16)
+    location: str | None = Field(max_length=KEY_LENGTH + 16, index=True)
+    study_key: str | None = Field(max_length=KEY_LENGTH, index=True)
+    series_key: str | None = Field(max_length=KEY_LENGTH)
+    reason: str = Field(sa_type=Text)
+    author: str = Field(max_length=TEXT_LENGTH)
+    created: datetime
+    expires: datetime
+    revoked: datetime | None
+    revoked_by: str | None = Field(max_length=TEXT_LENGTH)
+
+
 class LookupTable(Table, table=True):
     """One prepared answer a study and location, ready to be sent."""
 
@@ -98,7 +119,8 @@ class LookupTable(Table, table=True):
     version: int
     revision: int
     verdict_id: str | None = Field(max_length=64)
-    valid_until: str | None = Field(max_length=10)
+    valid_until: str | None = Field(max_length=16)
+    form: str = Field(max_length=16)
     body: bytes
 
 

@@ -29,6 +29,7 @@ WORST = (
     "modalities_in_study",
     "study_description",
     "study_key",
+    "valid_until",
 )
 """The order of the worklist, and all that its filters look at: they need not read the rows themselves."""
 
@@ -57,6 +58,7 @@ class StudyTable(Table, table=True):
     readiness: str | None = Field(max_length=16)
     rank: int  # the worse the higher, 0 without a verdict
     judged: datetime | None
+    valid_until: datetime | None
     blocks: int
     reviews: int
     notes: int

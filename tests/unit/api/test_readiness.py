@@ -1,10 +1,11 @@
-from datetime import date
+from datetime import timedelta
 
 import pytest
-from unit.api.service import DICOM_JSON, Service, values
+from unit.api.service import DICOM_JSON, LATER, Service, values
 from unit.store.samples import OTHER, finding, judge, put_judged_with, series, snapshot, verdict
 
 from heltig.store import publication, snapshots, states
+from heltig.verdict import Waiver
 
 STUDY = "1.2.840.99.1"
 PATH = f"/dicom-web/studies/{STUDY}/readiness"
@@ -100,15 +101,16 @@ async def test_a_pending_location_keeps_a_study_from_being_ready(service: Servic
     assert (await service.get(PATH)).headers["heltig-readiness"] == "PENDING"
 
 
-@pytest.mark.parametrize(("last_day", "status"), [("2026-03-01", "READY"), ("2026-02-28", "PENDING")])
+@pytest.mark.parametrize(("minutes", "status"), [(1, "READY"), (0, "PENDING"), (-1, "PENDING")])
 async def test_a_verdict_ends_with_the_waiver_it_relied_on(
-    service: Service, last_day: str, status: str
+    service: Service, minutes: int, status: str
 ) -> None:
-    assert service.services.today() == "2026-03-01"
+    assert service.services.minute() == "2026-03-01T12:30"
     store = service.services.store
     await store.write(put_judged_with)
     put = await store.write(snapshots.put, snapshot())
-    made = verdict(put, valid_until=date.fromisoformat(last_day))
+    waiver = Waiver("1", "PAT-ID-EMPTY", "", LATER + timedelta(minutes=minutes))
+    made = verdict(put, waivers=(waiver,))
     await store.write_durably(publication.publish, made)
     answer = await service.get(PATH)
     assert answer.headers["heltig-readiness"] == status

@@ -144,7 +144,7 @@ async def test_what_is_refused_leaves_nothing_behind(tmp_path: Path) -> None:
         await service.services.uploads.sweep()
         assert service.spooled() == []
         store = service.services.store
-        assert await store.read(count, StudyQuery(states=("PENDING", "JUDGED"))) == 0
+        assert await store.read(count, StudyQuery(states=("PENDING", "JUDGED")), now=NOW) == 0
         jobs = (await service.get("/api/v1/jobs")).json()["items"]
         assert [job["state"] for job in jobs] == ["failed"]
         assert "DICOM" in jobs[0]["error"]

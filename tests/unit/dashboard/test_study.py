@@ -2,8 +2,7 @@
 
 from datetime import timedelta
 
-from msgspec.structs import replace
-from unit.api.service import Service
+from unit.api.service import LATER, Service
 from unit.dashboard.reading import page
 from unit.store.samples import (
     MAIN,
@@ -105,15 +104,13 @@ async def test_a_waiver_and_what_would_be_without(service: Service) -> None:
     store = service.services.store
     await store.write(put_judged_with)
     put = await store.write(snapshots.put, snapshot())
-    waiver = Waiver("w1", "PAT-ID-EMPTY", "", NOW.date())
-    new = verdict(put, finding(waived=True), waivers=(waiver,), valid_until=NOW.date())
-    await store.write_durably(
-        publication.publish,
-        replace(new, verdict=replace(new.verdict, unwaived_readiness="BLOCKED")),
-    )
+    waiver = Waiver("1", "PAT-ID-EMPTY", "", LATER + timedelta(minutes=1))
+    new = verdict(put, finding(waived=True), waivers=(waiver,), unwaived_readiness="BLOCKED")
+    await store.write_durably(publication.publish, new)
     seen = page(await service.get(f"/studies/{STUDY}"))
     assert "1 finding is waived" in seen.text
-    assert "Without waivers it would be BLOCKED, and will be again after 2026-03-01." in seen.text
+    assert "Without waivers it would be BLOCKED. It is judged again when one of them ends: " in seen.text
+    assert f'<time datetime="{waiver.expires.isoformat()}">' in seen.text
 
 
 async def test_a_pending_study_says_that_its_verdict_is_not_told(service: Service) -> None:

@@ -23,8 +23,14 @@ from heltig.store.records import Published
 SERVER = os.environ.get("HELTIG_TEST_POSTGRES")
 
 
-def render(published: Published) -> bytes:
-    return msgspec.json.encode(published)
+class _AsJson:
+    form = "json"
+
+    def __call__(self, published: Published, /) -> bytes:
+        return msgspec.json.encode(published)
+
+
+render = _AsJson()
 
 
 @cache

@@ -101,8 +101,9 @@ def verdict(
     study: str = STUDY,
     location: Location = MAIN,
     version: int | None = None,
+    unwaived_readiness: Readiness | None = None,
     waivers: tuple[Waiver, ...] = (),
-    valid_until: date | None = None,
+    in_force: tuple[Waiver, ...] = (),
     facts: tuple[str, ...] = (),
     at: datetime = NOW,
 ) -> NewVerdict:
@@ -114,16 +115,17 @@ def verdict(
         verdict=Verdict(
             id=sha(f"{inputs} {readiness} {findings} {waivers}"),
             readiness=readiness,
-            unwaived_readiness=readiness,
+            unwaived_readiness=unwaived_readiness or readiness,
             findings=findings,
             not_evaluable=(NotEvaluable("PIX-LENGTH", ("pixel_length",)),),
             errors=(RuleError("SITE-1", "ValueError at site.py:3"),),
-            valid_until=valid_until,
+            waivers=waivers,
+            valid_until=min((waiver.expires for waiver in waivers), default=None),
         ),
         inputs=inputs,
         judged=at,
         actor="worker",
-        waivers=waivers,
+        waivers=in_force,
     )
 
 

@@ -61,8 +61,8 @@ async def filled(store: Store) -> Store:
 
 
 async def keys(store: Store, **query: Any) -> list[str]:
-    found = await store.read(search.search, StudyQuery(**query), limit=100)
-    assert await store.read(search.count, StudyQuery(**query)) == len(found)
+    found = await store.read(search.search, StudyQuery(**query), now=NOW, limit=100)
+    assert await store.read(search.count, StudyQuery(**query), now=NOW) == len(found)
     return [study.study_key for study in found]
 
 
@@ -121,22 +121,22 @@ async def test_the_worst_come_first_and_of_those_the_newest(store: Store) -> Non
         await judge(store, snapshot(study=key), readiness=readiness)  # type: ignore[arg-type]
     await store.write(snapshots.put, replace(snapshot(study="1.5"), received=later))
     query = StudyQuery(states=("JUDGED", "PENDING"))
-    found = await store.read(search.search, query, limit=10, order="worst")
+    found = await store.read(search.search, query, now=NOW, limit=10, order="worst")
     assert [study.study_key for study in found] == ["1.4", "1.2", "1.3", "1.1", "1.5"]
 
 
 async def test_the_newest_study_date_comes_first(filled: Store) -> None:
-    found = await filled.read(search.search, StudyQuery(), limit=10, order="newest")
+    found = await filled.read(search.search, StudyQuery(), now=NOW, limit=10, order="newest")
     assert [study.study_key for study in found] == ["1.2", "1.1", "1.3"]
 
 
 async def test_pages_follow_one_another(filled: Store) -> None:
-    pages = [await filled.read(search.search, StudyQuery(), limit=2, offset=at) for at in (0, 2, 4)]
+    pages = [await filled.read(search.search, StudyQuery(), now=NOW, limit=2, offset=at) for at in (0, 2, 4)]
     assert [[study.study_key for study in page] for page in pages] == [["1.1", "1.2"], ["1.3"], []]
 
 
 async def test_a_study_comes_with_its_patients(filled: Store) -> None:
-    [study] = await filled.read(search.search, StudyQuery(study_keys=("1.2",)), limit=1)
+    [study] = await filled.read(search.search, StudyQuery(study_keys=("1.2",)), now=NOW, limit=1)
     assert [patient.patient_id for patient in study.attributes.patients] == ["p_2", "P1"]
 
 

@@ -1,6 +1,6 @@
 """What the pages ask of the store."""
 
-from unit.store.samples import MAIN, OTHER, finding, judge, snapshot
+from unit.store.samples import MAIN, NOW, OTHER, finding, judge, snapshot
 
 from heltig.store import search, studies, verdicts
 from heltig.store.locations import known
@@ -26,7 +26,7 @@ async def fill(store):
 
 
 async def keys(store, **query):
-    found = await store.read(search.search, StudyQuery(**query), limit=10, order="worst")
+    found = await store.read(search.search, StudyQuery(**query), now=NOW, limit=10, order="worst")
     return [study.study_key for study in found]
 
 
@@ -37,9 +37,9 @@ async def test_worst_first(store):
 
 async def test_verdicts_are_counted_worst_first(store):
     await fill(store)
-    counts = await store.read(search.count_by_readiness, StudyQuery())
+    counts = await store.read(search.count_by_readiness, StudyQuery(), now=NOW)
     assert list(counts.items()) == [("BLOCKED", 1), ("NEEDS_REVIEW", 1), ("READY", 1)]
-    assert await store.read(search.count_by_readiness, StudyQuery(text="nothing has this")) == {
+    assert await store.read(search.count_by_readiness, StudyQuery(text="nothing has this"), now=NOW) == {
         "BLOCKED": 0,
         "NEEDS_REVIEW": 0,
         "READY": 0,
@@ -83,7 +83,7 @@ async def test_the_worst_finding_is_the_first_that_stands(store):
 
 async def test_a_page_passes_over_the_studies_before_it(store):
     await fill(store)
-    found = await store.read(search.search, StudyQuery(), limit=1, offset=1, order="worst")
+    found = await store.read(search.search, StudyQuery(), now=NOW, limit=1, offset=1, order="worst")
     assert [study.study_key for study in found] == ["1.2"]
 
 

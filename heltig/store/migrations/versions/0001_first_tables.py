@@ -9,14 +9,14 @@ branch_labels = None
 depends_on = None
 
 _NEVER_CHANGED = ("verdicts", "findings", "snapshots", "snapshot_series", "contents", "changes", "audit")
-_NEVER_DELETED = ("audit",)
+_NEVER_DELETED = ("audit", "waivers")
 
 
 def upgrade() -> None:
     """Forward only: a database goes back by restoring a backup."""
     _make_tables()
     sequences = sa.table("sequences", sa.column("name", sa.String), sa.column("value", sa.BigInteger))
-    op.bulk_insert(sequences, [{"name": "changes", "value": 0}, {"name": "audit", "value": 0}])
+    op.bulk_insert(sequences, [{"name": name, "value": 0} for name in ("changes", "audit", "waivers")])
     if op.get_bind().dialect.name == "postgresql":
         op.execute(
             "CREATE FUNCTION heltig_refuse() RETURNS trigger LANGUAGE plpgsql AS "
@@ -220,6 +220,26 @@ def _make_tables() -> None:
         sa.PrimaryKeyConstraint("name", name="pk_sequences"),
     )
     op.create_table(
+        "waivers",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("rule", _text(64), nullable=False),
+        sa.Column("observed", sa.Text(), nullable=False),
+        sa.Column("scope", _text(16), nullable=False),
+        sa.Column("location", _text(144), nullable=True),
+        sa.Column("study_key", _text(128), nullable=True),
+        sa.Column("series_key", _text(128), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("author", _text(256), nullable=False),
+        sa.Column("created", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("revoked", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("revoked_by", _text(256), nullable=True),
+        sa.CheckConstraint("scope IN ('study', 'series', 'archive')", name=op.f("ck_waivers_scope")),
+        sa.PrimaryKeyConstraint("id", name="pk_waivers"),
+    )
+    op.create_index("ix_waivers_location", "waivers", ["location"])
+    op.create_index("ix_waivers_study_key", "waivers", ["study_key"])
+    op.create_table(
         "archives",
         sa.Column("location_row", sa.Integer(), nullable=False),
         sa.Column("title", sa.Text(), nullable=False),
@@ -248,6 +268,7 @@ def _make_tables() -> None:
         sa.Column("readiness", _text(16), nullable=True),
         sa.Column("rank", sa.Integer(), nullable=False),
         sa.Column("judged", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("valid_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("blocks", sa.Integer(), nullable=False),
         sa.Column("reviews", sa.Integer(), nullable=False),
         sa.Column("notes", sa.Integer(), nullable=False),
@@ -285,6 +306,7 @@ def _make_tables() -> None:
             "modalities_in_study",
             "study_description",
             "study_key",
+            "valid_until",
         ],
     )
     op.create_table(
@@ -312,7 +334,8 @@ def _make_tables() -> None:
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("verdict_id", _text(64), nullable=True),
-        sa.Column("valid_until", _text(10), nullable=True),
+        sa.Column("valid_until", _text(16), nullable=True),
+        sa.Column("form", _text(16), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(["study_row"], ["studies.id"], name="fk_lookups_study_row"),
         sa.PrimaryKeyConstraint("study_row", name="pk_lookups"),
@@ -376,7 +399,7 @@ def _make_tables() -> None:
         sa.Column("judged", sa.DateTime(timezone=True), nullable=False),
         sa.Column("readiness", _text(16), nullable=False),
         sa.Column("unwaived_readiness", _text(16), nullable=False),
-        sa.Column("valid_until", sa.Date(), nullable=True),
+        sa.Column("valid_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("facts", sa.Text(), nullable=False),
         sa.Column("index_facts", sa.Text(), nullable=False),
         sa.Column("waivers", sa.Text(), nullable=False),
