@@ -8,7 +8,7 @@ from heltig.rules.profile_positions import Path
 from heltig.rules.profile_tables import FileTables, nearest
 from heltig.rules.rule import Severity
 from heltig.rules.site_pattern import Pattern, PatternError
-from heltig.rules.site_rules import PREFIX, Condition, SiteRule
+from heltig.rules.site_rules import PREFIX, Condition, SiteRule, Whole
 from heltig.standard.dictionary import entries, lookup, tag_of
 
 _TESTS: Final = (
@@ -38,7 +38,7 @@ def read_site_rule(tables: FileTables, path: Path, table: Mapping[str, Any]) -> 
     if texts["id"] and not _ID.fullmatch(texts["id"]):
         tables.problem((*path, "id"), f"id: {PREFIX} and capitals, digits and hyphens, such as SITE-MY-RULE")
     holds = _condition(tables, path, table)
-    same_in: Any = tables.take(table, path, "same_in", SiteRule.__annotations__["same_in"], None)
+    same_in: Any = tables.take(table, path, "same_in", Whole | None, None)
     asked = [key for key in _TESTS if key in table]
     if not asked and "same_in" not in table:
         tables.problem(path, f"nothing must hold: give {', '.join(_WHAT_HOLDS[:-1])} or {_WHAT_HOLDS[-1]}")

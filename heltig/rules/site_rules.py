@@ -29,6 +29,7 @@ from heltig.rules.wording import counted, cut
 from heltig.standard.dictionary import tag_of
 
 Scalar: TypeAlias = str | int | float
+Whole: TypeAlias = Literal["series", "study"]
 
 PREFIX: Final = "SITE-"
 """How the id of such a rule begins."""
@@ -134,7 +135,7 @@ class SiteRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     severity: Severity = "review"
     modalities: tuple[str, ...] = ()
     when: tuple[Condition, ...] = ()
-    same_in: Literal["series", "study"] | None = None
+    same_in: Whole | None = None
     why: str = "A rule of this site, from its profile."
     example: str = "None is given."
 
