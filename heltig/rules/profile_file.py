@@ -144,9 +144,8 @@ class _Reading:
                 tables.problem((*path, "id"), f"there is a rule {found.id} already")
             declared.append(found)
         of_base = {site_rule.id for layer in self.layers for site_rule in layer.site_rules}
-        own = {
-            str(table.get("id")) for _, table in tables.tables((), "rule", root)
-        }  # wrong ones are told once
+        # A wrong one too: what names it has nothing wrong of its own.
+        own = {str(table["id"]) for _, table in tables.tables((), "rule", root) if "id" in table}
         rules = sorted(self._known | of_base | own)
         change = _read_change(tables, (), root, rules)
         exceptions = [

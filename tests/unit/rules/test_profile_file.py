@@ -257,3 +257,9 @@ def test_target_profiles_name_their_archive():
         "aws-healthimaging": ("aws",),
         "google": ("google",),
     }
+
+
+def test_what_names_a_wrong_rule_of_the_profile_is_not_told_too():
+    text = 'off = ["SITE-A"]\n[[rule]]\nid = "SITE-A"\ntitle = "A"\nattribute = "KVP"\nmend = "Mend it."'
+    (problem,) = problems(text)
+    assert problem.startswith("site.toml:2:1: nothing must hold")
