@@ -5,8 +5,12 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Final
 
+from msgspec.structs import replace
+
 from heltig.dicom.cell import Cell
 from heltig.dicom.charset import DEFINED_TERMS, MULTI_BYTE_TERMS, SINGLE_VALUE_TERMS, normalise_charset
+from heltig.rules import mending
+from heltig.rules.proposal import Change, mended_at
 from heltig.rules.rule import Hit, rule
 from heltig.rules.views import Place, StudyView
 from heltig.rules.wording import counted, cut
@@ -24,6 +28,8 @@ _OTHER_RULES_CONTROL: Final = frozenset(map(tag_of, ("AccessionNumber", "Patient
 # The second and third byte of a character in UTF-8, as ISO 8859-1 and Windows-1252 show them.
 _TAIL = "[\x80-\xbf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]"
 _READ_TWICE: Final = re.compile(f"[ÂÃ]{_TAIL}|(?:[Ä-ß]{_TAIL}|[à-ï]{_TAIL}{{2}}){{2,}}")
+_CHARACTER_SET: Final = tag_of("SpecificCharacterSet")
+
 _LEADING_SPACE: Final = re.compile("(?:^|(?<==)) ")
 _LOST_IN_NAME: Final = re.compile(r"[^\W\d_]\?|\?[^\W\d_]")
 
@@ -49,10 +55,12 @@ def term(at: Place) -> Iterator[Hit]:
     Why: A reader that does not know the term reads the text as ASCII or refuses the object: names with
         accents come out wrong and are not found.
     Mend: Write the term as the standard has it; it is given with the finding where it can be guessed. The
-        text itself is mostly right: do not convert it.
+        text itself is mostly right: do not convert it. Where it is the term in another spelling, `UTF-8`
+        among them, that is proposed.
     Example: `ISO-IR 100`, `UTF-8` or `ISO 8859-1`.
     """
     values = ["" if value is None else str(value).strip() for value in at.cell.values]
+    changes = _term_spelled(at)
     for number, value in enumerate(values, 1):
         if value not in DEFINED_TERMS and (value or number > 1):
             guess = normalise_charset((value,))[0] if value else ()
@@ -65,7 +73,14 @@ def term(at: Place) -> Iterator[Hit]:
             expected = f"a set of one byte a character, or none, before {value}"
         else:
             continue
-        yield Hit(observed=cut(value) or f"value {number} is empty", expected=expected)
+        observed = cut(value) or f"value {number} is empty"
+        yield Hit(observed=observed, expected=expected, changes=changes)
+
+
+def _term_spelled(at: Place) -> tuple[Change, ...]:
+    """The terms as the standard spells them, where that makes the whole declaration right."""
+    changes = mended_at(at, mending.character_set, "The same character set, as the standard spells it.")
+    return tuple(change for change in changes if not normalise_charset(change.becomes or ())[1])
 
 
 @rule(
@@ -104,11 +119,39 @@ def missing(at: Place) -> Iterator[Hit]:
     Why: Every reader guesses. One shows `Müller`, the next `M?ller`, and an archive that converts to
         Unicode makes the guess permanent.
     Mend: Find out by which set the text reads rightly, ISO_IR 100 in most of Western Europe, and have the
-        sender declare it.
+        sender declare it. Where all such text of an instance is UTF-8, which other sets give by no accident,
+        ISO_IR 192 is proposed.
     Example: A workstation of a German hospital that sends ISO 8859-1 and says nothing.
     """
     if _of_standard(at) and _DEFAULT_REPERTOIRE.issuperset(at.encoding.charset):
-        yield from _faults(at, "charset-undecodable", "a SpecificCharacterSet that has these characters")
+        for hit in _faults(at, "charset-undecodable", "a SpecificCharacterSet that has these characters"):
+            yield replace(hit, changes=_declare_unicode(at))
+
+
+def _declare_unicode(at: Place) -> tuple[Change, ...]:
+    """The declaration of UTF-8, where the bytes behind VR and length (PS3.5 7.1) prove it."""
+    long = at.syntax == "explicit" and VRS[at.cell.vr].long
+    if not _is_utf8(at.raw[8 if long else 4 :]):
+        return ()
+    declared = at.encoding.charset
+    return (
+        Change(
+            tag=_CHARACTER_SET,
+            vr="CS",
+            was=declared if any(declared) else (),
+            becomes=("ISO_IR 192",),
+            why="All text beyond ASCII is valid UTF-8, which text in another set is not.",
+            unanimous=True,
+        ),
+    )
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 @rule(
@@ -172,7 +215,7 @@ def replacement(at: Place) -> Iterator[Hit]:
     Why: The name is spoilt in the object itself: it does not match the information system, and no reader
         can bring it back.
     Mend: Have the text written again from its source, and the converter that spoilt it mended: it spoils
-        every study.
+        every study. Letters of UTF-8 that were read as ISO 8859-1 can be read again: that is proposed.
     Example: `MÃ¼ller^JÃ¼rgen`, or `M?ller^J?rgen`.
     """
     if not _of_standard(at) or any(fault.kind == "charset-undecodable" for fault in at.cell.faults):
@@ -183,7 +226,9 @@ def replacement(at: Place) -> Iterator[Hit]:
             or (not value.isascii() and _READ_TWICE.search(value))
             or (at.cell.vr == "PN" and "?" in value and ("??" in value or _LOST_IN_NAME.search(value)))
         ):
-            yield Hit(observed=cut(value), expected="the characters that were meant")
+            why = "The letters are UTF-8 read as ISO 8859-1, and give valid text when read rightly."
+            changes = () if "?" in value else mended_at(at, mending.read_twice, why)
+            yield Hit(observed=cut(value), expected="the characters that were meant", changes=changes)
 
 
 @rule(
@@ -234,7 +279,8 @@ def control(at: Place) -> Iterator[Hit]:
     Why: They break table layouts, exports and searches, and some readers end the text there. XML, and thus
         many archives' interfaces, cannot hold most of them at all.
     Mend: Have the text entered again without them; look for barcode readers that send a control character,
-        and for text of Windows-1252 declared as ISO_IR 100.
+        and for text of Windows-1252 declared as ISO_IR 100. Trimming is proposed where they stand before or
+        behind the text only.
     Example: SeriesDescription with a line end, copied from a report.
     """
     if not _of_standard(at) or (at.depth == 0 and at.tag in _OTHER_RULES_CONTROL):
@@ -246,7 +292,9 @@ def control(at: Place) -> Iterator[Hit]:
     for value in at.cell.values:
         if isinstance(value, str) and not value.isprintable() and _has_control(value, allowed):
             permitted = "tabs and line ends only" if VRS[at.cell.vr].controls else "none"
-            yield Hit(observed=cut(value), expected=f"of control characters {permitted}")
+            why = "Control characters before and behind a text are no part of it."
+            changes = () if VRS[at.cell.vr].controls else mended_at(at, mending.trimmed, why)
+            yield Hit(observed=cut(value), expected=f"of control characters {permitted}", changes=changes)
 
 
 def _has_control(text: str, allowed: frozenset[str] | set[str]) -> bool:
@@ -260,10 +308,15 @@ def leading_space(at: Place) -> Iterator[Hit]:
     Finds: Person names of which a component group has a space before its first letter.
     Why: The space counts. A search for `Doe*` does not find ` Doe^John`, and the archive takes them for two
         names.
-    Mend: Trim the name where it is entered, and have it corrected in the study.
+    Mend: Trim the name where it is entered, and have it corrected in the study as proposed.
     Example: ` DOE^JOHN`, typed into a form that pads names to the right.
     """
     if _of_standard(at):
         for value in at.cell.values:
             if isinstance(value, str) and _LEADING_SPACE.search(value):
-                yield Hit(observed=cut(_LEADING_SPACE.sub("␣", value)), expected="no space before the name")
+                why = "The spaces are no part of the name."
+                yield Hit(
+                    observed=cut(_LEADING_SPACE.sub("␣", value)),
+                    expected="no space before the name",
+                    changes=mended_at(at, mending.trimmed_name, why),
+                )

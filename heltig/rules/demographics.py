@@ -8,9 +8,11 @@ from functools import partial
 from heltig.dicom.cell import Cell, DataSet
 from heltig.dicom.dates import parse_as, parse_da
 from heltig.dicom.study import element
+from heltig.rules import mending
 from heltig.rules.conflict import capitals, conflict, parts, patients, values_of
 from heltig.rules.identity import identity_removed
 from heltig.rules.names import COMPONENTS, GROUP_LENGTH, GROUPS, groups_of, spelling, words
+from heltig.rules.proposal import mended
 from heltig.rules.rule import Hit, rule
 from heltig.rules.views import RowsView, StudyView, Values
 from heltig.rules.wording import cut
@@ -66,6 +68,7 @@ def name_shape(at: Values) -> Iterator[Hit]:
     Why: What is too much is cut off or makes the archive refuse the study. A name with a comma is filed as a
         family name as a whole: a search for `DOE^JANE` does not find `DOE, JANE`.
     Mend: Have the name written as Family^Given^Middle^Prefix^Suffix where it is entered or converted.
+        `Family^Given` is proposed where one word stands behind the only comma, and is no title or suffix.
     Example: `DOE, JANE` from a system that takes the name as one line of text.
     """
     name = at["PatientName"]
@@ -85,7 +88,9 @@ def name_shape(at: Values) -> Iterator[Hit]:
                 expected=f"at most {COMPONENTS} components",
             )
     if "," in groups[0].strip(", ") and "^" not in groups[0]:
-        yield Hit(observed=cut(groups[0]), expected="Family^Given")
+        why = "One comma, and one word behind it, which is no title or suffix: family and given name."
+        changes = mended(tag_of("PatientName"), name, mending.name, why)
+        yield Hit(observed=cut(groups[0]), expected="Family^Given", changes=changes)
 
 
 @rule("PAT-NAME-FORMAT", level="study", severity="note", reads=("PatientName",), reference="PS3.5 6.2.1")
@@ -165,12 +170,15 @@ def sex_enumerated(at: Values) -> Iterator[Hit]:
     Finds: A PatientSex (0010,0040) other than the enumerated values M, F and O.
     Why: Archives and viewers that check enumerated values refuse or drop it; dose and reference values read
         it.
-    Mend: Map the local code to M, F or O, or send it empty when it is not known.
+    Mend: Map the local code to M, F or O, or send it empty when it is not known. The letter is proposed for
+        the English words and for small letters.
     Example: `W` from a German information system, `U` for unknown.
     """
     allowed = enumerated("PatientSex") or frozenset()
     if at.has("PatientSex") and at["PatientSex"].text not in allowed:
-        yield Hit(observed=cut(at["PatientSex"].text), expected="M, F, O or empty")
+        why = "The English word, or the small letter, has one enumerated value."
+        changes = mended(tag_of("PatientSex"), at["PatientSex"], mending.sex, why)
+        yield Hit(observed=cut(at["PatientSex"].text), expected="M, F, O or empty", changes=changes)
 
 
 @rule(

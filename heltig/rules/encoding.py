@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import Final
 
 from heltig.dicom.cell import Fault
+from heltig.rules.proposal import removal
 from heltig.rules.rule import Hit, rule
 from heltig.rules.views import StudyView
 
@@ -88,7 +89,7 @@ def group_length(study: StudyView) -> Iterator[Hit]:
     Why: Readers ignore them. One that goes by a wrong length leaves out elements, or reads on at a wrong
         place.
     Mend: Nothing, as long as they are right. Where they are wrong, have the sender leave them out; most
-        archives drop them when they store.
+        archives drop them when they store. Their removal is proposed.
     Example: Older scanners, and a script that changed a name without the length of its group.
     """
     present: dict[str, set[int]] = {}
@@ -102,7 +103,13 @@ def group_length(study: StudyView) -> Iterator[Hit]:
             listed = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
             rows = sorted(set[int]().union(*groups.values()))
             noun = "group" if len(names) == 1 else "groups"
-            yield Hit(observed=f"{observed} {noun} {listed}", expected="no group lengths", rows=rows)
+            why = "Group lengths are retired, and no reader needs them."
+            yield Hit(
+                observed=f"{observed} {noun} {listed}",
+                expected="no group lengths",
+                rows=rows,
+                changes=tuple(removal(f"{name}0000", "UL", why, tuple(groups[name])) for name in names),
+            )
 
 
 @rule("ENC-TRAILING", level="study", severity="note", needs=_BYTES, reference="PS3.10 7.2")

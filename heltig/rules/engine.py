@@ -13,10 +13,11 @@ from pathlib import PurePath
 from heltig.dicom.study import StudyTable
 from heltig.rules.combinations import Combination, Combinations
 from heltig.rules.finding import Evaluation, Finding, NotEvaluable, Outcome, RuleError
-from heltig.rules.grouping import Draft, worst_first
+from heltig.rules.grouping import Draft, Propose, worst_first
 from heltig.rules.index_facts import IndexFact
 from heltig.rules.memory import Memory
 from heltig.rules.profile import Profile
+from heltig.rules.proposal import proposed
 from heltig.rules.rule import Level, Rule
 from heltig.rules.views import Context, ContextView, PackageView, RowsView, Values
 from heltig.rules.walk import ValueRules, walk
@@ -123,7 +124,9 @@ def evaluate(
     run.wholes(plan.studies, [study])
     run.wholes(plan.contexts, [study])
     study.series = ()  # they know the study: as a cycle they would keep the whole table for some time
-    return run.result(ruleset.profile, table.instance_key, plan.not_evaluable)
+    return run.result(
+        ruleset.profile, table.instance_key, plan.not_evaluable, propose=partial(proposed, table=table)
+    )
 
 
 def evaluate_package(ruleset: Ruleset, package: PackageView) -> Evaluation:
@@ -211,12 +214,17 @@ class _Run:
         return True
 
     def result(
-        self, profile: Profile, name: Callable[[int], str], not_evaluable: tuple[NotEvaluable, ...]
+        self,
+        profile: Profile,
+        name: Callable[[int], str],
+        not_evaluable: tuple[NotEvaluable, ...],
+        *,
+        propose: Propose = lambda changes: (),
     ) -> Evaluation:
         found: list[tuple[Finding, Set[int]]] = []
         for id, draft in self.drafts.items():
             if id not in self.errors:
-                found.extend(draft.findings(profile, name))
+                found.extend(draft.findings(profile, name, propose))
         found.sort(key=lambda pair: worst_first(pair[0]))
         return Evaluation(
             findings=tuple(finding for finding, _ in found),

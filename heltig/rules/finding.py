@@ -5,6 +5,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from heltig.rules.proposal import ProposedChange
 from heltig.rules.rule import Level, Severity
 
 Outcome: TypeAlias = Literal["pass", "fail", "not_applicable", "not_evaluable", "error"]
@@ -27,6 +28,7 @@ class Finding(msgspec.Struct, frozen=True, rename="camel"):
         reference: The clause of the standard; empty for a rule of practice.
         remedy: How to mend it.
         waived: A waiver in force covers it.
+        proposed: What could be written to mend it; mostly nothing, as a person has to decide.
     """
 
     rule: str
@@ -41,6 +43,7 @@ class Finding(msgspec.Struct, frozen=True, rename="camel"):
     reference: str
     remedy: str
     waived: bool = False
+    proposed: tuple[ProposedChange, ...] = ()
 
 
 class NotEvaluable(msgspec.Struct, frozen=True, rename="camel"):

@@ -1,9 +1,12 @@
 """What rules yield, grouped into findings by (rule, attribute, observed value)."""
 
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Iterable, Mapping, Set
+
+from msgspec.structs import replace
 
 from heltig.rules.finding import Finding
 from heltig.rules.profile import Profile
+from heltig.rules.proposal import Change, ProposedChange
 from heltig.rules.rule import SEVERITIES, Hit, Rule
 from heltig.standard.dictionary import tag_of
 
@@ -14,12 +17,33 @@ VALUES_SHOWN = 10
 """Distinct observed values reported one by one for a rule and attribute; the rest are counted together."""
 
 
+Propose = Callable[[Mapping[Change, Set[int]]], tuple[ProposedChange, ...]]
+"""Makes of changes, each with its rows, what a finding carries."""
+
+
+class _Group:
+    """The hits of one attribute and observed value."""
+
+    __slots__ = ("changes", "hit", "rows")
+
+    def __init__(self, hit: Hit) -> None:
+        self.hit = hit
+        self.rows: set[int] = set()
+        self.changes: dict[Change, set[int]] = {}
+
+    def merge(self, other: "_Group") -> None:
+        self.rows |= other.rows
+        for change, rows in other.changes.items():
+            self.changes.setdefault(change, set()).update(rows)
+
+
 class Draft:
     """What one rule yielded so far."""
 
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
-        self._groups: dict[tuple[tuple[str, ...], str], tuple[Hit, set[int]]] = {}
+        self._groups: dict[tuple[tuple[str, ...], str], _Group] = {}
+        self._without_change: set[int] = set()
 
     def __bool__(self) -> bool:
         return bool(self._groups)
@@ -33,9 +57,20 @@ class Draft:
             tags: The attribute, where the rule does not name one.
         """
         key = (tags or tuple(map(_tag, hit.tags or self.rule.reads)), hit.observed)
-        self._groups.setdefault(key, (hit, set()))[1].update(rows if hit.rows is None else hit.rows)
+        group = self._groups.get(key)
+        if group is None:
+            group = self._groups[key] = _Group(hit)
+        concerned = list(rows if hit.rows is None else hit.rows)
+        group.rows.update(concerned)
+        for change in hit.changes:
+            own = concerned if change.rows is None else change.rows
+            group.changes.setdefault(replace(change, rows=None), set()).update(own)
+        if not hit.changes:
+            self._without_change.update(concerned)
 
-    def findings(self, profile: Profile, name: Callable[[int], str]) -> list[tuple[Finding, Set[int]]]:
+    def findings(
+        self, profile: Profile, name: Callable[[int], str], propose: Propose
+    ) -> list[tuple[Finding, Set[int]]]:
         """The findings, each with the rows that it is about.
 
         Beyond `VALUES_SHOWN` values of an attribute the rest are counted together.
@@ -43,26 +78,38 @@ class Draft:
         Args:
             profile: Says how severe they are.
             name: The name of an instance, given its row.
+            propose: Makes what they carry of the changes that the rule proposes.
         """
-        by_tags: dict[tuple[str, ...], list[tuple[str, Hit, set[int]]]] = {}
-        for (tags, observed), (hit, rows) in self._groups.items():
-            by_tags.setdefault(tags, []).append((observed, hit, rows))
+        by_tags: dict[tuple[str, ...], list[tuple[str, _Group]]] = {}
+        for (tags, observed), group in self._groups.items():
+            by_tags.setdefault(tags, []).append((observed, group))
         found: list[tuple[Finding, Set[int]]] = []
         for tags, groups in by_tags.items():
-            groups.sort(key=lambda group: (-len(group[2]), group[0]))
+            groups.sort(key=lambda group: (-len(group[1].rows), group[0]))
             rest = groups[VALUES_SHOWN:]
             if rest:
-                rows = set[int]().union(*(group[2] for group in rest))
-                groups[VALUES_SHOWN:] = [(f"{len(rest)} other values", rest[0][1], rows)]
-            found.extend((self._finding(tags, *group, profile, name), group[2]) for group in groups)
+                together = _Group(rest[0][1].hit)
+                for _, group in rest:
+                    together.merge(group)
+                groups[VALUES_SHOWN:] = [(f"{len(rest)} other values", together)]
+            for observed, group in groups:
+                changes = propose(self._agreed(group)) if group.changes else ()
+                found.append((self._finding(tags, observed, group, changes, profile, name), group.rows))
         return found
+
+    def _agreed(self, group: _Group) -> dict[Change, Set[int]]:
+        """The changes of a group; the unanimous ones for instances that have no hit without a change."""
+        return {
+            change: rows - self._without_change if change.unanimous else rows
+            for change, rows in group.changes.items()
+        }
 
     def _finding(
         self,
         tags: tuple[str, ...],
         observed: str,
-        hit: Hit,
-        rows: set[int],
+        group: _Group,
+        changes: tuple[ProposedChange, ...],
         profile: Profile,
         name: Callable[[int], str],
     ) -> Finding:
@@ -70,14 +117,15 @@ class Draft:
             rule=self.rule.id,
             severity=profile.severity(self.rule),
             level=self.rule.level,
-            message=hit.message or self.rule.title,
+            message=group.hit.message or self.rule.title,
             tags=tags,
             observed=observed,
-            expected=hit.expected,
-            count=len(rows),
-            instances=tuple(name(row) for row in sorted(rows)[:EXAMPLES]),
+            expected=group.hit.expected,
+            count=len(group.rows),
+            instances=tuple(name(row) for row in sorted(group.rows)[:EXAMPLES]),
             reference=self.rule.reference,
             remedy=self.rule.remedy,
+            proposed=changes,
         )
 
 

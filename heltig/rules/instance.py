@@ -9,10 +9,11 @@ from heltig.rules.absence import lacking
 from heltig.rules.acquisition import TOMOGRAPHIC, value
 from heltig.rules.conflict import shown
 from heltig.rules.duplicates import OF_A_QUERY, copies
+from heltig.rules.proposal import removal
 from heltig.rules.rule import Hit, rule
 from heltig.rules.views import SeriesView, StudyView
 from heltig.rules.wording import counted
-from heltig.standard.dictionary import keyword_of
+from heltig.standard.dictionary import keyword_of, lookup, tag_of
 
 
 @rule(
@@ -198,9 +199,13 @@ def query_attributes(study: StudyView) -> Iterator[Hit]:
     Why: They were true of another archive on another day. A system that believes them looks in the wrong
         place, or counts wrongly.
     Mend: Leave them out when objects are made from the answers of an archive; the receiving archive may drop
-        them.
+        them. Their removal is proposed.
     Example: Files written from WADO-RS metadata, with the address of the archive they came from.
     """
     for keyword in filter(study.has, OF_A_QUERY):
         rows = [row for row, cell in zip(study.rows, study.cells(keyword), strict=True) if cell.vr]
-        yield Hit(tags=(keyword,), observed=f"{keyword} stored in the object", expected="absent", rows=rows)
+        entry = lookup(tag_of(keyword))
+        why = "It belongs to the answer of a query, and is no attribute of any object."
+        changes = (removal(entry.tag, entry.vr, why),) if entry else ()
+        observed = f"{keyword} stored in the object"
+        yield Hit(tags=(keyword,), observed=observed, expected="absent", rows=rows, changes=changes)

@@ -3,13 +3,16 @@
 from collections.abc import Iterator
 
 from heltig.dicom.cell import Cell
+from heltig.rules import mending
 from heltig.rules.absence import has_patient, lacking
 from heltig.rules.conflict import conflict, patients, same_patient_id
 from heltig.rules.identity import identity_removed, names_nobody
 from heltig.rules.names import words
+from heltig.rules.proposal import Change, mended
 from heltig.rules.rule import Hit, rule
 from heltig.rules.views import StudyView, Values
 from heltig.rules.wording import cut, is_invisible, visible_spaces
+from heltig.standard.dictionary import tag_of
 
 
 @rule(
@@ -82,16 +85,28 @@ def id_whitespace(at: Values) -> Iterator[Hit]:
     Why: The standard says that spaces around it mean nothing. Databases that do not know this make two
         patients of one, and nobody can see why.
     Mend: Trim PatientID where it is entered: mostly a barcode reader, or a database with columns of fixed
-        width. Have it corrected in the study, and in the archive's other studies of this patient.
+        width. Have it corrected in the study, and in the archive's other studies of this patient. Trimming is
+        proposed unless something invisible stands inside.
     Example: `␣123456`, or a number with a tab behind it.
     """
     cell = at["PatientID"]
     for value in cell.values:
         if isinstance(value, str) and (value[:1] == " " or any(map(is_invisible, value))):
-            yield Hit(observed=cut(visible_spaces(value)), expected="no spaces around it")
+            observed = cut(visible_spaces(value))
+            yield Hit(observed=observed, expected="no spaces around it", changes=_trimmed(cell))
     trailing = _trailing_spaces(cell)
     if trailing > 1:
-        yield Hit(observed=f"{trailing} trailing spaces", expected="at most one, to make the length even")
+        padded = Cell(cell.vr, (cell.text + " " * trailing,))
+        yield Hit(
+            observed=f"{trailing} trailing spaces",
+            expected="at most one, to make the length even",
+            changes=_trimmed(padded),
+        )
+
+
+def _trimmed(cell: Cell) -> tuple[Change, ...]:
+    why = "Spaces around a PatientID mean nothing (PS3.5 6.2), and control characters are none of it."
+    return mended(tag_of("PatientID"), cell, mending.trimmed, why)
 
 
 def _trailing_spaces(cell: Cell) -> int:

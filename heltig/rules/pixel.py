@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from heltig.rules.pixel_facts import PIXEL_DATA, by_lacking, integer, is_image, rows_without
+from heltig.rules.proposal import removal
 from heltig.rules.rule import Hit, rule
 from heltig.rules.views import Place, StudyView, Values
 from heltig.rules.wording import cut
@@ -184,9 +185,13 @@ def aspect(at: Values) -> Iterator[Hit]:
 
     Finds: PixelAspectRatio (0028,0034) of two equal numbers, which is what holds without it, or with a zero.
     Why: With `1\1` no harm is done, but the standard does not want it; with a zero viewers draw a line.
-    Mend: Have the sender leave it out where pixels are square.
+    Mend: Have the sender leave it out where pixels are square. The removal of two equal numbers is proposed.
     Example: `1\1` from secondary capture software.
     """
     numbers = at["PixelAspectRatio"].numbers
     if len(numbers) == 2 and None not in numbers and (numbers[0] == numbers[1] or 0.0 in numbers):
-        yield Hit(observed=cut(at["PixelAspectRatio"].shown), expected="none for square pixels")
+        why = "Equal numbers say what holds without them: pixels are square."
+        square = numbers[0] == numbers[1] and 0.0 not in numbers
+        changes = (removal(tag_of("PixelAspectRatio"), "IS", why),) if square else ()
+        observed = cut(at["PixelAspectRatio"].shown)
+        yield Hit(observed=observed, expected="none for square pixels", changes=changes)

@@ -25,6 +25,7 @@ from typing import Any, Final, Literal, TypeAlias
 import msgspec
 
 from heltig.dicom.source import SHOWS
+from heltig.rules.proposal import Change
 
 Severity: TypeAlias = Literal["block", "review", "note"]
 Level: TypeAlias = Literal["value", "instance", "series", "study", "context", "input"]
@@ -43,6 +44,7 @@ class Hit(msgspec.Struct, frozen=True):
         expected: What should be there.
         rows: The instances concerned; None means all that the rule looked at.
         message: A sentence for this hit; None takes the rule's title.
+        changes: What could be written to mend it, where exactly one correction is possible.
     """
 
     observed: str
@@ -50,6 +52,7 @@ class Hit(msgspec.Struct, frozen=True):
     tags: tuple[str, ...] = ()
     rows: Iterable[int] | None = None
     message: str | None = None
+    changes: tuple[Change, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

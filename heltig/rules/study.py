@@ -3,14 +3,19 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
+from msgspec.structs import replace
+
 from heltig.dicom.cell import Cell
 from heltig.dicom.dates import parse_da, parse_tm
+from heltig.rules import mending
 from heltig.rules.absence import has_patient, lacking
 from heltig.rules.conflict import conflict, values_of
 from heltig.rules.identity import identity_removed
+from heltig.rules.proposal import Change, mended
 from heltig.rules.rule import Hit, rule
 from heltig.rules.views import StudyView, Values
 from heltig.rules.wording import counted_groups, cut
+from heltig.standard.dictionary import tag_of
 
 LONGEST_ACCESSION = 16
 """Characters of an SH value (PS3.5 6.2)."""
@@ -54,10 +59,28 @@ def accession_empty(study: StudyView) -> Iterator[Hit]:
         site where each study has an order raises this rule to `review` or `block` in its profile.
     Why: The archive and the reporting system join images and orders by this number. Without it the study
         waits to be matched by hand, and its report may never reach it.
-    Mend: Find the order by patient and date and have its number set in all instances.
+    Mend: Find the order by patient and date and have its number set in all instances. Where all other
+        instances of the study have one number, it is proposed for these.
     Example: An emergency examination begun before the order was entered.
     """
-    yield from lacking(study, "AccessionNumber")
+    for hit in lacking(study, "AccessionNumber"):
+        yield replace(hit, changes=_that_of_the_others(study))
+
+
+def _that_of_the_others(study: StudyView) -> tuple[Change, ...]:
+    """The one AccessionNumber of a study of one patient, for the instances that have none."""
+    numbers = values_of(study, "AccessionNumber")
+    if not study.has_uid or len(numbers) != 1 or study.has("IssuerOfAccessionNumberSequence"):
+        return ()
+    one = numbers[0].cell
+    if len(values_of(study, "PatientID")) != 1 or len(one.values) != 1 or not _fits(one.text):
+        return ()
+    why = "All other instances of the study have this one number, and the study has one PatientID."
+    return (Change(tag=tag_of("AccessionNumber"), vr="SH", was=(), becomes=(one.text,), why=why),)
+
+
+def _fits(number: str) -> bool:
+    return number.isascii() and number.isprintable() and len(number) <= LONGEST_ACCESSION
 
 
 @rule(
@@ -97,7 +120,8 @@ def accession_length(at: Values) -> Iterator[Hit]:
     Why: Databases cut it at 16 characters or at the backslash. What is left matches no order, or another
         study's.
     Mend: Have the information system issue numbers that fit, or have the modality send the part that is
-        unique; correct the study in the source before it is moved.
+        unique; correct the study in the source before it is moved. Trimming is proposed where control
+        characters stand before or behind the number only.
     Example: `A1234567890123456789012345`, made of a site code, a date and an order number.
     """
     values = [text for text in at["AccessionNumber"].values if isinstance(text, str)]
@@ -105,9 +129,16 @@ def accession_length(at: Values) -> Iterator[Hit]:
         if len(text) > LONGEST_ACCESSION:
             yield Hit(observed=f"{cut(text, 60)}: {len(text)} characters", expected="at most 16 characters")
         elif not text.isprintable():
-            yield Hit(observed=cut(text), expected="no control characters")
+            why = "Control characters before and behind a number are no part of it."
+            changes = mended(tag_of("AccessionNumber"), at["AccessionNumber"], _trimmed, why)
+            yield Hit(observed=cut(text), expected="no control characters", changes=changes)
     if len(values) > 1:
         yield Hit(observed=cut("\\".join(values)), expected="one value, without a backslash")
+
+
+def _trimmed(number: str) -> str | None:
+    core = mending.trimmed(number)
+    return core if core and len(core) <= LONGEST_ACCESSION else None
 
 
 @rule(

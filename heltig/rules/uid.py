@@ -6,6 +6,7 @@ from itertools import combinations, takewhile
 from typing import Final
 
 from heltig.dicom.uid import UID_FAULTS, UidFault, uid_faults
+from heltig.rules.proposal import mended_at
 from heltig.rules.rule import Hit, rule
 from heltig.rules.views import Place, SeriesView, StudyView
 from heltig.rules.wording import cut
@@ -36,6 +37,9 @@ _IMPLEMENTATION: Final = tag_of("ImplementationClassUID")
 _STANDARD_ROOT: Final = "1.2.840.10008."
 _OWN_ROOT: Final = 3
 """Components that UIDs of one maker have in common, at least."""
+
+_HEAD: Final = 4
+"""Bytes before a UID in a raw cell: VR and length, or length alone (PS3.5 7.1)."""
 
 _LEADING_ZERO: Final = re.compile(rb"\.0[0-9]")
 
@@ -207,12 +211,21 @@ def padding(at: Place) -> Iterator[Hit]:
 
     Finds: Spaces behind a UID, or more than one NULL, in the bytes of a file.
     Why: To a reader that does not trim it, it is another UID.
-    Mend: Have the sender pad UIDs of odd length with a single NULL.
+    Mend: Have the sender pad UIDs of odd length with a single NULL. The same UID, written anew, is proposed.
     Example: SOPInstanceUID with a space behind it, written as if it were text.
     """
     for fault in at.cell.faults:
         if fault.kind == "padding":
-            yield Hit(observed=fault.detail, expected="a NULL at the end where the length is odd")
+            was = tuple(at.raw[_HEAD:].decode("latin-1").split("\\"))
+            changes = mended_at(at, _unpadded, "It is the same UID, padded as PS3.5 9.1 says.", was=was)
+            yield Hit(
+                observed=fault.detail, expected="a NULL at the end where the length is odd", changes=changes
+            )
+
+
+def _unpadded(uid: str) -> str | None:
+    uid = uid.rstrip(" \0")
+    return None if uid_faults(uid) else uid
 
 
 @rule("UID-ROLE-REUSE", level="study", severity="review", reads=_OBJECTS, reference="PS3.5 9")

@@ -1,11 +1,14 @@
 """Values: are they written as the dictionary and their VR ask for?"""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final
 
 from heltig.dicom.dates import as_fault, da_fault, dt_fault, tm_fault
 from heltig.dicom.numbers import IS_HIGHEST, IS_LOWEST, ds_fault, is_fault
 from heltig.dicom.values import BYTE_VRS, NUMBER_VRS
+from heltig.rules import mending
+from heltig.rules.proposal import Change, mended_at
 from heltig.rules.rule import Hit, rule
 from heltig.rules.views import Place
 from heltig.rules.wording import cut
@@ -106,12 +109,23 @@ def length(at: Place) -> Iterator[Hit]:
                 )
 
 
-def _malformed(at: Place, fault: Callable[[str], str | None], expected: str) -> Iterator[Hit]:
+def _malformed(
+    at: Place,
+    fault: Callable[[str], str | None],
+    expected: str,
+    mend: Callable[[Place], tuple[Change, ...]],
+) -> Iterator[Hit]:
     """A hit for each text that is not written as its VR asks for; private attributes are left alone."""
     if at.entry is not None:
         for value in at.cell.values:
             if isinstance(value, str) and value and (wrong := fault(value)):
-                yield Hit(observed=cut(value), expected=expected, message=f"{at.cell.vr} value: {wrong}")
+                message = f"{at.cell.vr} value: {wrong}"
+                yield Hit(observed=cut(value), expected=expected, message=message, changes=mend(at))
+
+
+def _as(mend: Callable[[str], str | None], why: str) -> Callable[[Place], tuple[Change, ...]]:
+    """Proposes the right form of each value."""
+    return lambda at: mended_at(at, mend, why)
 
 
 @rule("VAL-DA", level="value", severity="review", vrs=("DA",), reference="PS3.5 6.2")
@@ -120,10 +134,12 @@ def date(at: Place) -> Iterator[Hit]:
 
     Finds: Dates in another form, the ACR-NEMA form with full stops among them, and days that do not exist.
     Why: The date is not found by a search for a day or a range, and strict readers refuse the object.
-    Mend: Have the date corrected at its source. An unknown date is sent empty, not as zeros.
+    Mend: Have the date corrected at its source. An unknown date is sent empty, not as zeros. YYYYMMDD is
+        proposed for year, month and day with full stops or hyphens between them.
     Example: `1997.04.24`, `20231399` or `00000000`.
     """
-    yield from _malformed(at, da_fault, "a day as YYYYMMDD")
+    mend = _as(mending.date, "Year, month and day are there, with delimiters that DICOM does not write.")
+    yield from _malformed(at, da_fault, "a day as YYYYMMDD", mend)
 
 
 @rule("VAL-TM-DT", level="value", severity="review", vrs=("DT", "TM"), reference="PS3.5 6.2")
@@ -133,11 +149,16 @@ def time(at: Place) -> Iterator[Hit]:
     Finds: TM values other than HHMMSS.FFFFFF, DT values other than YYYYMMDDHHMMSS.FFFFFF&ZZXX, hours above
         23, minutes above 59, offsets from UTC outside -1200 to +1400. Both may be cut off behind any part.
     Why: Readers refuse the object or take another time: orders of events, decay and uptake are then wrong.
-    Mend: Have the time corrected at its source.
+    Mend: Have the time corrected at its source. HHMMSS is proposed for hours, minutes and seconds with colons
+        between them.
     Example: `14:04:38`, the form of ACR-NEMA, or `2530` for half past one at night.
     """
     form = "HHMMSS.FFFFFF" if at.cell.vr == "TM" else "YYYYMMDDHHMMSS.FFFFFF&ZZXX"
-    yield from _malformed(at, tm_fault if at.cell.vr == "TM" else dt_fault, f"a time as {form}")
+    mend = _as(mending.time, "Hours, minutes and seconds are there, with colons that DICOM does not write.")
+    if at.cell.vr == "TM":
+        yield from _malformed(at, tm_fault, f"a time as {form}", mend)
+    else:
+        yield from _malformed(at, dt_fault, f"a time as {form}", lambda at: ())
 
 
 @rule("VAL-AS", level="value", severity="note", vrs=("AS",), reference="PS3.5 6.2")
@@ -147,9 +168,11 @@ def age(at: Place) -> Iterator[Hit]:
     Finds: AS values other than nnnD, nnnW, nnnM and nnnY.
     Why: Readers drop it, or take years for months.
     Mend: Have the age written in the form of the standard; it can be worked out again from the birth date.
+        Three digits and a capital are proposed where number and unit are there.
     Example: `0Y` or `42`.
     """
-    yield from _malformed(at, as_fault, "nnnD, nnnW, nnnM or nnnY")
+    mend = _as(mending.age, "Number and unit are there; zeros in front, or a capital, are missing.")
+    yield from _malformed(at, as_fault, "nnnD, nnnW, nnnM or nnnY", mend)
 
 
 @rule("VAL-CS", level="value", severity="review", vrs=("CS",), reference="PS3.5 6.2")
@@ -161,10 +184,18 @@ def code_string(at: Place) -> Iterator[Hit]:
     Why: Codes are compared as they are: `chest` is not `CHEST` to a routing rule or a hanging protocol.
         Strict readers refuse the object.
     Mend: Have the sender use the codes of the standard; look for free text entered where a code belongs.
+        Capitals are proposed where they give a term that the standard lists.
     Example: BodyPartExamined `chest (thin)`.
     """
     if at.tag not in (_CHARACTER_SET, _PATIENT_SEX):
-        yield from _malformed(at, _code_fault, "capitals, digits, space and underscore")
+        yield from _malformed(at, _code_fault, "capitals, digits, space and underscore", _in_capitals)
+
+
+def _in_capitals(at: Place) -> tuple[Change, ...]:
+    if at.entry is None or len(at.cell.values) != 1:
+        return ()
+    why = "In capitals it is a term that the standard lists for this attribute."
+    return mended_at(at, partial(mending.code, keyword=at.entry.keyword), why)
 
 
 def _code_fault(text: str) -> str | None:
@@ -182,13 +213,15 @@ def number_string(at: Place) -> Iterator[Hit]:
         characters in IS or 16 in DS. JSON numbers have no such length.
     Why: Readers refuse the object, or drop the value; one bad position puts a whole series out of order.
     Mend: Have the sender write a number, with fewer decimals where it is too long. What is not known is sent
-        empty.
+        empty. The same number is proposed where only tabs, line ends or zeros at its end are too much.
     Example: `NaN`, `1,5` or `-0.00000000000000012`.
     """
     is_integer = at.cell.vr == "IS"
-    yield from _malformed(
-        at, is_fault if is_integer else ds_fault, "an integer" if is_integer else "a number"
-    )
+    why = "It is the same number, to the last digit."
+    if is_integer:
+        yield from _malformed(at, is_fault, "an integer", _as(mending.integer, why))
+    else:
+        yield from _malformed(at, ds_fault, "a number", _as(mending.decimal, why))
     if at.entry is not None and is_integer:
         for value in at.cell.values:
             if isinstance(value, int | float) and not (

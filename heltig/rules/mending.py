@@ -1,0 +1,143 @@
+"""The right form of values that are written wrongly in a well-known way.
+
+Each function gives the one form that was meant, the value itself where nothing is wrong with it, and None
+where several could be meant.
+"""
+
+import re
+from typing import Final
+
+from heltig.dicom.charset import DEFINED_TERMS
+from heltig.dicom.dates import as_fault, da_fault, tm_fault
+from heltig.dicom.numbers import ds_fault, is_fault, parse_ds
+from heltig.standard.terms import defined_terms, enumerated
+
+_SEXES: Final = {"M": "M", "MALE": "M", "F": "F", "FEMALE": "F", "O": "O", "OTHER": "O"}
+_DELIMITED_DATE: Final = re.compile(r"([0-9]{4})([.-])([0-9]{2})\2([0-9]{2})")
+_DELIMITED_TIME: Final = re.compile(r"([0-9]{2}):([0-9]{2})(?::([0-9]{2}(?:\.[0-9]{1,6})?))?")
+_AGE: Final = re.compile(r"([0-9]{1,3})([DWMYdwmy])")
+_AROUND: Final = " \t\n\f\r\v\x00\x1c\x1d\x1e\x1f\x85\xa0\u2007\u202f\u200b\u2060\ufeff"
+"""Spaces, line ends and invisible characters that keyboards and barcode readers put around a text."""
+
+_COMMA_NAME: Final = re.compile(r"([^\W\d_][^,^=\\]*[^\W\d_]), ?([^\W\d_]{3,})")
+_NO_GIVEN_NAME: Final = frozenset(
+    {
+        *("BSC", "DDS", "DIPL", "DR", "DVM", "ESQ", "FRAU", "GMBH", "HERR", "III", "INC", "ING", "JNR"),
+        *(
+            "JUN",
+            "JUNIOR",
+            "LLC",
+            "LTD",
+            "MAG",
+            "MISS",
+            "MRS",
+            "MSC",
+            "PHD",
+            "PROF",
+            "SEN",
+            "SENIOR",
+            "SIR",
+            "SNR",
+        ),
+    }
+)
+"""What stands behind a comma, and is no given name."""
+
+_SPELLINGS_OF_SETS: Final = {re.sub("[ _]", "", term): term for term in DEFINED_TERMS} | {
+    "UTF8": "ISO_IR 192",
+    **{
+        f"ISO8859{part}": f"ISO_IR {number}"
+        for part, number in enumerate((100, 101, 109, 110, 144, 127, 126, 138, 148), 1)
+    },
+}
+"""Other ways to write the name of a set; names of other sets that are like one of the standard's are none."""
+
+
+def trimmed(text: str) -> str | None:
+    """A line of text without what stands around it; None where something invisible is left inside."""
+    core = text.strip(_AROUND)
+    return core if core.isprintable() and core else None
+
+
+def trimmed_name(text: str) -> str:
+    """A person name whose component groups do not begin with spaces."""
+    return re.sub("(?:^|(?<==)) +", "", text)
+
+
+def date(text: str) -> str | None:
+    """`1997.04.24` (ACR-NEMA) and `1997-04-24` (ISO 8601) as DA has them."""
+    digits = _DELIMITED_DATE.sub(r"\1\3\4", text)
+    return None if da_fault(digits) else digits
+
+
+def time(text: str) -> str | None:
+    """`14:04:38` (ACR-NEMA, ISO 8601) as TM has it."""
+    parts = _DELIMITED_TIME.fullmatch(text)
+    digits = "".join(parts.groups("")) if parts else text
+    return None if tm_fault(digits) else digits
+
+
+def age(text: str) -> str | None:
+    """`42Y` and `42y` as AS has them; a number without its unit could be years or months."""
+    parts = _AGE.fullmatch(text)
+    if parts is None:
+        return None if as_fault(text) else text
+    return f"{int(parts[1]):03}{parts[2].upper()}"
+
+
+def code(text: str, keyword: str) -> str | None:
+    """A code in capitals, where these are a term that the standard lists for the attribute."""
+    terms = (defined_terms(keyword) or frozenset()) | (enumerated(keyword) or frozenset())
+    return text if text in terms else text.upper() if text.upper() in terms else None
+
+
+def sex(text: str) -> str | None:
+    """PatientSex where it is an English word or a small letter."""
+    return _SEXES.get(text.strip().upper())
+
+
+def integer(text: str) -> str | None:
+    """An IS value without tabs and line ends around it."""
+    core = text.strip(_AROUND)
+    return None if is_fault(core) else core if is_fault(text) else text
+
+
+def decimal(text: str) -> str | None:
+    """A DS value without tabs and line ends around it, and without zeros that make it too long."""
+    if ds_fault(text) is None:
+        return text
+    core = text.strip(_AROUND)
+    if ds_fault(core) is None:
+        return core
+    if parse_ds(core) is None or "." not in core or "e" in core.lower():
+        return None
+    short = core.rstrip("0").rstrip(".")
+    return None if ds_fault(short) else short
+
+
+def name(text: str) -> str | None:
+    """`DOE, JANE` as PN has it; None where the word behind the comma may be no given name."""
+    parts = _COMMA_NAME.fullmatch(text)
+    if parts is None or parts[2].upper() in _NO_GIVEN_NAME:
+        return None
+    return f"{parts[1].strip()}^{parts[2]}"
+
+
+def character_set(term: str) -> str | None:
+    """A defined term of Specific Character Set from another spelling of it."""
+    if term in DEFINED_TERMS:
+        return term
+    return _SPELLINGS_OF_SETS.get(re.sub("[^A-Z0-9]", "", term.upper()))
+
+
+def read_twice(text: str) -> str | None:
+    """Text in UTF-8 that was once read as ISO 8859-1 or Windows-1252, read again rightly."""
+    if text.isascii():
+        return text
+    for codec in ("latin-1", "cp1252"):
+        try:
+            meant = text.encode(codec).decode("utf-8")
+        except UnicodeError:
+            continue
+        return meant if meant.isprintable() else None
+    return None
