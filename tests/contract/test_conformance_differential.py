@@ -15,6 +15,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -101,7 +102,9 @@ def _lenient_pydicom(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     logging.disable(logging.NOTSET)
 
 
+@cache
 def samples(folder: Path) -> list[Sample]:
+    """One object of each shape in a folder."""
     found = []
     for table in read_inputs([folder]).studies:
         for shape, rows in reader().shapes(table).items():

@@ -4,16 +4,19 @@ from datetime import date
 
 import pytest
 
+from heltig.dicom.shapes import PRESENT, Shape
 from heltig.rules import conformance
 from heltig.rules.cases import study_of
 from heltig.rules.catalogue import catalogue
-from heltig.rules.conformance_owners import owned_by_others, owners
+from heltig.rules.conformance_check import check
+from heltig.rules.conformance_owners import NOTHING, owned_by_others, owners
 from heltig.rules.engine import Ruleset, evaluate
 from heltig.rules.parameters import Parameters
 from heltig.rules.profile import Profile
 from heltig.rules.rule import Rule
 from heltig.rules.views import Context
 from heltig.standard.dictionary import keyword_of
+from heltig.standard.iods import iod_of, sop_classes
 
 RULES = [value for value in vars(conformance).values() if isinstance(value, Rule)]
 CT = "1.2.840.10008.5.1.4.1.1.2"
@@ -150,6 +153,30 @@ def test_what_other_rules_report_of_the_data_set_is_said_of_items():
     assert ("IOD-OPTIONAL-PART", "ReferencedSeriesSequence.SeriesInstanceUID") in found(refers)
     digital = found({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.1.1", "ImageType": ["ORIGINAL", "PRIMARY", ""]})
     assert "00281053" in {tag for finding in digital.values() for tag in finding.tags}  # PIX-RESCALE: CT, PET
+
+
+def shape_of(attributes, depth):
+    """Everything that may be there is there, sequences with one item, to some depth."""
+    states = []
+    for tag in sorted(attributes.by_tag):
+        items = [a.items for a in attributes.by_tag[tag] if a.items is not None]
+        states.append((tag, (shape_of(items[0], depth - 1),) if items and depth else PRESENT))
+    return Shape(tuple(states))
+
+
+@pytest.mark.parametrize("uid", sop_classes())
+def test_every_iod_takes_an_object_that_has_all(uid):
+    """No type is missed in it, and nothing in it is outside the IOD: what it has is what the IOD says."""
+    iod = iod_of(uid)
+    states = {tag: state for m in iod.modules for tag, state in shape_of(m.attributes, 2).attributes}
+    for sequence in ("52009229", "52009230"):
+        if sequence in states and iod.macros:
+            groups = [state for m in iod.macros for state in shape_of(m.attributes, 1).attributes]
+            states[sequence] = (Shape(tuple(sorted(dict(groups).items()))),)
+    said = {objection.rule for objection in check(iod, Shape(tuple(sorted(states.items()))), owned=NOTHING)}
+    assert said <= {"IOD-NOT-ALLOWED", "IOD-FUNCTIONAL-GROUP"}  # it has what excludes one another, too
+    bare = {objection.rule for objection in check(iod, Shape(()), owned=NOTHING)}
+    assert bare & {"IOD-MODULE", "IOD-TYPE1"}
 
 
 def test_hostile_shapes():
