@@ -82,7 +82,8 @@ def age(text: str) -> str | None:
     parts = _AGE.fullmatch(text)
     if parts is None:
         return None if as_fault(text) else text
-    return f"{int(parts[1]):03}{parts[2].upper()}"
+    number = int(parts[1])
+    return f"{number:03}{parts[2].upper()}" if number else None  # zero mostly stands for an unknown age
 
 
 def code(text: str, keyword: str) -> str | None:

@@ -5,6 +5,7 @@ engine keeps it for those instances only whose attribute still reads as the rule
 set itself are proposed, those in items of sequences and those of file meta information are not.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Final, Literal, TypeAlias
@@ -22,6 +23,8 @@ MOST_CHANGES: Final = 5000
 """Changes of one finding. What is wrong in another way in more instances is mended where it comes from."""
 
 _PADDING: Final = " \0"
+_NO_TEXT: Final = re.compile(r"[\\\ud800-\udfff]")
+"""A delimiter of values inside a value, and half of a surrogate pair."""
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -125,9 +128,9 @@ def mended_at(
 
 
 def texts_of(values: Sequence[Value]) -> tuple[str, ...] | None:
-    """The values of an attribute as text; None where one of them is something else."""
+    """The values of an attribute as text; None where one of them is something else, or no text of Unicode."""
     texts = tuple("" if value is None else value for value in values)
-    if all(isinstance(text, str) and "\\" not in text for text in texts):
+    if all(isinstance(text, str) and not _NO_TEXT.search(text) for text in texts):
         return tuple(map(str, texts))
     return None
 
