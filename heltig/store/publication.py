@@ -145,4 +145,5 @@ def _columns(finding: Finding) -> tuple[str | int | bool, ...]:
         finding.reference,
         finding.remedy,
         finding.waived,
+        to_json(finding.proposed),
     )

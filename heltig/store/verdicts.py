@@ -7,6 +7,7 @@ from sqlalchemy import Row, and_, bindparam, func, select
 
 from heltig.rules.finding import Finding, NotEvaluable, RuleError
 from heltig.rules.index_facts import IndexFact
+from heltig.rules.proposal import ProposedChange
 from heltig.store.records import Location, ProfileInfo, RulesetInfo, StoredVerdict
 from heltig.store.studies import IS_STUDY, named
 from heltig.store.tables import findings, locations, lookups, profiles, rulesets, studies, verdicts
@@ -118,6 +119,7 @@ def _finding(row: Row[Any]) -> Finding:
         reference=row.reference,
         remedy=row.remedy,
         waived=row.waived,
+        proposed=from_json(row.proposed, tuple[ProposedChange, ...]),
     )
 
 

@@ -82,6 +82,7 @@ class FindingTable(Table, table=True):
     reference: str = Field(sa_type=Text)
     remedy: str = Field(sa_type=Text)
     waived: bool
+    proposed: str = Field(sa_type=Text)
 
 
 class WaiverTable(Table, table=True):

@@ -430,6 +430,7 @@ def _make_tables() -> None:
         sa.Column("reference", sa.Text(), nullable=False),
         sa.Column("remedy", sa.Text(), nullable=False),
         sa.Column("waived", sa.Boolean(), nullable=False),
+        sa.Column("proposed", sa.Text(), nullable=False),
         sa.CheckConstraint("severity IN ('block', 'review', 'note')", name=op.f("ck_findings_severity")),
         sa.ForeignKeyConstraint(["verdict_row"], ["verdicts.id"], name="fk_findings_verdict_row"),
         sa.PrimaryKeyConstraint("verdict_row", "position", name="pk_findings"),
