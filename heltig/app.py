@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from litestar import Litestar
@@ -32,10 +33,14 @@ from heltig.auth.keys import KeyRing
 from heltig.auth.refusals import Refusals
 from heltig.dashboard.errors import lost
 from heltig.errors import StorageError
+from heltig.jobs.attempt import Handler
 from heltig.jobs.queue import JobQueue, utc_now
 from heltig.jobs.runner import Runner
+from heltig.pipeline.context import REJUDGE
+from heltig.pipeline.keep import Scoring
 from heltig.pipeline.pool import JudgingPool
 from heltig.pipeline.publish import render
+from heltig.pipeline.rejudge import rejudge
 from heltig.pipeline.spool import Spool
 from heltig.pipeline.upload import KIND as UPLOAD
 from heltig.pipeline.upload import UploadDesk
@@ -131,7 +136,9 @@ async def _services(
         stack.push_async_callback(pool.close)
         queue = JobQueue(store, clock=clock)
         uploads = UploadDesk(queue, spool, pool, settings=settings, profile=profile, clock=clock)
-        runner = Runner(queue, {UPLOAD: uploads.judge}, workers=settings.workers)
+        scoring = Scoring(store, pool, profile=profile, clock=clock, actor=REJUDGE, queue=queue)
+        handlers: dict[str, Handler] = {UPLOAD: uploads.judge, REJUDGE: partial(rejudge, scoring=scoring)}
+        runner = Runner(queue, handlers, workers=settings.workers)
         working = await stack.enter_async_context(_background(runner.run()))
         stack.push_async_callback(runner.stop, grace=GRACE)
         await stack.enter_async_context(_background(_sweep(uploads)))

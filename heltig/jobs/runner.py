@@ -74,6 +74,15 @@ class Runner:
         finally:
             self._stopped.set()
 
+    async def drain(self) -> None:
+        """Works off what is due now, and returns: for a command, which does not stay.
+
+        Raises:
+            StorageError: The database failed.
+        """
+        while (job := await self._queue.store.write(self._claim)) is not None:
+            await self._do(job)
+
     async def stop(self, *, grace: timedelta = timedelta(seconds=10)) -> None:
         """Starts no more jobs; those at work get some time to finish, and are put back otherwise."""
         self._stopping.set()

@@ -12,6 +12,7 @@ from heltig.rules.catalogue import VERSION, catalogue, ruleset_hash
 from heltig.rules.combinations import Combinations
 from heltig.rules.engine import Ruleset, evaluate
 from heltig.rules.finding import Evaluation
+from heltig.rules.index_facts import IndexFact
 from heltig.rules.profile import InstanceKind, Profile
 from heltig.rules.views import Context
 from heltig.standard.dictionary import tag_of
@@ -73,6 +74,7 @@ def judge(
     archive: str = "",
     waivers: Iterable[Waiver] = (),
     snapshot: str = "",
+    index_facts: tuple[IndexFact, ...] = (),
 ) -> Judged:
     """Judge one arranged study.
 
@@ -84,6 +86,7 @@ def judge(
         archive: The archive it was seen in, for the profile's exceptions; empty for files.
         waivers: Those in force now for this study and its series.
         snapshot: The id under which the evidence is stored; the id that it has, where it is not.
+        index_facts: What the index of all studies says about this one, sorted.
     """
     own = profile.for_study(kinds=_kinds(table), archive=archive) if profile.exceptions else profile
     context = Context(reference_date, own.parameters, deidentified)
@@ -95,8 +98,9 @@ def judge(
         profile=profile.hash,
         reference_date=reference_date,
         facts=("deidentified",) if deidentified else (),
+        index_facts=index_facts,
     )
-    evaluation = evaluate(ruleset_under(own), table, context)
+    evaluation = evaluate(ruleset_under(own), table, context, facts=index_facts)
     in_force = tuple(waivers)
     places = _places(table, evaluation) if any(waiver.series for waiver in in_force) else ()
     verdict = decide(evaluation, inputs, in_force, places=places)

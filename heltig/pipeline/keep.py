@@ -1,6 +1,10 @@
-"""Judged studies kept: snapshot and verdict in one transaction, or neither."""
+"""Judged studies kept: the snapshot in one transaction, the verdict in a second one.
 
-from collections.abc import Callable
+In between the study is PENDING. The first makes it known to others, the second asks what is known of others
+(`heltig.pipeline.context`).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Literal, Protocol, TypeVar
 
@@ -8,30 +12,41 @@ import msgspec
 
 from heltig.dicom.study import StudyTable
 from heltig.errors import ConflictError, NotFoundError
+from heltig.jobs.queue import JobQueue
+from heltig.pipeline.context import arrive, look_at
 from heltig.pipeline.judging import ruleset_name
 from heltig.pipeline.score import Scored, score, score_again
+from heltig.rules.index_facts import IndexFact, Kind
 from heltig.rules.profile import Profile
 from heltig.store import judged_with, publication, snapshots, studies, waivers
 from heltig.store.engine import Store
-from heltig.store.records import Location, NewVerdict, ProfileInfo, RulesetInfo, Snapshot, Study
+from heltig.store.records import (
+    Location,
+    NewVerdict,
+    ProfileInfo,
+    PutSnapshot,
+    RulesetInfo,
+    Snapshot,
+    Study,
+)
+from heltig.store.relations import Relations, relations_of
 from heltig.store.transaction import ReadTransaction, WriteTransaction
 from heltig.verdict import Waiver
 
 T = TypeVar("T")
 
-_TRIES: Final = 5
+_TRIES: Final = 10
 
 
 class Kept(msgspec.Struct, frozen=True):
     """A study as it stands in the store now.
 
     Attributes:
-        outcome: It has a new verdict; nothing changed; or it still waits to be judged, since the evidence
-            that is stored, or the waivers in force, are not those with which it was judged.
+        outcome: It was judged, or nothing changed.
         study: The study.
     """
 
-    outcome: Literal["judged", "unchanged", "pending"]
+    outcome: Literal["judged", "unchanged"]
     study: Study
 
 
@@ -41,53 +56,6 @@ class Processes(Protocol):
     async def run(self, work: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
         """Calls a function of a module in a process."""
         ...
-
-
-def keep(
-    transaction: WriteTransaction,
-    scored: Scored,
-    *,
-    profile: Profile,
-    at: datetime,
-    actor: str,
-    origin: str = "",
-) -> Kept:
-    """Stores a study's evidence and its verdict, unless nothing changed.
-
-    Args:
-        transaction: Of `Store.write_durably`.
-        scored: The judged study.
-        profile: The profile that judged it.
-        at: The time.
-        actor: Who or what had it judged.
-        origin: From where.
-    """
-    new = scored.snapshot
-    # Before the study is locked: whoever revokes a waiver locks in this order, too.
-    in_force = waivers.in_force(transaction, new.location, new.study_key, at=at)
-    put = snapshots.put(transaction, new)
-    if put.pending and put.snapshot == scored.inputs.snapshot and in_force == scored.waivers:
-        published = _publish(
-            transaction,
-            NewVerdict(
-                location=new.location,
-                study_key=new.study_key,
-                version=put.version,
-                verdict=scored.verdict,
-                inputs=scored.inputs,
-                judged=at,
-                actor=actor,
-                origin=origin,
-                waivers=in_force,
-            ),
-            profile,
-        )
-        return Kept("judged", published)
-    study = studies.find(transaction, new.location, new.study_key)
-    if study is None:
-        raise RuntimeError(f"{new.location} has no study {new.study_key} after it was put.")
-    waits = study.at(at).state == "PENDING"
-    return Kept("pending" if waits else "unchanged", study)
 
 
 class Scoring:
@@ -102,6 +70,7 @@ class Scoring:
         clock: Callable[[], datetime],
         actor: str,
         origin: str = "",
+        queue: JobQueue | None = None,
     ) -> None:
         """Makes it.
 
@@ -112,8 +81,11 @@ class Scoring:
             clock: The time.
             actor: Who or what has studies judged, for the audit trail.
             origin: From where, an address or `cli`.
+            queue: Takes the re-judgements of others; one of the store's, of which nobody in this process
+                hears, by default.
         """
         self.store = store
+        self.queue = queue or JobQueue(store, clock=clock)
         self.clock = clock
         self.actor = actor
         self.origin = origin
@@ -128,6 +100,7 @@ class Scoring:
             location: Where it was seen.
 
         Raises:
+            ConflictError: The study changes faster than it can be judged.
             StorageError: It cannot be kept, or the process that judged it died.
         """
         table.arrange()
@@ -147,10 +120,30 @@ class Scoring:
             if judged is None:
                 raise RuntimeError("A study that was never judged cannot be unchanged.")
             return Kept("unchanged", judged)
-        kept = await self.store.write_durably(
-            keep, scored, profile=self._profile, at=self.clock(), actor=self.actor, origin=self.origin
-        )
-        return await self.score_again(location, table.key) if kept.outcome == "pending" else kept
+        (kept,) = await self.keep([scored])
+        return kept
+
+    async def keep(
+        self, scored: Sequence[Scored], *, progress: Callable[[int], None] = lambda done: None
+    ) -> list[Kept]:
+        """Stores the evidence of studies, and publishes their verdicts.
+
+        All of them are in the index before the first is published, so that each is told of the others.
+
+        Args:
+            scored: The judged studies.
+            progress: Told how many are published.
+
+        Raises:
+            ConflictError: A study changes faster than it can be judged.
+            StorageError: One cannot be kept, or a process that judged died.
+        """
+        put = [await self.store.write(arrive, study.snapshot, self.queue) for study in scored]
+        kept: list[Kept] = []
+        for study, stored in zip(scored, put, strict=True):
+            kept.append(await self._kept(study, stored))
+            progress(len(kept))
+        return kept
 
     async def score_again(self, location: Location, study_key: str) -> Kept:
         """Judges what is in the store of a study; a verdict that comes out the same and holds is left alone.
@@ -160,14 +153,7 @@ class Scoring:
             NotFoundError: There is no evidence of it.
             StorageError: It cannot be kept, or the process that judged it died.
         """
-        for _ in range(_TRIES):
-            new = await self.judge_stored(location, study_key)
-            try:
-                published = await self.store.write_durably(_publish, new, self._profile)
-            except ConflictError:  # it changed meanwhile
-                continue
-            return Kept("unchanged" if published.version == new.version else "judged", published)
-        raise ConflictError(f"Study {study_key} of {location} changes faster than it can be judged.")
+        return await self._publish(await self.judge_stored(location, study_key))
 
     async def judge_stored(self, location: Location, study_key: str) -> NewVerdict:
         """The verdict that a study would have, judged by what is in the store of it. Nothing is written.
@@ -179,8 +165,10 @@ class Scoring:
         found = await self.store.read(_stored, location, study_key, self.clock())
         if found is None:
             raise NotFoundError(f"{location} has no evidence of study {study_key}.")
-        study, stored, in_force = found
-        inputs, verdict = await self._processes.run(score_again, stored, self._profile, in_force)
+        study, stored, in_force, index_facts = found
+        inputs, verdict = await self._processes.run(
+            score_again, stored, self._profile, index_facts=index_facts, waivers=in_force
+        )
         return NewVerdict(
             location=location,
             study_key=study_key,
@@ -193,6 +181,60 @@ class Scoring:
             waivers=in_force,
         )
 
+    async def _kept(self, scored: Scored, put: PutSnapshot) -> Kept:
+        """Publishes the verdict on a study that was stored, unless the one that it has holds."""
+        new = scored.snapshot
+        study = await self._standing(new.location, new.study_key)
+        if study.at(self.clock()).state != "PENDING":
+            return Kept("unchanged", study)
+        if put.snapshot != scored.inputs.snapshot or put.version != study.version:
+            return await self.score_again(new.location, new.study_key)
+        return await self._publish(
+            NewVerdict(
+                location=new.location,
+                study_key=new.study_key,
+                version=put.version,
+                verdict=scored.verdict,
+                inputs=scored.inputs,
+                judged=self.clock(),
+                actor=self.actor,
+                origin=self.origin,
+                waivers=scored.waivers,
+            )
+        )
+
+    async def _publish(self, new: NewVerdict) -> Kept:
+        """Publishes a verdict once it is made of what the index says now, and others were told of the study.
+
+        Args:
+            new: The verdict to begin with. Another one is made where it is stale.
+        """
+        location, study_key = new.location, new.study_key
+        told: Mapping[int, frozenset[Kind]] = {}
+        for _ in range(_TRIES):
+            try:
+                outcome = await self.store.write_durably(_publish, new, self._profile, told)
+            except ConflictError:  # it changed meanwhile, or somebody else judged it, or its waivers changed
+                study = await self._standing(location, study_key)
+                if study.version != new.version and study.at(self.clock()).state != "PENDING":
+                    return Kept("judged" if study.state == "JUDGED" else "unchanged", study)
+                new = await self.judge_stored(location, study_key)
+                continue
+            if isinstance(outcome, Study):
+                return Kept("unchanged" if outcome.version == new.version else "judged", outcome)
+            if outcome.studies != told:
+                await self.store.write(look_at, outcome.studies, self.queue, at=self.clock())
+                told = outcome.studies
+            if outcome.facts != new.inputs.index_facts:
+                new = await self.judge_stored(location, study_key)
+        raise ConflictError(f"Study {study_key} of {location} changes faster than it can be judged.")
+
+    async def _standing(self, location: Location, study_key: str) -> Study:
+        study = await self.store.read(studies.find, location, study_key)
+        if study is None:
+            raise NotFoundError(f"{location} has no study {study_key}.")
+        return study
+
 
 def _known(
     transaction: ReadTransaction, location: Location, study_key: str, now: datetime
@@ -203,13 +245,34 @@ def _known(
 
 def _stored(
     transaction: ReadTransaction, location: Location, study_key: str, now: datetime
-) -> tuple[Study, Snapshot, tuple[Waiver, ...]] | None:
+) -> tuple[Study, Snapshot, tuple[Waiver, ...], tuple[IndexFact, ...]] | None:
     study, in_force = _known(transaction, location, study_key, now)
     stored = snapshots.get(transaction, location, study_key)
-    return None if study is None or stored is None else (study, stored, in_force)
+    if study is None or stored is None:
+        return None
+    facts = relations_of(transaction, studies.row_of(transaction, location, study_key)).facts
+    return study, stored, in_force, facts
 
 
-def _publish(transaction: WriteTransaction, new: NewVerdict, profile: Profile) -> Study:
+def _publish(
+    transaction: WriteTransaction,
+    new: NewVerdict,
+    profile: Profile,
+    told: Mapping[int, frozenset[Kind]],
+) -> Study | Relations:
+    """Publishes a verdict, unless the index says something else now, or knows of others to be told.
+
+    The study is locked before the index is asked: who changes the index afterwards finds it JUDGED, and looks
+    at it.
+    """
+    # Before the study is locked: whoever revokes a waiver locks in this order, too.
+    waivers.in_force(transaction, new.location, new.study_key, at=new.judged)
+    found = studies.lock(transaction, new.location, new.study_key)
+    if found is None:
+        raise NotFoundError(f"{new.location} has no study {new.study_key}.")
+    relations = relations_of(transaction, found[0])
+    if relations.facts != new.inputs.index_facts or relations.studies != told:
+        return relations
     ruleset = ruleset_name()
     judged_with.put_ruleset(
         transaction, RulesetInfo(hash=ruleset.hash, version=ruleset.version, standard=ruleset.standard)

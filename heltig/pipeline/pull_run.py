@@ -11,10 +11,11 @@ import msgspec
 from connectors.base import Archive, Capabilities
 from heltig import audit
 from heltig.errors import ArchiveError, ArchiveNotFoundError, ArchiveStudyError, HeltigError, StorageError
+from heltig.pipeline.context import withdraw
 from heltig.pipeline.keep import Kept, Scoring
 from heltig.pipeline.listing import ListedStudy
 from heltig.pipeline.pull import pull_study
-from heltig.store import states, studies, verdicts
+from heltig.store import studies, verdicts
 from heltig.store.records import Location, Study
 from heltig.store.transaction import WriteTransaction
 from heltig.verdict import Readiness
@@ -184,7 +185,7 @@ class _Run:
 
     def _withdraw(self, transaction: WriteTransaction, study: Study) -> None:
         at = self._scoring.clock()
-        states.withdraw(transaction, study.location, study.study_key, at=at)
+        withdraw(transaction, study.location, study.study_key, self._scoring.queue, at=at)
         audit.record(
             transaction,
             at=at,

@@ -18,6 +18,7 @@ from heltig.dicom.source import Source
 from heltig.dicom.study import StudyTable, element
 from heltig.pipeline.evidence import new_snapshot, study_attributes
 from heltig.pipeline.judging import judge
+from heltig.rules.index_facts import IndexFact
 from heltig.rules.profile import Profile
 from heltig.store.records import Location, NewSnapshot, Snapshot, Study, StudyAttributes
 from heltig.verdict import Inputs, Verdict, Waiver
@@ -29,7 +30,7 @@ archive's own TimezoneOffsetFromUTC."""
 
 
 class Scored(msgspec.Struct, frozen=True):
-    """A judged study, ready to be stored.
+    """A judged study, ready to be stored. Its verdict is that of a study which no other contradicts.
 
     Attributes:
         waivers: Those that were in force.
@@ -88,13 +89,18 @@ def score(
 
 
 def score_again(
-    stored: Snapshot, profile: Profile, waivers: tuple[Waiver, ...] = ()
+    stored: Snapshot,
+    profile: Profile,
+    *,
+    index_facts: tuple[IndexFact, ...] = (),
+    waivers: tuple[Waiver, ...] = (),
 ) -> tuple[Inputs, Verdict]:
     """Judges evidence that is in the store, with the day on which it was received.
 
     Args:
         stored: The evidence.
         profile: The profile to judge under.
+        index_facts: What the index of all studies says about the study.
         waivers: Those in force for the study.
     """
     source = read_source(stored.facts)
@@ -108,6 +114,7 @@ def score_again(
         archive=_archive(stored.location),
         snapshot=stored.snapshot,
         waivers=waivers,
+        index_facts=index_facts,
     )
     return judged.inputs, judged.verdict
 

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from heltig.errors import InputError, NotFoundError
 from heltig.jobs.attempt import JobContext
 from heltig.jobs.queue import JobQueue
 from heltig.jobs.retries import JobFailedError
-from heltig.pipeline.keep import Scoring, keep
+from heltig.pipeline.keep import Scoring
 from heltig.pipeline.package import JudgedPackage, examine_package, judge_package
 from heltig.pipeline.pool import JudgingPool
 from heltig.pipeline.spool import ABANDONED, Spool, Spooled
@@ -25,6 +25,7 @@ from heltig.store import archives, jobs, uploads
 from heltig.store.jobs import Job, JobState, NewJob
 from heltig.store.transaction import ReadTransaction, WriteTransaction
 from heltig.store.uploads import Upload
+from heltig.verdict import Readiness
 
 KIND: Final = "upload"
 """The kind of job that judges an upload."""
@@ -146,16 +147,19 @@ class UploadDesk:
         except InputError as error:
             raise JobFailedError(str(error)) from error
         scoring = Scoring(
-            self._store, self._pool, profile=self._profile, clock=self._clock, actor=KIND, origin=upload.name
+            self._store,
+            self._pool,
+            profile=self._profile,
+            clock=self._clock,
+            actor=KIND,
+            origin=upload.name,
+            queue=self._queue,
         )
-        for done, study in enumerate(package.studies, start=1):
-            kept = await self._store.write_durably(
-                keep, study, profile=self._profile, at=self._clock(), actor=KIND, origin=upload.name
-            )
-            if kept.outcome == "pending":  # a waiver covers it: which ones do is known once its key is
-                await scoring.score_again(kept.study.location, kept.study.study_key)
-            context.progress(done=done, total=len(package.studies))
-        return _result(package)
+        total = len(package.studies)
+        kept = await scoring.keep(
+            package.studies, progress=lambda done: context.progress(done=done, total=total)
+        )
+        return _result(package, [study.study.readiness for study in kept])
 
     async def sweep(self) -> None:
         """Removes files that nobody needs any more: judged, failed, or left by a process that was killed."""
@@ -229,14 +233,14 @@ def _useless(transaction: ReadTransaction, kept: dict[str, float]) -> list[str]:
     return useless
 
 
-def _result(package: JudgedPackage) -> dict[str, Any]:
+def _result(package: JudgedPackage, readiness: Sequence[Readiness | None]) -> dict[str, Any]:
     """What the job says of the upload, without names of members: exports like to name them after patients."""
     return {
         "members": package.members,
         "instances": package.instances,
         "skipped": package.skipped,
         "studies": len(package.studies),
-        "readiness": dict(Counter(study.verdict.readiness for study in package.studies)),
+        "readiness": dict(Counter(readiness)),
         "findings": [
             {
                 "rule": f.rule,

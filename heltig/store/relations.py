@@ -54,6 +54,7 @@ _WHO = (
 _OWN = (
     select(studies.c.id, studies.c.study_key, studies.c.accession_number, locations.c.kind, locations.c.name)
     .add_columns(*_WHO, patients.c.name_words)
+    .select_from(studies)
     .join(locations, locations.c.id == studies.c.location_row)
     .outerjoin(study_patients, _FIRST_PATIENT)
     .outerjoin(patients, patients.c.id == study_patients.c.patient_row)
@@ -82,9 +83,7 @@ class _Query:
     """Who shares a value: at first how many there are, as far as that matters, then all of them."""
 
     def __init__(self, statement: Select[Any], element: ColumnElement[str]) -> None:
-        self._elements = (
-            statement.with_only_columns(element, maintain_column_froms=True).distinct().limit(FAR + 1)
-        )
+        self._elements = statement.with_only_columns(element).distinct().limit(FAR + 1)
         self._rows = statement
 
     def elements(self, transaction: ReadTransaction, parameters: Mapping[str, Any]) -> Sequence[str]:
@@ -177,6 +176,7 @@ _STUDIES_OF_KEY = (
 _SERIES_OF_KEY = select(instances.c.series_row).where(instances.c.uid_key == bindparam("key"))
 _SAME_STUDY = (
     select(*_WHERE, snapshots.c.facts)
+    .select_from(studies)
     .join(lookups, lookups.c.study_row == studies.c.id)  # which has the index for this
     .join(locations, locations.c.id == studies.c.location_row)
     .join(

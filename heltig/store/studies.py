@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import Row, and_, bindparam, select
 
+from heltig.errors import NotFoundError
 from heltig.store.attributes import split
 from heltig.store.packing import compress, decompress
 from heltig.store.records import Location, Patient, Series, Study, StudyAttributes
@@ -65,6 +66,18 @@ def find(transaction: ReadTransaction, location: Location, study_key: str) -> St
     """A study at one location, None while it is UNKNOWN there."""
     row = _row(transaction, location, study_key, lock=False)
     return None if row is None else with_patients(transaction, [row])[0]
+
+
+def row_of(transaction: ReadTransaction, location: Location, study_key: str) -> int:
+    """The row of a study.
+
+    Raises:
+        NotFoundError: It was never seen at that location.
+    """
+    row = _row(transaction, location, study_key, lock=False)
+    if row is None:
+        raise NotFoundError(f"{location} has no study {study_key}.")
+    return int(row.id)
 
 
 def find_everywhere(transaction: ReadTransaction, study_key: str) -> list[Study]:

@@ -9,11 +9,13 @@ from unit.pipeline.scoring import NOW, ThisProcess, scoring
 
 from connectors.base import Faults, InMemoryArchive
 from heltig.errors import ConflictError
-from heltig.pipeline.keep import Kept, Scoring, keep
+from heltig.jobs.queue import JobQueue
+from heltig.pipeline.context import arrive
+from heltig.pipeline.keep import Kept, Scoring
 from heltig.pipeline.pull import pull_study
 from heltig.pipeline.score import score
 from heltig.rules.profile import DEFAULT
-from heltig.store import audit_trail, changes, snapshots, states, studies, verdicts
+from heltig.store import audit_trail, changes, states, studies, verdicts
 from heltig.store.engine import Store
 from heltig.store.records import Location
 
@@ -155,11 +157,15 @@ async def test_a_study_that_changes_while_it_is_judged_is_judged_again(store: St
         await scoring(store, processes).score_again(HERE, "1.2")
 
 
-async def test_nothing_is_kept_where_the_verdict_cannot_be(store: Store) -> None:
-    table = await pull_study(archive_of(study("1.2")), "1.2")
+async def test_a_process_that_dies_before_the_verdict_leaves_a_study_that_waits_for_it(store: Store) -> None:
+    archive = archive_of(study("1.2"))
+    table = await pull_study(archive, "1.2")
     table.arrange()
     judged = score(table, DEFAULT, location=HERE, received=NOW)
-    with pytest.raises(RuntimeError):  # a verdict needs a durable transaction
-        await store.write(keep, judged, profile=DEFAULT, at=NOW, actor="test")
-    assert await store.read(studies.find, HERE, "1.2") is None
-    assert await store.read(snapshots.get, HERE, "1.2") is None
+    assert judged is not None
+    await store.write(arrive, judged.snapshot, JobQueue(store))
+    waiting = await store.read(studies.find, HERE, "1.2")
+    assert waiting is not None
+    assert (waiting.state, waiting.revision) == ("PENDING", 0)
+    kept = await scored(store, archive)
+    assert (kept.outcome, kept.study.state, kept.study.revision) == ("judged", "JUDGED", 1)

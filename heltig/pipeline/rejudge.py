@@ -1,0 +1,52 @@
+"""Judges stored studies again, since another study came, changed or went."""
+
+from datetime import timedelta
+from typing import Any
+
+from heltig.jobs.attempt import JobContext
+from heltig.jobs.runner import Runner
+from heltig.pipeline.context import REJUDGE
+from heltig.pipeline.keep import Kept, Scoring
+from heltig.store import studies
+from heltig.store.records import Location
+
+
+async def rejudge(context: JobContext, *, scoring: Scoring) -> dict[str, Any]:
+    """Handles a job of kind `rejudge`: judges the study that it names, unless somebody else has done it.
+
+    Raises:
+        ConflictError: The study changes faster than it can be judged; trying again makes sense.
+        StorageError: A process died, or the database failed; likewise.
+    """
+    kept = await _again(context, scoring)
+    return {"readiness": kept.study.readiness if kept else None}
+
+
+async def rejudge_queued(scoring: Scoring) -> list[Kept]:
+    """Judges all studies that wait for it, for a command that does not stay; beside it a server may, too.
+
+    Returns:
+        The studies that this process judged. One that fails is left in the queue, for a server or the next
+        command.
+
+    Raises:
+        StorageError: The database failed.
+    """
+    done: list[Kept] = []
+
+    async def handle(context: JobContext) -> None:
+        if kept := await _again(context, scoring):
+            done.append(kept)
+
+    runner = Runner(scoring.queue, {REJUDGE: handle}, workers=1, lease=timedelta(minutes=5))
+    await runner.drain()
+    return done
+
+
+async def _again(context: JobContext, scoring: Scoring) -> Kept | None:
+    location = Location.parse(str(context.payload["location"]))
+    study_key = str(context.payload["study"])
+    study = await scoring.store.read(studies.find, location, study_key)
+    if study is None or study.state != "PENDING":
+        return None
+    return await scoring.score_again(location, study_key)

@@ -1,0 +1,351 @@
+"""Studies that contradict one another: whoever comes first, both learn of it; and of its end."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from servers.dicomweb import instance
+from unit.pipeline.scoring import NOW, ThisProcess, scoring
+from unit.store.databases import database_url
+
+from heltig.dicom.json_stream import InstanceSplitter
+from heltig.dicom.source import METADATA_SHOWS, Source
+from heltig.dicom.study import StudyTable
+from heltig.pipeline.context import REJUDGE, withdraw
+from heltig.pipeline.keep import Scoring
+from heltig.pipeline.publish import render
+from heltig.pipeline.rejudge import rejudge_queued
+from heltig.store import changes, jobs, studies, verdicts
+from heltig.store.engine import Store
+from heltig.store.records import Location, StoredVerdict
+
+MAIN, OTHER, UPLOAD = Location("archive", "main"), Location("archive", "other"), Location("upload", "u1")
+JANE = {"name": "Doe^Jane", "born": "19500101", "sex": "F"}
+MARY = {"name": "Roe^Mary", "born": "19600202", "sex": "F"}
+
+
+def image(study: str, number: int, **given: Any) -> dict[str, Any]:
+    """One instance; `given`: series, sop, patient, name, born, sex, accession, frame, comment."""
+    series = given.get("series", f"{study}.1")
+    made = instance(study, series, given.get("sop", f"{series}.{number}"), number=number)
+    made["00100020"]["Value"] = [given.get("patient", f"P{study}")]
+    made["00100010"]["Value"] = [{"Alphabetic": given.get("name", f"Name^Of{study}")}]
+    texts = {"born": ("00100030", "DA"), "sex": ("00100040", "CS"), "accession": ("00080050", "SH")}
+    texts |= {"frame": ("00200052", "UI"), "comment": ("00204000", "LT")}
+    for name, (tag, vr) in texts.items():
+        if name in given:
+            made[tag] = {"vr": vr, "Value": [given[name]]}
+    return dict(sorted(made.items()))
+
+
+def images(study: str, count: int = 3, **given: Any) -> list[dict[str, Any]]:
+    return [image(study, number, **given) for number in range(1, count + 1)]
+
+
+def table_of(content: Sequence[dict[str, Any]], *hides: str) -> StudyTable:
+    uid = content[0]["0020000D"]["Value"][0]
+    table = StudyTable(uid, uid, Source(shows=METADATA_SHOWS - {"query", *hides}, asked_for=uid))
+    splitter = InstanceSplitter()
+    for dataset in [*splitter.feed(msgspec.json.encode(content)), *splitter.close()]:
+        table.add(dataset)
+    return table
+
+
+Arrival = tuple[Location, list[dict[str, Any]]]
+
+
+async def arrive(using: Scoring, arrivals: Iterable[Arrival]) -> None:
+    for location, content in arrivals:
+        await using.score(table_of(content), location)
+
+
+async def settle(using: Scoring) -> int:
+    return len(await rejudge_queued(using))
+
+
+async def standing(store: Store, *where: tuple[Location, str]) -> dict[tuple[Location, str], StoredVerdict]:
+    found = {}
+    for location, key in where:
+        study = await store.read(studies.find, location, key)
+        verdict = await store.read(verdicts.current, location, key)
+        assert study is not None
+        assert verdict is not None
+        assert study.state == "JUDGED", (location, key)
+        found[location, key] = verdict
+    return found
+
+
+def rules_of(verdict: StoredVerdict) -> list[str]:
+    return [finding.rule for finding in verdict.verdict.findings if finding.level == "context"]
+
+
+def observed(verdict: StoredVerdict) -> list[str]:
+    return [finding.observed for finding in verdict.verdict.findings if finding.level == "context"]
+
+
+def ids(verdicts: dict[Any, StoredVerdict]) -> dict[Any, str]:
+    return {where: verdict.verdict.id for where, verdict in verdicts.items()}
+
+
+PAIRS = {
+    "SER-TWO-STUDIES": [images("1.1", series="1.9"), images("1.2", series="1.9")],
+    "INS-SOPUID-TWO-STUDIES": [images("1.1"), [image("1.2", 1, sop="1.1.1.2"), image("1.2", 2)]],
+    "STU-ACCESSION-SHARED": [images("1.1", accession="A1"), images("1.2", accession="A1")],
+    "PAT-SPLIT-SUSPECT": [
+        images("1.1", patient="A", **JANE),
+        images("1.2", patient="B", **JANE | {"name": "DOE, JANE"}),
+    ],
+    "PAT-COLLISION-SUSPECT": [images("1.1", patient="A", **JANE), images("1.2", patient="A", **MARY)],
+    "GEO-FOR-SHARED": [
+        images("1.1", patient="A", frame="1.5", **JANE),
+        images("1.2", patient="B", frame="1.5", **MARY),
+    ],
+}
+
+
+@pytest.mark.parametrize("rule", PAIRS)
+@pytest.mark.parametrize("places", [(MAIN, MAIN), (MAIN, OTHER), (MAIN, UPLOAD)], ids=str)
+async def test_both_orders_end_in_the_same_verdicts(
+    rule: str, places: tuple[Location, Location], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    arrivals = list(zip(places, PAIRS[rule], strict=True))
+    ends = []
+    for order in (arrivals, arrivals[::-1]):
+        async with database_url(tmp_path_factory.mktemp("order")) as url:
+            store = await Store.open(url, render=render)
+            using = scoring(store)
+            await arrive(using, order)
+            assert await settle(using) == 1
+            assert await settle(using) == 0
+            found = await standing(store, (places[0], "1.1"), (places[1], "1.2"))
+            assert [rules_of(verdict) for verdict in found.values()] == [[rule], [rule]]
+            ends.append(ids(found))
+            await store.close()
+    assert ends[0] == ends[1]
+
+
+async def test_the_archives_of_one_study_are_compared_both_ways(store: Store) -> None:
+    using = scoring(store)
+    await arrive(using, [(MAIN, images("1.1", 3)), (OTHER, images("1.1", 2)), (UPLOAD, images("1.1", 1))])
+    assert await settle(using) == 1
+    found = await standing(store, (MAIN, "1.1"), (OTHER, "1.1"), (UPLOAD, "1.1"))
+    assert [rules_of(verdict) for verdict in found.values()] == [["STU-DIVERGES"], ["STU-DIVERGES"], []]
+    assert observed(found[MAIN, "1.1"]) == ["archive:other: 1 instances only here"]
+    await arrive(using, [(OTHER, images("1.1", 3))])
+    assert await settle(using) == 1
+    found = await standing(store, (MAIN, "1.1"), (OTHER, "1.1"))
+    assert [rules_of(verdict) for verdict in found.values()] == [[], []]
+
+
+async def test_attributes_are_compared_where_neither_archive_gives_a_summary(store: Store) -> None:
+    using = scoring(store)
+    await arrive(using, [(MAIN, images("1.1")), (OTHER, images("1.1", comment="other"))])
+    await settle(using)
+    found = await standing(store, (MAIN, "1.1"), (OTHER, "1.1"))
+    assert [observed(verdict) for verdict in found.values()] == [
+        ["archive:other: other attributes in 1 series"],
+        ["archive:main: other attributes in 1 series"],
+    ]
+    await using.score(table_of(images("1.1", comment="other"), "all_attributes"), OTHER)
+    await settle(using)
+    found = await standing(store, (MAIN, "1.1"), (OTHER, "1.1"))
+    assert [rules_of(verdict) for verdict in found.values()] == [[], []]
+
+
+async def test_one_study_at_several_places_is_no_finding(store: Store) -> None:
+    using = scoring(store)
+    content = images("1.1", accession="A1", frame="1.5", patient="A", **JANE)
+    await arrive(using, [(MAIN, content), (OTHER, content), (UPLOAD, content)])
+    assert await settle(using) == 0
+    found = await standing(store, (MAIN, "1.1"), (OTHER, "1.1"), (UPLOAD, "1.1"))
+    assert [rules_of(verdict) for verdict in found.values()] == [[], [], []]
+
+
+async def test_a_withdrawal_clears_the_finding_of_the_other_and_its_return_brings_it_back(
+    store: Store,
+) -> None:
+    using = scoring(store)
+    first, second = PAIRS["SER-TWO-STUDIES"]
+    await arrive(using, [(MAIN, first)])
+    alone = await standing(store, (MAIN, "1.1"))
+    await arrive(using, [(MAIN, second)])
+    await settle(using)
+    both = await standing(store, (MAIN, "1.1"))
+    await store.write_durably(withdraw, MAIN, "1.2", using.queue, at=NOW)
+    waiting = await store.read(studies.find, MAIN, "1.1")
+    assert waiting is not None
+    assert waiting.state == "PENDING"
+    assert await settle(using) == 1
+    assert ids(await standing(store, (MAIN, "1.1"))) == ids(alone)
+    gone = await store.read(studies.find, MAIN, "1.2")
+    assert gone is not None
+    assert gone.state == "WITHDRAWN"
+    await arrive(using, [(MAIN, second)])
+    assert await settle(using) == 1
+    assert ids(await standing(store, (MAIN, "1.1"))) == ids(both)
+
+
+async def test_a_study_that_was_corrected_clears_the_finding_of_the_other(store: Store) -> None:
+    using = scoring(store)
+    await arrive(using, [(MAIN, images("1.1", accession="A1")), (MAIN, images("1.2", accession="A1"))])
+    await settle(using)
+    await arrive(using, [(MAIN, images("1.2", accession="A2"))])
+    assert await settle(using) == 1
+    found = await standing(store, (MAIN, "1.1"), (MAIN, "1.2"))
+    assert [rules_of(verdict) for verdict in found.values()] == [[], []]
+
+
+async def test_a_third_study_is_told_and_tells(store: Store) -> None:
+    using = scoring(store)
+    arrivals = [(MAIN, images(f"1.{n}", accession="A1")) for n in (1, 2, 3)]
+    await arrive(using, arrivals)
+    assert await settle(using) == 2
+    where = [(MAIN, f"1.{n}") for n in (1, 2, 3)]
+    found = await standing(store, *where)
+    assert [rules_of(verdict) for verdict in found.values()] == [["STU-ACCESSION-SHARED"] * 2] * 3
+    revisions = [verdict.revision for verdict in found.values()]
+    await arrive(using, arrivals)
+    assert await settle(using) == 0
+    assert [v.revision for v in (await standing(store, *where)).values()] == revisions
+
+
+async def test_nothing_is_said_of_a_neighbour_that_nobody_needs_to_know_of(store: Store) -> None:
+    """A name in two spellings under one PatientID is told to nobody: most archives are full of them."""
+    using = scoring(store)
+    await arrive(using, [(MAIN, images("1.1", patient="A", **JANE))])
+    other_way = JANE | {"name": "DOE^JANE^^DR"}
+    await arrive(using, [(MAIN, images("1.2", patient="A", **other_way))])
+    assert await settle(using) == 0
+    found = await standing(store, (MAIN, "1.1"), (MAIN, "1.2"))
+    assert [verdict.inputs.index_facts for verdict in found.values()] == [(), ()]
+
+
+@pytest.mark.parametrize("kind", ["accession", "sop", "patient", "frame"])
+async def test_a_crowd_ends_alike_in_any_order_and_is_not_judged_for_ever(
+    kind: str, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("heltig.rules.index_facts.MOST", 3)
+    monkeypatch.setattr("heltig.store.relations.MOST", 3)
+
+    def member(n: int) -> Arrival:
+        values: dict[str, Any] = {"accession": "A1"} if kind == "accession" else {}
+        if kind == "sop":
+            values = {"sop": "1.7.7"}
+        if kind == "patient":
+            values = {"patient": "A", "name": f"Name{n}^A", "born": f"195001{n:02}"}
+        if kind == "frame":
+            values = {"frame": "1.5", "born": f"195001{n:02}"}
+        return MAIN, images(f"1.{n}", 1, **values)
+
+    ends, again = [], []
+    for order in (range(1, 9), range(8, 0, -1)):
+        async with database_url(tmp_path_factory.mktemp("order")) as url:
+            store = await Store.open(url, render=render)
+            using = scoring(store)
+            counts = []
+            for n in order:
+                await arrive(using, [member(n)])
+                counts.append(await settle(using))
+            found = await standing(store, *((MAIN, f"1.{n}") for n in range(1, 9)))
+            assert all(fact.is_crowd for v in found.values() for fact in v.inputs.index_facts)
+            assert all(v.inputs.index_facts for v in found.values())
+            for n in (8, 7, 6, 5):
+                await store.write_durably(withdraw, MAIN, f"1.{n}", using.queue, at=NOW)
+                await settle(using)
+            few = await standing(store, *((MAIN, f"1.{n}") for n in range(1, 5)))
+            assert {len(v.inputs.index_facts) for v in few.values()} == {3}
+            ends.append((ids(found), ids(few)))
+            again.append(counts)
+            await store.close()
+    assert ends[0] == ends[1]
+    assert again[0] == [0, 1, 2, 3, 4, 0, 0, 0]
+
+
+class Interleaved(ThisProcess):
+    """Judging that lets others go first now and then."""
+
+    def __init__(self, pauses: Iterable[int]) -> None:
+        super().__init__()
+        self._pauses = iter(pauses)
+
+    async def run(self, work: Any, /, *args: Any, **kwargs: Any) -> Any:
+        for _ in range(next(self._pauses, 0)):
+            await asyncio.sleep(0)
+        return await super().run(work, *args, **kwargs)
+
+
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(pauses=st.lists(st.integers(0, 30), min_size=12, max_size=12))
+async def test_racing_workers_end_in_the_same_verdicts(
+    pauses: list[int], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    contents = [
+        images("1.1", series="1.9", accession="A1", patient="A", **JANE),
+        images("1.2", series="1.9", accession="A1", patient="A", **MARY),
+        images("1.3", accession="A1", patient="B", **JANE),
+    ]
+    arrivals = [(place, content) for content in contents for place in (MAIN, OTHER)]
+    where = [(place, f"1.{n}") for n in (1, 2, 3) for place in (MAIN, OTHER)]
+    ends = []
+    for racing in (False, True):
+        async with database_url(tmp_path_factory.mktemp("race")) as url:
+            store = await Store.open(url, render=render)
+            workers = [scoring(store, Interleaved(pauses[n::6])) for n in range(6)]
+            if racing:
+                pairs = zip(workers, arrivals, strict=True)
+                await asyncio.gather(*(arrive(using, [arrival]) for using, arrival in pairs))
+                await asyncio.gather(*(settle(using) for using in workers[:3]))
+            else:
+                await arrive(workers[0], arrivals)
+            await settle(workers[0])
+            ends.append(ids(await standing(store, *where)))
+            counts = await store.read(jobs.counts)
+            assert not counts.get((REJUDGE, "queued"))
+            await store.close()
+    assert ends[0] == ends[1]
+
+
+async def test_a_study_that_comes_between_look_and_publication_is_not_missed(store: Store) -> None:
+    """The second study lands while the first one is judged: nobody publishes without knowing of the other."""
+    first, second = PAIRS["STU-ACCESSION-SHARED"]
+
+    class Overtaken(ThisProcess):
+        async def run(self, work: Any, /, *args: Any, **kwargs: Any) -> Any:
+            result = await super().run(work, *args, **kwargs)
+            if self.calls == ["score"]:
+                await arrive(scoring(store), [(MAIN, second)])
+            return result
+
+    processes = Overtaken()
+    using = scoring(store, processes)
+    await arrive(using, [(MAIN, first)])
+    assert processes.calls == ["score", "score_again"]
+    await settle(using)
+    found = await standing(store, (MAIN, "1.1"), (MAIN, "1.2"))
+    assert [rules_of(v) for v in found.values()] == [["STU-ACCESSION-SHARED"]] * 2
+    assert found[MAIN, "1.1"].revision == 1
+
+
+async def test_a_verdict_with_facts_survives_judging_again(store: Store) -> None:
+    using = scoring(store)
+    await arrive(using, [(MAIN, content) for content in PAIRS["PAT-COLLISION-SUSPECT"]])
+    await settle(using)
+    before = await standing(store, (MAIN, "1.1"))
+    feed = await store.read(changes.latest)
+    kept = await using.score_again(MAIN, "1.1")
+    assert kept.outcome == "unchanged"
+    assert await standing(store, (MAIN, "1.1")) == before
+    assert await store.read(changes.latest) == feed
+    assert before[MAIN, "1.1"].verdict.readiness == "BLOCKED"
+
+
+async def test_patients_are_not_named_in_jobs(store: Store) -> None:
+    using = scoring(store)
+    await arrive(using, [(MAIN, content) for content in PAIRS["PAT-COLLISION-SUSPECT"]])
+    (job,) = await store.read(jobs.newest, kind=REJUDGE)
+    assert job.payload == {"location": "archive:main", "study": "1.1"}
+    assert job.key == "archive:main 1.1"
