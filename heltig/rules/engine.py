@@ -9,22 +9,22 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from functools import partial
 from pathlib import PurePath
+from typing import Any, TypeAlias
 
 from heltig.dicom.study import StudyTable
 from heltig.rules.combinations import Combination, Combinations
 from heltig.rules.finding import Evaluation, Finding, NotEvaluable, Outcome, RuleError
 from heltig.rules.grouping import Draft, Propose, worst_first
 from heltig.rules.index_facts import IndexFact
+from heltig.rules.memory import Combinations as Clean
 from heltig.rules.memory import Memory
+from heltig.rules.plan import Plan, Reading
 from heltig.rules.profile import Profile
 from heltig.rules.proposal import proposed
 from heltig.rules.rule import Level, Rule
+from heltig.rules.value_run import Found, Work
 from heltig.rules.views import Context, ContextView, PackageView, RowsView, Values
-from heltig.rules.walk import ValueRules, walk
-from heltig.standard.dictionary import tag_of
-
-_CONTEXTS = 4
-"""Contexts for which cells are remembered: a pull past midnight has two reference dates."""
+from heltig.rules.walk import walk
 
 
 class Ruleset:
@@ -39,57 +39,17 @@ class Ruleset:
         self.profile = profile
         self.rules = tuple(r for r in sorted(rules, key=lambda r: r.id) if profile.runs(r.id))
 
-        self._plans: dict[frozenset[str], _Plan] = {}
+        self._plans: dict[frozenset[str], Plan] = {}
 
     def of(self, *levels: Level) -> list[Rule]:
         """The rules of some levels."""
         return [rule for rule in self.rules if rule.level in levels]
 
-    def plan(self, shows: frozenset[str]) -> "_Plan":
+    def plan(self, shows: frozenset[str]) -> Plan:
         """How to run it over studies of a source that shows this; prepared once for each kind of source."""
         if shows not in self._plans:
-            self._plans[shows] = _Plan(self, shows)
+            self._plans[shows] = Plan(self.rules, self.profile, shows)
         return self._plans[shows]
-
-
-class _Plan:
-    """The rules of a ruleset that can be evaluated on what a source shows.
-
-    Attributes:
-        values: The value rules.
-        instances: The instance rules, each with the tags that it reads.
-        series: The series rules, likewise.
-        studies: The study rules, likewise.
-        contexts: The context rules, likewise.
-        not_evaluable: The other rules, and what they miss.
-        outcomes: Each rule's outcome before any was run, by id in order.
-    """
-
-    def __init__(self, ruleset: Ruleset, shows: frozenset[str]) -> None:
-        rules = ruleset.of("value", "instance", "series", "study", "context")
-        missing = {rule.id: tuple(sorted(rule.needs - shows)) for rule in rules}
-        required = ruleset.profile.required
-        evaluable = [rule for rule in rules if not missing[rule.id]]
-        self.values = ValueRules(rule for rule in evaluable if rule.level == "value")
-        self.instances = [(r, tuple(map(tag_of, r.reads))) for r in evaluable if r.level == "instance"]
-        self.series = [(r, tuple(map(tag_of, r.reads))) for r in evaluable if r.level == "series"]
-        self.studies = [(r, tuple(map(tag_of, r.reads))) for r in evaluable if r.level == "study"]
-        self.contexts = [(r, tuple(map(tag_of, r.reads))) for r in evaluable if r.level == "context"]
-        self.not_evaluable = tuple(
-            [NotEvaluable(r, needs, r in required) for r, needs in missing.items() if needs]
-        )
-        self.outcomes: dict[str, Outcome] = {
-            id: "not_evaluable" if needs else "not_applicable" for id, needs in missing.items()
-        }
-        self._memories: dict[Context, Memory] = {}
-
-    def memory(self, context: Context) -> Memory:
-        """What is remembered of cells under a context; days pass, and old ones are forgotten."""
-        if context not in self._memories:
-            if len(self._memories) == _CONTEXTS:
-                self._memories.clear()
-            self._memories[context] = Memory(context)
-        return self._memories[context]
 
 
 def evaluate(
@@ -114,15 +74,17 @@ def evaluate(
         outcome.
     """
     plan = ruleset.plan(table.source.shows)
+    layout = plan.layout(table.columns)
     run = _TimedRun(plan.outcomes, stopwatch) if stopwatch else _Run(plan.outcomes)
     memory = plan.memory(context)
-    applied = walk(table, plan.values, memory, run.call)
+    applied = walk(table, layout.tags, plan.values, memory, run.call)
     run.passed(rule for rule, bit in plan.values.all if applied & bit)
-    run.instances(plan.instances, table, memory)
+    run.instances(layout.instances, table, memory)
     study = ContextView(table, context, facts)
-    run.wholes(plan.series, study.series)
-    run.wholes(plan.studies, [study])
-    run.wholes(plan.contexts, [study])
+    varying = frozenset(tag for tag, column in table.columns.items() if not column.constant)
+    run.wholes(layout.series, study.series, varying)
+    run.wholes(layout.studies, [study], varying)
+    run.wholes(layout.contexts, [study], varying)
     study.series = ()  # they know the study: as a cycle they would keep the whole table for some time
     return run.result(
         ruleset.profile, table.instance_key, plan.not_evaluable, propose=partial(proposed, table=table)
@@ -145,54 +107,54 @@ class _Run:
         self.outcomes = dict(outcomes)
         self.errors: dict[str, str] = {}
 
-    def instances(
-        self,
-        rules: Iterable[tuple[Rule, tuple[str, ...]]],
-        table: StudyTable,
-        memory: Memory,
-    ) -> None:
+    def instances(self, rules: Iterable[Reading], table: StudyTable, memory: Memory) -> None:
         """Run instance rules over the combinations that they are not known to pass."""
         combinations = Combinations(table)
+        encoding = table.encodings[0] if len(table.encodings) == 1 else None
         for rule, tags in rules:
-            known = memory.combinations(rule.id, table.encodings[0]) if len(table.encodings) == 1 else {}
-            unknown = []
-            for combination in combinations.of(tags):
-                applied = known.get(combination.raws)
-                if applied is None:
-                    unknown.append(combination)
-                elif applied:
-                    self.passed([rule])
-            if unknown:
-                self.call(rule, partial(_try, rule, unknown, memory, known))
+            known = memory.combinations(rule.id, encoding) if encoding else {}
+            only = combinations.only(tags)
+            applied = known.get(only) if only else None
+            if applied is None:
+                self.call(rule, _try, combinations.of(tags), memory, known)
+            elif applied:
+                self._pass(rule)
 
-    def wholes(self, rules: Iterable[tuple[Rule, tuple[str, ...]]], views: Sequence[RowsView]) -> None:
-        """Run series rules over series, study and context rules over the study."""
-        columns = views[0].table.columns if views else {}
-        varying = {tag for tag, column in columns.items() if not column.constant}
+    def wholes(self, rules: Iterable[Reading], views: Sequence[RowsView], varying: Set[str]) -> None:
+        """Run series rules over series, study and context rules over the study.
+
+        Args:
+            rules: The rules.
+            views: The series, or the study.
+            varying: The attributes in which the instances of the study differ.
+        """
+        chosen: _Chosen = {}
         for rule, tags in rules:
-            if not (rule.compares and rule.when is None and varying.isdisjoint(tags)):
-                self.call(rule, partial(_look, rule, views))
-            elif not columns.keys().isdisjoint(tags):
-                self.passed([rule])
+            if rule.compares and rule.when is None and varying.isdisjoint(tags):
+                self._pass(rule)
+            else:
+                self.call(rule, _look, views, chosen)
 
     def package(self, rules: Iterable[Rule], package: PackageView) -> None:
         for rule in rules:
-
-            def work(draft: Draft, rule: Rule = rule) -> bool:
-                for hit in rule.check(package) or ():
-                    draft.add(hit, ())
-                return True
-
-            self.call(rule, work)
+            self.call(rule, _open, package)
 
     def passed(self, rules: Iterable[Rule]) -> None:
         """Take note of rules that applied, and found nothing in what they were spared."""
         for rule in rules:
-            if self.outcomes[rule.id] == "not_applicable":
-                self.outcomes[rule.id] = "pass"
+            self._pass(rule)
 
-    def call(self, rule: Rule, work: Callable[[Draft], bool]) -> bool:
+    def _pass(self, rule: Rule) -> None:
+        if self.outcomes[rule.id] == "not_applicable":
+            self.outcomes[rule.id] = "pass"
+
+    def call(self, rule: Rule, work: Work, *on: Any) -> bool:
         """Do a rule's work; whatever it raises is an error of that rule, never the end of the run.
+
+        Args:
+            rule: The rule.
+            work: Runs it; called with the rule and with what it is to run on.
+            on: The rest of the arguments of `work`.
 
         Returns:
             False if the rule failed, now or before.
@@ -200,17 +162,19 @@ class _Run:
         id = rule.id
         if id in self.errors:
             return False
-        draft = self.drafts.get(id) or Draft(rule)
         try:
-            applied = work(draft)
+            applied, found = work(rule, *on)
+            if found:
+                draft = self.drafts.get(id) or Draft(rule)
+                for hit, rows, where in found:
+                    draft.add(hit, rows, where)
+                self.drafts[id] = draft
         except Exception as error:  # a site's own rule may raise anything
             self.errors[id] = _where(error)
             self.outcomes[id] = "error"
             return False
-        if draft:
-            self.drafts[id] = draft
         if applied:
-            self.outcomes[id] = "fail" if draft else "pass"
+            self.outcomes[id] = "fail" if id in self.drafts else "pass"
         return True
 
     def result(
@@ -255,9 +219,9 @@ class _TimedRun(_Run):
         super().__init__(outcomes)
         self._stopwatch = stopwatch
 
-    def call(self, rule: Rule, work: Callable[[Draft], bool]) -> bool:
+    def call(self, rule: Rule, work: Work, *on: Any) -> bool:
         start = self._stopwatch.clock()
-        went_well = super().call(rule, work)
+        went_well = super().call(rule, work, *on)
         taken = self._stopwatch.clock() - start
         seconds = self._stopwatch.seconds
         seconds[rule.id] = seconds.get(rule.id, 0.0) + taken
@@ -265,36 +229,45 @@ class _TimedRun(_Run):
 
 
 def _try(
-    rule: Rule,
-    combinations: list[Combination],
-    memory: Memory,
-    known: dict[tuple[bytes, ...], bool],
-    draft: Draft,
-) -> bool:
+    rule: Rule, combinations: Iterable[Combination], memory: Memory, known: Clean
+) -> tuple[bool, list[Found]]:
     """Run an instance rule over combinations, and remember those that it does not object to."""
     applied = False
+    found: list[Found] = []
     for combination in combinations:
-        cells = combination.cells()
-        seen = Values(dict(zip(rule.reads, cells, strict=True)), memory.context)
-        applies = rule.when(seen) if rule.when else any(cell.vr for cell in cells)
-        hits = list(rule.check(seen) or ()) if applies else []
-        for hit in hits:
-            draft.add(hit, combination.rows)
-        if not hits:
-            memory.learn_combination(known, combination.raws, applies)
+        applies = known.get(combination.raws)
+        if applies is None:
+            cells = combination.cells()
+            seen = Values(dict(zip(rule.reads, cells, strict=True)), memory.context)
+            applies = rule.when(seen) if rule.when else any(cell.vr for cell in cells)
+            hits = list(rule.check(seen) or ()) if applies else None
+            if hits:
+                found.extend([(hit, combination.rows, ()) for hit in hits])
+            else:
+                memory.learn_combination(known, combination.raws, applies)
         applied = applied or applies
-    return applied
+    return applied, found
 
 
-def _look(rule: Rule, views: Sequence[RowsView], draft: Draft) -> bool:
+_Chosen: TypeAlias = "dict[Callable[[Any], bool], list[RowsView]]"
+"""For each `when` that was asked the views to which rules with it apply: many rules share one."""
+
+
+def _look(rule: Rule, views: Sequence[RowsView], chosen: _Chosen) -> tuple[bool, list[Found]]:
     """Run a series, study or context rule over what it is about."""
-    applied = False
-    for view in views:
-        if rule.when(view) if rule.when else not rule.reads or any(map(view.has, rule.reads)):
-            applied = True
-            for hit in rule.check(view) or ():
-                draft.add(hit, view.rows)
-    return applied
+    when = rule.when
+    if when is None:
+        applies = [view for view in views if not rule.reads or any(map(view.has, rule.reads))]
+    elif when in chosen:
+        applies = chosen[when]
+    else:
+        applies = chosen[when] = [view for view in views if when(view)]
+    return bool(applies), [(hit, view.rows, ()) for view in applies for hit in rule.check(view) or ()]
+
+
+def _open(rule: Rule, package: PackageView) -> tuple[bool, list[Found]]:
+    """Run an input rule over a package."""
+    return True, [(hit, (), ()) for hit in rule.check(package) or ()]
 
 
 def _where(error: Exception) -> str:

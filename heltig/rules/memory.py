@@ -19,7 +19,7 @@ _MOST: Final = 16 * 1024 * 1024  # bytes, of all cells together
 _OF_AN_ENTRY: Final = 100  # bytes, about
 
 Known = dict[bytes, int]
-"""The clean cells of one attribute, each with the rules that applied to it: a bit for each."""
+"""The clean cells of one attribute in one place, each with the rules that applied to it: a bit for each."""
 
 Combinations = dict[tuple[bytes, ...], bool]
 """The clean combinations of the cells that an instance rule reads; True where it applied."""
@@ -31,7 +31,7 @@ def is_full(known: Known | Combinations) -> bool:
 
 
 class Memory:
-    """Clean cells of data sets themselves, with all that is in the items of a sequence.
+    """Clean cells of data sets and of items; the cell of a sequence with all that is in its items.
 
     Attributes:
         context: What they were judged under.
@@ -46,8 +46,14 @@ class Memory:
         self._size = 0
 
     def of(self, encoding: Encoding) -> dict[str, Known]:
-        """The clean cells that are read like this, by column."""
+        """The clean cells that are read like this, by place: the tags from the data set down."""
         return self._known.setdefault(encoding, {})
+
+    def begin(self, places: dict[str, Known], place: str) -> Known:
+        """The clean cells of a place where none was known yet."""
+        self._count(len(place))
+        known = places[place] = {}
+        return known
 
     def combinations(self, rule: str, encoding: Encoding) -> "Combinations":
         """The combinations that an instance rule does not object to, which are read like this."""
@@ -64,8 +70,7 @@ class Memory:
         if len(cell) > _LONGEST or is_full(known):
             return
         known[cell] = applied
-        self._size += len(cell) + _OF_AN_ENTRY
-        self._forget_too_many()
+        self._count(len(cell))
 
     def learn_combination(self, known: Combinations, cells: tuple[bytes, ...], applied: bool) -> None:
         """Remember a clean combination.
@@ -79,10 +84,11 @@ class Memory:
         if size > _LONGEST or is_full(known):
             return
         known[cells] = applied
-        self._size += size + _OF_AN_ENTRY
-        self._forget_too_many()
+        self._count(size)
 
-    def _forget_too_many(self) -> None:
+    def _count(self, size: int) -> None:
+        """Take note of one more entry; with too many all are forgotten."""
+        self._size += size + _OF_AN_ENTRY
         if self._size > _MOST:
             self._known.clear()
             self._combinations.clear()

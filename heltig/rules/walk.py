@@ -1,14 +1,12 @@
 """Brings every distinct value, in items of sequences too, before the value rules that read it."""
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from itertools import zip_longest
 from typing import Final, NamedTuple
 
 from heltig.dicom.cell import Syntax
 from heltig.dicom.column import Column
 from heltig.dicom.table import Table
-from heltig.rules.grouping import Draft
 from heltig.rules.memory import FEW, Known, Memory, is_full
 from heltig.rules.rule import Rule
 from heltig.rules.screen import screen_of
@@ -17,8 +15,8 @@ from heltig.rules.views import Place
 from heltig.standard.dictionary import keyword_of, lookup, tag_of
 from heltig.standard.value_representations import VRS
 
-Call = Callable[[Rule, Callable[[Draft], bool]], bool]
-"""Runs a rule's work, which takes a draft and says whether the rule applied; False if the rule failed."""
+Call = Callable[..., bool]
+"""Runs a rule, given the rule, its `Work` and what it works on; False if the rule failed."""
 
 _MOST_WAITING: Final = 4096
 """Values that wait for their rules at a time."""
@@ -29,19 +27,26 @@ class ValueRules:
 
     Attributes:
         all: Every one of them with its bit in a set of rules.
-        tags: Attributes that rules name.
+        of_tag: Of each attribute that rules name their numbers in `all`.
+        of_vr: Of each VR the numbers of the rules that hold for all of it.
         unscreened: VRs that a rule from outside this package reads: no screen was made for it, so it sees
             every value.
     """
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         self.all = tuple([(rule, 1 << number) for number, rule in enumerate(rules)])
-        self.tags = {tag_of(keyword) for rule, _ in self.all for keyword in rule.reads}
+        self.of_tag: dict[str, list[int]] = {}
+        self.of_vr: dict[str, list[int]] = {}
+        for number, (rule, _) in enumerate(self.all):
+            for keyword in rule.reads:
+                self.of_tag.setdefault(tag_of(keyword), []).append(number)
+            for vr in rule.vrs:
+                self.of_vr.setdefault(vr, []).append(number)
         of_site = [rule.vrs for rule, _ in self.all if not rule.check.__module__.startswith("heltig.rules.")]
         self.unscreened = frozenset[str]().union(*of_site)
 
 
-def walk(table: Table, rules: ValueRules, memory: Memory, call: Call) -> int:
+def walk(table: Table, tags: Sequence[str], rules: ValueRules, memory: Memory, call: Call) -> int:
     """Run value rules over a table and, where sequences have items, over those.
 
     A rule on VRs does not get the values that pass their screen (`heltig.rules.screen`), and none gets a cell
@@ -49,6 +54,7 @@ def walk(table: Table, rules: ValueRules, memory: Memory, call: Call) -> int:
 
     Args:
         table: A settled table.
+        tags: Its columns, in order.
         rules: The rules that can be evaluated.
         memory: The cells found clean under these rules; it learns.
         call: Runs a rule.
@@ -57,7 +63,7 @@ def walk(table: Table, rules: ValueRules, memory: Memory, call: Call) -> int:
         The bits of the rules that applied to values which they did not get.
     """
     walker = _Walker(rules, memory, call)
-    walker.data_sets(table)
+    walker.rows(table, tags, _Level())
     return walker.finish()
 
 
@@ -87,33 +93,44 @@ class _Walker:
         self._by_tag: dict[str, list[Seen]] = {}
         self._waiting = 0
 
-    def data_sets(self, table: Table) -> None:
-        """Walk the columns of instances, past the cells that are known to be clean."""
+    def rows(self, table: Table, tags: Sequence[str], level: _Level, above: Unknown | None = None) -> None:
+        """Walk the columns of data sets or items, past the cells that are known to be clean.
+
+        Args:
+            table: The data sets or items.
+            tags: Its columns, in order.
+            level: Where they are.
+            above: The cell with all these items, if there is one that does not vary.
+        """
         clean = [self._memory.of(encoding) for encoding in table.encodings]
-        top = _Level()
-        for tag in sorted(table.columns):
+        for tag in tags:
             column = table.columns[tag]
             cells = column.cells
-            known = clean[column.encodings[1]].get(tag)
+            place = level.place + tag if level.place else tag
+            known = clean[column.encodings[1]].get(place)
             if len(cells) == 2:
                 applied = known.get(cells[1]) if known else None
                 if applied is not None:
                     self._applied |= applied
+                    if above:
+                        above.apply(applied)
                     continue
                 codes: Sequence[int] = (1,)
             else:
                 codes = range(1, len(cells))
                 if len(cells) > FEW or not (len(clean) == 1 or _is_read_alike(column)):
-                    self._column(table, column, codes, top, {})
+                    self._column(table, column, codes, level, dict.fromkeys(codes, above) if above else {})
                     continue
                 if known:
-                    codes = self._unknown_of(codes, cells, known)
+                    codes = self._unknown_of(codes, cells, known, above)
             if codes:
                 if known is None:
-                    known = clean[column.encodings[1]][tag] = {}
-                self._column(table, column, codes, top, self._to_find_out(codes, cells, known))
+                    known = self._memory.begin(clean[column.encodings[1]], place)
+                self._column(table, column, codes, level, self._to_find_out(codes, cells, known, above))
 
-    def _unknown_of(self, codes: Sequence[int], cells: Sequence[bytes], known: Known) -> Sequence[int]:
+    def _unknown_of(
+        self, codes: Sequence[int], cells: Sequence[bytes], known: Known, above: Unknown | None
+    ) -> Sequence[int]:
         unknown = []
         for code in codes:
             applied = known.get(cells[code])
@@ -121,28 +138,26 @@ class _Walker:
                 unknown.append(code)
             else:
                 self._applied |= applied
+                if above:
+                    above.apply(applied)
         return unknown
 
-    def _to_find_out(self, codes: Sequence[int], cells: Sequence[bytes], known: Known) -> Inside:
+    def _to_find_out(
+        self, codes: Sequence[int], cells: Sequence[bytes], known: Known, above: Unknown | None
+    ) -> Inside:
         """The cells of which it would be remembered that they are clean."""
         if is_full(known):
-            return {}
-        found = {code: Unknown(known, cells[code]) for code in codes}
+            return dict.fromkeys(codes, above) if above else {}
+        found = {code: Unknown(known, cells[code], above) for code in codes}
         self._unknown.extend(found.values())
         return found
-
-    def _items(self, items: Table, level: _Level, inside: Unknown | None) -> None:
-        for tag in sorted(items.columns):
-            column = items.columns[tag]
-            codes = range(1, len(column.cells))
-            self._column(items, column, codes, level, dict.fromkeys(codes, inside) if inside else {})
 
     def _column(
         self, table: Table, column: Column, codes: Sequence[int], level: _Level, inside: Inside
     ) -> None:
         """Have some cells of a column wait for their rules, and walk the items in them."""
         tag = column.tag
-        named = tag in self._rules.tags
+        named = tag in self._rules.of_tag
         if not named and self._is_plain(table, column, inside):
             return
         suspects = self._suspects(table, column, codes, level, inside)
@@ -166,8 +181,9 @@ class _Walker:
             alone = len(column.cells) == 2
             if not alone:  # the items of all cells stand in one table, which does not tell them apart
                 for unknown in inside.values():
-                    unknown.clean = False
-            self._items(table.items(column), level.below(tag), inside.get(1) if alone else None)
+                    unknown.object()
+            items = table.items(column)
+            self.rows(items, sorted(items.columns), level.below(tag), inside.get(1) if alone else None)
 
     def _is_plain(self, table: Table, column: Column, inside: Inside) -> bool:
         """The column has one cell, which passes a screen of a kind met before: the most frequent case."""
@@ -182,7 +198,7 @@ class _Walker:
                 return False
             self._kinds[screen.kind] = None
         if inside:
-            inside[1].kinds.append(screen.kind)
+            inside[1].passes(screen.kind)
         return True
 
     def _suspects(
@@ -213,7 +229,7 @@ class _Walker:
                 told = screen.kind in self._memory.applied
                 self._kinds[screen.kind] = None if told else self._place(table, column, plain, level)
             for code in set(codes).difference(suspects) if inside else ():
-                inside[code].kinds.append(screen.kind)
+                inside[code].passes(screen.kind)
         return suspects
 
     def _place(self, table: Table, column: Column, code: int, level: _Level) -> Place:
@@ -232,13 +248,16 @@ class _Walker:
 
     def _run_rules(self) -> None:
         """Run the rules over the values that wait for them."""
-        vrs = sorted(self._by_vr)
-        for rule, bit in self._rules.all:
-            if rule.reads:
-                seen = [seen for tag in map(tag_of, rule.reads) for seen in self._by_tag.get(tag, ())]
-            else:
-                seen = [seen for vr in vrs if vr in rule.vrs for seen in self._by_vr[vr]]
-            if seen and not self._call(rule, partial(try_values, rule, bit, seen)):
+        waiting: dict[int, list[Seen]] = {}
+        for tag, of_tag in self._by_tag.items():
+            for number in self._rules.of_tag[tag]:
+                waiting.setdefault(number, []).extend(of_tag)
+        for vr in sorted(self._by_vr):
+            for number in self._rules.of_vr.get(vr, ()):
+                waiting.setdefault(number, []).extend(self._by_vr[vr])
+        for number in sorted(waiting):
+            rule, bit = self._rules.all[number]
+            if not self._call(rule, try_values, bit, waiting[number]):
                 self._failed = True
         self._by_vr, self._by_tag, self._waiting = {}, {}, 0
 
@@ -264,7 +283,7 @@ class _Walker:
         for rule, bit in self._rules.all:
             if at.cell.vr in rule.vrs:
                 answers: list[bool] = []
-                if not self._call(rule, partial(ask, rule, at, answers)):
+                if not self._call(rule, ask, at, answers):
                     self._failed = True
                 elif answers[0]:
                     applied |= bit
