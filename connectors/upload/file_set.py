@@ -6,7 +6,7 @@ sequence and its offsets are not followed, so that none can lead in a circle or 
 
 import re
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import msgspec
@@ -51,9 +51,21 @@ class FileSet(msgspec.Struct, frozen=True):
         return Skipped(self.origin, "dicomdir", KINDS["dicomdir"].meaning, self.package)
 
     @property
+    def is_index(self) -> bool:
+        """Whether it has the name that the index of a medium has (PS3.10 8.6).
+
+        Some scanners keep like files under names of their own, whose records are relative to other places.
+        """
+        return _VERSION.sub("", self._name).upper() == "DICOMDIR"
+
+    @property
+    def _name(self) -> str:
+        return _SEPARATORS.split(self.origin)[-1]
+
+    @property
     def root(self) -> str:
         """What origins of the files beside it start with: what it lists is relative to this."""
-        return self.origin[: len(self.origin) - len(_SEPARATORS.split(self.origin)[-1])]
+        return self.origin[: len(self.origin) - len(self._name)]
 
 
 def read_file_set(data_set: DataSet, *, package: str = "") -> FileSet:
@@ -84,7 +96,7 @@ def _values(item: Item, tag: str) -> tuple[object, ...]:
 
 
 def held_against(
-    file_sets: Collection[FileSet], *, instances: Iterable[str], others: Iterable[str]
+    found: Iterable[FileSet], *, instances: Iterable[str], others: Iterable[str]
 ) -> list[PackageFact]:
     """Hold DICOMDIRs against the files of the input that they lie in.
 
@@ -93,10 +105,11 @@ def held_against(
     DICOMDIR that cannot be read whole.
 
     Args:
-        file_sets: The DICOMDIRs.
+        found: The DICOMDIRs; those of other names are left alone.
         instances: Origins of the members that are instances.
         others: Origins of the other members.
     """
+    file_sets = [each for each in found if each.is_index]
     facts = [PackageFact("dicomdir-damaged", each.origin, each.damage) for each in file_sets if each.damage]
     known = {_folded(origin): origin for origin in instances}
     there = known.keys() | {_folded(origin) for origin in others}

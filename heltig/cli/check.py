@@ -36,6 +36,14 @@ EXIT_CODES = {"READY": 0, "NEEDS_REVIEW": 10, "BLOCKED": 20}
 )
 @click.option("--deep", is_flag=True, help="Unpack ZIP members whole, and check lengths and checksums.")
 @click.option("--deidentified", is_flag=True, help="The data is declared de-identified: judge it as such.")
+@click.option("--notes", is_flag=True, help="Text report: notes whole, not a line each.")
+@click.option(
+    "--dcmodify",
+    "script",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the proposed changes to it, as a shell script of dcmodify commands. Nothing is changed.",
+)
 @click.option("--redact", is_flag=True, help="Leave values that could name a patient out of the report.")
 def check(
     paths: tuple[str, ...],
@@ -46,6 +54,8 @@ def check(
     jobs: int,
     deep: bool,
     deidentified: bool,
+    notes: bool,
+    script: Path | None,
     redact: bool,
 ) -> None:
     """Judge the studies in files, folders and ZIPs, without a server.
@@ -53,10 +63,13 @@ def check(
     Exit code: 0 all studies are READY, 10 one NEEDS_REVIEW, 20 one is BLOCKED; 2 wrong usage, 3 nothing could
     be read.
     """
-    if output is not None and not output.absolute().parent.is_dir():
-        raise UsageError(
-            f"--output: there is no folder {output.parent}; make it first, or name another file."
-        )
+    for option, path in (("--output", output), ("--dcmodify", script)):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise UsageError(
+                f"{option}: there is no folder {path.parent}; make it first, or name another file."
+            )
+    if script is not None and redact:
+        raise UsageError("--dcmodify writes values, which --redact leaves out: give one of the two.")
     report = check_inputs(
         paths,
         profile,
@@ -67,23 +80,34 @@ def check(
         progress=_progress_bar(),
     )
     if output is None:
-        write_report(report, format_, sys.stdout, redact=redact)
+        write_report(report, format_, sys.stdout, redact=redact, notes=notes)
     else:
-        _to_file(report, format_, output, redact=redact)
+        _to_file(report, format_, output, redact=redact, notes=notes)
+    if script is not None:
+        _write_script(report, script)
     if not report.studies and not any(given.instances for given in report.inputs):
         raise UnreadableInputError("no DICOM instance could be read from what was given; the report says why")
     sys.exit(EXIT_CODES[report.readiness])
+
+
+def _write_script(report: CheckReport, path: Path) -> None:
+    from heltig.reports import dcmodify  # here: few checks need it
+
+    studies = (dcmodify.Study(study.study_instance_uid or "", study.findings) for study in report.studies)
+    part = path.with_name(path.name + ".part")
+    part.write_text(dcmodify.script(studies), encoding="ascii", newline="\n")
+    part.replace(path)
 
 
 def _today() -> date:
     return datetime.now(UTC).date()
 
 
-def _to_file(report: CheckReport, format_: str, path: Path, *, redact: bool) -> None:
+def _to_file(report: CheckReport, format_: str, path: Path, *, redact: bool, notes: bool) -> None:
     """Write beside the target and move it there, so that a report is whole or not there."""
     part = path.with_name(path.name + ".part")
     with part.open("w", encoding="utf-8", newline="\n") as file:
-        write_report(report, format_, file, redact=redact)
+        write_report(report, format_, file, redact=redact, notes=notes)
     part.replace(path)
 
 

@@ -12,7 +12,7 @@ SHOWS: Final = {
     "query": "the archive's own QIDO-RS rows for the study",
     "file_meta": "file meta information (group 0002), the transfer syntax with it",
     "bytes": "the encoded bytes: padding, lengths, order of elements, character set bytes",
-    "checksums": "whether what came out of a ZIP has the lengths and checksums that the ZIP declares",
+    "checksums": "the lengths and checksums that a ZIP declares, compared with what came out of it",
     "pixel_length": "how many bytes of pixel data there really are",
     "complete_study": "all instances of the study, so that a missing one is missing",
 }

@@ -9,7 +9,9 @@ from heltig.pipeline.report import CheckReport
 FORMATS: Final = ("text", "json", "ndjson", "html", "sarif", "junit")
 
 
-def write_report(report: CheckReport, format_: str, file: IO[str], *, redact: bool = False) -> None:
+def write_report(
+    report: CheckReport, format_: str, file: IO[str], *, redact: bool = False, notes: bool = False
+) -> None:
     """Write a report.
 
     Args:
@@ -17,6 +19,8 @@ def write_report(report: CheckReport, format_: str, file: IO[str], *, redact: bo
         format_: One of `FORMATS`.
         file: Where to; the text format is in colour when it is a terminal.
         redact: Leave out observed values that could name a patient.
+        notes: Write notes whole in the text format too; the others always do.
     """
     module = importlib.import_module(f"heltig.reports.{format_}")
-    module.write(redacted(report) if redact else report, file)
+    options = {"notes": notes} if format_ == "text" else {}
+    module.write(redacted(report) if redact else report, file, **options)

@@ -57,6 +57,15 @@ def more(reason: str, others: int) -> str:
     return f"{reason}, and {others:,} more" if others else reason
 
 
+def and_more(listed: str, others: int) -> str:
+    """Some of a list, with the number of the others where there are any.
+
+    >>> and_more("1.2.3, 1.2.4", 5), and_more("1.2.3", -1)
+    ('1.2.3, 1.2.4 and 5 more', '1.2.3')
+    """
+    return f"{listed} and {others:,} more" if others > 0 else listed
+
+
 def together(findings: Iterable[Finding]) -> list[tuple[Finding, ...]]:
     """Findings of one rule that say the same of several values, in the order of the verdict."""
     groups: dict[tuple[object, ...], list[Finding]] = {}

@@ -65,7 +65,7 @@ def dicomdir_differs(package: PackageView) -> Iterator[Hit]:
 
     Finds: Files that a DICOMDIR names (ReferencedFileID (0004,1500)) and that are not in the ZIP or folder,
         instances beside or below it that it does not list, and a DICOMDIR whose records cannot be read. Upper
-        and lower case are alike. A DICOMDIR that is given by itself is held against nothing.
+        and lower case are alike. A DICOMDIR that is given by itself, or has another name, is left alone.
     Why: A file that is listed and missing was lost on the way from the medium. Whoever imports by the
         DICOMDIR, as most archives do with a disc, never sees an instance that it does not list.
     Mend: Copy the whole medium again, all folders of it. If files were put in or taken out on purpose, write

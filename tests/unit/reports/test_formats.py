@@ -12,6 +12,7 @@ from unit.reports.samples import HOSTILE, finding, full, given, report, study
 
 from heltig.pipeline.report import CheckReport
 from heltig.reports import FORMATS, write_report
+from heltig.rules.finding import RuleError
 
 SARIF = json.loads((Path(__file__).parent / "vendor/sarif-2.1.0-rtm.5.json").read_text("utf-8"))
 
@@ -110,6 +111,38 @@ def test_text_is_short_for_what_is_ready_and_whole_for_what_is_not() -> None:
     assert "(waived)" in told
     assert "3 studies   1 BLOCKED    2 READY" in told
     assert "reference date 2026-03-01" in told
+
+
+def test_text_gives_a_note_a_line_unless_it_is_asked_for() -> None:
+    long = finding("IOD-TYPE2", severity="note", message="word " * 60, remedy="note mended", count=8)
+    same = [
+        finding("VAL-RETIRED", severity="note", message="Retired", tags=(tag,), remedy="note mended")
+        for tag in ("00181141", "00400301")
+    ]
+    one = report(study("1.2", "BLOCKED", finding(), long, *same, errors=(RuleError("SER-SPARSE", "E"),)))
+    lines = written(one, "text").splitlines()
+    assert "PatientID, 8 instances)" in next(line for line in lines if "IOD-TYPE2" in line)
+    assert "Retired (AngularPosition and 1 more)" in next(line for line in lines if "VAL-RETIRED" in line)
+    marks = [line.split()[0] for line in lines if line.startswith("  ") and line[2] != " "]
+    assert marks == ["block", "error", "note", "note"]
+    assert max(map(len, lines)) <= 110
+    assert "note mended" not in "".join(lines)
+    whole = written(one, "text", notes=True)
+    assert whole.count("note mended") == 2
+    assert whole.count("found observed text") == 4
+
+
+def test_text_counts_attributes_beyond_the_third_and_says_what_is_common_once() -> None:
+    tags = ("00100010", "00100020", "00100030", "00100040", "00080050")
+    told = written(report(study("1.2", "BLOCKED", finding(tags=tags), finding(observed="more"))), "text")
+    assert "(0010,0030) PatientBirthDate and 2 more" in " ".join(told.split())
+    assert "PatientSex" not in told
+    assert (told.count("message text"), told.count("remedy text")) == (1, 1)
+    assert "found more; expected expected text" in told
+
+
+def test_text_says_what_nobody_could_see() -> None:
+    assert "1 rule not evaluable, for want of: the archive's own QIDO-RS rows" in written(full(), "text")
 
 
 def test_json_is_the_form_that_others_read() -> None:

@@ -81,6 +81,12 @@ def test_one_that_cannot_be_read_whole(judge: Judge) -> None:
         assert said(judge, {"DICOMDIR": damaged} | IMAGES) == {"DICOMDIR": "damaged"}
 
 
+def test_a_directory_of_another_name_is_left_alone(judge: Judge) -> None:
+    """Philips scanners keep a DIRFILE in each folder, with names that are relative to a folder further up."""
+    assert said(judge, {"IMAGES/DIRFILE": dicomdir("PATIENT/IMAGES/IM9")} | IMAGES) == {}
+    assert said(judge, {"dicomdir.;1": dicomdir(*ALL[1:])} | IMAGES) == {ALL[0]: "unlisted"}
+
+
 def test_a_dicomdir_by_itself_is_held_against_nothing(judge: Judge, tmp_path: Path) -> None:
     assert [fact.kind for fact in judge(dicomdir("A/B"), name="DICOMDIR").facts] == ["dicomdir"]
     folder = tmp_path / "disc"
