@@ -73,7 +73,7 @@ async def show_study(
     location: FromQuery[str | None] = None,
 ) -> StudyDetail:
     """Show one study at every location that has it, or at one."""
-    return await services.store.read(_detail, segment(study), _at(location), services.clock())
+    return await services.store.read(_detail, segment(study), named_location(location), services.clock())
 
 
 @get("/api/v1/studies/{study:str}/findings", responses=responses(400, 401, 403, 404, 503), tags=["Studies"])
@@ -89,7 +89,7 @@ async def list_findings(
     offset: Offset = 0,
 ) -> Page[FindingView]:
     """List the findings of a study's last verdicts, a location after the other, the worst first."""
-    every = await services.store.read(_findings, segment(study), _at(location))
+    every = await services.store.read(_findings, segment(study), named_location(location))
     matching = [
         finding
         for finding in every
@@ -101,11 +101,17 @@ async def list_findings(
     return page(matching[offset : offset + limit + 1], limit=limit, offset=offset)
 
 
-def _at(location: str | None) -> Location | None:
+def named_location(location: str | None) -> Location | None:
+    """The location that a caller named; None for every one."""
     return None if location is None else location_named(location)
 
 
-def _locations(transaction: ReadTransaction, key: str, at: Location | None) -> Sequence[Study]:
+def at_locations(transaction: ReadTransaction, key: str, at: Location | None) -> Sequence[Study]:
+    """A study at one location, or at every one that has it.
+
+    Raises:
+        NotFoundError: Nothing is known of it there.
+    """
     found = [study for study in studies.find_everywhere(transaction, key) if at in (None, study.location)]
     if not found:
         raise NotFoundError("Nothing is known of this study there. It was never pulled or uploaded.")
@@ -113,7 +119,7 @@ def _locations(transaction: ReadTransaction, key: str, at: Location | None) -> S
 
 
 def _detail(transaction: ReadTransaction, key: str, at: Location | None, now: datetime) -> StudyDetail:
-    found = _locations(transaction, key, at)
+    found = at_locations(transaction, key, at)
     wanted = {str(study.location) for study in found}
     prepared = [one for one in lookups.find_many(transaction, [key])[key] if one.location in wanted]
     status: Status = standing(prepared, minute=minute(now)).status
@@ -132,7 +138,7 @@ def _detail(transaction: ReadTransaction, key: str, at: Location | None, now: da
 
 def _findings(transaction: ReadTransaction, key: str, at: Location | None) -> list[FindingView]:
     views = []
-    for study in _locations(transaction, key, at):
+    for study in at_locations(transaction, key, at):
         verdict = verdicts.current(transaction, study.location, study.study_key)
         if verdict is not None:
             views += [finding_view(finding, str(study.location)) for finding in verdict.verdict.findings]

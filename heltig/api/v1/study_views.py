@@ -6,6 +6,7 @@ import msgspec
 
 from heltig.api.standing import Status
 from heltig.rules.finding import Finding, NotEvaluable, RuleError
+from heltig.rules.proposal import ProposedChange
 from heltig.rules.rule import Level, Severity
 from heltig.store.records import Series, StoredVerdict, Study, StudyState
 from heltig.verdict import Readiness
@@ -81,6 +82,7 @@ class FindingView(msgspec.Struct, frozen=True):
     reference: str
     remedy: str
     waived: bool
+    proposed: list[ProposedChange]
 
 
 class NamedHash(msgspec.Struct, frozen=True):
@@ -239,4 +241,5 @@ def finding_view(finding: Finding, location: str) -> FindingView:
         reference=finding.reference,
         remedy=finding.remedy,
         waived=finding.waived,
+        proposed=list(finding.proposed),
     )
