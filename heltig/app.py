@@ -26,6 +26,7 @@ from heltig.api.shortcut import answered_shortly
 from heltig.api.v1.archives import list_archives
 from heltig.api.v1.health import health, ready
 from heltig.api.v1.jobs import list_jobs, show_job
+from heltig.api.v1.proposed_changes import list_proposed_changes
 from heltig.api.v1.rules import list_rules, show_rule
 from heltig.api.v1.studies import list_findings, list_studies, show_study
 from heltig.api.v1.upload import upload, upload_async
@@ -62,6 +63,7 @@ ROUTES: Final = (
     list_studies,
     show_study,
     list_findings,
+    list_proposed_changes,
     list_rules,
     show_rule,
     list_archives,

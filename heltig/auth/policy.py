@@ -43,6 +43,7 @@ ROUTES: Final[Mapping[str, Access]] = {
     "GET /api/v1/studies": "studies",
     "GET /api/v1/studies/{study}": "studies",
     "GET /api/v1/studies/{study}/findings": "studies",
+    "GET /api/v1/studies/{study}/proposed-changes": "studies",
     "GET /api/v1/rules": "rules",
     "GET /api/v1/rules/{id}": "rules",
     "GET /api/v1/archives": "archives",
