@@ -27,9 +27,11 @@ from heltig.api.v1.archives import list_archives
 from heltig.api.v1.health import health, ready
 from heltig.api.v1.jobs import list_jobs, show_job
 from heltig.api.v1.proposed_changes import list_proposed_changes
+from heltig.api.v1.rescore import start_rescore
 from heltig.api.v1.rules import list_rules, show_rule
 from heltig.api.v1.studies import list_findings, list_studies, show_study
 from heltig.api.v1.upload import upload, upload_async
+from heltig.api.v1.waivers import give_waiver, list_waivers, revoke_waiver, show_waiver
 from heltig.auth.keys import KeyRing
 from heltig.auth.refusals import Refusals
 from heltig.dashboard.errors import lost
@@ -42,9 +44,12 @@ from heltig.pipeline.keep import Scoring
 from heltig.pipeline.pool import JudgingPool
 from heltig.pipeline.publish import render
 from heltig.pipeline.rejudge import rejudge
+from heltig.pipeline.rescore import KIND as RESCORE
+from heltig.pipeline.rescore import RescoreDesk
 from heltig.pipeline.spool import Spool
 from heltig.pipeline.upload import KIND as UPLOAD
 from heltig.pipeline.upload import UploadDesk
+from heltig.pipeline.waiving import ENDED, GIVEN, WaiverDesk
 from heltig.rules.profile import DEFAULT, Profile
 from heltig.settings import Settings
 from heltig.store.engine import Store
@@ -67,12 +72,17 @@ ROUTES: Final = (
     list_rules,
     show_rule,
     list_archives,
+    give_waiver,
+    list_waivers,
+    show_waiver,
+    revoke_waiver,
+    start_rescore,
     health,
     ready,
 )
 
 SWEEP: Final = timedelta(minutes=1)
-"""How often files are removed that nobody needs any more."""
+"""How often files are removed that nobody needs, and verdicts looked for that no longer hold."""
 
 GRACE: Final = timedelta(seconds=3)
 """How long jobs at work get to finish when the service stops."""
@@ -138,12 +148,20 @@ async def _services(
         stack.push_async_callback(pool.close)
         queue = JobQueue(store, clock=clock)
         uploads = UploadDesk(queue, spool, pool, settings=settings, profile=profile, clock=clock)
+        waivers = WaiverDesk(queue, pool, profile=profile, clock=clock, workers=settings.workers)
         scoring = Scoring(store, pool, profile=profile, clock=clock, actor=REJUDGE, queue=queue)
-        handlers: dict[str, Handler] = {UPLOAD: uploads.judge, REJUDGE: partial(rejudge, scoring=scoring)}
+        rescoring = RescoreDesk(queue, pool, profile=profile, clock=clock, workers=settings.workers)
+        handlers: dict[str, Handler] = {
+            UPLOAD: uploads.judge,
+            REJUDGE: partial(rejudge, scoring=scoring),
+            GIVEN: waivers.judge_concerned,
+            ENDED: waivers.judge_ended,
+            RESCORE: rescoring.run,
+        }
         runner = Runner(queue, handlers, workers=settings.workers)
         working = await stack.enter_async_context(_background(runner.run()))
         stack.push_async_callback(runner.stop, grace=GRACE)
-        await stack.enter_async_context(_background(_sweep(uploads)))
+        await stack.enter_async_context(_background(_sweep(uploads, waivers)))
         yield Services(
             settings=settings,
             profile=profile,
@@ -153,6 +171,8 @@ async def _services(
             keys=KeyRing(store, clock=clock),
             refusals=Refusals(store),
             uploads=uploads,
+            waivers=waivers,
+            rescoring=rescoring,
             pool=pool,
             is_working=lambda: not working.done(),
         )
@@ -176,10 +196,11 @@ def _log_failure(task: asyncio.Task[None]) -> None:
         logger.error("A part of the service failed; /health/ready says so.", exc_info=error)
 
 
-async def _sweep(uploads: UploadDesk) -> None:
+async def _sweep(uploads: UploadDesk, waivers: WaiverDesk) -> None:
     while True:
         try:
+            await waivers.sweep()
             await uploads.sweep()
         except (StorageError, OSError) as error:
-            logger.error("The spool could not be swept: %s", type(error).__name__)
+            logger.error("Sweeping failed: %s", type(error).__name__)
         await asyncio.sleep(SWEEP.total_seconds())

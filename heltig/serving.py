@@ -11,9 +11,11 @@ import uvicorn
 
 from heltig.app import create_app
 from heltig.errors import ConfigurationError, HeltigError
+from heltig.pipeline.judging import ruleset_name
 from heltig.rules.profile import DEFAULT, Profile
 from heltig.setting_types import Address
 from heltig.settings import Settings
+from heltig.store.outdated import of_older_ruleset
 
 GRACE_SECONDS = 3
 """How long requests get to end when the service stops; a stream that stays open would hold it for ever."""
@@ -25,10 +27,12 @@ class Listening(msgspec.Struct, frozen=True):
     Attributes:
         address: Its address.
         consult: That of the separate listener with `/consult` only, None without one.
+        older_verdicts: Studies whose last verdict was given by another ruleset than the installed one.
     """
 
     address: Address
     consult: Address | None
+    older_verdicts: int = 0
 
     @property
     def url(self) -> str:
@@ -76,7 +80,10 @@ async def serve(
     listening = Listening(Address(settings.host, _port(main)), consult)
     app = create_app(msgspec.structs.replace(settings, consult_bind=consult), profile=profile)
     async with _plain_errors(), app.lifespan():
-        await app.state["services"].pool.start()
+        services = app.state["services"]
+        await services.pool.start()
+        older = await services.store.read(of_older_ruleset, ruleset_name().hash)
+        listening = msgspec.structs.replace(listening, older_verdicts=older)
         server = _Server(
             uvicorn.Config(
                 app,

@@ -9,7 +9,9 @@ from litestar.datastructures import State
 from heltig.auth.keys import KeyRing
 from heltig.auth.refusals import Refusals
 from heltig.pipeline.pool import JudgingPool
+from heltig.pipeline.rescore import RescoreDesk
 from heltig.pipeline.upload import UploadDesk
+from heltig.pipeline.waiving import WaiverDesk
 from heltig.rules.profile import Profile
 from heltig.settings import Settings
 from heltig.store.engine import Store
@@ -34,6 +36,8 @@ class Services:
     keys: KeyRing
     refusals: Refusals
     uploads: UploadDesk
+    waivers: WaiverDesk
+    rescoring: RescoreDesk
     pool: JudgingPool
     is_working: Callable[[], bool]
 

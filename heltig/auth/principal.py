@@ -19,14 +19,16 @@ ROLES: Final[Mapping[Role, str]] = {
 """What each role is for. What it may do stands in `heltig.auth.policy`."""
 
 Area: TypeAlias = Literal[
-    "look-up", "query", "studies", "upload", "jobs", "archives", "rules", "pages"
+    "look-up", "query", "studies", "waivers", "upload", "rescore", "jobs", "archives", "rules", "pages"
 ]  # fmt: skip
 
 AREAS: Final[Mapping[Area, str]] = {
     "look-up": "the readiness of studies by their UID; no patient data",
     "query": "QIDO-RS over judged studies, with patient data",
     "studies": "studies, verdicts and findings with what was observed, patient data included",
+    "waivers": "waivers, to give and to revoke them",
     "upload": "uploads, and what they came to",
+    "rescore": "judging stored studies again",
     "jobs": "what is queued, running and done",
     "archives": "the archives that are configured",
     "rules": "the rules and their manuals",

@@ -16,6 +16,7 @@ COMMANDS = {
     "upload": "heltig.cli.upload:upload",
     "pull": "heltig.cli.pull:pull",
     "archives": "heltig.cli.archives:archives",
+    "rescore": "heltig.cli.rescore:rescore_command",
     "keys": "heltig.cli.keys:keys",
     "rules": "heltig.cli.rules:rules",
     "validate": "heltig.cli.validate:validate",

@@ -6,6 +6,7 @@ import click
 
 from heltig import __version__
 from heltig.cli.options import profile_option
+from heltig.reports.wording import counted
 from heltig.rules.profile import DEFAULT, Profile
 from heltig.settings import Settings, load_settings
 
@@ -51,6 +52,9 @@ def _announce(settings: Settings, listening: "Listening") -> None:
     if listening.consult:
         lines["consult"] = f"http://{listening.consult}/consult/studies/UID"
     lines["data"] = str(settings.home)
+    if listening.older_verdicts:
+        number = counted(listening.older_verdicts, "verdict is", "verdicts are")
+        lines["verdicts"] = f"{number} of another ruleset; `heltig rescore` judges their studies again"
     if settings.auth_mode == "off":
         lines["access"] = "everybody on this machine (HELTIG_AUTH_MODE=off)"
     else:

@@ -159,12 +159,12 @@ class Scoring:
         """The verdict that a study would have, judged by what is in the store of it. Nothing is written.
 
         Raises:
-            NotFoundError: There is no evidence of it.
+            NotFoundError: There is no evidence of it, or it is WITHDRAWN.
             StorageError: The process that judged it died.
         """
         found = await self.store.read(_stored, location, study_key, self.clock())
         if found is None:
-            raise NotFoundError(f"{location} has no evidence of study {study_key}.")
+            raise NotFoundError(f"{location} has no evidence of study {study_key}, or not any more.")
         study, stored, in_force, index_facts = found
         inputs, verdict = await self._processes.run(
             score_again, stored, self._profile, index_facts=index_facts, waivers=in_force
@@ -248,7 +248,7 @@ def _stored(
 ) -> tuple[Study, Snapshot, tuple[Waiver, ...], tuple[IndexFact, ...]] | None:
     study, in_force = _known(transaction, location, study_key, now)
     stored = snapshots.get(transaction, location, study_key)
-    if study is None or stored is None:
+    if study is None or stored is None or study.state == "WITHDRAWN":
         return None
     facts = relations_of(transaction, studies.row_of(transaction, location, study_key)).facts
     return study, stored, in_force, facts

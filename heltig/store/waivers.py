@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
-from sqlalchemy import ColumnElement, Row, and_, bindparam, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, insert, or_, select, text, update
 
 from heltig.errors import ConflictError, NotFoundError
 from heltig.store.lookups import minute
@@ -25,6 +25,7 @@ from heltig.store.tables import (
     verdicts,
     waivers,
 )
+from heltig.store.tables.seen import ENDING
 from heltig.store.text import storable, storable_key
 from heltig.store.transaction import ReadTransaction, WriteTransaction
 from heltig.verdict import Waiver
@@ -98,6 +99,12 @@ _IN_FORCE = select(waivers).where(
         and_(waivers.c.study_key.is_(None), waivers.c.location == bindparam("location")),
     ),
     or_(waivers.c.location.is_(None), waivers.c.location == bindparam("location")),
+)
+_ENDED = (
+    select(locations.c.kind, locations.c.name, studies.c.study_key)
+    .join(locations, locations.c.id == studies.c.location_row)
+    .where(text(ENDING), studies.c.valid_until <= bindparam("now"), studies.c.state == "JUDGED")
+    .order_by(studies.c.id)
 )
 _REVOKE = (
     update(waivers)
@@ -225,10 +232,16 @@ def concerned(transaction: ReadTransaction, waiver: NewWaiver) -> list[tuple[Loc
     query = (
         select(locations.c.kind, locations.c.name, studies.c.study_key)
         .join(locations, locations.c.id == studies.c.location_row)
-        .where(studies.c.id.in_(_rows_of(waiver)))
+        .where(studies.c.id.in_(_rows_of(waiver)), studies.c.state != "WITHDRAWN")
         .order_by(studies.c.id)
     )
     found = transaction.connection.execute(query)
+    return [(Location(row.kind, row.name), row.study_key) for row in found]
+
+
+def ended(transaction: ReadTransaction, *, now: datetime) -> list[tuple[Location, str]]:
+    """The studies whose verdict no longer holds, and that were not judged again yet, first seen first."""
+    found = transaction.connection.execute(_ENDED, {"now": now})
     return [(Location(row.kind, row.name), row.study_key) for row in found]
 
 

@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, Index, UniqueConstraint
 from sqlmodel import Field
 
 from heltig.store.records import KEY_LENGTH
-from heltig.store.tables.base import BY_KEY, TEXT_LENGTH, Table, one_of
+from heltig.store.tables.base import BY_KEY, TEXT_LENGTH, Table, one_of, where
 
 
 class LocationTable(Table, table=True):
@@ -19,6 +19,9 @@ class LocationTable(Table, table=True):
     kind: str = Field(max_length=16)
     name: str = Field(max_length=KEY_LENGTH)
 
+
+ENDING = "valid_until IS NOT NULL"
+"""A query that is to use the index of these has to say the same in the same words."""
 
 WORST = (
     "rank",
@@ -44,6 +47,7 @@ class StudyTable(Table, table=True):
         one_of("readiness", "READY", "NEEDS_REVIEW", "BLOCKED"),
         Index("ix_studies_worst", *WORST),
         Index("ix_studies_study_date", "study_date", "id"),
+        Index("ix_studies_valid_until", "valid_until", **where(ENDING)),
     )
 
     id: int | None = Field(default=None, primary_key=True)

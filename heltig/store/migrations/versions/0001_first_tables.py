@@ -295,6 +295,13 @@ def _make_tables() -> None:
     op.create_index("ix_studies_study_date", "studies", ["study_date", "id"])
     op.create_index("ix_studies_study_uid", "studies", ["study_uid"])
     op.create_index(
+        "ix_studies_valid_until",
+        "studies",
+        ["valid_until"],
+        sqlite_where=sa.text("valid_until IS NOT NULL"),
+        postgresql_where=sa.text("valid_until IS NOT NULL"),
+    )
+    op.create_index(
         "ix_studies_worst",
         "studies",
         [

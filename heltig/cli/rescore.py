@@ -1,0 +1,143 @@
+"""`heltig rescore`: judge what is stored again, without asking any archive."""
+
+import asyncio
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from heltig.cli.archives import ACTOR, ORIGIN, now
+from heltig.cli.database import open_database
+from heltig.cli.options import profile_option
+from heltig.errors import NotFoundError, StorageError
+from heltig.pipeline.keep import Scoring
+from heltig.pipeline.pool import JudgingPool
+from heltig.pipeline.rescore import Move, RescoreReport, rescore
+from heltig.reports.wording import counted
+from heltig.rules.profile import Profile
+from heltig.settings import load_settings
+from heltig.store import archives
+from heltig.store.outdated import Selection
+
+
+@click.command("rescore")
+@click.option("--dry-run", is_flag=True, help="Write nothing; say what would become of the verdicts.")
+@click.option("--archive", metavar="NAME", help="Only studies of this archive.")
+@click.option("--study", metavar="UID", help="Only this study.")
+@click.option("--rule", metavar="ID", help="Only studies whose last verdict has a finding of this rule.")
+@click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@profile_option
+def rescore_command(
+    dry_run: bool,
+    archive: str | None,
+    study: str | None,
+    rule: str | None,
+    format_: str,
+    profile: Profile,
+) -> None:
+    """Judge stored studies again under the installed ruleset and the profile.
+
+    No archive is asked. A study whose verdict is of this ruleset and profile already is left alone, so that a
+    run that was interrupted goes on where it was. Each other study gets a new revision.
+
+    Exit code: 0 whatever the verdicts are; 4 there is no such archive; 7 the database failed, or a study
+    could not be judged: what was known of it stands.
+    """
+    report = asyncio.run(_rescore(archive, study, rule, dry_run=dry_run, profile=profile))
+    if format_ == "json":
+        click.echo(msgspec.json.format(msgspec.json.encode(report), indent=2))
+    else:
+        for line in _lines(report):
+            click.echo(line)
+    if report.failed:
+        raise StorageError(
+            f"{counted(len(report.failed), 'study', 'studies')} could not be judged again: "
+            f"{report.failed[0].error}"
+        )
+
+
+async def _rescore(
+    archive: str | None, study: str | None, rule: str | None, *, dry_run: bool, profile: Profile
+) -> RescoreReport:
+    settings = load_settings()
+    with tempfile.TemporaryDirectory(prefix="heltig-") as scratch:
+        pool = JudgingPool(settings.workers, scratch=Path(scratch))
+        async with open_database(settings) as store:
+            if archive is not None and await store.read(archives.find, archive) is None:
+                raise NotFoundError(f"There is no archive {archive}. `heltig archives list` names them.")
+            selection = Selection(
+                location=None if archive is None else archives.location_of(archive),
+                study_key=study,
+                rule=rule,
+            )
+            scoring = Scoring(store, pool, profile=profile, clock=now, actor=ACTOR, origin=ORIGIN)
+            try:
+                with _progress() as progress:
+                    return await rescore(
+                        scoring,
+                        profile,
+                        selection,
+                        dry_run=dry_run,
+                        since=now(),
+                        at_once=settings.workers,
+                        progress=progress,
+                    )
+            finally:
+                await pool.close()
+
+
+@contextmanager
+def _progress() -> Iterator[Any]:
+    """Shows on a terminal how many studies are done; elsewhere nothing."""
+
+    def show(done: int, total: int) -> None:
+        if sys.stderr.isatty():
+            click.echo(f"\r{done:,} of {counted(total, 'study', 'studies')}", nl=False, err=True)
+
+    yield show
+    if sys.stderr.isatty():
+        click.echo("\r\033[K", nl=False, err=True)
+
+
+def _lines(report: RescoreReport) -> Iterator[str]:
+    would = "would " if report.dry_run else ""
+    yield (
+        f"{counted(report.studies, 'study', 'studies')} under ruleset {report.ruleset.version} "
+        f"({report.ruleset.hash[:12]}), profile {report.profile}"
+    )
+    yield f"  {report.unchanged:>7,} unchanged"
+    yield f"  {report.changed:>7,} {would}have the same verdict with other findings"
+    yield f"  {report.moved:>7,} {would}have another verdict"
+    if report.failed:
+        yield f"  {len(report.failed):>7,} could not be judged"
+    if report.rendered:
+        yield f"{counted(report.rendered, 'prepared answer')} {'to be ' if report.dry_run else ''}made anew"
+    for move in report.moves:
+        yield ""
+        yield f"{move.study} at {move.location}"
+        yield from _reasons(move)
+    for failure in report.failed:
+        yield ""
+        yield f"{failure.study} at {failure.location}: {failure.error}"
+    changed = [rule for rule in report.rules if rule.before != rule.after]
+    if changed:
+        yield ""
+        yield f"{'findings by rule':<28} {'before':>8} {'after':>8}"
+        for rule in changed:
+            yield f"{rule.rule:<28} {rule.before:>8,} {rule.after:>8,}"
+    if report.dry_run:
+        yield ""
+        yield "Nothing was written."
+
+
+def _reasons(move: Move) -> Iterator[str]:
+    for when, readiness, rules in (
+        ("before", move.before, move.before_rules),
+        ("after", move.after, move.after_rules),
+    ):
+        yield f"  {when:<7} {readiness:<13} {', '.join(rules)}".rstrip()
