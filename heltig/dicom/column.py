@@ -1,8 +1,7 @@
 """The cells of one attribute over all rows: each distinct raw cell once, and a number for each row."""
 
 from array import array
-from collections.abc import Sequence
-from operator import itemgetter
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
@@ -54,26 +53,6 @@ class Column:
             self._runs.append((start, range(known, known + count)))
         else:
             self._runs.append((start, [self._code(cell, encoding) for cell in cells]))
-
-    def fill(self, raws: tuple[Raw, ...], encoding: int, ones: bytes) -> None:
-        """Take all rows of the table at once and settle: what `extend` and `settle` come to, for less.
-
-        Args:
-            raws: The raw cells.
-            encoding: How to read them.
-            ones: The codes of a constant column, shared by all of them.
-        """
-        first, count = raws[0], len(raws)
-        if raws.count(first) == count:
-            self.cells.append(bytes(first))
-            self.encodings = array("H", (0, encoding))
-            self.codes, self.constant = ones, True
-            return
-        numbers: dict[bytes, int] = {}
-        codes = [numbers.setdefault(bytes(raw), len(numbers) + 1) for raw in raws]
-        self.cells.extend(numbers)
-        self.encodings = array("H", (0, *[encoding] * len(numbers)))
-        self.codes = array("B" if len(self.cells) <= 256 else "I", codes)
 
     def repeat(self, start: int, raw: bytes, count: int, encoding: int) -> None:
         """Append one raw cell for `count` rows from `start` on."""
@@ -140,11 +119,48 @@ class Column:
             codes[start : start + len(run)] = same or array(codes.typecode, run)
         self.codes = codes
 
-    def permute(self, order: Sequence[int]) -> None:
-        """Put the rows into another order: row `i` becomes what row `order[i]` was."""
-        if not self.constant and len(order) > 1:
-            typecode = "B" if len(self.cells) <= 256 else "I"
-            self.codes = array(typecode, itemgetter(*order)(self.codes))
+    def permute(self, pick: Callable[[Codes], Sequence[int]]) -> None:
+        """Put the rows into another order, given what picks one thing a row in this order."""
+        self.codes = array("B" if len(self.cells) <= 256 else "I", pick(self.codes))
+
+
+class Alike:
+    """What the columns of a table share whose rows are read alike.
+
+    Attributes:
+        rows: Number of rows.
+        encoding: How to read them.
+        one: `Column.encodings` of a constant column.
+        ones: `Column.codes` of a constant column.
+    """
+
+    def __init__(self, rows: int, encoding: int) -> None:
+        self.rows = rows
+        self.encoding = encoding
+        self.one = array("H", (0, encoding))
+        self.ones = b"\x01" * rows
+
+
+def settled(tag: str, raws: tuple[Raw, ...], alike: Alike) -> Column:
+    """The column of a table that has all its rows: what `extend` and `settle` come to, for less.
+
+    Args:
+        tag: Of the column.
+        raws: The raw cells; every row has one.
+        alike: What the columns of the table share.
+    """
+    column = Column(tag)
+    first = raws[0]
+    if raws.count(first) == alike.rows:
+        column.cells.append(bytes(first))
+        column.encodings, column.codes, column.constant = alike.one, alike.ones, True
+        return column
+    numbers: dict[bytes, int] = {}
+    codes = [numbers.setdefault(bytes(raw), len(numbers) + 1) for raw in raws]
+    column.cells.extend(numbers)
+    column.encodings = array("H", (0, *[alike.encoding] * len(numbers)))
+    column.codes = array("B" if len(column.cells) <= 256 else "I", codes)
+    return column
 
 
 class Same(Sequence[int]):

@@ -13,7 +13,7 @@ import msgspec
 from heltig.dicom.cell import ABSENT, Cell, DataSet, Fault
 from heltig.dicom.source import FILES, Source
 from heltig.dicom.stencil import Filled, Stencil
-from heltig.dicom.table import Table
+from heltig.dicom.table import Table, decoded
 
 STUDY_INSTANCE_UID = "0020000D"
 SERIES_INSTANCE_UID = "0020000E"
@@ -213,7 +213,4 @@ def element(dataset: DataSet, tag: str) -> Cell:
     """One element of a data set that is in no table; `ABSENT` where it has none."""
     if tag not in dataset.tags:
         return ABSENT
-    single = Table()
-    single.append((tag,), (dataset.raws[dataset.tags.index(tag)],), dataset.encoding)
-    single.arrange()
-    return single.at(tag, 0)
+    return decoded(tag, bytes(dataset.raws[dataset.tags.index(tag)]), dataset.encoding)

@@ -12,9 +12,10 @@ A cell is decoded when a rule asks for it, once for each distinct raw cell.
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from operator import itemgetter
 
 from heltig.dicom.cell import ABSENT, Cell, Encoding
-from heltig.dicom.column import Column, Raw
+from heltig.dicom.column import Alike, Column, Raw, settled
 from heltig.dicom.json_cell import decode_json_element
 from heltig.dicom.stencil import Filled, Stencil
 from heltig.dicom.values import decode_element
@@ -43,10 +44,16 @@ class _Shape:
     Where they come from one stencil, a row is only what differs.
     """
 
-    __slots__ = ("arrivals", "columns", "constant", "encoding", "rows", "stencil", "varying")
+    __slots__ = ("arrivals", "constant", "encoding", "keys", "rows", "stencil", "varying")
 
-    def __init__(self, columns: list[Column], encoding: int, stencil: Stencil | None = None) -> None:
-        self.columns = columns
+    def __init__(
+        self,
+        keys: Sequence[str],
+        encoding: int,
+        stencil: Stencil | None = None,
+        columns: Sequence[Column] = (),
+    ) -> None:
+        self.keys = keys
         self.encoding = encoding
         self.stencil = stencil
         self.rows: list[Sequence[Raw]] = []
@@ -95,8 +102,8 @@ class Table:
         creators = tuple([bytes(raws[i]) for i in _creator_positions(tags)])
         shape = self._shapes.get((tags, encoding, creators))
         if shape is None:
-            columns = self._columns(tags, encoding, raws)
-            shape = self._shapes[tags, encoding, creators] = _Shape(columns, self._encoding(encoding))
+            keys = _keys(tags, encoding, raws)
+            shape = self._shapes[tags, encoding, creators] = _Shape(keys, self._encoding(encoding))
         return self._wait(shape, raws)
 
     def _wait(self, shape: "_Shape", row: Sequence[Raw]) -> int:
@@ -116,14 +123,13 @@ class Table:
         stencil = raws.stencil
         if not set(_creator_positions(stencil.tags)).isdisjoint(stencil.holes):
             return None
-        columns = self._columns(stencil.tags, encoding, raws)
-        return _Shape(columns, self._encoding(encoding), stencil)
+        keys = _keys(stencil.tags, encoding, raws)
+        return _Shape(keys, self._encoding(encoding), stencil, self._columns(keys))
 
-    def _columns(self, tags: tuple[str, ...], encoding: Encoding, raws: Sequence[Raw]) -> list[Column]:
-        """The columns that the elements of a data set belong to."""
-        names = tuple([_creator_name(tags[i], bytes(raws[i]), encoding) for i in _creator_positions(tags)])
+    def _columns(self, keys: Iterable[str]) -> list[Column]:
+        """The columns of these keys."""
         columns = []
-        for key in _column_keys(tags, names):
+        for key in keys:
             column = self.columns.get(key)
             if column is None:
                 column = Column(key)
@@ -152,7 +158,7 @@ class Table:
             start, count = self.rows, len(shape.rows)
             rows = zip(*shape.rows, strict=True)
             if shape.stencil is None:
-                for column, raws in zip(shape.columns, rows, strict=True):
+                for column, raws in zip(self._columns(shape.keys), rows, strict=True):
                     column.extend(start, raws, shape.encoding)
             else:
                 for column, raw in shape.constant:
@@ -167,9 +173,10 @@ class Table:
     def _fill(self, shape: "_Shape") -> None:
         """Append all rows there will be and settle their columns: a small study is one shape."""
         self.rows = len(shape.rows)
-        ones = b"\x01" * self.rows
-        for column, raws in zip(shape.columns, zip(*shape.rows, strict=True), strict=True):
-            column.fill(raws, shape.encoding, ones)
+        alike = Alike(self.rows, shape.encoding)
+        for key, raws in zip(shape.keys, zip(*shape.rows, strict=True), strict=True):
+            if key:
+                self.columns[key] = settled(key, raws, alike)
         self._arrivals.extend(shape.arrivals)
 
     def settle(self) -> None:
@@ -193,8 +200,10 @@ class Table:
     def _permute(self, order: list[int]) -> None:
         """Put the rows into another order: row `i` becomes what row `order[i]` was."""
         if order != list(range(self.rows)):
+            pick = itemgetter(*order)
             for column in self.columns.values():
-                column.permute(order)
+                if not column.constant:
+                    column.permute(pick)
 
     def arrange(self) -> None:
         """End the building: the rows stand in their order of arrival."""
@@ -208,11 +217,7 @@ class Table:
             return ABSENT
         cell = column.decoded.get(code)
         if cell is None:
-            encoding = self.encodings[column.encodings[code]]
-            if encoding.syntax == "json":
-                cell = decode_json_element(column.tag, column.cells[code])
-            else:
-                cell = decode_element(column.tag, column.cells[code], encoding)
+            cell = decoded(column.tag, column.cells[code], self.encodings[column.encodings[code]])
             if len(column.cells) <= MEMO_CELLS:
                 column.decoded[code] = cell
         return cell
@@ -302,6 +307,12 @@ def _column_keys(tags: tuple[str, ...], creators: tuple[str, ...]) -> tuple[str,
     return tuple(found)
 
 
+def _keys(tags: tuple[str, ...], encoding: Encoding, raws: Sequence[Raw]) -> tuple[str, ...]:
+    """The keys of the columns that the elements of a data set belong to."""
+    creators = [_creator_name(tags[i], bytes(raws[i]), encoding) for i in _creator_positions(tags)]
+    return _column_keys(tags, tuple(creators))
+
+
 def _is_private_element(tag: str) -> bool:
     return tag[3] in "13579BDF" and tag[4:6] != "00"
 
@@ -315,5 +326,11 @@ def _creator_positions(tags: tuple[str, ...]) -> tuple[int, ...]:
 
 
 def _creator_name(tag: str, raw: bytes, encoding: Encoding) -> str:
-    cell = decode_json_element(tag, raw) if encoding.syntax == "json" else decode_element(tag, raw, encoding)
-    return cell.text
+    return decoded(tag, raw, encoding).text
+
+
+def decoded(tag: str, raw: bytes, encoding: Encoding) -> Cell:
+    """A raw cell decoded."""
+    if encoding.syntax == "json":
+        return decode_json_element(tag, raw)
+    return decode_element(tag, raw, encoding)
