@@ -20,7 +20,7 @@ from heltig.pipeline.archives import find_archive, known_capabilities, open_arch
 from heltig.pipeline.keep import Scoring
 from heltig.pipeline.listing import ListedStudy, Listing, list_studies
 from heltig.pipeline.pool import JudgingPool
-from heltig.pipeline.pull_run import PulledStudy, pull_archive
+from heltig.pipeline.pull_run import PulledStudy, corrected, judged_again, pull_archive
 from heltig.reports.wording import counted
 from heltig.rules.profile import Profile
 from heltig.settings import load_settings
@@ -53,7 +53,8 @@ def pull(
 ) -> None:
     """Read studies from ARCHIVE, judge them and keep the verdicts.
 
-    A study that did not change since it was judged keeps its verdict. One that the archive definitely has no
+    A study that did not change since it was judged keeps its verdict, unless another one that came
+    contradicts it: then it is judged again in the end. One that the archive definitely has no
     more is withdrawn. One that fails, since the archive does not answer for it, keeps what is known of it and
     is asked for again by the next pull.
 
@@ -109,6 +110,10 @@ async def _pull(
                             async for result in results:
                                 pulled.append(result)
                                 display.show(result)
+                        changed = await judged_again(archive.id, scoring)
+                        for result in changed:
+                            display.show_again(result)
+                        pulled = corrected(pulled, changed)
             finally:
                 await pool.close()
     return pulled

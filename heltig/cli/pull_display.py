@@ -53,6 +53,10 @@ class Display:
         if self._progress and self._task is not None:
             self._progress.advance(self._task)
 
+    def show_again(self, study: PulledStudy) -> None:
+        """Shows a study that was judged again, since another one came or went."""
+        self._console.print(Text.assemble(_line(study), ("  judged again", "dim")), soft_wrap=True)
+
     def summary(self) -> None:
         """Sums up what was shown."""
         verdicts = [f"{self._readiness[name]:,} {name}" for name in READINESS if self._readiness[name]]

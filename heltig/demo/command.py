@@ -25,7 +25,7 @@ from heltig.pipeline.archives import add_archive, known_capabilities, new_archiv
 from heltig.pipeline.keep import Scoring
 from heltig.pipeline.listing import list_studies
 from heltig.pipeline.pool import JudgingPool
-from heltig.pipeline.pull_run import PulledStudy, pull_archive
+from heltig.pipeline.pull_run import PulledStudy, corrected, judged_again, pull_archive
 from heltig.reports.text import COLOURS, WIDTH_WITHOUT_TERMINAL
 from heltig.reports.wording import counted
 from heltig.rules.profile import DEFAULT
@@ -91,6 +91,7 @@ async def _pull(studies: Sequence[SyntheticStudy], settings: Settings) -> None:
                     async with aclosing(results):
                         async for result in results:
                             pulled.append(result)
+                    pulled = corrected(pulled, await judged_again(ARCHIVE, scoring))
             finally:
                 await pool.close()
     _show(pulled, studies, seconds=time.perf_counter() - started)

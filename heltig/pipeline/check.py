@@ -10,6 +10,7 @@ from typing import Final
 from connectors.upload import InputReport, Listing
 from heltig import __version__
 from heltig.dicom.study import StudyTable
+from heltig.pipeline.batch import Facts, batch_facts, entry_of
 from heltig.pipeline.judging import judge, ruleset_name, ruleset_under
 from heltig.pipeline.reading import Progress, listed, read_listed
 from heltig.pipeline.report import (
@@ -65,7 +66,9 @@ def check(
             )
         else:
             read = read_listed(listings, deep=deep, progress=progress)
-            reports, studies = read.reports, [work(table) for table in read.studies]
+            facts = batch_facts(map(entry_of, read.studies)) if len(read.studies) > 1 else {}
+            reports = read.reports
+            studies = [work(table, facts.get(table.key, ())) for table in read.studies]
     context = Context(reference_date, profile.parameters, deidentified)
     return CheckReport(
         heltig=__version__,
@@ -87,9 +90,12 @@ def _worth(listings: Sequence[Listing], *, deep: bool) -> int:
 
 
 def _checked(
-    table: StudyTable, *, profile: Profile, reference_date: date, deidentified: bool
+    table: StudyTable, facts: Facts, *, profile: Profile, reference_date: date, deidentified: bool
 ) -> CheckedStudy:
-    return checked_study(judge(table, profile, reference_date=reference_date, deidentified=deidentified))
+    judged = judge(
+        table, profile, reference_date=reference_date, deidentified=deidentified, index_facts=facts
+    )
+    return checked_study(judged)
 
 
 def _worst_first(study: CheckedStudy) -> tuple[int, str]:

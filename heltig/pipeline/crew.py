@@ -9,7 +9,7 @@ import multiprocessing
 import signal
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any, Final, TypeVar
@@ -17,6 +17,7 @@ from typing import Any, Final, TypeVar
 from connectors.upload import InputReport, Listing
 from heltig.dicom.study import StudyTable
 from heltig.errors import StorageError
+from heltig.pipeline.batch import Facts, batch_facts, entry_of
 from heltig.pipeline.reading import Books, Chunk, Package, Progress, Reader, Unread, chunks_of, unread
 
 T = TypeVar("T")
@@ -31,7 +32,7 @@ _CHUNKS_A_PROCESS: Final = 4
 
 def work_together(
     listings: Sequence[Listing],
-    work: Callable[[StudyTable], T],
+    work: Callable[[StudyTable, Facts], T],
     *,
     processes: int,
     deep: bool = False,
@@ -41,7 +42,8 @@ def work_together(
 
     Args:
         listings: The inputs.
-        work: Called with each study, arranged. It and what it returns must be fit for pickling.
+        work: Called with each study, arranged, and with what is known of the others. It and what it returns
+            must be fit for pickling.
         processes: How many, beside this one.
         deep: Unpack the members of ZIPs whole, and check their lengths and checksums.
         progress: Called while reading.
@@ -126,7 +128,7 @@ def _read(crew: Sequence[_Member], chunks: int, books: Books) -> None:
 
 
 def _judge(
-    crew: Sequence[_Member], reader: Reader, unread: Unread, work: Callable[[StudyTable], T]
+    crew: Sequence[_Member], reader: Reader, unread: Unread, work: Callable[[StudyTable, Facts], T]
 ) -> dict[str, T]:
     """Have the studies worked on that one process has whole; work on the others here meanwhile.
 
@@ -144,10 +146,17 @@ def _judge(
         member.order("give", [key for key in keys if holders[key] > 1])
     for member in crew:
         given: list[tuple[StudyTable, set[Package]]] = member.answer()
-        member.order("work", unread, work)
+        member.order("look", unread)
         for table, packages in given:
             reader.take(table, packages)
-    results = {study.key: work(study) for study in reader.studies(unread)}
+    studies = reader.studies(unread)
+    entries = [entry_of(study) for study in studies]
+    for member in crew:
+        entries.extend(member.answer())
+    facts = batch_facts(entries)
+    for member in crew:
+        member.order("work", facts, work)
+    results = {study.key: work(study, facts.get(study.key, ())) for study in studies}
     for member in crew:
         results |= member.answer()
     return results
@@ -169,10 +178,22 @@ def _serve(connection: Connection, others: Sequence[Connection], chunks: Sequenc
     def give(keys: list[str]) -> Any:
         return reader.give(keys)
 
-    def work(unread: Unread, work: Callable[[StudyTable], Any]) -> Any:
-        return {study.key: work(study) for study in reader.studies(unread)}
+    studies: list[StudyTable] = []
 
-    orders: dict[str, Callable[..., Any]] = {"read": read, "keys": keys, "give": give, "work": work}
+    def look(unread: Unread) -> Any:
+        studies.extend(reader.studies(unread))
+        return [entry_of(study) for study in studies]
+
+    def work(facts: Mapping[str, Facts], work: Callable[[StudyTable, Facts], Any]) -> Any:
+        return {study.key: work(study, facts.get(study.key, ())) for study in studies}
+
+    orders: dict[str, Callable[..., Any]] = {
+        "read": read,
+        "keys": keys,
+        "give": give,
+        "look": look,
+        "work": work,
+    }
     while True:
         try:
             name, arguments = connection.recv()

@@ -15,6 +15,7 @@ from heltig.pipeline.context import withdraw
 from heltig.pipeline.keep import Kept, Scoring
 from heltig.pipeline.listing import ListedStudy
 from heltig.pipeline.pull import pull_study
+from heltig.pipeline.rejudge import rejudge_queued
 from heltig.store import studies, verdicts
 from heltig.store.records import Location, Study
 from heltig.store.transaction import WriteTransaction
@@ -114,6 +115,40 @@ async def pull_archive(
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+async def judged_again(archive: str, scoring: Scoring) -> list[PulledStudy]:
+    """Judges the studies again that contradict one that came, or no longer contradict one that went.
+
+    Args:
+        archive: The archive's name.
+        scoring: Judges and keeps them.
+
+    Returns:
+        Those of them that are in this archive.
+
+    Raises:
+        StorageError: The database failed.
+    """
+    again = await rejudge_queued(scoring)
+    here = [kept for kept in again if kept.study.location == Location("archive", archive)]
+    return [_pulled(kept.study.study_key, kept, await rules_behind(scoring, kept.study)) for kept in here]
+
+
+def corrected(pulled: Iterable[PulledStudy], again: Iterable[PulledStudy]) -> list[PulledStudy]:
+    """What became of studies, with the last word on those that were judged again."""
+    last = {study.uid: study for study in again}
+    return [last.get(study.uid, study) if study.readiness else study for study in pulled]
+
+
+async def rules_behind(scoring: Scoring, study: Study) -> tuple[str, ...]:
+    """The rules that keep a study from being READY, the worst first."""
+    if study.readiness == "READY":
+        return ()
+    verdict = await scoring.store.read(verdicts.current, study.location, study.study_key)
+    findings = verdict.verdict.findings if verdict else ()
+    standing = (f.rule for f in findings if f.severity != "note" and not f.waived)
+    return tuple(dict.fromkeys(standing))
+
+
 class _Run:
     """One run over an archive's studies."""
 
@@ -163,15 +198,7 @@ class _Run:
                 self._archive, listed.uid, listed=listed.rows, capabilities=self._capabilities
             )
         kept = await self._scoring.score(table, self._location)
-        return _pulled(listed.uid, kept, await self._rules(kept.study))
-
-    async def _rules(self, study: Study) -> tuple[str, ...]:
-        if study.readiness == "READY":
-            return ()
-        verdict = await self._scoring.store.read(verdicts.current, study.location, study.study_key)
-        findings = verdict.verdict.findings if verdict else ()
-        standing = (f.rule for f in findings if f.severity != "note" and not f.waived)
-        return tuple(dict.fromkeys(standing))
+        return _pulled(listed.uid, kept, await rules_behind(self._scoring, kept.study))
 
     async def _gone(self, uid: str, error: ArchiveNotFoundError) -> PulledStudy:
         """Withdraws a study that the archive had once."""

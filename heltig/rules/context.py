@@ -106,7 +106,7 @@ def diverges(study: ContextView) -> Iterator[Hit]:
 
 def _others(fact: IndexFact) -> str:
     """The other study wherever it is, so that a waiver for it outlasts its move to another location."""
-    return "many other studies" if fact.is_crowd else f"study {cut(fact.study)} too"
+    return "many other studies, …" if fact.is_crowd else f"study {cut(fact.study)} too"
 
 
 def where(fact: IndexFact) -> str:

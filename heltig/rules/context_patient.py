@@ -51,7 +51,7 @@ def patient_split(study: ContextView) -> Iterator[Hit]:
     for fact in study.told("patient"):
         other = fact.patient.patient_id
         if _is_comparable(study, fact) and not names_nobody(other, parameters):
-            there = "many other PatientIDs" if fact.is_crowd else cut(other, 30)
+            there = "many other PatientIDs, …" if fact.is_crowd else cut(other, 30)
             yield Hit(
                 tags=("PatientID",),
                 observed=f"{cut(fact.value, 30)} here, {there} elsewhere",
@@ -82,7 +82,7 @@ def patient_collision(study: ContextView) -> Iterator[Hit]:
     for fact in study.told("patient_id"):
         if _is_comparable(study, fact):
             name, born = fact.patient.patient_name, fact.patient.patient_birth_date
-            other = "many names and birth dates" if fact.is_crowd else f"{cut(name, 40)} {born} too"
+            other = "many names and birth dates, …" if fact.is_crowd else f"{cut(name, 40)} {born} too"
             yield Hit(
                 tags=("PatientID",),
                 observed=f"{cut(fact.value, 30)}: {other}",
@@ -119,7 +119,7 @@ def accession_shared(study: ContextView) -> Iterator[Hit]:
     for fact in study.told("accession"):
         if not names_nobody(fact.value, study.context.parameters):
             whose = " of another patient" if is_other_person(own, fact.patient) else ""
-            others = "many other studies" if fact.is_crowd else f"study {cut(fact.study)}{whose} too"
+            others = "many other studies, …" if fact.is_crowd else f"study {cut(fact.study)}{whose} too"
             yield Hit(
                 tags=("AccessionNumber",),
                 observed=f"{cut(fact.value, 30)} in {others}",
@@ -148,7 +148,9 @@ def frame_of_reference_shared(study: ContextView) -> Iterator[Hit]:
             fact.patient.patient_id, study.context.parameters
         )
         if not known and (fact.is_crowd or _differs(own, fact.patient)):
-            whose = "many other patients" if fact.is_crowd else f"patient {cut(fact.patient.patient_id, 30)}"
+            whose = (
+                "many other patients, …" if fact.is_crowd else f"patient {cut(fact.patient.patient_id, 30)}"
+            )
             yield Hit(
                 tags=("FrameOfReferenceUID",),
                 observed=f"{cut(fact.value)} of {whose} too",

@@ -7,7 +7,7 @@ thousands share (a device that gives all its images one UID) must not have thous
 study that comes.
 """
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence, Set
 from typing import Final, Literal, TypeAlias
 
 import msgspec
@@ -103,6 +103,31 @@ def facts_of(kind: Kind, value: str, others: Mapping[Hashable, Sequence[Other]])
     for alike in others.values():
         first = min(alike)
         yield IndexFact(kind, value, first.location, first.study, first.patient)
+
+
+def instance_facts(
+    series: str, uids: Set[str], holders: Mapping[str, Sequence[Other]], crowds: Set[str]
+) -> Iterator[IndexFact]:
+    """The facts about the SOP Instance UIDs of one series: one for each study that has some of them.
+
+    Args:
+        series: The series' key.
+        uids: Its SOP Instance UIDs.
+        holders: Of each UID that others have, which studies do.
+        crowds: The UIDs that more than `MOST` others have.
+    """
+    shared: dict[str, set[str]] = {}
+    firsts: dict[str, Other] = {}
+    for uid in uids - crowds:
+        for other in holders.get(uid, ()):
+            shared.setdefault(other.study, set()).add(uid)
+            firsts[other.study] = min(firsts.get(other.study, other), other)
+    for study, some in shared.items():
+        named = () if some == uids else tuple(sorted(some))
+        yield IndexFact("instance", series, firsts[study].location, study, uids=named)
+    if crowded := uids & crowds:
+        named = () if crowded == uids else tuple(sorted(crowded))
+        yield IndexFact("instance", series, uids=named, is_crowd=True)
 
 
 def name_words(patient_name: str) -> str:

@@ -9,14 +9,14 @@ both ways. So whoever changes one can find all others that are told something el
 in which studies come makes no difference once all of them are judged again.
 """
 
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, not_, or_, select
 
 from heltig.dicom.snapshot import read_source
-from heltig.rules.index_facts import KINDS, MOST, Identity, IndexFact, Kind, Other, facts_of
+from heltig.rules.index_facts import KINDS, MOST, Identity, IndexFact, Kind, Other, facts_of, instance_facts
 from heltig.store.divergence import Held, divergence
 from heltig.store.packing import decompress
 from heltig.store.records import Location
@@ -309,37 +309,20 @@ def _find_instances(found: _Found) -> None:
     own = {row.series_key: set(unpack_uids(row.sop_instance_uids)) for row in found.series}
     everything = set().union(*own.values())
     crowds, rows = _other_series(found, everything)
-    holders: dict[str, list[tuple[Other, int]]] = {}
+    holders: dict[str, list[Other]] = {}
+    holding: dict[str, set[int]] = {}
     for row in rows:
-        other = _other(row, with_patient=False), row.row
         for uid in everything.intersection(unpack_uids(row.sop_instance_uids)) - crowds:
-            holders.setdefault(uid, []).append(other)
-    for uid, held in holders.items():
-        names = {other.study for other, _ in held}
+            holders.setdefault(uid, []).append(_other(row, with_patient=False))
+            holding.setdefault(uid, set()).add(row.row)
+    for uid, others in holders.items():
+        names = {other.study for other in others}
         if len(names) > MOST:
             crowds.add(uid)
         if len(names) <= FAR:
-            found.relate("instance", (row for _, row in held))
+            found.relate("instance", holding[uid])
     for key, uids in own.items():
-        found.facts.extend(_instance_facts(key, uids, holders, crowds))
-
-
-def _instance_facts(
-    key: str, uids: set[str], holders: Mapping[str, list[tuple[Other, int]]], crowds: set[str]
-) -> Iterator[IndexFact]:
-    """The facts about one series: one a study that has some of its SOP Instance UIDs."""
-    shared: dict[str, set[str]] = {}
-    firsts: dict[str, Other] = {}
-    for uid in uids - crowds:
-        for other, _ in holders.get(uid, ()):
-            shared.setdefault(other.study, set()).add(uid)
-            firsts[other.study] = min(firsts.get(other.study, other), other)
-    for study, some in shared.items():
-        named = () if some == uids else tuple(sorted(some))
-        yield IndexFact("instance", key, firsts[study].location, study, uids=named)
-    if crowded := uids & crowds:
-        named = () if crowded == uids else tuple(sorted(crowded))
-        yield IndexFact("instance", key, uids=named, is_crowd=True)
+        found.facts.extend(instance_facts(key, uids, holders, crowds))
 
 
 def _other_series(found: _Found, uids: set[str]) -> tuple[set[str], list[Row[Any]]]:

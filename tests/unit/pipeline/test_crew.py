@@ -15,6 +15,7 @@ from unit.connectors.upload.made import dicom, zipped
 from heltig.dicom.snapshot import series_evidence, snapshot_id
 from heltig.dicom.study import StudyTable
 from heltig.errors import StorageError
+from heltig.pipeline.batch import Facts
 from heltig.pipeline.check import check
 from heltig.pipeline.crew import work_together
 from heltig.pipeline.reading import listed, read_inputs
@@ -43,7 +44,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def evidence(study: StudyTable) -> tuple[str, str]:
+def evidence(study: StudyTable, facts: Facts = ()) -> tuple[str, str]:
     return study.key, snapshot_id(study, series_evidence(study))
 
 
@@ -66,11 +67,11 @@ def test_a_check_is_the_same_for_any_number_of_jobs(folder: Path) -> None:
     assert reports[0].inputs[0].members > 300
 
 
-def of_no_use(study: StudyTable) -> str:
+def of_no_use(study: StudyTable, facts: Facts = ()) -> str:
     raise ValueError(study.key)
 
 
-def that_ends_the_one_that_gives_orders(study: StudyTable) -> str:
+def that_ends_the_one_that_gives_orders(study: StudyTable, facts: Facts = ()) -> str:
     os.kill(os.getppid(), signal.SIGKILL)
     return study.key
 
@@ -87,7 +88,7 @@ with listed([Path(sys.argv[1])]) as listings:
 """
 
 
-def that_ends_the_process(study: StudyTable) -> str:
+def that_ends_the_process(study: StudyTable, facts: Facts = ()) -> str:
     if multiprocessing.parent_process():
         os.kill(os.getpid(), signal.SIGKILL)
     return study.key
@@ -95,7 +96,7 @@ def that_ends_the_process(study: StudyTable) -> str:
 
 @pytest.mark.parametrize(("work", "error"), [(of_no_use, ValueError), (that_ends_the_process, StorageError)])
 def test_what_fails_in_a_process_fails_here(
-    folder: Path, work: Callable[[StudyTable], str], error: type[Exception]
+    folder: Path, work: Callable[[StudyTable, Facts], str], error: type[Exception]
 ) -> None:
     with listed([folder / "01", folder / "02"]) as listings, pytest.raises(error):
         work_together(listings, work, processes=1)
