@@ -2,11 +2,13 @@
 
 import json
 import os
+import selectors
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from servers.heltig_server import HeltigServer, heltig_server
 from unit.api.service import study_zip, values
 
 WAIT_SECONDS = 60.0
+PAUSE_SECONDS = 0.05
 
 
 def heltig(*arguments: str, home: Path, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -29,12 +32,18 @@ def heltig(*arguments: str, home: Path, **environ: str) -> subprocess.CompletedP
     )
 
 
-def until(is_so: Callable[[], Any]) -> Any:
-    """Waits until something is so; what is asked for happens in another process."""
+def until(server: HeltigServer, is_so: Callable[[], Any]) -> Any:
+    """Asks a server until something is so.
+
+    Nothing tells another process of it, so it is asked again and again: to a deadline, and no longer than the
+    server lives.
+    """
     end = time.monotonic() + WAIT_SECONDS
     while not (found := is_so()):
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.05)
+        assert time.monotonic() < end, f"it did not happen in time:\n{server.output}"
+        with suppress(subprocess.TimeoutExpired):
+            code = server.process.wait(PAUSE_SECONDS)
+            raise AssertionError(f"the server ended with {code}:\n{server.output}")
     return found
 
 
@@ -43,11 +52,21 @@ def children(pid: int) -> list[int]:
     return [int(child) for task in tasks for child in task.read_text().split()]
 
 
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+@contextmanager
+def ending(processes: Iterable[int]) -> Iterator[None]:
+    """Waits at the end until processes of others have ended: the system tells it (`pidfd_open(2)`)."""
+    with ExitStack() as opened, selectors.DefaultSelector() as selector:
+        for process in processes:
+            descriptor = os.pidfd_open(process)
+            opened.callback(os.close, descriptor)
+            selector.register(descriptor, selectors.EVENT_READ)
+        yield
+        end = time.monotonic() + WAIT_SECONDS
+        while selector.get_map():
+            ended = selector.select(end - time.monotonic())
+            assert ended, "a process outlived its server"
+            for key, _ in ended:
+                selector.unregister(key.fileobj)
 
 
 def job_in(server: HeltigServer, number: int) -> dict[str, Any]:
@@ -55,7 +74,7 @@ def job_in(server: HeltigServer, number: int) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, waits by pidfd")
 def test_a_killed_server_goes_on_where_it_was(tmp_path: Path) -> None:
     home = tmp_path / "home"
     packages = [
@@ -64,18 +83,18 @@ def test_a_killed_server_goes_on_where_it_was(tmp_path: Path) -> None:
         study_zip("dx-hand"),
     ]
     with heltig_server(home) as first:
-        processes = until(lambda: children(first.process.pid))
-        accepted = [
-            httpx.post(f"{first.url}/api/v1/jobs/upload/async", content=package, timeout=WAIT_SECONDS)
-            for package in packages
-        ]
-        first.kill()
+        processes = until(first, lambda: children(first.process.pid))
+        with ending(processes):
+            accepted = [
+                httpx.post(f"{first.url}/api/v1/jobs/upload/async", content=package, timeout=WAIT_SECONDS)
+                for package in packages
+            ]
+            first.kill()
     assert [answer.status_code for answer in accepted] == [202, 202, 202]
-    until(lambda: not any(map(is_alive, processes)))
 
     with heltig_server(home) as second:
         jobs = [answer.json()["job"]["id"] for answer in accepted]
-        until(lambda: all(job_in(second, job)["state"] == "succeeded" for job in jobs))
+        until(second, lambda: all(job_in(second, job)["state"] == "succeeded" for job in jobs))
         rows = httpx.get(f"{second.url}/dicom-web/studies").json()
         assert len(rows) == 5
         assert {values(row, "00991009")[0] for row in rows} == {"JUDGED"}
@@ -133,7 +152,7 @@ def test_keys_open_a_guarded_server(tmp_path: Path) -> None:
         assert "last used" in listed
         assert key not in listed
         assert heltig("keys", "revoke", "sender", home=home).returncode == 0
-        until(lambda: heltig(*upload, home=home, HELTIG_SECRET_KEY=key).returncode == 6)
+        until(server, lambda: heltig(*upload, home=home, HELTIG_SECRET_KEY=key).returncode == 6)
 
 
 def test_nothing_of_a_patient_is_in_the_log(tmp_path: Path) -> None:
