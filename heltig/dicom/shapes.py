@@ -5,8 +5,9 @@ that conditions read. Instances of one shape are all right or all wrong alike, s
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
+from operator import itemgetter
 from typing import Final, TypeAlias
 
 import msgspec
@@ -20,17 +21,16 @@ from heltig.standard.dictionary import is_private, lookup
 
 State: TypeAlias = "str | tuple[Shape, ...]"
 Values: TypeAlias = tuple[str, ...]
-Mark: TypeAlias = tuple[State, Values]
-"""What is known of one cell: its state and, where asked for, its values."""
 
 EMPTY: Final = "empty"
 PRESENT: Final = "present"
 
-_PLAINLY_PRESENT: Final[Mark] = (PRESENT, ())
 _SURELY_VALUED: Final = 64  # bytes: a longer raw cell of a plain value is not empty, whatever its syntax
-_MANY: Final = 16  # cells of a column from which on they are looked at together
 _LONGEST: Final = 16_384  # bytes of a cell that is worth remembering
 _MOST: Final = 16 * 1024 * 1024  # bytes of cells that are remembered
+_MOST_PLAIN: Final = 128  # cells of an attribute that surely have a value: to remember more saves nothing
+_MOST_SHAPES: Final = 1024
+_MOST_MARKS: Final = 16_384
 
 _TEXT_VRS: Final = frozenset({"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "SH", "TM", "UI"})
 _BINARY_VRS: Final = frozenset({"AT", "FD", "FL", "SL", "SS", "UL", "US"})
@@ -62,6 +62,21 @@ class Shape(msgspec.Struct, frozen=True, cache_hash=True):
         return dict(self.attributes)
 
 
+class Mark:
+    """What is known of one cell: one object for all cells of which the same is known.
+
+    Attributes:
+        state: Its state.
+        values: Where asked for, its values.
+    """
+
+    __slots__ = ("state", "values")
+
+    def __init__(self, state: State, values: Values) -> None:
+        self.state = state
+        self.values = values
+
+
 class ShapeReader:
     """Finds the shapes of tables, and remembers of each cell what it is: studies share most of theirs.
 
@@ -77,50 +92,64 @@ class ShapeReader:
         self._values = values
         self._known: dict[Encoding, dict[str, dict[bytes, Mark]]] = {}
         self._size = 0
+        self._marks: dict[tuple[State, Values], Mark] = {}
+        self._plain = self._mark_of(PRESENT, ())
+        self._shapes: dict[tuple[tuple[str, ...], tuple[Mark, ...]], Shape] = {}
 
     def shapes(self, table: Table) -> dict[Shape, Sequence[int]]:
         """The distinct shapes of a table's rows, each with the rows that have it, in order."""
-        fixed: list[tuple[str, Mark]] = []
+        tags: list[str] = []
+        marks: list[Mark] = []
         varying: list[tuple[str, list[Mark | None], Sequence[int]]] = []
         known = [self._known.setdefault(encoding, {}) for encoding in table.encodings]
         for tag, column in table.columns.items():
-            if not _belongs(tag):
-                continue
             cells = column.cells
             if len(cells) == 2:  # most columns have one cell
-                number = column.encodings[1]
-                of_tag = known[number].get(tag)
+                of_tag = known[column.encodings[1]].get(tag)
                 mark = of_tag.get(cells[1]) if of_tag else None
                 if mark is None:
-                    mark = self._mark(tag, cells[1], table.encodings[number])
-                marks, same = [mark], True
+                    if not _belongs(tag):
+                        continue
+                    mark = self._mark(tag, cells[1], table.encodings[column.encodings[1]])
+                of_column: list[Mark | None] = [None, mark]
+                same = column.constant
+            elif _belongs(tag):
+                of_column = self._of_column(table, column)
+                mark = of_column[1]
+                alike = of_column.count(mark) == len(cells) - 1
+                same = alike and (len(cells) > table.rows or 0 not in column.codes)
             else:
-                marks, same = self._marks(table, column)
-            if same and (column.constant or len(cells) > table.rows or 0 not in column.codes):
-                fixed.append((tag, marks[0]))
+                continue
+            if same and mark:
+                tags.append(tag)
+                marks.append(mark)
             else:
-                varying.append((tag, [None, *marks], column.codes))
+                varying.append((tag, of_column, column.codes))
         if not varying:
-            return {_shape(fixed): range(table.rows)}
-        return _grouped(fixed, varying)
+            return {self._shape(tags, marks): range(table.rows)}
+        groups = _grouped(varying)
+        found: dict[Shape, list[int]] = {}
+        for rows in groups:
+            own = [(tag, mark) for tag, of_column, codes in varying if (mark := of_column[codes[rows[0]]])]
+            shape = self._shape([*tags, *[tag for tag, _ in own]], [*marks, *[mark for _, mark in own]])
+            found.setdefault(shape, []).extend(rows)
+        return {shape: sorted(rows) for shape, rows in found.items()}
 
-    def _marks(self, table: Table, column: Column) -> tuple[list[Mark], bool]:
-        """The mark of each distinct cell, and whether they are all equal."""
-        if len(column.cells) > _MANY and column.tag not in self._values and _all_valued(table, column):
-            return [_PLAINLY_PRESENT] * (len(column.cells) - 1), True
+    def _of_column(self, table: Table, column: Column) -> list[Mark | None]:
+        """The mark of each cell of a column, by its number."""
+        if column.tag not in self._values and _all_valued(table, column):
+            return [None, *[self._plain] * (len(column.cells) - 1)]
         read_as = [table.encodings[number] for number in column.encodings[1:]]
         cells = zip(column.cells[1:], read_as, strict=True)
-        marks = [self._mark(column.tag, cell, encoding) for cell, encoding in cells]
-        return marks, marks.count(marks[0]) == len(marks)
+        return [None, *[self._mark(column.tag, cell, encoding) for cell, encoding in cells]]
 
     def _mark(self, tag: str, raw: bytes, encoding: Encoding) -> Mark:
-        if tag not in self._values and _is_plain(tag) and _surely_valued(raw, encoding):
-            return _PLAINLY_PRESENT
         known = self._known.setdefault(encoding, {}).setdefault(tag, {})
         mark = known.get(raw)
         if mark is None:
-            mark = self._read(tag, raw, encoding)
-            if len(raw) <= _LONGEST:
+            is_plain = tag not in self._values and _is_plain(tag) and _surely_valued(raw, encoding)
+            mark = self._plain if is_plain else self._read(tag, raw, encoding)
+            if len(raw) <= _LONGEST and not (is_plain and len(known) >= _MOST_PLAIN):
                 known[raw] = mark
                 self._size += len(raw)
                 if self._size > _MOST:
@@ -136,29 +165,41 @@ class ShapeReader:
         told = self._values.get(tag)
         values = told(cell) if told else ()
         if cell.items:
-            return tuple([self._item(i.tags, i.raws, i.encoding) for i in cell.items]), values
-        return EMPTY if cell.empty else PRESENT, values
+            return self._mark_of(tuple([self._item(i.tags, i.raws, i.encoding) for i in cell.items]), values)
+        return self._mark_of(EMPTY if cell.empty else PRESENT, values)
+
+    def _mark_of(self, state: State, values: Values) -> Mark:
+        mark = self._marks.get((state, values))
+        if mark is None:
+            if len(self._marks) == _MOST_MARKS:
+                self._marks.clear()  # equal marks are then two objects for a while, which costs time alone
+            mark = self._marks[state, values] = Mark(state, values)
+        return mark
 
     def _item(self, tags: tuple[str, ...], raws: Sequence[bytes], encoding: Encoding) -> Shape:
         marks: dict[str, Mark] = {}
         for tag, raw in zip(tags, raws, strict=True):
             if _belongs(tag) and tag not in marks:
                 marks[tag] = self._mark(tag, raw, encoding)
-        return _shape(list(marks.items()))
+        return self._shape(list(marks), list(marks.values()))
+
+    def _shape(self, tags: Sequence[str], marks: Sequence[Mark]) -> Shape:
+        """The shape of a data set or item with these attributes."""
+        key = tuple(tags), tuple(marks)
+        shape = self._shapes.get(key)
+        if shape is None:
+            if len(self._shapes) == _MOST_SHAPES:
+                self._shapes.clear()
+            pairs = sorted(zip(tags, marks, strict=True), key=itemgetter(0))
+            shape = self._shapes[key] = Shape(
+                tuple([(tag, mark.state) for tag, mark in pairs]),
+                tuple([(tag, mark.values) for tag, mark in pairs if mark.values]),
+            )
+        return shape
 
 
-def _shape(marks: list[tuple[str, Mark]]) -> Shape:
-    marks.sort()
-    return Shape(
-        tuple([(tag, state) for tag, (state, _) in marks]),
-        tuple([(tag, values) for tag, (_, values) in marks if values]),
-    )
-
-
-def _grouped(
-    fixed: list[tuple[str, Mark]], varying: list[tuple[str, list[Mark | None], Sequence[int]]]
-) -> dict[Shape, Sequence[int]]:
-    """The rows by their marks in the columns that vary."""
+def _grouped(varying: list[tuple[str, list[Mark | None], Sequence[int]]]) -> Iterable[list[int]]:
+    """The rows with the same marks in the columns that vary."""
     numbered = []
     for _, marks, codes in varying:
         numbers: dict[Mark | None, int] = {}
@@ -167,11 +208,7 @@ def _grouped(
     groups: dict[tuple[int, ...], list[int]] = {}
     for row, key in enumerate(zip(*numbered, strict=True)):
         groups.setdefault(key, []).append(row)
-    found: dict[Shape, list[int]] = {}
-    for rows in groups.values():
-        own = [(tag, mark) for tag, marks, codes in varying if (mark := marks[codes[rows[0]]])]
-        found.setdefault(_shape([*fixed, *own]), []).extend(rows)
-    return {shape: sorted(rows) for shape, rows in found.items()}
+    return groups.values()
 
 
 @cache
