@@ -6,7 +6,7 @@ that conditions read. Instances of one shape are all right or all wrong alike, s
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from operator import itemgetter
 from typing import Final, TypeAlias
 
@@ -14,9 +14,7 @@ import msgspec
 
 from heltig.dicom.cell import Cell, Encoding
 from heltig.dicom.column import Column
-from heltig.dicom.json_cell import decode_json_element
-from heltig.dicom.table import Table
-from heltig.dicom.values import decode_element
+from heltig.dicom.table import Table, decoded
 from heltig.standard.dictionary import is_private, lookup
 
 State: TypeAlias = "str | tuple[Shape, ...]"
@@ -25,6 +23,7 @@ Values: TypeAlias = tuple[str, ...]
 EMPTY: Final = "empty"
 PRESENT: Final = "present"
 
+_MANY: Final = 16  # cells of a column from which on they are looked at together
 _SURELY_VALUED: Final = 64  # bytes: a longer raw cell of a plain value is not empty, whatever its syntax
 _LONGEST: Final = 16_384  # bytes of a cell that is worth remembering
 _MOST: Final = 16 * 1024 * 1024  # bytes of cells that are remembered
@@ -110,7 +109,7 @@ class ShapeReader:
                 if mark is None:
                     if not _belongs(tag):
                         continue
-                    mark = self._mark(tag, cells[1], table.encodings[column.encodings[1]])
+                    mark = self._of_cell(table, column, 1)
                 of_column: list[Mark | None] = [None, mark]
                 same = column.constant
             elif _belongs(tag):
@@ -137,18 +136,20 @@ class ShapeReader:
 
     def _of_column(self, table: Table, column: Column) -> list[Mark | None]:
         """The mark of each cell of a column, by its number."""
-        if column.tag not in self._values and _all_valued(table, column):
+        if column.tag not in self._values and _is_plain(column.tag) and _all_valued(table, column):
             return [None, *[self._plain] * (len(column.cells) - 1)]
-        read_as = [table.encodings[number] for number in column.encodings[1:]]
-        cells = zip(column.cells[1:], read_as, strict=True)
-        return [None, *[self._mark(column.tag, cell, encoding) for cell, encoding in cells]]
+        return [None, *[self._of_cell(table, column, code) for code in range(1, len(column.cells))]]
 
-    def _mark(self, tag: str, raw: bytes, encoding: Encoding) -> Mark:
+    def _of_cell(self, table: Table, column: Column, code: int) -> Mark:
+        encoding = table.encodings[column.encodings[code]]
+        return self._mark(column.tag, column.cells[code], encoding, lambda: table.cell(column, code))
+
+    def _mark(self, tag: str, raw: bytes, encoding: Encoding, decode: Callable[[], Cell]) -> Mark:
         known = self._known.setdefault(encoding, {}).setdefault(tag, {})
         mark = known.get(raw)
         if mark is None:
             is_plain = tag not in self._values and _is_plain(tag) and _surely_valued(raw, encoding)
-            mark = self._plain if is_plain else self._read(tag, raw, encoding)
+            mark = self._plain if is_plain else self._read(tag, decode())
             if len(raw) <= _LONGEST and not (is_plain and len(known) >= _MOST_PLAIN):
                 known[raw] = mark
                 self._size += len(raw)
@@ -157,11 +158,7 @@ class ShapeReader:
                     self._size = 0
         return mark
 
-    def _read(self, tag: str, raw: bytes, encoding: Encoding) -> Mark:
-        if encoding.syntax == "json":
-            cell = decode_json_element(tag, raw)
-        else:
-            cell = decode_element(tag, raw, encoding)
+    def _read(self, tag: str, cell: Cell) -> Mark:
         told = self._values.get(tag)
         values = told(cell) if told else ()
         if cell.items:
@@ -180,7 +177,7 @@ class ShapeReader:
         marks: dict[str, Mark] = {}
         for tag, raw in zip(tags, raws, strict=True):
             if _belongs(tag) and tag not in marks:
-                marks[tag] = self._mark(tag, raw, encoding)
+                marks[tag] = self._mark(tag, raw, encoding, partial(decoded, tag, raw, encoding))
         return self._shape(list(marks), list(marks.values()))
 
     def _shape(self, tags: Sequence[str], marks: Sequence[Mark]) -> Shape:
@@ -227,20 +224,20 @@ def _surely_valued(raw: bytes, encoding: Encoding) -> bool:
 
 
 def _all_valued(table: Table, column: Column) -> bool:
-    """Every cell surely has a value, told without decoding; False where it takes a closer look."""
+    """Every cell surely has a plain value, told without decoding; False where it takes a closer look."""
     cells = column.cells[1:]
     shortest = min(map(len, cells))
-    entry = lookup(column.tag)
-    if entry is None or not _is_plain(column.tag):
-        return False
     if shortest > _SURELY_VALUED:
         return True
     syntaxes = {encoding.syntax for encoding in table.encodings}
+    if syntaxes == {"json"} and len(cells) < _MANY:
+        return all(map(_SURELY.match, cells))
     if syntaxes == {"json"}:
         text = b"\n".join(cells)
         return text.count(b'"Value"') == len(cells) and not _PERHAPS_EMPTY.search(text)
     if "json" in syntaxes:
         return False
-    if entry.vr in _TEXT_VRS:
+    vr = lookup(column.tag).vr  # type: ignore[union-attr]  # plain attributes are in the dictionary
+    if vr in _TEXT_VRS:
         return min([cell[4:5] for cell in cells]) > b" "  # after VR and length, or the long length
-    return entry.vr in _BINARY_VRS and shortest > 4
+    return vr in _BINARY_VRS and shortest > 4
