@@ -12,13 +12,18 @@ from servers.dicomweb import instance
 from unit.pipeline.scoring import NOW, ThisProcess, scoring
 from unit.store.databases import database_url
 
+from connectors.base import InMemoryArchive
 from heltig.dicom.json_stream import InstanceSplitter
 from heltig.dicom.source import METADATA_SHOWS, Source
 from heltig.dicom.study import StudyTable
 from heltig.pipeline.context import REJUDGE, withdraw
 from heltig.pipeline.keep import Scoring
+from heltig.pipeline.listing import list_studies
 from heltig.pipeline.publish import render
+from heltig.pipeline.pull_run import corrected, judged_again, pull_archive
 from heltig.pipeline.rejudge import rejudge_queued
+from heltig.pipeline.score import score
+from heltig.rules.profile import DEFAULT
 from heltig.store import changes, jobs, studies, verdicts
 from heltig.store.engine import Store
 from heltig.store.records import Location, StoredVerdict
@@ -349,3 +354,32 @@ async def test_patients_are_not_named_in_jobs(store: Store) -> None:
     (job,) = await store.read(jobs.newest, kind=REJUDGE)
     assert job.payload == {"location": "archive:main", "study": "1.1"}
     assert job.key == "archive:main 1.1"
+
+
+async def test_studies_of_one_upload_are_judged_once_each(store: Store) -> None:
+    using = scoring(store)
+    tables = [table_of(content) for content in PAIRS["SER-TWO-STUDIES"]]
+    for table in tables:
+        table.arrange()
+    scored = [score(table, DEFAULT, location=UPLOAD, received=NOW) for table in tables]
+    kept = await using.keep([study for study in scored if study])
+    assert [one.study.readiness for one in kept] == ["BLOCKED", "BLOCKED"]
+    assert await settle(using) == 0
+    found = await standing(store, (UPLOAD, "1.1"), (UPLOAD, "1.2"))
+    assert [verdict.revision for verdict in found.values()] == [1, 1]
+
+
+async def test_a_pull_ends_with_the_studies_that_are_judged_again(store: Store) -> None:
+    archive = InMemoryArchive()
+    for content in PAIRS["SER-TWO-STUDIES"]:
+        for one in content:
+            archive.store(one)
+    using = scoring(store)
+    listing = await list_studies(archive, {})
+    pulled = [study async for study in pull_archive(archive, listing.studies, scoring=using, concurrency=1)]
+    again = await judged_again(archive.id, using)
+    ends = corrected(pulled, again)
+    assert {study.uid: study.readiness for study in ends} == {"1.1": "BLOCKED", "1.2": "BLOCKED"}
+    assert all("SER-TWO-STUDIES" in study.rules for study in ends)
+    assert await judged_again(archive.id, using) == []
+    assert corrected(pulled, []) == pulled
