@@ -86,7 +86,8 @@ def script(studies: Iterable[Study]) -> str:
     """The script, in ASCII.
 
     A change is left out, with a comment, where `dcmdump` could not tell whether the old value still stands
-    (it has a line end in it), or where the new one is text in a character set that the script does not write.
+    (it has a line end or NULL in it), or where no instance has a UID to be known by. Text beyond ASCII is
+    changed in files that declare Unicode or a part of ISO 8859.
     """
     parts = [part for study in studies for finding in study.findings for part in _finding(study.uid, finding)]
     return _START + "".join(parts) + _END
@@ -117,9 +118,9 @@ def _commands(change: ProposedChange) -> str:
     if change.was is None:
         return f"        if is_there {tag}; then set -- \"$@\" {option} '({tag})'; fi\n"
     was, becomes = "\\".join(change.was), "\\".join(change.becomes)
-    if "\n" in was or "\0" in becomes:
-        return ""
     was = was.rstrip(" \0")
+    if "\n" in was or "\0" in was + becomes:
+        return ""
     if (was + becomes).isascii():
         return _command(tag, option, was.encode(), becomes.encode())
     branches: dict[str, list[str]] = {}

@@ -5,7 +5,7 @@ from typing import Final
 
 from jinja2 import BaseLoader, ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
-from heltig.reports.wording import counted, place
+from heltig.reports.wording import change, counted, place
 
 BASE_STYLE: Final = files("heltig.reports") / "style" / "base.css"
 """Colours, badges, findings and tables."""
@@ -25,5 +25,5 @@ def environment(*loaders: BaseLoader) -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.filters.update(place=place, counted=counted)
+    made.filters.update(place=place, counted=counted, change=change)
     return made

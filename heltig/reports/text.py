@@ -10,7 +10,7 @@ from rich.text import Text
 
 from heltig.pipeline.report import CheckedInput, CheckedStudy, CheckReport
 from heltig.reports import reasons
-from heltig.reports.wording import counted, place
+from heltig.reports.wording import change, counted, place
 from heltig.rules.finding import Finding
 from heltig.standard.dictionary import keyword_of
 
@@ -122,6 +122,8 @@ def _facts(finding: Finding, unit: str) -> Iterator[str]:
     yield f"found {finding.observed}; expected {finding.expected}"
     if finding.count:
         yield _examples(finding, unit)
+    if finding.proposed:
+        yield f"proposed {reasons.and_more(change(finding.proposed[0]), len(finding.proposed) - 1)}"
 
 
 def _examples(finding: Finding, unit: str) -> str:

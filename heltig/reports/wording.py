@@ -1,5 +1,7 @@
 """How reports and pages write tags, numbers and values."""
 
+from heltig.rules.proposal import ProposedChange
+from heltig.rules.wording import cut
 from heltig.standard.dictionary import keyword_of
 
 
@@ -24,3 +26,17 @@ def counted(number: int, singular: str, plural: str = "") -> str:
     ('1 study', '1,200 instances')
     """
     return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
+
+
+def change(proposed: ProposedChange) -> str:
+    """A proposed change as people write it: the attribute, what it is and what it would be."""
+    name = keyword_of(proposed.tag) or place(proposed.tag)
+    if proposed.operation == "remove":
+        return f"{name}: remove"
+    becomes = _quoted(proposed.becomes)
+    return f"{name}: {_quoted(proposed.was)} → {becomes}" if proposed.was else f"{name}: add {becomes}"
+
+
+def _quoted(values: tuple[str, ...]) -> str:
+    text = cut("\\".join(values))
+    return f'"{text}"'
