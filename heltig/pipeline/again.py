@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
-from heltig.errors import HeltigError, NotFoundError
+from heltig.errors import NotFoundError
 from heltig.jobs.attempt import JobContext
 from heltig.pipeline.keep import Scoring
 from heltig.store.records import Location
@@ -41,17 +41,17 @@ async def judge_again(
         The job's result: the numbers of studies by what became of them.
 
     Raises:
-        HeltigError: Some failed: the last error. Trying the job again tries them again.
+        Exception: Some failed: what the last one raised. Trying the job again tries them again.
     """
     outcomes = Counter[str]()
-    errors: list[HeltigError] = []
+    errors: list[Exception] = []
 
     async def again(study: tuple[Location, str]) -> None:
         try:
             outcomes[(await scoring.score_again(*study)).outcome] += 1
         except NotFoundError:
             outcomes["gone"] += 1
-        except HeltigError as error:
+        except Exception as error:  # a fault of ours, too
             errors.append(error)
         context.progress(done=outcomes.total() + len(errors), total=len(found))
 

@@ -13,9 +13,10 @@ from typing import Any, Final
 import msgspec
 
 from heltig import audit
-from heltig.errors import HeltigError, NotFoundError
+from heltig.errors import NotFoundError
 from heltig.jobs.attempt import JobContext
 from heltig.jobs.queue import JobQueue
+from heltig.jobs.retries import described
 from heltig.pipeline.again import side_by_side
 from heltig.pipeline.judging import RulesetName, ruleset_name
 from heltig.pipeline.keep import Processes, Scoring
@@ -64,7 +65,7 @@ class RuleCount(msgspec.Struct, frozen=True):
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """A study that could not be judged again; what was known of it stands."""
+    """A study that could not be judged again, and why, without patient data. What was known of it stands."""
 
     location: str
     study: str
@@ -171,8 +172,8 @@ class _Run:
             after = last.verdict if self._is_current(last) else await self._again(location, study_key)
         except NotFoundError:
             self._outcomes["unchanged"] += 1
-        except HeltigError as error:
-            self._failed.append(Failure(str(location), study_key, error.detail))
+        except Exception as error:  # a fault of ours, too: it must not keep the others from it
+            self._failed.append(Failure(str(location), study_key, described(error)))
         else:
             self._compare(location, study_key, before.verdict, after)
 

@@ -1,0 +1,79 @@
+"""`heltig rescore` beside a server: verdicts follow a profile without any archive being asked."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+from servers.heltig_server import heltig_server
+from unit.api.service import study_zip, values
+from unit.store.databases import sqlite_url
+from unit.store.samples import judge, snapshot
+
+from heltig.pipeline.publish import render
+from heltig.store.engine import Store
+
+
+def rescore(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "heltig", "rescore", *arguments],
+        env={**os.environ, "HELTIG_HOME": str(home), "HELTIG_WORKERS": "1"},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+
+def report(home: Path, *arguments: str) -> Any:
+    done = rescore(home, "--format", "json", *arguments)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_verdicts_follow_a_profile(tmp_path: Path) -> None:
+    home, profile = tmp_path / "home", tmp_path / "lenient.toml"
+    profile.write_text('off = ["PAT-ID-CONFLICT"]', "utf-8")
+    with heltig_server(home) as server:
+        sent = httpx.post(
+            f"{server.url}/api/v1/jobs/upload",
+            content=study_zip("two-patient-ids", "dx-hand"),
+            timeout=120,
+        )
+        assert sent.status_code == 201
+        dry = report(home, "--dry-run", "--profile", str(profile))
+        assert (dry["dryRun"], dry["studies"], dry["moved"]) == (True, 2, 1)
+        [move] = dry["moves"]
+        assert (move["before"], "PAT-ID-CONFLICT" in move["beforeRules"]) == ("BLOCKED", True)
+        address = f"{server.url}/dicom-web/studies/{move['study']}/readiness"
+        assert httpx.get(address).headers["heltig-readiness"] == "BLOCKED"
+
+        told = rescore(home, "--profile", str(profile))
+        assert told.returncode == 0, told.stderr
+        assert "1 have another verdict" in " ".join(told.stdout.split())
+        assert "PAT-ID-CONFLICT" in told.stdout
+        now = httpx.get(address)
+        assert now.headers["heltig-readiness"] == move["after"]
+        assert values(now.json(), "00991008") == [2]
+        assert report(home, "--profile", str(profile))["unchanged"] == 2
+
+    assert rescore(home, "--archive", "nowhere").returncode == 4
+
+
+def test_a_server_says_how_many_verdicts_are_of_another_ruleset(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with heltig_server(home) as server:
+        assert "another ruleset" not in server.output
+
+    async def add_an_old_verdict() -> None:
+        store = await Store.open(sqlite_url(home / "heltig.db"), render=render)
+        await judge(store, snapshot())
+        await store.close()
+
+    asyncio.run(add_an_old_verdict())
+    with heltig_server(home) as server:
+        assert "1 verdict is of another ruleset; `heltig rescore` judges their studies again" in server.output

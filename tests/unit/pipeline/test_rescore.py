@@ -1,0 +1,170 @@
+"""Stored studies judged again: what is counted, what is written, and what is left alone."""
+
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from servers.dicomweb import study
+from sqlalchemy import update
+from unit.pipeline.scoring import NOW, ThisProcess
+
+from connectors.base import InMemoryArchive
+from heltig.errors import StorageError
+from heltig.pipeline.keep import Scoring
+from heltig.pipeline.publish import prepared, render
+from heltig.pipeline.pull import pull_study
+from heltig.pipeline.rescore import RescoreReport, rescore
+from heltig.rules.catalogue import catalogue, ruleset_hash
+from heltig.rules.profile import DEFAULT, Profile
+from heltig.rules.profile_file import parse_profile
+from heltig.store import changes, lookups, outdated, states
+from heltig.store import tables as stored
+from heltig.store.engine import Store
+from heltig.store.outdated import Selection
+from heltig.store.records import Location
+from heltig.store.transaction import WriteTransaction
+
+HERE = Location("archive", "memory")
+LATER = NOW + timedelta(hours=1)
+
+
+def without(rule: str) -> Profile:
+    return parse_profile(f'off = ["{rule}"]', known=catalogue(), name="site.toml")
+
+
+def under(store: Store, profile: Profile, processes: ThisProcess | None = None, at: Any = NOW) -> Scoring:
+    return Scoring(
+        store, processes or ThisProcess(), profile=profile, clock=lambda: at, actor="test", origin="cli"
+    )
+
+
+@pytest.fixture
+async def filled(store: Store) -> Store:
+    """One study without fault, one of two patients, and one that is gone."""
+    archive = InMemoryArchive()
+    two = study("1.3")
+    two[0] = {**two[0], "00100020": {"vr": "LO", "Value": ["OTHER"]}}
+    for one in (*study("1.2"), *two, *study("1.4")):
+        archive.store(one)
+    for uid in ("1.2", "1.3", "1.4"):
+        await under(store, DEFAULT).score(await pull_study(archive, uid), HERE)
+    await store.write_durably(states.withdraw, HERE, "1.4", at=NOW)
+    return store
+
+
+async def again(
+    store: Store,
+    profile: Profile,
+    *,
+    dry_run: bool = False,
+    processes: ThisProcess | None = None,
+    **selection: Any,
+) -> RescoreReport:
+    return await rescore(
+        under(store, profile, processes, LATER),
+        profile,
+        Selection(**selection),
+        dry_run=dry_run,
+        since=NOW,
+        at_once=2,
+    )
+
+
+async def sequence(store: Store) -> int:
+    return await store.read(changes.latest)
+
+
+async def test_the_same_ruleset_and_profile_leave_everything_alone(filled: Store) -> None:
+    processes, before = ThisProcess(), await sequence(filled)
+    report = await again(filled, DEFAULT, processes=processes)
+    assert (report.studies, report.unchanged, report.changed, report.moved) == (2, 2, 0, 0)
+    assert processes.calls == []
+    assert await sequence(filled) == before
+
+
+async def test_a_dry_run_says_what_would_become_of_each_and_writes_nothing(filled: Store) -> None:
+    before = await sequence(filled)
+    dry = await again(filled, without("PAT-ID-CONFLICT"), dry_run=True)
+    assert await sequence(filled) == before
+    [move] = dry.moves
+    assert (move.location, move.study, move.before) == ("archive:memory", "1.3", "BLOCKED")
+    assert move.after != "BLOCKED"
+    assert "PAT-ID-CONFLICT" in move.before_rules
+    assert "PAT-ID-CONFLICT" not in move.after_rules
+    assert (dry.studies, dry.unchanged, dry.moved) == (2, 1, 1)
+    [count] = [rule for rule in dry.rules if rule.before != rule.after]
+    assert (count.rule, count.before, count.after) == ("PAT-ID-CONFLICT", 1, 0)
+    real = await again(filled, without("PAT-ID-CONFLICT"))
+    assert real == msgspec.structs.replace(dry, dry_run=False)
+    assert await sequence(filled) == before + 2  # another profile is another verdict
+
+
+async def test_a_run_that_was_interrupted_goes_on_and_tells_all(filled: Store) -> None:
+    profile = without("PAT-ID-CONFLICT")
+    await again(filled, profile, study_key="1.3")
+    processes = ThisProcess()
+    report = await again(filled, profile, processes=processes)
+    assert processes.calls == ["score_again"]
+    assert [move.study for move in report.moves] == ["1.3"]
+    once_more = await rescore(
+        under(filled, profile), profile, Selection(), dry_run=False, since=LATER, at_once=1
+    )
+    assert (once_more.unchanged, once_more.moves) == (2, ())
+
+
+async def test_studies_are_selected(filled: Store) -> None:
+    for selection, number in (
+        ({"location": HERE}, 2),
+        ({"location": Location("archive", "other")}, 0),
+        ({"study_key": "1.2"}, 1),
+        ({"study_key": "1.4"}, 0),
+        ({"rule": "PAT-ID-CONFLICT"}, 1),
+        ({"rule": "PAT-ID-CONFLICT", "study_key": "1.2"}, 0),
+    ):
+        assert (await again(filled, without("PAT-SPECIES"), dry_run=True, **selection)).studies == number
+
+
+async def test_a_study_that_fails_is_named_and_the_others_are_judged(filled: Store) -> None:
+    class Dying(ThisProcess):
+        async def run(self, work: Any, /, *args: Any, **kwargs: Any) -> Any:
+            if args[0].study_key == "1.2":
+                raise StorageError("A process that judges died.")
+            return await super().run(work, *args, **kwargs)
+
+    report = await again(filled, without("PAT-ID-CONFLICT"), processes=Dying())
+    [failure] = report.failed
+    assert (failure.study, failure.error) == ("1.2", "A process that judges died.")
+    assert (report.studies, report.moved) == (2, 1)
+
+
+async def test_prepared_answers_of_another_form_are_made_anew(filled: Store) -> None:
+    def age(transaction: WriteTransaction) -> None:
+        transaction.connection.execute(update(stored.lookups).values(form="0", body=b"old"))
+
+    before = await filled.read(lookups.find_many, ["1.2", "1.3", "1.4"])
+    await filled.write(age)
+    number = await sequence(filled)
+    assert (await again(filled, DEFAULT, dry_run=True)).rendered == 3
+    assert (await again(filled, DEFAULT)).rendered == 3
+    assert await filled.read(lookups.find_many, ["1.2", "1.3", "1.4"]) == before
+    assert await filled.read(outdated.of_other_form, render.form) == 0
+    assert await sequence(filled) == number
+
+
+async def test_verdicts_of_another_ruleset_are_counted(filled: Store) -> None:
+    assert await filled.read(outdated.of_older_ruleset, ruleset_hash()) == 0
+    assert await filled.read(outdated.of_older_ruleset, "f" * 64) == 2
+
+
+async def test_the_form_is_counted_up_when_answers_change(filled: Store) -> None:
+    """Change `form` with what answers look like, and the second half of this with it."""
+    found = await filled.read(lookups.find_many, ["1.3"])
+    answer = prepared(found["1.3"][0].body)
+    dataset = msgspec.json.decode(answer.dataset)
+    items = dataset["00991010"]["Value"]
+    assert (render.form, sorted(dataset), sorted(set().union(*items))) == (
+        "1",
+        ["00080005", "0020000D", "00990010", *(f"009910{n:02}" for n in range(1, 13))],
+        ["00990010", *(f"0099102{n}" for n in range(7))],
+    )
