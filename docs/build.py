@@ -12,11 +12,10 @@ from pathlib import Path
 
 import click
 import msgspec
+from rule_pages import rule_pages
 
 from heltig.cli import heltig
-from heltig.rules.catalogue import FAMILIES, catalogue, family_of
 from heltig.rules.parameters import Parameters
-from heltig.rules.rule import Rule
 from heltig.setting_info import describe
 from heltig.settings import CONFIG_VARIABLE
 
@@ -42,42 +41,6 @@ def settings_page() -> Mapping[str, str]:
         # Read with an empty environment, so that no default is this machine's.
         lines.append(f"| `{info.variable}` | {info.doc} | {info.type} | {info.default or 'none'} |")
     return {"settings.md": "\n".join(lines) + "\n"}
-
-
-def rule_pages() -> Mapping[str, str]:
-    """An index of the catalogue, and each rule's manual as a page of its own."""
-    index = [
-        "# Rules",
-        "",
-        "Severity is the default; a profile may change it. `heltig rules show ID` prints the same manual.",
-    ]
-    pages = {}
-    for family in [*FAMILIES.values(), "Site"]:
-        rules = [rule for rule in catalogue().values() if family_of(rule) == family]
-        if rules:
-            index += ["", f"## {family}", "", "| rule | severity | finds |", "|---|---|---|"]
-        for rule in rules:
-            index.append(f"| [{rule.id}]({rule.id}.md) | {rule.severity} | {rule.title} |")
-            pages[f"rules/{rule.id}.md"] = _rule_page(rule)
-    return {"rules/README.md": "\n".join(index) + "\n"} | pages
-
-
-def _rule_page(rule: Rule) -> str:
-    reads = ", ".join(rule.reads) or ("values of VR " + ", ".join(sorted(filter(None, rule.vrs))))
-    facts = {
-        "Family": family_of(rule),
-        "Default severity": rule.severity,
-        "Looks at": rule.level,
-        "Reads": reads if rule.reads or rule.vrs else "whatever its manual says",
-        "Source must show": ", ".join(sorted(rule.needs)),
-        "Standard": rule.reference or "none: a rule of practice",
-        "Since": rule.since,
-    }
-    lines = [f"# {rule.id}", "", f"{rule.title}.", ""]
-    for heading, text in rule.manual.items():
-        lines += [f"## {heading}", "", text, ""]
-    lines += ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in facts.items())]
-    return "\n".join(lines) + "\n"
 
 
 def command_page() -> Mapping[str, str]:

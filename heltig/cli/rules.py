@@ -2,7 +2,6 @@
 
 import difflib
 import sys
-import textwrap
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,11 +10,11 @@ import click
 
 from heltig.cli.options import profile_option
 from heltig.errors import NotFoundError
+from heltig.reports.explanation import as_text
 from heltig.rules.catalogue import FAMILIES, catalogue, family_of
 from heltig.rules.profile import Profile
 from heltig.rules.profile_shipped import SHIPPED, shipped_text, summary
 from heltig.rules.profile_tables import nearest
-from heltig.rules.rule import Rule
 
 
 @click.group(invoke_without_command=True)
@@ -81,25 +80,7 @@ def show(id: str, profile: Profile) -> None:
         near = difflib.get_close_matches(id.upper(), known, n=3, cutoff=0.5)
         hint = f"; did you mean {' or '.join(near)}?" if near else "; `heltig rules` lists them"
         raise NotFoundError(f"there is no rule {id}{hint}")
-    click.echo(explained(rule))
-
-
-def explained(rule: Rule) -> str:
-    """A rule's manual as plain text."""
-    lines = [f"{rule.id}: {rule.title}", ""]
-    for heading, text in rule.manual.items():
-        lines += [f"{heading}:", textwrap.indent(textwrap.fill(text, 88), "  "), ""]
-    facts = {
-        "Family": family_of(rule),
-        "Severity": rule.severity,
-        "Looks at": rule.level,
-        "Reads": ", ".join(rule.reads)
-        or ("values of VR " + ", ".join(sorted(rule.vrs)) if rule.vrs else "all"),
-        "Needs": ", ".join(sorted(rule.needs)),
-        "Standard": rule.reference or "a rule of practice",
-        "Since": rule.since or "a rule of the profile",
-    }
-    return "\n".join([*lines, *(f"{name + ':':<10} {value}" for name, value in facts.items())])
+    click.echo(as_text(rule))
 
 
 @rules.command()

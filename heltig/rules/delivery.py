@@ -1,4 +1,4 @@
-"""How studies were delivered in a ZIP or folder: did all of it come, and come out as it was put in?
+"""Delivery: did all that a ZIP or folder should hold come, and come out as it was put in?
 
 SRC-ZIP-SAFE and SRC-NOT-DICOM (`heltig.rules.source`) name the files that cannot be read; the SRC-MEMBER
 rules say what that means for the verdict of a study. The others are about what else a ZIP or folder holds.
@@ -39,7 +39,7 @@ def member_twice(study: StudyView) -> Iterator[Hit]:
     Example: The slices of two series, each numbered from `IM1` on, packed without their folders.
     """
     for fault, rows in study.faults("duplicate-name"):
-        yield Hit(observed=fault.detail, expected="a name of its own", rows=rows)
+        yield Hit(observed=f"{fault.kind}: {fault.detail}", expected="a name of its own", rows=rows)
 
 
 @rule("SRC-MEMBER-UNREAD", level="study", severity="review", needs=("bytes",), when=_is_of_files)

@@ -10,7 +10,9 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from heltig.api.problems import responses
 from heltig.api.services import Services
 from heltig.errors import NotFoundError
+from heltig.reports.explanation import targets_of
 from heltig.rules.catalogue import catalogue, family_of
+from heltig.rules.parameters import Target
 from heltig.rules.rule import Level, Rule, Severity
 
 
@@ -33,11 +35,13 @@ class RuleManual(RuleView, frozen=True, rename="camel"):
     Attributes:
         reads: Keywords of the attributes it reads.
         value_representations: It reads every attribute of these VRs.
+        targets: The archives whose answers it tells; it runs only where the profile names one of them.
         finds: What it finds; `why`, `mend` and `example` likewise.
     """
 
     reads: list[str]
     value_representations: list[str]
+    targets: list[Target]
     finds: str
     why: str
     mend: str
@@ -71,6 +75,7 @@ def show_rule(services: NamedDependency[Services], id: FromPath[str]) -> RuleMan
         **_facts(rule),
         reads=list(rule.reads),
         value_representations=sorted(rule.vrs),
+        targets=list(targets_of(rule)),
         finds=rule.manual["Finds"],
         why=rule.manual["Why"],
         mend=rule.manual["Mend"],

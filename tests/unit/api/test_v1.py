@@ -115,7 +115,10 @@ async def test_rules(service: Service) -> None:
     assert {rule["severity"] for rule in patient} == {"block"}
     one = (await service.get("/api/v1/rules/pat-id-conflict")).json()
     assert one["id"] == "PAT-ID-CONFLICT"
-    assert all(one[part] for part in ("finds", "why", "mend", "example", "reads"))
+    assert one["reads"]
+    manual = catalogue()["PAT-ID-CONFLICT"].manual
+    assert {part: one[part.lower()] for part in manual} == manual
+    assert (await service.get("/api/v1/rules/TGT-LENGTHS")).json()["targets"] == ["aws"]
     assert (await service.get("/api/v1/rules/NONE-SUCH")).status_code == 404
 
 

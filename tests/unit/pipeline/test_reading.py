@@ -93,7 +93,7 @@ def test_two_members_of_one_name_and_other_content(write: Write) -> None:
         same = zipped([("1.dcm", dicom("1.1")), ("1.dcm", dicom("1.1"))])
     report = judged(write(package))
     assert said(report)["SRC-MEMBER-TWICE"] == (
-        "another member has the same name and other content; unpacking keeps one of them",
+        "duplicate-name: another member has the same name and other content; unpacking keeps one of them",
     )
     assert said(report, "1.2.9") == {}
     assert "SRC-MEMBER-TWICE" not in said(judged(write(same, "same.zip")))
