@@ -7,6 +7,10 @@ or time that does not exist; `*_fault` then says why. Ranges and wildcards are f
 
 import datetime
 import re
+from functools import lru_cache
+
+_DAYS = 1024
+"""Days that are remembered: many attributes and studies have the same."""
 
 _DA = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})")
 _TM = re.compile(r"([0-9]{2})(?:([0-9]{2})(?:([0-9]{2})(?:\.([0-9]{1,6}))?)?)? *")
@@ -32,6 +36,11 @@ _MOMENT_RANGE = _range_of(r"[0-9]{4,14}(?:\.[0-9]{1,6})?(?:[+-][0-9]{4})?")
 
 def parse_da(text: str) -> datetime.date | None:
     """Return the day of a DA value (`YYYYMMDD`)."""
+    return _day(text) if len(text) == 8 else None
+
+
+@lru_cache(_DAYS)
+def _day(text: str) -> datetime.date | None:
     parts = _DA.fullmatch(text)
     if parts is None:
         return None

@@ -28,8 +28,24 @@ class Combination:
 
     def cells(self) -> list[Cell]:
         """The cells, decoded."""
-        pairs = zip(self._columns, self._codes, strict=True)
-        return [self._table.cell(column, code) if column else ABSENT for column, code in pairs]
+        return [self.cell(place) for place in range(len(self.raws))]
+
+    def cell(self, place: int) -> Cell:
+        """One of the cells, decoded."""
+        column = self._columns[place]
+        return self._table.cell(column, self._codes[place]) if column else ABSENT
+
+
+class Named(dict[str, Cell]):
+    """The cells of a combination by keyword, each decoded when first asked for."""
+
+    def __init__(self, combination: Combination, keywords: Sequence[str]) -> None:
+        self._combination = combination
+        self._places = {keyword: place for place, keyword in enumerate(keywords)}
+
+    def __missing__(self, keyword: str) -> Cell:
+        cell = self[keyword] = self._combination.cell(self._places[keyword])
+        return cell
 
 
 class Combinations:

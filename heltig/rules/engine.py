@@ -12,7 +12,7 @@ from pathlib import PurePath
 from typing import Any, TypeAlias
 
 from heltig.dicom.study import StudyTable
-from heltig.rules.combinations import Combination, Combinations
+from heltig.rules.combinations import Combination, Combinations, Named
 from heltig.rules.finding import Evaluation, Finding, NotEvaluable, Outcome, RuleError
 from heltig.rules.grouping import Draft, Propose, worst_first
 from heltig.rules.index_facts import IndexFact
@@ -237,9 +237,9 @@ def _try(
     for combination in combinations:
         applies = known.get(combination.raws)
         if applies is None:
-            cells = combination.cells()
-            seen = Values(dict(zip(rule.reads, cells, strict=True)), memory.context)
-            applies = rule.when(seen) if rule.when else any(cell.vr for cell in cells)
+            cells = Named(combination, rule.reads)
+            seen = Values(cells, memory.context)
+            applies = rule.when(seen) if rule.when else any(cells[keyword].vr for keyword in rule.reads)
             hits = list(rule.check(seen) or ()) if applies else None
             if hits:
                 found.extend([(hit, combination.rows, ()) for hit in hits])

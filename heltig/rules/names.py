@@ -7,6 +7,7 @@ may be left out with their delimiters.
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from heltig.dicom.cell import Cell
 
@@ -14,12 +15,22 @@ GROUPS = 3
 COMPONENTS = 5
 GROUP_LENGTH = 64
 
+_NAMES = 256
+"""Names that are remembered: several rules ask for the words of one."""
+
+_LONGEST = 256
+"""Characters of a name that is remembered."""
+
 _BETWEEN_WORDS = re.compile(r"[\s^,._]+")
 
 
 def groups_of(cell: Cell) -> list[str]:
     """The component groups of a name, without empty components at their ends."""
-    return [group.strip().rstrip("^").rstrip() for group in cell.text.split("=")]
+    return _groups(cell.text)
+
+
+def _groups(name: str) -> list[str]:
+    return [group.strip().rstrip("^").rstrip() for group in name.split("=")]
 
 
 def spelling(cell: Cell) -> str:
@@ -33,7 +44,15 @@ def words(cell: Cell, group: int = 0) -> str:
     `Doe^Jane`, `DOE^JANE^^`, `Doe, Jane` and `DOE JANE` are the same words. Empty where the name does not
     have the group.
     """
-    groups = groups_of(cell)
+    name = cell.text
+    return _remembered_words(name, group) if len(name) <= _LONGEST else _words(name, group)
+
+
+def _words(name: str, group: int) -> str:
+    groups = _groups(name)
     text = groups[group] if group < len(groups) else ""
     plain = unicodedata.normalize("NFKC", text).casefold()
     return " ".join(filter(None, _BETWEEN_WORDS.split(plain)))
+
+
+_remembered_words = lru_cache(_NAMES)(_words)

@@ -8,10 +8,8 @@ none says so, the instance may be anywhere: in an earlier study, or a localizer 
 from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import NamedTuple
-from weakref import WeakKeyDictionary
 
 from heltig.dicom.plain import plain_texts
-from heltig.dicom.study import StudyTable
 from heltig.dicom.table import ItemTable, Table
 from heltig.rules.views import StudyView
 from heltig.standard.dictionary import lookup, tag_of
@@ -66,26 +64,23 @@ class Reference(NamedTuple):
 _Scope = tuple[str, str]
 """A study and a series; either may be empty."""
 
-_refers: WeakKeyDictionary[StudyTable, bool] = WeakKeyDictionary()
-_read: WeakKeyDictionary[StudyTable, tuple[Reference, ...]] = WeakKeyDictionary()
-"""What is known of studies that are being judged: several rules ask for it."""
-
 
 def references(study: StudyView) -> tuple[Reference, ...]:
     """Every reference of a study's objects, in the order of their paths; read once a study."""
-    found = _read.get(study.table)
-    if found is None:
-        found = _read[study.table] = tuple(_below(study.table, (), [{("", "")}]))
-    return found
+    return study.once(_references)
 
 
 def has_references(study: StudyView) -> bool:
     """Some object of the study refers to an instance; told from the raw cells, once a study."""
-    found = _refers.get(study.table)
-    if found is None:
-        found = any(_may_refer(study.table, tag) for tag in study.table.columns)
-        _refers[study.table] = found
-    return found
+    return bool(study.once(_referring))
+
+
+def _references(study: StudyView) -> tuple[Reference, ...]:
+    return tuple(_below(study.table, study.once(_referring), (), [{("", "")}]))
+
+
+def _referring(study: StudyView) -> list[str]:
+    return _may_refer(study.table)
 
 
 def rows_of(found: Iterable[Reference]) -> list[int]:
@@ -113,18 +108,19 @@ def by_row(found: Iterable[Reference]) -> dict[int, list[Reference]]:
     return rows
 
 
-def _below(table: Table, path: tuple[str, ...], scopes: list[set[_Scope]]) -> Iterator[Reference]:
+def _below(
+    table: Table, tags: Iterable[str], path: tuple[str, ...], scopes: list[set[_Scope]]
+) -> Iterator[Reference]:
     """References in the sequences of a table.
 
     Args:
         table: The study or the items of a sequence.
+        tags: Its sequences that may refer, in order.
         path: Tags of the sequences down to it.
         scopes: Of each row the scopes it stands in (equal cells of several owners are one row); one for all
             where there is a single entry.
     """
-    for tag in sorted(table.columns):
-        if not _may_refer(table, tag):
-            continue
+    for tag in tags:
         column = table.columns[tag]
         items = table.items(column)
         owned: dict[int, set[_Scope]] = {}
@@ -137,14 +133,19 @@ def _below(table: Table, path: tuple[str, ...], scopes: list[set[_Scope]]) -> It
         inner = _scopes(items, tag, [owned.get(owner, set()) for owner in items.owners])
         if tag != RT_REFERENCED_STUDY:
             yield from _in_items(items, tuple(here), inner)
-        yield from _below(items, tuple(here), inner)
+        yield from _below(items, _may_refer(items), tuple(here), inner)
 
 
-def _may_refer(table: Table, tag: str) -> bool:
-    if not is_sequence(tag) or tag in _NOT_TO_INSTANCES:
-        return False
+def _may_refer(table: Table) -> list[str]:
+    """The sequences whose items may refer to instances, in order."""
+    sequences = sorted(filter(is_sequence, table.columns))
     written = {_IN_JSON if encoding.syntax == "json" else _IN_PART10 for encoding in table.encodings}
-    return any(tag in cell for cell in table.columns[tag].cells for tag in written)
+    return [
+        tag
+        for tag in sequences
+        if tag not in _NOT_TO_INSTANCES
+        and any(form in cell for cell in table.columns[tag].cells for form in written)
+    ]
 
 
 @cache
