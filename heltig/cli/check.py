@@ -7,6 +7,7 @@ from typing import IO
 
 import click
 
+from heltig.cli.check_output import file_for, standard_output, try_file
 from heltig.cli.options import profile_option
 from heltig.errors import UnreadableInputError, UsageError
 from heltig.pipeline.check import check as check_inputs
@@ -22,7 +23,10 @@ EXIT_CODES = {"READY": 0, "NEEDS_REVIEW": 10, "BLOCKED": 20}
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option("--format", "format_", type=click.Choice(FORMATS), default="text", show_default=True)
 @click.option(
-    "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write to it."
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the report to it.",
 )
 @profile_option
 @click.option(
@@ -61,15 +65,13 @@ def check(
     """Judge the studies in files, folders and ZIPs, without a server.
 
     Exit code: 0 all studies are READY, 10 one NEEDS_REVIEW, 20 one is BLOCKED; 2 wrong usage, 3 nothing could
-    be read.
+    be read, 7 the report could not be written.
     """
-    for option, path in (("--output", output), ("--dcmodify", script)):
-        if path is not None and not path.absolute().parent.is_dir():
-            raise UsageError(
-                f"{option}: there is no folder {path.parent}; make it first, or name another file."
-            )
     if script is not None and redact:
         raise UsageError("--dcmodify writes values, which --redact leaves out: give one of the two.")
+    for option, path in (("--output", output), ("--dcmodify", script)):
+        if path is not None:
+            try_file(path, option=option)
     report = check_inputs(
         paths,
         profile,
@@ -79,10 +81,8 @@ def check(
         deidentified=deidentified,
         progress=_progress_bar(),
     )
-    if output is None:
-        write_report(report, format_, sys.stdout, redact=redact, notes=notes)
-    else:
-        _to_file(report, format_, output, redact=redact, notes=notes)
+    with standard_output() if output is None else file_for(output, option="--output") as file:
+        write_report(report, format_, file, redact=redact, notes=notes)
     if script is not None:
         _write_script(report, script)
     if not report.studies and not any(given.instances for given in report.inputs):
@@ -94,21 +94,12 @@ def _write_script(report: CheckReport, path: Path) -> None:
     from heltig.reports import dcmodify  # here: few checks need it
 
     studies = (dcmodify.Study(study.study_instance_uid or "", study.findings) for study in report.studies)
-    part = path.with_name(path.name + ".part")
-    part.write_text(dcmodify.script(studies), encoding="ascii", newline="\n")
-    part.replace(path)
+    with file_for(path, option="--dcmodify") as file:
+        file.write(dcmodify.script(studies))
 
 
 def _today() -> date:
     return datetime.now(UTC).date()
-
-
-def _to_file(report: CheckReport, format_: str, path: Path, *, redact: bool, notes: bool) -> None:
-    """Write beside the target and move it there, so that a report is whole or not there."""
-    part = path.with_name(path.name + ".part")
-    with part.open("w", encoding="utf-8", newline="\n") as file:
-        write_report(report, format_, file, redact=redact, notes=notes)
-    part.replace(path)
 
 
 def _progress_bar() -> Progress | None:

@@ -30,6 +30,13 @@ _MARGIN = 2
 _TEXT_AT = 10
 
 
+class _Console(Console):
+    """Leaves a closed pipe to whoever opened it; rich's own ends the process."""
+
+    def on_broken_pipe(self) -> None:
+        raise  # what rich has caught
+
+
 def write(report: CheckReport, file: IO[str], *, notes: bool = False) -> None:
     """Write the report; in colour, and as wide as the terminal, when `file` is one.
 
@@ -38,9 +45,9 @@ def write(report: CheckReport, file: IO[str], *, notes: bool = False) -> None:
         file: Where to.
         notes: Write notes whole, as other findings are; else a line each.
     """
-    console = Console(file=file, highlight=False, soft_wrap=False)
+    console = _Console(file=file, highlight=False, soft_wrap=False)
     if not console.is_terminal:
-        console = Console(file=file, highlight=False, width=WIDTH_WITHOUT_TERMINAL, color_system=None)
+        console = _Console(file=file, highlight=False, width=WIDTH_WITHOUT_TERMINAL, color_system=None)
     for study in report.studies:
         _study(console, study, notes=notes)
     told = {finding.observed for study in report.studies for finding in study.findings if not finding.tags}

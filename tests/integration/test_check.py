@@ -17,11 +17,12 @@ from heltig.demo.studies import make_studies
 STUDIES = {study.name: study for study in make_studies()}
 
 
-def check(*arguments, hash_seed="0", cwd=None):
+def check(*arguments, hash_seed="0", cwd=None, stdout=subprocess.PIPE):
     environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONUTF8": "1"}
     return subprocess.run(
         [sys.executable, "-m", "heltig", "check", *map(str, arguments)],
-        capture_output=True,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
         text=True,
         env=environment,
         cwd=cwd,
@@ -127,6 +128,66 @@ def test_output_goes_to_a_file(clean, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
 
 
+def test_a_link_stays_and_what_it_leads_to_is_written(clean, tmp_path):
+    target = tmp_path / "elsewhere" / "report.json"
+    target.parent.mkdir()
+    target.write_text("old")
+    target.chmod(0o640)
+    link = tmp_path / "link.json"
+    link.symlink_to(target)
+    assert check(clean, "--format", "json", "--output", link).returncode == 0
+    assert link.readlink() == target
+    assert json.loads(target.read_text("utf-8"))["studies"]
+    assert target.stat().st_mode & 0o777 == 0o640
+    assert [path.name for path in target.parent.iterdir()] == ["report.json"]
+
+
+@pytest.mark.parametrize("option", ["--output", "--dcmodify"])
+def test_a_pipe_is_written_to_and_not_replaced(clean, tmp_path, option):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)  # so that the writer finds one
+    try:
+        assert check(clean, option, pipe).returncode == 0
+        assert os.read(reader, 9)
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize("option", ["--output", "--dcmodify"])
+@pytest.mark.parametrize("place", ["/proc/x", "/proc/version/x", "no-folder/x", "."])
+def test_a_file_that_cannot_be_written_is_told_before_the_work(tmp_path, option, place):
+    absent = tmp_path / "absent.dcm"  # would end with 3 if anything was read
+    ran = check(absent, option, place, cwd=tmp_path)
+    assert ran.returncode in (2, 7)
+    assert (ran.stdout, list(tmp_path.iterdir())) == ("", [])
+    assert option in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize("format_", ["text", "json", "html"])
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no /dev/full")  # noqa: PTH110
+def test_a_full_disk_is_told_in_one_line(clean, format_):
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        ran = check(clean, "--format", format_, stdout=full)
+    assert (ran.returncode, ran.stderr.count("\n")) == (7, 1)
+    assert "no space left" in ran.stderr
+    assert "--output" in ran.stderr
+
+
+@pytest.mark.parametrize("format_", ["text", "json", "html"])
+def test_a_closed_pipe_is_told_in_one_line(clean, format_):
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        ran = check(clean, "--format", format_, stdout=writer)
+    finally:
+        os.close(writer)
+    assert (ran.returncode, ran.stderr.count("\n")) == (7, 1)
+    assert "pipe" in ran.stderr
+
+
 def test_lines_of_json_are_a_run_its_inputs_and_its_studies(clean, blocked):
     lines = [json.loads(line) for line in check(clean, blocked, "--format", "ndjson").stdout.splitlines()]
     assert [line["type"] for line in lines] == ["run", "input", "input", "study", "study"]
@@ -180,7 +241,7 @@ def test_a_required_rule_that_is_not_evaluable_needs_review(clean, tmp_path):
     [
         ("name = ", "not TOML"),
         ('off = ["NO-SUCH-RULE"]', "NO-SUCH-RULE"),
-        ('[severity]\n"PAT-ID-EMPTY" = "fatal"', "severity"),
+        ('[severity]\n"PAT-ID-EMPTY" = "fatal"', "fatal is none of block, note, review"),
         ("[parameters]\nage = 3", "age"),
     ],
 )
