@@ -1,10 +1,10 @@
 """Source and transport: did everything that should have come arrive, and as it should?"""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-from heltig.dicom.cell import Cell
 from heltig.dicom.study import element
 from heltig.rules.conflict import shown, values_of
+from heltig.rules.listed_value import name_key, says_the_same
 from heltig.rules.rule import Hit, rule
 from heltig.rules.views import PackageView, Place, SeriesView, StudyView
 from heltig.standard.dictionary import tag_of
@@ -251,17 +251,7 @@ def uid_echo(study: StudyView) -> Iterator[Hit]:
             )
 
 
-def _name(cell: Cell) -> str:
-    """A person name as archives compare it: no case, no empty components at its end."""
-    return "=".join(group.rstrip("^ ") for group in shown(cell).upper().split("="))
-
-
-_COMPARED: dict[str, Callable[[Cell], str]] = {
-    "PatientID": shown,
-    "PatientName": _name,
-    "AccessionNumber": shown,
-    "StudyDate": shown,
-}
+_COMPARED = ("PatientID", "PatientName", "AccessionNumber", "StudyDate")
 
 
 @rule(
@@ -276,7 +266,8 @@ def query_against_metadata(study: StudyView) -> Iterator[Hit]:
     """The archive's index says something else than its objects.
 
     Finds: A PatientID, PatientName, AccessionNumber, StudyDate or ModalitiesInStudy in the archive's QIDO-RS
-        answer that no instance has.
+        answer that no instance has. Letters that the answer's character set does not have, and groups of a
+        name that it leaves out, do not count.
     Why: The study was corrected in the archive's database only. Copied elsewhere, its objects bring the old
         values back.
     Mend: Have the archive write the corrected values into the objects, or decide which of the two is right,
@@ -284,10 +275,12 @@ def query_against_metadata(study: StudyView) -> Iterator[Hit]:
     Example: A patient merged in the archive, whose objects still hold the former PatientID.
     """
     for row in study.source.study_rows:
-        for keyword, key in _COMPARED.items():
+        for keyword in _COMPARED:
+            key = name_key if keyword == "PatientName" else shown
             listed = element(row, tag_of(keyword))
             has = {group.key for group in values_of(study, keyword, key)}
-            if not listed.empty and key(listed) not in has:
+            said = key(listed)
+            if said and not any(says_the_same(row, keyword, said, held) for held in has):
                 expected = ", ".join(sorted(has)) or "no value"
                 yield Hit(
                     tags=(keyword,),
