@@ -23,6 +23,7 @@ FOUND_BY = {
     "study_two_patient_names": {"PAT-NAME-CONFLICT"},
     "patient_two_birthdates": {"PAT-DOB-CONFLICT"},
     "patient_two_sexes": {"PAT-SEX-CONFLICT"},
+    "series_in_two_studies": {"SER-TWO-STUDIES"},
     "study_two_accessions": {"STU-ACCESSION-CONFLICT"},
     "study_two_dates": {"STU-DATE-CONFLICT"},
     "missing_study_instance_uid": {"STU-UID-MISSING"},
@@ -114,6 +115,7 @@ FOUND_BY = {
 
 UNDECIDABLE = {
     ("CT", "dup_instance_number"): "a series of four images of three acquisitions, where numbers may repeat",
+    ("enhanced", "dup_instance_number"): "each object is an acquisition of its own, where numbers may repeat",
     ("CT", "sop_class_modality_mismatch"): "a Secondary Capture may be of any Modality",
 }
 """What no rule could find on a base, and why."""
@@ -122,6 +124,9 @@ BASES = {
     "CT": "gh_neurolabusc__dcm_qa_ct",
     "MR": "gh_neurolabusc__dcm_qa_nih",
     "MR of another maker": "gh_neurolabusc__dcm_qa_philips",
+    "enhanced": "gh_neurolabusc__dcm_qa_enh",
+    "compressed": "gh_icometrix__dicom2nifti/tests/data/generic/compressed_jpegls",
+    "sagittal": "gh_FNNDSC__SAG-anon",
 }
 
 
