@@ -192,8 +192,9 @@ def _data_set(window: Window, walk: Walk, position: int) -> Transfer | None:
         inflating = InflatingSource(ResumedSource(ahead, window.source))
         walk.go_on(Window(inflating))
         walk.elements(0, explicit=True)
+        inflating.finish()
         if inflating.damage:
-            walk.fault("unreadable", inflating.damage)
+            walk.faults.append(inflating.damage)
     elif written == "big endian":
         swapping = BigEndianSource(ResumedSource(ahead, window.source))
         walk.go_on(Window(swapping, base=window.base + position))

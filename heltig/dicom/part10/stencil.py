@@ -90,7 +90,7 @@ class HeaderStencil:
         if end < 0 or not self._meta.is_right(cells):
             return None
         window.reach(0, end)
-        pixels = PixelValue(self._pixels.tag, end, self._pixels.length)
+        pixels = self._pixels._replace(place=end)
         header = Filled(self._shared, cells)
         faults = (*self._preamble, *pixel_faults(window, pixels), *self._group_length_faults(header))
         return DataSet(self._like.tags, header, self._like.encoding, faults, origin)

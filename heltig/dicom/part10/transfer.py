@@ -11,12 +11,16 @@ from array import array
 from collections.abc import Iterator
 from typing import Final
 
-from heltig.dicom.cell import UNDEFINED_LENGTH
+from heltig.dicom.cell import UNDEFINED_LENGTH, Fault
 from heltig.dicom.part10.layout import HEADER_LIMIT, LONG_VRS, NESTING_LIMIT, is_letters, vr_code
 from heltig.dicom.part10.source import HeaderSource
 from heltig.standard.value_representations import VRS
 
+MOST_TIMES: Final = 100
+"""How many times its deflated bytes a data set over `HEADER_LIMIT` is inflated to; real pixels need less."""
+
 _CHUNK: Final = 8_192
+_FINISH_CHUNK: Final = 262_144
 _SWAP_CHUNK: Final = 65_536
 _STREAM_UNITS: Final = {"OW": 2, "OL": 4, "OF": 4, "OD": 8, "OV": 8, "AT": 2}
 _UNITS: Final = {vr_code(name): _STREAM_UNITS.get(name, entry.size or 1) for name, entry in VRS.items()}
@@ -27,35 +31,61 @@ _SQ: Final = vr_code("SQ")
 
 
 class InflatingSource(HeaderSource):
-    """A deflated data set (PS3.5 A.5), inflated as far as it is read and never past `HEADER_LIMIT`.
+    """A deflated data set (PS3.5 A.5), inflated as far as it is read.
+
+    Never inflated past `HEADER_LIMIT` or `MOST_TIMES` the deflated bytes, whichever is more, so that a file
+    made to be inflated for minutes costs no more than one of ordinary content.
 
     Attributes:
-        damage: Why inflating ended before the data did; empty while all is well.
+        size: Bytes of the inflated data set, known after `finish`.
+        damage: What ended the inflating before the data did.
     """
 
     def __init__(self, source: HeaderSource) -> None:
         self._source = source
         self._inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+        self._deflated = 0
         self._inflated = 0
-        self.damage = ""
+        self._is_past_limit = False
+        self.damage: Fault | None = None
 
     def read(self, count: int) -> bytes:
         """Inflate until something comes."""
         while not self.damage and not self._inflater.eof:
-            deflated = self._inflater.unconsumed_tail or self._source.read(_CHUNK)
+            deflated = self._inflater.unconsumed_tail or self._next()
             try:
                 data = self._inflater.decompress(deflated, count)
             except zlib.error:
-                self.damage = f"the deflated data are damaged after {self._inflated} inflated bytes"
+                detail = f"the deflated data are damaged after {self._inflated} inflated bytes"
+                self.damage = Fault("unreadable", detail)
                 break
             self._inflated += len(data)
-            if self._inflated > HEADER_LIMIT:
-                self.damage = f"the header passes the {HEADER_LIMIT} bytes that are inflated"
+            limit = max(HEADER_LIMIT, MOST_TIMES * self._deflated)
+            if self._inflated > limit:
+                self._is_past_limit = True
+                self.damage = Fault("unreadable", f"the data set passes the {limit} bytes that are inflated")
             if data:
                 return data
             if not deflated:
-                self.damage = f"the deflated data end early, after {self._inflated} inflated bytes"
+                detail = f"the deflated data have no end, {self._inflated} bytes were inflated"
+                self.damage = Fault("truncated", detail)
         return b""
+
+    def finish(self) -> None:
+        """Inflate what is left, to see that it ends and how long it is, and keep nothing of it.
+
+        Only so can it be told whether pixel data are whole: a deflated file is seldom met, and its size says
+        nothing.
+        """
+        while self.read(_FINISH_CHUNK):
+            pass
+        if not self._is_past_limit:
+            self.size = self._inflated
+
+    def _next(self) -> bytes:
+        deflated = self._source.read(_CHUNK)
+        self._deflated += len(deflated)
+        return deflated
 
 
 class BigEndianSource(HeaderSource):

@@ -144,7 +144,8 @@ class Walk:
         window = self._window
         if number in PIXEL_TAGS and self._item is None:
             self._add(number, window.data[position + 4 : position + head])
-            self.pixels = PixelValue(tag_name(number), window.base + position + head, length)
+            place = window.base + position + head
+            self.pixels = PixelValue(tag_name(number), place, length, head == 12)
             return END
         kept = kept and number not in PIXEL_TAGS
         if length == UNDEFINED_LENGTH:

@@ -1,9 +1,11 @@
 """Headers as they should be and as they are: cells, encodings, preambles, file meta, transfer syntaxes."""
 
 import io
+import re
 import struct
 import zlib
 from pathlib import Path
+from random import Random
 
 import pytest
 from unit.dicom.part10.building import (
@@ -301,7 +303,56 @@ def test_what_was_inflated_before_damage_is_kept() -> None:
     data_set = read(part10(deflated[:50_000], DEFLATED))
 
     assert cells(data_set)["00100020"] == PATIENT[4:]
-    assert set(kinds(data_set)) == {"truncated", "unreadable"}
+    assert kinds(data_set) == ["truncated", "truncated"]
+
+
+def _deflated(data_set: bytes) -> bytes:
+    deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return deflater.compress(data_set) + deflater.flush()
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.999])
+@pytest.mark.parametrize("seekable", [True, False])
+def test_a_deflated_file_that_is_cut_in_its_pixel_data_is_truncated(share: float, seekable: bool) -> None:
+    noise = Random(7).randbytes(300_000)
+    whole = part10(_deflated(FIRST + explicit("7FE00010", "OW", noise)), DEFLATED)
+    data = whole[: int(len(whole) * share)]
+
+    data_set = read(data) if seekable else read_header(ForwardSource(io.BytesIO(data), size=len(data)))
+
+    assert kinds(data_set) == ["truncated", "truncated"]
+    there = re.fullmatch(r"7FE00010 declares 300000 bytes, ([0-9]+) are there", details(data_set)[1])
+    assert there
+    assert int(there[1]) < 300_000
+    assert re.fullmatch(r"the deflated data have no end, [0-9]+ bytes were inflated", details(data_set)[0])
+    assert read(whole).faults == ()
+
+
+def test_deflated_pixel_data_may_be_shorter_than_they_say() -> None:
+    data_set = read(part10(_deflated(FIRST + explicit("7FE00010", "OW", bytes(900), length=1000)), DEFLATED))
+
+    assert details(data_set) == ["7FE00010 declares 1000 bytes, 900 are there"]
+
+
+def test_deflated_pixel_data_may_be_damaged() -> None:
+    deflated = bytearray(_deflated(FIRST + explicit("7FE00010", "OW", Random(7).randbytes(300_000))))
+    middle = slice(150_000, 230_000)
+    deflated[middle] = b"\xff" * len(deflated[middle])
+
+    assert kinds(read(part10(bytes(deflated), DEFLATED))) == ["unreadable", "truncated"]
+
+
+def test_pixels_that_inflate_beyond_measure_are_not_inflated_to_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("heltig.dicom.part10.transfer.HEADER_LIMIT", 1_000_000)
+    pixels = explicit("7FE00010", "OW", bytes(5_000_000))
+
+    data_set = read(part10(_deflated(FIRST + pixels), DEFLATED))
+
+    assert kinds(data_set) == ["unreadable"]
+    (detail,) = details(data_set)
+    assert re.fullmatch(r"the data set passes the [0-9]{7} bytes that are inflated", detail)
 
 
 @pytest.mark.parametrize(("data", "syntax"), [(FIRST, DEFLATED), (FIRST, BIG_ENDIAN)])
@@ -402,6 +453,34 @@ def test_pixel_data_shorter_than_declared_are_truncated(pixels: bytes, said: str
 
     assert kinds(data_set) == ["truncated"]
     assert details(data_set) == [said]
+
+
+_PADDING = explicit("FFFCFFFC", "OB", bytes(200))
+
+
+@pytest.mark.parametrize("there", [8, 11, 12, 100, 211])
+@pytest.mark.parametrize("before", [b"", explicit("FFF10010", "LO", b"PADDERS ")])
+@pytest.mark.parametrize(
+    ("pixels", "syntax"),
+    [
+        (PIXELS, EXPLICIT),
+        (explicit("7FE00010", "OB", item(b"") + SEQUENCE_END, length=UNDEFINED), JPEG),
+    ],
+)
+def test_padding_that_is_cut_is_truncated(pixels: bytes, syntax: str, before: bytes, there: int) -> None:
+    data_set = read(part10(FIRST + pixels + before + _PADDING[:there], syntax))
+
+    assert kinds(data_set) == ["truncated"]
+    assert "FFFCFFFC" in details(data_set)[0]
+
+
+@pytest.mark.parametrize("there", [9, 16_975, 16_982])
+def test_padding_of_implicit_vr_that_is_cut_is_truncated(there: int) -> None:
+    padding = implicit("FFFCFFFC", bytes(int.from_bytes(b"OB", "little")))  # its length looks like a VR
+    data = FIRST_IMPLICIT + implicit("7FE00010", bytes(100))
+
+    assert kinds(read(part10(data + padding[:there], IMPLICIT))) == ["truncated"]
+    assert read(part10(data + padding, IMPLICIT)).faults == ()
 
 
 FRAGMENTS = explicit("7FE00010", "OB", item(b"") + item(bytes(500)) + item(bytes(300)), length=UNDEFINED)
