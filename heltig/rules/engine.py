@@ -110,9 +110,11 @@ class _Run:
     def instances(self, rules: Iterable[Reading], table: StudyTable, memory: Memory) -> None:
         """Run instance rules over the combinations that they are not known to pass."""
         combinations = Combinations(table)
-        encoding = table.encodings[0] if len(table.encodings) == 1 else None
+        clean = memory.combinations(table.encodings[0]) if len(table.encodings) == 1 else {}
         for rule, tags in rules:
-            known = memory.combinations(rule.id, encoding) if encoding else {}
+            known = clean.get(rule.id)
+            if known is None:
+                known = clean[rule.id] = {}
             only = combinations.only(tags)
             applied = known.get(only) if only else None
             if applied is None:
@@ -256,8 +258,11 @@ _Chosen: TypeAlias = "dict[Callable[[Any], bool], list[RowsView]]"
 def _look(rule: Rule, views: Sequence[RowsView], chosen: _Chosen) -> tuple[bool, list[Found]]:
     """Run a series, study or context rule over what it is about."""
     when = rule.when
-    if when is None:
-        applies = [view for view in views if not rule.reads or any(map(view.has, rule.reads))]
+    applies: Sequence[RowsView]
+    if when is None and (len(views) == 1 or not rule.reads):
+        applies = views  # one view has all rows, and the layout left out rules on what no row has
+    elif when is None:
+        applies = [view for view in views if any(map(view.has, rule.reads))]
     elif when in chosen:
         applies = chosen[when]
     else:

@@ -42,7 +42,7 @@ class Memory:
         self.context = context
         self.applied: dict[str, int] = {}
         self._known: dict[Encoding, dict[str, Known]] = {}
-        self._combinations: dict[tuple[str, Encoding], Combinations] = {}
+        self._combinations: dict[Encoding, dict[str, Combinations]] = {}
         self._size = 0
 
     def of(self, encoding: Encoding) -> dict[str, Known]:
@@ -55,9 +55,9 @@ class Memory:
         known = places[place] = {}
         return known
 
-    def combinations(self, rule: str, encoding: Encoding) -> "Combinations":
-        """The combinations that an instance rule does not object to, which are read like this."""
-        return self._combinations.setdefault((rule, encoding), {})
+    def combinations(self, encoding: Encoding) -> dict[str, "Combinations"]:
+        """The combinations that instance rules do not object to, which are read like this, by rule."""
+        return self._combinations.setdefault(encoding, {})
 
     def learn(self, known: Known, cell: bytes, applied: int) -> None:
         """Remember a clean cell; with too many at hand all are forgotten, and learned anew.

@@ -151,16 +151,15 @@ class RowsView:
         """
         tag = tag_of(keyword)
         column = self.table.columns.get(tag)
-        counts: Mapping[int, int]
-        if column is None:
-            counts = {0: len(self.rows)}
-        elif column.constant:
-            counts = {1: len(self.rows)}
-        else:
-            counts = Counter(self._codes(column))
+        if column is None or column.constant:
+            code = 0 if column is None else 1
+            cell = ABSENT if column is None else self.table.cell(column, 1)
+            name = "" if cell.empty else key(cell)
+            return [Group(name, cell, len(self.rows), frozenset((code,)), tag, self.rows, self.table)]
+        counts = Counter(self._codes(column))
         merged: dict[str, tuple[Cell, int, list[int]]] = {}
         for code, count in counts.items():
-            cell = ABSENT if column is None else self.table.cell(column, code)
+            cell = self.table.cell(column, code)
             name = "" if cell.empty else key(cell)
             kept, total, codes = merged.get(name, (cell, 0, []))
             merged[name] = (kept, total + count, [*codes, code])

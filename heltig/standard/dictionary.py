@@ -63,6 +63,7 @@ def is_private(tag: str) -> bool:
     return tag[3:4] in ODD
 
 
+@cache
 def tag_of(keyword: str) -> str:
     """Return the tag of a keyword; for a repeating group the first tag, such as `60003000`.
 
