@@ -43,7 +43,8 @@ class Consultation(msgspec.Struct, frozen=True):
         verdict: READY, NEEDS_REVIEW, BLOCKED or PENDING.
         code: Four hex digits.
         rev: Revision of the verdict.
-        comment: The rules behind it, at most 64 characters.
+        comment: The ids of the rules behind it, at most 64 characters; why a study is PENDING:
+            `not judged yet`, `never seen`, or `gone from where it was`.
     """
 
     verdict: str

@@ -10,7 +10,7 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 import structlog
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, ReceiveMessage, Scope, Send
 
 from heltig.api.problems import MEDIA_TYPE, Problem
 from heltig.auth.principal import CONSULT, Principal
@@ -26,6 +26,9 @@ _UNLOGGED: Final = frozenset(
     }
 )
 """Routes that are asked thousands of times: only what they refuse or fail at is worth a line."""
+
+BROKEN_OFF: Final = 499
+"""The status in the log, as nginx has it, of a request whose client went away before it was answered."""
 
 ShortWay: TypeAlias = Callable[[HTTPScope, Receive, Send], Awaitable[bool]]
 
@@ -73,6 +76,14 @@ class Front:
             return
         started = time.perf_counter()
         status = 0
+        is_broken_off = False
+
+        async def listening() -> ReceiveMessage:
+            nonlocal is_broken_off
+            message = await receive()
+            if message["type"] == "http.disconnect" and not status:
+                is_broken_off = True
+            return message
 
         async def noting(message: Message) -> None:
             nonlocal status
@@ -83,11 +94,11 @@ class Front:
         scope.setdefault("state", {})["request_id"] = secrets.token_hex(8)
         try:
             if at_consult:
-                await self._answer_consult(scope, receive, noting)
+                await self._answer_consult(scope, listening, noting)
             else:
-                await self._routes(scope, receive, noting)
+                await self._routes(scope, listening, noting)
         finally:
-            _write(scope, status, time.perf_counter() - started)
+            _write(scope, BROKEN_OFF if is_broken_off else status, time.perf_counter() - started)
 
     async def _answer_consult(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         if not self._may_consult(scope):

@@ -1,6 +1,7 @@
 import json
 import logging
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import structlog
@@ -49,6 +50,38 @@ async def test_requests_are_logged_without_what_was_asked(
     ]
     assert {line["who"] for line in requests} == {"local", ""}
     assert all(line["ms"] >= 0 for line in requests)
+
+
+async def test_a_client_that_breaks_off_an_upload_is_no_fault_of_ours(
+    service: Service, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging(watched=False)
+    sent = [{"type": "http.request", "body": b"PK", "more_body": True}, {"type": "http.disconnect"}]
+
+    async def receive() -> Any:
+        return sent.pop(0) if len(sent) > 1 else sent[0]
+
+    async def send(message: Any) -> None:
+        pass  # nobody is there
+
+    scope: Any = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": "/api/v1/jobs/upload",
+        "raw_path": b"/api/v1/jobs/upload",
+        "root_path": "",
+        "query_string": b"",
+        "headers": [(b"host", b"127.0.0.1:8042"), (b"content-type", b"application/zip")],
+        "client": ("127.0.0.1", 50000),
+        "server": ("127.0.0.1", 8042),
+    }
+    await service.app(scope, receive, send)
+    (line,) = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert (line["route"], line["status"], line["level"]) == ("/api/v1/jobs/upload", 499, "info")
+    assert service.spooled() == []
 
 
 async def test_look_ups_that_succeed_are_not_worth_a_line(
