@@ -12,6 +12,7 @@
     ├── AuthenticationError            who are you?
     ├── AuthorisationError             you may not
     ├── StorageError                   the database or the disk
+    │   └── UpgradedError              our own files are others than when we started
     └── ArchiveError                   a remote archive
         ├── ArchiveUnavailableError    no connection, no answer, or "not now"
         │   └── ArchiveRateLimitedError
@@ -145,6 +146,13 @@ class StorageError(HeltigError):
     status = 503
     problem_type = "/problems/storage"
     title = "Storage not usable"
+
+
+class UpgradedError(StorageError):
+    """Heltig's own files changed on disk while it ran: its processes do not judge by the same rules."""
+
+    problem_type = "/problems/upgraded"
+    title = "Upgraded while it ran"
 
 
 class ArchiveError(HeltigError):

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, Protocol, TypeVar
 import msgspec
 
 from heltig.dicom.study import StudyTable
-from heltig.errors import ConflictError, NotFoundError
+from heltig.errors import ConflictError, NotFoundError, UpgradedError
 from heltig.jobs.queue import JobQueue
 from heltig.pipeline.context import arrive, look_at
 from heltig.pipeline.judging import ruleset_name
@@ -274,6 +274,8 @@ def _publish(
     if relations.facts != new.inputs.index_facts or relations.studies != told:
         return relations
     ruleset = ruleset_name()
+    if new.inputs.ruleset != ruleset.hash:  # a process that started later read other files
+        raise UpgradedError("Heltig was upgraded while it ran: start it again. What is done is kept.")
     judged_with.put_ruleset(
         transaction, RulesetInfo(hash=ruleset.hash, version=ruleset.version, standard=ruleset.standard)
     )

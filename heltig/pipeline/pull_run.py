@@ -10,7 +10,14 @@ import msgspec
 
 from connectors.base import Archive, Capabilities
 from heltig import audit
-from heltig.errors import ArchiveError, ArchiveNotFoundError, ArchiveStudyError, HeltigError, StorageError
+from heltig.errors import (
+    ArchiveError,
+    ArchiveNotFoundError,
+    ArchiveStudyError,
+    HeltigError,
+    StorageError,
+    UpgradedError,
+)
 from heltig.pipeline.context import withdraw
 from heltig.pipeline.keep import Kept, Scoring
 from heltig.pipeline.listing import ListedStudy
@@ -82,7 +89,7 @@ async def pull_archive(
 
     Raises:
         ArchiveError: The archive is out of order, or refuses us.
-        StorageError: The database is.
+        StorageError: The database is; or Heltig was upgraded meanwhile.
     """
     run = _Run(archive, scoring, capabilities, asyncio.Semaphore(concurrency), asked)
     done: asyncio.Queue[PulledStudy | None] = asyncio.Queue()
@@ -180,6 +187,8 @@ class _Run:
             self._not_given += 1
             _end_after(MOST_NOT_GIVEN, self._not_given, error)
             return PulledStudy(uid=listed.uid, outcome="failed", error=error.detail)
+        except UpgradedError:
+            raise
         except (ArchiveError, StorageError) as error:
             self._failures += 1
             _end_after(MOST_FAILURES, self._failures, error)

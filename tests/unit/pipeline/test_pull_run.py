@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import pytest
 from servers.dicomweb import study
 from unit.pipeline.scoring import ThisProcess, scoring
@@ -15,6 +16,7 @@ from heltig.errors import (
     ArchiveRateLimitedError,
     ArchiveUnavailableError,
     StorageError,
+    UpgradedError,
 )
 from heltig.pipeline.listing import ListedStudy, list_studies
 from heltig.pipeline.pull_run import MOST_FAILURES, PulledStudy, pull_archive
@@ -145,6 +147,21 @@ async def test_a_judging_process_that_dies_takes_one_study_with_it(store: Store)
 
     pulled = await run(filled(3), store, Dying())
     assert [pulled[uid].outcome for uid in sorted(pulled)] == ["judged", "failed", "judged"]
+
+
+async def test_an_upgrade_during_a_run_ends_it_with_advice(store: Store) -> None:
+    class Newer(ThisProcess):
+        async def run(self, work, /, *args, **kwargs):
+            scored = await super().run(work, *args, **kwargs)
+            if args[0].key == "1.2.0":
+                return scored
+            return msgspec.structs.replace(
+                scored, inputs=msgspec.structs.replace(scored.inputs, ruleset="0" * 64)
+            )
+
+    with pytest.raises(UpgradedError, match="upgraded while it ran: start it again"):
+        await run(filled(20), store, Newer(), concurrency=1)
+    assert await store.read(changes.latest) == 1
 
 
 async def test_a_study_that_is_gone_is_withdrawn(store: Store) -> None:
