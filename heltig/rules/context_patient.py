@@ -148,12 +148,11 @@ def frame_of_reference_shared(study: ContextView) -> Iterator[Hit]:
             fact.patient.patient_id, study.context.parameters
         )
         if not known and (fact.is_crowd or _differs(own, fact.patient)):
-            whose = (
-                "many other patients, …" if fact.is_crowd else f"patient {cut(fact.patient.patient_id, 30)}"
-            )
+            # Without the other PatientID: what is found in a UID is shown where names and numbers are left out.
+            others = "many other studies, …" if fact.is_crowd else f"study {cut(fact.study)}"
             yield Hit(
                 tags=("FrameOfReferenceUID",),
-                observed=f"{cut(fact.value)} of {whose} too",
+                observed=f"{cut(fact.value)} in {others} of another patient",
                 expected="a frame of reference of one patient",
                 rows=_rows_with(study, "FrameOfReferenceUID", fact.value),
                 message=f"Another patient has the frame of reference in {where(fact)}",
