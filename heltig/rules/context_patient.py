@@ -148,7 +148,7 @@ def frame_of_reference_shared(study: ContextView) -> Iterator[Hit]:
             fact.patient.patient_id, study.context.parameters
         )
         if not known and (fact.is_crowd or _differs(own, fact.patient)):
-            # Without the other PatientID: what is found in a UID is shown where names and numbers are left out.
+            # Without the other PatientID: what is found in a UID is shown where names are left out.
             others = "many other studies, …" if fact.is_crowd else f"study {cut(fact.study)}"
             yield Hit(
                 tags=("FrameOfReferenceUID",),
