@@ -12,6 +12,9 @@ from heltig.rules.views import StudyView
 
 _BYTES: Final = ("metadata", "bytes")
 _PLACES: Final = re.compile(r"(?<=offset )\d+|\b\d+(?= bytes)|(?<=bytes, )\d+")
+_WITH_LENGTH: Final = frozenset({"0000", "0002", "0004"})
+"""Groups that need a length: commands, file meta information, directories."""
+
 _PRESENT: Final = " is present"
 
 
@@ -108,8 +111,13 @@ def group_length(study: StudyView) -> Iterator[Hit]:
                 observed=f"{observed} {noun} {listed}",
                 expected="no group lengths",
                 rows=rows,
-                changes=tuple(removal(f"{name}0000", "UL", why, tuple(groups[name])) for name in names),
+                changes=tuple(removal(tag, "UL", why) for tag in _group_lengths(study)),
             )
+
+
+def _group_lengths(study: StudyView) -> list[str]:
+    """All there are: faults name the first of each data set only."""
+    return [tag for tag in sorted(study.table.columns) if tag[4:] == "0000" and tag[:4] not in _WITH_LENGTH]
 
 
 @rule("ENC-TRAILING", level="study", severity="note", needs=_BYTES, reference="PS3.10 7.2")
