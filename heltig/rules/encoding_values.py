@@ -86,8 +86,9 @@ def oversize_text(study: StudyView) -> Iterator[Hit]:
     """
     limit = study.context.parameters.oversize_text_bytes
     table = study.table
-    for tag, column in table.columns.items():
-        if (len(tag) > 8 or _is_long_text(tag)) and max(map(len, column.cells)) > limit:
+    for tag in _long_texts(tuple(table.columns)):
+        column = table.columns[tag]
+        if max(map(len, column.cells)) > limit:
             found = _longer(study, column, limit)
             if found:
                 lengths = max(found.values())
@@ -99,10 +100,10 @@ def oversize_text(study: StudyView) -> Iterator[Hit]:
                 )
 
 
-@lru_cache(maxsize=16_384)
-def _is_long_text(tag: str) -> bool:
-    entry = lookup(tag)
-    return entry is not None and entry.vr in _LONG_TEXT
+@lru_cache(maxsize=256)
+def _long_texts(tags: tuple[str, ...]) -> list[str]:
+    """Of some attributes those that may have text of unlimited length; studies share most of theirs."""
+    return [tag for tag in tags if len(tag) > 8 or ((entry := lookup(tag)) and entry.vr in _LONG_TEXT)]
 
 
 def _longer(study: StudyView, column: Column, limit: int) -> dict[int, int]:

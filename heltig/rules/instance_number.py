@@ -145,7 +145,7 @@ def _numbers(texts: list[str]) -> list[int]:
 def _missing(numbers: list[int]) -> list[range]:
     """The numbers missing in an ascending list, by its own step; none where it has no step, or blocks."""
     steps = [after - before for before, after in pairwise(numbers)]
-    if len(steps) < 2:
+    if len(steps) < 2 or steps.count(steps[0]) == len(steps):
         return []
     step, often = min(Counter(steps).items(), key=lambda pair: (-pair[1], pair[0]))
     if often * 2 < len(steps):

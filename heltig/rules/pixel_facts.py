@@ -33,8 +33,9 @@ def rows_without(study: StudyView, keyword: str) -> set[int]:
     table, column = study.table, study.table.columns.get(tag_of(keyword))
     if column is None:
         return set(study.rows)
-    codes = (1,) if column.constant else set(column.codes)
-    empty = {code for code in codes if table.cell(column, code).empty}
+    if column.constant:
+        return set(study.rows) if table.cell(column, 1).empty else set()
+    empty = {code for code in set(column.codes) if table.cell(column, code).empty}
     return set(table.rows_with(column.tag, empty, study.rows)) if empty else set()
 
 

@@ -6,7 +6,7 @@ none says so, the instance may be anywhere: in an earlier study, or a localizer 
 """
 
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from heltig.dicom.plain import plain_texts
@@ -138,14 +138,17 @@ def _below(
 
 def _may_refer(table: Table) -> list[str]:
     """The sequences whose items may refer to instances, in order."""
-    sequences = sorted(filter(is_sequence, table.columns))
+    sequences = _sequences(tuple(table.columns))
     written = {_IN_JSON if encoding.syntax == "json" else _IN_PART10 for encoding in table.encodings}
     return [
-        tag
-        for tag in sequences
-        if tag not in _NOT_TO_INSTANCES
-        and any(form in cell for cell in table.columns[tag].cells for form in written)
+        tag for tag in sequences if any(form in cell for cell in table.columns[tag].cells for form in written)
     ]
+
+
+@lru_cache(maxsize=1024)
+def _sequences(tags: tuple[str, ...]) -> list[str]:
+    """Of some attributes the sequences that refer to instances, in order; studies share most of theirs."""
+    return sorted(tag for tag in tags if is_sequence(tag) and tag not in _NOT_TO_INSTANCES)
 
 
 @cache
