@@ -45,7 +45,8 @@ def _suite(root: ET.Element, name: str, findings: tuple[Finding, ...]) -> ET.Ele
         ]
         text = "\n".join(line for line in lines if line)
         if finding.severity == "note" or finding.waived:
-            ET.SubElement(case, "system-out").text = f"{finding.message}\n{text}"
+            said = f"Waived: {finding.message}" if finding.waived else finding.message
+            ET.SubElement(case, "system-out").text = f"{said}\n{text}"
         else:
             failure = ET.SubElement(case, "failure", message=finding.message, type=finding.severity)
             failure.text = text

@@ -95,6 +95,8 @@ def test_junit_counts_what_it_says() -> None:
         assert int(element.get("errors", "")) == len(element.findall(".//error"))
         assert int(element.get("skipped", "")) == len(element.findall(".//skipped"))
     assert root.get("failures") == "3"
+    waived = [said for case in root.iter("system-out") if (said := case.text or "").startswith("Waived: ")]
+    assert len(waived) == 1
     assert [suite.get("name") for suite in root] == [
         "1.2.text", "1.2.840.1", "no-uid-text", "folder text", "other.zip",
     ]  # fmt: skip
