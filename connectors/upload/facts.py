@@ -102,12 +102,18 @@ class Skipped(msgspec.Struct, frozen=True, order=True):
         """
         name = re.split(r"[!/\\]", re.sub(r"#\d+$", "", self.origin))[-1].lower()
         suffix = name.rpartition(".")[2] if "." in name else ""
-        if self.kind == "unreadable":
+        if self.kind in ("unreadable", "inaccessible"):
             return True
         if self.kind == "not-dicom":
             return suffix in _DICOM_SUFFIXES or suffix in _HOLDING_SUFFIXES
         is_ordinary = name.startswith(".") or name in _ORDINARY_NAMES or suffix in _ORDINARY_SUFFIXES
         return KINDS[self.kind].about != "aside" and not is_ordinary
+
+    @property
+    def is_beside(self) -> bool:
+        """Whether it is a document, a viewer or the like beside the images, with which nothing is lost."""
+        kind = KINDS[self.kind]
+        return kind.about in ("package", "content") and not kind.unsafe and not self.may_be_instance
 
     @property
     def fact(self) -> PackageFact:
@@ -123,8 +129,9 @@ class InputReport(msgspec.Struct, frozen=True):
         members: Files and ZIP members, without folders and without ZIPs that were opened.
         instances: How many of them became data sets.
         skipped: The others, by origin.
-        facts: All there is to say about the package and its members, `skipped` included, by origin. What is
-            said of a member that became a data set is among the faults of that too.
+        facts: What there is to say about the package and its members, by origin, but for documents and
+            the like beside the images (`Skipped.is_beside`). What is said of a member that became a data set
+            is among the faults of that too.
     """
 
     path: str

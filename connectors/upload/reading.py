@@ -80,7 +80,7 @@ def account(listing: Listing, outcomes: Iterable[Aside], *, instances: int) -> I
     if members != instances + len(skipped):
         raise ValueError(f"{members} members listed, {instances} instances and {len(skipped)} skipped")
     facts = [*listing.facts, *(outcome for outcome in read if isinstance(outcome, PackageFact))]
-    facts += [member.fact for member in skipped]
+    facts += [member.fact for member in skipped if not member.is_beside]
     if file_sets and not _is_one_file(listing):
         others = {member.origin for member in skipped}
         read_well = (ref.origin for ref in listing.refs if ref.origin not in others)

@@ -64,8 +64,10 @@ def check(
 ) -> None:
     """Judge the studies in files, folders and ZIPs, without a server.
 
-    Exit code: 0 all studies are READY, 10 one NEEDS_REVIEW, 20 one is BLOCKED; 2 wrong usage, 3 nothing could
-    be read, 7 the report could not be written.
+    Exit code: the worst of the studies and of what was found about the inputs themselves, as the report's
+    last lines say: 0 READY, 10 NEEDS_REVIEW, 20 BLOCKED. A ZIP that nobody should unpack counts, and a file
+    that may be an instance and cannot be read; a document, a DICOMDIR or a system file beside the images does
+    not. 2 wrong usage, 3 nothing could be read, 7 the report could not be written.
     """
     if script is not None and redact:
         raise UsageError("--dcmodify writes values, which --redact leaves out: give one of the two.")

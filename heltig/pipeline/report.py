@@ -3,6 +3,7 @@
 from datetime import date
 
 import msgspec
+from msgspec.structs import force_setattr
 
 from heltig.pipeline.judging import Judged, RulesetName
 from heltig.rules.finding import Finding, NotEvaluable, RuleError
@@ -33,6 +34,7 @@ class CheckedInput(msgspec.Struct, frozen=True):
         instances: Those that gave an instance.
         skipped: The others.
         findings: What the rules say about the package itself.
+        readiness: What these lead to.
     """
 
     path: str
@@ -40,6 +42,11 @@ class CheckedInput(msgspec.Struct, frozen=True):
     instances: int
     skipped: tuple[SkippedMember, ...]
     findings: tuple[Finding, ...]
+    readiness: Readiness = "READY"
+
+    def __post_init__(self) -> None:
+        """Fills in what follows from the rest."""
+        force_setattr(self, "readiness", readiness_of(self.findings))
 
 
 class CheckedStudy(msgspec.Struct, frozen=True, rename={"study_instance_uid": "studyInstanceUID",
@@ -58,7 +65,10 @@ class CheckedStudy(msgspec.Struct, frozen=True, rename={"study_instance_uid": "s
 
 
 class CheckReport(msgspec.Struct, frozen=True, rename={"reference_date": "referenceDate"}):
-    """All of it; studies worst first."""
+    """All of it; studies worst first.
+
+    `readiness` is the worst of the studies and the inputs: the exit code says the same.
+    """
 
     heltig: str
     ruleset: RulesetName
@@ -66,12 +76,15 @@ class CheckReport(msgspec.Struct, frozen=True, rename={"reference_date": "refere
     reference_date: date
     inputs: tuple[CheckedInput, ...]
     studies: tuple[CheckedStudy, ...]
+    readiness: Readiness = "READY"
 
-    @property
-    def readiness(self) -> Readiness:
-        """The worst verdict; what was found about the inputs themselves counts too."""
-        findings = [finding for given in self.inputs for finding in given.findings]
-        return worst([*(study.readiness for study in self.studies), readiness_of(findings)])
+    def __post_init__(self) -> None:
+        """Fills in what follows from the rest."""
+        force_setattr(
+            self,
+            "readiness",
+            worst([*(s.readiness for s in self.studies), *(i.readiness for i in self.inputs)]),
+        )
 
 
 def checked_study(judged: Judged) -> CheckedStudy:

@@ -37,6 +37,7 @@ def write(report: CheckReport, file: IO[str]) -> None:
             speaks=_speaks,
             why=_why,
             headline=_headline,
+            of_inputs=reasons.of_inputs(report.inputs),
             together=reasons.together,
             required=_required,
             not_evaluable=reasons.unseen(_optional(studies)),

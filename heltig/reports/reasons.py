@@ -5,9 +5,10 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from heltig.dicom.source import SHOWS
+from heltig.pipeline.report import CheckedInput
 from heltig.reports.wording import counted
 from heltig.rules.finding import Finding, NotEvaluable, RuleError
-from heltig.verdict import Readiness
+from heltig.verdict import READINESS, Readiness
 
 
 class Unseen(msgspec.Struct, frozen=True):
@@ -80,6 +81,19 @@ def together(findings: Iterable[Finding]) -> list[tuple[Finding, ...]]:
         )
         groups.setdefault(what, []).append(finding)
     return [tuple(group) for group in groups.values()]
+
+
+def of_inputs(inputs: Iterable[CheckedInput]) -> list[tuple[Readiness, str]]:
+    """Why inputs themselves are not READY, worst first: one line for those of one readiness."""
+    reasons: dict[Readiness, list[str]] = {}
+    for given in sorted(inputs, key=lambda given: READINESS.index(given.readiness)):
+        if given.readiness != "READY":
+            first = next(finding for finding in given.findings if not finding.waived)
+            reasons.setdefault(given.readiness, []).append(first.message)
+    return [
+        (readiness, f"{counted(len(said), 'input')} {readiness}: {'; '.join(dict.fromkeys(said))}")
+        for readiness, said in reasons.items()
+    ]
 
 
 def unseen(rules: Iterable[NotEvaluable]) -> list[Unseen]:

@@ -29,6 +29,7 @@ def write(report: CheckReport, file: IO[str]) -> None:
             "ruleset": msgspec.to_builtins(report.ruleset),
             "profile": msgspec.to_builtins(report.profile),
             "referenceDate": report.reference_date.isoformat(),
+            "readiness": report.readiness,
         },
     }
     document = {

@@ -165,7 +165,10 @@ def _summary(console: Console, report: CheckReport, *, notes: bool) -> None:
         number = sum(study.readiness == readiness for study in report.studies)
         if number:
             parts.append(f"[{COLOURS[readiness]}] {number} {readiness} [/]")
-    console.print("  ".join(parts))
+    console.print("  ".join(parts), end="")
+    for readiness, why in reasons.of_inputs(report.inputs):
+        console.print(f"; {escape(why)}", style=COLOURS[readiness], end="")
+    console.print()
     unseen = {rule for study in report.studies for rule in study.not_evaluable if not rule.required}
     for reason in reasons.unseen(unseen):
         rules = counted(len(reason.rules), "rule")

@@ -366,10 +366,12 @@ def zip_safe(package: PackageView) -> Iterator[Hit]:
 def not_dicom(package: PackageView) -> Iterator[Hit]:
     """A file is not DICOM, or cannot be read.
 
-    Finds: Files without a DICOM data set, empty files, and files so damaged that no reader makes anything of
-        them.
-    Why: If it was an image it is lost; if it was not, it does not belong into a transfer of images.
-    Mend: Export the file again from where it came; leave out what is not DICOM.
+    Finds: Files that begin as DICOM and are so damaged that no reader makes anything of them, files named
+        `.dcm` or the like that are not DICOM, packed files that were not opened, empty files, and what cannot
+        be opened. Documents, pictures and programs by their own names, and other files without a DICOM data
+        set, are set aside and do not count.
+    Why: If it was an image it is lost.
+    Mend: Export the file again from where it came, or unpack it. Leave it out if it is none of the images.
     Example: A JPEG picture named `IMG0001.dcm`, or a file of 0 bytes after a full disk.
     """
     for (kind, detail), files in package.groups("not-dicom", "empty", "unreadable", "inaccessible").items():

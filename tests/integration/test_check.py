@@ -4,6 +4,7 @@ import json
 import os
 import random
 import re
+import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -13,6 +14,7 @@ import pytest
 
 from heltig.demo.samples import part10_files
 from heltig.demo.studies import make_studies
+from heltig.reports import FORMATS
 
 STUDIES = {study.name: study for study in make_studies()}
 
@@ -56,9 +58,12 @@ def blocked(folder):
 
 def test_exit_codes_say_the_worst_verdict(folder, clean, blocked, tmp_path):
     (tmp_path / "note.txt").write_text("not DICOM")
+    (tmp_path / "IM1.dcm").write_text("not DICOM")
     assert check(clean).returncode == 0
     assert check(clean, blocked).returncode == 20
-    assert check(clean, tmp_path / "note.txt").returncode == 10
+    assert check(clean, tmp_path / "note.txt").returncode == 0
+    assert check(clean, tmp_path / "IM1.dcm").returncode == 10
+    assert check(clean, tmp_path / "absent").returncode == 10
     assert check(tmp_path / "note.txt").returncode == 3
     assert check(tmp_path / "absent").returncode == 3
     assert check().returncode == 2
@@ -104,7 +109,65 @@ def test_every_file_is_in_a_study_or_named_with_why(folder, clean, tmp_path):
     assert given["members"] == given["instances"] + len(given["skipped"])
     assert given["instances"] == sum(study["instances"] for study in report["studies"])
     assert sorted(member["kind"] for member in given["skipped"]) == ["empty-member", "not-dicom"]
-    assert {finding["rule"] for finding in given["findings"]} == {"SRC-ZIP-SAFE", "SRC-NOT-DICOM"}
+    assert {finding["rule"] for finding in given["findings"]} == {"SRC-ZIP-SAFE"}
+
+
+def packed(clean, path, *others):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as package:
+        for file in sorted(clean.rglob("*")):
+            if file.is_file():
+                package.write(file, file.name)
+        for name in others:
+            package.writestr(name, b"hello" * bool("empty" not in name))
+    return path
+
+
+BESIDE = ("README.txt", "report.pdf", "start.exe", "Thumbs.db", "empty.txt")
+
+
+def test_documents_beside_a_clean_study_do_not_count(clean, tmp_path):
+    folder = tmp_path / "in"
+    shutil.copytree(clean, folder)
+    for name in BESIDE:
+        (folder / name).write_text("hello" * ("empty" not in name))
+    for given in (folder, packed(clean, tmp_path / "in.zip", *BESIDE)):
+        ran = check(given, "--format", "json")
+        report = json.loads(ran.stdout)
+        assert (ran.returncode, report["readiness"], report["inputs"][0]["readiness"]) == (
+            0,
+            "READY",
+            "READY",
+        )
+        assert len(report["inputs"][0]["skipped"]) == len(BESIDE)
+
+
+@pytest.mark.parametrize(
+    ("member", "study", "readiness", "code"),
+    [
+        ("../evil.txt", "READY", "BLOCKED", 20),
+        ("IM9.dcm", "NEEDS_REVIEW", "NEEDS_REVIEW", 10),
+    ],
+)
+def test_what_an_input_adds_to_the_exit_code_is_in_every_report(
+    clean, tmp_path, member, study, readiness, code
+):
+    given = packed(clean, tmp_path / "in.zip", member)
+    reports = {}
+    for format_ in FORMATS:
+        ran = check(given, "--format", format_)
+        assert ran.returncode == code
+        reports[format_] = ran.stdout
+    report = json.loads(reports["json"])
+    assert report["readiness"] == report["inputs"][0]["readiness"] == readiness
+    if member != "../evil.txt":
+        assert report["studies"][0]["readiness"] == study
+    told = f"1 input {readiness}: "
+    assert told in " ".join(reports["text"].split())
+    assert told in reports["html"]
+    run, given_line, *_ = map(json.loads, reports["ndjson"].splitlines())
+    assert run["readiness"] == given_line["readiness"] == readiness
+    assert json.loads(reports["sarif"])["runs"][0]["properties"]["readiness"] == readiness
+    assert int(ET.fromstring(reports["junit"]).get("failures")) > 0  # noqa: S314
 
 
 def test_the_text_report_names_the_rule_what_was_found_and_what_to_do(blocked):
