@@ -149,7 +149,7 @@ def test_text_says_what_nobody_could_see() -> None:
 
 def test_json_is_the_form_that_others_read() -> None:
     told = json.loads(written(full(), "json"))
-    assert list(told) == ["heltig", "ruleset", "profile", "referenceDate", "inputs", "studies"]
+    assert list(told) == ["heltig", "ruleset", "profile", "referenceDate", "inputs", "studies", "readiness"]
     blocked, _, nameless = told["studies"]
     assert [rule["required"] for rule in blocked["notEvaluable"]] == [False, True]
     assert (nameless["studyInstanceUID"], nameless["key"]) == (None, "no-uid-text")
