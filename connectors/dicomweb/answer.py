@@ -16,13 +16,15 @@ _decode_rows = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 def rows_of(head: Head, body: bytes) -> list[bytes]:
-    """The JSON text of each row of a QIDO-RS answer. No body at all, as with 204, is no rows.
+    """The JSON text of each row of a QIDO-RS answer. No body, as with 204, is no rows; so is `null`.
 
     Raises:
         ArchiveAnswerError: The answer is something else.
     """
     refuse_other_media(head)
     _refuse_markup(head, body)
+    if body.strip(_SPACE) == b"null":
+        return []
     try:
         rows = [bytes(row).lstrip(_SPACE) for row in _decode_rows(body)] if body else []
         if all(row.startswith(b"{") for row in rows):

@@ -259,4 +259,6 @@ def fault_between(between: bytes) -> Fault:
     """What is wrong between an instance and the next, or the end of the array."""
     if _OTHER_MEMBERS.fullmatch(between):
         return Fault("json-model", "after this instance the array holds something that is no object")
-    return Fault("json-syntax", f"{len(between)} bytes after this instance that separate nothing")
+    return Fault(
+        "json-syntax", f"{len(b''.join(between.split()))} bytes after this instance that separate nothing"
+    )

@@ -44,6 +44,8 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _FIRST_LOOK = 64
 _NEXT_LOOK = 1024
 _WINDOW = 256 * 1024
+_MOST_SPACE = 4096
+"""White space in a row that is kept between instances; nobody indents by more."""
 
 
 class NotDicomJson(ValueError):
@@ -55,7 +57,7 @@ class InstanceSplitter:
 
     The data sets are the same however the body is cut into chunks. What is held is the last chunk and an
     instance or 256 KiB, whichever is more; up to `max_instance_bytes` while the end of a damaged instance is
-    looked for.
+    looked for. White space between instances is not held, however much of it comes.
 
     What is wrong with one instance stands in the faults of its data set, with byte offsets into the instance.
     What is wrong between instances, or after the last one, stands in the faults of the instance before.
@@ -80,6 +82,7 @@ class InstanceSplitter:
         self._carried: tuple[Fault, ...] = ()
         self._last: DataSet | None = None
         self._trailing = False
+        self._in_space = False
 
     def feed(self, chunk: bytes) -> list[DataSet]:
         """Take the next bytes of the body and return the instances that are complete with them.
@@ -90,6 +93,9 @@ class InstanceSplitter:
         if self._state in ("end", "stopped"):
             self._trailing = self._trailing or (self._state == "end" and bool(chunk.strip(_SPACE)))
             return []
+        if self._in_space:
+            chunk = chunk.lstrip(_SPACE)
+            self._in_space = not chunk
         if len(self._buffer) + len(chunk) >= self._look_at:
             return self._read(chunk, final=False)
         self._buffer += chunk
@@ -99,7 +105,7 @@ class InstanceSplitter:
         """Say that the body has ended and return the instances not yet returned.
 
         A body that ends too early keeps its complete instances; the last has the elements before the end and
-        a fault `truncated`. An empty body and `null` are bodies without instances.
+        a fault `truncated`. An empty body is one without instances.
 
         Raises:
             NotDicomJson: The body is something else.
@@ -115,6 +121,7 @@ class InstanceSplitter:
 
     def _read(self, chunk: bytes, *, final: bool) -> list[DataSet]:
         data = b"".join((self._buffer, chunk))
+        self._buffer = bytearray()  # an instance may be long: it is not held twice
         found: list[DataSet] = []
         position = self._start(data, final=final) if self._state == "start" else 0
         if self._state in ("array", "object"):
@@ -122,11 +129,20 @@ class InstanceSplitter:
         if self._state == "end":
             self._trailing = bool(data[position:].strip(_SPACE))
             position = len(data)
-        self._buffer = bytearray(data[position:])
+        self._buffer = self._held(data, position)
         # To look again at every byte would be quadratic: wait until there is twice as much.
         rest = len(self._buffer)
-        self._look_at = rest + max(rest, _NEXT_LOOK)
+        self._look_at = max(rest + _NEXT_LOOK, min(2 * rest, self._max))
         return found
+
+    def _held(self, data: bytes, position: int) -> bytearray:
+        """What waits for more to come: all from a place on, but for white space that may go on for ever."""
+        if not data[max(len(data) - _MOST_SPACE, position) :].strip(_SPACE):
+            text = data[position:].rstrip(_SPACE)
+            if self._state == "start" or (self._state == "array" and _is_instance_done(text)):
+                self._in_space = len(data) - position - len(text) >= _MOST_SPACE
+                return bytearray(data[position : position + len(text) + _MOST_SPACE])
+        return bytearray(memoryview(data)[position:])
 
     def _start(self, data: bytes, *, final: bool) -> int:
         """Find the first instance, or that there is none; return where it starts, or where the JSON ends."""
@@ -139,11 +155,9 @@ class InstanceSplitter:
             return begin
         if first == b"[":
             return self._start_array(data, begin + 1, final=final)
-        if data[begin:] in (b"", b"n", b"nu", b"nul") and not final:
+        if not first and not final:
             return 0
         self._state = "end"
-        if data.startswith(b"null", begin):
-            return begin + len(b"null")
         if first:
             form = "HTML or XML" if first == b"<" else "no JSON array"
             raise NotDicomJson(f"the body is {form}: it starts with byte 0x{first[0]:02X}, not with '['")
@@ -321,3 +335,11 @@ class InstanceSplitter:
         """See to it that the window in which a marker is looked for fits instances of such a length."""
         self._longest = max(self._longest, length)
         self._window = min(max(_WINDOW, 4 * self._longest), self._max)
+
+
+def _is_instance_done(text: bytes) -> bool:
+    """Whether a text that starts with an instance goes on after it with no more than a comma or bracket."""
+    instance = text.rstrip(b",]" + _SPACE)
+    if read_elements_strictly(instance) is not None:
+        return True
+    return object_end(text, 0, len(text)) == len(instance)

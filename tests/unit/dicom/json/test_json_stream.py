@@ -1,6 +1,7 @@
 """Bodies as archives send them, split into instances as they arrive."""
 
 import json
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -81,9 +82,58 @@ def test_text_may_look_like_the_start_of_an_instance() -> None:
     assert read(body(instances)) == [strictly(text) for text in instances]
 
 
-@pytest.mark.parametrize("data", [b"[]", b" [ ] \n", b"", b" \r\n", b"null", b"\xef\xbb\xbf[]"])
+@pytest.mark.parametrize("data", [b"[]", b" [ ] \n", b"", b" \r\n", b"\xef\xbb\xbf[]"])
 def test_bodies_without_instances(data: bytes) -> None:
     assert split(chunked(data, 1)) == []
+
+
+_INSTANCE = b'{"00080018":{"vr":"UI","Value":["1.2"]}}'
+_DEEP_INSTANCE = b'{"00081140":{"vr":"SQ","Value":[' * 40 + b"{}" + b"]}}" * 40
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "found"),
+    [
+        (b"", b"[" + _INSTANCE + b"]", 1),
+        (b"[", _INSTANCE + b"]", 1),
+        (b"[" + _INSTANCE, b"," + _INSTANCE + b"]", 2),
+        (b"[" + _INSTANCE + b",", _INSTANCE + b"]", 2),
+        (b"[" + _INSTANCE + b" , ", _INSTANCE + b"]", 2),
+        (b"[" + _DEEP_INSTANCE + b",", _INSTANCE + b"]", 2),
+        (b"[" + _INSTANCE + b"," + _INSTANCE, b"]", 2),
+        (b"[" + _INSTANCE + b"]", b"", 1),
+    ],
+)
+def test_white_space_between_instances_is_not_held(before: bytes, after: bytes, found: int) -> None:
+    splitter = InstanceSplitter()
+    space = b" \n" * 2**19
+    tracemalloc.start()
+    try:
+        instances = splitter.feed(before)
+        for _ in range(80):
+            instances += splitter.feed(space)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    instances += splitter.feed(after) + splitter.close()
+
+    assert most < 8 * len(space)
+    assert len(instances) == found
+    assert [instance.faults for instance in instances] == [()] * found
+
+
+@pytest.mark.parametrize("size", [100, 4096, 5000, 1_000_000])
+@pytest.mark.parametrize("text", ["", " " * 10_000])
+def test_white_space_in_a_row_changes_no_instance(size: int, text: str) -> None:
+    members = {"00080018": {"vr": "UI"}, "00104000": {"vr": "LT", "Value": [f"{text}x"]}}
+    one = json.dumps(members).encode().replace(b", ", b"," + b" " * 5000)
+    data = (b"\n" * 9000).join([b"[", one, b",", one, b", 5,", one, b"", b"]"])
+
+    found = comparable(split(chunked(data, size)))
+
+    assert [(tags, raws) for tags, raws, _ in found] == [strictly(one)[:2]] * 3
+    assert [kinds(faults) for _, _, faults in found] == [[], ["json-model"], []]
+    assert found == comparable(split([data]))
 
 
 def test_a_byte_order_mark_is_passed_over() -> None:
@@ -126,7 +176,13 @@ def test_a_single_object_is_an_instance_with_a_fault() -> None:
         b"[",
         b"[]<html>",
         b"nul",
+        b"null",
+        b" null\n",
         b"null null",
+        b"0",
+        b"true",
+        b'"John Smith"',
+        b"[[]]",
     ],
 )
 @pytest.mark.parametrize("size", [1, 1000])
