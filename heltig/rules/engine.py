@@ -134,7 +134,7 @@ class _Run:
         for rule, tags in rules:
             if rule.compares and rule.when is None and varying.isdisjoint(tags):
                 self._pass(rule)
-            else:
+            elif chosen.get(rule.when) != []:  # nobody needs to ask again where none applies
                 self.call(rule, _look, views, chosen)
 
     def package(self, rules: Iterable[Rule], package: PackageView) -> None:
@@ -251,7 +251,7 @@ def _try(
     return applied, found
 
 
-_Chosen: TypeAlias = "dict[Callable[[Any], bool], list[RowsView]]"
+_Chosen: TypeAlias = "dict[Callable[[Any], bool] | None, list[RowsView]]"
 """For each `when` that was asked the views to which rules with it apply: many rules share one."""
 
 

@@ -91,7 +91,7 @@ def id_whitespace(at: Values) -> Iterator[Hit]:
     """
     cell = at["PatientID"]
     for value in cell.values:
-        if isinstance(value, str) and (value[:1] == " " or any(map(is_invisible, value))):
+        if isinstance(value, str) and (value[:1] == " " or _hides_something(value)):
             observed = cut(visible_spaces(value))
             yield Hit(observed=observed, expected="no spaces around it", changes=_trimmed(cell))
     trailing = _trailing_spaces(cell)
@@ -107,6 +107,10 @@ def id_whitespace(at: Values) -> Iterator[Hit]:
 def _trimmed(cell: Cell) -> tuple[Change, ...]:
     why = "Spaces around a PatientID mean nothing (PS3.5 6.2), and control characters are none of it."
     return mended(tag_of("PatientID"), cell, mending.trimmed, why)
+
+
+def _hides_something(value: str) -> bool:
+    return not value.isprintable() and any(map(is_invisible, value))
 
 
 def _trailing_spaces(cell: Cell) -> int:
