@@ -149,8 +149,12 @@ class _Element:
             return read_array(text)[0]
 
     def _items(self, text: bytes) -> tuple[Item, ...]:
+        """The items; none where strict decoders refuse the element and it is nested too deep to look into."""
+        parts = [] if self._is_too_deep() else self._array(text)
+        if self._is_too_deep():
+            return ()
         items = []
-        for number, part in enumerate(self._array(text), 1):
+        for number, part in enumerate(parts, 1):
             if part.startswith(b"{"):
                 tags, raws, faults = read_elements(part)
                 items.append(Item(tags, tuple([bytes(raw) for raw in raws]), JSON, faults))
@@ -158,6 +162,9 @@ class _Element:
                 self._blame(f"item {number} is {_type(part)}, not an object")
                 items.append(Item((), (), JSON))
         return tuple(items)
+
+    def _is_too_deep(self) -> bool:
+        return any(fault.kind == "nesting" for fault in self.faults)
 
     def _valued(self, vr: str, text: bytes) -> Cell:
         interpreter = Interpreter(vr if vr in VRS else self._dictionary_vr({"Value": text}))

@@ -16,7 +16,10 @@ from heltig.dicom.cell import Fault
 Member = tuple[str, bytes]
 
 MAX_DEPTH = 64
-"""Objects and arrays that a repaired value may hold inside one another."""
+"""Objects and arrays inside one another that are looked into where a text is refused.
+
+To read on level by level would be to read what is left again for each of them.
+"""
 _PATH_DEPTH = 24
 
 _SPACE = r"[ \t\r\n]*+"
@@ -104,16 +107,16 @@ def read_object(text: bytes) -> tuple[list[Member], tuple[Fault, ...]]:
     Returns:
         Key and untouched text of each member in the order of the source, equal keys included, as far as the
         text can be read; and what is wrong with it, with byte offsets into `text` and the tags that lead
-        there.
+        there. What is nested deeper than `MAX_DEPTH` is wrong too.
     """
-    reader = _Reader(text, max_depth=len(text))
+    reader = _Reader(text, ends_at_depth=False)
     reader.read()
     return [(key, text[start:end]) for key, start, end in reader.parts], reader.faults()
 
 
 def read_array(text: bytes) -> tuple[list[bytes], tuple[Fault, ...]]:
     """Read the members of one JSON array, like `read_object`."""
-    reader = _Reader(text, max_depth=len(text))
+    reader = _Reader(text, ends_at_depth=False)
     reader.read()
     return [text[start:end] for _, start, end in reader.parts], reader.faults()
 
@@ -128,7 +131,7 @@ def repair(text: bytes) -> tuple[bytes, tuple[Fault, ...]]:
     Returns:
         The rewritten text and what is wrong with the original.
     """
-    reader = _Reader(text, max_depth=MAX_DEPTH)
+    reader = _Reader(text, ends_at_depth=True)
     complete = reader.read()
     return b"".join(reader.repaired) if complete else b"null", reader.faults()
 
@@ -141,9 +144,9 @@ class _Reader:
         repaired: The text in pieces as strict JSON.
     """
 
-    def __init__(self, text: bytes, *, max_depth: int) -> None:
+    def __init__(self, text: bytes, *, ends_at_depth: bool) -> None:
         self.text = text
-        self.max_depth = max_depth
+        self.ends_at_depth = ends_at_depth
         self.parts: list[tuple[str, int, int]] = []
         self.repaired: list[bytes] = []
         self._open: list[_Open] = []
@@ -216,9 +219,10 @@ class _Reader:
         want = self._want
         in_object = bool(self._open) and self._open[-1].is_object
         if mark in b"{[" and want in (_Want.VALUE, _Want.VALUE_OR_END):
-            if len(self._open) >= self.max_depth:
-                self._note("nesting", f"objects and arrays nested deeper than {self.max_depth}", at)
-                raise _Damaged
+            if len(self._open) == MAX_DEPTH:
+                self._note("nesting", f"objects and arrays nested deeper than {MAX_DEPTH}", at)
+                if self.ends_at_depth:
+                    raise _Damaged
             if len(self._open) == 1:
                 self._begin = at
             self._open.append(_Open(mark == b"{"))

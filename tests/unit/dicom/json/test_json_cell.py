@@ -199,6 +199,30 @@ def test_a_sequence_with_a_defect_inside() -> None:
     assert kinds(found.faults) == ["json-nan"]
 
 
+@pytest.mark.parametrize("value", [b"", b'"00101030":{"vr":"DS","Value":[NaN]},'])
+@pytest.mark.parametrize("levels", [1000, 20_000])
+def test_items_of_a_sequence_that_is_nested_too_deep_are_not_read(levels: int, value: bytes) -> None:
+    level = b'{"vr":"SQ","Value":[{' + value + b'"00081140":'
+    raw = level * levels + b'{"vr":"SQ"}' + b"}]}" * levels
+
+    found = decode_json_element("00081140", raw)
+
+    assert found.items == ()
+    assert "nesting" in kinds(found.faults)
+
+
+def test_items_of_a_damaged_sequence_are_read_as_far_down_as_objects_go() -> None:
+    level = b'{"vr":"SQ","Value":[{"00101030":{"vr":"DS","Value":[NaN]},"00081140":'
+    cell = decode_json_element("00081140", level * 20 + b'{"vr":"SQ"}' + b"}]}" * 20)
+
+    depth = 0
+    while cell.items:
+        depth += 1
+        cell = decode_json_element("00081140", cell.items[0].raws[1])
+
+    assert depth == 20
+
+
 @pytest.mark.parametrize(
     ("value", "values", "kind"),
     [

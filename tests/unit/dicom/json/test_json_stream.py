@@ -289,3 +289,14 @@ def test_chunks_make_no_difference(sizes: list[int], form: str) -> None:
         data = data[size:]
 
     assert comparable(split(chunks)) == read(b"".join(chunks))
+
+
+def test_an_instance_that_is_nested_too_deep_says_so() -> None:
+    level = b'{"00081140":{"vr":"SQ","Value":['
+    deep = b'{"00080018":{"vr":"UI"},' + (level * 20_000)[1:] + b"{}" + b"]}}" * 20_000
+
+    (before, found, after) = split([body([_INSTANCE, deep, _INSTANCE])])
+
+    assert found.tags == ("00080018", "00081140")
+    assert kinds(found.faults) == ["nesting"]
+    assert (before.faults, after.faults) == ((), ())

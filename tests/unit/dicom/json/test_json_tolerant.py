@@ -107,11 +107,12 @@ def test_what_stands_before_the_damage_is_kept(text: bytes, keys: list[str], kin
     assert kinds(faults) == [kind]
 
 
-def test_depth_has_a_limit_for_values_alone() -> None:
+def test_depth_has_a_limit() -> None:
     deep = b'{"a":1,"b":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
 
     assert kinds(repair(deep)[1]) == ["nesting"]
     assert [key for key, _ in read_object(deep)[0]] == ["a", "b"]
+    assert kinds(read_object(deep)[1]) == ["nesting"]
     assert repair(b"[" * MAX_DEPTH + b"]" * MAX_DEPTH)[1] == ()
 
 
