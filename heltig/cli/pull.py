@@ -14,16 +14,18 @@ import click
 from heltig.cli.archives import ACTOR, ORIGIN, now, say_wait
 from heltig.cli.database import open_database
 from heltig.cli.options import profile_option
-from heltig.cli.pull_display import Display, display_for
+from heltig.cli.pull_display import display_for
 from heltig.errors import ArchiveError, NotFoundError, UsageError
 from heltig.pipeline.archives import find_archive, known_capabilities, open_archive
 from heltig.pipeline.keep import Scoring
 from heltig.pipeline.listing import ListedStudy, Listing, list_studies
 from heltig.pipeline.pool import JudgingPool
 from heltig.pipeline.pull_run import PulledStudy, corrected, judged_again, pull_archive
+from heltig.pipeline.vanished import Vanished, vanished_studies
 from heltig.reports.wording import counted
 from heltig.rules.profile import Profile
 from heltig.settings import load_settings
+from heltig.store.records import Location
 from heltig.verdict import worst
 
 EXIT_CODES = {"READY": 0, "NEEDS_REVIEW": 10, "BLOCKED": 20}
@@ -54,9 +56,11 @@ def pull(
     """Read studies from ARCHIVE, judge them and keep the verdicts.
 
     A study that did not change since it was judged keeps its verdict, unless another one that came
-    contradicts it: then it is judged again in the end. One that the archive definitely has no
-    more is withdrawn. One that fails, since the archive does not answer for it, keeps what is known of it and
-    is asked for again by the next pull.
+    contradicts it: then it is judged again in the end. One that is known here and not listed any more is
+    asked for by its UID, and withdrawn where the archive definitely has it no more; when more than half of
+    those known are not listed, none is. With --from and --to this holds for studies of these days. One that
+    fails, since the archive does not answer for it, keeps what is known of it and is asked for again by the
+    next pull.
 
     Exit code: 0 all studies are READY (one that is gone does not count), 10 one NEEDS_REVIEW, 20 one is
     BLOCKED; 8 the archive failed, for one study or as a whole, or one could not be judged; 4 there is no such
@@ -96,12 +100,20 @@ async def _pull(
                 ) as archive:
                     capabilities = await known_capabilities(store, entry, archive, clock=now)
                     with display_for(sys.stdout) as display:
-                        listing = Listing((ListedStudy(study, ()),)) if study is not None else None
-                        listing = listing or await list_studies(archive, query, progress=display.listing)
-                        _show(listing, display)
+                        missing = Vanished()
+                        if study is not None:
+                            listing = Listing((ListedStudy(study, ()),))
+                        else:
+                            listing = await list_studies(archive, query, progress=display.listing)
+                            here = Location("archive", archive.id)
+                            missing = await vanished_studies(store, here, listing, query)
+                        wanted = listing.studies + missing.studies
+                        display.begin(len(wanted))
+                        for note in listing.notes + missing.notes:
+                            display.note(note)
                         results = pull_archive(
                             archive,
-                            listing.studies,
+                            wanted,
                             scoring=scoring,
                             capabilities=capabilities,
                             concurrency=concurrency,
@@ -117,12 +129,6 @@ async def _pull(
             finally:
                 await pool.close()
     return pulled
-
-
-def _show(listing: Listing, display: Display) -> None:
-    display.begin(len(listing.studies))
-    for note in listing.notes:
-        display.note(note)
 
 
 def _query(first: datetime | None, last: datetime | None) -> dict[str, str]:

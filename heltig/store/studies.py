@@ -42,6 +42,16 @@ _EVERYWHERE = (
     .where(lookups.c.study_key == bindparam("study_key"))
     .order_by(studies.c.id)
 )
+_KEYS_AT = (
+    select(studies.c.study_key)
+    .join(locations, locations.c.id == studies.c.location_row)
+    .where(
+        locations.c.kind == bindparam("kind"),
+        locations.c.name == bindparam("name"),
+        studies.c.state != "WITHDRAWN",
+    )
+    .order_by(studies.c.id)
+)
 _PATIENTS = (
     select(study_patients.c.study_row, study_patients.c.instance_count, patients)
     .join(patients, patients.c.id == study_patients.c.patient_row)
@@ -84,6 +94,27 @@ def find_everywhere(transaction: ReadTransaction, study_key: str) -> list[Study]
     """A study at every location that it was seen at, the first seen first."""
     rows = transaction.connection.execute(_EVERYWHERE, {"study_key": storable_key(study_key)}).all()
     return with_patients(transaction, rows)
+
+
+def keys_at(
+    transaction: ReadTransaction, location: Location, *, dates: tuple[str, str] | None = None
+) -> list[str]:
+    """The keys of the studies that stand at a location, the first seen first; WITHDRAWN ones do not.
+
+    Args:
+        transaction: Any.
+        location: The location.
+        dates: First and last StudyDate as YYYYMMDD, both included; an empty one is open. Studies without a
+            date are in no range.
+    """
+    statement = _KEYS_AT
+    if dates is not None:
+        first, last = dates
+        statement = statement.where(studies.c.study_date != "", studies.c.study_date >= first)
+        if last:
+            statement = statement.where(studies.c.study_date <= last)
+    found = transaction.connection.execute(statement, {"kind": location.kind, "name": location.name})
+    return list(found.scalars())
 
 
 def series_of(transaction: ReadTransaction, location: Location, study_key: str) -> list[Series]:

@@ -123,6 +123,27 @@ def test_a_study_that_is_nowhere_is_not_found_and_one_that_was_here_is_gone(home
     assert gone.stdout.startswith("gone          1.2.1  ")
 
 
+def test_what_is_not_listed_any_more_is_asked_for_and_withdrawn(home: Path) -> None:
+    everything = [one for n in range(1, 5) for one in study(f"1.2.{n}")]
+    with running_loopback(everything) as loopback:
+        run(home, "archives", "add", "main", loopback.url)
+        run(home, "pull", "main")
+        loopback.remove("1.2.3")
+        without = run(home, "pull", "main")
+        again = run(home, "pull", "main")
+        for n in (1, 2, 4):
+            loopback.remove(f"1.2.{n}")
+        empty = run(home, "pull", "main")
+    lines = without.stdout.splitlines()
+    assert lines[0] == "note: The archive does not list 1 of 4 known studies: each is asked for by its UID."
+    assert "gone          1.2.3  the archive has it no more: withdrawn" in lines
+    assert lines[-1].startswith("4 studies: ")
+    assert lines[-1].endswith(" 3 unchanged, 1 gone from the archive.")
+    assert again.stdout.splitlines()[-1].startswith("3 studies: ")
+    assert "far fewer studies than before: 3 of 3 known studies are missing" in empty.stdout
+    assert "gone" not in empty.stdout
+
+
 def test_what_may_pass_ends_with_8_and_advice_and_leaves_the_verdict(home: Path) -> None:
     with running_loopback([*study("1.2.1"), *study("1.2.2")]) as loopback:
         run(home, "archives", "add", "main", loopback.url)
