@@ -51,6 +51,10 @@ def declared(context: Context) -> bool:
 
 def claims(study: StudyView) -> list[Claim]:
     """The claims of a study's instances; empty where none claims to be de-identified."""
+    return study.once(_claims)
+
+
+def _claims(study: StudyView) -> list[Claim]:
     table = study.table
     columns = [table.columns.get(tag) for tag in (REMOVED, METHOD, METHOD_CODES, DATES_MODIFIED)]
     everything = declared(study.context)

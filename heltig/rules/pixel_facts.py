@@ -5,6 +5,7 @@ from functools import cache
 from typing import Final
 
 from heltig.dicom.cell import Cell
+from heltig.dicom.plain import plain_texts
 from heltig.rules.views import StudyView
 from heltig.standard.dictionary import tag_of
 from heltig.standard.sop_classes import lookup
@@ -29,13 +30,16 @@ def integer(cell: Cell) -> int | None:
 
 
 def rows_without(study: StudyView, keyword: str) -> set[int]:
-    """The instances in which an attribute is absent or empty; each distinct value is decoded once."""
+    """The instances in which an attribute is absent or empty; plainly written values are not decoded."""
     table, column = study.table, study.table.columns.get(tag_of(keyword))
     if column is None:
         return set(study.rows)
     if column.constant:
         return set(study.rows) if table.cell(column, 1).empty else set()
-    empty = {code for code in set(column.codes) if table.cell(column, code).empty}
+    codes = set(column.codes)
+    plain = plain_texts(column.cells[code] for code in codes)
+    told = zip(codes, plain, strict=True)
+    empty = {code for code, text in told if not text and table.cell(column, code).empty}
     return set(table.rows_with(column.tag, empty, study.rows)) if empty else set()
 
 
