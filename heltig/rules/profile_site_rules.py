@@ -47,7 +47,7 @@ def read_site_rule(tables: FileTables, path: Path, table: Mapping[str, Any]) -> 
     when = tuple(_when(tables, inner_path, inner) for inner_path, inner in tables.tables(path, "when", table))
     more = {key: _text(tables, path, table, key) for key in ("why", "example") if key in table}
     severity: Any = tables.take(table, path, "severity", Severity, "review")
-    modalities = tables.take(table, path, "modalities", tuple[str, ...], ())
+    modalities: tuple[str, ...] = tables.take(table, path, "modalities", tuple[str, ...], ())
     if len(tables.problems) > before:
         return None
     return SiteRule(
@@ -90,17 +90,19 @@ def _condition(tables: FileTables, path: Path, table: Mapping[str, Any]) -> Cond
     for key in ("present", "absent", "non_empty"):
         if table.get(key) is False:
             tables.problem((*path, key), f"{key} = false says nothing; leave it out, or ask for the opposite")
-    one_of = tables.take(table, path, "one_of", tuple[str | int | float, ...], ())
+    one_of: tuple[str | int | float, ...] = tables.take(
+        table, path, "one_of", tuple[str | int | float, ...], ()
+    )
     if "equals" in table:
         if "one_of" in table:
             tables.problem((*path, "one_of"), "equals and one_of: one of the two")
         one_of = (tables.take(table, path, "equals", str | int | float, ""),)
     elif "one_of" in table and not one_of:
         tables.problem((*path, "one_of"), "one_of: nothing can be one of none")
-    most = tables.take(table, path, "max_length", int | None, None)
+    most: int | None = tables.take(table, path, "max_length", int | None, None)
     if most is not None and most < 0:
         tables.problem((*path, "max_length"), "max_length is negative")
-    span = tables.take(table, path, "range", tuple[float, float] | None, None)
+    span: tuple[float, float] | None = tables.take(table, path, "range", tuple[float, float] | None, None)
     if span is not None and span[0] > span[1]:
         tables.problem((*path, "range"), "range: the second number is smaller")
     return Condition(

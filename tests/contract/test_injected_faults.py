@@ -109,6 +109,8 @@ FOUND_BY = {
     "zip_case_collision": {"SRC-ZIP-SAFE"},
     "zip_bad_name": {"SRC-ZIP-SAFE"},
     "zip_unsupported_method": {"SRC-ZIP-SAFE"},
+    "zip_dicomdir": {"SRC-DICOMDIR"},
+    "zip_nested": {"SRC-ZIP-NESTED"},
     "zip_non_dicom_members": {"SRC-NOT-DICOM"},
 }
 """The defects of the families there are, with the rules that may find them."""
