@@ -26,6 +26,7 @@ from heltig.api.shortcut import answered_shortly
 from heltig.api.v1.archives import list_archives
 from heltig.api.v1.health import health, ready
 from heltig.api.v1.jobs import list_jobs, show_job
+from heltig.api.v1.known_parameters import refuse_unknown_parameters
 from heltig.api.v1.proposed_changes import list_proposed_changes
 from heltig.api.v1.rescore import start_rescore
 from heltig.api.v1.rules import list_rules, show_rule
@@ -110,6 +111,7 @@ def create_app(
     app = Litestar(
         [*ROUTES, dashboard.routes()],
         middleware=[Access()],
+        guards=[refuse_unknown_parameters],
         dependencies={"services": Provide(services_of, sync_to_thread=False)},
         exception_handlers={**HANDLERS, NotFoundException: lost},
         lifespan=[running],

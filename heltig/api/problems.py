@@ -1,6 +1,7 @@
 """Errors as problem details (RFC 9457): one form for every way in which a request can fail."""
 
 import logging
+import re
 from collections.abc import Mapping
 from enum import Enum
 from http import HTTPStatus
@@ -15,6 +16,9 @@ from litestar.params import BodyKwarg, ParameterKwarg
 from heltig.errors import AuthenticationError, HeltigError
 
 MEDIA_TYPE: Final = "application/problem+json"
+
+_NOT_TAKEN: Final = "Parameters or fields are not what this route takes; `errors` names them."
+_ELEMENT: Final = re.compile(r"`\$\.data((\[\d+\])+)")
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +68,16 @@ class RefusedError(HeltigError):
         self.rule = rule
 
 
+class WrongParametersError(HTTPException):
+    """Parameters that a route does not take."""
+
+    status_code = HTTPStatus.BAD_REQUEST
+
+    def __init__(self, wrong: tuple[WrongField, ...]) -> None:
+        super().__init__(_NOT_TAKEN)
+        self.wrong = wrong
+
+
 def responses(*statuses: int) -> dict[int, ResponseSpec]:
     """The problem documents of a route, for its description in OpenAPI."""
     return {
@@ -99,8 +113,10 @@ def from_http(request: Request[Any, Any, Any], error: HTTPException) -> Response
     kind, title, detail = _KINDS.get(status, ("about:blank", status.phrase, ""))
     errors: tuple[WrongField, ...] = ()
     if isinstance(error, ValidationException):  # its own text has the URL's query
-        errors = tuple(_wrong_fields(request, error.extra))
-        detail = "Parameters or fields are not what this route takes; `errors` names them."
+        errors = tuple(_wrong_fields(request, error.extra, element=_element(error)))
+        detail = _NOT_TAKEN
+    elif isinstance(error, WrongParametersError):
+        errors = error.wrong
     detail = detail or ("" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else error.detail) or status.phrase
     problem = Problem(kind, title, status.value, detail, errors=errors)
     return _answer(problem, dict(error.headers or {}))
@@ -144,18 +160,24 @@ _KINDS: Final = {
 }
 
 
-def _wrong_fields(request: Request[Any, Any, Any], extra: object) -> list[WrongField]:
+def _wrong_fields(request: Request[Any, Any, Any], extra: object, *, element: str) -> list[WrongField]:
     entries = extra if isinstance(extra, list) else []
-    return [_wrong_field(request, entry) for entry in entries if isinstance(entry, Mapping)]
+    return [_wrong_field(request, entry, element) for entry in entries if isinstance(entry, Mapping)]
 
 
-def _wrong_field(request: Request[Any, Any, Any], entry: Mapping[str, Any]) -> WrongField:
+def _element(error: ValidationException) -> str:
+    """Which element of a body that is an array is wrong, such as `[0]`: only the cause has it."""
+    found = _ELEMENT.search(str(error.__cause__ or ""))
+    return found[1] if found else ""
+
+
+def _wrong_field(request: Request[Any, Any, Any], entry: Mapping[str, Any], element: str) -> WrongField:
     """What is wrong with what the client sent, by the name it has there and not in our functions."""
     key, detail = str(entry.get("key", "")), str(entry.get("message", ""))
     parameter = request.route_handler.parsed_fn_signature.parameters.get(key)
     definition = parameter.kwarg_definition if parameter else None
     if isinstance(definition, BodyKwarg):
-        return WrongField("body", "It is missing" if detail == repr(key) else detail, "body")
+        return WrongField(f"body{element}", "It is missing" if detail == repr(key) else detail, "body")
     sent_as = definition.name if isinstance(definition, ParameterKwarg) else None
     return WrongField(sent_as or key, detail, _place(entry.get("source")))
 

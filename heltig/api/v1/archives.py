@@ -32,7 +32,7 @@ class ArchiveView(msgspec.Struct, frozen=True, rename="camel"):
     paused: bool
 
 
-@get("/api/v1/archives", responses=responses(401, 403, 503), tags=["Archives"])
+@get("/api/v1/archives", responses=responses(400, 401, 403, 503), tags=["Archives"])
 async def list_archives(services: NamedDependency[Services]) -> list[ArchiveView]:
     """List the archives by name."""
     return [

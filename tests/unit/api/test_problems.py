@@ -30,12 +30,40 @@ async def test_no_such_method(service: Service) -> None:
 
 
 async def test_a_wrong_parameter_is_named(service: Service) -> None:
-    answer = await service.get(f"/api/v1/studies?limit=many&order=worst&x={MARK}")
+    answer = await service.get(f"/api/v1/studies?limit=many&order=worst&rule={MARK}")
     assert (answer.status_code, answer.headers["content-type"]) == (400, PROBLEM)
     problem = answer.json()
     assert [(error["name"], error["place"]) for error in problem["errors"]] == [("limit", "query")]
     assert problem["title"] == "Request not understood"
     assert MARK not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("query", "errors"),
+    [
+        ("studies?bogus=1", {"bogus": "There are limit, location, modality,"}),
+        ("studies?locaton=main&rule=A&rul=B", {"locaton": "Do you mean location?", "rul": "mean rule?"}),
+        ("studies/1.2/findings?sverity=block", {"sverity": "Do you mean severity?"}),
+        ("jobs?wanted_state=failed", {"wanted_state": "There are before, kind, limit, state."}),
+        ("rules?famly=Patient", {"famly": "Do you mean family?"}),
+        ("waivers?data=1", {"data": "There are limit, location,"}),
+        ("archives?name=vna", {"name": "this route has none."}),
+    ],
+)
+async def test_a_parameter_that_a_route_does_not_know_is_refused(
+    service: Service, query: str, errors: dict[str, str]
+) -> None:
+    answer = await service.get(f"/api/v1/{query}")
+    assert (answer.status_code, answer.headers["content-type"]) == (400, PROBLEM)
+    said = {error["name"]: error for error in answer.json()["errors"]}
+    assert said.keys() == errors.keys()
+    for name, advice in errors.items():
+        assert advice in said[name]["detail"]
+        assert said[name]["place"] == "query"
+
+
+async def test_dicomweb_ignores_parameters_that_it_does_not_know(service: Service) -> None:
+    assert (await service.get("/dicom-web/studies?bogus=1")).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/api/v1/jobs", "/api/v1/studies"])
@@ -45,18 +73,19 @@ async def test_a_parameter_has_the_name_that_was_sent(service: Service, path: st
 
 
 @pytest.mark.parametrize(
-    ("body", "detail"),
+    ("body", "name", "detail"),
     [
-        (b"{}", "Expected `array`, got `object`"),
-        (b"[1]", "Expected `str`, got `int`"),
-        (b"[]", "Expected `array` of length >= 1"),
-        (b"", "It is missing"),
+        (b"{}", "body", "Expected `array`, got `object`"),
+        (b"[1]", "body[0]", "Expected `str`, got `int`"),
+        (b'["1.2", "1.3", null]', "body[2]", "Expected `str`, got `null`"),
+        (b"[]", "body", "Expected `array` of length >= 1"),
+        (b"", "body", "It is missing"),
     ],
 )
-async def test_a_wrong_body_is_called_body(service: Service, body: bytes, detail: str) -> None:
+async def test_a_wrong_body_is_called_body(service: Service, body: bytes, name: str, detail: str) -> None:
     answer = await service.post("/dicom-web/studies/readiness", content=body)
     assert answer.status_code == 400
-    assert answer.json()["errors"] == [{"name": "body", "detail": detail, "place": "body"}]
+    assert answer.json()["errors"] == [{"name": name, "detail": detail, "place": "body"}]
 
 
 async def test_a_fault_of_our_own_says_nothing_of_the_data(
