@@ -64,6 +64,24 @@ def up(request: Request[Any, Any, Any]) -> str:
     return "../" * (raw.partition(b"?")[0].count(b"/") - 1) or "./"
 
 
+def segment(study_key: str) -> str:
+    """A study's key as the last part of an address.
+
+    Browsers take the segments `.` and `..` for the way up, percent-encoded too. So a key of dots has a `=`
+    before it, and one that begins with `=` a second one; `study_of` takes it off.
+
+    >>> segment("1.2"), segment(".."), segment("=1/2"), study_of("=..")
+    ('1.2', '%3D..', '%3D%3D1%2F2', '..')
+    """
+    marked = study_key.startswith("=") or not study_key.strip(".")
+    return quote(f"={study_key}" if marked else study_key, safe="")
+
+
+def study_of(segment: str) -> str:
+    """The study that a segment of an address names; see `segment`."""
+    return segment.removeprefix("=")
+
+
 @cache
 def _environment() -> Environment:
     made = environment(PackageLoader("heltig.dashboard"))
@@ -75,7 +93,7 @@ def _environment() -> Environment:
         exact=wording.exact,
         ago=wording.ago,
         zone=wording.zone,
-        segment=lambda text: quote(text, safe=""),
+        segment=segment,
     )
     made.globals["assets"] = {name: asset.file_name for name, asset in assets().items()}
     return made

@@ -12,7 +12,7 @@ from heltig.auth.principal import Principal
 from heltig.dashboard import errors
 from heltig.dashboard.assets import assets_by_file_name
 from heltig.dashboard.filters import Filter, number
-from heltig.dashboard.pages import page
+from heltig.dashboard.pages import page, study_of
 from heltig.dashboard.study import study_page
 from heltig.dashboard.visibility import sees_patients
 from heltig.dashboard.worklist import worklist
@@ -62,7 +62,7 @@ async def show_study(request: AnyRequest, study: FromPath[str]) -> Response[str]
     now = services.clock()
     found = await services.store.read(
         study_page,
-        segment(study),
+        study_of(segment(study)),
         now=now,
         location=request.query_params.get("location", ""),
         revision=number(request.query_params, "revision"),

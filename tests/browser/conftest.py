@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
@@ -14,7 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import uvicorn
-from browser.filled_store import NOW, fill
+from browser.filled_store import NOW, fill, fill_with_keys
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from heltig.app import create_app
@@ -153,3 +154,13 @@ def violations(page: Page) -> list[str]:
         for violation in found["violations"]
         for node in violation["nodes"]
     ]
+
+
+@pytest.fixture(scope="session")
+def dotted_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where a service is whose studies have UIDs that mean something else in an address."""
+    home = tmp_path_factory.mktemp("dotted")
+    with ThreadPoolExecutor() as thread:  # the browser may have an event loop in this one
+        thread.submit(lambda: asyncio.run(fill_with_keys(home, ".", "..", "="))).result()
+    with serving(home) as where:
+        yield where

@@ -9,6 +9,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from unit.store.samples import judge, snapshot
+
 from connectors.base import Faults, InMemoryArchive
 from heltig.demo.studies import SyntheticStudy, make_studies
 from heltig.pipeline.keep import Scoring
@@ -50,6 +52,17 @@ async def fill(folder: Path) -> None:
         await pull(store, "teaching", [STUDIES["count-mismatch"]], at=NOW - timedelta(minutes=12))
         uid = uid_of("xa-coronary")
         await store.write(states.mark_pending, MAIN, uid, study_uid=uid, at=NOW - timedelta(minutes=1))
+    finally:
+        await store.close()
+
+
+async def fill_with_keys(folder: Path, *keys: str) -> None:
+    """Makes `heltig.db` in a folder, with studies of these keys."""
+    store = await Store.open(f"sqlite+aiosqlite:///{folder / 'heltig.db'}", render=render)
+    await upgrade(store)
+    try:
+        for key in keys:
+            await judge(store, snapshot(study=key))
     finally:
         await store.close()
 

@@ -156,3 +156,15 @@ def test_a_list_that_cannot_be_refreshed_says_so(tabs: Watched, address: str) ->
     expect(page.get_by_role("status")).to_have_text("2 studies, worst first")
     expect(page.get_by_role("alert")).to_be_hidden()
     tabs.complaints = [text for text in tabs.complaints if "503" not in text]
+
+
+@pytest.mark.parametrize("key", [".", "..", "="])
+def test_a_study_whose_uid_is_made_of_dots_can_be_opened(
+    tabs: Watched, dotted_address: str, key: str
+) -> None:
+    page = tabs.open(dotted_address)
+    row = page.locator(".studies tbody tr").filter(has=page.get_by_text(key, exact=True))
+    row.get_by_role("link").click()
+    expect(page.locator(".crumbs .mono")).to_have_text(key)
+    page.get_by_role("link", name="Studies").first.click()
+    expect(page).to_have_url(dotted_address)

@@ -1,7 +1,8 @@
 """The list of studies, asked of the real application."""
 
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urljoin, urlsplit
 
+import pytest
 from unit.api.service import Service
 from unit.dashboard.reading import page
 from unit.store.samples import NOW, OTHER, finding, judge, series, snapshot
@@ -201,3 +202,13 @@ async def test_a_study_without_anything_is_listed(service: Service) -> None:
     assert "No description" in seen.text
     assert "None named" in seen.text
     assert "No date" in seen.text
+
+
+@pytest.mark.parametrize("key", [".", "..", "...", "=", "=..", "1.2/../3", "%2E%2E", "1.2"])
+async def test_a_link_leads_to_its_study_whatever_the_key(service: Service, key: str) -> None:
+    await service.judged(key)
+    (href,) = page(await service.get("/")).rows()
+    address = urlsplit(urljoin("http://heltig/", href))
+    assert not {segment.lower().replace("%2e", ".") for segment in address.path.split("/")} & {".", ".."}
+    shown = await service.get(f"{address.path}?{address.query}")
+    assert key in page(shown).text
