@@ -123,10 +123,11 @@ class Attempt:
 
     def _succeeded(self, transaction: WriteTransaction, result: dict[str, Any] | None) -> bool:
         now = self._queue.clock()
-        return claims.succeed(transaction, self._job.id, owner=self._owner, result=result, now=now)
+        is_ours = claims.succeed(transaction, self._job.id, owner=self._owner, result=result, now=now)
+        return self._told(transaction, is_ours)
 
     def _failed(self, transaction: WriteTransaction, error: str) -> bool:
-        return claims.give_up(
+        is_ours = claims.give_up(
             transaction,
             self._job.id,
             owner=self._owner,
@@ -134,6 +135,12 @@ class Attempt:
             error=error,
             now=self._queue.clock(),
         )
+        return self._told(transaction, is_ours)
+
+    def _told(self, transaction: WriteTransaction, is_ours: bool) -> bool:
+        if is_ours:
+            transaction.after_commit(lambda: self._queue.ended(self._job))
+        return is_ours
 
     def _try_again(self, transaction: WriteTransaction, error: BaseException) -> bool:
         return try_again(

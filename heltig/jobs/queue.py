@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from heltig.store import jobs
 from heltig.store.engine import Store
-from heltig.store.jobs import NewJob
+from heltig.store.jobs import Job, NewJob
 from heltig.store.transaction import WriteTransaction
 
 Clock = Callable[[], datetime]
@@ -30,6 +30,7 @@ class JobQueue:
         self.store = store
         self.clock = clock
         self._bells: list[Callable[[str], None]] = []
+        self._told: list[Callable[[Job], None]] = []
 
     def enqueue(self, transaction: WriteTransaction, new: NewJob) -> int:
         """Adds a job, unless one of its kind with its key is queued or running; returns that job's id."""
@@ -41,6 +42,15 @@ class JobQueue:
     def on_work(self, bell: Callable[[str], None]) -> None:
         """Has `bell` called, with the kind, whenever this process added a job."""
         self._bells.append(bell)
+
+    def on_end(self, told: Callable[[Job], None]) -> None:
+        """Has `told` called whenever it is written down that a job succeeded or failed in this process."""
+        self._told.append(told)
+
+    def ended(self, job: Job) -> None:
+        """Says that a job has ended, and is never tried again."""
+        for told in self._told:
+            told(job)
 
     def ring(self, kind: str) -> None:
         """Says that there is work of a kind."""

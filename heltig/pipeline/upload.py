@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 
@@ -85,6 +86,7 @@ class UploadDesk:
         )
         self._profile = profile
         self._clock = clock
+        queue.on_end(self._remove)
 
     async def take(self, chunks: AsyncIterator[bytes], *, target: str, sender: Sender) -> Accepted:
         """Receives a ZIP. When this returns, it and its job outlast a power cut.
@@ -167,6 +169,12 @@ class UploadDesk:
         useless = await self._store.read(_useless, kept)
         await asyncio.to_thread(self._spool.remove_uploads, useless)
         await asyncio.to_thread(self._spool.remove_abandoned)
+
+    def _remove(self, job: Job) -> None:
+        """Removes the file of an upload whose job has ended; what fails here is left to `sweep`."""
+        if job.kind == KIND:
+            with suppress(OSError):
+                self._spool.remove_uploads([str(job.payload["upload"])])
 
     async def _accept(self, spooled: Spooled, *, target: str, sender: Sender) -> Accepted:
         same = await self._store.read(

@@ -99,6 +99,7 @@ def test_a_killed_server_goes_on_where_it_was(tmp_path: Path) -> None:
         assert len(rows) == 5
         assert {values(row, "00991009")[0] for row in rows} == {"JUDGED"}
         assert {values(row, "00991008")[0] for row in rows} == {1}
+        until(second, lambda: not any((home / "spool" / "uploads").iterdir()))
         again = httpx.post(f"{second.url}/api/v1/jobs/upload", content=packages[1], timeout=WAIT_SECONDS)
         assert (again.status_code, again.json()["job"]["id"]) == (200, jobs[1])
         assert second.stop() == 0

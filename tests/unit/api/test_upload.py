@@ -83,6 +83,8 @@ async def test_a_queued_upload(service: Service) -> None:
     assert job.state == "succeeded"
     assert job.result
     assert job.result["readiness"] == {"READY": 1}
+    await service.services.store.write(lambda transaction: None)  # after what the job's end had to write
+    assert service.spooled() == []  # without a sweep
 
 
 async def test_a_form_with_one_file(service: Service) -> None:
