@@ -15,6 +15,9 @@ import pytest
 from heltig.pipeline.check import check
 from heltig.rules.profile import DEFAULT
 
+NAMED = "named in the account of the input"
+"""What documents and programs beside images come to: they are no part of a study."""
+
 FOUND_BY = {
     "dup_sop_diff_content": {"INS-SOPUID-DUP-DIFF"},
     "exact_duplicate": {"INS-SOPUID-DUP-SAME"},
@@ -111,7 +114,7 @@ FOUND_BY = {
     "zip_unsupported_method": {"SRC-ZIP-SAFE"},
     "zip_dicomdir": {"SRC-DICOMDIR"},
     "zip_nested": {"SRC-ZIP-NESTED"},
-    "zip_non_dicom_members": {"SRC-NOT-DICOM"},
+    "zip_non_dicom_members": {NAMED},
 }
 """The defects of the families there are, with the rules that may find them."""
 
@@ -149,7 +152,8 @@ def judged(path: Path):
 def rules_of(report):
     findings = [finding for study in report.studies for finding in study.findings]
     findings += [finding for given in report.inputs for finding in given.findings]
-    return {(finding.rule, finding.tags) for finding in findings}
+    named = {(NAMED, ()) for given in report.inputs if given.skipped}
+    return named | {(finding.rule, finding.tags) for finding in findings}
 
 
 @pytest.mark.corpus

@@ -74,7 +74,7 @@ class JudgedUpload(msgspec.Struct, frozen=True):
     """A judged upload.
 
     Attributes:
-        readiness: The worst of its studies'.
+        readiness: The worst of its studies', and of what was found about the ZIP itself.
         studies: The worst first, at most 1000.
     """
 
@@ -82,6 +82,15 @@ class JudgedUpload(msgspec.Struct, frozen=True):
     job: JobView
     readiness: Readiness
     studies: list[UploadedStudy]
+
+
+_READINESS: Final[dict[str, Readiness]] = {"block": "BLOCKED", "review": "NEEDS_REVIEW"}
+
+
+def _of_the_zip(job: Job) -> list[Readiness]:
+    """What the findings about the ZIP itself lead to, as in `heltig check`."""
+    found = (job.result or {}).get("findings", ())
+    return [_READINESS[f["severity"]] for f in found if f["severity"] in _READINESS]
 
 
 @dataclass
@@ -128,7 +137,7 @@ async def upload(
     studies = await services.store.read(_studies, at, services.clock())
     if any(s.study.state == "PENDING" for s in studies):  # judged then, and to be judged again now
         return _queued(accepted, job)
-    readiness = worst([s.study.readiness for s in studies if s.study.readiness])
+    readiness = worst([*(s.study.readiness for s in studies if s.study.readiness), *_of_the_zip(job)])
     return Response(
         JudgedUpload(_upload_view(accepted), job_view(job), readiness, studies),
         status_code=200 if accepted.is_repeat else 201,
