@@ -33,7 +33,8 @@ class Kind(msgspec.Struct, frozen=True):
     unsafe: bool = False
 
 
-_MAKE_AGAIN = "Make the ZIP again from the folder."
+_MAKE_AGAIN = "Make the ZIP again from the folder of DICOM files."
+_FIND_OUT = "Find out who made it and how, before anybody unpacks it."
 _SEND_AGAIN = "Copy or send it again."
 
 KINDS: Final = {
@@ -41,8 +42,8 @@ KINDS: Final = {
     "absolute-path": Kind("package", "a name that is an absolute path or has a drive", _MAKE_AGAIN, True),
     "special-member": Kind("package", "a symbolic link, device, pipe or socket", _MAKE_AGAIN, True),
     "encrypted": Kind("package", "encrypted, so that nobody can see what it holds", _MAKE_AGAIN, True),
-    "bomb": Kind("package", "expands far beyond its packed size", "Find out who made it.", True),
-    "overlap": Kind("package", "its bytes are also part of another member", "Find out who made it.", True),
+    "bomb": Kind("package", "expands far beyond its packed size", _FIND_OUT, True),
+    "overlap": Kind("package", "its bytes are also part of another member", _FIND_OUT, True),
     "header-mismatch": Kind("package", "its two headers in the ZIP contradict each other", _MAKE_AGAIN, True),
     "too-large": Kind("package", "over the limit on one or all members", "Send less at a time.", True),
     "too-many": Kind("package", "more members than the limit", "Send fewer at a time.", True),

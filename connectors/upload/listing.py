@@ -176,7 +176,9 @@ class _Walk:
             with FileIO(path) as file:
                 directory = read_directory(file, limits)
             if not self._budget.take_members(len(directory.entries)):
-                raise UnusablePackageError("too-many", f"over the limit of {limits.members} members in all")
+                raise UnusablePackageError(
+                    "too-many", f"with it there are more than {limits.members} members in all"
+                )
         except UnusablePackageError as error:
             self._skip(origin, error.kind, error.detail)
             return
@@ -202,10 +204,10 @@ class _Walk:
                     self.refs.append(MemberRef(origin, path, entry, self._outermost))
                     return
                 if depth > limits.nesting:
-                    self._skip(origin, "nesting", f"a ZIP {depth} ZIPs deep; the limit is {limits.nesting}")
+                    self._skip(origin, "nesting", f"it is {depth} ZIPs deep; the limit is {limits.nesting}")
                     return
                 if not self._budget.take_inner_bytes(entry.size):
-                    what = f"over the limit of {limits.inner_bytes} bytes for ZIPs inside ZIPs"
+                    what = f"with it all ZIPs inside ZIPs are over the limit of {limits.inner_bytes} bytes"
                     self._skip(origin, "too-large", what)
                     return
                 unpacked = self._unpacked(package.whole(entry))

@@ -99,7 +99,10 @@ def examine(directory: Directory, *, within: str, budget: Budget) -> Examined:
         if not refusal and not entry.size:
             refusal = ("empty-member", KINDS["empty-member"].meaning)
         if not refusal and not budget.take_bytes(entry.size):
-            refusal = ("too-large", f"over the limit of {budget.limits.total_bytes} bytes for all members")
+            refusal = (
+                "too-large",
+                f"with it all members are over the limit of {budget.limits.total_bytes} bytes",
+            )
         if refusal:
             examined.skipped.append(Skipped(origin, *refusal))
             continue
@@ -131,9 +134,9 @@ def _decoded(entry: Entry) -> str:
 
 def _unsafe_name(name: str) -> tuple[str, str] | None:
     if name.startswith(("/", "\\")) or _DRIVE.match(name):
-        return "absolute-path", "the name is an absolute path"
+        return "absolute-path", "its name is an absolute path"
     if ".." in name and ".." in name.replace("\\", "/").split("/"):
-        return "traversal", "the name leads out of its folder with .."
+        return "traversal", "its name has `..` in it and leads out of the folder"
     return None
 
 
@@ -141,20 +144,23 @@ def _unsafe_content(entry: Entry, limits: Limits) -> tuple[str, str] | None:
     kind = stat.S_IFMT(entry.mode)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         what = "a symbolic link" if kind == stat.S_IFLNK else "a device, pipe or socket"
-        return "special-member", f"the member is {what}"
+        return "special-member", f"it is {what}"
     if entry.flags & ENCRYPTED_FLAGS:
-        return "encrypted", "the member is encrypted"
+        return "encrypted", "it is encrypted"
     if entry.method not in (STORED, DEFLATED):
-        return "compression", f"compression method {entry.method}; only stored and deflated are read"
+        return (
+            "compression",
+            f"its compression method is {entry.method}; only 0 (stored) and 8 (deflated) are read",
+        )
     if entry.method == STORED and entry.size != entry.packed:
-        return "header-mismatch", "the member is stored, yet its packed and unpacked sizes differ"
+        return "header-mismatch", "it is stored as it is, yet its packed and unpacked sizes differ"
     if entry.size > limits.member_bytes:
         return (
             "too-large",
-            f"{entry.size} bytes unpacked, over the limit of {limits.member_bytes} for a member",
+            f"it has {entry.size} bytes unpacked, over the limit of {limits.member_bytes} for a member",
         )
     if entry.size > limits.ratio_floor and entry.size > limits.ratio * max(entry.packed, 1):
-        return "bomb", f"{entry.packed} bytes expand to {entry.size}, more than {limits.ratio} to 1"
+        return "bomb", f"its {entry.packed} bytes expand to {entry.size}, more than {limits.ratio} to 1"
     return None
 
 
@@ -198,7 +204,7 @@ class _Names:
         elif folded in self._folded:
             yield (
                 "case-collision",
-                "another member's name differs by case only; some systems keep one of them",
+                "another member's name differs only in upper and lower case; some systems keep one of them",
             )
         self._names.add(name)
         self._folded.add(folded)
@@ -210,4 +216,4 @@ class _Names:
             if _NOT_TEXT.search(name):
                 yield "bad-name", "the name is declared as UTF-8 and is not"
         if _DEVICE.search(name):
-            yield "bad-name", "the name is a device of Windows"
+            yield "bad-name", "the name is that of a device on Windows"

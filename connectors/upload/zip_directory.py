@@ -109,7 +109,9 @@ def read_directory(file: BinaryIO, limits: Limits) -> Directory:
     if count > limits.members:
         raise _too_many(limits)
     if size > limits.directory_bytes:
-        raise UnusablePackageError("too-many", f"its directory has {size} bytes, over the limit")
+        raise UnusablePackageError(
+            "too-many", f"its directory has {size} bytes, over the limit of {limits.directory_bytes}"
+        )
     file.seek(start)
     data = file.read(size)
     if len(data) < size or (count and data[:4] != CENTRAL_MAGIC):
@@ -236,4 +238,4 @@ def _damaged(what: str, *, mend: str = _SEND_AGAIN) -> UnusablePackageError:
 
 
 def _too_many(limits: Limits) -> UnusablePackageError:
-    return UnusablePackageError("too-many", f"the ZIP has more than {limits.members} members")
+    return UnusablePackageError("too-many", f"it has more than {limits.members} members")

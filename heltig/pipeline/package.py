@@ -144,7 +144,8 @@ def _refusal(refused: list[Skipped]) -> InputError:
     kind = KINDS[first.kind]
     _, _, member = first.origin.partition("!")
     name = f"Member {member[:_NAME_SHOWN]}" if member else "The ZIP"
-    others = f" {len(refused) - 1} more members are refused too." if len(refused) > 1 else ""
-    detail = f"{name}: {first.kind}: {first.detail}. {kind.remedy}{others} Nothing of it was kept."
+    more = len(refused) - 1
+    others = f" {more:,} more {'is' if more == 1 else 'are'} refused, too." if more else ""
+    detail = f"{name} is refused ({first.kind}): {first.detail}. {kind.remedy}{others} Nothing was kept."
     error = InputTooLargeError if first.kind in _OVER_A_LIMIT else UnsafePackageError
     return error(detail)

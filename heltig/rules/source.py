@@ -341,25 +341,46 @@ def json_syntax(study: StudyView) -> Iterator[Hit]:
         yield Hit(observed=f"{fault.kind}: {fault.detail}", expected="JSON with every key once", rows=rows)
 
 
-_ZIP_KINDS = (
-    "traversal", "absolute-path", "special-member", "encrypted", "bomb", "overlap", "header-mismatch",
-    "too-large", "too-many", "nesting", "damaged-package", "empty-package", "damaged-member", "checksum",
-    "length", "compression", "duplicate-name", "case-collision", "bad-name", "empty-member",
-)  # fmt: skip
+_ZIP_KINDS = {
+    "traversal": "a name below the folder",
+    "absolute-path": "a name below the folder",
+    "special-member": "a regular file",
+    "encrypted": "a member without encryption",
+    "bomb": "a member that expands as images do",
+    "overlap": "bytes of its own",
+    "header-mismatch": "the same in the directory and at the member",
+    "too-large": "a size within the limit",
+    "too-many": "a number within the limit",
+    "nesting": "ZIPs within the limit",
+    "damaged-package": "a whole, plain ZIP",
+    "empty-package": "a ZIP of DICOM files",
+    "damaged-member": "the bytes that were packed",
+    "checksum": "the bytes that were packed",
+    "length": "the bytes that were packed",
+    "compression": "stored or deflated",
+    "duplicate-name": "a name of its own",
+    "case-collision": "a name of its own",
+    "bad-name": "a name that every system can write",
+    "empty-member": "a file with content",
+}
+"""What SRC-ZIP-SAFE tells, and what should be there instead."""
 
 
 @rule("SRC-ZIP-SAFE", level="input", severity="block", needs=("bytes",))
 def zip_safe(package: PackageView) -> Iterator[Hit]:
-    """A ZIP holds members that nobody should unpack, or that cannot be unpacked.
+    """A ZIP is damaged, or nobody should unpack it as it is.
 
     Finds: Names that lead out of the folder, absolute paths, links, encrypted members, members that expand
-        beyond all reason or overlap, names that stand twice or differ only in case, damaged or empty members.
+        beyond all reason or overlap, names that stand twice or differ only in case, damaged or empty members,
+        and ZIPs that are cut off, damaged, empty, or have something in front of them.
     Why: Unpacked, such a member overwrites another file or fills the disk; what cannot be unpacked is lost.
-    Mend: Make the ZIP again from the folder of DICOM files, without encryption and with plain file names.
+    Mend: Copy or send again what is damaged, cut off or empty. If that does not help, or something else is
+        said here, make a plain ZIP from the folder of DICOM files: no encryption, a name of its own for each
+        file. Find out who made a ZIP with names that lead elsewhere or members that expand without end.
     Example: A member called `../../etc/cron.d/job`.
     """
     for (kind, detail), members in package.groups(*_ZIP_KINDS).items():
-        yield Hit(observed=f"{kind}: {detail}", expected="a plain member", rows=members)
+        yield Hit(observed=f"{kind}: {detail}", expected=_ZIP_KINDS[kind], rows=members)
 
 
 @rule("SRC-NOT-DICOM", level="input", severity="review", needs=("bytes",), reference="PS3.10 7.1")
