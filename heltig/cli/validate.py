@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from heltig.errors import UsageError
+from heltig.errors import StorageError, UsageError
 
 FAILED = 1
 """The exit code when something came out otherwise than labelled."""
@@ -41,8 +41,7 @@ def validate(reruns: int, output: Path, audit_pack: bool) -> None:
     order, by one process and by several, under other hash seeds. Every run has to give the same verdicts, and
     those of the labels. Exit code 1 when one does not.
     """
-    if output.exists() and any(output.iterdir()):
-        raise UsageError(f"{output} is not empty: name a new folder, or empty it first.")
+    _make(output)
     from heltig.demo.studies import make_studies
     from heltig.validation.pack import CHECKSUMS, Evidence, write_pack
     from heltig.validation.rule_cases import try_rules
@@ -63,13 +62,25 @@ def validate(reruns: int, output: Path, audit_pack: bool) -> None:
     right = sum(study.as_expected for study in studies)
     click.echo(f"{right} of {len(studies)} synthetic studies came out as labelled")
     click.echo("all runs gave the same" if all(run.same for run in runs) else "runs differ")
-    output.mkdir(parents=True, exist_ok=True)
-    write_pack(evidence, output, _audit_files() if audit_pack else {})
+    try:
+        write_pack(evidence, output, _audit_files() if audit_pack else {})
+    except OSError as error:
+        raise StorageError(f"{output} cannot be written: {error.strerror}. Name another folder.") from error
     click.echo(
         f"{'PASSED' if evidence.passed else 'FAILED'}: see {output / 'summary.html'}, checked by {CHECKSUMS}"
     )
     if not evidence.passed:
         sys.exit(FAILED)
+
+
+def _make(folder: Path) -> None:
+    """Make the folder, before the work."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise UsageError(f"{folder} is not empty: name a new folder, or empty it first.")
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be made: {error.strerror}. Name another folder.") from error
 
 
 def _audit_files() -> dict[str, bytes]:

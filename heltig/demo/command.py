@@ -61,7 +61,13 @@ def demo(once: bool, output: Path | None, port: int | None) -> None:
 
         if output.is_dir() and any(output.iterdir()):
             raise UsageError(f"--output: {output} is not empty; name a new or an empty folder.")
-        for path in write_samples(studies, output):
+        try:
+            written = write_samples(studies, output)
+        except OSError as error:
+            raise UsageError(
+                f"--output: {output} cannot be written: {error.strerror}; name another."
+            ) from error
+        for path in written:
             click.echo(f"wrote {path}")
     with tempfile.TemporaryDirectory(prefix="heltig-demo-") as home:
         chosen = {} if port is None else {"port": port}

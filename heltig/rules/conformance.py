@@ -7,7 +7,7 @@ from heltig.rules.conformance_study import Rows, conformance
 from heltig.rules.conformance_words import Objection
 from heltig.rules.rule import Hit, rule
 from heltig.rules.views import StudyView, Values
-from heltig.rules.wording import cut
+from heltig.rules.wording import cut, listed
 from heltig.standard import sop_classes, uids
 from heltig.standard.dictionary import keyword_of
 
@@ -265,11 +265,11 @@ def extended(study: StudyView) -> Iterator[Hit]:
         by_iod.setdefault(objection.observed, []).append((objection, rows))
     for iod, found in by_iod.items():
         paths = sorted({objection.path for objection, _ in found})
-        names = ", ".join(".".join(keyword_of(tag) or tag for tag in path) for path in paths)
+        names = [".".join(keyword_of(tag) or tag for tag in path) for path in paths]
         yield Hit(
             tags=tuple("/".join(path) for path in paths),
-            observed=f"{len(paths)} attributes ({iod})",
+            observed=f"{len(paths)} attribute{'s' * (len(paths) > 1)} ({iod})",
             expected="attributes of the IOD",
-            message=f"Not in the IOD, but there: {cut(names, 400)}",
+            message=f"Not in the IOD, but there: {listed(names, 400)}",
             rows=sorted({row for _, rows in found for row in rows}),
         )

@@ -16,7 +16,7 @@ from heltig.rules.deidentification_claims import (
 )
 from heltig.rules.rule import Hit, rule
 from heltig.rules.views import StudyView
-from heltig.rules.wording import cut
+from heltig.rules.wording import cut, listed
 from heltig.standard.deidentification import BASIC_PROFILE, OPTIONS, SAFE_PRIVATE, Protection, protection
 from heltig.standard.dictionary import is_private, keyword_of, lookup, tag_of
 
@@ -81,7 +81,7 @@ def profile_attributes(study: StudyView) -> Iterator[Hit]:
         keywords = [keyword_of(name.rpartition("/")[2]) for name in names]
         yield Hit(
             tags=tuple(names),
-            observed=cut(", ".join(dict.fromkeys(keywords))),
+            observed=listed(list(dict.fromkeys(keywords))),
             expected=f"removed, or the {OPTIONS[option]} ({option}) claimed",
             rows=sorted(concerned),
         )

@@ -60,6 +60,20 @@ def counted(values: Iterable[tuple[str, int]]) -> str:
     return ", ".join([*(f"{cut(value, room)} ({count})" for value, count in named), *rest])
 
 
+def listed(names: Sequence[str], longest: int = LONGEST) -> str:
+    """Names side by side, as many as have room; the rest are counted.
+
+    >>> listed(["Rows", "Columns", "BitsStored"], 24)
+    'Rows, Columns, 1 more'
+    """
+    for shown in range(len(names), 0, -1):
+        rest = [f"{len(names) - shown} more"] if shown < len(names) else []
+        text = printable(", ".join([*names[:shown], *rest]))
+        if len(text) <= longest:
+            return text
+    return f"{len(names)} other values"
+
+
 def counted_groups(groups: Sequence[Group], named: Callable[[str], str] = str) -> str:
     """The values of groups side by side, each with its number of instances.
 

@@ -84,3 +84,10 @@ def test_the_audit_pack_counts_the_trail(tmp_path):
     assert database["auditEntries"] == 1
     assert "msgspec==" in (folder / "dependencies.txt").read_text("utf-8")
     assert json.loads((folder / "migrations.json").read_text("utf-8"))[0]["file"].startswith("0001")
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_the_work(tmp_path):
+    (tmp_path / "file").write_text("", "utf-8")
+    ran = heltig("--output", tmp_path / "file" / "pack")
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "Name another folder" in ran.stderr
