@@ -28,6 +28,7 @@ from heltig.errors import (
 from heltig.http_answer import Decompression, Head
 from heltig.retry import Retry
 from heltig.secret import read_secret
+from heltig.setting_types import Size
 
 Auth: TypeAlias = httpx.Auth
 Client: TypeAlias = httpx.AsyncClient
@@ -247,7 +248,7 @@ async def _body(
                 handed_out += len(piece)
                 if handed_out > max_bytes:
                     raise ArchiveAnswerTooLargeError(
-                        f"{head.place}: the answer is over the limit of {max_bytes} bytes."
+                        f"{head.place}: the answer is over the limit of {Size(max_bytes)}."
                     )
                 yield piece
             before = clock()

@@ -1,13 +1,15 @@
 """The commands of Heltig. Each lives in a module of its own, imported when it is called."""
 
+import errno
 import gc
 import importlib
+import os
 import sys
 
 import click
 
 from heltig import __version__
-from heltig.errors import HeltigError
+from heltig.errors import HeltigError, StorageError
 
 COMMANDS = {
     "demo": "heltig.demo.command:demo",
@@ -56,7 +58,16 @@ def main() -> None:
     """Run the command line; errors of Heltig's own end with their exit code and one clear line."""
     gc.set_threshold(50_000, 20, 20)  # tables are large and free of cycles: looking for some costs a third
     try:
-        heltig(standalone_mode=True)
+        try:
+            heltig(standalone_mode=True)
+        finally:
+            sys.stdout.flush()
     except HeltigError as error:
         click.echo(f"heltig: {error.detail}", err=True)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EPIPE):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left would be tried again
+        click.echo(f"heltig: standard output cannot be written: {error.strerror}.", err=True)
+        sys.exit(StorageError.exit_code)

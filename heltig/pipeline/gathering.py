@@ -37,6 +37,9 @@ _PASSING_REFUSALS: Final = frozenset({407, 423, 425})
 _ENDS_EARLY: Final = "the answer ends before its end"
 _EMPTY: Final = "the answer is empty"
 _OTHER: Final = "the answer is no DICOM JSON"
+MOST_INSTANCES: Final = 200_000
+"""Instances of one answer. No study has so many; a small body of empty objects has."""
+
 _TOO_LARGE: Final = "the answer is over our limit"
 _NO_ADDRESS: Final = "no address can be made of its UID"
 _SILENT: Final = "there is no answer"
@@ -113,14 +116,22 @@ class _Answers:
         if self._unanswered >= MOST_UNANSWERED:
             return _Answer(0, _SILENT)
         splitter = InstanceSplitter()
-        given = 0
+        given, hollow, damaged = 0, 0, list[DataSet]()
         problem = ""
         try:
             async with aclosing(self._archive.retrieve_metadata(self._study, *below)) as chunks:
                 async for chunk in chunks:
                     for instance in splitter.feed(chunk):
-                        take(instance)
-                        given += 1
+                        if given + hollow == MOST_INSTANCES:
+                            raise ArchiveAnswerTooLargeError(
+                                f"Its metadata holds more than {MOST_INSTANCES} instances."
+                            )
+                        if instance.tags:
+                            take(instance)
+                            given += 1
+                        else:
+                            hollow += 1
+                            damaged.extend([instance] if instance.faults else [])
         except (ArchiveAccessError, ArchiveRateLimitedError):
             raise
         except NotDicomJson:
@@ -135,11 +146,19 @@ class _Answers:
                 self.trouble = error.detail + advice
         rest, flaw = _rest(splitter)
         for instance in rest:
-            take(instance)
-        given += len(rest)
+            if instance.tags:
+                take(instance)
+                given += 1
+            else:
+                hollow += 1
+                damaged.extend([instance] if instance.faults else [])
+        if given:  # what has no element is a damaged instance beside others; alone it is anything
+            for instance in damaged:
+                take(instance)
+            given += len(damaged)
         if not problem:
-            problem = flaw
-            self._note(flaw)
+            problem = _OTHER if hollow and not given else flaw
+            self._note(problem)
         elif problem == _SILENT and given:
             problem = _ENDS_EARLY
         self._unanswered = self._unanswered + 1 if problem == _SILENT else 0

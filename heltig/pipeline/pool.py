@@ -42,11 +42,16 @@ class JudgingPool:
         """Calls a function of a module in one of the processes.
 
         Raises:
-            StorageError: The process died, likely for want of memory.
+            StorageError: The process died, likely for want of memory; or the pool was closed.
         """
         executor = await self._started()
         try:
             return await asyncio.wrap_future(executor.submit(work, *args, **kwargs))
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            raise StorageError("The processes that judge were ended before they came to this.") from error
         except BrokenProcessPool as error:
             if self._executor is executor:
                 self._executor = None

@@ -3,6 +3,9 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 from heltig.rules.catalogue import catalogue
 
@@ -39,3 +42,13 @@ def test_what_to_time_without_timing_is_refused():
     ran = heltig("rules", "--on", ".")
     assert ran.returncode == 2
     assert "--timing" in ran.stderr
+
+
+@pytest.mark.parametrize("arguments", [[], ["show", "PAT-ID-EMPTY"], ["--help"]])
+def test_what_cannot_be_written_is_told_in_a_line(arguments):
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        command = [sys.executable, "-m", "heltig", "rules", *arguments]
+        ran = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert ran.returncode == 7
+    assert ran.stderr.count("\n") == 1
+    assert "standard output cannot be written" in ran.stderr

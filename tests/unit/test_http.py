@@ -246,7 +246,7 @@ async def test_the_limit_counts_unpacked_bytes(headers: dict[str, str], time: Ti
     assert len((await fetch([answer(pack(b"x" * 1000), headers=headers)], time=time))[1]) == 1000
     error = await refusal([answer(pack(b"x" * 1001), headers=headers)], time=time)
     assert isinstance(error, ArchiveAnswerTooLargeError)
-    assert "1000 bytes" in error.detail
+    assert "1000 B" in error.detail
 
 
 @pytest.mark.parametrize("coding", ["br", "zstd", "gzip, gzip", "deflate"])

@@ -45,3 +45,14 @@ async def test_closing_does_not_wait_for_what_is_at_work(tmp_path: Path) -> None
         await pool.close()
         with pytest.raises(StorageError):
             await work
+
+
+async def test_closing_tells_those_whose_turn_has_not_come(tmp_path: Path) -> None:
+    pool = JudgingPool(1, scratch=tmp_path)
+    await pool.start()
+    waiting = [asyncio.ensure_future(pool.run(time.sleep, 60)) for _ in range(6)]
+    await asyncio.sleep(0)
+    async with asyncio.timeout(30):
+        await pool.close()
+        ended = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(end) for end in ended] == [StorageError] * 6

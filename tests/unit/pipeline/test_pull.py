@@ -16,7 +16,7 @@ from heltig.errors import (
     ArchiveStudyError,
     ArchiveUnavailableError,
 )
-from heltig.pipeline.gathering import MOST_REFUSED
+from heltig.pipeline.gathering import MOST_INSTANCES, MOST_REFUSED
 from heltig.pipeline.pull import pull_study
 
 EVERYTHING = {"metadata", "all_attributes", "query", "complete_study"}
@@ -364,3 +364,17 @@ async def test_instances_that_are_all_refused_are_not_all_asked_for() -> None:
     table = await pulled(archive)
     assert len(asked) == 2 * MOST_REFUSED  # what is held against a study is asked for twice
     assert table.source.failures[0].detail == "100 instances, such as 1.2.1.1: the archive answers 409"
+
+
+@pytest.mark.parametrize("end", [b"]", b",]"])
+@pytest.mark.parametrize("count", [3, MOST_INSTANCES + 1])
+async def test_objects_without_an_element_are_no_study(count: int, end: bytes) -> None:
+    class Hollow(InMemoryArchive):
+        async def retrieve_metadata(self, study, series=None, instance=None):
+            yield b"[" + b",".join([b"{}"] * (count if series is None else 1)) + end
+
+    archive = Hollow()
+    for one in study("1.2", series=1, instances=1):
+        archive.store(one)
+    with pytest.raises(ArchiveStudyError):
+        await pull_study(archive, "1.2")
