@@ -19,6 +19,15 @@ from heltig.store.tables.judged import (
     WaiverTable,
 )
 from heltig.store.tables.operations import ApiKeyTable, ArchiveTable, JobGroupTable, JobTable, UploadTable
+from heltig.store.tables.pulling import (
+    BackfillStudyTable,
+    BackfillTable,
+    BreakerTable,
+    CursorTable,
+    MeasurementTable,
+    ObservationTable,
+    WorkerTable,
+)
 from heltig.store.tables.seen import (
     ContentTable,
     InstanceTable,
@@ -37,14 +46,20 @@ __all__ = [
     "api_keys",
     "archives",
     "audit",
+    "backfill_studies",
+    "backfills",
+    "breakers",
     "changes",
     "contents",
+    "cursors",
     "findings",
     "instances",
     "job_groups",
     "jobs",
     "locations",
     "lookups",
+    "measurements",
+    "observations",
     "patients",
     "profiles",
     "rulesets",
@@ -57,6 +72,7 @@ __all__ = [
     "uploads",
     "verdicts",
     "waivers",
+    "workers",
 ]
 
 
@@ -90,3 +106,10 @@ audit = _table(AuditTable)
 jobs = _table(JobTable)
 job_groups = _table(JobGroupTable)
 api_keys = _table(ApiKeyTable)
+observations = _table(ObservationTable)
+cursors = _table(CursorTable)
+breakers = _table(BreakerTable)
+measurements = _table(MeasurementTable)
+workers = _table(WorkerTable)
+backfills = _table(BackfillTable)
+backfill_studies = _table(BackfillStudyTable)

@@ -77,18 +77,22 @@ class JobTable(Table, table=True):
     progress: str | None = Field(sa_type=Text)
     result: str | None = Field(sa_type=Text)
     error: str | None = Field(sa_type=Text)
+    first_error: str | None = Field(sa_type=Text)
     created: datetime
     started: datetime | None
     finished: datetime | None
 
 
 class JobGroupTable(Table, table=True):
-    """Whose turn it is: the group that was served longest ago."""
+    """Whose turn it is: the group that has had the least for its weight."""
 
     __tablename__ = "job_groups"
 
     name: str = Field(primary_key=True, max_length=KEY_LENGTH)
     served: int = Field(sa_type=BigInteger)
+    weight: int = Field(sa_column_kwargs={"server_default": "1"})
+    most: int | None  # jobs at a time, on all workers together
+    not_before: datetime | None  # none is started earlier
 
 
 class ApiKeyTable(Table, table=True):
