@@ -19,6 +19,7 @@ from heltig.rules.deidentification_claims import (
     is_person,
 )
 from heltig.rules.rule import Hit, rule
+from heltig.rules.site_pattern import pattern_of
 from heltig.rules.views import StudyView, Values
 from heltig.rules.wording import cut
 from heltig.standard.dictionary import tag_of
@@ -67,7 +68,7 @@ def identity_left(study: StudyView) -> Iterator[Hit]:
                 if keyword == "PatientBirthDate":
                     looks_real = not shifted and _is_birth_date(group.key, study)
                 elif pattern:
-                    looks_real = re.fullmatch(pattern, group.key.rstrip("^=")) is None
+                    looks_real = not pattern_of(pattern).matches(group.key.rstrip("^="))
                 else:
                     looks_real = bool(personal_number(group.key)) or (
                         keyword == "PatientName" and is_person(group.key)

@@ -1,10 +1,11 @@
 """The thresholds and lists that a profile may set; rules read them from their context."""
 
-import re
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
+
+from heltig.rules.site_pattern import PatternError, pattern_of
 
 Days: TypeAlias = Annotated[int, Meta(ge=0, le=36_525)]
 Count: TypeAlias = Annotated[int, Meta(ge=0, le=1_000_000_000)]
@@ -44,8 +45,8 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         pixel_spacing_ratio: How far PixelSpacing may differ, as a part of it, and still be the same.
         accepted_transfer_syntaxes: UIDs of the transfer syntaxes that the target takes; none: all of them.
         declared_deidentified: All data is declared de-identified, whether it says so itself or not.
-        pseudonyms: A regular expression that PatientID and PatientName of de-identified data match as a
-            whole; empty: what looks like a person's is found by its form.
+        pseudonyms: A regular expression, as site rules know them, that PatientID and PatientName of
+            de-identified data match as a whole; empty: what looks like a person's is found by its form.
         targets: The archives that studies are meant for: `dcm4chee`, `orthanc`, `azure`, `aws`, `google`.
         accepted_sop_classes: UIDs of the SOP Classes that the target takes; none: all of them.
     """
@@ -82,6 +83,6 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         try:
-            re.compile(self.pseudonyms)
-        except re.error as error:
-            raise ValueError(f"pseudonyms is not a regular expression: {error}") from None
+            pattern_of(self.pseudonyms)
+        except PatternError as error:
+            raise ValueError(f"pseudonyms is not a regular expression that is known: {error}") from None

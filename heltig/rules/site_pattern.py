@@ -11,6 +11,7 @@ Known are characters, `.`, classes (`[A-Z0-9]`, `\d`, `\w`, `\s` and their oppos
 
 import re
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Final, NamedTuple
 
 _LONGEST: Final = 500
@@ -75,6 +76,16 @@ class Pattern:
         following = frozenset(place for place in possible if self._accepts[place](character))
         self._known[state, character] = following
         return following
+
+
+@cache
+def pattern_of(text: str) -> Pattern:
+    """The expression of a text, compiled once.
+
+    Raises:
+        PatternError: As `Pattern` does.
+    """
+    return Pattern(text)
 
 
 class _Part(NamedTuple):

@@ -15,7 +15,6 @@ in each item. What must hold, holds for each value there is; `present` and `non_
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
@@ -23,7 +22,7 @@ import msgspec
 from heltig.dicom.cell import ABSENT, Cell, DataSet
 from heltig.dicom.study import element
 from heltig.rules.rule import Hit, Rule, Severity
-from heltig.rules.site_pattern import Pattern
+from heltig.rules.site_pattern import pattern_of
 from heltig.rules.views import RowsView, Values
 from heltig.rules.wording import counted, cut
 from heltig.standard.dictionary import tag_of
@@ -76,7 +75,7 @@ class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
             words = " or ".join(str(value) for value in self.one_of)
             found.append((words, lambda cell, n: any(_equal(cell, n, value) for value in self.one_of)))
         if self.matches:
-            pattern = _pattern(self.matches)
+            pattern = pattern_of(self.matches)
             found.append((f"a value like {self.matches}", lambda cell, n: pattern.matches(_text(cell, n))))
         if self.max_length is not None:
             most = self.max_length
@@ -275,11 +274,6 @@ def cells_under(path: tuple[str, ...], at: Values | Mapping[str, Cell]) -> list[
 
 def _tags(condition: Condition) -> tuple[str, ...]:
     return ("/".join(map(tag_of, condition.path)),)
-
-
-@cache
-def _pattern(text: str) -> Pattern:
-    return Pattern(text)
 
 
 def _text(cell: Cell, n: int) -> str:

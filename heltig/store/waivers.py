@@ -246,8 +246,14 @@ def ended(transaction: ReadTransaction, *, now: datetime) -> list[tuple[Location
 
 
 def _end(transaction: WriteTransaction, waiver: GivenWaiver, at: datetime) -> None:
-    """Has the verdicts that rely on a waiver end now."""
+    """Has the verdicts that rely on a waiver end now.
+
+    The studies are locked in the order of their rows, as `studies.lock_rows` does it: so nobody who locks
+    several waits for one another.
+    """
     rely = _rows_of(waiver, findings.c.waived.is_(True))
+    in_order = select(studies.c.id).where(studies.c.id.in_(rely)).order_by(studies.c.id).with_for_update()
+    transaction.connection.execute(in_order).all()
     transaction.connection.execute(update(studies).where(studies.c.id.in_(rely)).values(valid_until=at))
     transaction.connection.execute(
         update(lookups).where(lookups.c.study_row.in_(rely)).values(valid_until=minute(at))

@@ -75,7 +75,7 @@ def test_nobody_claims_what_is_denied() -> None:
 
 
 def test_pseudonyms_must_be_a_regular_expression() -> None:
-    with pytest.raises(ConfigurationError, match="pseudonyms is not a regular expression"):
+    with pytest.raises(ConfigurationError, match="pseudonyms is not a regular expression that is known"):
         parse_profile("[parameters]\npseudonyms = '('", known=[], name="research")
 
 
