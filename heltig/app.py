@@ -1,12 +1,9 @@
-"""The service: the one place that wires its parts together."""
+"""The service: the one place that wires what answers requests to `working`, which does the rest."""
 
-import asyncio
-import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import datetime, timedelta
-from functools import partial
-from typing import Any, Final
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Final
 
 from litestar import Litestar
 from litestar.di import Provide
@@ -36,26 +33,11 @@ from heltig.api.v1.waivers import give_waiver, list_waivers, revoke_waiver, show
 from heltig.auth.keys import KeyRing
 from heltig.auth.refusals import Refusals
 from heltig.dashboard.errors import lost
-from heltig.errors import StorageError
-from heltig.jobs.attempt import Handler
-from heltig.jobs.queue import JobQueue, utc_now
-from heltig.jobs.runner import Runner
-from heltig.pipeline.context import REJUDGE
-from heltig.pipeline.keep import Scoring
-from heltig.pipeline.pool import JudgingPool
-from heltig.pipeline.publish import render
-from heltig.pipeline.rejudge import rejudge
-from heltig.pipeline.rescore import KIND as RESCORE
-from heltig.pipeline.rescore import RescoreDesk
-from heltig.pipeline.spool import Spool
-from heltig.pipeline.upload import KIND as UPLOAD
-from heltig.pipeline.upload import UploadDesk
-from heltig.pipeline.waiving import ENDED, GIVEN, WaiverDesk
+from heltig.jobs.queue import utc_now
 from heltig.rules.profile import DEFAULT, Profile
 from heltig.settings import Settings
-from heltig.store.engine import Store
 from heltig.store.lookups import Lookups
-from heltig.store.migrations import upgrade
+from heltig.working import working
 
 ROUTES: Final = (
     search_studies,
@@ -81,14 +63,6 @@ ROUTES: Final = (
     health,
     ready,
 )
-
-SWEEP: Final = timedelta(minutes=1)
-"""How often files are removed that nobody needs, and verdicts looked for that no longer hold."""
-
-GRACE: Final = timedelta(seconds=3)
-"""How long jobs at work get to finish when the service stops."""
-
-logger = logging.getLogger(__name__)
 
 
 def create_app(
@@ -139,70 +113,18 @@ def create_app(
 async def _services(
     settings: Settings, profile: Profile, clock: Callable[[], datetime]
 ) -> AsyncIterator[Services]:
-    """Opens everything, works jobs off meanwhile, and closes everything in the opposite order."""
-    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    async with AsyncExitStack() as stack:
-        store = await Store.open(settings.database, render=render)
-        stack.push_async_callback(store.close)
-        await upgrade(store)
-        spool = Spool(settings.home / "spool")
-        pool = JudgingPool(settings.workers, scratch=spool.scratch)
-        stack.push_async_callback(pool.close)
-        queue = JobQueue(store, clock=clock)
-        uploads = UploadDesk(queue, spool, pool, settings=settings, profile=profile, clock=clock)
-        waivers = WaiverDesk(queue, pool, profile=profile, clock=clock, workers=settings.workers)
-        scoring = Scoring(store, pool, profile=profile, clock=clock, actor=REJUDGE, queue=queue)
-        rescoring = RescoreDesk(queue, pool, profile=profile, clock=clock, workers=settings.workers)
-        handlers: dict[str, Handler] = {
-            UPLOAD: uploads.judge,
-            REJUDGE: partial(rejudge, scoring=scoring),
-            GIVEN: waivers.judge_concerned,
-            ENDED: waivers.judge_ended,
-            RESCORE: rescoring.run,
-        }
-        runner = Runner(queue, handlers, workers=settings.workers)
-        working = await stack.enter_async_context(_background(runner.run()))
-        stack.push_async_callback(runner.stop, grace=GRACE)
-        await stack.enter_async_context(_background(_sweep(uploads, waivers)))
+    async with working(settings, profile=profile, clock=clock) as parts:
         yield Services(
             settings=settings,
             profile=profile,
             clock=clock,
-            store=store,
-            lookups=Lookups(store),
-            keys=KeyRing(store, clock=clock),
-            refusals=Refusals(store),
-            uploads=uploads,
-            waivers=waivers,
-            rescoring=rescoring,
-            pool=pool,
-            is_working=lambda: not working.done(),
+            store=parts.store,
+            lookups=Lookups(parts.store),
+            keys=KeyRing(parts.store, clock=clock),
+            refusals=Refusals(parts.store),
+            uploads=parts.desks.uploads,
+            waivers=parts.desks.waivers,
+            rescoring=parts.desks.rescoring,
+            pool=parts.pool,
+            is_working=parts.is_working,
         )
-
-
-@asynccontextmanager
-async def _background(work: Coroutine[Any, Any, None]) -> AsyncIterator[asyncio.Task[None]]:
-    """Runs something beside what follows, and ends it after that."""
-    task = asyncio.create_task(work)
-    task.add_done_callback(_log_failure)
-    try:
-        yield task
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-
-
-def _log_failure(task: asyncio.Task[None]) -> None:
-    error = None if task.cancelled() else task.exception()
-    if error is not None:
-        logger.error("A part of the service failed; /health/ready says so.", exc_info=error)
-
-
-async def _sweep(uploads: UploadDesk, waivers: WaiverDesk) -> None:
-    while True:
-        try:
-            await waivers.sweep()
-            await uploads.sweep()
-        except (StorageError, OSError) as error:
-            logger.error("Sweeping failed: %s", type(error).__name__)
-        await asyncio.sleep(SWEEP.total_seconds())
