@@ -1,6 +1,7 @@
 """What Heltig asks of a remote archive, and an archive in memory for tests."""
 
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -10,6 +11,7 @@ from heltig.dicom.json_members import JSON, read_elements
 from heltig.errors import ArchiveAnswerTooLargeError, ArchiveNotFoundError, ArchiveUnavailableError
 
 MetadataLevel = Literal["study", "series", "instance", "none"]
+FeedKind = Literal["orthanc", "azure", "dcm4chee"]
 Instance = Mapping[str, Any]
 
 
@@ -33,6 +35,79 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     metadata: MetadataLevel | None = None
     all_attributes: bool | None = None
     notes: tuple[str, ...] = ()
+
+
+class Page(list[bytes]):
+    """One page of a search: the JSON text of each row, and what the archive says beside them.
+
+    Attributes:
+        has_more: It says that there are more rows (Warning 299, PS3.18 8.3.4.4). False where it says nothing.
+        date: The time by the archive's clock when it answered; None where it does not say.
+    """
+
+    def __init__(
+        self, rows: Iterable[bytes] = (), *, has_more: bool = False, date: datetime | None = None
+    ) -> None:
+        super().__init__(rows)
+        self.has_more = has_more
+        self.date = date
+
+
+class FeedEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A study that an archive says changed.
+
+    Attributes:
+        study: StudyInstanceUID, as the archive writes it.
+        mark: Another text whenever the study changed, and the same where it did not; otherwise without sense.
+        rows: Its rows in a search for studies, where the feed has them.
+        is_gone: The archive says that it does not have the study any more.
+    """
+
+    study: str
+    mark: str = ""
+    rows: tuple[bytes, ...] = ()
+    is_gone: bool = False
+
+
+class FeedPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some changes of an archive, the oldest first.
+
+    Attributes:
+        entries: One a study.
+        cursor: Where to read on.
+        is_end: There was nothing newer when the archive was asked.
+        covered: By the archive's clock: everything that changed before is in what was read up to `cursor`.
+            None where the archive does not say, and where `is_end` is False.
+    """
+
+    entries: tuple[FeedEntry, ...]
+    cursor: str
+    is_end: bool
+    covered: datetime | None = None
+
+
+class ChangeFeed(Protocol):
+    """What changed in an archive, told by the archive.
+
+    Every method raises `heltig.errors.ArchiveError`, or one of its kinds.
+    """
+
+    async def start(self) -> str:
+        """A cursor before everything that changes from now on."""
+        ...
+
+    async def read(self, cursor: str, *, limit: int) -> FeedPage:
+        """What changed since a cursor.
+
+        Args:
+            cursor: From `start`, or from the page before.
+            limit: About how many changes to ask for.
+
+        Raises:
+            CursorLostError: The archive does not know this cursor any more, e.g. because its database was
+                made anew: start again, and list all studies.
+        """
+        ...
 
 
 class Archive(Protocol):

@@ -19,6 +19,9 @@
         ├── ArchiveAccessError         it refuses us, or we cannot trust it
         ├── ArchiveNotFoundError       it does not have what we asked for
         ├── ArchiveStudyError          it answers, but gives nothing of one study now
+        ├── CursorLostError            it does not know any more how far its changes were read
+        ├── ArchivePausedError         an administrator paused it
+        ├── ArchiveClosedError         it is not to be asked now: its hours, or it failed too often
         └── ArchiveAnswerError         it answers what DICOMweb does not allow
             ├── ArchiveAddressError    a UID that no address can be made of
             └── ArchiveAnswerTooLargeError
@@ -199,6 +202,32 @@ class ArchiveStudyError(ArchiveError):
 
     problem_type = "/problems/archive-study"
     title = "Archive does not give the study"
+
+
+class CursorLostError(ArchiveError):
+    """The archive does not know any more how far its changes were read: its database is another one."""
+
+    problem_type = "/problems/archive-cursor-lost"
+    title = "Archive's changes cannot be read on"
+
+
+class ArchivePausedError(ArchiveError):
+    """An administrator paused the archive: it is asked for nothing until it is resumed."""
+
+    status = 409
+    problem_type = "/problems/archive-paused"
+    title = "Archive paused"
+
+
+class ArchiveClosedError(ArchiveError):
+    """The archive is not to be asked now: it is outside its hours, or it failed too often.
+
+    `retry_after` is the time until it may be asked again.
+    """
+
+    status = 503
+    problem_type = "/problems/archive-closed"
+    title = "Archive not to be asked now"
 
 
 class ArchiveAnswerError(ArchiveError):

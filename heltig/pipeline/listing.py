@@ -23,11 +23,14 @@ class ListedStudy(msgspec.Struct, frozen=True):
 
     Attributes:
         uid: Its StudyInstanceUID, as the archive writes it.
-        rows: Every row of it: more than one where the archive has it under several patients.
+        rows: Every row of it: more than one where the archive has it under several patients. None where only
+            its change feed named it.
+        mark: Another text whenever the study changed, where the archive tells more than its rows.
     """
 
     uid: str
     rows: tuple[bytes, ...]
+    mark: str = ""
 
 
 class Listing(msgspec.Struct, frozen=True):

@@ -1,0 +1,96 @@
+"""What tells whether a study changed, without reading it: a few attributes of its rows, and its mark.
+
+A fingerprint has two halves, since one study is seen in two ways: listed with its rows, and named by a change
+feed. A half that a way of looking cannot see is zero, and says nothing.
+"""
+
+from hashlib import blake2b
+from typing import Any, Final
+
+import msgspec
+
+from connectors.base import read_row
+from heltig.dicom.study import element
+from heltig.pipeline.listing import ListedStudy
+
+LENGTH: Final = 16
+"""Bytes of a fingerprint."""
+
+_HALF: Final = LENGTH // 2
+_UNSEEN: Final = bytes(_HALF)
+_TAGS: Final = (
+    "00080020",  # StudyDate
+    "00080030",  # StudyTime
+    "0008041F",  # StudyUpdateDateTime
+    "00080050",  # AccessionNumber
+    "00080061",  # ModalitiesInStudy
+    "00081030",  # StudyDescription
+    "00100010",  # PatientName
+    "00100020",  # PatientID
+    "00100021",  # IssuerOfPatientID
+    "00100030",  # PatientBirthDate
+    "00100040",  # PatientSex
+    "00201206",  # NumberOfStudyRelatedSeries
+    "00201208",  # NumberOfStudyRelatedInstances
+    "77771021",  # dcm4chee: when the study was last changed
+)
+"""Counts and times show what came or went; the others what an administrator corrected. Left out is what
+changes by itself, such as where a study is kept and when it was last looked at."""
+
+
+class _Element(msgspec.Struct, frozen=True, gc=False):
+    Value: list[Any] = []
+
+
+_Row = msgspec.defstruct(
+    "_Row", [(f"tag_{tag}", _Element | None, None) for tag in _TAGS], rename=lambda field: field[4:], gc=False
+)
+_decode_row = msgspec.json.Decoder(_Row).decode
+
+
+def fingerprint(study: ListedStudy) -> bytes:
+    """The fingerprint of a study as it was seen now: 8 bytes of its rows, 8 bytes of its mark.
+
+    It does not depend on the order of the rows, nor of the values in them.
+    """
+    rows = sorted({_facts(row) for row in study.rows})
+    return (_digest("\x1e".join(rows)) if rows else _UNSEEN) + (
+        _digest(study.mark) if study.mark else _UNSEEN
+    )
+
+
+def differs(known: bytes, seen: bytes) -> bool:
+    """Whether a study changed between two fingerprints: a half that both have is another one."""
+    return _is_other(known[:_HALF], seen[:_HALF]) or _is_other(known[_HALF:], seen[_HALF:])
+
+
+def merged(known: bytes, seen: bytes) -> bytes:
+    """What is known after a study was seen again: each half as it was last seen."""
+    rows, mark = seen[:_HALF], seen[_HALF:]
+    return (known[:_HALF] if rows == _UNSEEN else rows) + (known[_HALF:] if mark == _UNSEEN else mark)
+
+
+def _is_other(known: bytes, seen: bytes) -> bool:
+    return known != seen and _UNSEEN not in (known, seen)
+
+
+def _digest(text: str) -> bytes:
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_HALF).digest()
+
+
+def _facts(row: bytes) -> str:
+    """The attributes of a row that count, as one text."""
+    try:
+        found = [one.Value if one else () for one in msgspec.structs.astuple(_decode_row(row))]
+    except msgspec.DecodeError:  # damaged: read more slowly, with tolerance
+        elements = read_row(row)
+        found = [element(elements, tag).values for tag in _TAGS]
+    return "\x1d".join("\x1c".join(sorted(map(_text, values))) for values in found)
+
+
+def _text(value: object) -> str:
+    """A value as text; numbers may be written as numbers or as text (PS3.18 F.2.3)."""
+    if isinstance(value, dict):
+        groups = (str(value.get(group) or "") for group in ("Alphabetic", "Ideographic", "Phonetic"))
+        return "=".join(groups).rstrip("=")
+    return str(value)
