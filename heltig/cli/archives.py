@@ -76,7 +76,7 @@ def list_() -> None:
         click.echo("There is no archive yet: heltig archives add NAME URL")
     width = max((len(entry.name) for entry in found), default=0)
     for entry in found:
-        auth = entry.auth.get("kind", "none")
+        auth = entry.auth.__struct_config__.tag
         probed = f"probed {entry.probed:%Y-%m-%d}" if entry.probed else "not yet probed"
         click.echo(f"{entry.name:<{width}}  {entry.qido_url}  (authentication {auth}, {probed})")
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -13,11 +13,12 @@ from connectors.base import Archive as ArchivePort
 from connectors.base import Capabilities
 from connectors.dicomweb import DicomWebArchive
 from heltig import audit, http
+from heltig.credentials import NO_AUTH, ArchiveAuth, BasicAuth, BearerAuth
 from heltig.errors import ArchiveAccessError, NotFoundError, UsageError
 from heltig.retry import Retry
 from heltig.settings import Settings
 from heltig.store import archives
-from heltig.store.archives import Archive
+from heltig.store.archives import Archive, ArchiveOptions
 from heltig.store.engine import Store
 from heltig.store.transaction import WriteTransaction
 
@@ -59,18 +60,19 @@ def new_archive(
         raise UsageError(f"{name}: no name for an archive. Use up to 64 of a-z, 0-9, - and _.")
     if bool(user) != bool(password_secret) or (user and bearer_secret):
         raise UsageError("Give --user together with --password-secret, or --bearer-secret, or none of them.")
-    auth: dict[str, str] = {}
-    if user and password_secret:
-        auth = {"kind": "basic", "username": user, "secret": password_secret}
-    elif bearer_secret:
-        auth = {"kind": "bearer", "secret": bearer_secret}
-    if auth and not auth["secret"].startswith(("env:", "file:")):
+    secret = password_secret or bearer_secret
+    if secret and not secret.startswith(("env:", "file:")):
         # Not shown: it may be the secret itself.
         raise UsageError("A secret is not given itself: give env:NAME or file:PATH.")
+    auth: ArchiveAuth = NO_AUTH
+    if user and password_secret:
+        auth = BasicAuth(username=user, secret=password_secret)
+    elif bearer_secret:
+        auth = BearerAuth(secret=bearer_secret)
     root = url.rstrip("/")
     # Made for its checks; it opens no connection that would have to be closed.
     http.client(root, tls=http.Tls(ca_bundle=ca_bundle))
-    options: dict[str, Any] = {"ca_bundle": str(ca_bundle.absolute())} if ca_bundle else {}
+    options = ArchiveOptions(ca_bundle=str(ca_bundle.absolute()) if ca_bundle else None)
     return Archive(name=name, qido_url=root, wado_url=root, auth=auth, options=options)
 
 
@@ -93,11 +95,14 @@ async def open_archive(
     Raises:
         ConfigurationError: A secret or a certificate cannot be read.
     """
-    kind = msgspec.convert(entry.auth.get("kind", "none"), http.AuthKind)
-    auth = http.make_auth(
-        kind, username=entry.auth.get("username"), secret=entry.auth.get("secret"), environ=environ
-    )
-    ca_bundle = entry.options.get("ca_bundle")
+    match entry.auth:
+        case BasicAuth(username=username, secret=secret):
+            auth = http.make_auth("basic", username=username, secret=secret, environ=environ)
+        case BearerAuth(secret=secret):
+            auth = http.make_auth("bearer", secret=secret, environ=environ)
+        case _:
+            auth = None
+    ca_bundle = entry.options.ca_bundle
     tls = http.Tls(ca_bundle=Path(ca_bundle) if ca_bundle else None)
 
     def client(root: str) -> http.Client:

@@ -6,12 +6,16 @@ from typing import Any
 import msgspec
 from sqlalchemy import Row, delete, select, update
 
+from heltig.credentials import NO_AUTH, ArchiveAuth
 from heltig.errors import ConflictError, NotFoundError
+from heltig.store.archive_options import ArchiveOptions
 from heltig.store.locations import ensure, row_of
 from heltig.store.records import Location
 from heltig.store.tables import archives, locations
 from heltig.store.text import from_json, to_json
 from heltig.store.transaction import ReadTransaction, WriteTransaction
+
+__all__ = ["Archive", "ArchiveOptions", "add", "change", "every", "find", "location_of", "remove"]
 
 
 class Archive(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,8 +24,9 @@ class Archive(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         name: Its id, which callers use.
         qido_url: Root of QIDO-RS; `wado_url` and `stow_url` likewise.
+        feed_url: Root of what tells of changes, where that is beside DICOMweb.
         auth: How to authenticate; secrets by reference (`env:NAME`, `file:PATH`) only.
-        options: Limits and quirks.
+        options: Limits, hours and quirks.
         capabilities: What the last probe found, None before the first.
         paused: Nothing is pulled from it for now.
     """
@@ -30,9 +35,10 @@ class Archive(msgspec.Struct, frozen=True, kw_only=True):
     qido_url: str
     wado_url: str
     stow_url: str | None = None
+    feed_url: str | None = None
     title: str = ""
-    auth: dict[str, str] = {}
-    options: dict[str, Any] = {}
+    auth: ArchiveAuth = NO_AUTH
+    options: ArchiveOptions = ArchiveOptions()
     capabilities: dict[str, Any] | None = None
     probed: datetime | None = None
     paused: bool = False
@@ -102,6 +108,7 @@ def _columns(archive: Archive) -> dict[str, Any]:
         "qido_url": archive.qido_url,
         "wado_url": archive.wado_url,
         "stow_url": archive.stow_url,
+        "feed_url": archive.feed_url,
         "auth": to_json(archive.auth),
         "options": to_json(archive.options),
         "capabilities": None if archive.capabilities is None else to_json(archive.capabilities),
@@ -117,8 +124,9 @@ def _archive(row: Row[Any]) -> Archive:
         qido_url=row.qido_url,
         wado_url=row.wado_url,
         stow_url=row.stow_url,
-        auth=from_json(row.auth, dict[str, str]),
-        options=from_json(row.options, dict[str, Any]),
+        feed_url=row.feed_url,
+        auth=msgspec.json.decode(row.auth, type=ArchiveAuth),
+        options=from_json(row.options, ArchiveOptions),
         capabilities=None if row.capabilities is None else from_json(row.capabilities, dict[str, Any]),
         probed=row.probed,
         paused=row.paused,

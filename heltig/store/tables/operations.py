@@ -27,6 +27,7 @@ class ArchiveTable(Table, table=True):
     qido_url: str = Field(sa_type=Text)
     wado_url: str = Field(sa_type=Text)
     stow_url: str | None = Field(sa_type=Text)
+    feed_url: str | None = Field(sa_type=Text)
     auth: str = Field(sa_type=Text)  # JSON, as all dictionaries and lists below
     options: str = Field(sa_type=Text)
     capabilities: str | None = Field(sa_type=Text)

@@ -4,17 +4,18 @@ import pytest
 from msgspec.structs import replace
 from unit.store.samples import MAIN, NOW, STUDY, judge, snapshot
 
+from heltig.credentials import BasicAuth
 from heltig.errors import ConflictError, NotFoundError
 from heltig.store import archives, verdicts
-from heltig.store.archives import Archive
+from heltig.store.archives import Archive, ArchiveOptions
 from heltig.store.engine import Store
 
 MAIN_ARCHIVE = Archive(
     name="main",
     qido_url="https://pacs/dicom-web",
     wado_url="https://pacs/dicom-web",
-    auth={"kind": "basic", "user": "heltig", "password": "env:HELTIG_SECRET_PACS"},
-    options={"page": 100},
+    auth=BasicAuth(username="heltig", secret="env:HELTIG_SECRET_PACS"),
+    options=ArchiveOptions(concurrency=4, hours=("mon-fri 19:00-06:00",), timezone="Europe/Zurich"),
 )
 
 
@@ -25,6 +26,7 @@ async def test_an_archive_comes_out_as_it_went_in(store: Store) -> None:
         qido_url="http://a/q",
         wado_url="http://a/w",
         stow_url="http://a/s",
+        feed_url="http://a",
         capabilities={"offset": True, "page_cap": None},
         probed=NOW,
         paused=True,

@@ -19,6 +19,9 @@ def upgrade() -> None:
     op.add_column("job_groups", sa.Column("weight", sa.Integer(), server_default="1", nullable=False))
     op.add_column("job_groups", sa.Column("most", sa.Integer(), nullable=True))
     op.add_column("job_groups", sa.Column("not_before", _TIME, nullable=True))
+    op.add_column("archives", sa.Column("feed_url", sa.Text(), nullable=True))
+    op.execute("UPDATE archives SET options = replace(options, '\"ca_bundle\":', '\"caBundle\":')")
+    op.execute("UPDATE archives SET auth = '{\"kind\":\"none\"}' WHERE auth = '{}'")
     _observations()
     _archives()
     _backfills()
@@ -45,12 +48,22 @@ def _observations() -> None:
         sa.Column("changed", _TIME, nullable=False),
         sa.Column("unsettled_since", _TIME, nullable=True),
         sa.Column("due", _TIME, nullable=True),
+        sa.Column("priority", sa.Integer(), nullable=False),
         _location("observations"),
         sa.ForeignKeyConstraint(["study_row"], ["studies.id"], name="fk_observations_study_row"),
         sa.PrimaryKeyConstraint("study_row", name="pk_observations"),
     )
     op.create_index(
-        "ix_observations_due", "observations", ["location_row", "due"], **_where("due IS NOT NULL")
+        "ix_observations_due",
+        "observations",
+        ["location_row", "priority", "due"],
+        **_where("due IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_observations_handed_on",
+        "observations",
+        ["study_row"],
+        **_where("due IS NULL AND unsettled_since IS NOT NULL"),
     )
     op.create_table(
         "cursors",

@@ -1,0 +1,93 @@
+"""How an archive is to be treated: whom to trust, how much to ask of it and when, how to watch it."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from heltig.work_hours import WorkHours
+
+StrategyChoice = Literal["auto", "listing", "orthanc", "azure", "dcm4chee", "none"]
+
+
+class ArchiveOptions(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, rename="camel"
+):
+    """What can be set for an archive beside its addresses. Each field's Meta is its documentation.
+
+    Raises:
+        ValueError: The hours are none, or the time zone is not known, or a key has no certificate.
+    """
+
+    ca_bundle: Annotated[str | None, Meta(description="PEM file of the only authorities to trust.")] = None
+    certificate: Annotated[
+        str | None, Meta(description="PEM file of our client certificate, with its chain (mutual TLS).")
+    ] = None
+    key: Annotated[
+        str | None, Meta(description="PEM file of its key, where the certificate's file does not hold it.")
+    ] = None
+    concurrency: Annotated[
+        int, Meta(ge=1, le=64, description="Requests at the same time, and studies pulled at a time.")
+    ] = 2
+    requests_per_second: Annotated[
+        Annotated[float, Meta(gt=0)] | None,
+        Meta(description="The most requests a second, of all workers together."),
+    ] = None
+    bytes_per_second: Annotated[
+        Annotated[int, Meta(ge=1024)] | None,
+        Meta(description="The most bytes a second to take from it, of all workers together."),
+    ] = None
+    hours: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="When it may be asked, such as `mon-fri 19:00-06:00`; always where there is nothing."
+        ),
+    ] = ()
+    timezone: Annotated[
+        str, Meta(description="The time zone of these hours, an IANA name such as `Europe/Berlin`.")
+    ] = "UTC"
+    profile: Annotated[
+        Annotated[str, Meta(min_length=1)] | None,
+        Meta(
+            description="What its studies are judged with: a shipped profile or the path of a TOML file; "
+            "`HELTIG_PROFILE` where there is nothing.",
+        ),
+    ] = None
+    priority: Annotated[
+        int,
+        Meta(ge=-100, le=100, description="Its pulls before those of archives with a higher number."),
+    ] = 0
+    weight: Annotated[
+        int, Meta(ge=1, le=1000, description="Its share of the workers among archives of one priority.")
+    ] = 1
+    strategy: Annotated[
+        StrategyChoice,
+        Meta(
+            description="How it is watched: by a change feed of one kind, by `listing`, by what the probe "
+            "found (`auto`), or not at all (`none`)."
+        ),
+    ] = "auto"
+    poll_seconds: Annotated[
+        float, Meta(ge=1, description="How often to look for new and changed studies.")
+    ] = 60.0
+    quiet_seconds: Annotated[
+        float, Meta(ge=0, description="A study is pulled when nothing changed in it for so long.")
+    ] = 120.0
+    settle_seconds: Annotated[
+        float, Meta(ge=0, description="A study that keeps changing is pulled after so long all the same.")
+    ] = 5400.0
+    hot_days: Annotated[
+        int, Meta(ge=0, description="Studies of so many days are listed with every look (`listing`).")
+    ] = 3
+    warm_days: Annotated[
+        int, Meta(ge=0, description="Studies of so many days are listed every `warmMinutes`.")
+    ] = 30
+    warm_minutes: Annotated[
+        float, Meta(ge=1, description="How often the studies of `warmDays` are listed.")
+    ] = 30.0
+    cold_hours: Annotated[float, Meta(ge=1, description="How often all studies are listed.")] = 24.0
+
+    def __post_init__(self) -> None:
+        WorkHours(self.hours, self.timezone)
+        if self.key and not self.certificate:
+            raise ValueError("key: give the certificate that it belongs to, too")
