@@ -10,6 +10,7 @@ from heltig.store.tables.base import BY_KEY, TEXT_LENGTH, Table, one_of, where
 
 # A query that is to use these indexes has to say the same in the same words.
 DUE = "due IS NOT NULL"
+HANDED_ON = "due IS NULL AND unsettled_since IS NOT NULL"
 UNDONE = "finished IS NULL"
 
 
@@ -20,7 +21,10 @@ class ObservationTable(Table, table=True):
     """
 
     __tablename__ = "observations"
-    __table_args__ = (Index("ix_observations_due", "location_row", "due", **where(DUE)),)
+    __table_args__ = (
+        Index("ix_observations_due", "location_row", "priority", "due", **where(DUE)),
+        Index("ix_observations_handed_on", "study_row", **where(HANDED_ON)),
+    )
 
     study_row: int = Field(
         primary_key=True, foreign_key="studies.id", sa_column_kwargs={"autoincrement": False}
@@ -29,7 +33,8 @@ class ObservationTable(Table, table=True):
     fingerprint: bytes
     changed: datetime
     unsettled_since: datetime | None  # the first change since it was last pulled
-    due: datetime | None
+    due: datetime | None  # None too while a job is to pull it
+    priority: int  # the lower the sooner
 
 
 class CursorTable(Table, table=True):
