@@ -48,6 +48,7 @@ class StudyTable(Table, table=True):
         Index("ix_studies_worst", *WORST),
         Index("ix_studies_study_date", "study_date", "id"),
         Index("ix_studies_valid_until", "valid_until", **where(ENDING)),
+        Index("ix_studies_first_seen", "location_row", "first_seen"),
     )
 
     id: int | None = Field(default=None, primary_key=True)

@@ -19,6 +19,7 @@ def upgrade() -> None:
     op.add_column("job_groups", sa.Column("weight", sa.Integer(), server_default="1", nullable=False))
     op.add_column("job_groups", sa.Column("most", sa.Integer(), nullable=True))
     op.add_column("job_groups", sa.Column("not_before", _TIME, nullable=True))
+    op.create_index("ix_studies_first_seen", "studies", ["location_row", "first_seen"])
     op.add_column("archives", sa.Column("feed_url", sa.Text(), nullable=True))
     op.execute("UPDATE archives SET options = replace(options, '\"ca_bundle\":', '\"caBundle\":')")
     op.execute("UPDATE archives SET auth = '{\"kind\":\"none\"}' WHERE auth = '{}'")
