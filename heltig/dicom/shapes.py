@@ -197,13 +197,13 @@ class ShapeReader:
 
 def _grouped(varying: list[tuple[str, list[Mark | None], Sequence[int]]]) -> Iterable[list[int]]:
     """The rows with the same marks in the columns that vary."""
-    numbered = []
+    patterns: dict[tuple[int, ...], None] = {}  # many columns vary alike
     for _, marks, codes in varying:
         numbers: dict[Mark | None, int] = {}
         number_of = [numbers.setdefault(mark, len(numbers)) for mark in marks]
-        numbered.append([number_of[code] for code in codes])
+        patterns[tuple(map(number_of.__getitem__, codes))] = None
     groups: dict[tuple[int, ...], list[int]] = {}
-    for row, key in enumerate(zip(*numbered, strict=True)):
+    for row, key in enumerate(zip(*patterns, strict=True)):
         groups.setdefault(key, []).append(row)
     return groups.values()
 

@@ -237,8 +237,11 @@ class Table:
     def rows_with(self, tag: str, codes: set[int], rows: Iterable[int]) -> Iterator[int]:
         """Of some rows those whose cell is one of `codes`."""
         column = self.columns.get(tag)
-        if column is None:
-            return iter(rows if 0 in codes else ())
+        if column is None or column.constant:
+            return iter(rows if (0 if column is None else 1) in codes else ())
+        if isinstance(rows, range):
+            found = enumerate(column.codes[rows.start : rows.stop], rows.start)
+            return (row for row, code in found if code in codes)
         return (row for row in rows if column.codes[row] in codes)
 
     def items(self, column: Column) -> "ItemTable":

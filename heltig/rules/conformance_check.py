@@ -88,13 +88,13 @@ class _Check:
 
     def _missing(self, module: ModuleUse, required: Sequence[ModuleUse]) -> bool:
         """Nothing of a mandatory module is there; says so."""
-        elsewhere = {tag for other in required if other is not module for tag in other.attributes.by_tag}
-        own = module.attributes.by_tag.keys() - elsewhere
-        if not own.isdisjoint(self.scope.states):
-            return False
         attributes = [a for a in module.attributes if a.type == "1" and not a.guard]
         needed = {a.tag for a in attributes} - self.scope.states.keys() - self.owned.in_data_set
-        if needed.isdisjoint(own):
+        if not needed:
+            return False
+        elsewhere = {tag for other in required if other is not module for tag in other.attributes.by_tag}
+        own = module.attributes.by_tag.keys() - elsewhere
+        if needed.isdisjoint(own) or not own.isdisjoint(self.scope.states):
             return False
         self._add(self.words.module_missing(module, tuple(sorted(needed))))
         return True

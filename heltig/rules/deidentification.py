@@ -11,6 +11,7 @@ from heltig.rules.deidentification_claims import (
     MODIFIED_DATES,
     Found,
     cells,
+    claimed_rows,
     claims,
     columns,
     declared,
@@ -63,7 +64,7 @@ def identity_left(study: StudyView) -> Iterator[Hit]:
         shifted = MODIFIED_DATES in claim.options
         for keyword in ("PatientName", "PatientID", "PatientBirthDate"):
             for group in study.groups(keyword):
-                if not group.key or not claim.rows.intersection(group.rows):
+                if not group.key:
                     continue
                 if keyword == "PatientBirthDate":
                     looks_real = not shifted and _is_birth_date(group.key, study)
@@ -73,12 +74,13 @@ def identity_left(study: StudyView) -> Iterator[Hit]:
                     looks_real = bool(personal_number(group.key)) or (
                         keyword == "PatientName" and is_person(group.key)
                     )
-                if looks_real:
+                rows = claim.rows.intersection(group.rows) if looks_real else ()
+                if rows:
                     yield Hit(
                         tags=(keyword,),
                         observed=cut(group.key),
                         expected="empty, or a replacement that names nobody",
-                        rows=sorted(claim.rows.intersection(group.rows)),
+                        rows=sorted(rows),
                     )
 
 
@@ -144,7 +146,9 @@ def mixed(study: StudyView) -> Iterator[Hit]:
         the study before.
     Example: A series that arrived after the script had run.
     """
-    claimed = frozenset[int]().union(*(claim.rows for claim in claims(study)))
+    claimed = claimed_rows(study)
+    if len(claimed) == len(study):
+        return
     names = {row: (name, id) for row, name, id in _identities(study)}
     known = {names[row] for row in claimed}
     classes = study.texts("SOPClassUID")
@@ -205,8 +209,8 @@ def old_identity(study: StudyView) -> Iterator[Hit]:
     Example: A PatientID corrected by an archive before export, with the wrong one, a real one, kept beside
         it.
     """
-    claimed = frozenset[int]().union(*(claim.rows for claim in claims(study)))
-    for path, table, column in columns(study.table, closed=frozenset()):
+    claimed = claimed_rows(study)
+    for path, table, column in columns(study):
         tag = path[-1]
         before = _ORIGINAL_ATTRIBUTES in path[:-1] and tag in _IDENTITIES
         if not before and tag not in _OTHER_IDENTITIES:

@@ -1,7 +1,7 @@
 """Which instances are said to be de-identified, how, and whether a value looks like a replacement."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from heltig.dicom.cell import Cell
@@ -60,12 +60,8 @@ def _claims(study: StudyView) -> list[Claim]:
     everything = declared(study.context)
     if not everything and columns[:3] == [None, None, None]:
         return []
-    codes = zip(*[[0] * table.rows if column is None else column.codes for column in columns], strict=True)
-    groups: dict[tuple[int, ...], set[int]] = {}
-    for row, combination in enumerate(codes):
-        groups.setdefault(combination, set()).add(row)
     found: dict[tuple[frozenset[str], str], set[int]] = {}
-    for combination, rows in groups.items():
+    for combination, rows in _combinations(columns, table.rows).items():
         cells = [
             Cell("") if column is None else table.cell(column, code)
             for column, code in zip(columns, combination, strict=True)
@@ -78,6 +74,27 @@ def _claims(study: StudyView) -> list[Claim]:
         Claim(frozenset(rows), codes, dates)
         for (codes, dates), rows in sorted(found.items(), key=lambda pair: min(pair[1]))
     ]
+
+
+def _combinations(columns: Sequence[Column | None], rows: int) -> dict[tuple[int, ...], Sequence[int]]:
+    """The rows of each combination of the cells of some columns."""
+    if all(column is None or column.constant for column in columns):
+        return {tuple([0 if column is None else 1 for column in columns]): range(rows)}
+    codes = zip(*[[0] * rows if column is None else column.codes for column in columns], strict=True)
+    found: dict[tuple[int, ...], list[int]] = {}
+    for row, combination in enumerate(codes):
+        found.setdefault(combination, []).append(row)
+    return dict(found)
+
+
+def claimed_rows(study: StudyView) -> frozenset[int]:
+    """The instances that claim to be de-identified."""
+    return study.once(_claimed_rows)
+
+
+def _claimed_rows(study: StudyView) -> frozenset[int]:
+    every = claims(study)
+    return every[0].rows if len(every) == 1 else frozenset[int]().union(*(claim.rows for claim in every))
 
 
 def is_claimed(study: StudyView) -> bool:
@@ -133,24 +150,21 @@ class Found(NamedTuple):
         return set(self.table.study_rows(self.column.tag, {self.code}))
 
 
-def columns(table: Table, *, closed: frozenset[str]) -> Iterator[tuple[tuple[str, ...], Table, Column]]:
-    """Every column of a study, in items of sequences too, with its path.
-
-    Args:
-        table: The study's table.
-        closed: Tags of sequences whose items are not looked into.
-    """
-    yield from _columns(table, (), closed)
+def columns(study: StudyView) -> list[tuple[tuple[str, ...], Table, Column]]:
+    """Every column of a study, in items of sequences too, with its path."""
+    return study.once(_columns)
 
 
-def _columns(
-    table: Table, path: tuple[str, ...], closed: frozenset[str]
-) -> Iterator[tuple[tuple[str, ...], Table, Column]]:
+def _columns(study: StudyView) -> list[tuple[tuple[str, ...], Table, Column]]:
+    return list(_below(study.table, ()))
+
+
+def _below(table: Table, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Table, Column]]:
     for tag in sorted(table.columns):
         column = table.columns[tag]
         yield (*path, tag), table, column
-        if tag not in closed and _has_items(column):
-            yield from _columns(table.items(column), (*path, tag), closed)
+        if _has_items(column):
+            yield from _below(table.items(column), (*path, tag))
 
 
 def _has_items(column: Column) -> bool:

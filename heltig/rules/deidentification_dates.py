@@ -5,7 +5,14 @@ from typing import Final
 
 from heltig.dicom.dates import parse_da
 from heltig.rules.acquisition import ACQUIRED
-from heltig.rules.deidentification_claims import FULL_DATES, MODIFIED_DATES, Claim, claims, is_claimed
+from heltig.rules.deidentification_claims import (
+    FULL_DATES,
+    MODIFIED_DATES,
+    Claim,
+    claimed_rows,
+    claims,
+    is_claimed,
+)
 from heltig.rules.rule import Hit, rule
 from heltig.rules.views import StudyView
 from heltig.rules.wording import cut
@@ -84,7 +91,7 @@ def dates_conflict(study: StudyView) -> Iterator[Hit]:
     Mend: De-identify the study again, with a tool that shifts every date by the same number of days.
     Example: StudyDate shifted by two years, AcquisitionDateTime as the scanner wrote it.
     """
-    claimed = frozenset[int]().union(*(claim.rows for claim in claims(study)))
+    claimed = claimed_rows(study)
     wrong: dict[tuple[str, str], tuple[list[str], set[int]]] = {}
     for series in study.series:
         if series.modality not in ACQUIRED or claimed.isdisjoint(series.rows):
@@ -96,8 +103,9 @@ def dates_conflict(study: StudyView) -> Iterator[Hit]:
         for keyword in _DATES:
             for group in series.groups(keyword):
                 other = parse_da(group.key[:8])
-                rows = claimed.intersection(group.rows)
-                if day and other and abs((other - day).days) > _MOST_DAYS and rows:
+                is_far = day and other and abs((other - day).days) > _MOST_DAYS
+                rows = claimed.intersection(group.rows) if is_far else ()
+                if rows:
                     names, concerned = wrong.setdefault((group.key[:8], text), ([], set()))
                     names.append(keyword)
                     concerned.update(rows)

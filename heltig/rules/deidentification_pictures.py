@@ -89,7 +89,7 @@ def overlay(study: StudyView) -> Iterator[Hit]:
     Mend: Have them removed, or looked at and the option claimed by code.
     Example: A scanned letter kept as a PDF with a de-identified study.
     """
-    for path, table, column in columns(study.table, closed=frozenset()):
+    for path, table, column in columns(study):
         option = _picture_option(path[-1])
         if option is None:
             continue

@@ -1,6 +1,7 @@
 """De-identification: was done what PS3.15 annex E says, with the options that are claimed?"""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 
 from heltig.dicom.cell import Cell
@@ -8,6 +9,7 @@ from heltig.rules.deidentification_claims import (
     Claim,
     Found,
     cells,
+    claimed_rows,
     claims,
     columns,
     is_claimed,
@@ -90,22 +92,29 @@ def profile_attributes(study: StudyView) -> Iterator[Hit]:
 def _kept(study: StudyView, claim: Claim) -> Iterator[tuple[Found, tuple[str, ...]]]:
     """Cells that the profile would not leave, with the options that would."""
     flagged: set[tuple[str, ...]] = set()
-    for path, table, column in columns(study.table, closed=_CLOSED):
-        tag = path[-1]
-        action = protection(tag)
+    claimed = claim.options
+    for path, table, column in columns(study):
+        options = _options_of(path[-1])
         if (
-            action is None
-            or not _is_looked_at(tag, action)
-            or any(path[:n] in flagged for n in range(len(path)))
+            options is None
+            or not claimed.isdisjoint(options)
+            or not _CLOSED.isdisjoint(path[:-1])
+            or any(path[:n] in flagged for n in range(1, len(path)))
         ):
-            continue
-        options = tuple(option for option in action.options if option in OPTIONS)
-        if claim.options.intersection(options):
             continue
         for found in cells(path, table, column):
             if _says_something(found.cell):
                 flagged.add(path)
                 yield found, options
+
+
+@lru_cache(4096)
+def _options_of(tag: str) -> tuple[str, ...] | None:
+    """The options that keep an attribute; None for those that this rule leaves alone."""
+    action = protection(tag)
+    if action is None or not _is_looked_at(tag, action):
+        return None
+    return tuple(option for option in action.options if option in OPTIONS)
 
 
 def _is_looked_at(tag: str, action: Protection) -> bool:
@@ -139,10 +148,10 @@ def private_attributes(study: StudyView) -> Iterator[Hit]:
     Mend: Have private attributes removed, or all but those known to be safe kept under option 113111.
     Example: Siemens protocols, which hold the patient's age, weight and the time of the examination.
     """
-    claimed = frozenset[int]().union(*(claim.rows for claim in claims(study)))
+    claimed = claimed_rows(study)
     declared_safe = _declared_safe(study)
     by_creator: dict[str, tuple[list[str], set[int]]] = {}
-    for path, table, column in columns(study.table, closed=frozenset()):
+    for path, table, column in columns(study):
         key = path[-1]
         if not is_private(key) or _is_reservation(key):
             continue

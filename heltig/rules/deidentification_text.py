@@ -6,6 +6,7 @@ are as large as others.
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from heltig.dicom.dates import parse_da
@@ -82,7 +83,7 @@ def free_text(study: StudyView) -> Iterator[Hit]:
     """
     names = _names(study)
     every = claims(study)
-    for path, table, column in columns(study.table, closed=frozenset()):
+    for path, table, column in columns(study):
         if not _is_free_text(path[-1]):
             continue
         for found in cells(path, table, column):
@@ -107,6 +108,7 @@ def free_text(study: StudyView) -> Iterator[Hit]:
                     )
 
 
+@lru_cache(4096)
 def _is_free_text(key: str) -> bool:
     if is_private(key):
         return not (len(key) == 8 and key[4:6] == "00")
@@ -115,7 +117,7 @@ def _is_free_text(key: str) -> bool:
 
 
 def _names(study: StudyView) -> _Names:
-    texts = {name for keyword in ("PatientName", "OtherPatientNames") for name in study.texts(keyword)}
+    texts = {name for keyword in ("PatientName", "OtherPatientNames") for name in set(study.texts(keyword))}
     words = {
         word.casefold()
         for name in texts

@@ -85,6 +85,10 @@ class Values:
         return not self._cells[keyword].empty
 
 
+def _shown(cell: Cell) -> str:
+    return cell.shown.strip()
+
+
 class Group(msgspec.Struct, frozen=True):
     """Rows that share one value of an attribute."""
 
@@ -121,6 +125,8 @@ class RowsView:
         self.context = context
         self._texts: dict[str, list[str]] = {}
         self._firsts: dict[str, Cell] = {}
+        self._uniform: dict[str, bool] = {}
+        self._groups: dict[str, list[Group]] = {}
         self._made: dict[Callable[..., Any], Any] = {}
 
     def __len__(self) -> int:
@@ -138,9 +144,7 @@ class RowsView:
         made: T = self._made[make]
         return made
 
-    def groups(
-        self, keyword: str, key: Callable[[Cell], str] = lambda cell: cell.shown.strip()
-    ) -> list[Group]:
+    def groups(self, keyword: str, key: Callable[[Cell], str] = _shown) -> list[Group]:
         """The rows grouped by the value of an attribute, the most frequent value first.
 
         Rows where the attribute is absent or empty are one group of key `""`.
@@ -149,6 +153,14 @@ class RowsView:
             keyword: The attribute.
             key: What makes two values the same; equal keys fall together.
         """
+        if key is not _shown:
+            return self._grouped(keyword, key)
+        groups = self._groups.get(keyword)
+        if groups is None:
+            groups = self._groups[keyword] = self._grouped(keyword, key)
+        return list(groups)
+
+    def _grouped(self, keyword: str, key: Callable[[Cell], str]) -> list[Group]:
         tag = tag_of(keyword)
         column = self.table.columns.get(tag)
         if column is None or column.constant:
@@ -199,11 +211,15 @@ class RowsView:
         if column is None:
             return [""] * len(self.rows)
         codes = self._codes(column)
-        plain = plain_texts(column.cells[code] for code in codes)
-        return [
+        distinct = list(dict.fromkeys(codes))
+        plain = plain_texts([column.cells[code] for code in distinct])
+        texts = [
             self.table.cell(column, code).text if text is None else text
-            for code, text in zip(codes, plain, strict=True)
+            for code, text in zip(distinct, plain, strict=True)
         ]
+        if len(distinct) == len(codes):
+            return texts
+        return list(map(dict(zip(distinct, texts, strict=True)).__getitem__, codes))
 
     def first(self, keyword: str) -> Cell:
         """The value most rows have; `ABSENT` where none has any."""
@@ -228,8 +244,11 @@ class RowsView:
         column = self.table.columns.get(tag_of(keyword))
         if column is None or column.constant:
             return True
-        codes = self._codes(column)
-        return not codes or codes.count(codes[0]) == len(codes)
+        uniform = self._uniform.get(keyword)
+        if uniform is None:
+            codes = self._codes(column)
+            uniform = self._uniform[keyword] = not codes or codes.count(codes[0]) == len(codes)
+        return uniform
 
     def _codes(self, column: Column) -> Sequence[int]:
         if isinstance(self.rows, range):
