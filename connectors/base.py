@@ -122,7 +122,7 @@ class Archive(Protocol):
         """The name under which an administrator configured the archive."""
         ...
 
-    async def search_studies(self, query: Mapping[str, str], *, limit: int, offset: int) -> list[bytes]:
+    async def search_studies(self, query: Mapping[str, str], *, limit: int, offset: int) -> Page:
         """One page of `GET /studies` (PS3.18 10.6).
 
         Args:
@@ -246,7 +246,7 @@ class InMemoryArchive:
         """Takes a study out, as an archive's administrator would."""
         self._stored = [s for s in self._stored if s.first("0020000D") != study]
 
-    async def search_studies(self, query: Mapping[str, str], *, limit: int, offset: int) -> list[bytes]:
+    async def search_studies(self, query: Mapping[str, str], *, limit: int, offset: int) -> Page:
         """One page of study rows, see `Archive.search_studies`."""
         studies: dict[tuple[str, str], list[_Stored]] = {}
         for stored in self._stored:
@@ -257,7 +257,7 @@ class InMemoryArchive:
             if self.faults.ignores_filters or _matches(instances[0], query)
         ]
         start = 0 if self.faults.ignores_offset else offset
-        return rows[start : start + min(limit, self.faults.page_cap or limit)]
+        return Page(rows[start : start + min(limit, self.faults.page_cap or limit)])
 
     async def search_series(self, study: str) -> list[bytes]:
         """Every series row of a study, see `Archive.search_series`."""

@@ -1,31 +1,85 @@
 """All rows of a search that answers a page at a time, from archives that page as they like."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from datetime import datetime
+from hashlib import blake2b
+from itertools import islice
+from typing import Final, Literal
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
+from connectors.base import Page
 from heltig.errors import ArchiveAnswerError
 
 TOO_LARGE = 413
 """The HTTP status with which dcm4chee refuses a search that finds too much."""
 
+MOST_STALE: Final = 2
+"""Pages without a new row, one after the other, after which a search is given up."""
+
+REMEMBERED: Final = 20_000
+"""Rows of a search that are known again when they come again. An archive that gives older ones once more has
+lost its place, and is found out by its number of pages."""
+
+ROUND: Final = 100
+"""A search that ends after a multiple of so many rows may have been cut short by a limit of the archive's."""
+
 Ask = Callable[[int, int], Awaitable[list[bytes]]]
 """Gives one page: takes the most rows wanted and the rows to skip."""
 
+More = Literal["", "capped", "round", "repeats", "endless"]
+"""Why there may be more rows than were listed: nothing; the archive says so and does not give them; their
+number is a round one; it gives the same page again; it gave more pages than we read."""
 
-class Rows(msgspec.Struct, frozen=True):
-    """What was listed.
+
+class Position(msgspec.Struct, frozen=True):
+    """How far a search was read.
+
+    Attributes:
+        skip: Rows to skip for the next page, of which the first came before.
+        anchors: What identifies a few of the rows before, by which the place is found again.
+    """
+
+    skip: int
+    anchors: tuple[str, ...]
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of a search, without the rows that came before.
 
     Attributes:
         rows: The JSON text of each row, in the order of the archive.
+        position: Where to go on after it.
+        is_last: Nothing follows.
+        more: For the last part: why there may be more rows nevertheless.
+        date: The time by the archive's clock when it answered.
+    """
+
+    rows: tuple[bytes, ...]
+    position: Position
+    is_last: bool
+    more: More = ""
+    date: datetime | None = None
+
+
+class Rows(msgspec.Struct, frozen=True, kw_only=True):
+    """What was listed.
+
+    Attributes:
+        rows: The JSON text of each row, in the order of the archive, as it came last.
         pages: Number of pages that had rows.
-        notes: What the archive did that whoever reads the rows should know.
+        more: Why there may be more rows.
+        notes: The same in a sentence, and where it is certain that there are.
+        date: The time by the archive's clock when it gave the first page.
     """
 
     rows: tuple[bytes, ...]
     pages: int
+    more: More = ""
     notes: tuple[str, ...] = ()
+    date: datetime | None = None
 
 
 class _Identity(msgspec.Struct, frozen=True):
@@ -47,9 +101,14 @@ class Pager:
     """Reads searches of one archive to their ends.
 
     A page may hold fewer rows than were asked for because nothing is left, or because the archive caps its
-    pages without a word. So what was really given is what is skipped next, until a page is empty. The request
-    that finds it so is spared where a page shows that nothing is left: an archive that once gave 40 rows in a
-    page would not stop at 39, and one that gives more than was asked for gives all.
+    pages without a word. So what was really given is what is skipped next. The request that would find
+    nothing is spared where a page shows that nothing is left: an archive that once gave 40 rows in a page
+    would not stop at 39, and one that gives more than was asked for gives all.
+
+    Pages are no snapshot: rows that are deleted while they are read move others forward, past our place. So
+    each page begins with the last row of the one before. Where that is not in it, nor another row that came
+    before, we go back until one is: nothing that the archive had throughout is missed, as long as it keeps
+    its rows in one order.
     """
 
     def __init__(self, *, page_rows: int, most_pages: int) -> None:
@@ -59,6 +118,7 @@ class Pager:
             page_rows: Rows to ask for.
             most_pages: Pages after which a search is given up.
         """
+        self._asked_for = page_rows
         self._page_rows = page_rows
         self._most_pages = most_pages
         self._largest = 0
@@ -73,23 +133,70 @@ class Pager:
         Raises:
             ArchiveError: Of a page.
         """
-        rows: dict[object, bytes] = {}
-        skipped = 0
-        for pages in range(self._most_pages):
-            limit, page = await self._page(ask, skipped)
+        rows: dict[str, bytes] = {}
+        pages = 0
+        date: datetime | None = None
+        more: More = ""
+        async with aclosing(self._read(ask, None)) as parts:
+            async for part, identities, page in parts:
+                if not pages:
+                    date = part.date
+                rows.update(zip(identities, page, strict=True))
+                pages += bool(part.rows)
+                more = part.more
+        notes = _notes(more, len(rows), self._most_pages)
+        return Rows(rows=tuple(rows.values()), pages=pages, more=more, notes=notes, date=date)
+
+    async def parts(self, ask: Ask, position: Position | None = None) -> AsyncGenerator[Part, None]:
+        """The pages of one search, which are not kept; whoever does not read it to its end closes it.
+
+        Args:
+            ask: Gives the pages.
+            position: Of the last part that was read earlier, to go on after it.
+
+        Raises:
+            ArchiveError: Of a page.
+        """
+        async with aclosing(self._read(ask, position)) as parts:
+            async for part, _, _ in parts:
+                yield part
+
+    async def _read(
+        self, ask: Ask, position: Position | None
+    ) -> AsyncGenerator[tuple[Part, list[str], list[bytes]], None]:
+        known = dict.fromkeys(position.anchors if position else ())
+        at = position or Position(0, ())
+        total = stale = 0
+        for number in range(self._most_pages):
+            limit, page = await self._page(ask, at.skip)
             identities = [_identity(row) for row in page]
-            if page and all(identity in rows for identity in identities):
-                return Rows(tuple(rows.values()), pages, (_repeats(len(rows)),))
-            rows.update(zip(identities, page, strict=True))
-            skipped += len(page)
-            if not page or len(page) < min(self._largest, limit) or len(page) > limit:
-                return Rows(tuple(rows.values()), pages + bool(page))
+            step = min(limit, self._largest) or limit
+            if at.skip and step > 1 and known.keys().isdisjoint(identities):
+                at = Position(max(0, at.skip - step), at.anchors)
+                stale = min(stale, 0) - 1  # this page may be known when it comes again
+                continue
+            rows = tuple(row for row, identity in zip(page, identities, strict=True) if identity not in known)
+            known.update(dict.fromkeys(identities))
+            _forget(known)
+            total += len(rows)
+            stale = 0 if rows else stale + 1
+            has_more, date = (page.has_more, page.date) if isinstance(page, Page) else (False, None)
+            is_short = not page or len(page) < min(self._largest, limit) or len(page) > limit
+            ends = is_short and not has_more
+            is_last = ends or stale >= MOST_STALE or number == self._most_pages - 1
+            more: More = ""
+            if is_last and not ends:
+                more = "endless" if rows else "capped" if has_more else "repeats"
+            elif is_last and total >= ROUND and total % ROUND == 0 and len(page) <= limit:
+                more = "round"
             self.saw(len(page))
-        note = (
-            f"The archive has more than {self._most_pages} pages: only {len(rows):,} rows were read. "
-            "Ask by dates for the rest."
-        )
-        return Rows(tuple(rows.values()), self._most_pages, (note,))
+            overlap = 1 if min(limit, self._largest) > 1 else 0
+            anchors = (identities[-1], identities[len(page) // 2], identities[0]) if page else at.anchors
+            at = Position(at.skip + max(0, len(page) - overlap), anchors)
+            yield Part(rows=rows, position=at, is_last=is_last, more=more, date=date), identities, page
+            if is_last:
+                return
+        yield Part(rows=(), position=at, is_last=True, more="endless"), [], []
 
     async def _page(self, ask: Ask, skip: int) -> tuple[int, list[bytes]]:
         """The rows asked for and one page; of fewer rows where the archive refuses so many."""
@@ -98,22 +205,41 @@ class Pager:
             try:
                 return limit, await ask(limit, skip)
             except ArchiveAnswerError as refusal:
-                if refusal.answer_status != TOO_LARGE or limit == 1:
+                if refusal.answer_status != TOO_LARGE:
+                    raise
+                if limit == 1:
+                    self._page_rows = self._asked_for  # it is not the page that is too large
                     raise
                 self._page_rows = max(1, limit // 4)
 
 
-def _repeats(rows: int) -> str:
-    return (
-        f"The archive gives the same page again: it does not know offset. Rows listed: {rows}; "
-        "there may be more. Ask by dates for the rest."
-    )
+def _notes(more: More, rows: int, most_pages: int) -> tuple[str, ...]:
+    """What is to be told of a search that did not come to its end."""
+    advice = "Ask by dates for the rest."
+    match more:
+        case "repeats":
+            return (
+                f"The archive gives the same page again: it does not know offset. Rows listed: {rows}; "
+                f"there may be more. {advice}",
+            )
+        case "capped":
+            return (f"The archive says that it has more than the {rows:,} rows that it gives. {advice}",)
+        case "endless":
+            return (f"The archive has more than {most_pages} pages: only {rows:,} rows were read. {advice}",)
+        case _:
+            return ()
 
 
-def _identity(row: bytes) -> object:
+def _forget(known: dict[str, None]) -> None:
+    for old in list(islice(known, max(0, len(known) - REMEMBERED))):
+        del known[old]
+
+
+def _identity(row: bytes) -> str:
     """What tells a row from others; the whole text where it cannot be read strictly."""
     try:
         found = _read_identity(row)
+        text = b"\x00".join(b"" if raw is UNSET else bytes(raw) for raw in msgspec.structs.astuple(found))
     except msgspec.DecodeError:
-        return row
-    return tuple(None if raw is UNSET else bytes(raw) for raw in msgspec.structs.astuple(found))
+        text = row
+    return blake2b(text, digest_size=8).hexdigest()

@@ -1,15 +1,22 @@
 """What an archive answers, before anybody reads data sets in it: whether it is DICOM JSON, and its rows."""
 
+import re
 from collections.abc import AsyncGenerator, AsyncIterator
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 
 import msgspec
 
+from connectors.base import Page
 from heltig.dicom.cell import DataSet
 from heltig.dicom.json_stream import InstanceSplitter, NotDicomJson
 from heltig.errors import ArchiveAnswerError
 from heltig.http_answer import Head
 
 ACCEPT = "application/dicom+json"
+
+_MORE = re.compile(r"\b299\b[^,]*\badditional results\b", re.IGNORECASE)
+"""PS3.18 8.3.4.4; Warning 299 is also what says that names were matched literally."""
 
 _SPACE = b"\xef\xbb\xbf \t\r\n"
 _decode_rows = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -36,6 +43,25 @@ def rows_of(head: Head, body: bytes) -> list[bytes]:
         return [_text_of(row) for row in (*splitter.feed(body), *splitter.close())]
     except NotDicomJson as wrong:
         raise ArchiveAnswerError(f"{head.place}: {wrong}.") from wrong
+
+
+def page_of(head: Head, body: bytes) -> Page:
+    """The rows of a QIDO-RS answer, and what its head says beside them.
+
+    Raises:
+        ArchiveAnswerError: The answer is something else.
+    """
+    warnings = head.headers.get("warning", "")
+    return Page(rows_of(head, body), has_more=bool(_MORE.search(warnings)), date=date_of(head))
+
+
+def date_of(head: Head) -> datetime | None:
+    """The time by the archive's clock when it answered; None where it does not say."""
+    try:
+        date = parsedate_to_datetime(head.headers.get("date", ""))
+    except (ValueError, TypeError):
+        return None
+    return date if date.tzinfo else None
 
 
 async def checked(head: Head, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:

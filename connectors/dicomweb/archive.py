@@ -4,9 +4,9 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from functools import partial
 
-from connectors.base import Capabilities
+from connectors.base import Capabilities, Page
 from connectors.dicomweb.address import instance_address, metadata_address, search_address
-from connectors.dicomweb.answer import ACCEPT, checked, rows_of
+from connectors.dicomweb.answer import ACCEPT, checked, page_of, rows_of
 from connectors.dicomweb.probe import probe
 from connectors.paging import Pager
 from heltig import http
@@ -64,18 +64,19 @@ class DicomWebArchive:
         """The root of its WADO-RS."""
         return str(self._wado.base_url)
 
-    async def search_studies(self, query: Mapping[str, str], *, limit: int, offset: int) -> list[bytes]:
+    async def search_studies(self, query: Mapping[str, str], *, limit: int, offset: int) -> Page:
         """One page of study rows, see `connectors.base.Archive.search_studies`."""
-        rows = rows_of(*await self.ask_for_studies(query, limit=limit, offset=offset))
-        self._pager.saw(min(len(rows), limit))
-        return rows
+        head, body = await self.ask_for_studies(query, limit=limit, offset=offset)
+        page = page_of(head, body)
+        self._pager.saw(min(len(page), limit))
+        return page
 
     async def ask_for_studies(
         self, query: Mapping[str, str], *, limit: int, offset: int
     ) -> tuple[Head, bytes]:
-        """The answer that `search_studies` reads."""
+        """The answer that `search_studies` reads; `includefield` in the query replaces the usual one."""
         return await self._search(
-            {**query, "includefield": _STUDY_COUNTS}, limit, offset, study=None, series=None
+            {"includefield": _STUDY_COUNTS, **query}, limit, offset, study=None, series=None
         )
 
     async def search_series(self, study: str) -> list[bytes]:
