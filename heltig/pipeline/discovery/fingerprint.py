@@ -70,6 +70,11 @@ def merged(known: bytes, seen: bytes) -> bytes:
     return (known[:_HALF] if rows == _UNSEEN else rows) + (known[_HALF:] if mark == _UNSEEN else mark)
 
 
+def is_marked(fingerprint: bytes) -> bool:
+    """Whether a change feed named the study: a mark where there was none tells of a change."""
+    return fingerprint[_HALF:] not in (_UNSEEN, b"")
+
+
 def _is_other(known: bytes, seen: bytes) -> bool:
     return known != seen and _UNSEEN not in (known, seen)
 
