@@ -108,7 +108,7 @@ async def working(
         stack.push_async_callback(pool.close)
         queue = JobQueue(store, clock=clock)
         desks = _desks(settings, profile, queue, pool, spool)
-        runner = Runner(queue, handlers_of(desks), workers=settings.workers)
+        runner = Runner(queue, handlers_of(desks), places=settings.workers)
         running = await stack.enter_async_context(_beside(runner.run()))
         stack.push_async_callback(runner.stop, grace=GRACE)
         for every, sweep in sweeps_of(desks):

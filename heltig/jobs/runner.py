@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from heltig.errors import StorageError
 from heltig.jobs.attempt import Attempt, Handler, rings, try_again
@@ -13,18 +13,25 @@ from heltig.jobs.queue import JobQueue
 from heltig.jobs.retries import Retries
 from heltig.store import claims
 from heltig.store.jobs import Job
-from heltig.store.transaction import WriteTransaction
+from heltig.store.transaction import ReadTransaction, WriteTransaction
 
 T = TypeVar("T")
+
+POLL: Final = timedelta(seconds=5)
+"""How often to look for jobs that other processes added, where nobody rings."""
 
 logger = logging.getLogger(__name__)
 
 
 class Runner:
-    """Some workers in this process.
+    """Does some jobs at a time.
 
-    A job is leased: its worker extends the lease while the handler runs. When a process dies, its jobs are
-    found again: at once by the next runner to start on this host, else when the leases are over.
+    A job is leased: the lease is extended while its handler runs. When a process dies, its jobs are found
+    again: at once by the next runner to start on this host, else when the leases are over.
+
+    Attributes:
+        owner: Who this runner is.
+        poll: How often to look for jobs that other processes added; it may be changed at any time.
     """
 
     def __init__(
@@ -32,10 +39,10 @@ class Runner:
         queue: JobQueue,
         handlers: Mapping[str, Handler],
         *,
-        workers: int = 2,
+        places: int = 2,
         retries: Retries | None = None,
         lease: timedelta = timedelta(seconds=60),
-        poll: timedelta = timedelta(seconds=5),
+        poll: timedelta = POLL,
         owner: Owner | None = None,
     ) -> None:
         """Makes a runner; `run` starts it.
@@ -43,24 +50,44 @@ class Runner:
         Args:
             queue: The jobs.
             handlers: Who does what, by kind. Jobs of other kinds are left to other runners.
-            workers: Jobs at a time.
+            places: Jobs at a time.
             retries: When to try again.
             lease: How long a job stays with a process that is not heard of.
             poll: How often to look for jobs that other processes added, and for leases that are over.
             owner: Who this runner is.
         """
         self.owner = owner or Owner.here()
+        self.poll = poll
         self._queue = queue
         self._handlers = dict(handlers)
-        self._bells = [asyncio.Event() for _ in range(workers)]
+        self._places = places
         self._retries = retries or Retries()
         self._lease = lease
-        self._poll = poll
         self._attempts: set[Attempt] = set()
+        self._bell = asyncio.Event()
+        self._filled: list[Callable[[bool], None]] = []
         self._stopping = asyncio.Event()
         self._stopped = asyncio.Event()
         self._stopped.set()
-        queue.on_work(lambda kind: self._wake())
+        queue.on_work(lambda kind: self.wake())
+
+    @property
+    def has_room(self) -> bool:
+        """Whether it could do another job now."""
+        return len(self._attempts) < self._places and not self._stopping.is_set()
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of jobs that it has a handler for."""
+        return list(self._handlers)
+
+    def wake(self) -> None:
+        """Has it look for jobs at once."""
+        self._bell.set()
+
+    def on_look(self, told: Callable[[bool], None]) -> None:
+        """Has `told` called after each look for jobs: with True when all places are taken."""
+        self._filled.append(told)
 
     async def run(self) -> None:
         """Works until `stop`; cancelled, it puts back what it had begun."""
@@ -69,8 +96,7 @@ class Runner:
             await self._sweep()
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._sweep_now_and_then())
-                for bell in self._bells:
-                    group.create_task(self._worker(bell))
+                await self._keep_busy(group)
         finally:
             self._stopped.set()
 
@@ -80,28 +106,34 @@ class Runner:
         Raises:
             StorageError: The database failed.
         """
-        while (job := await self._queue.store.write(self._claim)) is not None:
-            await self._do(job)
+        while found := await self._queue.store.write(self._claim, limit=1):
+            await self._do(self._attempt(found[0]))
 
     async def stop(self, *, grace: timedelta = timedelta(seconds=10)) -> None:
         """Starts no more jobs; those at work get some time to finish, and are put back otherwise."""
         self._stopping.set()
-        self._wake()
+        self.wake()
         if not await rings(self._stopped, grace):
             for attempt in self._attempts:
                 attempt.interrupt()
             await self._stopped.wait()
 
-    async def _worker(self, bell: asyncio.Event) -> None:
+    async def _keep_busy(self, group: asyncio.TaskGroup) -> None:
         while not self._stopping.is_set():
-            bell.clear()  # before the look: what is added after it rings again
-            job = await _unless_it_fails(self._queue.store.write(self._claim))
-            if job is not None:
-                await self._do(job)
+            self._bell.clear()  # before the look: what is added after it rings again
+            room = self._places - len(self._attempts)
+            found = await _unless_it_fails(self._queue.store.write(self._claim, limit=room)) if room else []
+            for job in found or []:
+                group.create_task(self._do(self._attempt(job)))
+            is_full = not self.has_room
+            for told in self._filled:
+                told(is_full)
+            if is_full:
+                await self._bell.wait()
             else:
-                await rings(bell, await self._pause())
+                await rings(self._bell, await self._pause())
 
-    async def _do(self, job: Job) -> None:
+    def _attempt(self, job: Job) -> Attempt:
         attempt = Attempt(
             self._queue,
             job,
@@ -111,46 +143,61 @@ class Runner:
             retries=self._retries,
         )
         self._attempts.add(attempt)
+        if self._stopping.is_set():  # while it was claimed
+            attempt.interrupt()
+        return attempt
+
+    async def _do(self, attempt: Attempt) -> None:
         try:
             await attempt.run()
         finally:
             self._attempts.discard(attempt)
+            self.wake()
 
     async def _pause(self) -> timedelta:
         """How long nothing is due, as far as is known."""
-        due = await _unless_it_fails(self._queue.store.read(claims.next_due))
-        if due is None:
-            return self._poll
-        return min(self._poll, max(due - self._queue.clock(), timedelta(milliseconds=1)))
+        now = self._queue.clock()
+        due = await _unless_it_fails(self._queue.store.read(claims.next_due, now=now))
+        return self.poll if due is None else min(self.poll, max(due - now, timedelta(milliseconds=1)))
 
     async def _sweep_now_and_then(self) -> None:
-        while not await rings(self._stopping, self._poll):
+        while not await rings(self._stopping, min(self.poll, POLL)):
             await self._sweep()
 
     async def _sweep(self) -> None:
-        if await _unless_it_fails(self._queue.store.write(self._take_back)):
-            self._wake()
+        lost = await _unless_it_fails(self._queue.store.read(self._lost))
+        if lost:
+            await _unless_it_fails(self._queue.store.write(self._take_back, lost))
+            self.wake()
 
-    def _wake(self) -> None:
-        for bell in self._bells:
-            bell.set()
-
-    def _claim(self, transaction: WriteTransaction) -> Job | None:
+    def _claim(self, transaction: WriteTransaction, *, limit: int) -> list[Job]:
         now = self._queue.clock()
-        until = now + self._lease
-        return claims.claim(transaction, kinds=self._handlers, owner=str(self.owner), now=now, until=until)
+        return claims.claim(
+            transaction,
+            kinds=self._handlers,
+            owner=str(self.owner),
+            now=now,
+            until=now + self._lease,
+            limit=limit,
+        )
 
-    def _take_back(self, transaction: WriteTransaction) -> int:
-        """Takes back the jobs whose worker is gone, the first time at once; returns their number."""
+    def _lost(self, transaction: ReadTransaction) -> list[Job]:
+        """The jobs whose worker is gone."""
         now = self._queue.clock()
-        found = 0
-        for job in claims.running(transaction):
-            if job.lease_until and job.lease_until > now and not self.owner.outlived(job.lease_owner or ""):
-                continue
+        return [
+            job
+            for job in claims.running(transaction)
+            if (job.lease_until is None or job.lease_until <= now)
+            or self.owner.outlived(job.lease_owner or "")
+        ]
+
+    def _take_back(self, transaction: WriteTransaction, lost: list[Job]) -> None:
+        """Takes jobs back, each the first time at once."""
+        now = self._queue.clock()
+        for job in lost:
             wait = self._retries.wait(job.attempts) if job.attempts > 1 else timedelta(0)
             error = f"Attempt {job.attempts}: its worker was not heard of any more."
-            found += try_again(transaction, job, error=error, wait=wait, now=now)
-        return found
+            try_again(transaction, job, error=error, wait=wait, now=now)
 
 
 async def _unless_it_fails(call: Awaitable[T]) -> T | None:

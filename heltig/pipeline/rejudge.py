@@ -38,7 +38,7 @@ async def rejudge_queued(scoring: Scoring) -> list[Kept]:
         if kept := await _again(context, scoring):
             done.append(kept)
 
-    runner = Runner(scoring.queue, {REJUDGE: handle}, workers=1, lease=timedelta(minutes=5))
+    runner = Runner(scoring.queue, {REJUDGE: handle}, places=1, lease=timedelta(minutes=5))
     await runner.drain()
     return done
 

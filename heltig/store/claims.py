@@ -4,51 +4,66 @@ A running job belongs to its `lease_owner`. Whoever has lost it gets False from 
 and drops the work.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
-from sqlalchemy import bindparam, func, select, text, update
+from msgspec import UNSET, UnsetType
+from sqlalchemy import Row, ScalarSelect, Select, bindparam, func, or_, select, text, update
 
-from heltig.store.jobs import Job, find, job_of
+from heltig.store.jobs import Job, job_of
 from heltig.store.tables import job_groups, jobs
 from heltig.store.tables.operations import READY, RUNNING, WAITING
 from heltig.store.text import storable, to_json
 from heltig.store.transaction import ReadTransaction, WriteTransaction
 
+STRIDE: Final = 1_000_000
+"""What a job adds to `served` of a group of weight 1; of weight 10 it is a tenth."""
+
+_LOCK: Final = 0x48454C54_0001  # on PostgreSQL; any number that no one else locks
+
 _WAKE = update(jobs).where(text(WAITING), jobs.c.not_before <= bindparam("now")).values(not_before=None)
-_READY = select(jobs.c.id).where(
+_READY = select(jobs.c.id, jobs.c.priority).where(
     text(READY),
     jobs.c.kind.in_(bindparam("kinds", expanding=True)),
 )
-_HEAD = (
-    _READY.where(jobs.c.group == job_groups.c.name)
-    .order_by(jobs.c.priority, jobs.c.id)
-    .limit(1)
-    .correlate(job_groups)
-    .scalar_subquery()
+
+
+def _head_of_group(ready: Select[Any]) -> ScalarSelect[Any]:
+    first = ready.where(jobs.c.group == job_groups.c.name).order_by(jobs.c.priority, jobs.c.id).limit(1)
+    return first.with_only_columns(jobs.c.id).correlate(job_groups).scalar_subquery()
+
+
+_AT_WORK = (
+    select(jobs.c.group, func.count().label("number")).where(text(RUNNING)).group_by(jobs.c.group).subquery()
 )
-_HEADS = select(job_groups.c.name, job_groups.c.served, _HEAD.label("job")).subquery()
-_TURNS = (
-    select(_HEADS.c.name)
-    .join(jobs, jobs.c.id == _HEADS.c.job)
-    .order_by(jobs.c.priority, _HEADS.c.served, jobs.c.id)
+_IS_OPEN = or_(job_groups.c.not_before.is_(None), job_groups.c.not_before <= bindparam("now"))
+_GROUPS = (
+    select(job_groups.c.name, job_groups.c.served, job_groups.c.weight)
+    .add_columns(
+        (job_groups.c.most - func.coalesce(_AT_WORK.c.number, 0)).label("room"),
+        _head_of_group(_READY).label("head"),
+    )
+    .outerjoin(_AT_WORK, _AT_WORK.c.group == job_groups.c.name)
+    .where(
+        _IS_OPEN,
+        or_(job_groups.c.most.is_(None), job_groups.c.most > func.coalesce(_AT_WORK.c.number, 0)),
+    )
+    .subquery()
 )
-"""The groups that have something to do, the one whose turn it is first."""
+_TURNS = select(_GROUPS, jobs.c.priority).join(jobs, jobs.c.id == _GROUPS.c.head)
+"""The groups that have something to do, and may."""
+_NOW_SERVED = select(func.max(job_groups.c.served - STRIDE // job_groups.c.weight))
+"""What the group had that was served last, before it was: a group that comes back begins there."""
 _FIRST_OF_GROUP = (
     _READY.where(jobs.c.group == bindparam("group"))
     .order_by(jobs.c.priority, jobs.c.id)
-    .limit(1)
-    .with_for_update(skip_locked=True)
+    .limit(bindparam("limit"))
 )
-_SERVED = (
-    update(job_groups)
-    .where(job_groups.c.name == bindparam("group"))
-    .values(served=select(func.max(job_groups.c.served) + 1).scalar_subquery())
-)
+_SERVE = update(job_groups).where(job_groups.c.name == bindparam("group")).values(served=bindparam("until"))
 _START = (
     update(jobs)
-    .where(jobs.c.id == bindparam("job"))
+    .where(jobs.c.id.in_(bindparam("jobs", expanding=True)), jobs.c.state == "queued")
     .values(
         state="running",
         attempts=jobs.c.attempts + 1,
@@ -57,33 +72,117 @@ _START = (
         started=bindparam("now"),
         progress=None,
     )
+    .returning(jobs)
 )
 _RUNNING = select(jobs).where(text(RUNNING)).order_by(jobs.c.lease_until)
 _NEXT_DUE = select(func.min(jobs.c.not_before)).where(text(WAITING))
+_NEXT_OPEN = select(func.min(job_groups.c.not_before)).where(job_groups.c.not_before > bindparam("now"))
+_READY_KINDS = select(jobs.c.kind).where(
+    jobs.c.id.in_(select(_head_of_group(select(jobs.c.id).where(text(READY)))).select_from(job_groups))
+)
+_DUE_KINDS = select(jobs.c.kind).where(text(WAITING), jobs.c.not_before <= bindparam("now"))
 _NO_LEASE: dict[str, Any] = {"lease_owner": None, "lease_until": None}
 
 
 def claim(
-    transaction: WriteTransaction, *, kinds: Collection[str], owner: str, now: datetime, until: datetime
-) -> Job | None:
-    """Starts the next job: that of the smallest `priority`; then groups take turns; then the oldest.
+    transaction: WriteTransaction,
+    *,
+    kinds: Collection[str],
+    owner: str,
+    now: datetime,
+    until: datetime,
+    limit: int = 1,
+) -> list[Job]:
+    """Starts the next jobs: those of the smallest `priority`; then groups take turns; then the oldest.
+
+    Of two groups that always have work, one of twice the weight gets twice the jobs. What a group leaves
+    unused it does not save up.
+
+    Args:
+        transaction: Any that writes. On PostgreSQL those who claim do so one after the other, so that no two
+            count what a group has at work at the same moment.
+        kinds: Those that the caller has a handler for.
+        owner: Who works on them from now on.
+        now: The time.
+        until: When the leases end, unless they are extended.
+        limit: The most jobs.
+    """
+    connection = transaction.connection
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+    connection.execute(_WAKE, {"now": now})
+    turns = connection.execute(_TURNS, {"kinds": list(kinds), "now": now}).all()
+    if not turns:
+        return []
+    chosen, served = _choose(transaction, turns, kinds=list(kinds), limit=limit)
+    connection.execute(_SERVE, [{"group": group, "until": value} for group, value in served.items()])
+    parameters = {"jobs": chosen, "owner": owner, "until": until, "now": now}
+    started = {row.id: job_of(row) for row in connection.execute(_START, parameters)}
+    return [started[job] for job in chosen if job in started]
+
+
+class _Turn:
+    """A group that has something to do, and may."""
+
+    def __init__(self, row: Row[Any]) -> None:
+        self.group: str = row.name
+        self.served: int = row.served
+        self.stride = STRIDE // row.weight
+        self.room: int | None = row.room
+        self.ready: list[tuple[int, int]] = [(row.priority, row.head)]
+
+    def comes(self, now_served: int) -> tuple[int, int, int]:
+        """What decides whose turn it is: the smallest comes first."""
+        priority, job = self.ready[0]
+        return priority, max(self.served, now_served), job
+
+
+def _choose(
+    transaction: WriteTransaction, rows: Sequence[Row[Any]], *, kinds: list[str], limit: int
+) -> tuple[list[int], dict[str, int]]:
+    """The jobs to start, in their order, and what their groups will have been served."""
+    execute = transaction.connection.execute
+    now_served = execute(_NOW_SERVED).scalar_one()
+    turns = [_Turn(row) for row in rows]
+    chosen: list[int] = []
+    served: dict[str, int] = {}
+    while turns and len(chosen) < limit:
+        turn = min(turns, key=lambda turn: turn.comes(now_served))
+        if turn.group not in served and limit > 1:
+            most = limit if turn.room is None else min(limit, turn.room)
+            first = execute(_FIRST_OF_GROUP, {"kinds": kinds, "group": turn.group, "limit": most})
+            turn.ready = [(row.priority, row.id) for row in first]
+        if turn.ready:
+            now_served = max(turn.served, now_served)
+            turn.served = served[turn.group] = now_served + turn.stride
+            chosen.append(turn.ready.pop(0)[1])
+        if not turn.ready:
+            turns.remove(turn)
+    return chosen, served
+
+
+def set_group(
+    transaction: WriteTransaction,
+    group: str,
+    *,
+    weight: int | UnsetType = UNSET,
+    most: int | UnsetType | None = UNSET,
+    not_before: datetime | UnsetType | None = UNSET,
+) -> None:
+    """Says how much of the work a group gets; what is not given stays as it is.
 
     Args:
         transaction: Any that writes.
-        kinds: Those that the caller has a handler for.
-        owner: Who works on it from now on.
-        now: The time.
-        until: When the lease ends, unless it is extended.
+        group: The group; it need not have had a job yet.
+        weight: Of two groups that always have work, one of twice the weight gets twice the jobs. At least 1.
+        most: Jobs at a time, on all workers together; None for any number.
+        not_before: None of its jobs is started earlier.
     """
-    execute = transaction.connection.execute
-    execute(_WAKE, {"now": now})
-    for group in execute(_TURNS, {"kinds": list(kinds)}).scalars().all():
-        job = execute(_FIRST_OF_GROUP, {"kinds": list(kinds), "group": group}).scalar()
-        if job is not None:
-            execute(_SERVED, {"group": group})
-            execute(_START, {"job": job, "owner": owner, "until": until, "now": now})
-            return find(transaction, job)
-    return None
+    given = {"weight": weight, "most": most, "not_before": not_before}
+    values = {name: value for name, value in given.items() if value is not UNSET}
+    transaction.insert_or_ignore(job_groups, {"name": group, "served": 0})
+    if values:
+        transaction.connection.execute(update(job_groups).where(job_groups.c.name == group).values(values))
 
 
 def extend(
@@ -122,7 +221,7 @@ def give_up(
     now: datetime,
 ) -> bool:
     """Ends a running job badly: `failed` where trying again makes no sense, `dead` after too many tries."""
-    values = {"state": state, "error": storable(error), "finished": now}
+    values = {"state": state, "finished": now} | _errors(error)
     return _change_running(transaction, job, owner, values | _NO_LEASE)
 
 
@@ -147,7 +246,7 @@ def put_back(
     """
     values: dict[str, Any] = {"state": "queued", "not_before": not_before}
     if error is not None:
-        values["error"] = storable(error)
+        values |= _errors(error)
     if attempts is not None:
         values["attempts"] = attempts
     return _change_running(transaction, job, owner, values | _NO_LEASE)
@@ -158,10 +257,21 @@ def running(transaction: ReadTransaction) -> list[Job]:
     return [job_of(row) for row in transaction.connection.execute(_RUNNING)]
 
 
-def next_due(transaction: ReadTransaction) -> datetime | None:
-    """When the next of the jobs that wait for their time can start."""
-    due: datetime | None = transaction.connection.execute(_NEXT_DUE).scalar()
-    return due
+def ready_kinds(transaction: ReadTransaction, *, now: datetime) -> list[str]:
+    """The kinds of the jobs whose turn it is in their groups, and of those whose time has come."""
+    return list(transaction.connection.execute(_READY_KINDS.union(_DUE_KINDS), {"now": now}).scalars())
+
+
+def next_due(transaction: ReadTransaction, *, now: datetime) -> datetime | None:
+    """When the next of the jobs, or of the groups, that wait for their time can start."""
+    job = transaction.connection.execute(_NEXT_DUE).scalar()
+    group = transaction.connection.execute(_NEXT_OPEN, {"now": now}).scalar()
+    return min((due for due in (job, group) if due is not None), default=None)
+
+
+def _errors(error: str) -> dict[str, Any]:
+    text = storable(error)
+    return {"error": text, "first_error": func.coalesce(jobs.c.first_error, text)}
 
 
 def _change_running(transaction: WriteTransaction, job: int, owner: str, values: dict[str, Any]) -> bool:

@@ -45,6 +45,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         progress: What its handler last said about how far it is.
         result: What its handler gave.
         error: Why it did not succeed, last time. No patient data.
+        first_error: Why it did not succeed the first time.
     """
 
     id: int
@@ -58,6 +59,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     progress: dict[str, Any] | None
     result: dict[str, Any] | None
     error: str | None
+    first_error: str | None
     lease_owner: str | None
     lease_until: datetime | None
     not_before: datetime | None
@@ -189,6 +191,7 @@ def job_of(row: Row[Any]) -> Job:
         progress=None if row.progress is None else from_json(row.progress, dict[str, Any]),
         result=None if row.result is None else from_json(row.result, dict[str, Any]),
         error=row.error,
+        first_error=row.first_error,
         lease_owner=row.lease_owner,
         lease_until=row.lease_until,
         not_before=row.not_before,

@@ -1,16 +1,22 @@
 """PostgreSQL: the database of a site with several workers. The driver, asyncpg, is an extra."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import URL, Connection, Select
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from heltig.errors import ConfigurationError, StorageError
 
 T = TypeVar("T")
 
+CONNECTIONS: Final = 10
+"""The most that a process has open: PostgreSQL's own default of 100 is enough for nine of ours."""
+
+_TRIES: Final = 3
+_UNDONE: Final = ("40001", "40P01")  # this transaction was rolled back for the sake of another
 _MIGRATION_LOCK = 0x48454C54  # any number that no one else locks
 
 
@@ -30,14 +36,17 @@ class PostgreSQLDatabase:
             StorageError: The server does not let us in.
         """
         try:
-            engine = create_async_engine(url, hide_parameters=True, pool_size=10)
+            engine = create_async_engine(
+                url, hide_parameters=True, pool_size=CONNECTIONS // 2, max_overflow=CONNECTIONS // 2
+            )
         except ModuleNotFoundError as error:
             raise ConfigurationError("HELTIG_DATABASE_URL: PostgreSQL needs heltig[postgres].") from error
         database = cls(engine)
         try:
             await database.read(lambda connection: connection.exec_driver_sql("SELECT 1").scalar())
-        except OSError as error:
-            raise StorageError(f"PostgreSQL at {url.host} does not answer: {error.strerror}.") from error
+        except StorageError:
+            await database.close()
+            raise
         return database
 
     async def read(self, work: Callable[[Connection], T]) -> T:
@@ -69,12 +78,38 @@ class PostgreSQLDatabase:
         await self._writers.dispose()
 
     async def _run(self, engine: AsyncEngine, begin: Sequence[str], work: Callable[[Connection], T]) -> T:
-        try:
-            async with engine.begin() as connection:
-                for statement in begin:
-                    await connection.exec_driver_sql(statement)
-                return await connection.run_sync(work)
-        except DBAPIError as error:
-            # Only the first line of the cause: PostgreSQL shows the values of a row in the next one.
-            cause = str(error.orig).partition("\n")[0]
-            raise StorageError(f"PostgreSQL failed: {cause}.") from None
+        """Runs a transaction; again where nothing can have come of it.
+
+        That is where the connection was lost since it was last used, as all are when the server is started
+        again, and where PostgreSQL chose this one of two transactions that wait for one another. When the
+        connection of one that writes breaks off later, it may have been committed.
+        """
+        for attempt in range(1, _TRIES + 1):
+            has_begun = False
+            try:
+                async with engine.begin() as connection:
+                    for statement in begin:
+                        await connection.exec_driver_sql(statement)
+                    has_begun = True
+                    return await connection.run_sync(work)
+            except DBAPIError as error:
+                was_lost = error.connection_invalidated and not (begin and has_begun)
+                was_undone = getattr(error.orig, "sqlstate", None) in _UNDONE
+                if not (was_lost or was_undone) or attempt == _TRIES:
+                    # Only the first line of the cause: PostgreSQL shows the values of a row in the next one.
+                    cause = str(error.orig).partition("\n")[0]
+                    raise StorageError(f"PostgreSQL failed: {cause}.") from None
+            except NoConnectionError:
+                raise StorageError("PostgreSQL failed: all connections are in use.") from None
+            except (OSError, _driver_error()) as error:  # while connecting
+                reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+                host = engine.url.host or engine.url.query.get("host")
+                raise StorageError(f"PostgreSQL at {host} does not answer: {reason}.") from None
+        raise AssertionError("unreachable")
+
+
+def _driver_error() -> type[Exception]:
+    from asyncpg import PostgresError  # type: ignore[import-untyped]
+
+    raised: type[Exception] = PostgresError
+    return raised

@@ -26,9 +26,10 @@ async def add(queue: JobQueue, kind: str = "pull", **fields: Any) -> int:
 
 async def claim(queue: JobQueue, *kinds: str, owner: str = "me") -> Job | None:
     now = queue.clock()
-    return await queue.store.write(
+    found = await queue.store.write(
         claims.claim, kinds=kinds or ("pull",), owner=owner, now=now, until=now + MINUTE
     )
+    return found[0] if found else None
 
 
 async def claimed(queue: JobQueue) -> list[int]:
@@ -55,6 +56,7 @@ async def test_a_job_comes_out_as_it_went_in(queue: JobQueue, clock: Clock) -> N
         progress=None,
         result=None,
         error=None,
+        first_error=None,
         lease_owner="me",
         lease_until=clock.now + MINUTE,
         not_before=None,
@@ -132,7 +134,7 @@ async def test_a_job_waits_for_its_time(queue: JobQueue, clock: Clock) -> None:
     later = await add(queue, not_before=clock.now + 2 * MINUTE)
     await add(queue, not_before=clock.now + 3 * MINUTE)
     assert await claimed(queue) == []
-    assert await queue.store.read(claims.next_due) == clock.now + 2 * MINUTE
+    assert await queue.store.read(claims.next_due, now=clock.now) == clock.now + 2 * MINUTE
     clock.advance(2 * MINUTE)
     assert await claimed(queue) == [later]
 
@@ -228,7 +230,8 @@ async def test_a_long_queue_is_not_searched_through(queue: JobQueue) -> None:
         number = queue.enqueue(transaction, NewJob(kind="pull", key="k"))
         claims.claim(transaction, kinds=["pull"], owner="me", now=now, until=now + MINUTE)
         claims.running(transaction)
-        claims.next_due(transaction)
+        claims.next_due(transaction, now=now)
+        claims.ready_kinds(transaction, now=now)
         jobs.newest(transaction, state="dead")
         jobs.cancel(transaction, number, now=now)
         cursor = transaction.connection.connection.cursor()

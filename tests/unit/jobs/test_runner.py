@@ -96,7 +96,7 @@ async def test_as_many_jobs_at_a_time_as_there_are_workers(queue: JobQueue) -> N
         await meeting.wait()
 
     numbers = [await add(queue) for _ in range(3)]
-    async with running(queue, {"work": work}, workers=3):
+    async with running(queue, {"work": work}, places=3):
         for number in numbers:
             await becomes(queue, number, "succeeded")
 
@@ -213,7 +213,7 @@ async def test_stopping_lets_a_job_finish(queue: JobQueue) -> None:
 
     number = await add(queue)
     next_one = await add(queue)
-    runner = Runner(queue, {"work": work}, workers=1)
+    runner = Runner(queue, {"work": work}, places=1)
     task = asyncio.create_task(runner.run())
     await begun.wait()
     stop = asyncio.create_task(runner.stop(grace=timedelta(seconds=10)))

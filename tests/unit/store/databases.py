@@ -13,7 +13,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import msgspec
-from sqlalchemy import make_url
+from sqlalchemy import NullPool, make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from heltig.store.engine import Store
@@ -47,7 +47,7 @@ def sqlite_url(path: Path) -> str:
 async def database_url(folder: Path) -> AsyncIterator[str]:
     """The URL of a new database with all tables."""
     if SERVER:
-        async with _postgresql_database(SERVER) as url:
+        async with postgresql_database(SERVER) as url:
             yield url
         return
     template = Path(_template_folder().name) / "heltig.db"
@@ -59,18 +59,35 @@ async def database_url(folder: Path) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def _postgresql_database(server: str) -> AsyncIterator[str]:
+async def postgresql_database(server: str) -> AsyncIterator[str]:
+    """The URL of a new database with all tables, on a server; it goes afterwards."""
     name = f"heltig_{uuid4().hex}"
-    admin = create_async_engine(server, isolation_level="AUTOCOMMIT")
+    admin = create_async_engine(server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
     async with admin.connect() as connection:
-        await connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    url = make_url(server).set(database=name).render_as_string(hide_password=False)
+        await connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {await _template(server)}")
     try:
-        store = await Store.open(url, render=render)
-        await upgrade(store)
-        await store.close()
-        yield url
+        yield _named(server, name)
     finally:
         async with admin.connect() as connection:
             await connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
-        await admin.dispose()
+
+
+_templates: dict[str, str] = {}
+
+
+async def _template(server: str) -> str:
+    """The database of a server that the others of this run are copied from."""
+    if server not in _templates:
+        name = f"heltig_template_{uuid4().hex}"
+        admin = create_async_engine(server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+        async with admin.connect() as connection:
+            await connection.exec_driver_sql(f"CREATE DATABASE {name}")
+        store = await Store.open(_named(server, name), render=render)
+        await upgrade(store)
+        await store.close()
+        _templates[server] = name
+    return _templates[server]
+
+
+def _named(server: str, database: str) -> str:
+    return make_url(server).set(database=database).render_as_string(hide_password=False)
