@@ -1,4 +1,4 @@
-"""What a long-running process writes to its log: one line an event, JSON unless somebody is watching.
+"""What a long-running process writes to its log: one line an event, as JSON or for people.
 
 No patient data: events have names and ids of ours, never a URL's query or a request's body. Exceptions are
 written as their class and where they were raised; only our own errors, whose text is free of it, have theirs.
@@ -7,12 +7,14 @@ written as their class and where they were raised; only our own errors, whose te
 import logging
 import sys
 import traceback
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 import structlog
 from structlog.typing import EventDict, Processor
 
 from heltig.errors import HeltigError
+
+LogFormat: TypeAlias = Literal["text", "json"]
 
 _QUIET: Final = {
     "httpx": logging.WARNING,  # writes every URL with its query at INFO
@@ -25,22 +27,25 @@ _QUIET: Final = {
 }
 
 
-def configure_logging(*, watched: bool | None = None) -> None:
+def configure_logging(log_format: LogFormat | None = None) -> None:
     """Sends the log of this process to standard error.
 
     Args:
-        watched: A person is watching; None finds out by whether standard error is a terminal.
+        log_format: `text` for people, `json` for programs; None takes `text` where standard error is a
+            terminal.
     """
-    for_people = sys.stderr.isatty() if watched is None else watched
+    is_terminal = sys.stderr.isatty()
+    for_people = is_terminal if log_format is None else log_format == "text"
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _fields_of_events,
         _exceptions_without_text,
     ]
     renderer: Processor = (
-        structlog.dev.ConsoleRenderer()
+        structlog.dev.ConsoleRenderer(colors=is_terminal)
         if for_people
         else structlog.processors.JSONRenderer(ensure_ascii=False)
     )
@@ -64,6 +69,17 @@ def configure_logging(*, watched: bool | None = None) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
+
+
+def _fields_of_events(logger: Any, name: str, event: EventDict) -> EventDict:
+    """Takes in what `heltig.pipeline.events` says beside an event's name.
+
+    Those modules know the standard library's logging alone: structlog takes long to import.
+    """
+    fields = getattr(event.get("_record"), "fields", None)
+    if isinstance(fields, dict):
+        event.update(fields)
+    return event
 
 
 def _exceptions_without_text(logger: Any, name: str, event: EventDict) -> EventDict:

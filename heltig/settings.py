@@ -129,6 +129,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     metadata_max_size: Annotated[
         Size, Meta(description="One metadata answer of an archive, decompressed.")
     ] = Size(256 * 1024**2)
+    log_format: Annotated[
+        Literal["text", "json"] | None,
+        Meta(
+            description="How the service and its workers write their log: `text` for people, `json` for "
+            "programs, a line an event.",
+            extra={"default": "`text` on a terminal, `json` elsewhere"},
+        ),
+    ] = None
     archive_connect_seconds: Annotated[
         float, Meta(gt=0, description="How long connecting to an archive may take.")
     ] = 5.0
@@ -273,6 +281,6 @@ def _convert(given: object, annotated: Any) -> object:
 def annotation_of(annotated: Any) -> tuple[Any, Meta]:
     """Splits a field's annotation into its type, without None, and its Meta."""
     kind, meta = typing.get_args(annotated)
-    if isinstance(kind, types.UnionType):
+    if typing.get_origin(kind) in (types.UnionType, typing.Union):
         kind = typing.get_args(kind)[0]
     return kind, meta

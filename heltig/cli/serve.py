@@ -39,7 +39,7 @@ def run(settings: Settings, *, profile: Profile = DEFAULT) -> None:
     from heltig import serving  # the web framework: not for `heltig --help`
     from heltig.logs import configure_logging
 
-    configure_logging()
+    configure_logging(settings.log_format)
     serving.run(settings, profile=profile, started=lambda listening: _announce(settings, listening))
 
 

@@ -207,7 +207,7 @@ def measure(base: str, addresses: tuple[str, ...]) -> None:
 
 def main(number: int) -> None:
     """Fills a store, serves it, measures."""
-    configure_logging(watched=False)
+    configure_logging("json")
     with tempfile.TemporaryDirectory(prefix="heltig-") as home:
         started = time.perf_counter()
         uid = asyncio.run(fill(Path(home), number))

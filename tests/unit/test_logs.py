@@ -1,13 +1,19 @@
 import json
 import logging
 from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
 import structlog
+from unit.store.samples import NOW
 
-from heltig.errors import StorageError
+from heltig.errors import ArchiveUnavailableError, StorageError
 from heltig.logs import configure_logging, described
+from heltig.pipeline import events
+from heltig.store.jobs import Job
+from heltig.store.records import Location
 
 MARK = "Doe^Jane"
 
@@ -26,8 +32,13 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
     return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
 
 
+def job(**fields: Any) -> Job:
+    values: dict[str, Any] = dict.fromkeys(Job.__struct_fields__)
+    return Job(**values | {"id": 1, "group": "archive:main", "attempts": 10, "started": NOW} | fields)
+
+
 def test_a_line_of_json_an_event(capsys: pytest.CaptureFixture[str]) -> None:
-    configure_logging(watched=False)
+    configure_logging("json")
     logging.getLogger("heltig.jobs").warning("Job %d: it failed", 3)
     structlog.get_logger("heltig.access").info("request", status=200)
     first, second = lines(capsys)
@@ -37,7 +48,7 @@ def test_a_line_of_json_an_event(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_exceptions_without_their_text(capsys: pytest.CaptureFixture[str]) -> None:
-    configure_logging(watched=False)
+    configure_logging("json")
     try:
         raise ValueError(MARK)
     except ValueError:
@@ -56,9 +67,38 @@ def test_our_own_errors_keep_theirs() -> None:
 
 
 async def test_what_is_asked_of_others_is_not_written(capsys: pytest.CaptureFixture[str]) -> None:
-    configure_logging(watched=False)
+    configure_logging("json")
     transport = httpx.MockTransport(lambda request: httpx.Response(200))
     async with httpx.AsyncClient(transport=transport) as client:
         await client.get("http://archive.example/studies", params={"PatientName": MARK})
     logging.getLogger("uvicorn.access").info("GET /dicom-web/studies?PatientName=%s", MARK)
     assert capsys.readouterr().err == ""
+
+
+def test_events_have_their_fields(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("json")
+    main = Location("archive", "main")
+    took = timedelta(seconds=1.5)
+    events.poll(main, "hot", new=1, changed=2, unchanged=3, gone=0, took=took, is_whole=True)
+    events.settle(queued=3, left=0)
+    events.pull(main, 7, outcome="judged", instances=200, readiness="READY", took=took)
+    error = ArchiveUnavailableError(f"It said {MARK}")
+    events.breaker(main, "search", "open", failures=5, until=None, error=error)
+    events.job_end(job(kind="pull", state="dead"))
+    written = capsys.readouterr().err
+    assert MARK not in written
+    told = [json.loads(line) for line in written.splitlines()]
+    assert [line["event"] for line in told] == ["poll", "settle", "pull", "breaker", "job-end"]
+    assert [line["level"] for line in told] == ["info", "info", "info", "warning", "warning"]
+    assert {"archive": "main", "strategy": "hot", "new": 1, "seconds": 1.5}.items() <= told[0].items()
+    assert told[3]["error"] == "ArchiveUnavailableError"
+    assert (told[4]["kind"], told[4]["state"]) == ("pull", "dead")
+
+
+def test_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("text")
+    events.settle(queued=3, left=1)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "settle" in line
+    assert "queued=3" in line
+    assert "\x1b" not in line  # colours are for terminals

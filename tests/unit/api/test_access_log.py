@@ -25,7 +25,7 @@ def _restored() -> Iterator[None]:
 async def test_requests_are_logged_without_what_was_asked(
     service: Service, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    configure_logging(watched=False)
+    configure_logging("json")
     await service.get(f"/dicom-web/studies?PatientName={MARK}&PatientID={MARK}")
     await service.get(f"/dicom-web/studies?StudyDate={MARK}")
     await service.get(f"/api/v1/studies/{MARK}/findings?rule={MARK}")
@@ -55,7 +55,7 @@ async def test_requests_are_logged_without_what_was_asked(
 async def test_a_client_that_breaks_off_an_upload_is_no_fault_of_ours(
     service: Service, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    configure_logging(watched=False)
+    configure_logging("json")
     sent = [{"type": "http.request", "body": b"PK", "more_body": True}, {"type": "http.disconnect"}]
 
     async def receive() -> Any:
@@ -88,7 +88,7 @@ async def test_look_ups_that_succeed_are_not_worth_a_line(
     service: Service, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await service.judged("1.2.3")
-    configure_logging(watched=False)
+    configure_logging("json")
     await service.get("/dicom-web/studies/1.2.3/readiness")
     await service.get("/consult/studies/1.2.3")
     await service.get("/health")
