@@ -1,17 +1,21 @@
 """Studies that have come to rest, handed on to be pulled."""
 
 from datetime import datetime
-from typing import Final
 
 from heltig.jobs.queue import JobQueue
+from heltig.pipeline.discovery.schedule import PULL, STEPS, may_be_asked
+from heltig.store import archives, jobs, observations
+from heltig.store.archives import Archive, location_of
 from heltig.store.engine import Store
-
-PULL: Final = "pull"
-"""The kind of job that pulls one study of an archive and judges it."""
+from heltig.store.jobs import NewJob
+from heltig.store.locations import row_of
+from heltig.store.transaction import ReadTransaction, WriteTransaction
 
 
 async def settle(store: Store, queue: JobQueue, *, now: datetime, queue_most: int) -> int:
     """Queues the pulls of studies that are due; returns their number. Any number of processes may do so.
+
+    Where more studies are due than may be queued, archives share the queue evenly.
 
     Args:
         store: Where observations are.
@@ -22,4 +26,59 @@ async def settle(store: Store, queue: JobQueue, *, now: datetime, queue_most: in
     Raises:
         StorageError: The database failed.
     """
-    raise NotImplementedError
+    room = await store.read(_room, now, queue_most)
+    added = 0
+    for archive, most in room:
+        added += await store.write(_hand_on, archive, most, now)
+    if added:
+        queue.ring(PULL)
+    return added
+
+
+def pull_of(archive: Archive, study_key: str, *, priority: int) -> NewJob:
+    """The job that pulls a study.
+
+    Args:
+        archive: Its archive.
+        study_key: The study, as it is stored.
+        priority: Among the studies of the archive: the lower the sooner.
+    """
+    location = location_of(archive.name)
+    return NewJob(
+        kind=PULL,
+        key=observations.job_key(location, study_key),
+        group=str(location),
+        priority=archive.options.priority * STEPS + priority,
+        payload={"archive": archive.name, "study": study_key},
+    )
+
+
+def _room(transaction: ReadTransaction, now: datetime, queue_most: int) -> list[tuple[Archive, int]]:
+    """The archives that have something due, and how many more pulls of each may be queued."""
+    due = [
+        entry
+        for entry in archives.every(transaction)
+        if may_be_asked(entry, now) and observations.is_due(transaction, location_of(entry.name), now=now)
+    ]
+    queued = observations.queued(transaction, kind=PULL) if due else {}
+    free = queue_most - sum(queued.values())
+    shares = []
+    for entry in due:
+        share = queue_most // len(due) - queued.get(str(location_of(entry.name)), 0)
+        if (most := min(share, free)) > 0:
+            shares.append((entry, most))
+            free -= most
+    return shares
+
+
+def _hand_on(transaction: WriteTransaction, archive: Archive, most: int, now: datetime) -> int:
+    location = row_of(transaction, location_of(archive.name))
+    if location is None:
+        return 0
+    handed_on: list[int] = []
+    for row, study_key, priority in observations.next_due(transaction, location, now=now, limit=most):
+        _, is_new = jobs.enqueue(transaction, pull_of(archive, study_key, priority=priority), now=now)
+        if is_new:  # else one that is under way is to end first
+            handed_on.append(row)
+    observations.hand_on(transaction, handed_on)
+    return len(handed_on)

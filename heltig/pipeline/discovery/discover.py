@@ -1,28 +1,69 @@
 """A job of kind `discover`: one archive looked at by one strategy, for a minute at most."""
 
+import logging
 from collections.abc import Callable
-from datetime import datetime
-from typing import Any
+from contextlib import aclosing
+from datetime import datetime, timedelta
+from typing import Any, Final
 
+from msgspec.structs import replace
+
+from heltig.errors import (
+    ArchiveClosedError,
+    ArchiveError,
+    ArchivePausedError,
+    ConfigurationError,
+    CursorLostError,
+    NotFoundError,
+)
 from heltig.jobs.attempt import JobContext
 from heltig.jobs.queue import JobQueue
-from heltig.pipeline.opened import OpenArchives
+from heltig.pipeline.discovery.batch import Batch, Strategy
+from heltig.pipeline.discovery.observe import News, Observed, news_in, observe, sightings
+from heltig.pipeline.discovery.schedule import PRIORITIES
+from heltig.pipeline.discovery.strategies import strategies_for
+from heltig.pipeline.opened import OpenArchives, Opened
+from heltig.store import cursors
+from heltig.store.archives import location_of
+from heltig.store.cursors import Cursor
+from heltig.store.records import Location
+from heltig.store.transaction import WriteTransaction
+
+SLICE: Final = timedelta(seconds=45)
+"""After so long a job begins no further batch: another one goes on from its cursor."""
+
+FAILED: Final = timedelta(minutes=1)
+"""How long an archive that failed is left alone by a strategy, unless it asks for more."""
+
+_COLD: Final = "cold"
+
+logger = logging.getLogger(__name__)
 
 
 class Discovery:
-    """Handles jobs of kind `discover`; wire it as `{DISCOVER: discovery.run}`."""
+    """Handles jobs of kind `discover`."""
 
-    def __init__(self, archives: OpenArchives, queue: JobQueue, *, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        archives: OpenArchives,
+        queue: JobQueue,
+        *,
+        clock: Callable[[], datetime],
+        jitter: Callable[[float, float], float],
+    ) -> None:
         """Makes it.
 
         Args:
             archives: The archives.
-            queue: Takes what has to be done at once.
+            queue: The store's.
             clock: The time.
+            jitter: Gives a number between two, e.g. `random.uniform`: archives of one period do not stay in
+                step.
         """
         self._archives = archives
-        self._queue = queue
+        self._store = queue.store
         self._clock = clock
+        self._jitter = jitter
 
     async def run(self, context: JobContext) -> dict[str, Any]:
         """Reads some batches of the round that the job names, and keeps each with its cursor.
@@ -32,4 +73,137 @@ class Discovery:
         Raises:
             StorageError: The database failed.
         """
-        raise NotImplementedError
+        location = location_of(str(context.payload["archive"]))
+        name = str(context.payload["strategy"])
+        known = await self._store.read(cursors.find, location, name)
+        look = _Look(known or Cursor(location=location, name=name, due=self._clock()))
+        try:
+            async with self._archives.use(location.name) as opened:
+                strategies = strategies_for(opened, today=self._clock().date())
+                await self._store.write(_plan, location, [s.name for s in strategies], self._clock())
+                strategy = next((one for one in strategies if one.name == name), None)
+                if strategy is not None:
+                    await self._round(opened, strategy, look)
+        except NotFoundError:
+            return {"outcome": "no archive"}
+        except ArchivePausedError:
+            return {"outcome": "paused"}
+        except CursorLostError as error:
+            look.cursor = replace(look.cursor, position=None)
+            await self._failed(look, error, everything=True)
+        except (ArchiveError, ConfigurationError) as error:
+            await self._failed(look, error)
+        return look.result()
+
+    async def _round(self, opened: Opened, strategy: Strategy, look: "_Look") -> None:
+        begun = self._clock()
+        started = look.cursor.started or begun
+        look.cursor = replace(look.cursor, started=started)
+        batches = strategy.batches(look.cursor.position)
+        async with aclosing(batches):
+            async for batch in batches:
+                now = self._clock()
+                ends = batch.is_last or now - begun >= SLICE
+                due = self._next(strategy, started) if batch.is_last else now
+                look.cursor = replace(
+                    look.cursor,
+                    position=batch.cursor,
+                    covered=batch.covered or look.cursor.covered,
+                    started=None if batch.is_last else started,
+                    finished=now if batch.is_last else look.cursor.finished,
+                    due=due,
+                    error=None,
+                )
+                await self._keep(opened, strategy, batch, look, ends=ends)
+                if ends:
+                    return
+
+    async def _keep(
+        self, opened: Opened, strategy: Strategy, batch: Batch, look: "_Look", *, ends: bool
+    ) -> None:
+        """Writes a batch and its cursor down; nothing where nothing is new and the job goes on."""
+        now = self._clock()
+        seen = sightings(batch)
+        news = await self._store.read(news_in, opened.location, batch, seen, now=now)
+        look.take_notes((*batch.notes, *news.notes))
+        if not (news.seen or news.gone or batch.has_gap or ends):
+            look.count(Observed(unchanged=news.unchanged))
+            return
+        look.count(
+            await self._store.write(
+                self._write, opened, news, look.cursor, strategy=strategy.name, has_gap=batch.has_gap
+            )
+        )
+
+    def _write(
+        self,
+        transaction: WriteTransaction,
+        opened: Opened,
+        news: News,
+        cursor: Cursor,
+        *,
+        strategy: str,
+        has_gap: bool,
+    ) -> Observed:
+        now = self._clock()
+        observed = Observed(unchanged=news.unchanged)
+        if news.seen or news.gone:
+            priority = PRIORITIES.get(strategy, 0)
+            observed = observe(
+                transaction, opened.location, news, priority=priority, now=now, options=opened.options
+            )
+        cursors.put(transaction, cursor)
+        if has_gap and strategy != _COLD:
+            cursors.bring_forward(transaction, cursor.location, _COLD, at=now)
+        return observed
+
+    async def _failed(
+        self, look: "_Look", error: ArchiveError | ConfigurationError, *, everything: bool = False
+    ) -> None:
+        """Writes down how far the round came, and why it goes on later."""
+        wait = max(timedelta(seconds=error.retry_after or 0), FAILED * self._jitter(0.9, 1.1))
+        look.cursor = replace(look.cursor, due=self._clock() + wait, error=error.detail)
+        look.outcome = "closed" if isinstance(error, ArchiveClosedError) else "failed"
+
+        def write(transaction: WriteTransaction) -> None:
+            cursors.put(transaction, look.cursor)
+            if everything:
+                cursors.bring_forward(transaction, look.cursor.location, _COLD, at=self._clock())
+
+        await self._store.write(write)
+
+    def _next(self, strategy: Strategy, started: datetime) -> datetime:
+        """When the next round begins, one period after this one did, a little earlier or later."""
+        return max(self._clock(), started + strategy.every * self._jitter(0.9, 1.1))
+
+
+class _Look:
+    """What one job has seen so far."""
+
+    def __init__(self, cursor: Cursor) -> None:
+        self.cursor = cursor
+        self.outcome = "looked"
+        self._counts = dict.fromkeys(Observed.__struct_fields__, 0)
+        self._notes: set[str] = set()
+
+    def count(self, observed: Observed) -> None:
+        for field in self._counts:
+            self._counts[field] += getattr(observed, field)
+
+    def take_notes(self, notes: tuple[str, ...]) -> None:
+        for note in notes:
+            if note not in self._notes:
+                self._notes.add(note)
+                logger.warning("%s (%s): %s", self.cursor.location, self.cursor.name, note)
+
+    def result(self) -> dict[str, Any]:
+        return {"outcome": self.outcome, **self._counts, "notes": sorted(self._notes)}
+
+
+def _plan(transaction: WriteTransaction, location: Location, names: list[str], now: datetime) -> None:
+    """Has a cursor for each strategy of an archive, and for no other."""
+    known = {cursor.name for cursor in cursors.every(transaction) if cursor.location == location}
+    for name in set(names) - known:
+        cursors.put(transaction, Cursor(location=location, name=name, due=now))
+    for name in known - set(names):
+        cursors.remove(transaction, location, name)

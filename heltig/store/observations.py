@@ -1,0 +1,404 @@
+"""What archives were last seen to list of their studies, and which of these are to be pulled when.
+
+An observation is in one of three states, whatever the study's own is:
+
+- settled: nothing to be done (`unsettled_since` and `due` are None);
+- due at a time: something changed, and it is to be pulled when nothing more changes until then (`due`);
+- handed on: a job is to pull it (`unsettled_since` alone).
+
+Whoever acts on an observation names all that they knew of it. If it is another one by now they get False, and
+leave it to whoever changed it.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+from msgspec.structs import replace
+from sqlalchemy import ColumnElement, and_, bindparam, exists, func, insert, or_, select, text, update
+
+from heltig.store.locations import row_of
+from heltig.store.records import Location, StudyState
+from heltig.store.tables import archives, jobs, locations, observations, studies
+from heltig.store.tables.operations import LIVE
+from heltig.store.tables.pulling import DUE, HANDED_ON
+from heltig.store.text import storable_key
+from heltig.store.transaction import ReadTransaction, WriteTransaction
+
+UNDATED: Final = ("none", "none")
+"""In place of a range of StudyDate: the studies that no such range finds."""
+
+_AT_ONCE: Final = 500  # keys of a query
+
+
+class Observation(msgspec.Struct, frozen=True, kw_only=True):
+    """A study that is known at a location, with what was last seen of it there.
+
+    Attributes:
+        row: The study's row.
+        study_key: The study.
+        state: The study's state.
+        fingerprint: Of how it was last listed; empty when that was never, or before it was withdrawn.
+        changed: When that fingerprint was first seen; None when it was never listed.
+        unsettled_since: The first change since it was last pulled; None where it was pulled as it is.
+        due: When it is to be pulled unless it changes before; None while a job is to do it.
+        priority: The lower the sooner, among the studies of its archive.
+    """
+
+    row: int
+    study_key: str
+    state: StudyState
+    fingerprint: bytes = b""
+    changed: datetime | None = None
+    unsettled_since: datetime | None = None
+    due: datetime | None = None
+    priority: int = 0
+
+
+class HandedOn(msgspec.Struct, frozen=True, kw_only=True):
+    """An observation that is handed on though no job is to pull it."""
+
+    location: Location
+    observation: Observation
+
+
+_COLUMNS: Final[tuple[ColumnElement[Any], ...]] = (
+    studies.c.id.label("row"),
+    studies.c.study_key,
+    studies.c.state,
+    observations.c.fingerprint,
+    observations.c.changed,
+    observations.c.unsettled_since,
+    observations.c.due,
+    observations.c.priority,
+)
+_KNOWN = select(*_COLUMNS).outerjoin(observations, observations.c.study_row == studies.c.id)
+_FIND = _KNOWN.where(
+    studies.c.location_row == bindparam("location"),
+    studies.c.study_key.in_(bindparam("keys", expanding=True)),
+)
+_KEYS = (
+    select(studies.c.study_key)
+    .where(studies.c.location_row == bindparam("location"), studies.c.state != "WITHDRAWN")
+    .order_by(studies.c.id)
+)
+_COUNTS = select(
+    func.count().filter(studies.c.state != "WITHDRAWN"),
+    func.count().filter(studies.c.state == "WITHDRAWN", studies.c.changed > bindparam("since")),
+).where(studies.c.location_row == bindparam("location"))
+_ASKED_FOR = (
+    select(func.count())
+    .select_from(observations)
+    .join(studies, studies.c.id == observations.c.study_row)
+    .where(
+        observations.c.location_row == bindparam("location"),
+        observations.c.unsettled_since.is_not(None),
+        studies.c.state == "JUDGED",  # one that changed would be PENDING
+    )
+)
+_KNOWN_ROWS = select(observations.c.study_row).where(
+    observations.c.study_row.in_(bindparam("rows", expanding=True))
+)
+_LOCK_LOCATION = (
+    select(locations.c.id)
+    .where(locations.c.id == bindparam("location"))
+    .with_for_update(key_share=True)  # rows that refer to it are added beside
+)
+_CHANGE = (
+    update(observations)
+    .where(observations.c.study_row == bindparam("row"))
+    .values(
+        fingerprint=bindparam("to_fingerprint"),
+        changed=bindparam("to_changed"),
+        unsettled_since=bindparam("to_unsettled_since"),
+        due=bindparam("to_due"),
+        priority=bindparam("to_priority"),
+    )
+)
+_ADD = insert(observations)
+_IS_AS_KNOWN = and_(
+    observations.c.study_row == bindparam("row"),
+    observations.c.fingerprint == bindparam("fingerprint"),
+    observations.c.changed == bindparam("changed"),
+    observations.c.unsettled_since.is_not_distinct_from(bindparam("unsettled_since")),
+    observations.c.due.is_not_distinct_from(bindparam("due")),
+)
+_MOVE = (
+    update(observations)
+    .where(_IS_AS_KNOWN)
+    .values(
+        fingerprint=bindparam("to_fingerprint"),
+        unsettled_since=bindparam("to_unsettled_since"),
+        due=bindparam("to_due"),
+    )
+)
+_NEXT = (
+    select(observations.c.study_row, studies.c.study_key, observations.c.priority)
+    .join(studies, studies.c.id == observations.c.study_row)
+    .where(
+        text(DUE),
+        observations.c.location_row == bindparam("location"),
+        observations.c.priority == bindparam("priority"),
+        observations.c.due <= bindparam("now"),
+    )
+    .order_by(observations.c.due)
+    .limit(bindparam("limit"))
+    .with_for_update(skip_locked=True, of=observations)
+)
+_IS_DUE = (
+    select(observations.c.study_row)
+    .join(locations, locations.c.id == observations.c.location_row)
+    .where(
+        text(DUE),
+        locations.c.kind == bindparam("kind"),
+        locations.c.name == bindparam("name"),
+        observations.c.due <= bindparam("now"),
+    )
+    .limit(1)
+)
+_PRIORITIES = (
+    select(observations.c.priority)
+    .where(text(DUE), observations.c.location_row == bindparam("location"))
+    .where(observations.c.priority > bindparam("above"))
+    .order_by(observations.c.priority)
+    .limit(1)
+)
+_HAND_ON = (
+    update(observations)
+    .where(observations.c.study_row.in_(bindparam("rows", expanding=True)))
+    .values(due=None)
+)
+_QUEUED = (
+    select(jobs.c.group, func.count().label("number"))
+    .where(text(LIVE), jobs.c.kind == bindparam("job_kind"), jobs.c.state == "queued")
+    .group_by(jobs.c.group)
+)
+_PULLED_BY_NOBODY = (
+    select(*_COLUMNS, locations.c.kind, locations.c.name)
+    .select_from(observations)
+    .join(studies, studies.c.id == observations.c.study_row)
+    .join(locations, locations.c.id == observations.c.location_row)
+    .join(archives, archives.c.location_row == observations.c.location_row)
+    .where(
+        text(HANDED_ON),
+        ~exists()
+        .where(
+            text(LIVE),
+            jobs.c.kind == bindparam("job_kind"),
+            jobs.c.key == locations.c.kind + ":" + locations.c.name + " " + studies.c.study_key,
+        )
+        .correlate(studies, locations),
+    )
+    .order_by(observations.c.study_row)
+    .limit(bindparam("limit"))
+)
+_IS_UNSETTLED = select(observations.c.study_row).where(
+    observations.c.study_row == bindparam("row"), observations.c.unsettled_since.is_not(None)
+)
+
+
+def job_key(location: Location, study_key: str) -> str:
+    """The key of the one job that pulls a study at a time; never too long for its column."""
+    return f"{location} {study_key}"
+
+
+def lock_location(transaction: WriteTransaction, location: int) -> None:
+    """Keeps others from writing down what they saw at a location, until the end of the transaction.
+
+    Args:
+        transaction: Any that writes.
+        location: The location's row.
+    """
+    transaction.connection.execute(_LOCK_LOCATION, {"location": location})
+
+
+def find_many(
+    transaction: ReadTransaction, location: int, study_keys: Iterable[str]
+) -> dict[str, Observation]:
+    """What is known of some studies at a location, by their keys as they are stored; others are left out.
+
+    Args:
+        transaction: Any.
+        location: The location's row.
+        study_keys: As they are stored (`storable_key`).
+    """
+    wanted = list(study_keys)
+    found: dict[str, Observation] = {}
+    for start in range(0, len(wanted), _AT_ONCE):
+        parameters = {"location": location, "keys": wanted[start : start + _AT_ONCE]}
+        for row in transaction.connection.execute(_FIND, parameters):
+            found[row.study_key] = _observation(row)
+    return found
+
+
+def find(transaction: ReadTransaction, location: Location, study_key: str) -> Observation | None:
+    """What is known of a study at a location; None while it is UNKNOWN there."""
+    row = row_of(transaction, location)
+    key = storable_key(study_key)
+    return None if row is None else find_many(transaction, row, [key]).get(key)
+
+
+def keys_standing(transaction: ReadTransaction, location: int, dates: tuple[str, str]) -> list[str]:
+    """The keys of the studies that stand at a location, the first seen first; WITHDRAWN ones do not.
+
+    Args:
+        transaction: Any.
+        location: The location's row.
+        dates: First and last StudyDate as YYYYMMDD, both included; an empty one is open, two are all studies.
+            Or `UNDATED`.
+    """
+    statement, (first, last), date = _KEYS, dates, studies.c.study_date
+    if dates == UNDATED:
+        statement = statement.where(or_(date < "0", date > "99999999"))
+    elif first or last:
+        statement = statement.where(date != "", date >= first)
+        if last:
+            statement = statement.where(date <= last)
+    return list(transaction.connection.execute(statement, {"location": location}).scalars())
+
+
+def vanishing(transaction: ReadTransaction, location: int, *, since: datetime) -> tuple[int, int]:
+    """How many studies of a location stand, and how many more were withdrawn lately or are about to be.
+
+    Args:
+        transaction: Any.
+        location: The location's row.
+        since: What is lately.
+    """
+    parameters = {"location": location, "since": since}
+    standing, withdrawn = transaction.connection.execute(_COUNTS, parameters).one()
+    asked_for = transaction.connection.execute(_ASKED_FOR, parameters).scalar_one()
+    return standing, (withdrawn or 0) + asked_for
+
+
+def write(transaction: WriteTransaction, location: int, seen: Sequence[Observation]) -> None:
+    """Writes down what was seen of studies that were looked up in this transaction.
+
+    Args:
+        transaction: That of `find_many`, with the location locked.
+        location: The location's row.
+        seen: As they are now to be known.
+    """
+    rows = [one.row for one in seen]
+    known = set[int]()
+    for start in range(0, len(rows), _AT_ONCE):
+        parameters = {"rows": rows[start : start + _AT_ONCE]}
+        known.update(transaction.connection.execute(_KNOWN_ROWS, parameters).scalars())
+    new = [one for one in seen if one.row not in known]
+    again = [one for one in seen if one.row in known]
+    if new:
+        transaction.connection.execute(
+            _ADD, [{"study_row": one.row, "location_row": location, **_values(one)} for one in new]
+        )
+    if again:
+        transaction.connection.execute(
+            _CHANGE, [{"row": one.row, **_values(one, prefix="to_")} for one in again]
+        )
+
+
+def settle(transaction: WriteTransaction, known: Observation) -> bool:
+    """Says that a study was pulled as it was seen; False where it was seen otherwise since."""
+    return _move(transaction, known, replace(known, unsettled_since=None, due=None))
+
+
+def put_off(
+    transaction: WriteTransaction, known: Observation, *, due: datetime, unsettled_since: datetime
+) -> bool:
+    """Says when a study is to be pulled again; False where it was seen otherwise since."""
+    return _move(transaction, known, replace(known, unsettled_since=unsettled_since, due=due))
+
+
+def forget(transaction: WriteTransaction, known: Observation) -> bool:
+    """Says that a study is gone: seen again, it is another one. False where it was seen otherwise since."""
+    return _move(transaction, known, replace(known, fingerprint=b"", unsettled_since=None, due=None))
+
+
+def is_due(transaction: ReadTransaction, location: Location, *, now: datetime) -> bool:
+    """Whether there is a study at a location whose time has come."""
+    parameters = {"kind": location.kind, "name": location.name, "now": now}
+    return transaction.connection.execute(_IS_DUE, parameters).first() is not None
+
+
+def next_due(
+    transaction: WriteTransaction, location: int, *, now: datetime, limit: int
+) -> list[tuple[int, str, int]]:
+    """The studies of a location whose time has come: row, key and priority, the most urgent first.
+
+    Nobody else is given them before the end of the transaction.
+    """
+    found: list[tuple[int, str, int]] = []
+    above = -1
+    while len(found) < limit:
+        priority = transaction.connection.execute(
+            _PRIORITIES, {"location": location, "above": above}
+        ).scalar()
+        if priority is None:
+            break
+        parameters = {"location": location, "priority": priority, "now": now, "limit": limit - len(found)}
+        found += [
+            (r.study_row, r.study_key, r.priority) for r in transaction.connection.execute(_NEXT, parameters)
+        ]
+        above = priority
+    return found
+
+
+def hand_on(transaction: WriteTransaction, rows: Sequence[int]) -> None:
+    """Says that jobs are to pull some studies."""
+    for start in range(0, len(rows), _AT_ONCE):
+        transaction.connection.execute(_HAND_ON, {"rows": rows[start : start + _AT_ONCE]})
+
+
+def queued(transaction: ReadTransaction, *, kind: str) -> dict[str, int]:
+    """Number of queued jobs of a kind by group, those that wait for another try too."""
+    rows = transaction.connection.execute(_QUEUED, {"job_kind": kind})
+    return {row.group: row.number for row in rows}
+
+
+def pulled_by_nobody(transaction: ReadTransaction, *, kind: str, limit: int) -> list[HandedOn]:
+    """Observations that are handed on and whose job has ended, or is no more, without a word.
+
+    Args:
+        transaction: Any.
+        kind: Of the jobs that pull, under `job_key`.
+        limit: The most of them.
+    """
+    found = transaction.connection.execute(_PULLED_BY_NOBODY, {"job_kind": kind, "limit": limit})
+    return [HandedOn(location=Location(r.kind, r.name), observation=_observation(r)) for r in found]
+
+
+def is_unsettled(transaction: ReadTransaction, row: int) -> bool:
+    """Whether a study changed since it was last pulled, as far as is known."""
+    return transaction.connection.execute(_IS_UNSETTLED, {"row": row}).first() is not None
+
+
+def _move(transaction: WriteTransaction, known: Observation, to: Observation) -> bool:
+    parameters = {
+        "row": known.row,
+        "fingerprint": known.fingerprint,
+        "changed": known.changed,
+        "unsettled_since": known.unsettled_since,
+        "due": known.due,
+        "to_fingerprint": to.fingerprint,
+        "to_unsettled_since": to.unsettled_since,
+        "to_due": to.due,
+    }
+    return bool(transaction.connection.execute(_MOVE, parameters).rowcount)
+
+
+def _values(seen: Observation, *, prefix: str = "") -> dict[str, Any]:
+    names = ("fingerprint", "changed", "unsettled_since", "due", "priority")
+    return {prefix + name: getattr(seen, name) for name in names}
+
+
+def _observation(row: Any) -> Observation:
+    return Observation(
+        row=row.row,
+        study_key=row.study_key,
+        state=row.state,
+        fingerprint=row.fingerprint or b"",
+        changed=row.changed,
+        unsettled_since=row.unsettled_since,
+        due=row.due,
+        priority=row.priority or 0,
+    )
