@@ -17,6 +17,7 @@
         ├── ArchiveUnavailableError    no connection, no answer, or "not now"
         │   └── ArchiveRateLimitedError
         ├── ArchiveAccessError         it refuses us, or we cannot trust it
+        │   └── ArchiveCredentialsError
         ├── ArchiveNotFoundError       it does not have what we asked for
         ├── ArchiveStudyError          it answers, but gives nothing of one study now
         ├── CursorLostError            it does not know any more how far its changes were read
@@ -187,6 +188,13 @@ class ArchiveAccessError(ArchiveError):
 
     problem_type = "/problems/archive-access"
     title = "No access to the archive"
+
+
+class ArchiveCredentialsError(ArchiveAccessError):
+    """The archive does not believe who we are (401), gives us no token, or TLS refuses: nothing can work."""
+
+    problem_type = "/problems/archive-credentials"
+    title = "Archive does not know us"
 
 
 class ArchiveNotFoundError(ArchiveError):

@@ -1,108 +1,58 @@
-"""The one HTTP client: every request that Heltig makes goes through here, and only this module imports httpx.
+"""The one way to ask archives: every request that Heltig makes goes through here.
 
 Nobody else chooses timeouts, retries, redirects, proxies or certificates, and no error text or log line holds
 the query of a URL: QIDO-RS queries name patients.
 """
 
-import logging
-import os
-import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
-from pathlib import Path
-from typing import Literal, TypeAlias
 
-import httpx
-import msgspec
-
-from heltig import __version__
-from heltig.errors import (
-    ArchiveAccessError,
-    ArchiveAnswerError,
-    ArchiveAnswerTooLargeError,
-    ArchiveError,
-    ArchiveUnavailableError,
-    ConfigurationError,
-    UsageError,
-)
+from heltig.errors import ArchiveAnswerTooLargeError, ArchiveError, ArchiveUnavailableError
+from heltig.exchange import Exchange, Operation
 from heltig.http_answer import Decompression, Head
+from heltig.http_client import (
+    Auth,
+    BasicAuth,
+    Client,
+    Request,
+    Response,
+    client,
+    get_request,
+    head_of,
+    received,
+    send,
+)
 from heltig.retry import Retry
-from heltig.secret import read_secret
 from heltig.setting_types import Size
+from heltig.tls import Tls
 
-Auth: TypeAlias = httpx.Auth
-Client: TypeAlias = httpx.AsyncClient
-AuthKind: TypeAlias = Literal["none", "basic", "bearer"]
+__all__ = [
+    "Auth",
+    "BasicAuth",
+    "Client",
+    "Request",
+    "Response",
+    "Tls",
+    "client",
+    "get",
+    "post_form",
+    "stream",
+]
 
 # Below this an archive counts as silent, though each byte comes before the read timeout.
 MIN_BYTES_PER_SECOND = 1024
 RATE_WINDOW_SECONDS = 30.0
 
-# httpx logs whole URLs at INFO.
-for _name in ("httpx", "httpcore"):
-    logging.getLogger(_name).setLevel(logging.WARNING)
-
-
-class Tls(msgspec.Struct, frozen=True, kw_only=True):
-    """Whom we trust and who we are, for `https`.
-
-    Attributes:
-        ca_bundle: PEM file of the only authorities to trust; without it, those of the operating system.
-        certificate: PEM file of our client certificate, with its chain.
-        key: PEM file of its key, where `certificate` does not hold it.
-    """
-
-    ca_bundle: Path | None = None
-    certificate: Path | None = None
-    key: Path | None = None
-
-
-def client(
-    root: str,
-    *,
-    auth: Auth | None = None,
-    tls: Tls | None = None,
-    proxy: str | None = None,
-    connect_seconds: float = 5.0,
-    read_seconds: float = 30.0,
-) -> Client:
-    """Makes a client of one archive; use it as a context manager, or close it.
-
-    It follows no redirect and takes neither proxy nor credentials from the environment.
-
-    Args:
-        root: `http(s)://HOST[:PORT]/PATH`; what is asked later is relative to it.
-        auth: From `make_auth`.
-        tls: For `https`.
-        proxy: URL of an HTTP proxy.
-        connect_seconds: For a connection, TLS included.
-        read_seconds: For silence in the middle of an answer.
-
-    Raises:
-        ConfigurationError: The root is no such URL, or a certificate cannot be read.
-    """
-    try:
-        url = httpx.URL(root)
-    except httpx.InvalidURL as wrong:
-        raise ConfigurationError("The archive's address is not a URL.") from wrong
-    if url.scheme not in ("http", "https") or not url.host or url.userinfo or url.query or url.fragment:
-        raise ConfigurationError(
-            f"{_place(url)}: not an archive's address. Give http(s)://HOST/PATH, without user and query."
-        )
-    return httpx.AsyncClient(
-        base_url=url,
-        auth=auth,
-        verify=_ssl_context(tls or Tls()),
-        proxy=proxy,
-        trust_env=False,
-        follow_redirects=False,
-        timeout=httpx.Timeout(read_seconds, connect=connect_seconds, pool=connect_seconds),
-        headers={"User-Agent": f"heltig/{__version__}", "Accept-Encoding": "gzip"},
-    )
-
 
 async def get(
-    client: Client, path: str, *, accept: str, max_bytes: int, retry: Retry | None = None
+    client: Client,
+    path: str,
+    *,
+    accept: str,
+    max_bytes: int,
+    retry: Retry | None = None,
+    operation: Operation = "search",
 ) -> tuple[Head, bytes]:
     """Asks for a whole body; where it breaks off, from the start again.
 
@@ -113,6 +63,7 @@ async def get(
         accept: Media types for the Accept header.
         max_bytes: Limit of the decompressed body.
         retry: Other than the default.
+        operation: What it is for.
 
     Raises:
         ArchiveUnavailableError: No answer, even after retries.
@@ -122,19 +73,25 @@ async def get(
     policy = retry or Retry()
 
     async def attempt() -> tuple[Head, bytes]:
-        response = await _send(client, path, accept=accept)
+        answer = await _send(client, path, accept=accept, operation=operation, clock=policy.clock)
         try:
-            chunks = [chunk async for chunk in _body(response, max_bytes=max_bytes, clock=policy.clock)]
+            chunks = [chunk async for chunk in answer.body(max_bytes)]
         finally:
-            await response.aclose()
-        return _head(response), b"".join(chunks)
+            await answer.close()
+        return answer.head, b"".join(chunks)
 
     return await policy.run(attempt)
 
 
 @asynccontextmanager
 async def stream(
-    client: Client, path: str, *, accept: str, max_bytes: int, retry: Retry | None = None
+    client: Client,
+    path: str,
+    *,
+    accept: str,
+    max_bytes: int,
+    retry: Retry | None = None,
+    operation: Operation = "metadata",
 ) -> AsyncIterator[tuple[Head, AsyncIterator[bytes]]]:
     """Asks for a body that is read as it comes, decompressed.
 
@@ -143,156 +100,134 @@ async def stream(
     so only the reader can ask again.
     """
     policy = retry or Retry()
-    response = await policy.run(lambda: _send(client, path, accept=accept))
+    answer = await policy.run(
+        lambda: _send(client, path, accept=accept, operation=operation, clock=policy.clock)
+    )
     try:
-        async with aclosing(_body(response, max_bytes=max_bytes, clock=policy.clock)) as chunks:
-            yield _head(response), chunks
+        async with aclosing(answer.body(max_bytes)) as chunks:
+            yield answer.head, chunks
     finally:
-        await response.aclose()
+        await answer.close()
 
 
-def make_auth(
-    kind: AuthKind,
-    *,
-    username: str | None = None,
-    secret: str | None = None,
-    environ: Mapping[str, str] = os.environ,
-) -> Auth | None:
-    """Makes what proves who we are to an archive.
+async def post_form(
+    client: Client, url: str, form: Mapping[str, str], *, max_bytes: int
+) -> tuple[Head, bytes]:
+    """Sends a form once, and returns the answer whatever its status.
 
     Args:
-        kind: `none`, `basic` or `bearer`.
-        username: For `basic`.
-        secret: Reference to the password or the token, see `heltig.secret`.
-        environ: Where `env:` looks.
+        client: From `client`; its root is on the same server.
+        url: The whole address.
+        form: Names and values.
+        max_bytes: Limit of the decompressed body.
 
     Raises:
-        ConfigurationError: A part is missing, or the secret cannot be read or sent.
+        ArchiveError: No answer, or one that is too large or broken.
     """
-    if kind == "none":
-        return None
-    if not secret:
-        raise ConfigurationError(f"Authentication {kind} needs a secret: give env:NAME or file:PATH.")
-    value = read_secret(secret, environ)
-    if kind == "bearer":
-        return _Bearer(value)
-    if not username or ":" in username:
-        raise ConfigurationError("Authentication basic needs a username, without a colon.")
-    return httpx.BasicAuth(username, value)
-
-
-class _Bearer(httpx.Auth):
-    def __init__(self, token: str) -> None:
-        if not token.isascii() or " " in token:
-            raise ConfigurationError("A bearer token has only ASCII characters and no space.")
-        self._header = f"Bearer {token}"
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        request.headers["Authorization"] = self._header
-        yield request
-
-
-def _ssl_context(tls: Tls) -> ssl.SSLContext:
+    started = time.monotonic()
+    response = await send(client, client.build_request("POST", url, data=dict(form)))
+    answer = _Answer(client, "search", response, clock=time.monotonic, started=started)
     try:
-        context = ssl.create_default_context(cafile=tls.ca_bundle)
-        if tls.certificate:
-            context.load_cert_chain(tls.certificate, tls.key)
-    except OSError as wrong:  # ssl.SSLError is one
-        files = ", ".join(str(file) for file in (tls.ca_bundle, tls.certificate, tls.key) if file)
-        raise ConfigurationError(f"{files}: not readable as certificates and key in PEM.") from wrong
-    return context
+        return answer.head, b"".join([chunk async for chunk in answer.body(max_bytes)])
+    finally:
+        await answer.close()
 
 
-async def _send(client: Client, path: str, *, accept: str) -> httpx.Response:
-    """Asks once. The body of the response is still to be read."""
+async def _send(
+    client: Client, path: str, *, accept: str, operation: Operation, clock: Callable[[], float]
+) -> "_Answer":
+    """Asks once. The body of the answer is still to be read."""
+    request = get_request(client, path, accept=accept)
+    await client.pace.turn()
+    started = time.monotonic()
     try:
-        request = client.build_request("GET", path, headers={"Accept": accept})
-    except httpx.InvalidURL as wrong:
-        raise UsageError("This cannot be part of an address: control characters, or far too long.") from wrong
-    root = client.base_url
-    if (request.url.scheme, request.url.netloc) != (root.scheme, root.netloc):
-        # Our credentials are for the archive alone.
-        raise ArchiveAnswerError(f"{_place(request.url)}: not asked, since it lies outside {_place(root)}.")
-    try:
-        response = await client.send(request, stream=True)
-    except httpx.TransportError as wrong:
-        raise _transport_error(wrong, _place(request.url)) from wrong
-    if not response.is_success:
-        await response.aclose()
-        raise _head(response).error()
-    return response
-
-
-async def _body(
-    response: httpx.Response, *, max_bytes: int, clock: Callable[[], float]
-) -> AsyncGenerator[bytes, None]:
-    """Reads a body: decompressed, up to a limit, and not for ever."""
-    head = _head(response)
-    decompression = Decompression(head)
-    handed_out = arrived = 0
-    waited = 0.0
-    before = clock()
-    try:
-        async for received in response.aiter_raw():
-            # Only time spent waiting for the archive counts, not what our reader does between two pieces.
-            waited += clock() - before
-            arrived += len(received)
-            if waited >= RATE_WINDOW_SECONDS:
-                if arrived < MIN_BYTES_PER_SECOND * waited:
-                    raise ArchiveUnavailableError(
-                        f"{head.place}: the archive sends less than {MIN_BYTES_PER_SECOND} bytes a second. "
-                        "Try again later."
-                    )
-                waited, arrived = 0.0, 0
-            for piece in decompression.feed(received):
-                handed_out += len(piece)
-                if handed_out > max_bytes:
-                    raise ArchiveAnswerTooLargeError(
-                        f"{head.place}: the answer is over the limit of {Size(max_bytes)}."
-                    )
-                yield piece
-            before = clock()
-    except httpx.TransportError as wrong:
-        raise _transport_error(wrong, head.place) from wrong
-    decompression.close()
-
-
-def _head(response: httpx.Response) -> Head:
-    return Head(status=response.status_code, headers=response.headers, place=_place(response.request.url))
-
-
-def _place(url: httpx.URL) -> str:
-    """A URL for messages: without user and query."""
-    return f"{url.scheme}://{url.netloc.decode('ascii')}{url.raw_path.partition(b'?')[0].decode('ascii')}"
-
-
-def _transport_error(error: httpx.TransportError, place: str) -> ArchiveError:
-    reason = _tls_reason(error)
-    if reason:
-        return ArchiveAccessError(
-            f"{place}: TLS fails ({reason}). Give the archive's CA bundle or our client certificate."
+        response = await send(client, request)
+        if not response.is_success:
+            await response.aclose()
+            raise head_of(response).error()
+    except ArchiveError as error:
+        seconds = time.monotonic() - started
+        client.observe(
+            Exchange(operation=operation, error=error, is_begun=False, seconds=seconds, received=0)
         )
-    match error:
-        case httpx.ConnectTimeout() | httpx.ConnectError():
-            text = "no connection. Check address, port and firewall, and whether the archive runs"
-        case httpx.ReadTimeout():
-            text = "the archive stays silent. Try again later, or wait longer (HELTIG_ARCHIVE_READ_SECONDS)"
-        case httpx.PoolTimeout():
-            text = "all our connections to the archive are in use"
-        case httpx.RemoteProtocolError():
-            text = "the answer breaks off, or is not HTTP. Try again; where it stays, check scheme and port"
-        case _:
-            text = f"the connection fails ({type(error).__name__}). Try again later"
-    return ArchiveUnavailableError(f"{place}: {text}.")
+        raise
+    return _Answer(client, operation, response, clock=clock, started=started)
 
 
-def _tls_reason(error: BaseException) -> str:
-    """Why TLS refuses; empty where it does not. A connection that ends without a goodbye is no refusal."""
-    cause: BaseException | None = error
-    while cause:
-        if isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-            return ""
-        if isinstance(cause, ssl.SSLError):
-            return getattr(cause, "verify_message", "") or cause.reason or "refused"
-        cause = cause.__cause__ or cause.__context__
-    return ""
+class _Answer:
+    """A good answer whose body is still to be read."""
+
+    def __init__(
+        self,
+        client: Client,
+        operation: Operation,
+        response: Response,
+        *,
+        clock: Callable[[], float],
+        started: float,
+    ) -> None:
+        self.head = head_of(response)
+        self._client = client
+        self._operation = operation
+        self._response = response
+        self._clock = clock
+        self._started = started
+        self._received = 0
+        self._held_up = 0.0
+        self._error: ArchiveError | None = None
+
+    async def body(self, max_bytes: int) -> AsyncGenerator[bytes, None]:
+        """The body: decompressed, up to a limit, and not for ever."""
+        try:
+            async with aclosing(self._chunks(max_bytes)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+        except ArchiveError as error:
+            self._error = error
+            raise
+
+    async def close(self) -> None:
+        """Says that nobody reads any more."""
+        await self._response.aclose()
+        seconds = max(0.0, time.monotonic() - self._started - self._held_up)
+        self._client.observe(
+            Exchange(
+                operation=self._operation,
+                error=self._error,
+                is_begun=True,
+                seconds=seconds,
+                received=self._received,
+            )
+        )
+
+    async def _chunks(self, max_bytes: int) -> AsyncGenerator[bytes, None]:
+        place = self.head.place
+        decompression = Decompression(self.head)
+        handed_out = arrived = 0
+        waited = 0.0
+        before = self._clock()
+        async with aclosing(received(self._response)) as pieces:
+            async for packed in pieces:
+                # Only time spent waiting for the archive counts, not what our reader does between two pieces.
+                waited += self._clock() - before
+                came = time.monotonic()
+                arrived += len(packed)
+                self._received += len(packed)
+                if waited >= RATE_WINDOW_SECONDS:
+                    if arrived < MIN_BYTES_PER_SECOND * waited:
+                        raise ArchiveUnavailableError(
+                            f"{place}: the archive sends less than {MIN_BYTES_PER_SECOND} bytes a second. "
+                            "Try again later."
+                        )
+                    waited, arrived = 0.0, 0
+                await self._client.pace.received(len(packed))
+                for piece in decompression.feed(packed):
+                    handed_out += len(piece)
+                    if handed_out > max_bytes:
+                        raise ArchiveAnswerTooLargeError(
+                            f"{place}: the answer is over the limit of {Size(max_bytes)}."
+                        )
+                    yield piece
+                self._held_up += time.monotonic() - came
+                before = self._clock()
+        decompression.close()

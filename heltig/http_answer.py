@@ -9,6 +9,7 @@ import msgspec
 from heltig.errors import (
     ArchiveAccessError,
     ArchiveAnswerError,
+    ArchiveCredentialsError,
     ArchiveError,
     ArchiveNotFoundError,
     ArchiveRateLimitedError,
@@ -58,7 +59,9 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
         if self.retry_after:
             later = f"It asks to be left alone for {self.retry_after:,.0f} s: try again after that"
         match self.status:
-            case 401 | 403:
+            case 401:
+                return ArchiveCredentialsError(f"{text}. Check its credentials.")
+            case 403:
                 return ArchiveAccessError(f"{text}. Check its credentials and what they allow.")
             case 404 | 410:
                 return ArchiveNotFoundError(f"{text}: it does not have this, or not at this address.")

@@ -27,3 +27,46 @@ def read_secret(reference: str, environ: Mapping[str, str] = os.environ) -> str:
     if not value or not value.isprintable():
         raise ConfigurationError(f"{reference}: this secret is empty, or not one line of text.")
     return value
+
+
+class Secret:
+    """A secret that may change: its file is read again when it is another one, or was written again."""
+
+    def __init__(self, reference: str, environ: Mapping[str, str] = os.environ) -> None:
+        """Reads it for the first time.
+
+        Args:
+            reference: See `read_secret`.
+            environ: Where `env:` looks.
+
+        Raises:
+            ConfigurationError: As `read_secret` does.
+        """
+        self._reference = reference
+        self._environ = environ
+        self._stamp = self._look()
+        self._value = read_secret(reference, environ)
+
+    @property
+    def value(self) -> str:
+        """The secret as it is now.
+
+        Raises:
+            ConfigurationError: As `read_secret` does.
+        """
+        stamp = self._look()
+        if stamp != self._stamp:
+            self._value = read_secret(self._reference, self._environ)
+            self._stamp = stamp
+        return self._value
+
+    def _look(self) -> tuple[int, int, int] | None:
+        """What changes with the file; None where there is none, and for the environment."""
+        kind, _, name = self._reference.partition(":")
+        if kind != "file":
+            return None
+        try:
+            found = Path(name).stat()
+        except (OSError, ValueError):
+            return None
+        return found.st_mtime_ns, found.st_size, found.st_ino

@@ -13,6 +13,7 @@ from connectors.base import Archive as ArchivePort
 from connectors.base import Capabilities
 from connectors.dicomweb import DicomWebArchive
 from heltig import audit, http
+from heltig.auth.archives import auth_for
 from heltig.credentials import NO_AUTH, ArchiveAuth, BasicAuth, BearerAuth
 from heltig.errors import ArchiveAccessError, NotFoundError, UsageError
 from heltig.retry import Retry
@@ -95,15 +96,9 @@ async def open_archive(
     Raises:
         ConfigurationError: A secret or a certificate cannot be read.
     """
-    match entry.auth:
-        case BasicAuth(username=username, secret=secret):
-            auth = http.make_auth("basic", username=username, secret=secret, environ=environ)
-        case BearerAuth(secret=secret):
-            auth = http.make_auth("bearer", secret=secret, environ=environ)
-        case _:
-            auth = None
     ca_bundle = entry.options.ca_bundle
     tls = http.Tls(ca_bundle=Path(ca_bundle) if ca_bundle else None)
+    auth = auth_for(entry.auth, environ=environ, tls=tls)
 
     def client(root: str) -> http.Client:
         return http.client(

@@ -17,6 +17,8 @@ from measuring import Row, machine, print_table, within
 
 from connectors.dicomweb import DicomWebArchive
 from heltig import http
+from heltig.auth.archives import auth_for
+from heltig.credentials import BasicAuth
 from heltig.demo.part10 import part10
 from heltig.pipeline.judging import judge
 from heltig.pipeline.listing import list_studies
@@ -38,8 +40,8 @@ def files() -> Iterator[bytes]:
 
 async def pull(orthanc: Orthanc) -> int:
     """List and pull all studies, one after the other, and judge them; returns the number of instances."""
-    auth = http.make_auth(
-        "basic", username=orthanc.username, secret="env:PASSWORD", environ={"PASSWORD": orthanc.password}
+    auth = auth_for(
+        BasicAuth(username=orthanc.username, secret="env:PASSWORD"), environ={"PASSWORD": orthanc.password}
     )
     async with http.client(orthanc.root, auth=auth) as client:
         archive = DicomWebArchive("bench", qido=client, wado=client)

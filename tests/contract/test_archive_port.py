@@ -8,7 +8,8 @@ from servers.dicomweb import connected, instance, made_well, running_loopback, s
 from servers.orthanc import Orthanc
 
 from connectors.base import Archive, InMemoryArchive, read_row
-from heltig import http
+from heltig.auth.archives import auth_for
+from heltig.credentials import BasicAuth
 from heltig.demo.archive import LoopbackArchive
 from heltig.demo.part10 import part10
 from heltig.dicom.digest import content_digest, series_digests
@@ -60,8 +61,8 @@ async def archive(holder: InMemoryArchive | LoopbackArchive | Orthanc) -> AsyncI
             async with connected(holder.url) as over_http:
                 yield over_http
         case Orthanc():
-            auth = http.make_auth(
-                "basic", username=holder.username, secret="env:PW", environ={"PW": holder.password}
+            auth = auth_for(
+                BasicAuth(username=holder.username, secret="env:PW"), environ={"PW": holder.password}
             )
             async with connected(holder.root, auth=auth) as over_http:
                 yield over_http

@@ -8,6 +8,8 @@ from pydicom.data import get_testdata_file
 from servers.orthanc import Orthanc
 
 from heltig import http
+from heltig.auth.archives import auth_for
+from heltig.credentials import BasicAuth
 from heltig.errors import ArchiveAccessError, ArchiveNotFoundError
 
 pytestmark = pytest.mark.orthanc
@@ -19,9 +21,7 @@ MIB = 1024 * 1024
 @pytest.fixture
 def auth(orthanc: Orthanc) -> http.Auth | None:
     environ = {"HELTIG_SECRET_ORTHANC": orthanc.password}
-    return http.make_auth(
-        "basic", username=orthanc.username, secret="env:HELTIG_SECRET_ORTHANC", environ=environ
-    )
+    return auth_for(BasicAuth(username=orthanc.username, secret="env:HELTIG_SECRET_ORTHANC"), environ=environ)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The HTTP client against a real server on loopback: limits, retries, authentication, what errors may say."""
 
-import base64
 import gzip
 import ipaddress
 import logging
@@ -25,6 +24,7 @@ from heltig.errors import (
     ArchiveAccessError,
     ArchiveAnswerError,
     ArchiveAnswerTooLargeError,
+    ArchiveCredentialsError,
     ArchiveError,
     ArchiveNotFoundError,
     ArchiveRateLimitedError,
@@ -189,7 +189,7 @@ def test_retry_after_is_seconds_or_a_date(headers: dict[str, str], expected: flo
     ("status", "kind"),
     [
         (400, ArchiveAnswerError),
-        (401, ArchiveAccessError),
+        (401, ArchiveCredentialsError),
         (403, ArchiveAccessError),
         (404, ArchiveNotFoundError),
         (406, ArchiveAnswerError),
@@ -345,55 +345,6 @@ def test_an_address_that_is_no_archives_is_refused(root: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
         http.client(root)
     assert "s3cret" not in refused.value.detail
-
-
-async def authorization(auth: http.Auth | None) -> list[str]:
-    async with scripted_server([answer()]) as server, http.client(server.root, auth=auth) as client:
-        await http.get(client, "studies", accept=JSON, max_bytes=10)
-    lines = server.requests[0].splitlines()
-    return [line.split(": ")[1] for line in lines if line.lower().startswith("authorization")]
-
-
-async def test_basic_authentication_from_the_environment() -> None:
-    reference = "env:PACS"
-    auth = http.make_auth("basic", username="me", secret=reference, environ={"PACS": "pässword"})
-    (header,) = await authorization(auth)
-    assert base64.b64decode(header.removeprefix("Basic ")).decode() == "me:pässword"
-
-
-async def test_bearer_authentication_from_a_file(tmp_path: Path) -> None:
-    token = tmp_path / "token"
-    token.write_text("abc.def\n")
-    assert await authorization(http.make_auth("bearer", secret=f"file:{token}")) == ["Bearer abc.def"]
-
-
-async def test_no_authentication_is_no_header() -> None:
-    assert http.make_auth("none") is None
-    assert await authorization(None) == []
-
-
-@pytest.mark.parametrize(
-    ("kind", "username", "secret"),
-    [
-        ("basic", "me", None),
-        ("basic", None, "env:GOOD"),
-        ("basic", "m:e", "env:GOOD"),
-        ("bearer", None, "env:MISSING"),
-        ("bearer", None, "env:TWO_LINES"),
-        ("bearer", None, "env:UMLAUT"),
-        ("bearer", None, "env:"),
-        ("bearer", None, "file:"),
-        ("bearer", None, "file:/does/not/exist"),
-        ("bearer", None, "s3cret"),
-    ],
-)
-def test_authentication_that_cannot_work_is_refused(
-    kind: http.AuthKind, username: str | None, secret: str | None
-) -> None:
-    environ = {"GOOD": "x", "TWO_LINES": "s3cret\nX-Header: y", "UMLAUT": "s3crät"}
-    with pytest.raises(ConfigurationError) as refused:
-        http.make_auth(kind, username=username, secret=secret, environ=environ)
-    assert "s3cr" not in refused.value.detail
 
 
 def test_a_secret_that_is_a_binary_file_is_refused(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from servers.dicomweb import NoWaits, connected, made_well, running_loopback, st
 
 from connectors.base import read_row
 from connectors.dicomweb import DicomWebArchive
-from heltig import http
+from heltig.auth.archives import auth_for
+from heltig.credentials import BasicAuth, BearerAuth
 from heltig.demo.answer import Faults
 from heltig.demo.archive import LoopbackArchive
 from heltig.dicom.study import STUDY_INSTANCE_UID, element
@@ -171,11 +172,11 @@ async def test_counts_are_asked_for(loopback: LoopbackArchive) -> None:
 async def test_credentials_are_sent() -> None:
     environ = {"T": "s3cret"}
     async with LoopbackArchive(STUDIES, user="pacs", password="s3cret") as loopback:
-        auth = http.make_auth("basic", username="pacs", secret="env:T", environ=environ)
+        auth = auth_for(BasicAuth(username="pacs", secret="env:T"), environ=environ)
         async with connected(loopback.url, auth=auth) as archive:
             assert await read(archive, "1.1")
     async with LoopbackArchive(STUDIES, token="s3cret") as loopback:
-        auth = http.make_auth("bearer", secret="env:T", environ=environ)
+        auth = auth_for(BearerAuth(secret="env:T"), environ=environ)
         async with connected(loopback.url, auth=auth) as archive:
             assert await search(archive)
         async with connected(loopback.url) as archive:

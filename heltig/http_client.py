@@ -1,0 +1,187 @@
+"""The HTTP client of one archive: what `heltig.http` sends requests with. Only here httpx is imported.
+
+Nobody else chooses timeouts, redirects, proxies or certificates.
+"""
+
+import logging
+from collections.abc import AsyncGenerator
+from typing import TypeAlias
+
+import httpx
+
+from heltig import __version__
+from heltig.errors import (
+    ArchiveAccessError,
+    ArchiveAnswerError,
+    ArchiveCredentialsError,
+    ArchiveError,
+    ArchiveUnavailableError,
+    ConfigurationError,
+    UsageError,
+)
+from heltig.exchange import Observer
+from heltig.http_answer import Head
+from heltig.link_local import LINK_LOCAL, is_link_local
+from heltig.pacing import Pace
+from heltig.tls import Tls, ssl_context, tls_reason
+
+Auth: TypeAlias = httpx.Auth
+BasicAuth: TypeAlias = httpx.BasicAuth
+Request: TypeAlias = httpx.Request
+Response: TypeAlias = httpx.Response
+
+# httpx logs whole URLs at INFO.
+for _name in ("httpx", "httpcore"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
+
+
+class Client(httpx.AsyncClient):
+    """A client of one archive, from `client`: paced and observed."""
+
+    pace: Pace
+    observe: Observer
+    allows_link_local: bool
+
+
+def client(
+    root: str,
+    *,
+    auth: Auth | None = None,
+    tls: Tls | None = None,
+    proxy: str | None = None,
+    connect_seconds: float = 5.0,
+    read_seconds: float = 30.0,
+    pace: Pace | None = None,
+    observe: Observer = lambda exchange: None,
+    allow_link_local: bool = False,
+) -> Client:
+    """Makes a client of one archive; use it as a context manager, or close it.
+
+    It follows no redirect and takes neither proxy nor credentials from the environment.
+
+    Args:
+        root: `http(s)://HOST[:PORT]/PATH`; what is asked later is relative to it.
+        auth: Such as `heltig.auth.archives` makes.
+        tls: For `https`.
+        proxy: URL of an HTTP proxy.
+        connect_seconds: For a connection, TLS included.
+        read_seconds: For silence in the middle of an answer.
+        pace: How fast to ask; as fast as it goes by default.
+        observe: Told of each request when it has ended, those that are tried again too.
+        allow_link_local: Whether the archive may have a link-local address (RFC 3927, RFC 4291 2.5.6), where
+            a cloud tells secrets to whoever asks.
+
+    Raises:
+        ConfigurationError: The root is no such URL, or a certificate cannot be read.
+    """
+    url = _root(root, allow_link_local=allow_link_local)
+    made = Client(
+        base_url=url,
+        auth=auth,
+        verify=ssl_context(tls or Tls()),
+        proxy=proxy,
+        trust_env=False,
+        follow_redirects=False,
+        timeout=httpx.Timeout(read_seconds, connect=connect_seconds, pool=connect_seconds),
+        headers={"User-Agent": f"heltig/{__version__}", "Accept-Encoding": "gzip"},
+    )
+    made.pace = pace or Pace()
+    made.observe = observe
+    made.allows_link_local = allow_link_local
+    return made
+
+
+def _root(root: str, *, allow_link_local: bool) -> httpx.URL:
+    try:
+        url = httpx.URL(root)
+    except httpx.InvalidURL as wrong:
+        raise ConfigurationError("The archive's address is not a URL.") from wrong
+    if url.scheme not in ("http", "https") or not url.host or url.userinfo or url.query or url.fragment:
+        raise ConfigurationError(
+            f"{_place(url)}: not an archive's address. Give http(s)://HOST/PATH, without user and query."
+        )
+    if not allow_link_local and is_link_local(url.host):
+        raise ConfigurationError(f"{_place(url)}: {LINK_LOCAL}")
+    return url
+
+
+def get_request(client: Client, path: str, *, accept: str) -> Request:
+    """A request for what lies at a path.
+
+    Raises:
+        UsageError: The path is not one.
+    """
+    try:
+        return client.build_request("GET", path, headers={"Accept": accept})
+    except httpx.InvalidURL as wrong:
+        raise UsageError("This cannot be part of an address: control characters, or far too long.") from wrong
+
+
+async def send(client: Client, request: Request) -> Response:
+    """Sends a request once. Whatever the status of the response, its body is still to be read.
+
+    Raises:
+        ArchiveError: It lies outside the client's root, or there is no answer.
+    """
+    root = client.base_url
+    if (request.url.scheme, request.url.netloc) != (root.scheme, root.netloc):
+        # Our credentials are for the archive alone.
+        raise ArchiveAnswerError(f"{_place(request.url)}: not asked, since it lies outside {_place(root)}.")
+    try:
+        response = await client.send(request, stream=True)
+    except httpx.TransportError as wrong:
+        raise _transport_error(wrong, _place(request.url)) from wrong
+    if not client.allows_link_local and _is_from_link_local(response):
+        await response.aclose()
+        raise ArchiveAccessError(f"{_place(request.url)}: {LINK_LOCAL}")
+    return response
+
+
+async def received(response: Response) -> AsyncGenerator[bytes, None]:
+    """The body of a response as it comes over the network.
+
+    Raises:
+        ArchiveUnavailableError: It breaks off.
+    """
+    try:
+        async for piece in response.aiter_raw():
+            yield piece
+    except httpx.TransportError as wrong:
+        raise _transport_error(wrong, _place(response.request.url)) from wrong
+
+
+def head_of(response: Response) -> Head:
+    """The head of a response."""
+    return Head(status=response.status_code, headers=response.headers, place=_place(response.request.url))
+
+
+def _place(url: httpx.URL) -> str:
+    """A URL for messages: without user and query."""
+    return f"{url.scheme}://{url.netloc.decode('ascii')}{url.raw_path.partition(b'?')[0].decode('ascii')}"
+
+
+def _is_from_link_local(response: httpx.Response) -> bool:
+    """Whether a name led to such an address; what it answers is not looked at."""
+    stream = response.extensions.get("network_stream")
+    peer = stream.get_extra_info("server_addr") if stream else None
+    return bool(peer) and is_link_local(str(peer[0]))
+
+
+def _transport_error(error: httpx.TransportError, place: str) -> ArchiveError:
+    reason = tls_reason(error)
+    if reason:
+        return ArchiveCredentialsError(
+            f"{place}: TLS fails ({reason}). Give the archive's CA bundle or our client certificate."
+        )
+    match error:
+        case httpx.ConnectTimeout() | httpx.ConnectError():
+            text = "no connection. Check address, port and firewall, and whether the archive runs"
+        case httpx.ReadTimeout():
+            text = "the archive stays silent. Try again later, or wait longer (HELTIG_ARCHIVE_READ_SECONDS)"
+        case httpx.PoolTimeout():
+            text = "all our connections to the archive are in use"
+        case httpx.RemoteProtocolError():
+            text = "the answer breaks off, or is not HTTP. Try again; where it stays, check scheme and port"
+        case _:
+            text = f"the connection fails ({type(error).__name__}). Try again later"
+    return ArchiveUnavailableError(f"{place}: {text}.")

@@ -1,0 +1,60 @@
+"""Whom we trust and who we are, for `https`, and what is said where TLS refuses."""
+
+import ssl
+from pathlib import Path
+
+import msgspec
+
+from heltig.errors import ConfigurationError
+
+
+class Tls(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom we trust and who we are. TLS is of version 1.2 at least.
+
+    Attributes:
+        ca_bundle: PEM file of the only authorities to trust; without it, those of the operating system.
+        certificate: PEM file of our client certificate, with its chain.
+        key: PEM file of its key, where `certificate` does not hold it.
+    """
+
+    ca_bundle: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that are named."""
+        return tuple(file for file in (self.ca_bundle, self.certificate, self.key) if file)
+
+
+def ssl_context(tls: Tls) -> ssl.SSLContext:
+    """What connections are made with.
+
+    Raises:
+        ConfigurationError: A file cannot be read, or certificate and key are not of one another.
+    """
+    try:
+        context = ssl.create_default_context(cafile=tls.ca_bundle)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if tls.certificate:
+            # An empty password: else whoever starts us would be asked for one on the terminal.
+            context.load_cert_chain(tls.certificate, tls.key, password="")
+    except OSError as wrong:  # ssl.SSLError is one
+        files = ", ".join(map(str, tls.files))
+        raise ConfigurationError(
+            f"{files}: not readable as certificates and key in PEM, or the key is not that of the "
+            "certificate, or it needs a password."
+        ) from wrong
+    return context
+
+
+def tls_reason(error: BaseException) -> str:
+    """Why TLS refuses; empty where it does not. A connection that ends without a goodbye is no refusal."""
+    cause: BaseException | None = error
+    while cause:
+        if isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+            return ""
+        if isinstance(cause, ssl.SSLError):
+            return getattr(cause, "verify_message", "") or cause.reason or "refused"
+        cause = cause.__cause__ or cause.__context__
+    return ""
