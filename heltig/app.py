@@ -22,7 +22,7 @@ from heltig.api.services import Services, services_of
 from heltig.api.shortcut import answered_shortly
 from heltig.api.v1.archives import list_archives
 from heltig.api.v1.health import health, ready
-from heltig.api.v1.jobs import list_jobs, show_job
+from heltig.api.v1.jobs import discard_job, list_jobs, retry_job, show_job
 from heltig.api.v1.known_parameters import refuse_unknown_parameters
 from heltig.api.v1.proposed_changes import list_proposed_changes
 from heltig.api.v1.rescore import start_rescore
@@ -48,6 +48,8 @@ ROUTES: Final = (
     upload_async,
     list_jobs,
     show_job,
+    retry_job,
+    discard_job,
     list_studies,
     show_study,
     list_findings,
@@ -119,6 +121,7 @@ async def _services(
             profile=profile,
             clock=clock,
             store=parts.store,
+            queue=parts.queue,
             lookups=Lookups(parts.store),
             keys=KeyRing(parts.store, clock=clock),
             refusals=Refusals(parts.store),

@@ -8,6 +8,7 @@ from litestar.datastructures import State
 
 from heltig.auth.keys import KeyRing
 from heltig.auth.refusals import Refusals
+from heltig.jobs.queue import JobQueue
 from heltig.pipeline.pool import JudgingPool
 from heltig.pipeline.rescore import RescoreDesk
 from heltig.pipeline.upload import UploadDesk
@@ -32,6 +33,7 @@ class Services:
     profile: Profile
     clock: Callable[[], datetime]
     store: Store
+    queue: JobQueue
     lookups: Lookups
     keys: KeyRing
     refusals: Refusals

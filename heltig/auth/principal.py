@@ -19,7 +19,8 @@ ROLES: Final[Mapping[Role, str]] = {
 """What each role is for. What it may do stands in `heltig.auth.policy`."""
 
 Area: TypeAlias = Literal[
-    "look-up", "query", "studies", "waivers", "upload", "rescore", "jobs", "archives", "rules", "pages"
+    "look-up", "query", "studies", "waivers", "upload", "rescore", "jobs", "dead-letters", "archives",
+    "rules", "pages",
 ]  # fmt: skip
 
 AREAS: Final[Mapping[Area, str]] = {
@@ -30,6 +31,7 @@ AREAS: Final[Mapping[Area, str]] = {
     "upload": "uploads, and what they came to",
     "rescore": "judging stored studies again",
     "jobs": "what is queued, running and done",
+    "dead-letters": "having jobs tried again that ended badly, or letting them be",
     "archives": "the archives that are configured",
     "rules": "the rules and their manuals",
     "pages": "the pages for people",

@@ -10,7 +10,7 @@ from typing import Any
 
 from heltig.errors import StorageError
 from heltig.jobs.queue import JobQueue
-from heltig.jobs.retries import JobFailedError, Retries, described
+from heltig.jobs.retries import NOT_NOW, JobFailedError, Retries, described, not_now_wait
 from heltig.store import claims
 from heltig.store.jobs import Job
 from heltig.store.transaction import WriteTransaction
@@ -80,6 +80,8 @@ class Attempt:
             end = self._put_back if asked_to else partial(self._try_again, error=error)
         except JobFailedError as error:
             end = partial(self._failed, error=described(error))
+        except NOT_NOW as error:
+            end = partial(self._put_back, until=self._queue.clock() + not_now_wait(error))
         except Exception as error:  # a handler's fault must not stop the runner
             frames = "".join(traceback.format_tb(error.__traceback__))
             logger.warning("Job %d (%s): %s\n%s", self._job.id, self._job.kind, described(error), frames)
@@ -151,10 +153,11 @@ class Attempt:
             now=self._queue.clock(),
         )
 
-    def _put_back(self, transaction: WriteTransaction) -> bool:
+    def _put_back(self, transaction: WriteTransaction, until: datetime | None = None) -> bool:
+        """As if it had not been tried."""
         attempts = self._job.attempts - 1
         return claims.put_back(
-            transaction, self._job.id, owner=self._owner, not_before=None, attempts=attempts
+            transaction, self._job.id, owner=self._owner, not_before=until, attempts=attempts
         )
 
 

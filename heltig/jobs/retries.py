@@ -3,10 +3,17 @@
 import traceback
 from datetime import timedelta
 from pathlib import PurePath
+from typing import Final
 
 import msgspec
 
-from heltig.errors import HeltigError
+from heltig.errors import ArchiveClosedError, ArchivePausedError, HeltigError
+
+NOT_NOW: Final = (ArchivePausedError, ArchiveClosedError)
+"""What says nothing about a job, only about when: it does not count as an attempt."""
+
+NOT_NOW_WAIT: Final = timedelta(minutes=1)
+"""How long to wait after one of these that does not know itself."""
 
 
 class JobFailedError(Exception):
@@ -41,6 +48,11 @@ class Retries(msgspec.Struct, frozen=True, kw_only=True):
         wait = min(self.first * (1 << min(attempts - 1, 30)), self.longest)
         asked = error.retry_after if isinstance(error, HeltigError) else None
         return wait if asked is None else max(wait, timedelta(seconds=asked))
+
+
+def not_now_wait(error: HeltigError) -> timedelta:
+    """How long to wait after an error of `NOT_NOW`."""
+    return NOT_NOW_WAIT if error.retry_after is None else timedelta(seconds=error.retry_after)
 
 
 def described(error: BaseException) -> str:

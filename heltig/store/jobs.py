@@ -1,14 +1,15 @@
 """Rows of durable jobs, as those see them who add and watch them. `claims` is for those who work on them."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
 import msgspec
-from sqlalchemy import Row, bindparam, func, select, text, update
+from sqlalchemy import Row, bindparam, delete, func, select, text, update
 
 from heltig.errors import ConflictError, NotFoundError
 from heltig.store.tables import job_groups, jobs
-from heltig.store.tables.operations import ENDED_BADLY, LIVE
+from heltig.store.tables.operations import ENDED_BADLY, LIVE, SUCCEEDED
 from heltig.store.text import from_json, to_json
 from heltig.store.transaction import ReadTransaction, WriteTransaction
 
@@ -75,6 +76,17 @@ _CANCEL = (
     .where(text(LIVE), jobs.c.id == bindparam("job"))
     .values(state="cancelled", finished=bindparam("now"), lease_owner=None, lease_until=None)
 )
+_FORGET = delete(jobs).where(
+    jobs.c.id.in_(
+        select(jobs.c.id)
+        .where(
+            text(SUCCEEDED),
+            jobs.c.kind.in_(bindparam("kinds", expanding=True)),
+            jobs.c.finished < bindparam("before"),
+        )
+        .limit(bindparam("limit"))
+    )
+)
 _COUNTS = select(jobs.c.kind, jobs.c.state, func.count().label("number")).group_by(jobs.c.kind, jobs.c.state)
 
 
@@ -115,24 +127,68 @@ def cancel(transaction: WriteTransaction, job: int, *, now: datetime) -> bool:
     return bool(transaction.connection.execute(_CANCEL, {"job": job, "now": now}).rowcount)
 
 
-def retry(transaction: WriteTransaction, job: int) -> None:
+def retry(transaction: WriteTransaction, job: int) -> Job:
     """Queues a job again that failed, died or was cancelled, as if it had never been tried.
+
+    Returns:
+        The job as it was.
 
     Raises:
         NotFoundError: There is no such job.
         ConflictError: It did not end badly, or another with its key is live.
     """
-    known = find(transaction, job)
-    if known is None:
-        raise NotFoundError(f"There is no job {job}.")
-    if known.state not in ("failed", "dead", "cancelled"):
-        raise ConflictError(f"Job {job} is {known.state}: only one that ended badly can be retried.")
+    known = _ended(transaction, job, ("failed", "dead", "cancelled"))
     parameters = {"kind": known.kind, "key": known.key}
     live = transaction.connection.execute(_LIVE, parameters).scalar()
     if live is not None:
         raise ConflictError(f"Job {live} does already what job {job} was to do.")
     values = {"state": "queued", "attempts": 0, "not_before": None, "finished": None}
     transaction.connection.execute(update(jobs).where(jobs.c.id == job).values(values))
+    return known
+
+
+def discard(transaction: WriteTransaction, job: int, *, now: datetime) -> Job:
+    """Says of a job that failed or died that nobody need look at it any more; its errors stay with it.
+
+    Returns:
+        The job as it was.
+
+    Raises:
+        NotFoundError: There is no such job.
+        ConflictError: It neither failed nor died.
+    """
+    known = _ended(transaction, job, ("failed", "dead"))
+    values = {"state": "cancelled", "finished": now}
+    transaction.connection.execute(update(jobs).where(jobs.c.id == job).values(values))
+    return known
+
+
+def _ended(transaction: WriteTransaction, job: int, states: Collection[JobState]) -> Job:
+    known = find(transaction, job)
+    if known is None:
+        raise NotFoundError(f"There is no job {job}.")
+    if known.state not in states:
+        wanted = " or ".join(states)
+        raise ConflictError(f"Job {job} is {known.state}. This is for jobs that are {wanted}.")
+    return known
+
+
+def forget_succeeded(
+    transaction: WriteTransaction, kinds: Collection[str], *, before: datetime, limit: int = 5000
+) -> int:
+    """Deletes jobs that succeeded.
+
+    Args:
+        transaction: Any that writes.
+        kinds: Those of which there are many, and whose outcome is told elsewhere.
+        before: Only jobs that ended earlier.
+        limit: The most jobs, so that nobody waits long for this transaction.
+
+    Returns:
+        The number of jobs deleted.
+    """
+    parameters = {"kinds": list(kinds), "before": before, "limit": limit}
+    return transaction.connection.execute(_FORGET, parameters).rowcount
 
 
 def find(transaction: ReadTransaction, job: int) -> Job | None:

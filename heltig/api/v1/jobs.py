@@ -1,19 +1,23 @@
-"""`/api/v1/jobs`: what is queued, running and done."""
+"""`/api/v1/jobs`: what is queued, running and done, and what becomes of jobs that ended badly."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
-from litestar import get
+from litestar import Request, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
 
 from heltig.api.problems import responses
 from heltig.api.services import Services
 from heltig.api.v1.paging import DEFAULT_LIMIT, Limit
+from heltig.auth.principal import Principal
 from heltig.errors import NotFoundError
+from heltig.jobs.dead_letters import DeadLetters
 from heltig.store import jobs
 from heltig.store.jobs import Job, JobState
+
+_NONE: Final = "There is no job of this id. /api/v1/jobs lists them."
 
 
 class JobView(msgspec.Struct, frozen=True, rename="camel"):
@@ -25,17 +29,23 @@ class JobView(msgspec.Struct, frozen=True, rename="camel"):
         progress: How far it is.
         result: What it came to.
         error: Why it did not succeed, last time.
+        first_error: Why it did not succeed the first time.
+        priority: The lower the sooner.
+        group: Groups take turns, such as the archives.
         not_before: It is not started earlier.
     """
 
     id: int
     kind: str
+    group: str
+    priority: int
     state: JobState
     arguments: dict[str, Any]
     attempts: int
     progress: dict[str, Any] | None
     result: dict[str, Any] | None
     error: str | None
+    first_error: str | None
     created: datetime
     started: datetime | None
     finished: datetime | None
@@ -59,14 +69,15 @@ async def list_jobs(
     services: NamedDependency[Services],
     wanted_state: Annotated[JobState | None, QueryParameter(name="state")] = None,
     kind: FromQuery[str | None] = None,
+    group: FromQuery[str | None] = None,
     before: Annotated[
         int | None, QueryParameter(ge=1, le=2**62, description="Only jobs with a lower id.")
     ] = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> JobPage:
-    """List jobs, the newest first."""
+    """List jobs, the newest first. `state=dead` are those that were tried as often as makes sense."""
     found = await services.store.read(
-        jobs.newest, state=wanted_state, kind=kind, before=before, limit=limit + 1
+        jobs.newest, state=wanted_state, kind=kind, group=group, before=before, limit=limit + 1
     )
     views = [job_view(job) for job in found[:limit]]
     return JobPage(views, limit, views[-1].id if len(found) > limit else None)
@@ -75,10 +86,52 @@ async def list_jobs(
 @get("/api/v1/jobs/{id:int}", responses=responses(400, 401, 403, 404, 503), tags=["Jobs"])
 async def show_job(services: NamedDependency[Services], id: FromPath[int]) -> JobView:
     """Show one job."""
-    job = await services.store.read(jobs.find, id) if 0 < id < 2**62 else None
+    return await _shown(services, id)
+
+
+@post(
+    "/api/v1/jobs/{id:int}/retry",
+    status_code=200,
+    responses=responses(400, 401, 403, 404, 409, 503),
+    tags=["Jobs"],
+)
+async def retry_job(
+    request: Request[Principal, Any, Any], services: NamedDependency[Services], id: FromPath[int]
+) -> JobView:
+    """Queue a job again that failed, is dead or was cancelled, as if it had never been tried."""
+    await DeadLetters(services.queue).retry(_known(id), by=request.user.name, origin=_address(request))
+    return await _shown(services, id)
+
+
+@post(
+    "/api/v1/jobs/{id:int}/discard",
+    status_code=200,
+    responses=responses(400, 401, 403, 404, 409, 503),
+    tags=["Jobs"],
+)
+async def discard_job(
+    request: Request[Principal, Any, Any], services: NamedDependency[Services], id: FromPath[int]
+) -> JobView:
+    """Let a job be that failed or is dead: nobody need look at it. It stays in the list, as cancelled."""
+    await DeadLetters(services.queue).discard(_known(id), by=request.user.name, origin=_address(request))
+    return await _shown(services, id)
+
+
+async def _shown(services: Services, id: int) -> JobView:
+    job = await services.store.read(jobs.find, _known(id))
     if job is None:
-        raise NotFoundError("There is no job of this id. /api/v1/jobs lists them.")
+        raise NotFoundError(_NONE)
     return job_view(job)
+
+
+def _known(id: int) -> int:
+    if not 0 < id < 2**62:
+        raise NotFoundError(_NONE)
+    return id
+
+
+def _address(request: Request[Any, Any, Any]) -> str:
+    return request.client.host if request.client else ""
 
 
 def job_view(job: Job) -> JobView:
@@ -86,12 +139,15 @@ def job_view(job: Job) -> JobView:
     return JobView(
         id=job.id,
         kind=job.kind,
+        group=job.group,
+        priority=job.priority,
         state=job.state,
         arguments=job.payload,
         attempts=job.attempts,
         progress=job.progress,
         result=job.result,
         error=job.error,
+        first_error=job.first_error,
         created=job.created,
         started=job.started,
         finished=job.finished,

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Index, Text
+from sqlalchemy import BigInteger, Index, Integer, Text
 from sqlmodel import Field
 
 from heltig.store.records import KEY_LENGTH
@@ -15,6 +15,7 @@ WAITING = "state = 'queued' AND not_before IS NOT NULL"
 RUNNING = "state = 'running'"
 LIVE = "state IN ('queued', 'running')"
 ENDED_BADLY = "state IN ('failed', 'dead')"
+SUCCEEDED = "state = 'succeeded'"
 
 
 class ArchiveTable(Table, table=True):
@@ -44,7 +45,7 @@ class UploadTable(Table, table=True):
     digest: str = Field(max_length=64, index=True)
     profile_hash: str = Field(max_length=64)
     target: str = Field(max_length=KEY_LENGTH)
-    job_row: int = Field(foreign_key="jobs.id")
+    job_row: int = Field(foreign_key="jobs.id", sa_type=BigInteger().with_variant(Integer(), "sqlite"))
     size: int = Field(sa_type=BigInteger)
     received: datetime
     purged: datetime | None
@@ -61,10 +62,14 @@ class JobTable(Table, table=True):
         Index("ix_jobs_waiting", "not_before", **where(WAITING)),
         Index("ix_jobs_running", "lease_until", **where(RUNNING)),
         Index("ix_jobs_ended_badly", "state", "id", **where(ENDED_BADLY)),
+        Index("ix_jobs_succeeded", "kind", "finished", **where(SUCCEEDED)),
         {"sqlite_autoincrement": True},  # an id is never given again
     )
 
-    id: int | None = Field(default=None, primary_key=True)
+    # PostgreSQL counts to 2 ** 31 otherwise; SQLite's own counter is INTEGER, and has no such end.
+    id: int | None = Field(
+        default=None, primary_key=True, sa_type=BigInteger().with_variant(Integer(), "sqlite")
+    )
     kind: str = Field(max_length=64)
     key: str | None = Field(max_length=TEXT_LENGTH)
     group: str = Field(max_length=KEY_LENGTH)

@@ -16,6 +16,11 @@ _TIME = sa.DateTime(timezone=True)
 def upgrade() -> None:
     """Forward only: a database goes back by restoring a backup."""
     op.add_column("jobs", sa.Column("first_error", sa.Text(), nullable=True))
+    if op.get_bind().dialect.name == "postgresql":
+        op.alter_column("jobs", "id", type_=sa.BigInteger())
+        op.alter_column("uploads", "job_row", type_=sa.BigInteger())
+        op.execute("ALTER SEQUENCE jobs_id_seq AS bigint")
+    op.create_index("ix_jobs_succeeded", "jobs", ["kind", "finished"], **_where("state = 'succeeded'"))
     op.add_column("job_groups", sa.Column("weight", sa.Integer(), server_default="1", nullable=False))
     op.add_column("job_groups", sa.Column("most", sa.Integer(), nullable=True))
     op.add_column("job_groups", sa.Column("not_before", _TIME, nullable=True))
