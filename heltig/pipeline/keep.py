@@ -2,14 +2,18 @@
 
 In between the study is PENDING. The first makes it known to others, the second asks what is known of others
 (`heltig.pipeline.context`).
+
+A study of an archive that changed since it was read stays PENDING until it is read again: whoever judges what
+is stored of it has nothing to say of it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Literal, Protocol, TypeVar
 
 import msgspec
 
+from heltig import audit
 from heltig.dicom.study import StudyTable
 from heltig.errors import ConflictError, NotFoundError, UpgradedError
 from heltig.jobs.queue import JobQueue
@@ -18,7 +22,7 @@ from heltig.pipeline.judging import ruleset_name
 from heltig.pipeline.score import Scored, score, score_again
 from heltig.rules.index_facts import IndexFact, Kind
 from heltig.rules.profile import Profile
-from heltig.store import judged_with, publication, snapshots, studies, waivers
+from heltig.store import judged_with, observations, publication, snapshots, studies, waivers
 from heltig.store.engine import Store
 from heltig.store.records import (
     Location,
@@ -37,16 +41,22 @@ T = TypeVar("T")
 
 _TRIES: Final = 10
 
+Confirm = Callable[[WriteTransaction], bool]
+"""Says whether a study is still as it was read, in the transaction that publishes its verdict."""
+
+ProfileOf = Callable[[Location], Awaitable[Profile]]
+"""Gives the profile that the studies of a location are judged with."""
+
 
 class Kept(msgspec.Struct, frozen=True):
     """A study as it stands in the store now.
 
     Attributes:
-        outcome: It was judged, or nothing changed.
+        outcome: It was judged; or nothing changed; or it changed since it was read, and is PENDING still.
         study: The study.
     """
 
-    outcome: Literal["judged", "unchanged"]
+    outcome: Literal["judged", "unchanged", "outdated"]
     study: Study
 
 
@@ -66,7 +76,7 @@ class Scoring:
         store: Store,
         processes: Processes,
         *,
-        profile: Profile,
+        profile: Profile | ProfileOf,
         clock: Callable[[], datetime],
         actor: str,
         origin: str = "",
@@ -77,7 +87,7 @@ class Scoring:
         Args:
             store: Where verdicts are kept.
             processes: Where judging is done.
-            profile: The profile to judge under.
+            profile: The profile to judge under, or what gives that of a location.
             clock: The time.
             actor: Who or what has studies judged, for the audit trail.
             origin: From where, an address or `cli`.
@@ -92,12 +102,15 @@ class Scoring:
         self._processes = processes
         self._profile = profile
 
-    async def score(self, table: StudyTable, location: Location) -> Kept:
+    async def score(self, table: StudyTable, location: Location, *, confirm: Confirm | None = None) -> Kept:
         """Judges and keeps one study; where nothing changed its verdict stands.
 
         Args:
             table: The study, to be arranged.
             location: Where it was seen.
+            confirm: Asked last of all whether the study is still as it was read. Where it is not, what was
+                read is kept, and there is no verdict on it. What it writes is committed with the verdict, or
+                not at all.
 
         Raises:
             ConflictError: The study changes faster than it can be judged.
@@ -105,23 +118,20 @@ class Scoring:
         """
         table.arrange()
         now = self.clock()
-        before, in_force = await self.store.read(_known, location, table.key, now)
-        judged = before if before and before.at(now).state == "JUDGED" else None
+        known, in_force = await self.store.read(_known, location, table.key, now)
+        before = known if known and known.snapshot and known.state != "WITHDRAWN" else None
+        profile = await self._profile_of(location)
         scored = await self._processes.run(
-            score,
-            table,
-            self._profile,
-            location=location,
-            received=now,
-            before=judged,
-            waivers=in_force,
+            score, table, profile, location=location, received=now, before=before, waivers=in_force
         )
-        if scored is None:
-            if judged is None:
-                raise RuntimeError("A study that was never judged cannot be unchanged.")
-            return Kept("unchanged", judged)
-        (kept,) = await self.keep([scored])
-        return kept
+        if scored is not None:
+            put = await self.store.write(arrive, scored.snapshot, self.queue)
+            return await self._kept(scored, put, confirm)
+        if before is None:
+            raise RuntimeError("A study that was never judged cannot be unchanged.")
+        if before.at(now).state == "JUDGED":
+            return await self._unchanged(before, confirm)
+        return await self._publish(await self.judge_stored(location, table.key), confirm)
 
     async def keep(
         self, scored: Sequence[Scored], *, progress: Callable[[int], None] = lambda done: None
@@ -141,7 +151,7 @@ class Scoring:
         put = [await self.store.write(arrive, study.snapshot, self.queue) for study in scored]
         kept: list[Kept] = []
         for study, stored in zip(scored, put, strict=True):
-            kept.append(await self._kept(study, stored))
+            kept.append(await self._kept(study, stored, None))
             progress(len(kept))
         return kept
 
@@ -153,7 +163,7 @@ class Scoring:
             NotFoundError: There is no evidence of it.
             StorageError: It cannot be kept, or the process that judged it died.
         """
-        return await self._publish(await self.judge_stored(location, study_key))
+        return await self._publish(await self.judge_stored(location, study_key), None)
 
     async def judge_stored(self, location: Location, study_key: str) -> NewVerdict:
         """The verdict that a study would have, judged by what is in the store of it. Nothing is written.
@@ -167,7 +177,11 @@ class Scoring:
             raise NotFoundError(f"{location} has no evidence of study {study_key}, or not any more.")
         study, stored, in_force, index_facts = found
         inputs, verdict = await self._processes.run(
-            score_again, stored, self._profile, index_facts=index_facts, waivers=in_force
+            score_again,
+            stored,
+            await self._profile_of(location),
+            index_facts=index_facts,
+            waivers=in_force,
         )
         return NewVerdict(
             location=location,
@@ -181,14 +195,14 @@ class Scoring:
             waivers=in_force,
         )
 
-    async def _kept(self, scored: Scored, put: PutSnapshot) -> Kept:
+    async def _kept(self, scored: Scored, put: PutSnapshot, confirm: Confirm | None) -> Kept:
         """Publishes the verdict on a study that was stored, unless the one that it has holds."""
         new = scored.snapshot
         study = await self._standing(new.location, new.study_key)
         if study.at(self.clock()).state != "PENDING":
-            return Kept("unchanged", study)
-        if put.snapshot != scored.inputs.snapshot or put.version != study.version:
-            return await self.score_again(new.location, new.study_key)
+            return await self._unchanged(study, confirm)
+        if not put.changed or put.snapshot != scored.inputs.snapshot or put.version != study.version:
+            return await self._publish(await self.judge_stored(new.location, new.study_key), confirm)
         return await self._publish(
             NewVerdict(
                 location=new.location,
@@ -200,20 +214,30 @@ class Scoring:
                 actor=self.actor,
                 origin=self.origin,
                 waivers=scored.waivers,
-            )
+            ),
+            confirm,
         )
 
-    async def _publish(self, new: NewVerdict) -> Kept:
+    async def _unchanged(self, study: Study, confirm: Confirm | None) -> Kept:
+        """A study whose verdict stands."""
+        is_current = confirm is None or await self.store.write(confirm)
+        return Kept("unchanged" if is_current else "outdated", study)
+
+    async def _publish(self, new: NewVerdict, confirm: Confirm | None) -> Kept:
         """Publishes a verdict once it is made of what the index says now, and others were told of the study.
 
         Args:
             new: The verdict to begin with. Another one is made where it is stale.
+            confirm: See `score`.
         """
         location, study_key = new.location, new.study_key
+        profile = await self._profile_of(location)
         told: Mapping[int, frozenset[Kind]] = {}
         for _ in range(_TRIES):
             try:
-                outcome = await self.store.write_durably(_publish, new, self._profile, told)
+                outcome = await self.store.write_durably(_publish, new, profile, told, confirm)
+            except _OutdatedError:
+                return Kept("outdated", await self._standing(location, study_key))
             except ConflictError:  # it changed meanwhile, or somebody else judged it, or its waivers changed
                 study = await self._standing(location, study_key)
                 if study.version != new.version and study.at(self.clock()).state != "PENDING":
@@ -234,6 +258,13 @@ class Scoring:
         if study is None:
             raise NotFoundError(f"{location} has no study {study_key}.")
         return study
+
+    async def _profile_of(self, location: Location) -> Profile:
+        return self._profile if isinstance(self._profile, Profile) else await self._profile(location)
+
+
+class _OutdatedError(Exception):
+    """The study changed since it was read."""
 
 
 def _known(
@@ -259,6 +290,7 @@ def _publish(
     new: NewVerdict,
     profile: Profile,
     told: Mapping[int, frozenset[Kind]],
+    confirm: Confirm | None,
 ) -> Study | Relations:
     """Publishes a verdict, unless the index says something else now, or knows of others to be told.
 
@@ -270,7 +302,10 @@ def _publish(
     found = studies.lock(transaction, new.location, new.study_key)
     if found is None:
         raise NotFoundError(f"{new.location} has no study {new.study_key}.")
-    relations = relations_of(transaction, found[0])
+    row, before = found
+    if confirm is None and before.state == "PENDING" and observations.is_unsettled(transaction, row):
+        return before
+    relations = relations_of(transaction, row)
     if relations.facts != new.inputs.index_facts or relations.studies != told:
         return relations
     ruleset = ruleset_name()
@@ -280,4 +315,23 @@ def _publish(
         transaction, RulesetInfo(hash=ruleset.hash, version=ruleset.version, standard=ruleset.standard)
     )
     judged_with.put_profile(transaction, ProfileInfo(hash=profile.hash, name=profile.name, text=profile.text))
-    return publication.publish(transaction, new).study
+    if confirm is not None and not confirm(transaction):
+        raise _OutdatedError  # whatever it wrote is rolled back
+    study = publication.publish(transaction, new).study
+    if before.readiness == "READY" and study.readiness == "BLOCKED":
+        _record_turn(transaction, new, study)
+    return study
+
+
+def _record_turn(transaction: WriteTransaction, new: NewVerdict, study: Study) -> None:
+    """Others may have acted on a verdict that is the opposite now: operators find that in the audit trail."""
+    audit.record(
+        transaction,
+        at=new.judged,
+        actor=new.actor,
+        action="verdict.reverse",
+        subject=f"{study.location} {study.study_key}",
+        outcome="success",
+        origin=new.origin,
+        detail={"revision": study.revision, "from": "READY", "to": study.readiness},
+    )
