@@ -23,6 +23,8 @@ FAILURES: Final = {
     "metadata-in-parts": "metadata that came a series or an instance at a time, but not as a whole",
     "metadata-cut": "an answer that ended before its end",
     "not-listed": "a study whose metadata the archive gives, and which a search for its UID does not find",
+    "unsettled": "a study that kept changing for longer than it is waited for",
+    "unread": "a study that could not be read, however often its archive was asked",
     "member-unread": "members of the study's ZIP that could not be read and may be instances of it",
 }
 """What an archive did not answer, or a ZIP did not give: the kinds of `Source.failures`."""

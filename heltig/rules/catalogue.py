@@ -14,6 +14,7 @@ from heltig.rules.rule import Rule
 
 FAMILIES = {
     "source": "Source and transport",
+    "source_watched": "Source and transport",
     "delivery": "Source and transport",
     "patient": "Patient",
     "demographics": "Patient",
