@@ -16,10 +16,12 @@ from heltig.api.access import Access
 from heltig.api.consult import consult
 from heltig.api.dicomweb import search_studies
 from heltig.api.front import Front
+from heltig.api.metrics import Scrapes, metrics
 from heltig.api.problems import HANDLERS
 from heltig.api.readiness import studies_readiness, study_readiness
 from heltig.api.services import Services, services_of
 from heltig.api.shortcut import answered_shortly
+from heltig.api.v1.archive_status import show_archive_status, show_status
 from heltig.api.v1.archives import list_archives
 from heltig.api.v1.health import health, ready
 from heltig.api.v1.jobs import discard_job, list_jobs, retry_job, show_job
@@ -57,6 +59,9 @@ ROUTES: Final = (
     list_rules,
     show_rule,
     list_archives,
+    show_archive_status,
+    show_status,
+    metrics,
     give_waiver,
     list_waivers,
     show_waiver,
@@ -102,12 +107,14 @@ def create_app(
             use_handler_docstrings=True,
         ),
     )
-    app.asgi_handler = Front(
+    front = Front(
         app.asgi_handler,
         answered_shortly,
         consult=settings.consult_bind,
         consult_allow=settings.consult_allow,
     )
+    app.asgi_handler = front
+    app.state["scrapes"] = Scrapes(front.requests)
     return app
 
 

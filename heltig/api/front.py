@@ -13,6 +13,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, ReceiveMessage, Scope, Send
 
 from heltig.api.problems import MEDIA_TYPE, Problem
+from heltig.api.request_counts import NO_ROUTE, RequestCounts, known_method
 from heltig.auth.principal import CONSULT, Principal
 from heltig.setting_types import Address
 
@@ -42,6 +43,9 @@ class Front:
       one can be asked for. `segment` decodes what is left.
     - What comes in at the consult listener gets nothing but `/consult`, from the addresses that may ask.
     - Each request is logged: method, route, status, time, who. Never its path or query as sent.
+
+    Attributes:
+        requests: What was answered so far.
     """
 
     def __init__(
@@ -60,6 +64,7 @@ class Front:
             consult: Where the consult listener listens, None without one.
             consult_allow: Addresses and networks that may ask there; empty for all that can reach it.
         """
+        self.requests = RequestCounts()
         self._routes = routes
         self._short_way = short_way
         self._consult = consult
@@ -72,8 +77,6 @@ class Front:
             return
         at_consult = self._consult is not None and _is_at(scope, self._consult)
         _keep_encoded_slashes(scope)
-        if not at_consult and await self._short_way(scope, receive, send):
-            return
         started = time.perf_counter()
         status = 0
         is_broken_off = False
@@ -91,6 +94,9 @@ class Front:
                 status = message["status"]
             await send(message)
 
+        if not at_consult and await self._short_way(scope, receive, noting):
+            self._count(scope, status, started)
+            return
         scope.setdefault("state", {})["request_id"] = secrets.token_hex(8)
         try:
             if at_consult:
@@ -98,7 +104,14 @@ class Front:
             else:
                 await self._routes(scope, listening, noting)
         finally:
-            _write(scope, BROKEN_OFF if is_broken_off else status, time.perf_counter() - started)
+            status = BROKEN_OFF if is_broken_off else status
+            _write(scope, status, self._count(scope, status, started))
+
+    def _count(self, scope: HTTPScope, status: int, started: float) -> float:
+        """Counts a request that is over; returns the seconds that it took."""
+        seconds = time.perf_counter() - started
+        self.requests.count(scope["method"], scope.get("path_template", ""), status, seconds)
+        return seconds
 
     async def _answer_consult(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         if not self._may_consult(scope):
@@ -158,8 +171,8 @@ def _write(scope: HTTPScope, status: int, seconds: float) -> None:
     log.info(
         "request",
         request=scope["state"]["request_id"],
-        method=scope["method"],
-        route=route or "none",
+        method=known_method(scope["method"]),
+        route=route or NO_ROUTE,
         status=status,
         ms=round(seconds * 1000, 1),
         who=user.name if isinstance(user, Principal) else "",

@@ -35,6 +35,7 @@ async def answered_shortly(scope: HTTPScope, receive: Receive, send: Send) -> bo
         return False
     if not found:
         return False
+    scope["path_template"] = template  # for whoever counts requests
     if template == _CONSULT:
         await consult_answer(scope, found, services)(scope, receive, send)
     elif media_type := chosen(header(scope, b"accept"), *REPRESENTATIONS):

@@ -25,6 +25,7 @@ OPEN_TO: Final[Mapping[Area, frozenset[Role]]] = {
     "jobs": _PEOPLE | {"auditor"},
     "dead-letters": frozenset({"qa_operator", "admin"}),
     "archives": _PEOPLE | {"auditor"},
+    "metrics": _PEOPLE | {"auditor"},
     "rules": frozenset(ROLES),
     "pages": _PEOPLE,
 }
@@ -57,6 +58,9 @@ ROUTES: Final[Mapping[str, Access]] = {
     "GET /api/v1/rules": "rules",
     "GET /api/v1/rules/{id}": "rules",
     "GET /api/v1/archives": "archives",
+    "GET /api/v1/archives/{id}/status": "archives",
+    "GET /api/v1/status": "archives",
+    "GET /metrics": "metrics",
     "GET /": "pages",
     "GET /studies/{study}": "pages",
     "GET /static/{file_path}": "public",

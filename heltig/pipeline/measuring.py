@@ -4,7 +4,6 @@ An answer costs a microsecond and no transaction. What a process has counted and
 killed is lost: at most `EVERY`. All of it is about archives; there is nothing in it of a study or a patient.
 """
 
-import asyncio
 import logging
 from bisect import bisect_left
 from collections.abc import Callable
@@ -17,10 +16,10 @@ from heltig.store.engine import Store
 from heltig.store.measurements import Answers, Count, Outcome
 
 EVERY: Final = timedelta(seconds=10)
-"""How often what was counted is added to the database."""
+"""How often `flush` is to be called, and once more in the end."""
 
 SWEEP: Final = timedelta(hours=1)
-"""How often old minutes are made hours of."""
+"""How often hours are made of old minutes."""
 
 EDGES: Final = tuple(0.001 * 2 ** (half / 2) for half in range(40))
 """Seconds at which one bucket ends and the next begins: from 1 ms to 12 minutes, two to an octave.
@@ -29,6 +28,11 @@ Bucket n is of the answers that took longer than edge n - 1 and no longer than e
 """
 
 logger = logging.getLogger(__name__)
+
+
+def bucket_of(seconds: float) -> int:
+    """The bucket of an answer that took so long."""
+    return bisect_left(EDGES, seconds)
 
 
 class Measurements:
@@ -52,7 +56,7 @@ class Measurements:
             seconds: From the request to the last byte, waiting for our own turn left out.
             received: Bytes of the body.
         """
-        key = (archive, operation, outcome, bisect_left(EDGES, seconds))
+        key = (archive, operation, outcome, bucket_of(seconds))
         found = self._counted.get(key)
         if found is None:
             self._counted[key] = [1, seconds, received]
@@ -76,22 +80,13 @@ class Measurements:
             logger.warning("Measurements wait to be written: %s", error)
             self._take_back(counted)
 
-    async def run(self) -> None:
-        """Adds what was counted, and makes room, until it is cancelled; then `flush` is called once more."""
-        swept: datetime | None = None
-        while True:
-            await asyncio.sleep(EVERY.total_seconds())
-            await self.flush()
-            now = self._clock()
-            if swept is None or now - swept >= SWEEP:
-                swept = now
-                await self._sweep(now)
+    async def sweep(self) -> None:
+        """Makes room in the database, see `heltig.store.measurements.sweep`.
 
-    async def _sweep(self, now: datetime) -> None:
-        try:
-            await self._store.write(measurements.sweep, now=now)
-        except StorageError as error:
-            logger.warning("Old measurements stay for now: %s", error)
+        Raises:
+            StorageError: The database failed.
+        """
+        await self._store.write(measurements.sweep, now=self._clock())
 
     def _take_back(self, counted: dict[tuple[str, str, Outcome, int], list[float]]) -> None:
         for key, sums in counted.items():

@@ -1,0 +1,246 @@
+"""Finds out how each archive stands, and the service that pulls from them."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from connectors.base import Capabilities
+from heltig.errors import NotFoundError
+from heltig.pipeline.answering import answering
+from heltig.pipeline.archives import described
+from heltig.pipeline.status import (
+    ArchiveState,
+    ArchiveStatus,
+    Cursor,
+    OperationAnswers,
+    Queue,
+    ServiceStatus,
+)
+from heltig.store import archives, changes, measurements, watch
+from heltig.store.archives import Archive
+from heltig.store.jobs import JobState
+from heltig.store.measurements import MINUTES_KEPT, Answers, Count
+from heltig.store.transaction import ReadTransaction
+from heltig.store.watch import Backfill, Breaker, JobCount, Observed, ReadSoFar
+from heltig.work_hours import WorkHours
+
+WINDOWS: Final[Mapping[str, timedelta]] = {"15 min": timedelta(minutes=15), "24 h": timedelta(hours=24)}
+"""The spans of time over which answers are summed up."""
+
+ALIVE: Final = timedelta(seconds=60)
+"""A worker that was not heard of for so long is gone."""
+
+_NEWEST: Final = ("feed", "hot")
+"""Strategies that see what is new, the better one first."""
+
+_BEHIND: Final = 6
+"""An archive is behind when it was not read for so many times its `pollSeconds`."""
+
+_LONGEST_POSITION: Final = 80
+_UID: Final = re.compile(r"\d+(?:\.\d+){3,}")
+
+
+def service_status(
+    transaction: ReadTransaction, *, now: datetime, windows: Mapping[str, timedelta] = WINDOWS
+) -> ServiceStatus:
+    """How everything stands now.
+
+    Args:
+        transaction: Any.
+        now: The time.
+        windows: The spans of time over which answers are summed up.
+    """
+    unfinished = watch.unfinished_jobs(transaction)
+    return ServiceStatus(
+        archives=_statuses(transaction, archives.every(transaction), unfinished, windows, now=now),
+        workers=watch.workers_heard(transaction, since=now - ALIVE),
+        jobs=_by_kind(unfinished),
+        oldest_queued=watch.oldest_queued(transaction),
+        changes=changes.latest(transaction),
+    )
+
+
+def archive_status(transaction: ReadTransaction, name: str, *, now: datetime) -> ArchiveStatus:
+    """How one archive stands now.
+
+    Raises:
+        NotFoundError: There is none of that name.
+    """
+    entry = archives.find(transaction, name)
+    if entry is None:
+        raise NotFoundError("There is no archive of this name. /api/v1/archives lists them.")
+    return _statuses(transaction, [entry], watch.unfinished_jobs(transaction), WINDOWS, now=now)[0]
+
+
+def _statuses(
+    transaction: ReadTransaction,
+    entries: list[Archive],
+    jobs: list[JobCount],
+    windows: Mapping[str, timedelta],
+    *,
+    now: datetime,
+) -> list[ArchiveStatus]:
+    names = [entry.name for entry in entries]
+    observed = watch.observed(transaction, now=now)
+    answers = {
+        window: (minutes, measurements.between(transaction, names, since=since, until=now))
+        for window, length in windows.items()
+        for since, minutes in [_window(now, length)]
+    }
+    cursors = watch.read_so_far(transaction)
+    breakers = watch.known_breakers(transaction)
+    backfills = watch.backfills_under_way(transaction)
+    return [
+        _status(
+            entry,
+            cursors=[cursor for cursor in cursors if cursor.archive == entry.name],
+            breakers=[breaker for breaker in breakers if breaker.archive == entry.name],
+            backfills=[backfill for backfill in backfills if backfill.archive == entry.name],
+            queue=_queue(entry.name, jobs, observed.get(entry.name)),
+            answers=list(_answers(entry.name, answers)),
+            now=now,
+        )
+        for entry in entries
+    ]
+
+
+def _status(
+    entry: Archive,
+    *,
+    cursors: list[ReadSoFar],
+    breakers: list[Breaker],
+    backfills: list[Backfill],
+    queue: Queue,
+    answers: list[OperationAnswers],
+    now: datetime,
+) -> ArchiveStatus:
+    newest = next((c for name in _NEWEST for c in cursors if c.strategy == name), None)
+    lag = (now - newest.covered).total_seconds() if newest and newest.covered else None
+    state, why = _state(entry, newest, breakers, now)
+    return ArchiveStatus(
+        name=entry.name,
+        title=entry.title,
+        state=state,
+        why=why,
+        polled=_latest(moment for c in cursors for moment in (c.started, c.finished)),
+        succeeded=_latest(c.finished for c in cursors),
+        lag_seconds=None if lag is None else max(lag, 0.0),
+        queue=queue,
+        cursors=[
+            Cursor(
+                strategy=c.strategy,
+                position=shown_position(c.position),
+                covered=c.covered,
+                started=c.started,
+                finished=c.finished,
+                due=c.due,
+                error=c.error,
+            )
+            for c in cursors
+        ],
+        breakers=breakers,
+        answers=answers,
+        backfills=backfills,
+        probed=entry.probed,
+        notes=_notes(entry),
+    )
+
+
+def shown_position(position: str | None) -> str | None:
+    """A cursor's position as it is shown: it may be an archive's own token, long, with UIDs in it.
+
+    >>> shown_position('{"since":"20260301","after":"1.2.840.99.1.7"}'), shown_position(None)
+    ('{"since":"20260301","after":"…"}', None)
+    """
+    if position is None:
+        return None
+    text = _UID.sub("…", position)
+    return text if len(text) <= _LONGEST_POSITION else f"{text[: _LONGEST_POSITION - 1]}…"
+
+
+def _state(
+    entry: Archive, newest: ReadSoFar | None, breakers: list[Breaker], now: datetime
+) -> tuple[ArchiveState, str]:
+    """The state of an archive and, in a sentence, why. All by our own clock: the archive's may be off."""
+    options = entry.options
+    if entry.paused:
+        return "paused", "It is paused: nothing is asked of it until it is resumed."
+    if opens := WorkHours(options.hours, options.timezone).opens(now):
+        return "resting", f"It may be asked again from {opens:%Y-%m-%d %H:%M} UTC on."
+    open_ones = [breaker for breaker in breakers if breaker.state == "open"]
+    if open_ones:
+        which = ", ".join(breaker.operation for breaker in open_ones)
+        return "stopped", f"It failed too often ({which}), and is left alone for a while."
+    if options.strategy == "none":
+        return "unwatched", "Nobody looks for new studies in it: its strategy is none."
+    if newest is None:
+        return "unwatched", "It was never looked at for new studies."
+    if newest.error:
+        return "failing", f"The last look at it failed: {newest.error}"
+    if newest.finished is None:
+        return "behind", "The first look at it is still under way."
+    if (now - newest.finished).total_seconds() > _BEHIND * options.poll_seconds:
+        return "behind", "It was last read longer ago than it should be."
+    return "current", "What it has is known."
+
+
+def _queue(name: str, jobs: list[JobCount], observed: Observed | None) -> Queue:
+    counted = {"queued": 0, "running": 0, "failed": 0, "dead": 0}
+    for job in jobs:
+        if job.group == f"archive:{name}" and job.state in counted:
+            counted[job.state] += job.number
+    return Queue(
+        **counted,
+        settling=observed.settling if observed else 0,
+        due=observed.due if observed else 0,
+    )
+
+
+def _answers(
+    name: str, windows: Mapping[str, tuple[float, Mapping[Answers, Count]]]
+) -> Iterable[OperationAnswers]:
+    for window, (minutes, found) in windows.items():
+        of_it = [(answers, count) for answers, count in found.items() if answers.archive == name]
+        yield OperationAnswers(window=window, operation=None, answering=answering(of_it, minutes=minutes))
+        for operation in sorted({answers.operation for answers, _ in of_it}):
+            some = [(answers, count) for answers, count in of_it if answers.operation == operation]
+            yield OperationAnswers(
+                window=window, operation=operation, answering=answering(some, minutes=minutes)
+            )
+
+
+def _window(now: datetime, length: timedelta) -> tuple[datetime, float]:
+    """The first minute of a span of time that ends now, and how many minutes it has.
+
+    What is counted by the hour is taken from the hour's beginning on.
+    """
+    since = (now - length).replace(second=0, microsecond=0)
+    if length > MINUTES_KEPT:
+        since = since.replace(minute=0)
+    return since, max((now - since).total_seconds() / 60, 1.0)
+
+
+def _notes(entry: Archive) -> list[str]:
+    try:
+        return list(described(msgspec.convert(entry.capabilities or {}, Capabilities)))
+    except msgspec.ValidationError:  # written by another version, in another way
+        return []
+
+
+def _latest(moments: Iterable[datetime | None]) -> datetime | None:
+    return max((moment for moment in moments if moment is not None), default=None)
+
+
+def _by_kind(jobs: list[JobCount]) -> list[JobCount]:
+    """Counts of all groups together, by kind and state."""
+    numbers: dict[tuple[str, JobState], int] = defaultdict(int)
+    for job in jobs:
+        numbers[job.kind, job.state] += job.number
+    return [
+        JobCount(group="", kind=kind, state=state, number=number)
+        for (kind, state), number in sorted(numbers.items())
+    ]

@@ -1,0 +1,292 @@
+"""How the pull service stands: what its tables say to those who watch it. Nothing here changes anything."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import pairwise
+from typing import Any, Final, Literal, TypeAlias
+
+import msgspec
+from sqlalchemy import Executable, bindparam, case, func, select, text
+
+from heltig.store.jobs import JobState
+from heltig.store.records import LocationKind, StudyState
+from heltig.store.studies import RANKS
+from heltig.store.tables import (
+    backfill_studies,
+    backfills,
+    breakers,
+    cursors,
+    jobs,
+    locations,
+    observations,
+    studies,
+    workers,
+)
+from heltig.store.tables.operations import ENDED_BADLY, LIVE
+from heltig.store.tables.pulling import DUE, UNDONE
+from heltig.store.transaction import ReadTransaction
+from heltig.verdict import Readiness
+
+BreakerState: TypeAlias = Literal["closed", "open", "half-open"]
+
+
+class ReadSoFar(msgspec.Struct, frozen=True, kw_only=True):
+    """How far an archive was read by a strategy, see `heltig.store.tables.pulling.CursorTable`."""
+
+    archive: str
+    strategy: str
+    position: str | None
+    covered: datetime | None
+    started: datetime | None
+    finished: datetime | None
+    due: datetime
+    error: str | None
+
+
+class Breaker(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether an archive is asked for one class of operations."""
+
+    archive: str
+    operation: str
+    state: BreakerState
+    failures: int
+    until: datetime | None
+    error: str | None
+    changed: datetime
+
+
+class Observed(msgspec.Struct, frozen=True, kw_only=True):
+    """Studies of an archive that changed and are not pulled yet.
+
+    Attributes:
+        settling: All of them.
+        due: Those that are quiet by now, and wait for their turn.
+    """
+
+    archive: str
+    settling: int
+    due: int
+
+
+class JobCount(msgspec.Struct, frozen=True, kw_only=True):
+    """Jobs of a group, a kind and a state."""
+
+    group: str
+    kind: str
+    state: JobState
+    number: int
+
+
+class Worker(msgspec.Struct, frozen=True, kw_only=True):
+    """A process that works jobs off.
+
+    Attributes:
+        heard: When it last said that it is there.
+    """
+
+    owner: str
+    host: str
+    version: str
+    started: datetime
+    heard: datetime
+
+
+class Backfill(msgspec.Struct, frozen=True, kw_only=True):
+    """A walk through an archive that is under way.
+
+    Attributes:
+        dates: The range of study dates; empty for all of it.
+        listed: When all its studies were known; until then `studies` grows.
+        studies: Those that are known.
+        done: Those of them that are through.
+    """
+
+    id: int
+    archive: str
+    dates: str
+    started: datetime
+    listed: datetime | None
+    studies: int
+    done: int
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """Studies that stand alike.
+
+    Attributes:
+        kind: What kind of location has them.
+        place: Which archive or gate; empty for uploads, which are all counted together.
+        state: Their state; the verdict of a PENDING study is its last one.
+        readiness: Their last verdict.
+    """
+
+    kind: LocationKind
+    place: str
+    state: StudyState
+    readiness: Readiness | None
+    number: int
+
+
+def _at_archive(table: Any) -> Any:
+    """Rows of a table with the name of the archive that they are about."""
+    return (
+        select(table, locations.c.name.label("archive"))
+        .join(locations, locations.c.id == table.c.location_row)
+        .where(locations.c.kind == "archive")
+    )
+
+
+_CURSORS: Final = _at_archive(cursors).order_by(locations.c.name, cursors.c.name)
+_BREAKERS: Final = _at_archive(breakers).order_by(locations.c.name, breakers.c.operation)
+_OBSERVED: Final = (
+    select(
+        locations.c.name,
+        func.count().label("settling"),
+        func.count().filter(observations.c.due <= bindparam("now")).label("due"),
+    )
+    .join(locations, locations.c.id == observations.c.location_row)
+    .where(text(f"observations.{DUE}"))
+    .group_by(locations.c.name)
+)
+_GROUPED: Final = (jobs.c.group, jobs.c.kind, jobs.c.state)
+_LIVE_JOBS: Final = select(*_GROUPED, func.count().label("number")).where(text(LIVE)).group_by(*_GROUPED)
+_BAD_JOBS: Final = (
+    select(*_GROUPED, func.count().label("number")).where(text(ENDED_BADLY)).group_by(*_GROUPED)
+)
+_OLDEST: Final = select(func.min(jobs.c.created)).where(text(LIVE), jobs.c.state == "queued")
+_WORKERS: Final = select(workers).where(workers.c.heard >= bindparam("since")).order_by(workers.c.owner)
+_BACKFILLS: Final = (
+    _at_archive(backfills)
+    .where(backfills.c.finished.is_(None), backfills.c.cancelled.is_(None))
+    .order_by(backfills.c.id)
+)
+_IN_BACKFILL: Final = (
+    select(func.count())
+    .select_from(backfill_studies)
+    .where(backfill_studies.c.backfill_row == bindparam("id"))
+)
+_UNDONE: Final = _IN_BACKFILL.where(text(f"backfill_studies.{UNDONE}"))
+_PLACE: Final = case((locations.c.kind == "upload", ""), else_=locations.c.name).label("place")
+_STANDING: Final = (
+    select(locations.c.kind, _PLACE, studies.c.state, studies.c.rank, func.count().label("number"))
+    .join(locations, locations.c.id == studies.c.location_row)
+    .group_by(locations.c.kind, _PLACE, studies.c.state, studies.c.rank)
+)  # all of it stands in the index of the worklist
+_SEEN: Final = (
+    select(func.count())
+    .select_from(studies)
+    .join(locations, locations.c.id == studies.c.location_row)
+    .where(
+        locations.c.kind == "archive",
+        locations.c.name == bindparam("name"),
+        studies.c.first_seen >= bindparam("since"),
+        studies.c.first_seen < bindparam("until"),
+    )
+)
+
+
+def read_so_far(transaction: ReadTransaction) -> list[ReadSoFar]:
+    """How far every archive was read, by archive and strategy."""
+    return [
+        ReadSoFar(
+            archive=row.archive,
+            strategy=row.name,
+            position=row.position,
+            covered=row.covered,
+            started=row.started,
+            finished=row.finished,
+            due=row.due,
+            error=row.error,
+        )
+        for row in _rows(transaction, _CURSORS)
+    ]
+
+
+def known_breakers(transaction: ReadTransaction) -> list[Breaker]:
+    """Every breaker that ever had to do with a failure, by archive and operation."""
+    return [
+        Breaker(
+            archive=row.archive,
+            operation=row.operation,
+            state=row.state,
+            failures=row.failures,
+            until=row.until,
+            error=row.error,
+            changed=row.changed,
+        )
+        for row in _rows(transaction, _BREAKERS)
+    ]
+
+
+def observed(transaction: ReadTransaction, *, now: datetime) -> dict[str, Observed]:
+    """The studies that changed and are not pulled yet, by archive."""
+    return {
+        row.name: Observed(archive=row.name, settling=row.settling, due=row.due)
+        for row in _rows(transaction, _OBSERVED, now=now)
+    }
+
+
+def unfinished_jobs(transaction: ReadTransaction) -> list[JobCount]:
+    """The jobs that are queued or running, and those that ended badly."""
+    return [
+        JobCount(group=row.group, kind=row.kind, state=row.state, number=row.number)
+        for statement in (_LIVE_JOBS, _BAD_JOBS)
+        for row in _rows(transaction, statement)
+    ]
+
+
+def oldest_queued(transaction: ReadTransaction) -> datetime | None:
+    """Since when the oldest of the queued jobs waits."""
+    oldest: datetime | None = transaction.connection.execute(_OLDEST).scalar()
+    return oldest
+
+
+def workers_heard(transaction: ReadTransaction, *, since: datetime) -> list[Worker]:
+    """The workers that were heard of lately."""
+    return [
+        Worker(owner=row.owner, host=row.host, version=row.version, started=row.started, heard=row.heard)
+        for row in _rows(transaction, _WORKERS, since=since)
+    ]
+
+
+def backfills_under_way(transaction: ReadTransaction) -> list[Backfill]:
+    """The backfills that have not ended, the oldest first, with how far they are."""
+    found = []
+    for row in _rows(transaction, _BACKFILLS):
+        total: int = transaction.connection.execute(_IN_BACKFILL, {"id": row.id}).scalar_one()
+        undone: int = transaction.connection.execute(_UNDONE, {"id": row.id}).scalar_one()
+        found.append(
+            Backfill(
+                id=row.id,
+                archive=row.archive,
+                dates=row.dates,
+                started=row.started,
+                listed=row.listed,
+                studies=total,
+                done=total - undone,
+            )
+        )
+    return found
+
+
+def standing(transaction: ReadTransaction) -> list[Standing]:
+    """All studies, counted by how they stand. It reads an entry of an index for each of them."""
+    readiness = {rank: name for name, rank in RANKS.items()}
+    return [
+        Standing(
+            kind=row.kind, place=row.place, state=row.state, readiness=readiness[row.rank], number=row.number
+        )
+        for row in _rows(transaction, _STANDING)
+    ]
+
+
+def seen_between(transaction: ReadTransaction, archive: str, times: Sequence[datetime]) -> list[int]:
+    """How many studies an archive showed for the first time between each of some times and the next."""
+    return [
+        transaction.connection.execute(_SEEN, {"name": archive, "since": since, "until": until}).scalar_one()
+        for since, until in pairwise(times)
+    ]
+
+
+def _rows(transaction: ReadTransaction, statement: Executable, **parameters: object) -> Sequence[Any]:
+    return transaction.connection.execute(statement, parameters).all()

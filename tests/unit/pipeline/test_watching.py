@@ -1,0 +1,163 @@
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from unit.store import pulling
+from unit.store.databases import database_url, render
+from unit.store.pulling import MINUTE
+from unit.store.samples import NOW
+
+from heltig.errors import NotFoundError
+from heltig.pipeline import watching
+from heltig.pipeline.status import ArchiveStatus, ServiceStatus
+from heltig.store.archives import ArchiveOptions
+from heltig.store.engine import Store
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    async with database_url(tmp_path) as url:
+        store = await Store.open(url, render=render)
+        yield store
+        await store.close()
+
+
+async def status(store: Store, name: str = "main") -> ArchiveStatus:
+    return await store.read(watching.archive_status, name, now=NOW)
+
+
+async def service(store: Store) -> ServiceStatus:
+    return await store.read(watching.service_status, now=NOW)
+
+
+async def test_an_archive_that_was_never_looked_at(store: Store) -> None:
+    await pulling.add_archive(store, "main")
+    found = await status(store)
+    assert (found.state, found.polled, found.succeeded, found.lag_seconds) == ("unwatched", None, None, None)
+    assert found.answering("24 h").answers == 0
+    assert found.cursors == found.breakers == found.backfills == found.notes == []
+
+
+async def test_no_such_archive(store: Store) -> None:
+    with pytest.raises(NotFoundError):
+        await status(store, "nobody")
+
+
+async def test_lag_is_that_of_the_strategy_that_sees_what_is_new(store: Store) -> None:
+    await pulling.add_archive(store, "main")
+    await pulling.put_cursor(store, "main", "cold", covered=NOW, finished=NOW - 9 * MINUTE)
+    await pulling.put_cursor(
+        store, "main", "hot", covered=NOW - 3 * MINUTE, finished=NOW - 2 * MINUTE, started=NOW - MINUTE
+    )
+    found = await status(store)
+    assert (found.state, found.lag_seconds) == ("current", 180)
+    assert (found.polled, found.succeeded) == (NOW - MINUTE, NOW - 2 * MINUTE)
+    await pulling.put_cursor(store, "main", "feed", covered=NOW - 7 * MINUTE)
+    assert (await status(store)).lag_seconds == 420
+
+
+async def test_a_clock_that_runs_ahead_is_no_negative_lag(store: Store) -> None:
+    await pulling.add_archive(store, "main")
+    await pulling.put_cursor(store, "main", covered=NOW + 60 * MINUTE)
+    found = await status(store)
+    assert (found.state, found.lag_seconds) == ("current", 0)
+
+
+async def test_positions_are_shown_short_and_without_uids(store: Store) -> None:
+    await pulling.add_archive(store, "main")
+    await pulling.put_cursor(store, "main", "hot", position='{"page":3,"last":"1.2.840.99.1.7"}')
+    await pulling.put_cursor(store, "main", "feed", position="x" * 500)
+    feed, hot = (await status(store)).cursors
+    assert hot.position == '{"page":3,"last":"…"}'
+    assert feed.position == "x" * 79 + "…"
+
+
+STATES = {
+    "paused": ({"paused": True}, {}),
+    "resting": ({"options": ArchiveOptions(hours=("daily 20:00-22:00",))}, {}),
+    "stopped": ({}, {"breaker": {"state": "open"}}),
+    "unwatched": ({"options": ArchiveOptions(strategy="none")}, {}),
+    "failing": ({}, {"cursor": {"error": "It answers 500."}}),
+    "behind": ({}, {"cursor": {"finished": NOW - 10 * MINUTE}}),
+    "current": ({}, {"breaker": {"state": "half-open", "until": None}}),
+}
+
+
+@pytest.mark.parametrize("name", STATES)
+async def test_states(store: Store, name: str) -> None:
+    entry, rows = STATES[name]
+    await pulling.add_archive(store, "main", **entry)
+    await pulling.put_cursor(store, "main", **rows.get("cursor", {}))
+    if "breaker" in rows:
+        await pulling.put_breaker(store, "main", **rows["breaker"])
+    found = await status(store)
+    assert found.state == name
+    assert found.why.endswith(".")
+
+
+async def test_a_first_round_that_has_not_ended_is_behind(store: Store) -> None:
+    await pulling.add_archive(store, "main")
+    await pulling.put_cursor(store, "main", covered=None, finished=None, started=NOW)
+    found = await status(store)
+    assert (found.state, found.lag_seconds) == ("behind", None)
+
+
+async def test_the_queue_of_each_archive(store: Store) -> None:
+    for name in ("main", "other"):
+        await pulling.add_archive(store, name)
+    for state in ("queued", "queued", "running", "failed", "dead", "succeeded"):
+        await pulling.put_job(store, "pull", "main", state=state)
+    await pulling.put_job(store, "discover", "other")
+    for study, due in (("1.1", NOW - MINUTE), ("1.2", NOW + MINUTE), ("1.3", None)):
+        await pulling.put_observation(store, "main", study, due=due)
+    found = await status(store)
+    queue = found.queue
+    assert (queue.queued, queue.running, queue.failed, queue.dead) == (2, 1, 1, 1)
+    assert (queue.settling, queue.due) == (2, 1)
+    assert (await status(store, "other")).queue.queued == 1
+
+
+async def test_the_service_as_a_whole(store: Store) -> None:
+    for name in ("main", "other"):
+        await pulling.add_archive(store, name)
+        await pulling.put_job(store, "pull", name)
+    await pulling.put_worker(store, "w1")
+    await pulling.put_worker(store, "w2", heard=NOW - timedelta(seconds=61))
+    found = await service(store)
+    assert [archive.name for archive in found.archives] == ["main", "other"]
+    assert [worker.owner for worker in found.workers] == ["w1"]
+    assert [(job.kind, job.state, job.number) for job in found.jobs] == [("pull", "queued", 2)]
+    assert found.oldest_queued == NOW - 5 * MINUTE
+    assert found.changes == 0
+
+
+async def test_answers_of_each_operation_in_each_span_of_time(store: Store) -> None:
+    await pulling.add_archive(store, "main")
+    await pulling.put_answers(store, "main", *[0.1] * 9, operation="metadata")
+    await pulling.put_answers(store, "main", 30.0, operation="search", outcome="failed")
+    await pulling.put_answers(store, "main", *[0.1] * 10, at=NOW - timedelta(hours=5))
+    await pulling.put_answers(store, "main", 1.0, at=NOW - timedelta(hours=26))
+    await pulling.put_answers(store, "other", 1.0)
+    found = await status(store)
+    assert [(a.window, a.operation) for a in found.answers] == [
+        ("15 min", None),
+        ("15 min", "metadata"),
+        ("15 min", "search"),
+        ("24 h", None),
+        ("24 h", "metadata"),
+        ("24 h", "search"),
+    ]
+    lately, a_day = found.answering("15 min"), found.answering("24 h")
+    assert (lately.answers, lately.error_rate, a_day.answers, a_day.error_rate) == (10, 0.1, 20, 0.05)
+    assert lately.p95 == pytest.approx(0.1, rel=0.42)
+
+
+async def test_what_is_particular_is_told_in_words(store: Store) -> None:
+    await pulling.add_archive(store, "main", capabilities={"offset": False, "notes": ["Its clock is off."]})
+    await pulling.add_archive(store, "odd", capabilities={"offset": "what?"})
+    assert (await status(store)).notes == [
+        "Ignores offset: only its first page can be listed.",
+        "Its clock is off.",
+    ]
+    assert (await status(store, "odd")).notes == []

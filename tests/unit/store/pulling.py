@@ -1,0 +1,106 @@
+"""Archives that are pulled from, with cursors, breakers, observations, jobs, workers and answers."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from unit.store.samples import NOW
+
+from heltig.jobs.queue import JobQueue
+from heltig.pipeline.measuring import Measurements
+from heltig.store import archives, states, tables
+from heltig.store.archives import Archive
+from heltig.store.engine import Store
+from heltig.store.jobs import NewJob
+from heltig.store.locations import ensure
+from heltig.store.records import Location
+from heltig.store.studies import row_of
+from heltig.store.transaction import WriteTransaction
+
+MINUTE = timedelta(minutes=1)
+
+
+async def add_archive(store: Store, name: str, **fields: Any) -> None:
+    root = f"https://{name}.example/dicom-web"
+    await store.write(archives.add, Archive(name=name, qido_url=root, wado_url=root, **fields))
+
+
+async def put_cursor(store: Store, name: str, strategy: str = "hot", **columns: Any) -> None:
+    row = {
+        "position": None,
+        "covered": NOW - MINUTE,
+        "started": None,
+        "finished": NOW - MINUTE,
+        "due": NOW,
+        "error": None,
+    }
+    await _put(store, name, tables.cursors, {"name": strategy, **row, **columns})
+
+
+async def put_breaker(store: Store, name: str, operation: str = "search", **columns: Any) -> None:
+    row = {
+        "state": "open",
+        "failures": 5,
+        "openings": 1,
+        "until": NOW + MINUTE,
+        "error": "It does not answer.",
+        "changed": NOW,
+    }
+    await _put(store, name, tables.breakers, {"operation": operation, **row, **columns})
+
+
+async def put_observation(store: Store, name: str, study: str, *, due: datetime | None) -> None:
+    location = Location("archive", name)
+
+    def put(transaction: WriteTransaction) -> None:
+        row = {
+            "study_row": row_of(transaction, location, study),
+            "location_row": ensure(transaction, location),
+            "fingerprint": b"f",
+            "changed": NOW,
+            "unsettled_since": NOW,
+            "due": due,
+            "priority": 0,
+        }
+        transaction.insert_row(tables.observations, row)
+
+    await store.write(states.mark_pending, location, study, study_uid=study, at=NOW)
+    await store.write(put)
+
+
+async def put_worker(store: Store, owner: str, *, heard: datetime = NOW) -> None:
+    row = {"owner": owner, "host": "h", "version": "0.1.0", "started": NOW - MINUTE, "heard": heard}
+    await store.write(lambda transaction: transaction.insert_row(tables.workers, row))
+
+
+async def put_job(store: Store, kind: str, name: str, *, state: str = "queued") -> None:
+    queue = JobQueue(store, clock=lambda: NOW - 5 * MINUTE)
+    job = await store.write(queue.enqueue, NewJob(kind=kind, group=f"archive:{name}"))
+
+    def change(transaction: WriteTransaction) -> None:
+        statement = tables.jobs.update().where(tables.jobs.c.id == job).values(state=state)
+        transaction.connection.execute(statement)
+
+    await store.write(change)
+
+
+async def put_answers(
+    store: Store,
+    name: str,
+    *seconds: float,
+    operation: str = "metadata",
+    outcome: Any = "ok",
+    at: datetime = NOW,
+    received: int = 1000,
+) -> None:
+    measurements = Measurements(store, clock=lambda: at)
+    for one in seconds:
+        measurements.record(name, operation, outcome=outcome, seconds=one, received=received)
+    await measurements.flush()
+
+
+async def _put(store: Store, name: str, table: Any, row: dict[str, Any]) -> None:
+    def put(transaction: WriteTransaction) -> None:
+        location = ensure(transaction, Location("archive", name))
+        transaction.insert_row(table, {"location_row": location, **row})
+
+    await store.write(put)
