@@ -52,17 +52,17 @@ class Orientation(NamedTuple):
         return all(abs(a - b) <= tolerance for a, b in pairs)
 
 
-def as_position(numbers: Sequence[float | None]) -> Vector | None:
+def as_position(numbers: tuple[float | None, ...]) -> Vector | None:
     """Image Position (Patient) as a point; None unless it is three numbers that can be millimetres."""
     if len(numbers) != 3:
         return None
     x, y, z = numbers
     if x is None or y is None or z is None or abs(x) + abs(y) + abs(z) > _FARTHEST:
         return None
-    return (x, y, z)
+    return numbers  # type: ignore[return-value]  # three numbers
 
 
-def as_orientation(numbers: Sequence[float | None]) -> Orientation | None:
+def as_orientation(numbers: tuple[float | None, ...]) -> Orientation | None:
     """Image Orientation (Patient) as two directions; None unless it is six numbers."""
     row, column = as_position(numbers[:3]), as_position(numbers[3:])
     return None if row is None or column is None else Orientation(row, column)

@@ -1,6 +1,6 @@
 """What rules yield, grouped into findings by (rule, attribute, observed value)."""
 
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 
 from msgspec.structs import replace
 
@@ -43,7 +43,7 @@ class Draft:
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
         self._groups: dict[tuple[tuple[str, ...], str], _Group] = {}
-        self._without_change: set[int] = set()
+        self._without_change: list[Sequence[int]] = []  # rows of each such hit; seldom asked for
 
     def __bool__(self) -> bool:
         return bool(self._groups)
@@ -66,7 +66,7 @@ class Draft:
             own = concerned if change.rows is None else change.rows
             group.changes.setdefault(replace(change, rows=None), set()).update(own)
         if not hit.changes:
-            self._without_change.update(concerned)
+            self._without_change.append(concerned)
 
     def findings(
         self, profile: Profile, name: Callable[[int], str], propose: Propose
@@ -99,10 +99,8 @@ class Draft:
 
     def _agreed(self, group: _Group) -> dict[Change, Set[int]]:
         """The changes of a group; the unanimous ones for instances that have no hit without a change."""
-        return {
-            change: rows - self._without_change if change.unanimous else rows
-            for change, rows in group.changes.items()
-        }
+        others = set[int]().union(*self._without_change)
+        return {change: rows - others if change.unanimous else rows for change, rows in group.changes.items()}
 
     def _finding(
         self,

@@ -275,7 +275,8 @@ class SeriesView(RowsView):
         return self.first("Modality").text.upper()
 
     def _read_texts(self, keyword: str) -> list[str]:
-        return self.study.texts(keyword)[self._place]
+        texts = self.study.texts(keyword)
+        return texts if len(self) == len(texts) else texts[self._place]
 
 
 class StudyView(RowsView):
