@@ -20,12 +20,12 @@ from heltig.pipeline.status import (
     Queue,
     ServiceStatus,
 )
-from heltig.store import archives, changes, measurements, watch
-from heltig.store.archives import Archive
+from heltig.store import archives, changes, cursors, measurements, watch
+from heltig.store.archives import Archive, location_of
 from heltig.store.jobs import JobState
 from heltig.store.measurements import MINUTES_KEPT, Answers, Count
 from heltig.store.transaction import ReadTransaction
-from heltig.store.watch import Backfill, Breaker, JobCount, Observed, ReadSoFar
+from heltig.store.watch import Backfill, Breaker, JobCount, Observed
 from heltig.work_hours import WorkHours
 
 WINDOWS: Final[Mapping[str, timedelta]] = {"15 min": timedelta(minutes=15), "24 h": timedelta(hours=24)}
@@ -91,13 +91,13 @@ def _statuses(
         for window, length in windows.items()
         for since, minutes in [_window(now, length)]
     }
-    cursors = watch.read_so_far(transaction)
+    read_so_far = cursors.every(transaction)
     breakers = watch.known_breakers(transaction)
     backfills = watch.backfills_under_way(transaction)
     return [
         _status(
             entry,
-            cursors=[cursor for cursor in cursors if cursor.archive == entry.name],
+            read=[cursor for cursor in read_so_far if cursor.location == location_of(entry.name)],
             breakers=[breaker for breaker in breakers if breaker.archive == entry.name],
             backfills=[backfill for backfill in backfills if backfill.archive == entry.name],
             queue=_queue(entry.name, jobs, observed.get(entry.name)),
@@ -111,14 +111,14 @@ def _statuses(
 def _status(
     entry: Archive,
     *,
-    cursors: list[ReadSoFar],
+    read: list[cursors.Cursor],
     breakers: list[Breaker],
     backfills: list[Backfill],
     queue: Queue,
     answers: list[OperationAnswers],
     now: datetime,
 ) -> ArchiveStatus:
-    newest = next((c for name in _NEWEST for c in cursors if c.strategy == name), None)
+    newest = next((c for name in _NEWEST for c in read if c.name == name), None)
     lag = (now - newest.covered).total_seconds() if newest and newest.covered else None
     state, why = _state(entry, newest, breakers, now)
     return ArchiveStatus(
@@ -126,13 +126,13 @@ def _status(
         title=entry.title,
         state=state,
         why=why,
-        polled=_latest(moment for c in cursors for moment in (c.started, c.finished)),
-        succeeded=_latest(c.finished for c in cursors),
+        polled=_latest(moment for c in read for moment in (c.started, c.finished)),
+        succeeded=_latest(c.finished for c in read),
         lag_seconds=None if lag is None else max(lag, 0.0),
         queue=queue,
         cursors=[
             Cursor(
-                strategy=c.strategy,
+                strategy=c.name,
                 position=shown_position(c.position),
                 covered=c.covered,
                 started=c.started,
@@ -140,7 +140,7 @@ def _status(
                 due=c.due,
                 error=c.error,
             )
-            for c in cursors
+            for c in read
         ],
         breakers=breakers,
         answers=answers,
@@ -163,7 +163,7 @@ def shown_position(position: str | None) -> str | None:
 
 
 def _state(
-    entry: Archive, newest: ReadSoFar | None, breakers: list[Breaker], now: datetime
+    entry: Archive, newest: cursors.Cursor | None, breakers: list[Breaker], now: datetime
 ) -> tuple[ArchiveState, str]:
     """The state of an archive and, in a sentence, why. All by our own clock: the archive's may be off."""
     options = entry.options

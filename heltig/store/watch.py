@@ -15,7 +15,6 @@ from heltig.store.tables import (
     backfill_studies,
     backfills,
     breakers,
-    cursors,
     jobs,
     locations,
     observations,
@@ -28,19 +27,6 @@ from heltig.store.transaction import ReadTransaction
 from heltig.verdict import Readiness
 
 BreakerState: TypeAlias = Literal["closed", "open", "half-open"]
-
-
-class ReadSoFar(msgspec.Struct, frozen=True, kw_only=True):
-    """How far an archive was read by a strategy, see `heltig.store.tables.pulling.CursorTable`."""
-
-    archive: str
-    strategy: str
-    position: str | None
-    covered: datetime | None
-    started: datetime | None
-    finished: datetime | None
-    due: datetime
-    error: str | None
 
 
 class Breaker(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,7 +122,6 @@ def _at_archive(table: Any) -> Any:
     )
 
 
-_CURSORS: Final = _at_archive(cursors).order_by(locations.c.name, cursors.c.name)
 _BREAKERS: Final = _at_archive(breakers).order_by(locations.c.name, breakers.c.operation)
 _OBSERVED: Final = (
     select(
@@ -183,23 +168,6 @@ _SEEN: Final = (
         studies.c.first_seen < bindparam("until"),
     )
 )
-
-
-def read_so_far(transaction: ReadTransaction) -> list[ReadSoFar]:
-    """How far every archive was read, by archive and strategy."""
-    return [
-        ReadSoFar(
-            archive=row.archive,
-            strategy=row.name,
-            position=row.position,
-            covered=row.covered,
-            started=row.started,
-            finished=row.finished,
-            due=row.due,
-            error=row.error,
-        )
-        for row in _rows(transaction, _CURSORS)
-    ]
 
 
 def known_breakers(transaction: ReadTransaction) -> list[Breaker]:

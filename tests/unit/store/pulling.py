@@ -7,8 +7,9 @@ from unit.store.samples import NOW
 
 from heltig.jobs.queue import JobQueue
 from heltig.pipeline.measuring import Measurements
-from heltig.store import archives, states, tables
+from heltig.store import archives, cursors, states, tables
 from heltig.store.archives import Archive
+from heltig.store.cursors import Cursor
 from heltig.store.engine import Store
 from heltig.store.jobs import NewJob
 from heltig.store.locations import ensure
@@ -24,16 +25,10 @@ async def add_archive(store: Store, name: str, **fields: Any) -> None:
     await store.write(archives.add, Archive(name=name, qido_url=root, wado_url=root, **fields))
 
 
-async def put_cursor(store: Store, name: str, strategy: str = "hot", **columns: Any) -> None:
-    row = {
-        "position": None,
-        "covered": NOW - MINUTE,
-        "started": None,
-        "finished": NOW - MINUTE,
-        "due": NOW,
-        "error": None,
-    }
-    await _put(store, name, tables.cursors, {"name": strategy, **row, **columns})
+async def put_cursor(store: Store, name: str, strategy: str = "hot", **fields: Any) -> None:
+    values = {"covered": NOW - MINUTE, "finished": NOW - MINUTE, "due": NOW, **fields}
+    cursor = Cursor(location=Location("archive", name), name=strategy, **values)
+    await store.write(cursors.put, cursor)
 
 
 async def put_breaker(store: Store, name: str, operation: str = "search", **columns: Any) -> None:
