@@ -1,17 +1,11 @@
 """Options that several commands share."""
 
-import os
-from pathlib import Path
 from typing import Any
 
 import click
 
-from heltig.errors import ConfigurationError
-from heltig.rules.catalogue import catalogue
+from heltig.pipeline.profiles import load_profile
 from heltig.rules.profile import Profile
-from heltig.rules.profile_file import is_path, parse_profile, shipped_profile
-from heltig.rules.profile_shipped import SHIPPED
-from heltig.rules.profile_tables import nearest
 from heltig.settings import load_settings
 
 
@@ -27,39 +21,3 @@ def profile_option(command: Any) -> Any:
 
 def _read_profile(ctx: click.Context, parameter: click.Parameter, value: str | None) -> Profile:
     return load_profile(value or load_settings().profile)
-
-
-def load_profile(written: str) -> Profile:
-    """A profile by what a user wrote for it.
-
-    Args:
-        written: The name of a shipped profile or the path of a TOML file; a file beside us that is called
-            like a shipped profile is `./NAME`.
-
-    Raises:
-        ConfigurationError: There is none, it cannot be read, or something in it is wrong.
-    """
-    if written in SHIPPED:
-        return shipped_profile(written, known=catalogue())
-    if not is_path(written) and not Path(written).is_file():
-        raise ConfigurationError(
-            f"there is no profile {written}{nearest(written, SHIPPED)}; `heltig rules profiles` lists those "
-            "that are shipped, and a file is named by its path"
-        )
-    name, text = _read_file(written, written)
-    return parse_profile(text, known=catalogue(), name=name, find_file=_beside)
-
-
-def _beside(base: str, of: str) -> tuple[str, str]:
-    """The file of a base: its path leads from the folder of the file that names it."""
-    return _read_file(os.path.normpath(Path(of).parent / base), base)
-
-
-def _read_file(path: str, written: str) -> tuple[str, str]:
-    try:
-        return path, Path(path).read_text("utf-8")
-    except OSError as wrong:
-        reason = (wrong.strerror or "it cannot be read").lower()
-    except ValueError:
-        reason = "it is not UTF-8"
-    raise ConfigurationError(f"the profile {written} cannot be read: {reason}")

@@ -141,7 +141,7 @@ class _Answers:
             if error.retry_after is not None and not (given or self._given):
                 raise  # it says itself that it is a matter of time
             problem = _problem(error)
-            if not self.trouble and not _is_definite(error):
+            if not self.trouble and not is_definite(error):
                 advice = " HELTIG_METADATA_MAX_SIZE sets it." if problem == _TOO_LARGE else ""
                 self.trouble = error.detail + advice
         rest, flaw = _rest(splitter)
@@ -297,7 +297,7 @@ def _problem(error: ArchiveError) -> str:
             return _OTHER
 
 
-def _is_definite(error: ArchiveError) -> bool:
+def is_definite(error: ArchiveError) -> bool:
     """Whether an error is the archive's answer to what was asked, and will be the same tomorrow."""
     match error:
         case ArchiveNotFoundError() | ArchiveAddressError():

@@ -106,7 +106,7 @@ class Scoring:
         """Judges and keeps one study; where nothing changed its verdict stands.
 
         Args:
-            table: The study, to be arranged.
+            table: The study, arranged or to be arranged.
             location: Where it was seen.
             confirm: Asked last of all whether the study is still as it was read. Where it is not, what was
                 read is kept, and there is no verdict on it. What it writes is committed with the verdict, or
@@ -116,7 +116,8 @@ class Scoring:
             ConflictError: The study changes faster than it can be judged.
             StorageError: It cannot be kept, or the process that judged it died.
         """
-        table.arrange()
+        if not table.series:
+            table.arrange()
         now = self.clock()
         known, in_force = await self.store.read(_known, location, table.key, now)
         before = known if known and known.snapshot and known.state != "WITHDRAWN" else None

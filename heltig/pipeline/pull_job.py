@@ -1,18 +1,57 @@
-"""A job of kind `pull`: one study of an archive, pulled, judged and kept."""
+"""A job of kind `pull`: one study of an archive, pulled, judged and kept.
 
+The job layer tries again where that makes sense, and only it. Whatever happens to a job, the study's
+observation says what is still to be done: `PullDesk.sweep` finds those that no job will do.
+"""
+
+import re
 from collections.abc import Callable
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Final
 
+from msgspec.structs import replace
+
+from heltig import audit
+from heltig.dicom.cell import Fault
+from heltig.dicom.source import Source
+from heltig.dicom.study import StudyTable
+from heltig.errors import ArchiveError, ArchiveNotFoundError, NotFoundError
 from heltig.jobs.attempt import JobContext
 from heltig.jobs.queue import JobQueue
-from heltig.pipeline.keep import Processes
-from heltig.pipeline.opened import OpenArchives
+from heltig.jobs.retries import JobFailedError
+from heltig.pipeline.context import withdraw
+from heltig.pipeline.counts import agrees
+from heltig.pipeline.discovery.schedule import PULL
+from heltig.pipeline.gathering import is_definite
+from heltig.pipeline.keep import Confirm, Processes, Scoring
+from heltig.pipeline.opened import OpenArchives, Opened
+from heltig.pipeline.profiles import load_profile
+from heltig.pipeline.pull import pull_study
+from heltig.pipeline.settle import rest_of
 from heltig.rules.profile import Profile
+from heltig.store import observations, states, studies
+from heltig.store.archives import location_of
+from heltig.store.observations import HandedOn, Observation
+from heltig.store.records import Location, Study
+from heltig.store.transaction import ReadTransaction, WriteTransaction
+
+NEXT_DAY: Final = timedelta(days=1)
+"""After so long a study is asked for again whose pull was given up."""
+
+MOST_AT_ONCE: Final = 100
+"""Studies that one sweep looks at."""
+
+_CHANGING: Final = Fault("unsettled", "its archive goes on listing it otherwise")
+_DISAGREEING: Final = Fault(
+    "unsettled", "its archive counts otherwise than it delivers, and went on listing it"
+)
+_UNREAD: Final = Fault("unread", "nothing of it could be read")
+_IS_CUT: Final = re.compile(r".*~[0-9a-f]{32}", re.DOTALL)
 
 
 class PullDesk:
-    """Handles jobs of kind `pull`; wire it as `{PULL: desk.run}` and call `desk.sweep()` now and then."""
+    """Handles jobs of kind `pull`."""
 
     def __init__(
         self,
@@ -22,6 +61,7 @@ class PullDesk:
         *,
         profile: Profile,
         clock: Callable[[], datetime],
+        profiles: Callable[[str], Profile] = load_profile,
     ) -> None:
         """Makes it.
 
@@ -31,27 +71,153 @@ class PullDesk:
             processes: Where judging is done.
             profile: For archives that name none of their own.
             clock: The time.
+            profiles: Reads the profile that an archive names.
         """
         self._archives = archives
         self._queue = queue
+        self._store = queue.store
         self._processes = processes
         self._profile = profile
+        self._profiles = profiles
         self._clock = clock
+        self._scorings: dict[str | None, Scoring] = {}
 
     async def run(self, context: JobContext) -> dict[str, Any]:
         """Pulls the study that the job names, unless it changed again meanwhile or nothing is asked of it.
 
         Raises:
             ArchiveError: The archive does not answer; trying again makes sense.
-            JobFailedError: It refuses definitely.
-            StorageError: The database failed, or a process that judged died.
+            ConfigurationError: A secret, a certificate or a profile cannot be read; likewise.
+            JobFailedError: The archive refuses definitely.
+            StorageError: The database failed, or a process that judged died; likewise.
         """
-        raise NotImplementedError
+        location = location_of(str(context.payload["archive"]))
+        found = await self._store.read(_known, location, str(context.payload["study"]))
+        if found is None:
+            return {"outcome": "unknown"}
+        known, study = found
+        if known.unsettled_since is None:
+            return {"outcome": "settled"}
+        if _changed_after(known, context.job.created) and known.due and known.due > self._clock():
+            return {"outcome": "postponed"}
+        uid = study.study_uid or study.study_key
+        if _IS_CUT.fullmatch(uid):
+            raise JobFailedError(
+                "Its StudyInstanceUID is too long, or no text: no address can be made of it."
+            )
+        try:
+            async with self._archives.use(location.name) as opened:
+                return await self._pull(opened, known, uid)
+        except NotFoundError:
+            return {"outcome": "no archive"}  # should it come again, the sweep finds the study
 
     async def sweep(self) -> int:
-        """Says of studies whose pulls were given up that they could not be evaluated; returns their number.
+        """Sees to the studies whose pulls have ended without a word; returns their number.
+
+        One whose pull was given up could not be evaluated: that is its verdict, where it had none. Where it
+        had one it is PENDING, with that beside it. All others are pulled again.
 
         Raises:
-            StorageError: The database failed.
+            StorageError: The database failed, or a process that judged died.
         """
-        raise NotImplementedError
+        left = await self._store.read(observations.pulled_by_nobody, kind=PULL, limit=MOST_AT_ONCE)
+        for one in left:
+            await self._see_to(one)
+        return len(left)
+
+    async def _pull(self, opened: Opened, known: Observation, uid: str) -> dict[str, Any]:
+        try:
+            table = await pull_study(opened.archive, uid, capabilities=opened.capabilities)
+        except ArchiveNotFoundError:
+            return await self._gone(opened.location, known)
+        except ArchiveError as error:
+            if is_definite(error):
+                raise JobFailedError(error.detail) from error
+            raise
+        table.arrange()
+        whole = agrees(table)
+        rest = rest_of(known, agrees=whole, now=self._clock(), options=opened.options)
+        if rest.state == "waiting":
+            await self._store.write(observations.put_off, known, due=rest.due)
+            return {"outcome": "waiting"}
+        confirm: Confirm = partial(observations.settle, known=known)
+        if rest.state == "overdue":
+            table.source = replace(
+                table.source,
+                shows=table.source.shows - {"complete_study"},
+                failures=(*table.source.failures, _CHANGING if whole else _DISAGREEING),
+            )
+            confirm = partial(observations.put_off, known=known, due=rest.due, since=self._clock())
+        kept = await self._scoring(opened.options.profile).score(table, opened.location, confirm=confirm)
+        return {"outcome": kept.outcome, "readiness": kept.study.readiness, "revision": kept.study.revision}
+
+    async def _gone(self, location: Location, known: Observation) -> dict[str, Any]:
+        is_gone = await self._store.write_durably(self._withdraw, location, known)
+        return {"outcome": "gone" if is_gone else "outdated"}
+
+    def _withdraw(self, transaction: WriteTransaction, location: Location, known: Observation) -> bool:
+        if not observations.forget(transaction, known):
+            return False
+        if known.state != "WITHDRAWN":
+            withdraw(transaction, location, known.study_key, self._queue, at=self._clock())
+            self._record(transaction, "study.withdraw", location, known.study_key)
+        return True
+
+    async def _see_to(self, one: HandedOn) -> None:
+        known, location, now = one.observation, one.location, self._clock()
+        if not (one.given_up and known.unsettled_since and one.given_up > known.unsettled_since):
+            await self._store.write(observations.put_off, known, due=now)
+            return
+        study = await self._store.read(studies.find, location, known.study_key)
+        if study is None or study.revision:
+            await self._store.write_durably(self._say_unread, location, known)
+            return
+        table = StudyTable(study.study_key, study.study_uid)
+        table.source = Source(shows=frozenset(), asked_for=study.study_uid, failures=(_UNREAD,))
+        confirm = partial(observations.put_off, known=known, due=now + NEXT_DAY, since=now)
+        await self._scoring(None).score(table, location, confirm=confirm)
+
+    def _say_unread(self, transaction: WriteTransaction, location: Location, known: Observation) -> None:
+        """A study that has a verdict, and of which nobody knows whether it still holds."""
+        now = self._clock()
+        if not observations.put_off(transaction, known, due=now + NEXT_DAY, since=now):
+            return
+        if known.state == "JUDGED":
+            states.mark_pending(transaction, location, known.study_key, study_uid=None, at=now)
+        self._record(transaction, "study.unread", location, known.study_key)
+
+    def _record(self, transaction: WriteTransaction, action: str, location: Location, study_key: str) -> None:
+        audit.record(
+            transaction,
+            at=self._clock(),
+            actor=PULL,
+            action=action,
+            subject=f"{location} {study_key}",
+            outcome="success",
+            origin="",
+        )
+
+    def _scoring(self, profile: str | None) -> Scoring:
+        """Judges under a profile by its name."""
+        if profile not in self._scorings:
+            self._scorings[profile] = Scoring(
+                self._store,
+                self._processes,
+                profile=self._profiles(profile) if profile else self._profile,
+                clock=self._clock,
+                actor=PULL,
+                queue=self._queue,
+            )
+        return self._scorings[profile]
+
+
+def _known(
+    transaction: ReadTransaction, location: Location, study_key: str
+) -> tuple[Observation, Study] | None:
+    known = observations.find(transaction, location, study_key)
+    study = studies.find(transaction, location, study_key)
+    return (known, study) if known and study else None
+
+
+def _changed_after(known: Observation, time: datetime) -> bool:
+    return known.changed is not None and known.changed > time

@@ -1,15 +1,56 @@
-"""Studies that have come to rest, handed on to be pulled."""
+"""Studies that have come to rest: handed on to be pulled, and what is to become of those that have not."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Literal
+
+import msgspec
 
 from heltig.jobs.queue import JobQueue
 from heltig.pipeline.discovery.schedule import PULL, STEPS, may_be_asked
 from heltig.store import archives, jobs, observations
-from heltig.store.archives import Archive, location_of
+from heltig.store.archives import Archive, ArchiveOptions, location_of
 from heltig.store.engine import Store
 from heltig.store.jobs import NewJob
 from heltig.store.locations import row_of
+from heltig.store.observations import Observation
 from heltig.store.transaction import ReadTransaction, WriteTransaction
+
+
+class Rest(msgspec.Struct, frozen=True):
+    """Whether a study that was just read has come to rest.
+
+    Attributes:
+        state: It has (`settled`); it has not (`waiting`); or it has not for longer than is waited for
+            (`overdue`): it is judged, but not as a whole study.
+        due: When to read it again, unless it is settled.
+    """
+
+    state: Literal["settled", "waiting", "overdue"]
+    due: datetime
+
+
+def rest_of(known: Observation, *, agrees: bool, now: datetime, options: ArchiveOptions) -> Rest:
+    """Whether a study that was just read has come to rest.
+
+    It has where it was listed alike for the quiet period, and all counts agree. Where they do not agree, and
+    it was listed alike for as long as is waited for, it is whole too: what is missing then is missing.
+
+    Args:
+        known: How it was listed, before it was read.
+        agrees: What came is as much as is listed (`heltig.pipeline.counts`).
+        now: The time.
+        options: The archive's.
+    """
+    quiet = timedelta(seconds=options.quiet_seconds)
+    most = timedelta(seconds=options.settle_seconds)
+    since = known.unsettled_since or now
+    alike = now - (known.changed or since)
+    if (agrees and alike >= quiet) or (not agrees and alike >= most):
+        return Rest("settled", now)
+    again = now + max(quiet - alike, timedelta(0)) if agrees else now + max(quiet, alike)
+    if now - since >= most:
+        return Rest("overdue", again)
+    return Rest("waiting", min(again, since + most))
 
 
 async def settle(store: Store, queue: JobQueue, *, now: datetime, queue_most: int) -> int:
@@ -61,14 +102,9 @@ def _room(transaction: ReadTransaction, now: datetime, queue_most: int) -> list[
         if may_be_asked(entry, now) and observations.is_due(transaction, location_of(entry.name), now=now)
     ]
     queued = observations.queued(transaction, kind=PULL) if due else {}
-    free = queue_most - sum(queued.values())
-    shares = []
-    for entry in due:
-        share = queue_most // len(due) - queued.get(str(location_of(entry.name)), 0)
-        if (most := min(share, free)) > 0:
-            shares.append((entry, most))
-            free -= most
-    return shares
+    # Not less the jobs of other archives: those of one that is paused or out of order stay, and block nobody.
+    shares = ((one, queue_most // len(due) - queued.get(str(location_of(one.name)), 0)) for one in due)
+    return [(one, most) for one, most in shares if most > 0]
 
 
 def _hand_on(transaction: WriteTransaction, archive: Archive, most: int, now: datetime) -> int:

@@ -21,7 +21,7 @@ from sqlalchemy import ColumnElement, and_, bindparam, exists, func, insert, or_
 from heltig.store.locations import row_of
 from heltig.store.records import Location, StudyState
 from heltig.store.tables import archives, jobs, locations, observations, studies
-from heltig.store.tables.operations import LIVE
+from heltig.store.tables.operations import ENDED_BADLY, LIVE
 from heltig.store.tables.pulling import DUE, HANDED_ON
 from heltig.store.text import storable_key
 from heltig.store.transaction import ReadTransaction, WriteTransaction
@@ -57,10 +57,15 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HandedOn(msgspec.Struct, frozen=True, kw_only=True):
-    """An observation that is handed on though no job is to pull it."""
+    """An observation that is handed on though no job is to pull it.
+
+    Attributes:
+        given_up: When a job to pull it was last given up; None when that was never.
+    """
 
     location: Location
     observation: Observation
+    given_up: datetime | None
 
 
 _COLUMNS: Final[tuple[ColumnElement[Any], ...]] = (
@@ -174,21 +179,25 @@ _QUEUED = (
     .where(text(LIVE), jobs.c.kind == bindparam("job_kind"), jobs.c.state == "queued")
     .group_by(jobs.c.group)
 )
+_IS_JOB = and_(
+    jobs.c.kind == bindparam("job_kind"),
+    jobs.c.key == locations.c.kind + ":" + locations.c.name + " " + studies.c.study_key,  # `job_key`
+)
+_GIVEN_UP = (
+    select(func.max(jobs.c.finished))
+    .where(text(ENDED_BADLY), _IS_JOB)
+    .correlate(studies, locations)
+    .scalar_subquery()
+)
 _PULLED_BY_NOBODY = (
-    select(*_COLUMNS, locations.c.kind, locations.c.name)
+    select(*_COLUMNS, locations.c.kind, locations.c.name, _GIVEN_UP.label("given_up"))
     .select_from(observations)
     .join(studies, studies.c.id == observations.c.study_row)
     .join(locations, locations.c.id == observations.c.location_row)
     .join(archives, archives.c.location_row == observations.c.location_row)
     .where(
         text(HANDED_ON),
-        ~exists()
-        .where(
-            text(LIVE),
-            jobs.c.kind == bindparam("job_kind"),
-            jobs.c.key == locations.c.kind + ":" + locations.c.name + " " + studies.c.study_key,
-        )
-        .correlate(studies, locations),
+        ~exists().where(text(LIVE), _IS_JOB).correlate(studies, locations),
     )
     .order_by(observations.c.study_row)
     .limit(bindparam("limit"))
@@ -303,10 +312,17 @@ def settle(transaction: WriteTransaction, known: Observation) -> bool:
 
 
 def put_off(
-    transaction: WriteTransaction, known: Observation, *, due: datetime, unsettled_since: datetime
+    transaction: WriteTransaction, known: Observation, *, due: datetime, since: datetime | None = None
 ) -> bool:
-    """Says when a study is to be pulled again; False where it was seen otherwise since."""
-    return _move(transaction, known, replace(known, unsettled_since=unsettled_since, due=due))
+    """Says when a study is to be pulled again; False where it was seen otherwise since.
+
+    Args:
+        transaction: Any that writes.
+        known: The study, as it was seen.
+        due: When.
+        since: From when on it is unsettled now; as before where it is None.
+    """
+    return _move(transaction, known, replace(known, unsettled_since=since or known.unsettled_since, due=due))
 
 
 def forget(transaction: WriteTransaction, known: Observation) -> bool:
@@ -364,7 +380,10 @@ def pulled_by_nobody(transaction: ReadTransaction, *, kind: str, limit: int) -> 
         limit: The most of them.
     """
     found = transaction.connection.execute(_PULLED_BY_NOBODY, {"job_kind": kind, "limit": limit})
-    return [HandedOn(location=Location(r.kind, r.name), observation=_observation(r)) for r in found]
+    return [
+        HandedOn(location=Location(row.kind, row.name), observation=_observation(row), given_up=row.given_up)
+        for row in found
+    ]
 
 
 def is_unsettled(transaction: ReadTransaction, row: int) -> bool:

@@ -9,7 +9,7 @@ from datetime import date
 
 import pytest
 
-from heltig.cli.options import load_profile
+from heltig.pipeline.profiles import load_profile
 from heltig.demo.samples import part10_files
 from heltig.demo.studies import make_studies
 from heltig.pipeline.check import check

@@ -1,10 +1,10 @@
 """A job of kind `discover`: one archive looked at by one strategy, for a minute at most."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from datetime import datetime, timedelta
-from typing import Any, Final
+from datetime import date, datetime, timedelta
+from typing import Any, Final, Protocol
 
 from msgspec.structs import replace
 
@@ -37,6 +37,15 @@ FAILED: Final = timedelta(minutes=1)
 
 _COLD: Final = "cold"
 
+
+class Strategies(Protocol):
+    """Gives the strategies by which an archive is watched."""
+
+    def __call__(self, opened: Opened, *, today: date) -> Sequence[Strategy]:
+        """Does as `strategies_for`."""
+        ...
+
+
 logger = logging.getLogger(__name__)
 
 
@@ -50,6 +59,7 @@ class Discovery:
         *,
         clock: Callable[[], datetime],
         jitter: Callable[[float, float], float],
+        strategies: Strategies = strategies_for,
     ) -> None:
         """Makes it.
 
@@ -59,8 +69,10 @@ class Discovery:
             clock: The time.
             jitter: Gives a number between two, e.g. `random.uniform`: archives of one period do not stay in
                 step.
+            strategies: By which strategies an archive is watched.
         """
         self._archives = archives
+        self._strategies = strategies
         self._store = queue.store
         self._clock = clock
         self._jitter = jitter
@@ -79,7 +91,7 @@ class Discovery:
         look = _Look(known or Cursor(location=location, name=name, due=self._clock()))
         try:
             async with self._archives.use(location.name) as opened:
-                strategies = strategies_for(opened, today=self._clock().date())
+                strategies = self._strategies(opened, today=self._clock().date())
                 await self._store.write(_plan, location, [s.name for s in strategies], self._clock())
                 strategy = next((one for one in strategies if one.name == name), None)
                 if strategy is not None:
