@@ -91,13 +91,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_url: Annotated[
         SecretUrl | None,
         Meta(
-            description="The database: `postgresql+asyncpg://…` or `sqlite+aiosqlite:///PATH`.",
+            description="The database: `postgresql+asyncpg://USER:PASSWORD@HOST/DATABASE`, which workers on "
+            "any number of hosts share (each process opens at most 10 connections), or "
+            "`sqlite+aiosqlite:///PATH`, for the processes of one host.",
             extra={"default": "SQLite, `heltig.db` in `HELTIG_HOME`"},
         ),
     ] = None
     redis_url: Annotated[
         SecretUrl | None,
-        Meta(description="Redis for a fleet of workers. Not in this version: jobs run in the server."),
+        Meta(
+            description="Redis that wakes workers when there is work: "
+            "`redis://[USER:PASSWORD@]HOST[:PORT]/0`, `rediss://…` (TLS) or `unix://PATH`. It holds nothing "
+            "that matters, and may be emptied or away. Without it workers look for work every five seconds."
+        ),
     ] = None
     profile: Annotated[
         str,
@@ -196,8 +202,8 @@ def _contradictions(settings: Settings) -> Iterator[str]:
             )
     if settings.archive_proxy and not settings.archive_proxy.secret.startswith(("http://", "https://")):
         yield "HELTIG_ARCHIVE_PROXY: not an HTTP proxy. Give http://HOST:PORT."
-    if settings.redis_url:
-        yield "HELTIG_REDIS_URL: this version runs its jobs in the server. Leave it unset."
+    if settings.redis_url and not settings.redis_url.secret.startswith(("redis://", "rediss://", "unix://")):
+        yield "HELTIG_REDIS_URL: not a Redis. Give redis://HOST:PORT/0, rediss://… or unix://PATH."
 
 
 def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:

@@ -10,12 +10,16 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 from heltig.errors import HeltigError
+from heltig.jobs.arq_runner import ArqRunner
 from heltig.jobs.attempt import Handler
+from heltig.jobs.doorbell import Doorbell
+from heltig.jobs.presence import EVERY, Presence
 from heltig.jobs.queue import JobQueue
 from heltig.jobs.runner import Runner
+from heltig.logs import described
 from heltig.pipeline.context import REJUDGE
 from heltig.pipeline.keep import Scoring
 from heltig.pipeline.pool import JudgingPool
@@ -29,13 +33,26 @@ from heltig.pipeline.upload import UploadDesk
 from heltig.pipeline.waiving import ENDED, GIVEN, WaiverDesk
 from heltig.rules.profile import Profile
 from heltig.settings import Settings
+from heltig.store import jobs
 from heltig.store.engine import Store
 from heltig.store.migrations import upgrade
+from heltig.store.one_host import OneHost
 
 MINUTE: Final = timedelta(minutes=1)
 
 GRACE: Final = timedelta(seconds=3)
 """How long jobs at work get to finish when the service stops."""
+
+KEPT: Final = timedelta(hours=1)
+"""How long jobs are kept that succeeded and of which there are many."""
+
+BULK: Final = (REJUDGE, "pull", "discover", "probe")
+"""The kinds of those; what they came to stands with the studies and the archives."""
+
+Does: TypeAlias = Literal["all", "uploads", "all but uploads"]
+"""Which jobs a process does. Uploads are files in a folder of the server that took them."""
+
+Sweep: TypeAlias = Callable[[], Awaitable[object]]
 
 logger = logging.getLogger(__name__)
 
@@ -55,14 +72,18 @@ class Working:
     """The open parts.
 
     Attributes:
-        is_working: Whether jobs are worked off.
+        runner: Ends only when this does, or when it fails.
     """
 
     store: Store
     queue: JobQueue
     pool: JudgingPool
     desks: Desks
-    is_working: Callable[[], bool]
+    runner: asyncio.Task[None]
+
+    def is_working(self) -> bool:
+        """Whether jobs are worked off."""
+        return not self.runner.done()
 
 
 def handlers_of(desks: Desks) -> dict[str, Handler]:
@@ -76,17 +97,27 @@ def handlers_of(desks: Desks) -> dict[str, Handler]:
     }
 
 
-def sweeps_of(desks: Desks) -> list[tuple[timedelta, Callable[[], Awaitable[object]]]]:
+def sweeps_of(desks: Desks, queue: JobQueue) -> list[tuple[timedelta, Sweep]]:
     """What has to happen now and then, and how often. Any number of processes may do it at the same time."""
+
+    async def forget_jobs() -> None:
+        await queue.store.write(jobs.forget_succeeded, BULK, before=queue.clock() - KEPT)
+
     return [
         (MINUTE, desks.waivers.sweep),
         (MINUTE, desks.uploads.sweep),
+        (MINUTE, forget_jobs),
     ]
 
 
 @asynccontextmanager
 async def working(
-    settings: Settings, *, profile: Profile, clock: Callable[[], datetime]
+    settings: Settings,
+    *,
+    profile: Profile,
+    clock: Callable[[], datetime],
+    does: Does = "all",
+    grace: timedelta = GRACE,
 ) -> AsyncIterator[Working]:
     """Opens everything, works jobs off meanwhile, and closes everything in the opposite order.
 
@@ -94,12 +125,18 @@ async def working(
         settings: The site's settings.
         profile: What studies are judged with.
         clock: Gives the time, in UTC.
+        does: Which jobs this process does.
+        grace: How long jobs at work get to finish at the end.
 
     Raises:
+        ConfigurationError: The database is SQLite, and in use on another host.
         StorageError: The database cannot be opened.
     """
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
+        one_host = OneHost.of(settings.database, home=settings.home)
+        if one_host is not None:
+            one_host.take()
         store = await Store.open(settings.database, render=render)
         stack.push_async_callback(store.close)
         await upgrade(store)
@@ -108,12 +145,35 @@ async def working(
         stack.push_async_callback(pool.close)
         queue = JobQueue(store, clock=clock)
         desks = _desks(settings, profile, queue, pool, spool)
-        runner = Runner(queue, handlers_of(desks), places=settings.workers)
-        running = await stack.enter_async_context(_beside(runner.run()))
-        stack.push_async_callback(runner.stop, grace=GRACE)
-        for every, sweep in sweeps_of(desks):
+        runner = Runner(queue, _some(handlers_of(desks), does), places=settings.workers)
+        running = await stack.enter_async_context(_beside(_run(runner, queue, settings, does)))
+        presence = Presence(queue, runner.owner)
+        stack.push_async_callback(presence.leave)
+        stack.push_async_callback(runner.stop, grace=grace)
+        sweeps = [*sweeps_of(desks, queue), (EVERY, presence.say)]
+        if one_host is not None:
+            sweeps.append((EVERY, partial(asyncio.to_thread, one_host.keep)))
+        for every, sweep in sweeps:
             await stack.enter_async_context(_beside(_now_and_then(every, sweep)))
-        yield Working(store=store, queue=queue, pool=pool, desks=desks, is_working=lambda: not running.done())
+        yield Working(store=store, queue=queue, pool=pool, desks=desks, runner=running)
+
+
+def _some(handlers: dict[str, Handler], does: Does) -> dict[str, Handler]:
+    if does == "uploads":
+        return {UPLOAD: handlers[UPLOAD]}
+    return {kind: handler for kind, handler in handlers.items() if does == "all" or kind != UPLOAD}
+
+
+async def _run(runner: Runner, queue: JobQueue, settings: Settings, does: Does) -> None:
+    if settings.redis_url is None:
+        await runner.run()
+    elif does == "uploads":  # the messages are for those who do the rest
+        doorbell = Doorbell(settings.redis_url.secret)
+        queue.on_work(doorbell.ring)
+        async with _beside(doorbell.run()):
+            await runner.run()
+    else:
+        await ArqRunner(runner, queue, url=settings.redis_url.secret).run()
 
 
 def _desks(settings: Settings, profile: Profile, queue: JobQueue, pool: JudgingPool, spool: Spool) -> Desks:
@@ -144,11 +204,12 @@ def _log_failure(task: asyncio.Task[None]) -> None:
         logger.error("A part of the service failed; /health/ready says so.", exc_info=error)
 
 
-async def _now_and_then(every: timedelta, sweep: Callable[[], Awaitable[object]]) -> None:
+async def _now_and_then(every: timedelta, sweep: Sweep) -> None:
     """Calls something at once and then again and again, whatever becomes of it."""
     while True:
         try:
             await sweep()
         except (HeltigError, OSError) as error:
-            logger.error("%s failed: %s", getattr(sweep, "__qualname__", "A sweep"), type(error).__name__)
+            name = getattr(sweep, "__qualname__", "A sweep")
+            logger.error("%s failed: %s", name, described(error))
         await asyncio.sleep(every.total_seconds())

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Final, TypeVar
 
@@ -65,7 +65,7 @@ class Runner:
         self._lease = lease
         self._attempts: set[Attempt] = set()
         self._bell = asyncio.Event()
-        self._filled: list[Callable[[bool], None]] = []
+        self._told: list[Callable[[Sequence[Job]], None]] = []
         self._stopping = asyncio.Event()
         self._stopped = asyncio.Event()
         self._stopped.set()
@@ -85,9 +85,9 @@ class Runner:
         """Has it look for jobs at once."""
         self._bell.set()
 
-    def on_look(self, told: Callable[[bool], None]) -> None:
-        """Has `told` called after each look for jobs: with True when all places are taken."""
-        self._filled.append(told)
+    def on_look(self, told: Callable[[Sequence[Job]], None]) -> None:
+        """Has `told` called after each look for jobs, with those that were found and are started."""
+        self._told.append(told)
 
     async def run(self) -> None:
         """Works until `stop`; cancelled, it puts back what it had begun."""
@@ -122,16 +122,16 @@ class Runner:
         while not self._stopping.is_set():
             self._bell.clear()  # before the look: what is added after it rings again
             room = self._places - len(self._attempts)
-            found = await _unless_it_fails(self._queue.store.write(self._claim, limit=room)) if room else []
-            for job in found or []:
+            claim = self._queue.store.write(self._claim, limit=room) if room else None
+            found = (await _unless_it_fails(claim) or []) if claim else []
+            for job in found:
                 group.create_task(self._do(self._attempt(job)))
-            is_full = not self.has_room
-            for told in self._filled:
-                told(is_full)
-            if is_full:
-                await self._bell.wait()
-            else:
+            for told in self._told:
+                told(found)
+            if self.has_room:
                 await rings(self._bell, await self._pause())
+            else:
+                await self._bell.wait()
 
     def _attempt(self, job: Job) -> Attempt:
         attempt = Attempt(

@@ -86,7 +86,7 @@ def test_every_kind_of_value_is_read(tmp_path: Path) -> None:
         ("HELTIG_AUTH_MODE", "oidc", "not in this version"),
         ("HELTIG_AUTH_MODE", "hybrid", "not in this version"),
         ("HELTIG_AUTH_MODE", "none", "(`api-key`)"),
-        ("HELTIG_REDIS_URL", "redis://127.0.0.1", "Leave it unset"),
+        ("HELTIG_REDIS_URL", "http://127.0.0.1", "not a Redis"),
         ("HELTIG_DATABASE_URL", "mysql://host/name", "HELTIG_DATABASE_URL: mysql: is not supported"),
         ("HELTIG_DATABASE_URL", "heltig.db", "HELTIG_DATABASE_URL: Expected a URL"),
         ("HELTIG_ARCHIVE_PROXY", "socks5://proxy.example:1080", "Give http://HOST:PORT"),

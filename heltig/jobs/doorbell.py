@@ -1,0 +1,111 @@
+"""Rings for workers in other processes, over Redis.
+
+A message says that there is work of some kind, and nothing else. It may be lost at any moment: whoever works
+looks into the database now and then, too.
+"""
+
+import asyncio
+import dataclasses
+import logging
+from typing import Any, Final
+from urllib.parse import unquote
+
+import msgspec
+from arq.connections import ArqRedis, RedisSettings, create_pool
+from arq.constants import in_progress_key_prefix
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import ConnectionError, RedisError, TimeoutError
+
+QUEUE: Final = "heltig:doorbell"
+
+UNREACHABLE: Final = (RedisError, OSError)
+"""What is raised while Redis is not there."""
+
+_TRIES: Final = 3
+"""Of a command. More would hide for long that Redis is away, and what waits for it has another way."""
+
+_ANSWERED_SOON: Final = 0.02  # seconds: how long it takes a worker to answer a message
+_AGAIN: Final = 50
+
+logger = logging.getLogger(__name__)
+
+
+def redis_settings(url: str) -> RedisSettings:
+    """How to reach a Redis.
+
+    Args:
+        url: `redis://`, `rediss://` (TLS) or `unix://PATH`.
+    """
+    settings = RedisSettings.from_dsn(url)
+    return dataclasses.replace(
+        settings,
+        username=unquote(settings.username) if settings.username else None,
+        password=unquote(settings.password) if settings.password else None,
+        conn_timeout=5,
+        conn_retries=0,
+        retry=Retry(ExponentialBackoff(cap=2, base=0.1), _TRIES),
+        retry_on_error=[ConnectionError, TimeoutError, OSError],
+        retry_on_timeout=True,
+    )
+
+
+def pack(message: dict[str, Any]) -> bytes:
+    """Writes a message, by no means that could make whoever reads it run something."""
+    return msgspec.msgpack.encode(message, enc_hook=lambda other: type(other).__name__)
+
+
+def unpack(message: bytes) -> dict[str, Any]:
+    """Reads a message."""
+    return msgspec.msgpack.decode(message, type=dict[str, Any])
+
+
+class Doorbell:
+    """Rings, one message for all the work of a kind that comes while nobody has answered yet."""
+
+    def __init__(self, url: str) -> None:
+        self._settings = redis_settings(url)
+        self._wanted: set[str] = set()
+        self._has_wanted = asyncio.Event()
+        self._redis: ArqRedis | None = None
+        self._is_away = False
+
+    def ring(self, kind: str) -> None:
+        """Says that there is work of a kind; `run` sends it."""
+        self._wanted.add(kind)
+        self._has_wanted.set()
+
+    async def run(self) -> None:
+        """Sends what is rung for, until it is cancelled. What cannot be sent is not kept."""
+        try:
+            while True:
+                await self._has_wanted.wait()
+                self._has_wanted.clear()
+                kinds, self._wanted = self._wanted, set()
+                try:
+                    for kind in sorted(kinds):
+                        await self._send(kind)
+                    self._is_away = False
+                except UNREACHABLE as error:
+                    if not self._is_away:
+                        logger.warning(
+                            "Redis is away (%s): workers look for themselves.", type(error).__name__
+                        )
+                    self._is_away = True
+        finally:
+            if self._redis is not None:
+                await self._redis.close(close_connection_pool=True)
+
+    async def _send(self, kind: str) -> None:
+        if self._redis is None:
+            self._redis = await create_pool(
+                self._settings, job_serializer=pack, job_deserializer=unpack, default_queue_name=QUEUE
+            )
+        message = f"heltig:{kind}"
+        for _ in range(_AGAIN):
+            if await self._redis.enqueue_job(kind, _job_id=message) is not None:
+                return
+            if not await self._redis.exists(in_progress_key_prefix + message):
+                return  # one that nobody has answered yet
+            # Who answers may have looked before there was what we ring for.
+            await asyncio.sleep(_ANSWERED_SOON)
