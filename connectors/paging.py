@@ -51,6 +51,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         rows: The JSON text of each row, in the order of the archive.
+        identities: What tells these rows from others: the same where a row comes again with another count.
         position: Where to go on after it.
         is_last: Nothing follows.
         more: For the last part: why there may be more rows nevertheless.
@@ -58,6 +59,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     rows: tuple[bytes, ...]
+    identities: tuple[str, ...]
     position: Position
     is_last: bool
     more: More = ""
@@ -175,28 +177,38 @@ class Pager:
                 at = Position(max(0, at.skip - step), at.anchors)
                 stale = min(stale, 0) - 1  # this page may be known when it comes again
                 continue
-            rows = tuple(row for row, identity in zip(page, identities, strict=True) if identity not in known)
+            new = {
+                identity: row for identity, row in zip(identities, page, strict=True) if identity not in known
+            }
             known.update(dict.fromkeys(identities))
             _forget(known)
-            total += len(rows)
-            stale = 0 if rows else stale + 1
+            total += len(new)
+            stale = 0 if new else stale + 1
             has_more, date = (page.has_more, page.date) if isinstance(page, Page) else (False, None)
             is_short = not page or len(page) < min(self._largest, limit) or len(page) > limit
             ends = is_short and not has_more
             is_last = ends or stale >= MOST_STALE or number == self._most_pages - 1
             more: More = ""
             if is_last and not ends:
-                more = "endless" if rows else "capped" if has_more else "repeats"
+                more = "endless" if new else "capped" if has_more else "repeats"
             elif is_last and total >= ROUND and total % ROUND == 0 and len(page) <= limit:
                 more = "round"
             self.saw(len(page))
             overlap = 1 if min(limit, self._largest) > 1 else 0
             anchors = (identities[-1], identities[len(page) // 2], identities[0]) if page else at.anchors
             at = Position(at.skip + max(0, len(page) - overlap), anchors)
-            yield Part(rows=rows, position=at, is_last=is_last, more=more, date=date), identities, page
+            part = Part(
+                rows=tuple(new.values()),
+                identities=tuple(new),
+                position=at,
+                is_last=is_last,
+                more=more,
+                date=date,
+            )
+            yield part, identities, page
             if is_last:
                 return
-        yield Part(rows=(), position=at, is_last=True, more="endless"), [], []
+        yield Part(rows=(), identities=(), position=at, is_last=True, more="endless"), [], []
 
     async def _page(self, ask: Ask, skip: int) -> tuple[int, list[bytes]]:
         """The rows asked for and one page; of fewer rows where the archive refuses so many."""

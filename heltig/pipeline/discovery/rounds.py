@@ -1,0 +1,86 @@
+"""How far a round of listing came, and what it found, as cursors and batches."""
+
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from connectors.paging import Position
+from heltig.pipeline.discovery.batch import Batch
+from heltig.pipeline.discovery.lister import Listed
+from heltig.pipeline.discovery.slices import Slice
+
+ENDLESS: Final = "The archive gives page after page without an end: listing it was given up."
+_NOT_AT_ONCE: Final = (
+    "The archive does not give all studies of {} at once: they are listed by hour, minute and modality, and "
+    "those without a StudyTime may be missing. Have its administrator raise the limit of its searches."
+)
+_NAMELESS: Final = (
+    "{:,} studies are listed without a StudyInstanceUID and cannot be asked for. "
+    "Have the archive's administrator look at them."
+)
+
+
+class Place(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How far a round came; its JSON is the cursor.
+
+    Attributes:
+        day: The last day that is still to be listed; empty in the pass over every study.
+        since: The time by the archive's clock when the round began.
+        position: In the pass.
+        has_no_dates: The archive does not search by dates: the pass hands out all studies.
+    """
+
+    day: str = ""
+    since: datetime | None = None
+    position: Position = Position(0, ())
+    has_no_dates: bool = False
+
+    @property
+    def cursor(self) -> str:
+        """To go on from here, see `place_of`."""
+        return msgspec.json.encode(self).decode()
+
+
+def place_of(cursor: str | None) -> Place | None:
+    """The place that a cursor means; None for a new round, and for what another version of Heltig wrote."""
+    try:
+        return msgspec.json.decode(cursor, type=Place) if cursor else None
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        return None
+
+
+def batch_of(
+    listed: Listed,
+    part: Slice,
+    *,
+    cursor: str,
+    covered: datetime | None = None,
+    is_last: bool = False,
+    sweeps: bool = True,
+) -> Batch:
+    """What was listed of a slice.
+
+    Args:
+        listed: It.
+        part: The slice.
+        cursor: To go on after it.
+        covered: See `Batch`.
+        is_last: The round ends with it.
+        sweeps: Studies that it does not list are to be asked for, where it is proven to be whole.
+    """
+    notes = [_NAMELESS.format(listed.nameless)] if listed.nameless else []
+    if listed.outcome == "endless":
+        notes.append(ENDLESS)
+    elif listed.outcome == "more":
+        notes.append(_NOT_AT_ONCE.format(part.first))
+    is_proven = sweeps and listed.outcome == "whole"
+    return Batch(
+        studies=listed.studies,
+        cursor=cursor,
+        covered=covered,
+        notes=tuple(notes),
+        is_last=is_last,
+        swept=(part.first, part.last) if is_proven else None,
+        swept_uids=frozenset(study.uid for study in listed.studies) if is_proven else frozenset(),
+    )
