@@ -12,6 +12,7 @@ from typing import IO, Final
 
 from heltig.errors import StorageError, UsageError
 
+_START: Final = 4096  # bytes; a Part 10 file has its preamble there, a ZIP the lengths of its first member
 _ELSEWHERE: Final = "name a file in a folder that you may write to"
 
 
@@ -23,7 +24,7 @@ def try_file(path: Path, *, option: str) -> None:
         option: The option that it was given with.
 
     Raises:
-        UsageError: It is a folder, or there is none that it could be in.
+        UsageError: It is a folder, there is none that it could be in, or it holds something else than text.
         StorageError: The system does not let it be written.
     """
     with _told(path, option):
@@ -31,6 +32,8 @@ def try_file(path: Path, *, option: str) -> None:
             target = path.resolve()
             if target.exists() and not os.access(target, os.W_OK):
                 raise PermissionError(0, "it is write-protected")
+            if target.exists() and b"\0" in _start_of(target):  # an image or a ZIP, perhaps the one to judge
+                raise UsageError(f"{option}: {path} holds data and no report; name another file.")
             part = _part_of(target, option)
             part.open("x").close()
             part.unlink()
@@ -102,6 +105,11 @@ def _is_regular(path: Path) -> bool:
         return stat.S_ISREG(path.stat().st_mode)
     except FileNotFoundError:
         return True
+
+
+def _start_of(target: Path) -> bytes:
+    with target.open("rb") as file:
+        return file.read(_START)
 
 
 def _part_of(target: Path, option: str) -> Path:

@@ -27,7 +27,9 @@ _OTHER_RULES_CONTROL: Final = frozenset(map(tag_of, ("AccessionNumber", "Patient
 
 # The second and third byte of a character in UTF-8, as ISO 8859-1 and Windows-1252 show them.
 _TAIL = "[\x80-\xbf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]"
-_READ_TWICE: Final = re.compile(f"[ÂÃ]{_TAIL}|(?:[Ä-ß]{_TAIL}|[à-ï]{_TAIL}{{2}}){{2,}}")
+_CHARACTER: Final = f"(?:[Ä-ß]{_TAIL}|[à-ï]{_TAIL}{{2}})"
+_READ_TWICE: Final = re.compile(f"[ÂÃ]{_TAIL}|{_CHARACTER}{{2,}}")
+_BEYOND_ASCII: Final = re.compile(r"[^\x00-\x7f]+")
 _CHARACTER_SET: Final = tag_of("SpecificCharacterSet")
 
 _LEADING_SPACE: Final = re.compile("(?:^|(?<==)) ")
@@ -119,8 +121,8 @@ def missing(at: Place) -> Iterator[Hit]:
     Why: Every reader guesses. One shows `Müller`, the next `M?ller`, and an archive that converts to
         Unicode makes the guess permanent.
     Mend: Find out by which set the text reads rightly, ISO_IR 100 in most of Western Europe, and have the
-        sender declare it. Where all such text of an instance is UTF-8, which other sets give by no accident,
-        ISO_IR 192 is proposed.
+        sender declare it. ISO_IR 192 is proposed where all such text of an instance is UTF-8 and reads as
+        words in it: short texts in Asian sets can be UTF-8 by accident.
     Example: A workstation of a German hospital that sends ISO 8859-1 and says nothing.
     """
     if _of_standard(at) and _DEFAULT_REPERTOIRE.issuperset(at.encoding.charset):
@@ -131,7 +133,7 @@ def missing(at: Place) -> Iterator[Hit]:
 def _declare_unicode(at: Place) -> tuple[Change, ...]:
     """The declaration of UTF-8, where the bytes behind VR and length (PS3.5 7.1) prove it."""
     long = at.syntax == "explicit" and VRS[at.cell.vr].long
-    if not _is_utf8(at.raw[8 if long else 4 :]):
+    if not mending.is_surely_utf8(at.raw[8 if long else 4 :]):
         return ()
     declared = at.encoding.charset
     return (
@@ -140,18 +142,10 @@ def _declare_unicode(at: Place) -> tuple[Change, ...]:
             vr="CS",
             was=declared if any(declared) else (),
             becomes=("ISO_IR 192",),
-            why="All text beyond ASCII is valid UTF-8, which text in another set is not.",
+            why="All text beyond ASCII is UTF-8, and reads as words in it.",
             unanimous=True,
         ),
     )
-
-
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 @rule(
@@ -223,12 +217,19 @@ def replacement(at: Place) -> Iterator[Hit]:
     for value in at.cell.values:
         if isinstance(value, str) and (
             "\ufffd" in value
-            or (not value.isascii() and _READ_TWICE.search(value))
+            or (not value.isascii() and _is_read_twice(value))
             or (at.cell.vr == "PN" and "?" in value and ("??" in value or _LOST_IN_NAME.search(value)))
         ):
             why = "The letters are UTF-8 read as ISO 8859-1, and give valid text when read rightly."
             changes = () if "?" in value else mended_at(at, mending.read_twice, why)
             yield Hit(observed=cut(value), expected="the characters that were meant", changes=changes)
+
+
+def _is_read_twice(text: str) -> bool:
+    """Text with letters of UTF-8 as another set shows them: `Ã¼`, several side by side, or nothing else."""
+    return _READ_TWICE.search(text) is not None or (
+        len(_BEYOND_ASCII.findall(text)) > 1 and mending.read_twice(text) is not None
+    )
 
 
 @rule(

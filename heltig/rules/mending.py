@@ -5,6 +5,7 @@ where several could be meant.
 """
 
 import re
+import unicodedata
 from typing import Final
 
 from heltig.dicom.charset import DEFINED_TERMS
@@ -18,6 +19,12 @@ _DELIMITED_TIME: Final = re.compile(r"([0-9]{2}):([0-9]{2})(?::([0-9]{2}(?:\.[0-
 _AGE: Final = re.compile(r"([0-9]{1,3})([DWMYdwmy])")
 _AROUND: Final = " \t\n\f\r\v\x00\x1c\x1d\x1e\x1f\x85\xa0\u2007\u202f\u200b\u2060\ufeff"
 """Spaces, line ends and invisible characters that keyboards and barcode readers put around a text."""
+
+_ONE_BYTE_SETS: Final = ("latin-1", "cp1252")
+_WORD: Final = re.compile(r"[^\W\d_]+")
+_LAST_OF_LATIN_EXTENDED_A: Final = "\u017f"
+_EAST_ASIAN: Final = frozenset(("CJK", "HIRAGANA", "KATAKANA", "HANGUL"))
+_OTHER_SCRIPTS: Final = frozenset(("ARABIC", "CYRILLIC", "DEVANAGARI", "GREEK", "HEBREW", "THAI"))
 
 _COMMA_NAME: Final = re.compile(r"([^\W\d_][^,^=\\]*[^\W\d_]), ?([^\W\d_]{3,})")
 _NO_GIVEN_NAME: Final = frozenset(
@@ -54,9 +61,12 @@ _SPELLINGS_OF_SETS: Final = {re.sub("[ _]", "", term): term for term in DEFINED_
 
 
 def trimmed(text: str) -> str | None:
-    """A line of text without what stands around it; None where something invisible is left inside."""
+    """A line of text without what stands around it; None where something invisible is left inside.
+
+    None, too, where the text is UTF-8 that was read in another set: its last byte may look like a space.
+    """
     core = text.strip(_AROUND)
-    return core if core.isprintable() and core else None
+    return core if core.isprintable() and core and not _may_be_read_twice(text) else None
 
 
 def trimmed_name(text: str) -> str:
@@ -131,14 +141,55 @@ def character_set(term: str) -> str | None:
     return _SPELLINGS_OF_SETS.get(re.sub("[^A-Z0-9]", "", term.upper()))
 
 
+def _may_be_read_twice(text: str) -> bool:
+    return not text.isascii() and any(_read_again(text, codec) is not None for codec in _ONE_BYTE_SETS)
+
+
 def read_twice(text: str) -> str | None:
     """Text in UTF-8 that was once read as ISO 8859-1 or Windows-1252, read again rightly."""
     if text.isascii():
         return text
-    for codec in ("latin-1", "cp1252"):
-        try:
-            meant = text.encode(codec).decode("utf-8")
-        except UnicodeError:
-            continue
-        return meant if meant.isprintable() else None
+    for codec in _ONE_BYTE_SETS:
+        meant = _read_again(text, codec)
+        if meant is not None:
+            return meant if meant.isprintable() else None
     return None
+
+
+def _read_again(text: str, codec: str) -> str | None:
+    """What the bytes of a text are in UTF-8; None where they are not."""
+    try:
+        return text.encode(codec).decode("utf-8")
+    except UnicodeError:
+        return None
+
+
+def is_surely_utf8(data: bytes) -> bool:
+    """Whether bytes beyond ASCII can be nothing but UTF-8.
+
+    That they are valid is not enough: two letters of half-width katakana or of GBK often are. So they have to
+    read as what people write: Latin letters within words of ASCII letters and in their case, or some letters
+    of one other script.
+    """
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    scripts = {unicodedata.name(letter, "").partition(" ")[0] for letter in text if not letter.isascii()}
+    number = sum(not letter.isascii() for letter in text)
+    if scripts == {"LATIN"}:
+        return all(_is_latin_word(word) for word in _WORD.findall(text))
+    if scripts and scripts <= _EAST_ASIAN:
+        return number >= 2
+    return len(scripts) == 1 and scripts <= _OTHER_SCRIPTS and number >= 4
+
+
+def _is_latin_word(word: str) -> bool:
+    """A word of ASCII letters, some of them with accents."""
+    plain = [letter for letter in word if letter.isascii()]
+    accented = [letter for letter in word if not letter.isascii()]
+    if not accented:
+        return True
+    if len(plain) < 2 or max(accented) > _LAST_OF_LATIN_EXTENDED_A:
+        return False
+    return not "".join(plain).isupper() or "".join(accented).upper() in ("".join(accented), "SS")

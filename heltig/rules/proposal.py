@@ -12,16 +12,19 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-from heltig.dicom.cell import Cell, Value
+from heltig.dicom.cell import Cell, Encoding, Value
 from heltig.dicom.study import StudyTable
+from heltig.dicom.table import decoded
 from heltig.rules.views import Place
-from heltig.standard.dictionary import is_private
+from heltig.standard.dictionary import is_private, tag_of
 
 Operation: TypeAlias = Literal["add", "replace", "remove"]
 
 MOST_CHANGES: Final = 5000
 """Changes of one finding. What is wrong in another way in more instances is mended where it comes from."""
 
+_CHARACTER_SET: Final = tag_of("SpecificCharacterSet")
+_NO_SUCH_TEXT: Final = frozenset(("charset-undecodable", "charset-escape"))
 _PADDING: Final = " \0"
 _NO_TEXT: Final = re.compile(r"[\\\ud800-\udfff]")
 """A delimiter of values inside a value, and half of a surrogate pair."""
@@ -138,7 +141,8 @@ def texts_of(values: Sequence[Value]) -> tuple[str, ...] | None:
 def proposed(changes: Mapping[Change, Set[int]], table: StudyTable) -> tuple[ProposedChange, ...]:
     """What a finding carries of the changes that a rule proposes, in a fixed order.
 
-    Instances that share their SOPInstanceUID with others are left out, unless all of their series are
+    A character set is proposed for those instances only of which all text reads in it. Instances that share
+    their SOPInstanceUID with others are left out, unless all of their series are
     concerned: nobody could tell which of them is meant.
 
     Args:
@@ -148,6 +152,8 @@ def proposed(changes: Mapping[Change, Set[int]], table: StudyTable) -> tuple[Pro
     found = []
     for change, rows in changes.items():
         holding = {row for row in rows if _holds(change, table.at(change.tag, row))}
+        if change.tag == _CHARACTER_SET and change.becomes:
+            holding -= _unreadable_rows(table, holding, change.becomes)
         series, instances = _places(holding, table)
         if series or instances:
             found.append(
@@ -166,6 +172,30 @@ def proposed(changes: Mapping[Change, Set[int]], table: StudyTable) -> tuple[Pro
         return ()
     return tuple(
         sorted(found, key=lambda one: (one.tag, one.was or (), one.becomes, one.series, one.instances))
+    )
+
+
+def _unreadable_rows(table: StudyTable, rows: Set[int], terms: tuple[str, ...]) -> set[int]:
+    """Of some rows those with text that is none in a character set."""
+    found = set[int]()
+    for column in table.columns.values():
+        wrong = set()
+        for code, raw in enumerate(column.cells[1:], 1):
+            if not raw.isascii():
+                encoding = msgspec.structs.replace(table.encodings[column.encodings[code]], charset=terms)
+                if not _reads(column.tag, raw, encoding):
+                    wrong.add(code)
+        found.update(table.rows_with(column.tag, wrong, rows) if wrong else ())
+    return found
+
+
+def _reads(tag: str, raw: bytes, encoding: Encoding) -> bool:
+    """Whether all text of an element, in its items too, is text in the character set."""
+    cell = decoded(tag, raw, encoding)
+    return not any(fault.kind in _NO_SUCH_TEXT for fault in cell.faults) and all(
+        _reads(below, bytes(text), item.encoding)
+        for item in cell.items
+        for below, text in zip(item.tags, item.raws, strict=True)
     )
 
 

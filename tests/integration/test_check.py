@@ -206,6 +206,18 @@ def test_a_link_stays_and_what_it_leads_to_is_written(clean, tmp_path):
 
 
 @pytest.mark.parametrize("option", ["--output", "--dcmodify"])
+def test_an_image_is_never_overwritten_by_a_report(clean, tmp_path, option):
+    copy = tmp_path / "study"
+    shutil.copytree(clean, copy)
+    image = next(file for file in sorted(copy.rglob("*")) if file.is_file())
+    before = image.read_bytes()
+    ran = check(copy, option, image)
+    assert ran.returncode == 2
+    assert "holds data and no report" in ran.stderr
+    assert image.read_bytes() == before
+
+
+@pytest.mark.parametrize("option", ["--output", "--dcmodify"])
 def test_a_pipe_is_written_to_and_not_replaced(clean, tmp_path, option):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

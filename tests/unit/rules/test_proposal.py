@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from heltig.rules import mending
 from heltig.rules.cases import STUDY_UID, evaluate_case
@@ -159,3 +161,56 @@ def test_an_instance_whose_uid_another_one_has_cannot_be_named() -> None:
 )
 def test_what_is_right_stays(mend: Any, right: str) -> None:
     assert mend(right) == right
+
+
+def test_text_that_is_utf8_is_not_trimmed_though_its_last_byte_looks_like_a_space() -> None:
+    """`SKRÅ` and `NICOLà` in UTF-8, declared as ISO 8859-1: one correction, which keeps the letter."""
+    latin = {"SpecificCharacterSet": "ISO_IR 100"}
+    description = latin | {"StudyDescription": {"vr": "LO", "bytes": "534B 52C3 85"}}
+    assert proposed("CHR-CONTROL", description, **FILES) == []
+    assert only("CHR-REPLACEMENT", description, **FILES) == ("replace", ("SKRÃ\x85",), ("SKRÅ",))
+    number = latin | {"PatientID": {"vr": "LO", "bytes": "4E49 434F 4CC3 A0"}}
+    assert proposed("PAT-ID-WHITESPACE", number, **FILES) == []
+    assert only("CHR-REPLACEMENT", number, **FILES) == ("replace", ("NICOLÃ\xa0",), ("NICOLà",))
+
+
+@pytest.mark.parametrize(
+    ("text", "is_sure"),
+    [
+        ("Müller^Jürgen", True),
+        ("MÜLLER^JÖRG", True),
+        ("Łódzki", True),
+        ("Иванов^Иван", True),
+        ("Yamada^Tarou=山田^太郎", True),
+        ("홍^길동", True),
+        ("CTë", False),  # 毛 in GBK behind a modality
+        ("ë^½", False),  # 毛^陆 in GBK
+        ("Ƽ^ŵ", False),  # half-width katakana
+        ("É", False),
+        ("10 µm", False),
+        ("山", False),
+    ],
+)
+def test_unicode_is_declared_where_the_bytes_leave_no_doubt(text: str, is_sure: bool) -> None:
+    changes = proposed("CHR-MISSING", {"PatientName": {"vr": "PN", "bytes": text.encode().hex()}}, **FILES)
+    assert [change.becomes for change in changes] == ([("ISO_IR 192",)] if is_sure else [])
+
+
+@given(st.text(st.characters(min_codepoint=0x4E00, max_codepoint=0x9FA5), min_size=1, max_size=6))
+def test_names_in_other_sets_are_not_taken_for_unicode(name: str) -> None:
+    for codec in ("gbk", "euc_kr", "shift_jis"):
+        try:
+            written = name.encode(codec)
+        except UnicodeEncodeError:
+            continue
+        assert not mending.is_surely_utf8(written)
+
+
+def test_a_set_is_proposed_where_all_text_reads_in_it() -> None:
+    misspelt = {"SpecificCharacterSet": "UTF-8"}
+    latin, unicode = "4DFC 6C6C 6572", "4DC3 BC6C 6C65 72"
+    named = misspelt | {"PatientName": {"vr": "PN", "bytes": unicode}, "SOPInstanceUID": "1.2.1"}
+    step = {"ScheduledProcedureStepDescription": {"vr": "LO", "bytes": latin}}
+    below = misspelt | {"RequestAttributesSequence": [step], "SOPInstanceUID": "1.2.2"}
+    (change,) = proposed("CHR-TERM", named, below, **FILES)
+    assert change.instances == ("1.2.1",)
