@@ -19,11 +19,12 @@ from heltig.errors import (
     UpgradedError,
 )
 from heltig.pipeline.context import withdraw
+from heltig.pipeline.discovery.observe import saw
 from heltig.pipeline.keep import Kept, Scoring
 from heltig.pipeline.listing import ListedStudy
 from heltig.pipeline.pull import pull_study
 from heltig.pipeline.rejudge import rejudge_queued
-from heltig.store import studies, verdicts
+from heltig.store import observations, studies, verdicts
 from heltig.store.records import Location, Study
 from heltig.store.transaction import WriteTransaction
 from heltig.verdict import Readiness
@@ -34,6 +35,11 @@ MOST_FAILURES: Final = 5
 MOST_NOT_GIVEN: Final = 25
 """Studies of which nothing comes, one after the other, from an archive that answers searches, before the run
 ends: neighbours may be broken in one way, and none may keep the run from what is behind them."""
+
+_CHANGED: Final = (
+    "It changed while it was read, as far as the service that watches this archive knows: it pulls the study "
+    "once it is quiet."
+)
 
 AHEAD: Final = 2
 """Studies that are judged or stored while others are asked for."""
@@ -201,12 +207,19 @@ class _Run:
         return pulled
 
     async def _pull(self, listed: ListedStudy) -> PulledStudy:
+        known = await self._scoring.store.read(observations.find, self._location, listed.uid)
         async with self._asking:
             self._asked(listed.uid)
             table = await pull_study(
                 self._archive, listed.uid, listed=listed.rows, capabilities=self._capabilities
             )
-        kept = await self._scoring.score(table, self._location)
+
+        def confirm(transaction: WriteTransaction) -> bool:
+            return saw(transaction, self._location, listed, known, now=self._scoring.clock())
+
+        kept = await self._scoring.score(table, self._location, confirm=confirm)
+        if kept.outcome == "outdated":
+            return PulledStudy(uid=listed.uid, outcome="failed", error=_CHANGED)
         return _pulled(listed.uid, kept, await rules_behind(self._scoring, kept.study))
 
     async def _gone(self, uid: str, error: ArchiveNotFoundError) -> PulledStudy:
@@ -221,6 +234,9 @@ class _Run:
 
     def _withdraw(self, transaction: WriteTransaction, study: Study) -> None:
         at = self._scoring.clock()
+        known = observations.find(transaction, study.location, study.study_key)
+        if known and known.changed:
+            observations.forget(transaction, known)
         withdraw(transaction, study.location, study.study_key, self._scoring.queue, at=at)
         audit.record(
             transaction,

@@ -124,10 +124,10 @@ _CHANGE = (
 _ADD = insert(observations)
 _IS_AS_KNOWN = and_(
     observations.c.study_row == bindparam("row"),
-    observations.c.fingerprint == bindparam("fingerprint"),
-    observations.c.changed == bindparam("changed"),
-    observations.c.unsettled_since.is_not_distinct_from(bindparam("unsettled_since")),
-    observations.c.due.is_not_distinct_from(bindparam("due")),
+    observations.c.fingerprint == bindparam("was_fingerprint"),
+    observations.c.changed == bindparam("was_changed"),
+    observations.c.unsettled_since.is_not_distinct_from(bindparam("was_unsettled_since")),
+    observations.c.due.is_not_distinct_from(bindparam("was_due")),
 )
 _MOVE = (
     update(observations)
@@ -392,16 +392,10 @@ def is_unsettled(transaction: ReadTransaction, row: int) -> bool:
 
 
 def _move(transaction: WriteTransaction, known: Observation, to: Observation) -> bool:
-    parameters = {
-        "row": known.row,
-        "fingerprint": known.fingerprint,
-        "changed": known.changed,
-        "unsettled_since": known.unsettled_since,
-        "due": known.due,
-        "to_fingerprint": to.fingerprint,
-        "to_unsettled_since": to.unsettled_since,
-        "to_due": to.due,
-    }
+    parameters = {"row": known.row}
+    for name in ("fingerprint", "changed", "unsettled_since", "due"):
+        parameters |= {f"was_{name}": getattr(known, name), f"to_{name}": getattr(to, name)}
+    del parameters["to_changed"]
     return bool(transaction.connection.execute(_MOVE, parameters).rowcount)
 
 

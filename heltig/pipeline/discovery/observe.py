@@ -185,6 +185,39 @@ def ask_for(
     observations.write(transaction, row, [_asked_for(known, priority, now)])
 
 
+def saw(
+    transaction: WriteTransaction,
+    location: Location,
+    listed: ListedStudy,
+    known: Observation | None,
+    *,
+    now: datetime,
+) -> bool:
+    """Says that a study was listed and read by somebody who does not watch its archive.
+
+    Args:
+        transaction: Any that writes, with the study in it.
+        location: The archive's location.
+        listed: The study as it was listed; without rows where it was only asked for.
+        known: What was known of it before it was read.
+        now: The time.
+
+    Returns:
+        False where it was seen otherwise meanwhile: it is to be pulled again.
+    """
+    if known is not None and known.changed is not None:
+        if known.unsettled_since is None:
+            return not observations.is_unsettled(transaction, known.row)
+        return observations.settle(transaction, known)
+    row = ensure(transaction, location)
+    found = observations.find_many(transaction, row, [storable_key(listed.uid)])
+    for one in found.values() if listed.rows else ():
+        if one.changed is None:
+            seen = replace(one, fingerprint=fingerprint(listed), changed=now)
+            observations.write(transaction, row, [seen])
+    return all(one.unsettled_since is None for one in found.values())
+
+
 def _is_news(known: Observation | None, one: Sighting) -> bool:
     """Whether something is to be written of a study."""
     if known is None or known.state == "WITHDRAWN" or not known.fingerprint:
