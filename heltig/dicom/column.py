@@ -45,7 +45,7 @@ class Column:
         if raws.count(first) == count:
             self.repeat(start, bytes(first), count, encoding)
             return
-        cells = [bytes(raw) for raw in raws]
+        cells = list(map(bytes, raws))
         if count >= 8 and len(set(cells)) * 10 > count * 9:
             known = len(self.cells)
             self.cells.extend(cells)
@@ -117,11 +117,11 @@ class Column:
         for start, run in runs:
             same = array(codes.typecode, [run.code]) * len(run) if isinstance(run, Same) else None
             codes[start : start + len(run)] = same or array(codes.typecode, run)
-        self.codes = codes
+        self.codes = codes.tobytes() if codes.typecode == "B" else codes
 
     def permute(self, pick: Callable[[Codes], Sequence[int]]) -> None:
         """Put the rows into another order, given what picks one thing a row in this order."""
-        self.codes = array("B" if len(self.cells) <= 256 else "I", pick(self.codes))
+        self.codes = _packed(pick(self.codes), self.cells)
 
 
 class Alike:
@@ -159,8 +159,13 @@ def settled(tag: str, raws: tuple[Raw, ...], alike: Alike) -> Column:
     codes = [numbers.setdefault(bytes(raw), len(numbers) + 1) for raw in raws]
     column.cells.extend(numbers)
     column.encodings = array("H", (0, *[alike.encoding] * len(numbers)))
-    column.codes = array("B" if len(column.cells) <= 256 else "I", codes)
+    column.codes = _packed(codes, column.cells)
     return column
+
+
+def _packed(codes: Sequence[int], cells: Sequence[bytes]) -> Codes:
+    """The codes of a column with these cells: in one byte each where they fit."""
+    return bytes(codes) if len(cells) <= 256 else array("I", codes)
 
 
 class Same(Sequence[int]):

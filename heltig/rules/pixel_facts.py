@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
+from operator import itemgetter
 from typing import Final
 
 from heltig.dicom.cell import Cell
@@ -49,11 +50,14 @@ def by_lacking(lacking: Mapping[str, Iterable[int]]) -> Iterator[tuple[tuple[str
     Yields:
         The attributes that instances lack, and the rows of these instances.
     """
-    of_row: dict[int, list[str]] = {}
+    together: dict[tuple[str, ...], set[int]] = {}
     for keyword, rows in lacking.items():
-        for row in rows:
-            of_row.setdefault(row, []).append(keyword)
-    together: dict[tuple[str, ...], list[int]] = {}
-    for row in sorted(of_row):
-        together.setdefault(tuple(of_row[row]), []).append(row)
-    yield from together.items()
+        further = set(rows)
+        for keywords, known in list(together.items()):
+            both = known & further
+            together[*keywords, keyword] = both
+            known -= both
+            further -= both
+        together[keyword,] = further
+    found = [(keywords, sorted(rows)) for keywords, rows in together.items() if rows]
+    yield from sorted(found, key=itemgetter(1))

@@ -113,11 +113,13 @@ def numbers_of(view: RowsView, keyword: str, rows: Sequence[int]) -> list[tuple[
     codes = [column.codes[row] for row in rows]
     distinct = list(dict.fromkeys(codes))
     plain = plain_numbers([column.cells[code] for code in distinct])
-    known = {
-        code: view.table.cell(column, code).numbers if numbers is None else numbers
-        for code, numbers in zip(distinct, plain, strict=True)
-    }
-    return [known[code] for code in codes]
+    numbers = [
+        view.table.cell(column, code).numbers if read is None else read
+        for code, read in zip(distinct, plain, strict=True)
+    ]
+    if len(distinct) == len(codes):
+        return numbers
+    return list(map(dict(zip(distinct, numbers, strict=True)).__getitem__, codes))
 
 
 @lru_cache(1024)
