@@ -21,19 +21,44 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         offset: QIDO-RS pages with `offset` (PS3.18 8.3.4.4) differ from one another.
         page_cap: The most rows of one answer, where it is lower than the limit asked for.
+        warns: A page after which there are more rows says so (Warning 299).
+        empty_status: Status of a search that finds nothing: 200 or 204, or 404 in some archives.
         filters: A filter that matches nothing gives no rows.
+        wildcard: `*` at the end of a matching key stands for any text (PS3.4 C.2.2.2.4).
+        percent_decoding: What is percent-encoded in a query means the same as what is not (RFC 3986 2.1).
         counts: Study rows carry Number of Study Related Series and Instances (0020,1206) and (0020,1208).
+        availability: Study rows carry Instance Availability (0008,0056) where it is asked for.
         metadata: The highest level at which WADO-RS metadata (PS3.18 10.4) is served.
         all_attributes: Metadata has every attribute that the object itself has: it is no summary.
+        compared: Studies of which that was seen.
+        bulk_data_root: `scheme://host:port` of its bulk data URIs, where that is not its own.
+        feed: How it tells of changes.
+        feed_root: The root of that.
+        gzip: It compresses its answers.
+        etag: Its searches carry ETag; `last_modified` likewise.
+        clock_skew: Seconds that its clock, as Date shows it, is ahead of ours.
         notes: Anything else worth telling the person who adds the archive.
     """
 
     offset: bool | None = None
     page_cap: int | None = None
+    warns: bool | None = None
+    empty_status: int | None = None
     filters: bool | None = None
+    wildcard: bool | None = None
+    percent_decoding: bool | None = None
     counts: bool | None = None
+    availability: bool | None = None
     metadata: MetadataLevel | None = None
     all_attributes: bool | None = None
+    compared: int = 0
+    bulk_data_root: str | None = None
+    feed: FeedKind | Literal["none"] | None = None
+    feed_root: str | None = None
+    gzip: bool | None = None
+    etag: bool | None = None
+    last_modified: bool | None = None
+    clock_skew: float | None = None
     notes: tuple[str, ...] = ()
 
 

@@ -65,6 +65,7 @@ def _type_name(kind: Any) -> str:
         return "list, separated by commas"
     return {
         Path: "path",
+        bool: "`true` or `false`",
         int: "number",
         float: "seconds",
         str: "text",
@@ -77,4 +78,6 @@ def _type_name(kind: Any) -> str:
 def _shown(value: object) -> str:
     if isinstance(value, tuple):
         return ",".join(value)
+    if isinstance(value, bool):
+        return str(value).lower()
     return "" if value is None else str(value)

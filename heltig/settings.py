@@ -157,6 +157,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "One that asks for more is not waited for: what was asked of it fails.",
         ),
     ] = 300.0
+    archive_link_local: Annotated[
+        bool,
+        Meta(
+            description="Whether an archive may have a link-local address such as 169.254.1.2. Clouds tell "
+            "secrets there to whoever asks from within a machine."
+        ),
+    ] = False
     archive_proxy: Annotated[
         SecretUrl | None,
         Meta(description="HTTP proxy between us and the archives. The usual `HTTP_PROXY` has no effect."),

@@ -118,7 +118,12 @@ class DicomWebArchive:
         address = instance_address(self.root, study, series, instance)
         start = bytearray()
         async with http.stream(
-            self._wado, address, accept=_OBJECT, max_bytes=self._most_metadata, retry=self._retry
+            self._wado,
+            address,
+            accept=_OBJECT,
+            max_bytes=self._most_metadata,
+            retry=self._retry,
+            operation="retrieve",
         ) as (head, body):
             async for chunk in body:
                 start += chunk

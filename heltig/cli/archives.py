@@ -11,6 +11,7 @@ import click
 
 from heltig.cli.database import open_database
 from heltig.pipeline import archives as pipeline
+from heltig.pipeline.connecting import open_archive
 from heltig.settings import load_settings
 from heltig.store import archives as entries
 from heltig.store.archives import Archive
@@ -91,7 +92,7 @@ def test(name: str) -> None:
 
     async def probe(store: Store) -> list[str]:
         entry = await pipeline.find_archive(store, name)
-        opened = pipeline.open_archive(entry, load_settings(), environ=os.environ, waiting=say_wait(name))
+        opened = open_archive(entry, load_settings(), environ=os.environ, waiting=say_wait(name))
         async with opened as archive:
             found = await pipeline.probe_archive(store, entry, archive, clock=now)
         return list(pipeline.described(found))

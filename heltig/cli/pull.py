@@ -16,7 +16,8 @@ from heltig.cli.database import open_database
 from heltig.cli.options import profile_option
 from heltig.cli.pull_display import display_for
 from heltig.errors import ArchiveError, NotFoundError, UsageError
-from heltig.pipeline.archives import find_archive, known_capabilities, open_archive
+from heltig.pipeline.archives import find_archive, known_capabilities
+from heltig.pipeline.connecting import open_archive
 from heltig.pipeline.keep import Scoring
 from heltig.pipeline.listing import ListedStudy, Listing, list_studies
 from heltig.pipeline.pool import JudgingPool

@@ -21,7 +21,8 @@ from heltig.cli.database import open_database
 from heltig.demo.archive import LoopbackArchive
 from heltig.demo.studies import SyntheticStudy, make_studies
 from heltig.errors import UsageError
-from heltig.pipeline.archives import add_archive, known_capabilities, new_archive, open_archive
+from heltig.pipeline.archives import add_archive, known_capabilities, new_archive
+from heltig.pipeline.connecting import open_archive
 from heltig.pipeline.keep import Scoring
 from heltig.pipeline.listing import list_studies
 from heltig.pipeline.pool import JudgingPool

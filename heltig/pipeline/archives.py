@@ -1,8 +1,8 @@
 """The remote archives of a site: configured, opened, probed."""
 
 import re
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -11,13 +11,9 @@ import msgspec
 
 from connectors.base import Archive as ArchivePort
 from connectors.base import Capabilities
-from connectors.dicomweb import DicomWebArchive
 from heltig import audit, http
-from heltig.auth.archives import auth_for
 from heltig.credentials import NO_AUTH, ArchiveAuth, BasicAuth, BearerAuth
 from heltig.errors import ArchiveAccessError, NotFoundError, UsageError
-from heltig.retry import Retry
-from heltig.settings import Settings
 from heltig.store import archives
 from heltig.store.archives import Archive, ArchiveOptions
 from heltig.store.engine import Store
@@ -77,49 +73,6 @@ def new_archive(
     return Archive(name=name, qido_url=root, wado_url=root, auth=auth, options=options)
 
 
-@asynccontextmanager
-async def open_archive(
-    entry: Archive,
-    settings: Settings,
-    *,
-    environ: Mapping[str, str],
-    waiting: Callable[[float], None] = lambda seconds: None,
-) -> AsyncIterator[DicomWebArchive]:
-    """Makes an archive's entry a connector; nothing is asked of the archive yet.
-
-    Args:
-        entry: The entry.
-        settings: Limits and timeouts.
-        environ: Where `env:` looks for secrets.
-        waiting: Told of each wait that the archive asks for, in seconds, before it begins.
-
-    Raises:
-        ConfigurationError: A secret or a certificate cannot be read.
-    """
-    ca_bundle = entry.options.ca_bundle
-    tls = http.Tls(ca_bundle=Path(ca_bundle) if ca_bundle else None)
-    auth = auth_for(entry.auth, environ=environ, tls=tls)
-
-    def client(root: str) -> http.Client:
-        return http.client(
-            root,
-            auth=auth,
-            tls=tls,
-            proxy=settings.archive_proxy.secret if settings.archive_proxy else None,
-            connect_seconds=settings.archive_connect_seconds,
-            read_seconds=settings.archive_read_seconds,
-        )
-
-    async with client(entry.qido_url) as qido, client(entry.wado_url) as wado:
-        yield DicomWebArchive(
-            entry.name,
-            qido=qido,
-            wado=wado,
-            most_metadata=settings.metadata_max_size,
-            retry=Retry(retry_after_cap_seconds=settings.archive_wait_seconds, waiting=waiting),
-        )
-
-
 async def find_archive(store: Store, name: str) -> Archive:
     """An archive's entry.
 
@@ -171,7 +124,7 @@ async def probe_archive(
         ArchiveError: It does not answer.
     """
     found = await archive.probe()
-    if found.all_attributes is None and (known := _known(entry)):
+    if found.all_attributes is None and (known := last_capabilities(entry)):
         found = msgspec.structs.replace(found, all_attributes=known.all_attributes)
     probed = msgspec.structs.replace(entry, capabilities=msgspec.to_builtins(found), probed=clock())
     await store.write(archives.change, probed)
@@ -188,7 +141,7 @@ async def known_capabilities(
     Raises:
         ArchiveError: It does not answer.
     """
-    known = _known(entry)
+    known = last_capabilities(entry)
     if known and entry.probed and clock() - entry.probed < PROBE_HOLDS:
         return known
     try:
@@ -197,7 +150,7 @@ async def known_capabilities(
         return known or Capabilities()
 
 
-def _known(entry: Archive) -> Capabilities | None:
+def last_capabilities(entry: Archive) -> Capabilities | None:
     """What an earlier probe found; nothing where another version of Heltig wrote it in another way."""
     with suppress(msgspec.ValidationError):
         return msgspec.convert(entry.capabilities, Capabilities | None)

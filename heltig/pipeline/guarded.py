@@ -1,7 +1,19 @@
-"""An archive that is asked with care: paced, measured, and stopped where it fails too often."""
+"""An archive that is asked with care: some requests at a time, measured, left alone where it fails."""
 
-from typing import Protocol
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
+from typing import Any, Protocol
 
+from connectors.base import Archive, Capabilities, ChangeFeed, FeedPage, Page
+from heltig.errors import (
+    ArchiveAccessError,
+    ArchiveAnswerError,
+    ArchiveNotFoundError,
+    ArchiveRateLimitedError,
+)
+from heltig.exchange import Exchange, Operation
+from heltig.pipeline.breaker import Breakers
 from heltig.store.measurements import Outcome
 
 
@@ -13,3 +25,132 @@ class Measuring(Protocol):
     ) -> None:
         """Takes one request: its archive's name, its operation class, how it ended, and its size in bytes."""
         ...
+
+
+class Guard:
+    """What stands before each operation on one archive: its breakers, and how many may be under way."""
+
+    def __init__(self, breakers: Breakers, *, concurrency: int) -> None:
+        """Makes it.
+
+        Args:
+            breakers: Those of the archive.
+            concurrency: Operations at the same time.
+        """
+        self._breakers = breakers
+        self._places = asyncio.Semaphore(concurrency)
+        self._inside: set[asyncio.Task[Any] | None] = set()
+
+    @asynccontextmanager
+    async def __call__(self, operation: Operation, subject: str = "") -> AsyncIterator[None]:
+        """Lets an operation through when it is its turn.
+
+        Args:
+            operation: Its class.
+            subject: The study that it is about.
+
+        Raises:
+            ArchiveClosedError: The archive may not be asked.
+        """
+        task = asyncio.current_task()
+        if task in self._inside:  # it would wait for itself
+            async with self._breakers.guard(operation, subject):
+                yield
+            return
+        async with self._places:
+            self._inside.add(task)
+            try:
+                async with self._breakers.guard(operation, subject):
+                    yield
+            finally:
+                self._inside.discard(task)
+
+
+class GuardedArchive:
+    """An `Archive` behind a guard."""
+
+    def __init__(self, archive: Archive, guard: Guard) -> None:
+        self._archive = archive
+        self._guard = guard
+
+    @property
+    def id(self) -> str:
+        """The archive's name."""
+        return self._archive.id
+
+    async def search_studies(self, query: Mapping[str, str], *, limit: int, offset: int) -> Page:
+        """One page of study rows, see `connectors.base.Archive.search_studies`."""
+        async with self._guard("search"):
+            return await self._archive.search_studies(query, limit=limit, offset=offset)
+
+    async def search_series(self, study: str) -> list[bytes]:
+        """Every series row, see `connectors.base.Archive.search_series`."""
+        async with self._guard("search", study):
+            return await self._archive.search_series(study)
+
+    async def search_instances(self, study: str, series: str) -> list[bytes]:
+        """Every instance row, see `connectors.base.Archive.search_instances`."""
+        async with self._guard("search", study):
+            return await self._archive.search_instances(study, series)
+
+    async def retrieve_metadata(
+        self, study: str, series: str | None = None, instance: str | None = None
+    ) -> AsyncGenerator[bytes, None]:
+        """A metadata body in chunks, see `connectors.base.Archive.retrieve_metadata`."""
+        async with (
+            self._guard("metadata", study),
+            aclosing(self._archive.retrieve_metadata(study, series, instance)) as chunks,
+        ):
+            async for chunk in chunks:
+                yield chunk
+
+    async def probe(self) -> Capabilities:
+        """Finds out how the archive behaves, see `connectors.base.Archive.probe`."""
+        async with self._guard("search"):
+            return await self._archive.probe()
+
+
+class GuardedFeed:
+    """A `ChangeFeed` behind a guard."""
+
+    def __init__(self, feed: ChangeFeed, guard: Guard) -> None:
+        self._feed = feed
+        self._guard = guard
+
+    async def start(self) -> str:
+        """A cursor before everything that changes from now on, see `connectors.base.ChangeFeed.start`."""
+        async with self._guard("changes"):
+            return await self._feed.start()
+
+    async def read(self, cursor: str, *, limit: int) -> FeedPage:
+        """What changed since a cursor, see `connectors.base.ChangeFeed.read`."""
+        async with self._guard("changes"):
+            return await self._feed.read(cursor, limit=limit)
+
+
+def observer(archive: str, measuring: Measuring) -> Callable[[Exchange], None]:
+    """Tells of every request of an archive how it ended."""
+
+    def observe(exchange: Exchange) -> None:
+        measuring.record(
+            archive,
+            exchange.operation,
+            outcome=_outcome(exchange),
+            seconds=exchange.seconds,
+            received=exchange.received,
+        )
+
+    return observe
+
+
+def _outcome(exchange: Exchange) -> Outcome:
+    match exchange.error:
+        case None:
+            return "ok"
+        case ArchiveNotFoundError():
+            return "not-found"
+        case ArchiveAccessError() | ArchiveRateLimitedError():
+            return "refused"
+        case ArchiveAnswerError(answer_status=int(status)) if status < 500:
+            return "refused"
+    return "broken-off" if exchange.is_begun else "failed"

@@ -1,21 +1,34 @@
 """Archives kept open between jobs: connections of one process, made anew when an archive's entry changes."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
 
 import msgspec
 
 from connectors.base import Archive as ArchivePort
-from connectors.base import Capabilities
+from connectors.base import Capabilities, ChangeFeed
 from connectors.dicomweb import DicomWebArchive
-from heltig.errors import ArchivePausedError
-from heltig.pipeline.archives import find_archive, known_capabilities, open_archive
-from heltig.pipeline.guarded import Measuring
+from heltig import http
+from heltig.errors import ArchiveClosedError, ArchivePausedError
+from heltig.pacing import Pace
+from heltig.pipeline.archives import find_archive, known_capabilities, last_capabilities
+from heltig.pipeline.breaker import PULLING, Breakers
+from heltig.pipeline.connecting import connect, pace_of, tls_of
+from heltig.pipeline.guarded import Guard, GuardedArchive, GuardedFeed, Measuring, observer
 from heltig.settings import Settings
+from heltig.store import watch
 from heltig.store.archives import Archive, ArchiveOptions, location_of
 from heltig.store.engine import Store
 from heltig.store.records import Location
+from heltig.work_hours import WorkHours
+
+COUNTED_FOR: Final = timedelta(seconds=30)
+"""How often the processes are counted that share an archive's rates; one that is silent for three times as
+long is not counted."""
 
 
 class Opened(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,8 +37,10 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         entry: As it is configured.
         options: Those of the entry.
-        archive: To ask it by: paced, measured, and stopped where it fails too often.
+        archive: To ask it by: paced, measured, and left alone where it fails too often.
         dicomweb: The connector beneath, for what no `Archive` can do.
+        feed_client: A client of what tells of changes, where that is known.
+        guard: For what is asked by these two.
         capabilities: What the last probe found.
         location: Where its studies are.
     """
@@ -34,8 +49,14 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
     options: ArchiveOptions
     archive: ArchivePort
     dicomweb: DicomWebArchive
+    feed_client: http.Client | None
+    guard: Guard
     capabilities: Capabilities
     location: Location
+
+    def guarded(self, feed: ChangeFeed) -> GuardedFeed:
+        """A feed made of `dicomweb` and `feed_client`, behind the archive's guard."""
+        return GuardedFeed(feed, self.guard)
 
 
 class OpenArchives:
@@ -64,7 +85,10 @@ class OpenArchives:
         self._environ = environ
         self._clock = clock
         self._measurements = measurements
-        self._stack = AsyncExitStack()
+        self._open: dict[str, _Open] = {}
+        self._opening = asyncio.Lock()
+        self._processes = 1
+        self._counted: datetime | None = None
 
     @asynccontextmanager
     async def use(self, name: str) -> AsyncIterator[Opened]:
@@ -74,22 +98,135 @@ class OpenArchives:
             NotFoundError: There is no archive of that name.
             ArchivePausedError: It is paused.
             ArchiveClosedError: It is outside its hours, or failed too often; `retry_after` says how long.
+            ArchiveError: It was never probed before, and cannot be.
             ConfigurationError: A secret or a certificate cannot be read.
         """
         entry = await find_archive(self._store, name)
-        if entry.paused:
-            raise ArchivePausedError(f"Archive {name} is paused. `heltig archives resume {name}` goes on.")
-        async with open_archive(entry, self._settings, environ=self._environ) as archive:
-            capabilities = await known_capabilities(self._store, entry, archive, clock=self._clock)
+        self._insist_on_time(entry)
+        await self._count_processes()
+        opened = await self._opened(entry)
+        opened.users += 1
+        try:
+            opened.pace.share(self._processes)
+            await opened.breakers.admit(*PULLING)
             yield Opened(
                 entry=entry,
                 options=entry.options,
-                archive=archive,
-                dicomweb=archive,
-                capabilities=capabilities,
+                archive=opened.archive,
+                dicomweb=opened.dicomweb,
+                feed_client=opened.feed,
+                guard=opened.guard,
+                capabilities=last_capabilities(entry)
+                or await known_capabilities(self._store, entry, opened.archive, clock=self._clock),
                 location=location_of(name),
             )
+        finally:
+            opened.users -= 1
+            await opened.close_if_unused()
 
     async def close(self) -> None:
         """Closes what is open."""
-        await self._stack.aclose()
+        opened, self._open = list(self._open.values()), {}
+        for one in opened:
+            one.is_retired = True
+            await one.close_if_unused()
+
+    def _insist_on_time(self, entry: Archive) -> None:
+        name = entry.name
+        if entry.paused:
+            raise ArchivePausedError(f"Archive {name} is paused. `heltig archives resume {name}` goes on.")
+        now = self._clock()
+        opens = WorkHours(entry.options.hours, entry.options.timezone).opens(now)
+        if opens is not None:
+            raise ArchiveClosedError(
+                f"Archive {name} is outside its hours. They begin at {opens:%Y-%m-%d %H:%M} UTC.",
+                retry_after=(opens - now).total_seconds(),
+            )
+
+    async def _opened(self, entry: Archive) -> "_Open":
+        async with self._opening:
+            made_of = _made_of(entry)
+            known = self._open.get(entry.name)
+            if known is not None and known.made_of == made_of:
+                return known
+            made = await self._make(entry, made_of)
+            self._open[entry.name] = made
+        if known is not None:
+            known.is_retired = True
+            await known.close_if_unused()
+        return made
+
+    async def _make(self, entry: Archive, made_of: object) -> "_Open":
+        pace = pace_of(entry.options)
+        told = observer(entry.name, self._measurements) if self._measurements else lambda exchange: None
+        found = last_capabilities(entry)
+        stack = AsyncExitStack()
+        connected = await stack.enter_async_context(
+            connect(
+                entry,
+                self._settings,
+                environ=self._environ,
+                pace=pace,
+                observe=told,
+                feed_root=found.feed_root if found else None,
+            )
+        )
+        breakers = Breakers(
+            self._store,
+            location_of(entry.name),
+            clock=self._clock,
+            trial=lambda: connected.once.search_studies({}, limit=1, offset=0),
+        )
+        guard = Guard(breakers, concurrency=entry.options.concurrency)
+        return _Open(
+            made_of=made_of,
+            stack=stack,
+            pace=pace,
+            breakers=breakers,
+            guard=guard,
+            archive=GuardedArchive(connected.dicomweb, guard),
+            dicomweb=connected.dicomweb,
+            feed=connected.feed,
+        )
+
+    async def _count_processes(self) -> None:
+        """Counts now and then who shares the archives' rates."""
+        now = self._clock()
+        if self._counted is None or now - self._counted >= COUNTED_FOR:
+            self._counted = now
+            heard = await self._store.read(watch.workers_heard, since=now - 3 * COUNTED_FOR)
+            self._processes = max(1, len(heard))
+
+
+class _Open(msgspec.Struct, kw_only=True):
+    """What is open of one archive, as it was configured then."""
+
+    made_of: object
+    stack: AsyncExitStack
+    pace: Pace
+    breakers: Breakers
+    guard: Guard
+    archive: GuardedArchive
+    dicomweb: DicomWebArchive
+    feed: http.Client | None
+    users: int = 0
+    is_retired: bool = False
+
+    async def close_if_unused(self) -> None:
+        if self.is_retired and not self.users:
+            await self.stack.aclose()
+
+
+def _made_of(entry: Archive) -> tuple[Any, ...]:
+    """What connections are made of: where any of it is another, they are made anew."""
+    files = [_stamp(file) for file in tls_of(entry.options).files]
+    found = last_capabilities(entry)
+    feed_root = found.feed_root if found else None
+    return msgspec.structs.replace(entry, capabilities=None, probed=None), feed_root, files
+
+
+def _stamp(file: Path) -> tuple[str, int]:
+    try:
+        return str(file), file.stat().st_mtime_ns
+    except OSError:
+        return str(file), 0

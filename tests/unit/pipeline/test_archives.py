@@ -17,9 +17,9 @@ from heltig.pipeline.archives import (
     find_archive,
     known_capabilities,
     new_archive,
-    open_archive,
     remove_archive,
 )
+from heltig.pipeline.connecting import open_archive
 from heltig.settings import Settings
 from heltig.store import audit_trail
 from heltig.store.engine import Store

@@ -1,0 +1,124 @@
+"""Connections to an archive, made of its entry. Nothing is asked of it until somebody uses them."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+
+from connectors.dicomweb import DicomWebArchive
+from heltig import http
+from heltig.auth.archives import auth_for
+from heltig.exchange import Observer
+from heltig.pacing import Pace
+from heltig.retry import Retry
+from heltig.settings import Settings
+from heltig.store.archives import Archive, ArchiveOptions
+
+
+class Connected(msgspec.Struct, frozen=True, kw_only=True):
+    """Connections to one archive.
+
+    Attributes:
+        dicomweb: To search it and to read from it.
+        once: The same, asked once and not again.
+        feed: A client of what tells of changes, where the entry or the last probe says where that is.
+    """
+
+    dicomweb: DicomWebArchive
+    once: DicomWebArchive
+    feed: http.Client | None
+
+
+@asynccontextmanager
+async def connect(
+    entry: Archive,
+    settings: Settings,
+    *,
+    environ: Mapping[str, str],
+    pace: Pace | None = None,
+    observe: Observer = lambda exchange: None,
+    waiting: Callable[[float], None] = lambda seconds: None,
+    feed_root: str | None = None,
+) -> AsyncIterator[Connected]:
+    """Makes an archive's entry connections; they are closed in the end.
+
+    Args:
+        entry: The entry.
+        settings: Limits and timeouts.
+        environ: Where `env:` looks for secrets.
+        pace: How fast to ask; one of its own, by the entry's options, by default.
+        observe: Told of each request.
+        waiting: Told of each wait that the archive asks for, in seconds, before it begins.
+        feed_root: Where changes are told, if the entry does not say it.
+
+    Raises:
+        ConfigurationError: A secret or a certificate cannot be read, or an address is none.
+    """
+    tls = tls_of(entry.options)
+    proxy = settings.archive_proxy.secret if settings.archive_proxy else None
+    auth = auth_for(
+        entry.auth,
+        environ=environ,
+        tls=tls,
+        proxy=proxy,
+        allow_link_local=settings.archive_link_local,
+    )
+    pace = pace or pace_of(entry.options)
+
+    def client(root: str) -> http.Client:
+        return http.client(
+            root,
+            auth=auth,
+            tls=tls,
+            proxy=proxy,
+            connect_seconds=settings.archive_connect_seconds,
+            read_seconds=settings.archive_read_seconds,
+            pace=pace,
+            observe=observe,
+            allow_link_local=settings.archive_link_local,
+        )
+
+    told_at = entry.feed_url or feed_root
+    async with (
+        client(entry.qido_url) as qido,
+        client(entry.wado_url) as wado,
+        client(told_at or entry.qido_url) as feed,
+    ):
+
+        def archive(retry: Retry) -> DicomWebArchive:
+            return DicomWebArchive(
+                entry.name, qido=qido, wado=wado, most_metadata=settings.metadata_max_size, retry=retry
+            )
+
+        patience = settings.archive_wait_seconds
+        yield Connected(
+            dicomweb=archive(Retry(retry_after_cap_seconds=patience, waiting=waiting)),
+            once=archive(Retry(attempts=1)),
+            feed=feed if told_at else None,
+        )
+
+
+def pace_of(options: ArchiveOptions) -> Pace:
+    """The pace that an archive's options ask for."""
+    return Pace(requests_per_second=options.requests_per_second, bytes_per_second=options.bytes_per_second)
+
+
+def tls_of(options: ArchiveOptions) -> http.Tls:
+    """The certificates that an archive's options name."""
+    files = (Path(file) if file else None for file in (options.ca_bundle, options.certificate, options.key))
+    ca_bundle, certificate, key = files
+    return http.Tls(ca_bundle=ca_bundle, certificate=certificate, key=key)
+
+
+@asynccontextmanager
+async def open_archive(
+    entry: Archive,
+    settings: Settings,
+    *,
+    environ: Mapping[str, str],
+    waiting: Callable[[float], None] = lambda seconds: None,
+) -> AsyncIterator[DicomWebArchive]:
+    """Makes an archive's entry a connector, for a command that somebody waits for; see `connect`."""
+    async with connect(entry, settings, environ=environ, waiting=waiting) as connected:
+        yield connected.dicomweb
