@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 from servers.orthanc import Orthanc, OrthancNotInstalledError, running_orthanc
+from servers.postgresql import PostgreSQL, PostgreSQLNotInstalledError, running_postgresql
+from servers.redis import Redis, RedisNotInstalledError, debian_redis, running_redis, valkey
 
 # On CI every server is installed: a test that skips because one is missing fails there.
 EVERYTHING_IS_INSTALLED = bool(os.environ.get("HELTIG_CI"))
@@ -63,6 +65,33 @@ def orthanc(_orthanc_server: Orthanc) -> Orthanc:
     """A real Orthanc on loopback, empty. HELTIG_TEST_ORTHANC: the DICOMweb root of one that runs already."""
     _orthanc_server.clear()
     return _orthanc_server
+
+
+@pytest.fixture(params=["valkey", "debian"])
+def redis(request: pytest.FixtureRequest) -> Iterator[Redis]:
+    """A real Redis, empty, for this test to empty, stop and start: that of a wheel, and Debian's."""
+    program = valkey() if request.param == "valkey" else debian_redis()
+    if program is None:
+        pytest.skip(f"needs {RedisNotInstalledError()}: {request.param}")
+    with running_redis(program) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def _postgresql_server() -> Iterator[PostgreSQL]:
+    try:
+        with running_postgresql() as server:
+            yield server
+    except PostgreSQLNotInstalledError as missing:
+        pytest.skip(f"needs {missing}")
+
+
+@pytest.fixture
+def postgresql(_postgresql_server: PostgreSQL) -> PostgreSQL:
+    """A real PostgreSQL, for this test to stop and start."""
+    if not _postgresql_server.is_running:
+        _postgresql_server.start()
+    return _postgresql_server
 
 
 @pytest.hookimpl(wrapper=True)

@@ -16,7 +16,7 @@ from arq.connections import ArqRedis
 from arq.worker import Worker, func
 
 from heltig.errors import StorageError
-from heltig.jobs.doorbell import QUEUE, Doorbell, pack, redis_settings, unpack
+from heltig.jobs.doorbell import QUEUE, UNREACHABLE, Doorbell, pack, redis_settings, unpack
 from heltig.jobs.queue import JobQueue
 from heltig.jobs.runner import POLL, Runner
 from heltig.store import claims
@@ -152,13 +152,11 @@ class ArqRunner:
 
 
 async def _close(worker: Worker) -> None:
-    """Ends a worker of arq's, whatever state Redis left it in."""
+    """Ends a worker of arq's without a word to Redis, which may be away: `Worker.close` would wait for it."""
+    for answering in worker.tasks.values():
+        answering.cancel()
+    await asyncio.gather(*worker.tasks.values(), return_exceptions=True)
     pool: ArqRedis | None = worker.pool
-    with contextlib.suppress(Exception, asyncio.CancelledError):  # the latter from messages that it cancels
-        await worker.close()
     if pool is not None:
-        with contextlib.suppress(Exception):
-            await pool.close(close_connection_pool=True)
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
+        with contextlib.suppress(*UNREACHABLE):
+            await pool.aclose(close_connection_pool=True)

@@ -22,8 +22,8 @@ QUEUE: Final = "heltig:doorbell"
 UNREACHABLE: Final = (RedisError, OSError)
 """What is raised while Redis is not there."""
 
-_TRIES: Final = 3
-"""Of a command. More would hide for long that Redis is away, and what waits for it has another way."""
+_RETRIES: Final = 1
+"""Of a command, and in it of a connection. More would hide for long that Redis is away."""
 
 _ANSWERED_SOON: Final = 0.02  # seconds: how long it takes a worker to answer a message
 _AGAIN: Final = 50
@@ -44,7 +44,7 @@ def redis_settings(url: str) -> RedisSettings:
         password=unquote(settings.password) if settings.password else None,
         conn_timeout=5,
         conn_retries=0,
-        retry=Retry(ExponentialBackoff(cap=2, base=0.1), _TRIES),
+        retry=Retry(ExponentialBackoff(cap=2, base=0.1), _RETRIES),
         retry_on_error=[ConnectionError, TimeoutError, OSError],
         retry_on_timeout=True,
     )
@@ -94,7 +94,7 @@ class Doorbell:
                     self._is_away = True
         finally:
             if self._redis is not None:
-                await self._redis.close(close_connection_pool=True)
+                await self._redis.aclose(close_connection_pool=True)
 
     async def _send(self, kind: str) -> None:
         if self._redis is None:

@@ -121,20 +121,37 @@ def claim(
     return [started[job] for job in chosen if job in started]
 
 
-class _Turn:
-    """A group that has something to do, and may."""
+class Turn:
+    """A group that has something to do, and may.
 
-    def __init__(self, row: Row[Any]) -> None:
-        self.group: str = row.name
-        self.served: int = row.served
-        self.stride = STRIDE // row.weight
-        self.room: int | None = row.room
-        self.ready: list[tuple[int, int]] = [(row.priority, row.head)]
+    Attributes:
+        served: What it was given so far, each job as much as its stride.
+        room: How many more of its jobs may be at work; None for any number.
+        ready: The priorities and ids of its jobs that come first.
+    """
 
-    def comes(self, now_served: int) -> tuple[int, int, int]:
-        """What decides whose turn it is: the smallest comes first."""
-        priority, job = self.ready[0]
-        return priority, max(self.served, now_served), job
+    def __init__(
+        self, group: str, served: int, weight: int, room: int | None, ready: list[tuple[int, int]]
+    ) -> None:
+        self.group = group
+        self.served = served
+        self.stride = STRIDE // weight
+        self.room = room
+        self.ready = ready
+
+
+def next_turn(turns: Sequence[Turn], now_served: int) -> tuple[Turn, int]:
+    """Whose turn it is, and what `now_served` is then; it counts as served.
+
+    Args:
+        turns: All that have something to do.
+        now_served: What the group had that was served last, before it was. A group that has less was idle,
+            and is treated as if it had not been.
+    """
+    turn = min(turns, key=lambda turn: (turn.ready[0][0], max(turn.served, now_served), turn.ready[0][1]))
+    now_served = max(turn.served, now_served)
+    turn.served = now_served + turn.stride
+    return turn, now_served
 
 
 def _choose(
@@ -143,19 +160,17 @@ def _choose(
     """The jobs to start, in their order, and what their groups will have been served."""
     execute = transaction.connection.execute
     now_served = execute(_NOW_SERVED).scalar_one()
-    turns = [_Turn(row) for row in rows]
+    turns = [Turn(row.name, row.served, row.weight, row.room, [(row.priority, row.head)]) for row in rows]
     chosen: list[int] = []
     served: dict[str, int] = {}
     while turns and len(chosen) < limit:
-        turn = min(turns, key=lambda turn: turn.comes(now_served))
+        turn, now_served = next_turn(turns, now_served)
+        chosen.append(turn.ready.pop(0)[1])
         if turn.group not in served and limit > 1:
             most = limit if turn.room is None else min(limit, turn.room)
             first = execute(_FIRST_OF_GROUP, {"kinds": kinds, "group": turn.group, "limit": most})
-            turn.ready = [(row.priority, row.id) for row in first]
-        if turn.ready:
-            now_served = max(turn.served, now_served)
-            turn.served = served[turn.group] = now_served + turn.stride
-            chosen.append(turn.ready.pop(0)[1])
+            turn.ready = [(row.priority, row.id) for row in first if row.id != chosen[-1]]
+        served[turn.group] = turn.served
         if not turn.ready:
             turns.remove(turn)
     return chosen, served

@@ -50,6 +50,11 @@ class PostgreSQL:
         options = ["--username=heltig", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]
         self._run("initdb", f"--pgdata={folder / 'data'}", *options)
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and not stopped."""
+        return self._process is not None
+
     def start(self) -> None:
         """Starts it, and returns when it answers."""
         settings = ("listen_addresses=", "fsync=off", f"unix_socket_directories={self._folder}")
