@@ -20,7 +20,7 @@ FAILED = 1
     type=click.IntRange(1, 100),
     default=3,
     show_default=True,
-    help="How often the studies are judged.",
+    help="How often all labelled studies are judged; 1 compares nothing.",
 )
 @click.option(
     "--output",
@@ -37,33 +37,43 @@ FAILED = 1
 def validate(reruns: int, output: Path, audit_pack: bool) -> None:
     """Judge labelled samples, and write down what was expected and found.
 
-    Tries each rule on its labelled studies, then judges the synthetic studies several times: in shuffled
-    order, by one process and by several, under other hash seeds. Every run has to give the same verdicts, and
-    those of the labels. Exit code 1 when one does not.
+    Judges the labelled studies of every rule and the synthetic studies several times: in shuffled order, by
+    one process and by several, under other hash seeds, under the default profile whatever this site's is.
+    Every run has to give the same, and what the labels say. The studies are in the pack.
+
+    Exit code: 1 when something came out otherwise; 7 when --audit-pack could not read the database.
     """
     _make(output)
     from heltig.demo.studies import make_studies
     from heltig.validation.pack import CHECKSUMS, Evidence, write_pack
-    from heltig.validation.rule_cases import try_rules
+    from heltig.validation.rule_cases import results_of_rules
     from heltig.validation.runs import judge_again_and_again
+    from heltig.validation.samples import packed_samples
 
-    rules, cases = try_rules()
-    right = sum(rule.as_expected for rule in rules)
-    click.echo(f"{right} of {len(rules)} rules came out as their {len(cases)} labelled studies say")
+    more = _audit_files() if audit_pack else {}
     samples = make_studies()
     with tempfile.TemporaryDirectory(prefix="heltig-") as folder:
-        studies, runs = judge_again_and_again(
+        judged = judge_again_and_again(
             samples,
             reruns=reruns,
             folder=Path(folder),
-            progress=lambda number: click.echo(f"judged the synthetic studies, {number} of {reruns}"),
+            progress=lambda number: click.echo(f"judged all labelled studies, {number} of {reruns}"),
         )
+    rules, cases, studies, runs = (
+        results_of_rules(judged.cases),
+        judged.cases,
+        judged.studies,
+        judged.runs,
+    )
     evidence = Evidence(tuple(rules), tuple(cases), tuple(studies), tuple(runs))
+    right = sum(rule.as_expected for rule in rules)
+    click.echo(f"{right} of {len(rules)} rules came out as their {len(cases)} labelled studies say")
     right = sum(study.as_expected for study in studies)
     click.echo(f"{right} of {len(studies)} synthetic studies came out as labelled")
-    click.echo("all runs gave the same" if all(run.same for run in runs) else "runs differ")
+    if reruns > 1:
+        click.echo("all runs gave the same" if all(run.same for run in runs) else "runs differ")
     try:
-        write_pack(evidence, output, _audit_files() if audit_pack else {})
+        write_pack(evidence, output, {"samples.zip": packed_samples(samples), **more})
     except OSError as error:
         raise StorageError(f"{output} cannot be written: {error.strerror}. Name another folder.") from error
     click.echo(

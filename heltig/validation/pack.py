@@ -15,6 +15,7 @@ import msgspec
 
 from heltig import __version__
 from heltig.pipeline.judging import ruleset_name
+from heltig.rules.profile import DEFAULT
 from heltig.standard.edition import provenance
 from heltig.validation.rule_cases import CaseResult, RuleResult
 from heltig.validation.runs import REFERENCE_DATE, Run, StudyResult
@@ -84,6 +85,7 @@ def _installation() -> dict[str, Any]:
         "python": sys.version,
         "platform": platform.platform(),
         "referenceDate": REFERENCE_DATE,
+        "profile": {"name": DEFAULT.name, "hash": DEFAULT.hash},
         "ruleset": {"version": ruleset.version, "hash": ruleset.hash, "standard": ruleset.standard},
         "tables": provenance(),
     }
@@ -118,11 +120,12 @@ def _page(evidence: Evidence) -> str:
     facts = {
         "Heltig": __version__,
         "Ruleset": f"{ruleset.version}, {ruleset.hash}",
+        "Profile": f"{DEFAULT.name}, {DEFAULT.hash}",
         "Edition of the standard": ruleset.standard,
         "Rules as expected": f"{sum(rule.as_expected for rule in rules)} of {len(rules)}",
         "Labelled studies of rules": str(len(evidence.cases)),
         "Synthetic studies as labelled": f"{sum(study.as_expected for study in studies)} of {len(studies)}",
-        "Runs that gave the same": f"{sum(run.same for run in runs)} of {len(runs)}",
+        "Runs": _agreement(runs),
     }
     verdict = "Passed" if evidence.passed else "Failed"
     parts = [
@@ -160,10 +163,16 @@ def _page(evidence: Evidence) -> str:
     return "\n".join(parts) + "\n"
 
 
+def _agreement(runs: Sequence[Run]) -> str:
+    if len(runs) == 1:
+        return "1, compared with none"
+    return f"{len(runs)}, of which {sum(run.same for run in runs)} gave the same"
+
+
 def _surprises(evidence: Evidence) -> Iterator[tuple[str, str, str]]:
     for case in evidence.cases:
         if case.problems:
-            yield case.rule, f"{case.name}: {case.expected}", "; ".join(case.problems)
+            yield case.rule, f"{case.name}: {case.expected}", "; ".join((case.found, *case.problems))
     for rule in evidence.rules:
         if not rule.found_among_all:
             yield rule.rule, "a finding with all rules beside it", "none"

@@ -1,9 +1,12 @@
 """Every rule of the catalogue against the labelled studies that come with it."""
 
+import hashlib
+import random
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,20 +21,28 @@ from heltig.rules.rule import Rule
 OUTCOMES: Final = ("pass", "fail", "not_applicable", "not_evaluable", "error")
 
 
-class CaseResult(msgspec.Struct, frozen=True, rename="camel"):
+class CaseResult(msgspec.Struct, frozen=True, rename="camel", order=True):
     """What came of one labelled study.
 
     Attributes:
         rule: The rule it is about.
+        number: Its place among the studies of the rule, from 1 on.
         name: What it is.
         expected: The outcome of the rule on it, as labelled.
-        problems: What came out otherwise; empty when all is as labelled.
+        found: The outcome that came out.
+        problems: What else came out otherwise, such as another value; empty when all is as labelled.
+        found_among_all: Judged by all rules, this one finds something.
+        digest: SHA-256 of all that all rules find on it.
     """
 
     rule: str
+    number: int
     name: str
     expected: str
+    found: str
     problems: tuple[str, ...]
+    found_among_all: bool
+    digest: str
 
 
 class RuleResult(msgspec.Struct, frozen=True, rename="camel"):
@@ -44,7 +55,7 @@ class RuleResult(msgspec.Struct, frozen=True, rename="camel"):
         requirement: The clause of the standard, or that it is a rule of practice.
         title: What it finds.
         cases: Number of labelled studies for each outcome.
-        found_among_all: On the first that fails the rule finds something with all other rules beside it.
+        found_among_all: On one that fails the rule finds something with all other rules beside it.
         as_expected: So it does, and all came out as labelled, one at least that fails and one that passes.
     """
 
@@ -58,32 +69,51 @@ class RuleResult(msgspec.Struct, frozen=True, rename="camel"):
     as_expected: bool
 
 
-def try_rules() -> tuple[list[RuleResult], list[CaseResult]]:
-    """Try every rule of this package on its labelled studies; those of a site have none here."""
-    rules: list[RuleResult] = []
-    results: list[CaseResult] = []
-    for rule in catalogue().values():
-        if family_of(rule) == "Site":
-            continue
-        cases = list(cases_of(rule.id))
-        of_rule = [
-            CaseResult(rule.id, case["name"], case["outcome"], tuple(try_case(rule, case))) for case in cases
-        ]
-        results.extend(of_rule)
-        rules.append(_result(rule, of_rule, found_among_all=_is_found_among_all(rule, cases)))
-    return rules, results
+def judge_cases(*, order: int, part: int, parts: int) -> Iterator[CaseResult]:
+    """Judge the labelled studies of all rules of this package; those of a site have none here.
+
+    Args:
+        order: What their order is drawn from.
+        part: Which part of them, from 0 on.
+        parts: How many processes share them.
+
+    Raises:
+        ConfigurationError: The installation lacks them.
+    """
+    everything = tuple(catalogue().values())
+    cases = [
+        (rule, number, case) for rule in shipped_rules() for number, case in enumerate(cases_of(rule.id), 1)
+    ]
+    random.Random(order).shuffle(cases)  # noqa: S311 - no secret is made of it
+    for rule, number, case in cases[part::parts]:
+        by_all = evaluate_case(everything, case)
+        findings = [finding for finding in by_all.findings if finding.rule == rule.id]
+        yield CaseResult(
+            rule=rule.id,
+            number=number,
+            name=case["name"],
+            expected=case["outcome"],
+            found=evaluate_case([rule], case).outcomes.get(rule.id, "not called"),
+            problems=tuple(try_case(rule, case)),
+            found_among_all=bool(findings),
+            digest=hashlib.sha256(msgspec.json.encode((by_all.findings, by_all.errors))).hexdigest(),
+        )
 
 
-def _is_found_among_all(rule: Rule, cases: Iterable[Mapping[str, Any]]) -> bool:
-    failing = next((case for case in cases if case["outcome"] == "fail"), None)
-    if failing is None:
-        return False
-    found = evaluate_case(tuple(catalogue().values()), failing).findings
-    return any(finding.rule == rule.id for finding in found)
+def shipped_rules() -> list[Rule]:
+    """The rules of this package, without those of a site that are installed beside it."""
+    return [rule for rule in catalogue().values() if family_of(rule) != "Site"]
 
 
-def _result(rule: Rule, results: list[CaseResult], *, found_among_all: bool) -> RuleResult:
-    counts = Counter(result.expected for result in results)
+def results_of_rules(cases: Iterable[CaseResult]) -> list[RuleResult]:
+    """What the results of all labelled studies mean for the rules, by rule."""
+    by_rule = {rule: list(found) for rule, found in groupby(sorted(cases), key=lambda case: case.rule)}
+    return [_result(rule, by_rule.get(rule.id, [])) for rule in shipped_rules()]
+
+
+def _result(rule: Rule, cases: list[CaseResult]) -> RuleResult:
+    counts = Counter(case.expected for case in cases)
+    among_all = any(case.found_among_all for case in cases if case.expected == "fail")
     return RuleResult(
         rule=rule.id,
         family=family_of(rule),
@@ -91,8 +121,8 @@ def _result(rule: Rule, results: list[CaseResult], *, found_among_all: bool) -> 
         requirement=rule.reference or "rule of practice",
         title=rule.title,
         cases={outcome: counts[outcome] for outcome in OUTCOMES},
-        found_among_all=found_among_all,
-        as_expected=found_among_all and counts["pass"] > 0 and not any(r.problems for r in results),
+        found_among_all=among_all,
+        as_expected=among_all and counts["pass"] > 0 and not any(case.problems for case in cases),
     )
 
 
@@ -102,10 +132,19 @@ def cases_of(rule: str) -> Iterator[Mapping[str, Any]]:
     Raises:
         ConfigurationError: The installation lacks them.
     """
+    yield from yaml.safe_load(case_file(rule).read_text("utf-8"))["cases"]
+
+
+def case_file(rule: str) -> Traversable:
+    """The file of a rule's labelled studies.
+
+    Raises:
+        ConfigurationError: The installation lacks it.
+    """
     file = _folder() / f"{rule}.yml"
     if not file.is_file():
         raise ConfigurationError(f"this installation lacks the labelled studies of {rule}: install it anew")
-    yield from yaml.safe_load(file.read_text("utf-8"))["cases"]
+    return file
 
 
 def _folder() -> Traversable:

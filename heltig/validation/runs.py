@@ -1,4 +1,4 @@
-"""The labelled synthetic studies judged several times: in another order, by several processes, each alike."""
+"""All labelled studies judged several times: in another order, by several processes, each time alike."""
 
 import hashlib
 import json
@@ -15,6 +15,9 @@ import msgspec
 from heltig.demo.samples import part10_files
 from heltig.demo.studies import SyntheticStudy
 from heltig.errors import HeltigError
+from heltig.rules.profile import DEFAULT
+from heltig.settings import PREFIX
+from heltig.validation.rule_cases import CaseResult
 
 REFERENCE_DATE: Final = "2026-01-01"
 """Today, to the rules: the synthetic studies were made for any day after their own."""
@@ -49,10 +52,10 @@ class Run(msgspec.Struct, frozen=True, rename="camel"):
 
     Attributes:
         number: From 1 on.
-        order: What the order of the files was drawn from.
-        processes: How many processes were allowed.
+        order: What the order of cases and files was drawn from.
+        processes: How many processes shared the work.
         hash_seed: Python's seed for the order of sets.
-        digest: SHA-256 of all verdicts with their findings.
+        digest: SHA-256 of all findings on the cases of rules, and of all verdicts on the synthetic studies.
         same: As in the first run.
     """
 
@@ -64,17 +67,27 @@ class Run(msgspec.Struct, frozen=True, rename="camel"):
     same: bool
 
 
+class Judged(msgspec.Struct, frozen=True):
+    """What came of all runs: the results of the first, and whether the others are like it."""
+
+    cases: list[CaseResult]
+    studies: list[StudyResult]
+    runs: list[Run]
+
+
 def judge_again_and_again(
     studies: Sequence[SyntheticStudy],
     *,
     reruns: int,
     folder: Path,
     progress: Callable[[int], None] = lambda number: None,
-) -> tuple[list[StudyResult], list[Run]]:
-    """Judge studies by `heltig check`, several times.
+) -> Judged:
+    """Judge the cases of all rules, and synthetic studies by `heltig check`, several times.
+
+    Nothing of this site has a part in it but its installation: neither settings nor its profile.
 
     Args:
-        studies: The labelled studies.
+        studies: The labelled synthetic studies.
         reruns: How often.
         folder: Where their files are written, other names each time.
         progress: Called with the number of each run that is done.
@@ -82,19 +95,48 @@ def judge_again_and_again(
     Raises:
         HeltigError: A run gave no verdicts.
     """
-    results: list[StudyResult] = []
-    runs: list[Run] = []
+    judged = Judged([], [], [])
     for number in range(1, reruns + 1):
         given = folder / str(number)
         _write(studies, given, order=number)
         processes = 1 if number % 2 else 2
+        cases = _judged_cases(order=number, processes=processes)
         report = _checked(given, processes=processes, hash_seed=number)
-        digest = hashlib.sha256(json.dumps(report["studies"], sort_keys=True).encode()).hexdigest()
-        if not runs:
-            results = [_compared(study, report["studies"]) for study in studies]
-        runs.append(Run(number, number, processes, number, digest, not runs or digest == runs[0].digest))
+        found = [msgspec.json.encode(cases).decode(), json.dumps(report["studies"], sort_keys=True)]
+        digest = hashlib.sha256("\n".join(found).encode()).hexdigest()
+        if not judged.runs:
+            judged.cases.extend(cases)
+            judged.studies.extend(_compared(study, report["studies"]) for study in studies)
+        first = judged.runs[0].digest if judged.runs else digest
+        judged.runs.append(Run(number, number, processes, number, digest, digest == first))
         progress(number)
-    return results, runs
+    return judged
+
+
+def _judged_cases(*, order: int, processes: int) -> list[CaseResult]:
+    """The cases of all rules, shared by some processes, by rule."""
+    started = [
+        _start([sys.executable, "-m", "heltig.validation", str(order), str(part), str(processes)], order)
+        for part in range(processes)
+    ]
+    found: list[CaseResult] = []
+    for process in started:
+        output, errors = process.communicate()
+        if process.returncode:
+            raise HeltigError(f"judging the cases ended with {process.returncode}: {errors.decode().strip()}")
+        found += msgspec.json.decode(output, type=list[CaseResult])
+    return sorted(found)
+
+
+def _start(command: Sequence[str], hash_seed: int, cwd: Path | None = None) -> subprocess.Popen[bytes]:
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    return subprocess.Popen(  # noqa: S603 - no part of the command comes from outside
+        command,
+        cwd=cwd,
+        env={**environ, "PYTHONHASHSEED": str(hash_seed)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
 
 
 def _write(studies: Iterable[SyntheticStudy], folder: Path, *, order: int) -> None:
@@ -109,16 +151,12 @@ def _write(studies: Iterable[SyntheticStudy], folder: Path, *, order: int) -> No
 def _checked(folder: Path, *, processes: int, hash_seed: int) -> dict[str, Any]:
     command = [sys.executable, "-m", "heltig", "check", ".", "--format", "json"]
     command += ["--jobs", str(processes), "--reference-date", REFERENCE_DATE]
-    ran = subprocess.run(  # noqa: S603 - no part of the command comes from outside
-        command,
-        cwd=folder,
-        env={**os.environ, "PYTHONHASHSEED": str(hash_seed)},
-        capture_output=True,
-        check=False,
-    )
-    if ran.returncode not in _VERDICTS:
-        raise HeltigError(f"`heltig check` ended with {ran.returncode}: {ran.stderr.decode().strip()}")
-    report: dict[str, Any] = json.loads(ran.stdout)
+    command += ["--profile", DEFAULT.name]
+    process = _start(command, hash_seed, folder)
+    output, errors = process.communicate()
+    if process.returncode not in _VERDICTS:
+        raise HeltigError(f"`heltig check` ended with {process.returncode}: {errors.decode().strip()}")
+    report: dict[str, Any] = json.loads(output)
     return report
 
 

@@ -9,10 +9,10 @@ from datetime import date
 
 import pytest
 
-from heltig.pipeline.profiles import load_profile
 from heltig.demo.samples import part10_files
 from heltig.demo.studies import make_studies
 from heltig.pipeline.check import check
+from heltig.pipeline.profiles import load_profile
 
 CLEAN = [study for study in make_studies() if not study.rules]
 SITE_RULE = """

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 
 import pytest
 
@@ -42,6 +43,29 @@ def test_every_rule_has_its_requirement_and_its_labelled_studies(pack):
     cases = rows(pack, "cases.csv")
     assert {row["rule"] for row in cases} == catalogue().keys()
     assert {row["problems"] for row in cases} == {""}
+    assert all(row["found"] == row["expected"] for row in cases)
+
+
+def test_the_studies_that_were_judged_are_in_the_pack(pack):
+    with zipfile.ZipFile(pack / "samples.zip") as samples:
+        names = samples.namelist()
+    assert {name.split("/")[1].removesuffix(".yml") for name in names if name.startswith("cases/")} == set(
+        catalogue()
+    )
+    studies = {row["name"] for row in rows(pack, "studies.csv")}
+    assert {name.split("/")[1] for name in names if name.startswith("studies/")} == studies
+
+
+def test_settings_of_the_site_have_no_part_in_it(pack, tmp_path):
+    """Neither its profile nor its database: the same installation gives the same evidence."""
+    folder = tmp_path / "pack"
+    url = "postgresql+asyncpg://nobody@127.0.0.1:1/none"
+    ran = heltig("--reruns", 1, "--output", folder, HELTIG_PROFILE="strict", HELTIG_DATABASE_URL=url)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert rows(folder, "runs.csv")[0]["digest"] == rows(pack, "runs.csv")[0]["digest"]
+    assert "compared with none" in (folder / "summary.html").read_text("utf-8")
+    installation = json.loads((folder / "installation.json").read_text("utf-8"))
+    assert installation["profile"]["name"] == "default"
 
 
 def test_runs_differ_in_order_and_processes_and_give_the_same(pack):
