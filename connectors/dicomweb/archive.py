@@ -21,7 +21,7 @@ MOST_PAGES = 1000
 
 _OBJECT = 'multipart/related; type="application/dicom"; transfer-syntax=*'
 
-_STUDY_COUNTS = "ModalitiesInStudy,NumberOfStudyRelatedSeries,NumberOfStudyRelatedInstances"
+STUDY_COUNTS = "ModalitiesInStudy,NumberOfStudyRelatedSeries,NumberOfStudyRelatedInstances"
 _SERIES_COUNT = "NumberOfSeriesRelatedInstances"
 """Asked for by name, since some archives give them only then."""
 
@@ -35,6 +35,7 @@ class DicomWebArchive:
         *,
         qido: http.Client,
         wado: http.Client,
+        feed: http.Client | None = None,
         most_metadata: int = MOST_METADATA,
         retry: Retry | None = None,
     ) -> None:
@@ -44,12 +45,14 @@ class DicomWebArchive:
             id: The archive's name.
             qido: A client whose root is that of QIDO-RS.
             wado: A client whose root is that of WADO-RS; may be the same.
+            feed: A client whose root is that of what tells of changes, where that is elsewhere.
             most_metadata: Bytes of one metadata answer, decompressed.
             retry: How often to ask again, other than `heltig.http` does by itself.
         """
         self._id = id
         self._qido = qido
         self._wado = wado
+        self._feed = feed
         self._most_metadata = most_metadata
         self._retry = retry
         self._pager = Pager(page_rows=PAGE_ROWS, most_pages=MOST_PAGES)
@@ -64,6 +67,16 @@ class DicomWebArchive:
         """The root of its WADO-RS."""
         return str(self._wado.base_url)
 
+    @property
+    def search_root(self) -> str:
+        """The root of its QIDO-RS, without a slash at the end."""
+        return str(self._qido.base_url).rstrip("/")
+
+    @property
+    def feed_root(self) -> str | None:
+        """The root of what tells of changes, without a slash at the end, where that is configured."""
+        return None if self._feed is None else str(self._feed.base_url).rstrip("/")
+
     async def search_studies(self, query: Mapping[str, str], *, limit: int, offset: int) -> Page:
         """One page of study rows, see `connectors.base.Archive.search_studies`."""
         head, body = await self.ask_for_studies(query, limit=limit, offset=offset)
@@ -76,7 +89,31 @@ class DicomWebArchive:
     ) -> tuple[Head, bytes]:
         """The answer that `search_studies` reads; `includefield` in the query replaces the usual one."""
         return await self._search(
-            {"includefield": _STUDY_COUNTS, **query}, limit, offset, study=None, series=None
+            {"includefield": STUDY_COUNTS, **query}, limit, offset, study=None, series=None
+        )
+
+    async def ask_as_written(self, query: str) -> tuple[Head, bytes]:
+        """The answer to a search for studies whose query is sent as it stands."""
+        address = f"{self.search_root}/studies?{query}"
+        return await http.get(self._qido, address, accept=ACCEPT, max_bytes=MOST_ROWS, retry=self._retry)
+
+    async def ask_beside(self, address: str) -> tuple[Head, bytes]:
+        """The JSON of an interface that an archive has beside DICOMweb, such as its changes.
+
+        Args:
+            address: A whole URL at the origin of its QIDO-RS, or of `feed_root`.
+
+        Raises:
+            ArchiveError: There is no such answer.
+        """
+        client = self._feed or self._qido
+        return await http.get(
+            client,
+            address,
+            accept="application/json",
+            max_bytes=MOST_ROWS,
+            retry=self._retry,
+            operation="changes",
         )
 
     async def search_series(self, study: str) -> list[bytes]:

@@ -2,43 +2,37 @@
 
 import re
 from collections.abc import Callable
-from contextlib import aclosing
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
-from connectors.base import Capabilities, MetadataLevel, read_row
-from connectors.dicomweb.answer import rows_of
+from connectors.base import Capabilities, Page, read_row
+from connectors.dicomweb.answer import date_of, page_of, rows_of
+from connectors.dicomweb.probe_feed import find_feed
+from connectors.dicomweb.probe_metadata import probe_metadata
 from heltig.dicom.cell import DataSet
-from heltig.dicom.json_stream import InstanceSplitter, NotDicomJson
-from heltig.dicom.part10 import BytesSource, UnreadableFile, read_header
-from heltig.dicom.study import SERIES_INSTANCE_UID, SOP_INSTANCE_UID, STUDY_INSTANCE_UID, element
-from heltig.errors import ArchiveAccessError, ArchiveAnswerError, ArchiveError, ArchiveNotFoundError
+from heltig.dicom.study import STUDY_INSTANCE_UID, element
+from heltig.errors import ArchiveAnswerError, ArchiveNotFoundError
 from heltig.http_answer import Head
-from heltig.standard.dictionary import lookup
 
 if TYPE_CHECKING:
     from connectors.dicomweb.archive import DicomWebArchive
 
 PAGE_ROWS = 200
-HEADER_BYTES = 1024 * 1024
-SKEW_SECONDS = 60
 NOT_FOUND = 404
-STUDIES_TRIED = 3
-"""The one study that is asked for metadata might be a broken one."""
 
+_INSTANCE_AVAILABILITY = "00080056"
 _STUDY_INSTANCES = "00201208"
-_NOT_COMPARED: Final = frozenset({"00080005", "FFFCFFFC"})
-_BULK_URI = re.compile(rb'"BulkDataURI"\s*:\s*"([^"\\]+)"')
-_NAMED = 3
+_UID: Final = re.compile(r"[0-9.]{3,64}")
+_PLAIN: Final = re.compile(r"[0-9A-Za-z]{2,}")
+_BEGINNINGS: Final = (("PatientID", "00100020"), ("AccessionNumber", "00080050"), ("StudyID", "00200010"))
+"""What a wildcard is tried with: keys that every archive matches (PS3.18 table 10.6.1-5, PS3.4 C.6.2.1)."""
 
 
 async def probe(
     archive: "DicomWebArchive", *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 ) -> Capabilities:
-    """Finds out how an archive behaves, with about ten small requests that change nothing.
+    """Finds out how an archive behaves, with some twenty small requests that change nothing.
 
     Args:
         archive: The archive.
@@ -48,30 +42,31 @@ async def probe(
         ArchiveError: It does not answer a search for studies.
     """
     head, body = await archive.ask_for_studies({}, limit=2, offset=0)
-    first = rows_of(head, body)
-    notes = [*_about_clock(head, clock()), *_about_gzip(head)]
+    first = page_of(head, body)
     filters, empty = await _filters(archive)
-    notes += [f"A search that finds nothing is answered {empty}."] if empty else []
+    told: dict[str, Any] = {
+        "filters": filters,
+        "empty_status": empty,
+        "clock_skew": _clock_skew(head, clock()),
+        "gzip": "gzip" in head.headers.get("content-encoding", "") if body else None,
+        "etag": "etag" in head.headers,
+        "last_modified": "last-modified" in head.headers,
+    }
     if not first:
-        return Capabilities(filters=filters, notes=(*notes, "It has no study to try the rest with."))
-    offset = await _offset(archive, first)
+        told |= await find_feed(archive, has_studies=False)
+        return Capabilities(**told, notes=("It has no study to try the rest with.",))
+    told |= await _paging(archive, first)
     page = await _page(archive, limit=PAGE_ROWS, offset=0) or first
-    cap = await _page_cap(archive, len(page)) if offset else None
+    told["page_cap"] = await _page_cap(archive, len(page)) if told["offset"] else None
     studies = sorted(map(read_row, page), key=_instances)
-    metadata, instance = await _metadata(archive, studies[:STUDIES_TRIED])
-    all_attributes = None
-    if instance is not None:
-        all_attributes, further = await _fidelity(archive, instance)
-        notes += [*further, *_about_bulk_data(archive.root, instance)]
-    return Capabilities(
-        offset=offset,
-        page_cap=cap,
-        filters=filters,
-        counts=_STUDY_INSTANCES in studies[0].tags,
-        metadata=metadata,
-        all_attributes=all_attributes,
-        notes=tuple(notes),
-    )
+    told["counts"] = _STUDY_INSTANCES in studies[0].tags
+    told["availability"] = await _availability(archive)
+    if filters:
+        told["wildcard"] = await _wildcard(archive, studies)
+        told["percent_decoding"] = await _percent_decoding(archive, studies)
+    told |= await find_feed(archive, has_studies=bool(filters))
+    told |= await probe_metadata(archive, studies)
+    return Capabilities(**told)
 
 
 async def _filters(archive: "DicomWebArchive") -> tuple[bool | None, int | None]:
@@ -86,10 +81,12 @@ async def _filters(archive: "DicomWebArchive") -> tuple[bool | None, int | None]
         return None, None
 
 
-async def _offset(archive: "DicomWebArchive", first: list[bytes]) -> bool:
-    """Whether the page after the first is another one."""
+async def _paging(archive: "DicomWebArchive", first: Page) -> dict[str, bool | None]:
+    """Whether the page after the first is another one; whether the first said that there is one."""
     following = await _page(archive, limit=len(first), offset=len(first))
-    return following is not None and following != first
+    is_other = following is not None and list(following) != list(first)
+    warns = True if first.has_more else None
+    return {"offset": is_other, "warns": False if warns is None and is_other and following else warns}
 
 
 async def _page_cap(archive: "DicomWebArchive", given: int) -> int | None:
@@ -97,123 +94,50 @@ async def _page_cap(archive: "DicomWebArchive", given: int) -> int | None:
     return given if given < PAGE_ROWS and await _page(archive, limit=1, offset=given) else None
 
 
-async def _page(archive: "DicomWebArchive", *, limit: int, offset: int) -> list[bytes] | None:
+async def _page(archive: "DicomWebArchive", *, limit: int, offset: int, **query: str) -> Page | None:
     """One page; None where it is refused."""
     try:
-        return await archive.search_studies({}, limit=limit, offset=offset)
+        return await archive.search_studies(query, limit=limit, offset=offset)
     except ArchiveNotFoundError:
-        return []
+        return Page()
     except ArchiveAnswerError:
         return None
 
 
-async def _metadata(
-    archive: "DicomWebArchive", studies: list[DataSet]
-) -> tuple[MetadataLevel | None, DataSet | None]:
-    """The highest level at which metadata of one of some studies is served, and its first instance."""
-    best: tuple[MetadataLevel | None, DataSet | None] = (None, None)
-    for study in studies:
-        found = await _metadata_of(archive, element(study, STUDY_INSTANCE_UID).text)
-        if found[0] == "study":
-            return found
-        best = best if best[1] else found
-    return best
+async def _availability(archive: "DicomWebArchive") -> bool | None:
+    page = await _page(archive, limit=1, offset=0, includefield=_INSTANCE_AVAILABILITY)
+    return _INSTANCE_AVAILABILITY in read_row(page[0]).tags if page else None
 
 
-async def _metadata_of(archive: "DicomWebArchive", study: str) -> tuple[MetadataLevel | None, DataSet | None]:
-    if instance := await _first_instance(archive, study):
-        return "study", instance
+async def _wildcard(archive: "DicomWebArchive", studies: list[DataSet]) -> bool | None:
+    """Whether the beginning of a value and `*` find a study; None where none has a plain one."""
+    for key, tag in _BEGINNINGS:
+        for study in studies:
+            if _PLAIN.fullmatch(value := element(study, tag).text):
+                page = await _page(archive, limit=1, offset=0, **{key: f"{value[:-1]}*"})
+                return None if page is None else bool(page)
+    return None
+
+
+async def _percent_decoding(archive: "DicomWebArchive", studies: list[DataSet]) -> bool | None:
+    """Whether a UID is found whose dots are percent-encoded, and that is found as it stands."""
+    uids = (element(study, STUDY_INSTANCE_UID).text for study in studies)
+    uid = next(filter(_UID.fullmatch, uids), None)
+    if uid is None or not await _page(archive, limit=1, offset=0, StudyInstanceUID=uid):
+        return None
     try:
-        series = [
-            element(read_row(row), SERIES_INSTANCE_UID).text for row in await archive.search_series(study)
-        ]
-        if series and (instance := await _first_instance(archive, study, series[0])):
-            return "series", instance
-        rows = await archive.search_instances(study, series[0]) if series else []
-    except ArchiveAccessError:
-        raise
-    except ArchiveError:
-        return None, None
-    if not rows:
-        return None, None
-    sop = element(read_row(rows[0]), SOP_INSTANCE_UID).text
-    instance = await _first_instance(archive, study, series[0], sop)
-    return ("instance", instance) if instance else ("none", None)
-
-
-async def _first_instance(archive: "DicomWebArchive", *uids: str) -> DataSet | None:
-    splitter = InstanceSplitter()
-    try:
-        async with aclosing(archive.retrieve_metadata(*uids)) as chunks:
-            async for chunk in chunks:
-                if found := splitter.feed(chunk):
-                    return found[0]
-        return next(iter(splitter.close()), None)
-    except ArchiveAccessError:
-        raise
-    except (ArchiveError, NotDicomJson):
+        return bool(
+            rows_of(*await archive.ask_as_written(f"StudyInstanceUID={uid.replace('.', '%2E')}&limit=1"))
+        )
+    except ArchiveNotFoundError:
+        return False
+    except ArchiveAnswerError:
         return None
 
 
-async def _fidelity(archive: "DicomWebArchive", instance: DataSet) -> tuple[bool | None, list[str]]:
-    """Whether metadata has all attributes of the object, None where the object cannot be had."""
-    uids = [
-        element(instance, tag).text for tag in (STUDY_INSTANCE_UID, SERIES_INSTANCE_UID, SOP_INSTANCE_UID)
-    ]
-    try:
-        _, start = await archive.retrieve_head(*uids, most=HEADER_BYTES)
-        file = read_header(BytesSource(_part(start)))
-    except (ArchiveError, UnreadableFile):
-        return None, ["Whether metadata has every attribute is not known: the object itself cannot be had."]
-    lacking = sorted({tag for tag in file.tags if _is_compared(tag)} - set(instance.tags))
-    if not lacking:
-        return True, []
-    names = [entry.keyword if (entry := lookup(tag)) else tag for tag in lacking[:_NAMED]]
-    return False, [
-        f"Metadata lacks {len(lacking)} of the object's {len(file.tags)} attributes, "
-        f"such as {', '.join(names)}: rules about what is absent are not evaluable."
-    ]
-
-
-def _is_compared(tag: str) -> bool:
-    """No file meta information, group lengths, pixel data, nor private attributes, which some leave out."""
-    is_private = tag[3] in "13579BDF"
-    return not (tag[:4] in ("0002", "7FE0") or tag[4:] == "0000" or is_private or tag in _NOT_COMPARED)
-
-
-def _part(multipart: bytes) -> bytes:
-    """What stands after the head of the first part (RFC 2046, 5.1); all of it where there are no parts."""
-    return multipart.partition(b"\r\n\r\n")[2] if multipart.lstrip().startswith(b"--") else multipart
-
-
-def _about_clock(head: Head, now: datetime) -> list[str]:
-    try:
-        skew = (parsedate_to_datetime(head.headers.get("date", "")) - now).total_seconds()
-    except (ValueError, TypeError):  # no date, or one without a time zone
-        return []
-    if abs(skew) < SKEW_SECONDS:
-        return []
-    return [f"Its clock is {abs(skew):,.0f} s {'ahead of' if skew > 0 else 'behind'} ours."]
-
-
-def _about_gzip(head: Head) -> list[str]:
-    packed = "gzip" in head.headers.get("content-encoding", "")
-    return (
-        [] if packed else ["It does not compress its answers: gzip would make metadata many times smaller."]
-    )
-
-
-def _about_bulk_data(root: str, instance: DataSet) -> list[str]:
-    ours = urlsplit(root)
-    for raw in instance.raws:
-        if found := _BULK_URI.search(bytes(raw)):
-            theirs = urlsplit(found[1].decode("utf-8", "replace"))
-            if theirs.netloc and (theirs.scheme, theirs.netloc) != (ours.scheme, ours.netloc):
-                return [
-                    f"Its bulk data URIs lead to {theirs.scheme}://{theirs.netloc}, which is not its address."
-                ]
-            return []
-    return []
+def _clock_skew(head: Head, now: datetime) -> float | None:
+    date = date_of(head)
+    return None if date is None else round((date - now).total_seconds(), 1)
 
 
 def _instances(row: DataSet) -> float:

@@ -9,8 +9,10 @@ from typing import TypeVar
 
 import click
 
+from heltig.cli.archive_status import status
 from heltig.cli.database import open_database
 from heltig.pipeline import archives as pipeline
+from heltig.pipeline.capabilities import described
 from heltig.pipeline.connecting import open_archive
 from heltig.settings import load_settings
 from heltig.store import archives as entries
@@ -27,6 +29,9 @@ ORIGIN = "cli"
 @click.group()
 def archives() -> None:
     """Add, list, test and remove remote archives."""
+
+
+archives.add_command(status)
 
 
 @archives.command()
@@ -95,7 +100,7 @@ def test(name: str) -> None:
         opened = open_archive(entry, load_settings(), environ=os.environ, waiting=say_wait(name))
         async with opened as archive:
             found = await pipeline.probe_archive(store, entry, archive, clock=now)
-        return list(pipeline.described(found))
+        return list(described(found))
 
     lines = _run(probe)
     click.echo(f"Archive {name} answers.")

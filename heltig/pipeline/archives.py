@@ -1,7 +1,7 @@
 """The remote archives of a site: configured, opened, probed."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -22,12 +22,6 @@ from heltig.store.transaction import WriteTransaction
 PROBE_HOLDS: Final = timedelta(days=1)
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-_LEVELS: Final = {
-    "study": "a study at a time",
-    "series": "a series at a time; studies as a whole are refused",
-    "instance": "an instance at a time; more is refused",
-    "none": "at no level: nothing can be judged",
-}
 
 
 def new_archive(
@@ -155,27 +149,6 @@ def last_capabilities(entry: Archive) -> Capabilities | None:
     with suppress(msgspec.ValidationError):
         return msgspec.convert(entry.capabilities, Capabilities | None)
     return None
-
-
-def described(found: Capabilities) -> Iterator[str]:
-    """What a probe found, in a line each."""
-    if found.offset is not None:
-        yield "Pages with offset." if found.offset else "Ignores offset: only its first page can be listed."
-    if found.page_cap is not None:
-        yield f"Gives {found.page_cap} rows a page at most."
-    if found.filters is not None:
-        yield "Searches by UID." if found.filters else "Ignores what is searched for, and gives every study."
-    if found.counts is not None:
-        yield (
-            "Counts the series and instances of a study."
-            if found.counts
-            else "Counts no instances: whether a study is complete is known from its list of series alone."
-        )
-    if found.metadata is not None:
-        yield f"Gives metadata {_LEVELS[found.metadata]}."
-    if found.all_attributes is not None:
-        yield ("Its metadata has every attribute." if found.all_attributes else "Its metadata is a summary.")
-    yield from found.notes
 
 
 def _record(

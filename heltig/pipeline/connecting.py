@@ -88,7 +88,12 @@ async def connect(
 
         def archive(retry: Retry) -> DicomWebArchive:
             return DicomWebArchive(
-                entry.name, qido=qido, wado=wado, most_metadata=settings.metadata_max_size, retry=retry
+                entry.name,
+                qido=qido,
+                wado=wado,
+                feed=feed if entry.feed_url else None,
+                most_metadata=settings.metadata_max_size,
+                retry=retry,
             )
 
         patience = settings.archive_wait_seconds

@@ -20,7 +20,7 @@ from heltig.pipeline.breaker import PULLING, Breakers
 from heltig.pipeline.connecting import connect, pace_of, tls_of
 from heltig.pipeline.guarded import Guard, GuardedArchive, GuardedFeed, Measuring, observer
 from heltig.settings import Settings
-from heltig.store import watch
+from heltig.store import workers
 from heltig.store.archives import Archive, ArchiveOptions, location_of
 from heltig.store.engine import Store
 from heltig.store.records import Location
@@ -194,7 +194,7 @@ class OpenArchives:
         now = self._clock()
         if self._counted is None or now - self._counted >= COUNTED_FOR:
             self._counted = now
-            heard = await self._store.read(watch.workers_heard, since=now - 3 * COUNTED_FOR)
+            heard = await self._store.read(workers.heard_of, since=now - 3 * COUNTED_FOR)
             self._processes = max(1, len(heard))
 
 

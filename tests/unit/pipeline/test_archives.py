@@ -13,7 +13,6 @@ from heltig.errors import ArchiveAccessError, ConfigurationError
 from heltig.pipeline.archives import (
     PROBE_HOLDS,
     add_archive,
-    described,
     find_archive,
     known_capabilities,
     new_archive,
@@ -105,19 +104,3 @@ def test_a_ca_bundle_is_checked_when_it_is_given(tmp_path: Path) -> None:
     bundle.write_text("no certificate", encoding="utf-8")
     with pytest.raises(ConfigurationError, match=r"ca\.pem"):
         new_archive("main", "https://pacs.example", ca_bundle=bundle)
-
-
-def test_what_a_probe_found_is_told_in_sentences() -> None:
-    found = Capabilities(
-        offset=False,
-        page_cap=100,
-        filters=False,
-        counts=False,
-        metadata="series",
-        all_attributes=False,
-        notes=("Its clock is 90 s ahead of ours.",),
-    )
-    told = list(described(found))
-    assert len(told) == 7
-    assert all(line.endswith(".") for line in told)
-    assert list(described(Capabilities())) == []
