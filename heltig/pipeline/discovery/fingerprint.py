@@ -32,7 +32,6 @@ _TAGS: Final = (
     "00100040",  # PatientSex
     "00201206",  # NumberOfStudyRelatedSeries
     "00201208",  # NumberOfStudyRelatedInstances
-    "77771021",  # dcm4chee: when the study was last changed
 )
 """Counts and times show what came or went; the others what an administrator corrected. Left out is what
 changes by itself, such as where a study is kept and when it was last looked at."""
