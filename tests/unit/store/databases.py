@@ -50,12 +50,17 @@ async def database_url(folder: Path) -> AsyncIterator[str]:
         async with postgresql_database(SERVER) as url:
             yield url
         return
+    yield await sqlite_database(folder)
+
+
+async def sqlite_database(folder: Path) -> str:
+    """The URL of a new database with all tables, in a folder."""
     template = Path(_template_folder().name) / "heltig.db"
     if not template.exists():
         store = await Store.open(sqlite_url(template), render=render)
         await upgrade(store)
         await store.close()
-    yield sqlite_url(Path(shutil.copy(template, folder / "heltig.db")))
+    return sqlite_url(Path(shutil.copy(template, folder / "heltig.db")))
 
 
 @asynccontextmanager

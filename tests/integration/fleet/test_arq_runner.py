@@ -4,13 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from servers.redis import Redis
-from unit.store.databases import database_url, render
+from unit.store.databases import render
 
 from heltig.jobs import arq_runner
 from heltig.jobs.arq_runner import ArqRunner
@@ -24,20 +23,6 @@ from heltig.store.jobs import Job, JobState, NewJob
 
 NEVER = timedelta(hours=1)
 SOON = timedelta(milliseconds=20)
-
-
-@pytest.fixture
-async def url(tmp_path: Path) -> AsyncIterator[str]:
-    async with database_url(tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-async def queue(url: str) -> AsyncIterator[JobQueue]:
-    """The queue of a process that works nothing off."""
-    store = await Store.open(url, render=render)
-    yield JobQueue(store)
-    await store.close()
 
 
 class WorkerProcess:
