@@ -18,6 +18,7 @@ from heltig.store.transaction import WriteTransaction
 logger = logging.getLogger(__name__)
 
 _PROGRESS_SECONDS = 1.0
+_WAITS = (0.5, 1, 2, 4, 8)  # seconds; together less than a lease has left after a heartbeat
 
 
 class JobContext:
@@ -90,10 +91,7 @@ class Attempt:
             end = partial(self._succeeded, result=result)
         finally:
             beat.cancel()
-        try:
-            await self._queue.store.write(end)
-        except StorageError as error:
-            logger.error("Job %d ended, and that could not be written: %s", self._job.id, error)
+        await self._write(end)
         if task is not None and task.cancelling():
             raise asyncio.CancelledError
 
@@ -101,6 +99,18 @@ class Attempt:
         """Stops the handler; the job is put back, as if it had not been tried."""
         self._interrupted = True
         self._work.cancel()
+
+    async def _write(self, end: Callable[[WriteTransaction], bool]) -> None:
+        """Writes down how it ended, though the database be away for a moment: else it would be done again."""
+        for wait in (*_WAITS, None):
+            try:
+                await self._queue.store.write(end)
+            except StorageError as error:
+                logger.error("Job %d ended, and that could not be written: %s", self._job.id, error)
+                if wait is not None:
+                    await asyncio.sleep(wait)
+            else:
+                return
 
     async def _beat(self) -> None:
         """Keeps the lease and writes down progress; stops the handler when the job is no longer ours."""
