@@ -199,10 +199,11 @@ class Scoring:
     async def _kept(self, scored: Scored, put: PutSnapshot, confirm: Confirm | None) -> Kept:
         """Publishes the verdict on a study that was stored, unless the one that it has holds."""
         new = scored.snapshot
-        study = await self._standing(new.location, new.study_key)
-        if study.at(self.clock()).state != "PENDING":
-            return await self._unchanged(study, confirm)
-        if not put.changed or put.snapshot != scored.inputs.snapshot or put.version != study.version:
+        if not put.pending:
+            study = await self._standing(new.location, new.study_key)
+            if study.at(self.clock()).state != "PENDING":
+                return await self._unchanged(study, confirm)
+        if not put.changed or put.snapshot != scored.inputs.snapshot:
             return await self._publish(await self.judge_stored(new.location, new.study_key), confirm)
         return await self._publish(
             NewVerdict(

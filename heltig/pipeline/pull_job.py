@@ -33,8 +33,8 @@ from heltig.rules.profile import Profile
 from heltig.store import observations, states, studies
 from heltig.store.archives import location_of
 from heltig.store.observations import HandedOn, Observation
-from heltig.store.records import Location, Study
-from heltig.store.transaction import ReadTransaction, WriteTransaction
+from heltig.store.records import Location
+from heltig.store.transaction import WriteTransaction
 
 NEXT_DAY: Final = timedelta(days=1)
 """After so long a study is asked for again whose pull was given up."""
@@ -92,15 +92,14 @@ class PullDesk:
             StorageError: The database failed, or a process that judged died; likewise.
         """
         location = location_of(str(context.payload["archive"]))
-        found = await self._store.read(_known, location, str(context.payload["study"]))
-        if found is None:
+        known = await self._store.read(observations.find, location, str(context.payload["study"]))
+        if known is None:
             return {"outcome": "unknown"}
-        known, study = found
         if known.unsettled_since is None:
             return {"outcome": "settled"}
         if _changed_after(known, context.job.created) and known.due and known.due > self._clock():
             return {"outcome": "postponed"}
-        uid = study.study_uid or study.study_key
+        uid = known.study_uid or known.study_key
         if _IS_CUT.fullmatch(uid):
             raise JobFailedError(
                 "Its StudyInstanceUID is too long, or no text: no address can be made of it."
@@ -209,14 +208,6 @@ class PullDesk:
                 queue=self._queue,
             )
         return self._scorings[profile]
-
-
-def _known(
-    transaction: ReadTransaction, location: Location, study_key: str
-) -> tuple[Observation, Study] | None:
-    known = observations.find(transaction, location, study_key)
-    study = studies.find(transaction, location, study_key)
-    return (known, study) if known and study else None
 
 
 def _changed_after(known: Observation, time: datetime) -> bool:

@@ -18,12 +18,11 @@ import msgspec
 from msgspec.structs import replace
 from sqlalchemy import ColumnElement, and_, bindparam, exists, func, insert, or_, select, text, update
 
-from heltig.store.locations import row_of
 from heltig.store.records import Location, StudyState
+from heltig.store.studies import IS_STUDY, named
 from heltig.store.tables import archives, jobs, locations, observations, studies
 from heltig.store.tables.operations import ENDED_BADLY, LIVE
 from heltig.store.tables.pulling import DUE, HANDED_ON
-from heltig.store.text import storable_key
 from heltig.store.transaction import ReadTransaction, WriteTransaction
 
 UNDATED: Final = ("none", "none")
@@ -38,6 +37,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         row: The study's row.
         study_key: The study.
+        study_uid: Its StudyInstanceUID as it is stored; None without one.
         state: The study's state.
         fingerprint: Of how it was last listed; empty when that was never, or before it was withdrawn.
         changed: When that fingerprint was first seen; None when it was never listed.
@@ -49,6 +49,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     row: int
     study_key: str
     state: StudyState
+    study_uid: str | None = None
     fingerprint: bytes = b""
     changed: datetime | None = None
     unsettled_since: datetime | None = None
@@ -71,6 +72,7 @@ class HandedOn(msgspec.Struct, frozen=True, kw_only=True):
 _COLUMNS: Final[tuple[ColumnElement[Any], ...]] = (
     studies.c.id.label("row"),
     studies.c.study_key,
+    studies.c.study_uid,
     studies.c.state,
     observations.c.fingerprint,
     observations.c.changed,
@@ -83,6 +85,7 @@ _FIND = _KNOWN.where(
     studies.c.location_row == bindparam("location"),
     studies.c.study_key.in_(bindparam("keys", expanding=True)),
 )
+_FIND_ONE = _KNOWN.join(locations, locations.c.id == studies.c.location_row).where(IS_STUDY)
 _KEYS = (
     select(studies.c.study_key)
     .where(studies.c.location_row == bindparam("location"), studies.c.state != "WITHDRAWN")
@@ -243,9 +246,8 @@ def find_many(
 
 def find(transaction: ReadTransaction, location: Location, study_key: str) -> Observation | None:
     """What is known of a study at a location; None while it is UNKNOWN there."""
-    row = row_of(transaction, location)
-    key = storable_key(study_key)
-    return None if row is None else find_many(transaction, row, [key]).get(key)
+    row = transaction.connection.execute(_FIND_ONE, named(location, study_key)).one_or_none()
+    return None if row is None else _observation(row)
 
 
 def keys_standing(transaction: ReadTransaction, location: int, dates: tuple[str, str]) -> list[str]:
@@ -408,6 +410,7 @@ def _observation(row: Any) -> Observation:
     return Observation(
         row=row.row,
         study_key=row.study_key,
+        study_uid=row.study_uid,
         state=row.state,
         fingerprint=row.fingerprint or b"",
         changed=row.changed,

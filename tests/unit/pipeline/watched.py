@@ -1,0 +1,189 @@
+"""A site that watches archives in memory, with a clock that a test moves."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, cast
+
+from unit.pipeline.scoring import ThisProcess
+
+from connectors.base import InMemoryArchive
+from heltig.errors import ArchivePausedError, NotFoundError, StorageError
+from heltig.jobs.attempt import Handler
+from heltig.jobs.queue import JobQueue
+from heltig.jobs.retries import Retries
+from heltig.jobs.runner import Runner
+from heltig.pipeline.context import REJUDGE
+from heltig.pipeline.discovery.batch import Batch
+from heltig.pipeline.discovery.discover import Discovery
+from heltig.pipeline.discovery.schedule import DISCOVER, PULL, tick
+from heltig.pipeline.keep import Scoring
+from heltig.pipeline.listing import list_studies
+from heltig.pipeline.opened import OpenArchives, Opened
+from heltig.pipeline.pull_job import PullDesk
+from heltig.pipeline.rejudge import rejudge
+from heltig.pipeline.settle import settle
+from heltig.rules.profile import DEFAULT
+from heltig.store import archives, observations, studies, verdicts
+from heltig.store.archives import Archive, ArchiveOptions, location_of
+from heltig.store.engine import Store
+from heltig.store.observations import Observation
+from heltig.store.records import StoredVerdict, Study
+
+BEGIN = datetime(2026, 3, 4, 12, tzinfo=UTC)
+QUIET = timedelta(seconds=120)
+STOP = timedelta(seconds=5400)
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    def __init__(self, now: datetime = BEGIN) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, step: timedelta) -> None:
+        self.now += step
+
+
+class Whole:
+    """A strategy that lists everything in one batch, and proves it."""
+
+    def __init__(self, opened: Opened, name: str = "hot") -> None:
+        self.name = name
+        self.every = timedelta(seconds=60)
+        self._archive = opened.archive
+
+    async def batches(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
+        listing = await list_studies(self._archive, {})
+        number = int(cursor or 0) + 1
+        uids = frozenset(study.uid for study in listing.studies)
+        yield Batch(studies=listing.studies, cursor=str(number), is_last=True, swept=("", ""), swept_uids=uids)
+
+
+class Opens:
+    """Archives in memory in place of `OpenArchives`.
+
+    Attributes:
+        closed: Raised instead of opening an archive, by its name.
+    """
+
+    def __init__(self, store: Store, *held: InMemoryArchive) -> None:
+        self._store = store
+        self._held = {archive.id: archive for archive in held}
+        self.closed: dict[str, Exception] = {}
+
+    @asynccontextmanager
+    async def use(self, name: str) -> AsyncIterator[Opened]:
+        entry = await self._store.read(archives.find, name)
+        if entry is None:
+            raise NotFoundError(f"There is no archive {name}.")
+        if entry.paused:
+            raise ArchivePausedError("paused")
+        if name in self.closed:
+            raise self.closed[name]
+        archive = self._held[name]
+        yield Opened(
+            entry=entry,
+            options=entry.options,
+            archive=archive,
+            dicomweb=cast(Any, None),
+            feed_client=None,
+            guard=cast(Any, None),
+            capabilities=await archive.probe(),
+            location=location_of(name),
+        )
+
+
+class Site:
+    """The parts of the pull service in one process.
+
+    Attributes:
+        clock: Its clock.
+        queue: Its jobs.
+        opens: Its archives.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *held: InMemoryArchive,
+        clock: Clock | None = None,
+        processes: ThisProcess | None = None,
+        strategies: Callable[..., Sequence[Any]] | None = None,
+        queue_most: int = 1000,
+    ) -> None:
+        self.store = store
+        self.clock = clock or Clock()
+        self.queue = JobQueue(store, clock=self.clock)
+        self.opens = Opens(store, *held)
+        self.queue_most = queue_most
+        processes = processes or ThisProcess()
+        opened = cast(OpenArchives, self.opens)
+        self.discovery = Discovery(
+            opened,
+            self.queue,
+            clock=self.clock,
+            jitter=lambda low, high: 1.0,
+            strategies=strategies or _whole,
+        )
+        self.desk = PullDesk(opened, self.queue, processes, profile=DEFAULT, clock=self.clock)
+        scoring = Scoring(
+            store, processes, profile=DEFAULT, clock=self.clock, actor=REJUDGE, queue=self.queue
+        )
+
+        async def again(context: Any) -> Any:
+            return await rejudge(context, scoring=scoring)
+
+        self.handlers: dict[str, Handler] = {
+            DISCOVER: self.discovery.run,
+            PULL: self.desk.run,
+            REJUDGE: again,
+        }
+
+    async def register(self, name: str = "memory", **options: Any) -> None:
+        entry = Archive(
+            name=name, qido_url="http://archive", wado_url="http://archive", options=ArchiveOptions(**options)
+        )
+        await self.store.write(archives.add, entry)
+
+    async def work(self, *kinds: str) -> None:
+        """Does what is due now: looks, hands on, pulls, judges again; until nothing is left."""
+        runner = Runner(self.queue, self.handlers, retries=Retries())
+        for _ in range(50):
+            looked = await tick(self.store, self.queue, now=self.clock(), queue_most=self.queue_most)
+            await runner.drain()
+            handed_on = await settle(
+                self.store, self.queue, now=self.clock(), queue_most=self.queue_most
+            )
+            await runner.drain()
+            if not looked and not handed_on:
+                return
+        raise AssertionError("It never ends.")
+
+    async def pass_time(self, time: timedelta, *, step: timedelta = timedelta(seconds=60)) -> None:
+        """Lets time pass, and works off what is due meanwhile."""
+        until = self.clock() + time
+        while self.clock() < until:
+            self.clock.advance(min(step, until - self.clock()))
+            await self.work()
+
+    async def study(self, uid: str, archive: str = "memory") -> Study | None:
+        return await self.store.read(studies.find, location_of(archive), uid)
+
+    async def verdict(self, uid: str, archive: str = "memory") -> StoredVerdict | None:
+        return await self.store.read(verdicts.current, location_of(archive), uid)
+
+    async def observed(self, uid: str, archive: str = "memory") -> Observation | None:
+        return await self.store.read(observations.find, location_of(archive), uid)
+
+    async def rules(self, uid: str, archive: str = "memory") -> set[str]:
+        found = await self.verdict(uid, archive)
+        return {finding.rule for finding in found.verdict.findings} if found else set()
+
+
+def _whole(opened: Opened, *, today: date) -> Sequence[Whole]:
+    return [Whole(opened)]
