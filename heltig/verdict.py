@@ -9,7 +9,7 @@ import msgspec
 
 from heltig.rules.finding import Evaluation, Finding, NotEvaluable, RuleError
 from heltig.rules.index_facts import IndexFact
-from heltig.rules.wording import is_whole
+from heltig.rules.seen import digest_of
 
 Readiness: TypeAlias = Literal["READY", "NEEDS_REVIEW", "BLOCKED"]
 
@@ -18,15 +18,17 @@ READINESS: Final = ("BLOCKED", "NEEDS_REVIEW", "READY")
 
 
 class Waiver(msgspec.Struct, frozen=True, order=True):
-    """A reviewer's accepted exception for one observed value of one rule; another value is not covered.
+    """A reviewer's accepted exception for one finding; where anything else was observed it is not covered.
 
     Attributes:
         id: The waiver's own id.
         rule: The rule's id.
-        observed: The observed value it covers, exactly. A text that leaves values out covers nothing: others
-            could stand behind it.
+        observed: The text of the finding, which may show a part of what was observed.
         expires: From this minute on it covers nothing, in UTC.
         series: It covers only findings whose instances are all of the series with this key; empty for any.
+        tags: The attributes of the finding.
+        digest: That of the finding: of rule, attributes and all that was observed. Without one the waiver
+            covers nothing.
     """
 
     id: str
@@ -34,6 +36,8 @@ class Waiver(msgspec.Struct, frozen=True, order=True):
     observed: str
     expires: datetime
     series: str = ""
+    tags: tuple[str, ...] = ()
+    digest: str = ""
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -107,6 +111,8 @@ def decide(
     findings, used = [], set[Waiver]()
     for position, finding in enumerate(evaluation.findings):
         place = places[position] if places else ()
+        if not finding.digest:
+            finding = msgspec.structs.replace(finding, digest=_digest(finding, inputs))
         covering = [waiver for waiver in in_force if _covers(waiver, finding, place)]
         if covering:
             used.add(max(covering, key=lambda waiver: (waiver.expires, waiver)))
@@ -125,8 +131,14 @@ def decide(
     )
 
 
+def _digest(finding: Finding, inputs: Inputs) -> str:
+    """The digest of a finding that has seen the whole study, and what the index says of it."""
+    facts = msgspec.json.encode(inputs.index_facts).decode()
+    return digest_of(finding.rule, finding.tags, finding.observed, (inputs.snapshot, facts))
+
+
 def _covers(waiver: Waiver, finding: Finding, place: Collection[str]) -> bool:
-    if (waiver.rule, waiver.observed) != (finding.rule, finding.observed) or not is_whole(finding.observed):
+    if (waiver.rule, waiver.digest) != (finding.rule, finding.digest):
         return False
     return not waiver.series or set(place) == {waiver.series}
 

@@ -35,7 +35,7 @@ def _study(study: CheckedStudy) -> CheckedStudy:
 def redacted_finding(finding: Finding) -> Finding:
     """The same finding without what was observed, expected and proposed, where that could name a patient."""
     proposed = tuple(change for change in finding.proposed if _is_harmless(change.tag))
-    finding = msgspec.structs.replace(finding, proposed=proposed)
+    finding = msgspec.structs.replace(finding, proposed=proposed, digest="")  # short values can be guessed
     if finding.tags and all(map(_is_harmless, finding.tags)):
         return finding
     if not finding.tags and finding.rule.startswith("SRC-"):

@@ -7,14 +7,13 @@ from typing import Any, Final
 import msgspec
 
 from heltig import audit
-from heltig.errors import NotFoundError, UsageError
+from heltig.errors import ConflictError, NotFoundError, UsageError
 from heltig.jobs.attempt import JobContext
 from heltig.jobs.queue import JobQueue
 from heltig.pipeline.again import judge_again
 from heltig.pipeline.keep import Processes, Scoring
 from heltig.rules.catalogue import catalogue
 from heltig.rules.profile import Profile
-from heltig.rules.wording import is_whole
 from heltig.store import locations, studies, waivers
 from heltig.store.jobs import NewJob
 from heltig.store.transaction import ReadTransaction, WriteTransaction
@@ -76,12 +75,13 @@ class WaiverDesk:
         """Gives a waiver; the studies that it concerns are judged again, now and when it expires.
 
         Args:
-            new: The waiver.
+            new: The waiver; without a digest that of the one finding with its rule, attributes and text.
             origin: From where, for the audit trail.
 
         Raises:
             UsageError: It makes no sense.
-            NotFoundError: There is no such location, study or series.
+            NotFoundError: There is no such location, study or series, or no such finding there.
+            ConflictError: Several findings have this text, and none of them was named by its digest.
         """
         self._see_that_it_makes_sense(new)
         return await self._store.write_durably(self._give, new, origin)
@@ -136,17 +136,12 @@ class WaiverDesk:
             raise UsageError("A waiver for a series names its study, too.")
         if not new.reason.strip():
             raise UsageError("Say why: a waiver without a reason is of no use to whoever reads it later.")
-        if not is_whole(new.observed):
-            raise UsageError(
-                "This observed value does not show all that was found: something is cut out of it, or only "
-                "counted. A waiver for it would cover values that nobody has seen."
-            )
         if new.expires <= new.created:
             raise UsageError("It would have expired already: give a time to come.")
 
     def _give(self, transaction: WriteTransaction, new: NewWaiver, origin: str) -> Given:
         _see_that_it_is_known(transaction, new)
-        waiver = waivers.add(transaction, new)
+        waiver = waivers.add(transaction, msgspec.structs.replace(new, digest=_digest(transaction, new)))
         payload = {"waiver": waiver.id}
         job = self._queue.enqueue(
             transaction, NewJob(kind=GIVEN, key=str(waiver.id), priority=_PRIORITY, payload=payload)
@@ -215,3 +210,26 @@ def _see_that_it_is_known(transaction: ReadTransaction, new: NewWaiver) -> None:
         for series in studies.series_of(transaction, study.location, study.study_key)
     ):
         raise NotFoundError("This study has no such series.")
+
+
+def _digest(transaction: ReadTransaction, new: NewWaiver) -> str:
+    """The digest of the finding that a waiver is for: somebody has to have seen what is accepted."""
+    found = waivers.digests(transaction, new)
+    if new.digest in found - {""}:
+        return new.digest
+    if new.digest or not found:
+        raise NotFoundError(
+            "No last verdict there has this finding: rule, tags, observed and digest have to be those of "
+            "one, as /api/v1/studies/{study}/findings tells it."
+        )
+    if found == {""}:
+        raise ConflictError(
+            "This finding was told by an older version, which did not say what it had seen. Judge the study "
+            "again with `heltig rescore`, and look at it anew."
+        )
+    if len(found) > 1:
+        raise ConflictError(
+            f"{len(found)} findings there have this text, and different data behind it. Give the digest of "
+            "the one that is meant."
+        )
+    return found.pop()

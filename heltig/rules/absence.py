@@ -56,6 +56,7 @@ def lacking(
             observed=state,
             expected=f"a value in {keyword}",
             rows=[row for row, found in zip(rows, states, strict=True) if found == state],
+            seen=(),
         )
 
 

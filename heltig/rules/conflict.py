@@ -77,4 +77,5 @@ def conflict(
             observed=counted_groups(groups, named),
             expected=f"one {keyword} in the {where}",
             rows=sorted(row for group in groups[1:] for row in group.rows),
+            seen=tuple(f"{group.key} ({group.count})" for group in values_of(view, keyword)),
         )

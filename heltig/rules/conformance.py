@@ -27,6 +27,7 @@ def _hits(study: StudyView, rule_id: str) -> Iterator[Hit]:
             expected=objection.expected,
             message=objection.message,
             rows=rows,
+            seen=objection.seen,
         )
 
 

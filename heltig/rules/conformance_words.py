@@ -22,6 +22,7 @@ class Objection(NamedTuple):
         expected: What should be there.
         message: One sentence.
         more: The other attributes concerned.
+        seen: What was observed, as a hit has it (`Hit.seen`): `()` where nothing is left out.
     """
 
     rule: str
@@ -30,6 +31,7 @@ class Objection(NamedTuple):
     expected: str
     message: str
     more: tuple[str, ...] = ()
+    seen: tuple[str, ...] | None = None
 
 
 Path = tuple[str, ...]
@@ -50,6 +52,7 @@ class Words:
             "absent",
             "a value" if attribute.type.startswith("1") else "the attribute, with a value or empty",
             f"is type {attribute.type} in {self._part(part)}{because}, but absent",
+            seen=(),
         )
 
     def empty(self, rule: str, path: Path, attribute: Attribute, part: str) -> Objection:
@@ -62,6 +65,7 @@ class Words:
             "empty" if attribute.items is None else "no items",
             "a value" if attribute.items is None else "at least one item",
             f"is type {attribute.type} in {self._part(part)}{because}, but has {what}",
+            seen=(),
         )
 
     def forbidden(self, path: Path, attribute: Attribute, part: str) -> Objection:
@@ -91,6 +95,7 @@ class Words:
             f"value {number}: {cut(value)}" if number else cut(value),
             cut(", ".join(sorted(allowed)), 200),
             f"has {cut(value, 40)!r}, but {self._part(part)} does not allow {which}",
+            seen=(value,),
         )
 
     def extended(self, path: Path) -> Objection:
@@ -110,7 +115,7 @@ class Words:
         keywords = ", ".join(keyword_of(tag) or tag for tag in needed)
         message = f"Nothing of the {module.name} module is there, which is {why} in {self._iod}{since}"
         observed = f"absent ({self._iod})"
-        return Objection(rule, needed[:1], observed, cut(keywords, 200), message, needed[1:])
+        return Objection(rule, needed[:1], observed, cut(keywords, 200), message, needed[1:], seen=())
 
     def module_forbidden(self, module: ModuleUse, tags: Path) -> Objection:
         """Attributes of a module are there that must not be."""
@@ -125,7 +130,12 @@ class Words:
         observed = "absent" if frames == "all" else "absent in some frames"
         sentence = f"is {why} in {self._iod} ({macro.name}), but {observed}"
         return self._objection(
-            "IOD-FUNCTIONAL-GROUP", (tag,), observed, "in the shared groups or in each frame's", sentence
+            "IOD-FUNCTIONAL-GROUP",
+            (tag,),
+            observed,
+            "in the shared groups or in each frame's",
+            sentence,
+            seen=() if frames == "all" else None,
         )
 
     def group_misplaced(self, tag: str, macro: MacroUse, place: str) -> Objection:
@@ -137,6 +147,14 @@ class Words:
     def _part(self, part: str) -> str:
         return f"the {part} module of {self._iod}"
 
-    def _objection(self, rule: str, path: Path, observed: str, expected: str, sentence: str) -> Objection:
+    def _objection(
+        self,
+        rule: str,
+        path: Path,
+        observed: str,
+        expected: str,
+        sentence: str,
+        seen: tuple[str, ...] | None = None,
+    ) -> Objection:
         place = ".".join(keyword_of(tag) or tag for tag in path)
-        return Objection(rule, path, f"{observed} ({self._iod})", expected, f"{place} {sentence}")
+        return Objection(rule, path, f"{observed} ({self._iod})", expected, f"{place} {sentence}", seen=seen)

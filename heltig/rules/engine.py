@@ -21,7 +21,8 @@ from heltig.rules.memory import Memory
 from heltig.rules.plan import Plan, Reading
 from heltig.rules.profile import Profile
 from heltig.rules.proposal import proposed
-from heltig.rules.rule import Level, Rule
+from heltig.rules.rule import Level, Rule, WrongHitError
+from heltig.rules.seen import with_cells
 from heltig.rules.value_run import Found, Work
 from heltig.rules.views import Context, ContextView, PackageView, RowsView, Values
 from heltig.rules.walk import walk
@@ -171,13 +172,18 @@ class _Run:
                 for hit, rows, where in found:
                     draft.add(hit, rows, where)
                 self.drafts[id] = draft
-        except Exception as error:  # a site's own rule may raise anything
-            self.errors[id] = _where(error)
-            self.outcomes[id] = "error"
+        except BaseException as error:  # a site's own rule may raise anything, SystemExit too
+            if type(error) is KeyboardInterrupt:
+                raise
+            self._fail(id, error)
             return False
         if applied:
             self.outcomes[id] = "fail" if id in self.drafts else "pass"
         return True
+
+    def _fail(self, id: str, error: BaseException) -> None:
+        self.errors[id] = _where(error)
+        self.outcomes[id] = "error"
 
     def result(
         self,
@@ -190,7 +196,10 @@ class _Run:
         found: list[tuple[Finding, Set[int]]] = []
         for id, draft in self.drafts.items():
             if id not in self.errors:
-                found.extend(draft.findings(profile, name, propose))
+                try:
+                    found.extend(draft.findings(profile, name, propose))
+                except Exception as error:  # rows that there are not, changes that cannot be
+                    self._fail(id, error)
         found.sort(key=lambda pair: worst_first(pair[0]))
         return Evaluation(
             findings=tuple(finding for finding, _ in found),
@@ -240,11 +249,12 @@ def _try(
         applies = known.get(combination.raws)
         if applies is None:
             cells = Named(combination, rule.reads)
-            seen = Values(cells, memory.context)
-            applies = rule.when(seen) if rule.when else any(cells[keyword].vr for keyword in rule.reads)
-            hits = list(rule.check(seen) or ()) if applies else None
+            at = Values(cells, memory.context)
+            applies = rule.when(at) if rule.when else any(cells[keyword].vr for keyword in rule.reads)
+            hits = list(rule.check(at) or ()) if applies else None
             if hits:
-                found.extend([(hit, combination.rows, ()) for hit in hits])
+                seen = combination.cells()
+                found.extend([(with_cells(hit, seen), combination.rows, ()) for hit in hits])
             else:
                 memory.learn_combination(known, combination.raws, applies)
         applied = applied or applies
@@ -275,8 +285,10 @@ def _open(rule: Rule, package: PackageView) -> tuple[bool, list[Found]]:
     return True, [(hit, (), ()) for hit in rule.check(package) or ()]
 
 
-def _where(error: Exception) -> str:
+def _where(error: BaseException) -> str:
     """An exception's class and place: its text could hold patient data."""
+    if isinstance(error, WrongHitError):
+        return str(error)
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {PurePath(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     return type(error).__name__ + place

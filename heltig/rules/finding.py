@@ -29,6 +29,9 @@ class Finding(msgspec.Struct, frozen=True, rename="camel"):
         remedy: How to mend it.
         waived: A waiver in force covers it.
         proposed: What could be written to mend it; mostly nothing, as a person has to decide.
+        digest: Of rule, attributes and all that was observed, whether `observed` shows all of it or not: 32
+            hex digits. A waiver covers it. Empty where what was observed is the whole study, until the
+            verdict puts the digest of that in its place.
     """
 
     rule: str
@@ -44,6 +47,7 @@ class Finding(msgspec.Struct, frozen=True, rename="camel"):
     remedy: str
     waived: bool = False
     proposed: tuple[ProposedChange, ...] = ()
+    digest: str = ""
 
 
 class NotEvaluable(msgspec.Struct, frozen=True, rename="camel"):

@@ -1,13 +1,16 @@
 """What rules yield, grouped into findings by (rule, attribute, observed value)."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from typing import Final
 
 from msgspec.structs import replace
 
 from heltig.rules.finding import Finding
 from heltig.rules.profile import Profile
 from heltig.rules.proposal import Change, ProposedChange
-from heltig.rules.rule import SEVERITIES, Hit, Rule
+from heltig.rules.rule import SEVERITIES, Hit, Rule, WrongHitError, see_that_it_is_a_hit
+from heltig.rules.seen import digest_of
 from heltig.standard.dictionary import tag_of
 
 EXAMPLES = 5
@@ -16,23 +19,41 @@ EXAMPLES = 5
 VALUES_SHOWN = 10
 """Distinct observed values reported one by one for a rule and attribute; the rest are counted together."""
 
+_TAG: Final = re.compile(r"[0-9A-Fa-f]{4}(?:[0-9A-Fa-f]{4}|xx[0-9A-Fa-f]{2} )")
+"""How a tag begins, the key of a private column and a path through sequences, too."""
 
 Propose = Callable[[Mapping[Change, Set[int]]], tuple[ProposedChange, ...]]
 """Makes of changes, each with its rows, what a finding carries."""
 
 
 class _Group:
-    """The hits of one attribute and observed value."""
+    """The hits of one attribute and observed value.
 
-    __slots__ = ("changes", "hit", "rows")
+    Attributes:
+        hit: The first of them.
+        rows: The instances concerned.
+        changes: What could be written to mend it, each with its instances.
+        seen: All that was observed; None where that is all that the rule was given.
+    """
+
+    __slots__ = ("changes", "hit", "rows", "seen")
 
     def __init__(self, hit: Hit) -> None:
         self.hit = hit
         self.rows: set[int] = set()
         self.changes: dict[Change, set[int]] = {}
+        self.seen: set[str] | None = set()
+
+    def see(self, seen: Iterable[str] | None) -> None:
+        """Something more was observed."""
+        if seen is None or self.seen is None:
+            self.seen = None
+        else:
+            self.seen.update(seen)
 
     def merge(self, other: "_Group") -> None:
         self.rows |= other.rows
+        self.see(None if other.seen is None else {other.hit.observed, *other.seen})
         for change, rows in other.changes.items():
             self.changes.setdefault(change, set()).update(rows)
 
@@ -55,13 +76,20 @@ class Draft:
             hit: What the rule yielded.
             rows: The instances concerned, where the hit itself names none.
             tags: The attribute, where the rule does not name one.
+
+        Raises:
+            WrongHitError: It is no hit.
         """
+        see_that_it_is_a_hit(hit)
         key = (tags or tuple(map(_tag, hit.tags or self.rule.reads)), hit.observed)
         group = self._groups.get(key)
         if group is None:
             group = self._groups[key] = _Group(hit)
         concerned = list(rows if hit.rows is None else hit.rows)
+        if min(concerned, default=0) < 0:
+            raise WrongHitError("it yields a Hit whose rows there are not")
         group.rows.update(concerned)
+        group.see(hit.seen)
         for change in hit.changes:
             own = concerned if change.rows is None else change.rows
             group.changes.setdefault(replace(change, rows=None), set()).update(own)
@@ -124,6 +152,7 @@ class Draft:
             reference=self.rule.reference,
             remedy=self.rule.remedy,
             proposed=changes,
+            digest=digest_of(self.rule.id, tags, observed, group.seen),
         )
 
 
@@ -133,8 +162,14 @@ def worst_first(finding: Finding) -> tuple[int, str, tuple[str, ...], int, str]:
 
 
 def _tag(name: str) -> str:
-    """A keyword as its tag; private columns and paths through sequences stay as they are."""
+    """A keyword as its tag; private columns and paths through sequences stay as they are.
+
+    Raises:
+        WrongHitError: It is none of these.
+    """
     try:
         return tag_of(name)
     except KeyError:
-        return name
+        if _TAG.match(name):
+            return name
+        raise WrongHitError("it yields a Hit with a tag that is no keyword and no tag") from None

@@ -33,7 +33,7 @@ MOST: Final = 20
 """Others that are named for one value."""
 
 
-class Identity(msgspec.Struct, frozen=True, order=True, omit_defaults=True):
+class Identity(msgspec.Struct, frozen=True, order=True):
     """A patient as one study names them, without surrounding spaces."""
 
     patient_id: str = ""
@@ -57,7 +57,7 @@ class Other(msgspec.Struct, frozen=True, order=True):
     patient: Identity = Identity()
 
 
-class IndexFact(msgspec.Struct, frozen=True, order=True, omit_defaults=True):
+class IndexFact(msgspec.Struct, frozen=True, order=True):
     """One thing that the index knows.
 
     Attributes:

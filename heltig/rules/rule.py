@@ -45,6 +45,8 @@ class Hit(msgspec.Struct, frozen=True):
         rows: The instances concerned; None means all that the rule looked at.
         message: A sentence for this hit; None takes the rule's title.
         changes: What could be written to mend it, where exactly one correction is possible.
+        seen: All that was observed, where `observed` may leave some of it out; `()` where it leaves nothing
+            out. None: all that the rule was given. A waiver covers nothing else.
     """
 
     observed: str
@@ -53,6 +55,44 @@ class Hit(msgspec.Struct, frozen=True):
     rows: Iterable[int] | None = None
     message: str | None = None
     changes: tuple[Change, ...] = ()
+    seen: tuple[str, ...] | None = None
+
+
+class WrongHitError(TypeError):
+    """A rule yielded what is no hit. The text names fields and types, no values."""
+
+
+def see_that_it_is_a_hit(hit: object) -> None:
+    """Refuse what a rule must not yield: nobody checks what is in a report any more.
+
+    Raises:
+        WrongHitError: It is no `Hit`, or one of its fields is of another type than `Hit` says.
+    """
+    if not isinstance(hit, Hit):
+        raise WrongHitError(f"it yields {_kind(hit)}, not a Hit")
+    for field, wanted in _FIELDS.items():
+        value = getattr(hit, field)
+        if not isinstance(value, wanted):
+            raise WrongHitError(f"it yields a Hit whose {field} is {_kind(value)}")
+    for field, of in _MEMBERS.items():
+        for member in getattr(hit, field) or ():
+            if not isinstance(member, of):
+                raise WrongHitError(f"it yields a Hit with {_kind(member)} in {field}")
+
+
+def _kind(value: object) -> str:
+    return f"of type {type(value).__name__}"
+
+
+_FIELDS: Final[Mapping[str, type | tuple[type, ...]]] = {
+    "observed": str,
+    "expected": str,
+    "tags": tuple,
+    "message": (str, type(None)),
+    "changes": tuple,
+    "seen": (tuple, type(None)),
+}
+_MEMBERS: Final[Mapping[str, type]] = {"tags": str, "changes": Change, "seen": str}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,7 +34,7 @@ PREFIX: Final = "SITE-"
 """How the id of such a rule begins."""
 
 
-class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Something that is so or not so of an attribute.
 
     Attributes:
@@ -111,7 +111,7 @@ class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
         return f"{self.attribute} {' and '.join(said)}"
 
 
-class SiteRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class SiteRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A `[[rule]]` table of a profile.
 
     Attributes:
@@ -256,6 +256,7 @@ class _Agreement:
                 observed=counted((shown, len(having)) for shown, having in ordered),
                 expected=f"one {self._declared.holds.attribute} in the {self._declared.same_in}",
                 rows=sorted({row for _, having in ordered[1:] for row in having}),
+                seen=tuple(f"{shown} ({len(having)})" for shown, having in ordered),
             )
 
 

@@ -7,6 +7,7 @@ from heltig.dicom.column import Column
 from heltig.dicom.table import ItemTable, Table
 from heltig.rules.memory import Known
 from heltig.rules.rule import Hit, Rule
+from heltig.rules.seen import with_cells
 from heltig.rules.views import Place
 
 
@@ -101,7 +102,7 @@ def try_values(rule: Rule, bit: int, waiting: Sequence[Seen]) -> tuple[bool, lis
         rows = _rows(first.table, first.column, {seen.code for seen, _ in objections})
         # Of hits that read alike the first is kept: which one must not depend on the order of instances.
         for seen, hit in sorted(objections, key=_wording):
-            named.append((hit, rows[seen.code], (seen.where,)))
+            named.append((with_cells(hit, [seen.at.cell]), rows[seen.code], (seen.where,)))
     return applied, named
 
 

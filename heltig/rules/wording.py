@@ -1,6 +1,5 @@
 """Observed values as findings show them: short, on one line, every invisible character written out."""
 
-import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 
@@ -11,9 +10,6 @@ LONGEST = 80
 
 MOST_VALUES = 4
 """Values named one by one where several stand side by side."""
-
-_LEFT_OUT = re.compile(r"…|, \d+ more$|^\d+ other values$")
-"""What `cut`, `counted` and `heltig.rules.grouping` leave in the place of what they do not show."""
 
 
 def printable(text: str) -> str:
@@ -82,15 +78,6 @@ def counted_groups(groups: Sequence[Group], named: Callable[[str], str] = str) -
         named: How a value is written.
     """
     return counted((named(group.cell.shown.strip()), group.count) for group in groups)
-
-
-def is_whole(text: str) -> bool:
-    """Whether an observed value shows all that was observed: nothing cut out of it, no value only counted.
-
-    >>> is_whole("A1 (3), B2 (1)"), is_whole("A (9), B (8), C (7), D (6), 2 more"), is_whole("A…Z")
-    (True, False, False)
-    """
-    return not _LEFT_OUT.search(text)
 
 
 def visible_spaces(text: str) -> str:

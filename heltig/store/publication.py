@@ -146,4 +146,5 @@ def _columns(finding: Finding) -> tuple[str | int | bool, ...]:
         finding.remedy,
         finding.waived,
         to_json(finding.proposed),
+        finding.digest,
     )

@@ -120,6 +120,7 @@ def _finding(row: Row[Any]) -> Finding:
         remedy=row.remedy,
         waived=row.waived,
         proposed=from_json(row.proposed, tuple[ProposedChange, ...]),
+        digest=row.digest,
     )
 
 

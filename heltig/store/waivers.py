@@ -26,7 +26,7 @@ from heltig.store.tables import (
     waivers,
 )
 from heltig.store.tables.seen import ENDING
-from heltig.store.text import storable, storable_key
+from heltig.store.text import from_json, storable, storable_key, to_json
 from heltig.store.transaction import ReadTransaction, WriteTransaction
 from heltig.verdict import Waiver
 
@@ -39,7 +39,9 @@ class NewWaiver(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         rule: The rule's id.
-        observed: The observed value that it covers.
+        tags: The attributes of the finding.
+        observed: The text of the finding.
+        digest: That of the finding: what it covers.
         location: The location whose studies it covers; None for every location that has `study_key`.
         study_key: The study that it covers; None for every study at `location`.
         series_key: The series of that study whose findings it covers; None for all.
@@ -49,7 +51,9 @@ class NewWaiver(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     rule: str
+    tags: tuple[str, ...]
     observed: str
+    digest: str
     location: Location | None = None
     study_key: str | None = None
     series_key: str | None = None
@@ -120,7 +124,9 @@ def add(transaction: WriteTransaction, new: NewWaiver) -> GivenWaiver:
     row = {
         "id": number,
         "rule": new.rule,
+        "tags": to_json(new.tags),
         "observed": storable(new.observed),
+        "digest": new.digest,
         "scope": new.scope,
         "location": None if new.location is None else str(new.location),
         "study_key": None if new.study_key is None else storable_key(new.study_key),
@@ -217,10 +223,40 @@ def in_force(
     asked = {"at": at, "study_key": storable_key(study_key), "location": str(location)}
     return tuple(
         sorted(
-            Waiver(str(row.id), row.rule, row.observed, row.expires, row.series_key or "")
+            Waiver(
+                id=str(row.id),
+                rule=row.rule,
+                observed=row.observed,
+                expires=row.expires,
+                series=row.series_key or "",
+                tags=from_json(row.tags, tuple[str, ...]),
+                digest=row.digest,
+            )
             for row in transaction.connection.execute(_IN_FORCE, asked)
         )
     )
+
+
+def digests(transaction: ReadTransaction, finding: NewWaiver) -> set[str]:
+    """The digests of the findings in a waiver's scope that have its rule, attributes and text.
+
+    Empty ones are of findings that were told by an older version.
+    """
+    judged = studies.alias()
+    query = (
+        select(findings.c.digest)
+        .distinct()
+        .join(verdicts, verdicts.c.id == findings.c.verdict_row)
+        .join(judged, and_(judged.c.id == verdicts.c.study_row, judged.c.revision == verdicts.c.revision))
+        .where(
+            findings.c.rule == finding.rule,
+            findings.c.tags == to_json(finding.tags),
+            findings.c.observed == storable(finding.observed),
+            judged.c.state != "WITHDRAWN",
+            *_within(finding, judged),
+        )
+    )
+    return set(transaction.connection.execute(query).scalars())
 
 
 def concerned(transaction: ReadTransaction, waiver: NewWaiver) -> list[tuple[Location, str]]:
@@ -261,7 +297,7 @@ def _end(transaction: WriteTransaction, waiver: GivenWaiver, at: datetime) -> No
 
 
 def _rows_of(waiver: NewWaiver, *conditions: ColumnElement[bool]) -> Any:
-    """The rows of the studies whose last verdict has a finding of a waiver's rule and observed value."""
+    """The rows of the studies whose last verdict has a finding that a waiver covers."""
     judged = studies.alias()
     return (
         select(verdicts.c.study_row)
@@ -269,7 +305,8 @@ def _rows_of(waiver: NewWaiver, *conditions: ColumnElement[bool]) -> Any:
         .join(judged, and_(judged.c.id == verdicts.c.study_row, judged.c.revision == verdicts.c.revision))
         .where(
             findings.c.rule == waiver.rule,
-            findings.c.observed == storable(waiver.observed),
+            findings.c.digest == waiver.digest,
+            findings.c.digest != "",
             *_within(waiver, judged),
             *conditions,
         )
@@ -290,7 +327,9 @@ def _waiver(row: Row[Any]) -> GivenWaiver:
     return GivenWaiver(
         id=row.id,
         rule=row.rule,
+        tags=from_json(row.tags, tuple[str, ...]),
         observed=row.observed,
+        digest=row.digest,
         location=None if row.location is None else Location.parse(row.location),
         study_key=row.study_key,
         series_key=row.series_key,

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from heltig.rules.finding import Evaluation, Finding, NotEvaluable, RuleError
+from heltig.rules.index_facts import IndexFact
 from heltig.verdict import Inputs, Waiver, decide, worst
 
 INPUTS = Inputs(snapshot="s" * 64, ruleset="r" * 64, profile="p" * 64, reference_date=date(2026, 1, 1))
@@ -13,7 +14,7 @@ INPUTS = Inputs(snapshot="s" * 64, ruleset="r" * 64, profile="p" * 64, reference
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 
-def finding(severity, rule="PAT-ID-EMPTY", observed="empty"):
+def finding(severity, rule="PAT-ID-EMPTY", observed="empty", digest="d1"):
     return Finding(
         rule=rule,
         severity=severity,
@@ -26,6 +27,7 @@ def finding(severity, rule="PAT-ID-EMPTY", observed="empty"):
         instances=(),
         reference="",
         remedy="",
+        digest=digest,
     )
 
 
@@ -58,8 +60,8 @@ def test_what_could_not_be_checked_needs_review_where_somebody_insists(more, rea
     assert decide(evaluation(**more), INPUTS).readiness == readiness
 
 
-def waiver(id="1", rule="PAT-ID-EMPTY", observed="empty", expires=NOON, series=""):
-    return Waiver(id=id, rule=rule, observed=observed, expires=expires, series=series)
+def waiver(id="1", rule="PAT-ID-EMPTY", digest="d1", expires=NOON, series=""):
+    return Waiver(id=id, rule=rule, observed="empty", expires=expires, series=series, digest=digest)
 
 
 def test_a_waiver_covers_one_observed_value_and_no_other():
@@ -69,18 +71,27 @@ def test_a_waiver_covers_one_observed_value_and_no_other():
     assert covered.valid_until == NOON
     assert covered.findings[0].waived
     assert covered.waivers == (waiver(),)
-    other = decide(evaluation(finding("block", observed="absent")), INPUTS, [waiver()])
+    other = decide(evaluation(finding("block", digest="d2")), INPUTS, [waiver()])
     assert other.readiness == "BLOCKED"
     assert other.valid_until is None
     assert other.waivers == ()
 
 
-@pytest.mark.parametrize(
-    "observed", ["A (9), B (8), C (7), D (6), 2 more", "3 other values", "A…Z (3), B (1)"]
-)
-def test_what_is_not_shown_whole_cannot_be_waived(observed):
-    covered = decide(evaluation(finding("block", observed=observed)), INPUTS, [waiver(observed=observed)])
-    assert covered.readiness == "BLOCKED"
+def test_what_has_seen_the_whole_study_is_covered_while_that_stays_as_it_is():
+    found = evaluation(finding("block", observed="5 not listed", digest=""))
+    digest = decide(found, INPUTS).findings[0].digest
+    assert decide(found, INPUTS, [waiver(digest=digest)]).readiness == "READY"
+    for change in ({"snapshot": "t" * 64}, {"index_facts": (IndexFact("series", "1.2"),)}):
+        other = msgspec.structs.replace(INPUTS, **change)
+        assert decide(found, other, [waiver(digest=digest)]).readiness == "BLOCKED"
+    unlike = evaluation(finding("block", observed="6 not listed", digest=""))
+    assert decide(unlike, INPUTS, [waiver(digest=digest)]).readiness == "BLOCKED"
+
+
+def test_a_waiver_of_an_older_version_covers_nothing():
+    for digest in ("d1", ""):
+        covered = decide(evaluation(finding("block", digest=digest)), INPUTS, [waiver(digest="")])
+        assert covered.readiness == "BLOCKED"
 
 
 def test_of_several_waivers_the_last_to_expire_counts():
@@ -119,7 +130,7 @@ def test_the_id_depends_on_every_input_and_on_nothing_else():
         ids.add(decide(evaluation(), msgspec.structs.replace(INPUTS, **change)).id)
     assert len(ids) == 8
     assert decide(evaluation(finding("note")), INPUTS).id == decide(evaluation(), INPUTS).id
-    assert decide(evaluation(), INPUTS, [waiver(observed="y")]).id == decide(evaluation(), INPUTS).id
+    assert decide(evaluation(), INPUTS, [waiver(digest="d2")]).id == decide(evaluation(), INPUTS).id
 
 
 def test_the_worst_of_none_is_ready():

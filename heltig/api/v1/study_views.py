@@ -83,6 +83,7 @@ class FindingView(msgspec.Struct, frozen=True):
     remedy: str
     waived: bool
     proposed: list[ProposedChange]
+    digest: str
 
 
 class NamedHash(msgspec.Struct, frozen=True):
@@ -242,4 +243,5 @@ def finding_view(finding: Finding, location: str) -> FindingView:
         remedy=finding.remedy,
         waived=finding.waived,
         proposed=list(finding.proposed),
+        digest=finding.digest,
     )

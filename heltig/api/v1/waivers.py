@@ -24,11 +24,13 @@ Key = Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
 
 
 class WaiverRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A waiver to be given, for findings of one rule with one observed value.
+    """A waiver to be given, for one finding: its rule, attributes and observed value, exactly as it has them.
 
     Attributes:
         rule: The rule's id.
-        observed: The observed value, exactly as the finding has it.
+        tags: The attributes.
+        observed: The observed value.
+        digest: The finding's digest; needed where several findings have this text for different data.
         reason: Why the finding is accepted.
         expires: When it ends, with its offset from UTC; seconds are dropped.
         location: An archive's name, or `upload:NAME`: only findings there are covered.
@@ -38,9 +40,11 @@ class WaiverRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     rule: Key
+    tags: Annotated[tuple[Key, ...], msgspec.Meta(max_length=10_000)]
     observed: Annotated[str, msgspec.Meta(max_length=10_000)]
     reason: Text
     expires: datetime
+    digest: Annotated[str, msgspec.Meta(max_length=64)] = ""
     location: Key | None = None
     study: Key | None = None
     series: Key | None = None
@@ -50,6 +54,10 @@ class WaiverView(msgspec.Struct, frozen=True, rename="camel"):
     """A waiver.
 
     Attributes:
+        tags: The attributes of the finding.
+        observed: The text of the finding, which may show a part of what was observed.
+        digest: That of the finding, over all that was observed; a waiver of an older version has none, and
+            covers nothing.
         scope: `study`, `series` of a study, or `archive`: every study at a location.
         location: Null for every location that has the study.
         state: `in-force`, `expired` or `revoked`.
@@ -59,7 +67,9 @@ class WaiverView(msgspec.Struct, frozen=True, rename="camel"):
 
     id: int
     rule: str
+    tags: tuple[str, ...]
     observed: str
+    digest: str
     scope: Scope
     location: str | None
     study: str | None
@@ -86,22 +96,25 @@ class GivenView(msgspec.Struct, frozen=True):
     job: int
 
 
-@post("/api/v1/waivers", responses=responses(400, 401, 403, 404, 503), tags=["Waivers"])
+@post("/api/v1/waivers", responses=responses(400, 401, 403, 404, 409, 503), tags=["Waivers"])
 async def give_waiver(
     request: Request[Principal, Any, Any],
     services: NamedDependency[Services],
     data: Annotated[WaiverRequest, BodyKwarg(description="The waiver.")],
 ) -> GivenView:
-    """Accept findings of one rule with one observed value, until a time.
+    """Accept a finding, there and wherever else in the scope the same was observed, until a time.
 
-    Another value is not covered. The studies concerned are judged again now, and when the waiver ends.
+    Whatever else was or will be observed is not covered. The studies concerned are judged again now, and when
+    the waiver ends.
     """
     if data.expires.tzinfo is None:
         raise UsageError("expires: give the offset from UTC, too, such as 2026-03-01T12:00:00Z.")
     now = services.clock()
     new = NewWaiver(
         rule=data.rule,
+        tags=data.tags,
         observed=data.observed,
+        digest=data.digest,
         location=None if data.location is None else location_named(data.location),
         study_key=data.study,
         series_key=data.series,
@@ -167,7 +180,9 @@ def waiver_view(waiver: GivenWaiver, now: datetime) -> WaiverView:
     return WaiverView(
         id=waiver.id,
         rule=waiver.rule,
+        tags=waiver.tags,
         observed=waiver.observed,
+        digest=waiver.digest,
         scope=waiver.scope,
         location=None if waiver.location is None else str(waiver.location),
         study=waiver.study_key,

@@ -83,6 +83,7 @@ class FindingTable(Table, table=True):
     remedy: str = Field(sa_type=Text)
     waived: bool
     proposed: str = Field(sa_type=Text)
+    digest: str = Field(max_length=32, sa_column_kwargs={"server_default": ""})
 
 
 class WaiverTable(Table, table=True):
@@ -104,6 +105,8 @@ class WaiverTable(Table, table=True):
     expires: datetime
     revoked: datetime | None
     revoked_by: str | None = Field(max_length=TEXT_LENGTH)
+    tags: str = Field(sa_type=Text, sa_column_kwargs={"server_default": "[]"})
+    digest: str = Field(max_length=32, sa_column_kwargs={"server_default": ""})
 
 
 class LookupTable(Table, table=True):

@@ -1,18 +1,23 @@
 """Waivers in judging: which findings they cover, and what a verdict is worth when they change meanwhile."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from servers.dicomweb import study
 from sqlalchemy import delete
 from unit.pipeline.scoring import NOW, ThisProcess
 
 from connectors.base import InMemoryArchive
+from heltig.dicom.study import StudyTable
 from heltig.errors import ConflictError, StorageError
+from heltig.pipeline.judging import judge
 from heltig.pipeline.keep import Kept, Scoring
 from heltig.pipeline.pull import pull_study
+from heltig.rules.finding import Finding
 from heltig.rules.profile import DEFAULT
 from heltig.store import changes, publication, states, studies, tables, verdicts, waivers
 from heltig.store.engine import Store
@@ -50,8 +55,19 @@ async def judged(store: Store, source: InMemoryArchive, clock: Clock | None = No
     return await scoring(store, clock).score(await pull_study(source, "1.2"), HERE)
 
 
-async def observed(store: Store) -> str:
-    return next(f.observed for f in await findings(store) if f.rule == RULE)
+async def observed(store: Store) -> Finding:
+    found: Finding = next(f for f in await findings(store) if f.rule == RULE)
+    return found
+
+
+async def pulled(source: InMemoryArchive) -> StudyTable:
+    table = await pull_study(source, "1.2")
+    table.arrange()
+    return table
+
+
+def judge_in_memory(table: StudyTable) -> Sequence[Finding]:
+    return judge(table, DEFAULT, reference_date=NOW.date(), archive=HERE.name).verdict.findings
 
 
 async def findings(store: Store) -> Any:
@@ -65,10 +81,18 @@ async def is_waived(store: Store) -> bool:
     return waived
 
 
-async def give(store: Store, text: str, **changed: Any) -> GivenWaiver:
+async def give(store: Store, found: Finding, **changed: Any) -> GivenWaiver:
     values: dict[str, Any] = {"study_key": "1.2", "location": None, "series_key": None, **changed}
     new = NewWaiver(
-        rule=RULE, observed=text, reason="known", author="dr-a", created=NOW, expires=ENDS, **values
+        rule=found.rule,
+        tags=found.tags,
+        observed=found.observed,
+        digest=found.digest,
+        reason="known",
+        author="dr-a",
+        created=NOW,
+        expires=ENDS,
+        **values,
     )
     return await store.write(waivers.add, new)
 
@@ -113,10 +137,10 @@ async def test_a_waiver_covers_what_is_in_its_scope(
 
 
 async def test_a_study_is_judged_with_the_waivers_that_are_there_when_it_comes(store: Store) -> None:
-    await give(store, "not;a;code")
+    [found] = [f for f in judge_in_memory(await pulled(archive("1.2.1"))) if f.rule == RULE]
+    await give(store, found)
     await judged(store, archive("1.2.1"))
-    assert await observed(store) == "not;a;code"
-    assert await is_waived(store)
+    assert await observed(store) == replace(found, waived=True)
 
 
 async def test_a_verdict_is_refused_when_waivers_changed_since_it_was_judged(store: Store) -> None:
@@ -153,9 +177,9 @@ async def test_a_study_that_did_not_change_is_judged_again_once_its_verdict_no_l
 
 async def test_a_revoked_waiver_ends_the_verdicts_that_rely_on_it_and_no_others(store: Store) -> None:
     await judged(store, archive("1.2.1"))
-    text = await observed(store)
-    other = await give(store, "another;value")
-    waiver = await give(store, text)
+    found_before = await observed(store)
+    other = await give(store, replace(found_before, digest="0" * 32))
+    waiver = await give(store, found_before)
     await scoring(store).score_again(HERE, "1.2")
     await store.write(waivers.revoke, other.id, by="dr-b", at=NOW)
     assert await store.read(waivers.ended, now=NOW) == []
@@ -177,7 +201,8 @@ async def test_no_waiver_is_ever_erased(store: Store) -> None:
     def erase(transaction: WriteTransaction) -> None:
         transaction.connection.execute(delete(tables.waivers))
 
-    waiver = await give(store, "x")
+    await judged(store, archive("1.2.1"))
+    waiver = await give(store, await observed(store))
     with pytest.raises(StorageError, match="refused"):
         await store.write(erase)
     assert await store.read(waivers.get, waiver.id) == waiver
@@ -185,9 +210,9 @@ async def test_no_waiver_is_ever_erased(store: Store) -> None:
 
 async def test_a_verdict_never_holds_with_a_waiver_that_is_revoked_meanwhile(store: Store) -> None:
     await judged(store, archive("1.2.1"))
-    text = await observed(store)
+    found_before = await observed(store)
     for _ in range(5):
-        waiver = await give(store, text)
+        waiver = await give(store, found_before)
         await asyncio.gather(
             scoring(store).score_again(HERE, "1.2"),
             store.write(waivers.revoke, waiver.id, by="dr-b", at=NOW),

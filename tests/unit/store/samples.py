@@ -90,6 +90,7 @@ def finding(rule: str = "PAT-ID-EMPTY", severity: Any = "block", **fields: Any) 
         "instances": (f"{STUDY}.1.1",),
         "reference": "PS3.3 C.7.1.1",
         "remedy": "Fill it in.",
+        "digest": sha(f"{rule} {fields.get('observed', '')}")[:32],
     }
     return Finding(**values | fields)
 

@@ -28,9 +28,17 @@ def upgrade() -> None:
     op.add_column("archives", sa.Column("feed_url", sa.Text(), nullable=True))
     op.execute("UPDATE archives SET options = replace(options, '\"ca_bundle\":', '\"caBundle\":')")
     op.execute("UPDATE archives SET auth = '{\"kind\":\"none\"}' WHERE auth = '{}'")
+    _what_waivers_cover()
     _observations()
     _archives()
     _backfills()
+
+
+def _what_waivers_cover() -> None:
+    """Findings that were told before have no digest, and waivers of before cover nothing any more."""
+    for table in ("findings", "waivers"):
+        op.add_column(table, sa.Column("digest", _text(32), server_default="", nullable=False))
+    op.add_column("waivers", sa.Column("tags", sa.Text(), server_default="[]", nullable=False))
 
 
 def _text(length: int) -> sa.types.TypeEngine[str]:
