@@ -39,7 +39,7 @@ from heltig.jobs.queue import utc_now
 from heltig.rules.profile import DEFAULT, Profile
 from heltig.settings import Settings
 from heltig.store.lookups import Lookups
-from heltig.working import working
+from heltig.working import Does, working
 
 ROUTES: Final = (
     search_studies,
@@ -73,7 +73,11 @@ ROUTES: Final = (
 
 
 def create_app(
-    settings: Settings, *, profile: Profile = DEFAULT, clock: Callable[[], datetime] = utc_now
+    settings: Settings,
+    *,
+    profile: Profile = DEFAULT,
+    clock: Callable[[], datetime] = utc_now,
+    does: Does = "all",
 ) -> Litestar:
     """The service as an ASGI application; it opens its database and starts its work when it is started.
 
@@ -81,11 +85,12 @@ def create_app(
         settings: The site's settings.
         profile: What studies are judged with.
         clock: Gives the time, in UTC.
+        does: Which jobs it does itself.
     """
 
     @asynccontextmanager
     async def running(app: Litestar) -> AsyncIterator[None]:
-        async with _services(settings, profile, clock) as services:
+        async with _services(settings, profile, clock, does) as services:
             app.state["services"] = services
             yield
 
@@ -120,9 +125,9 @@ def create_app(
 
 @asynccontextmanager
 async def _services(
-    settings: Settings, profile: Profile, clock: Callable[[], datetime]
+    settings: Settings, profile: Profile, clock: Callable[[], datetime], does: Does
 ) -> AsyncIterator[Services]:
-    async with working(settings, profile=profile, clock=clock) as parts:
+    async with working(settings, profile=profile, clock=clock, does=does) as parts:
         yield Services(
             settings=settings,
             profile=profile,

@@ -16,6 +16,7 @@ from heltig.rules.profile import DEFAULT, Profile
 from heltig.setting_types import Address
 from heltig.settings import Settings
 from heltig.store.outdated import of_older_ruleset
+from heltig.working import Does
 
 GRACE_SECONDS = 3
 """How long requests get to end when the service stops; a stream that stays open would hold it for ever."""
@@ -44,6 +45,7 @@ def run(
     settings: Settings,
     *,
     profile: Profile = DEFAULT,
+    does: Does = "all",
     started: Callable[[Listening], None] = lambda listening: None,
 ) -> None:
     """Serves until SIGINT or SIGTERM.
@@ -51,6 +53,7 @@ def run(
     Args:
         settings: The site's settings.
         profile: What studies are judged with.
+        does: Which jobs it does itself.
         started: Called once requests are answered.
 
     Raises:
@@ -59,13 +62,14 @@ def run(
     """
     factory = uvicorn.Config("", loop="auto", log_config=None).get_loop_factory()
     with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(serve(settings, profile=profile, started=started))
+        runner.run(serve(settings, profile=profile, does=does, started=started))
 
 
 async def serve(
     settings: Settings,
     *,
     profile: Profile = DEFAULT,
+    does: Does = "all",
     started: Callable[[Listening], None] = lambda listening: None,
 ) -> None:
     """Does as `run`, in an event loop of the main thread that runs already."""
@@ -78,7 +82,7 @@ async def serve(
         sockets.append(_listen("HELTIG_CONSULT_BIND", consult))
         consult = Address(consult.host, _port(sockets[-1]))
     listening = Listening(Address(settings.host, _port(main)), consult)
-    app = create_app(msgspec.structs.replace(settings, consult_bind=consult), profile=profile)
+    app = create_app(msgspec.structs.replace(settings, consult_bind=consult), profile=profile, does=does)
     async with _plain_errors(), app.lifespan():
         services = app.state["services"]
         await services.pool.start()

@@ -12,25 +12,32 @@ from heltig.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from heltig.serving import Listening
+    from heltig.working import Does
 
 
 @click.command()
 @profile_option
-def serve(profile: Profile) -> None:
+@click.option(
+    "--uploads-only",
+    is_flag=True,
+    help="Leave all jobs but the judging of uploads to `heltig worker`, so that look-ups stay fast.",
+)
+def serve(profile: Profile, uploads_only: bool) -> None:
     """Answer archives and people: verdicts over DICOMweb and text, pages, uploads.
 
     `heltig settings` shows where it listens, where it keeps its data and who may use it. It stops within
     seconds on Ctrl-C or SIGTERM; jobs that are not done by then go on with the next start.
     """
-    run(load_settings(), profile=profile)
+    run(load_settings(), profile=profile, does="uploads" if uploads_only else "all")
 
 
-def run(settings: Settings, *, profile: Profile = DEFAULT) -> None:
+def run(settings: Settings, *, profile: Profile = DEFAULT, does: "Does" = "all") -> None:
     """Serve until told to stop; say where once it answers.
 
     Args:
         settings: The site's settings.
         profile: What studies are judged with.
+        does: Which jobs it does itself.
 
     Raises:
         ConfigurationError: An address cannot be listened on.
@@ -40,7 +47,7 @@ def run(settings: Settings, *, profile: Profile = DEFAULT) -> None:
     from heltig.logs import configure_logging
 
     configure_logging(settings.log_format)
-    serving.run(settings, profile=profile, started=lambda listening: _announce(settings, listening))
+    serving.run(settings, profile=profile, does=does, started=lambda listening: _announce(settings, listening))
 
 
 def _announce(settings: Settings, listening: "Listening") -> None:

@@ -1,6 +1,7 @@
 """A running service for tests: the real application, asked over ASGI in the test's own event loop."""
 
 import asyncio
+import os
 import io
 import zipfile
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -22,6 +23,7 @@ from heltig.auth.principal import Area, Role
 from heltig.demo.samples import part10_files
 from heltig.demo.studies import SyntheticStudy, make_studies
 from heltig.rules.finding import Finding
+from heltig.setting_types import SecretUrl
 from heltig.settings import Settings
 from heltig.store import audit_trail
 from heltig.store.audit_trail import AuditEntry
@@ -96,9 +98,9 @@ async def running(
     await asyncio.to_thread(home.mkdir, exist_ok=True)
     async with database_url(home) as url:
         if url.startswith("postgresql"):
-            from heltig.setting_types import SecretUrl
-
             settings["database_url"] = SecretUrl(url)
+        if redis := os.environ.get("HELTIG_TEST_REDIS_URL"):
+            settings["redis_url"] = SecretUrl(redis)
         app = create_app(Settings(home=home, workers=1, **settings), clock=clock)
         async with app.lifespan():
             transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=client)  # type: ignore[arg-type]
