@@ -19,13 +19,14 @@ from heltig.api.request_counts import RequestCounts
 from heltig.pipeline.answering import is_timed
 from heltig.pipeline.measuring import EDGES
 from heltig.pipeline.status import STATES, ArchiveStatus, ServiceStatus
+from heltig.store import breakers
 from heltig.store.measurements import Answers, Count
-from heltig.store.watch import BreakerState, Standing
+from heltig.store.watch import Standing
 
 ROLE: Final = "server"
 """What this process is: workers have no address of their own, their figures come from SQL."""
 
-_BREAKERS: Final[Mapping[BreakerState, int]] = {"closed": 0, "half-open": 1, "open": 2}
+_BREAKERS: Final[Mapping[breakers.State, int]] = {"closed": 0, "half-open": 1, "open": 2}
 _EVERY_SECOND_EDGE: Final = slice(0, None, 2)
 
 

@@ -63,6 +63,8 @@ ROUTES: Final[Mapping[str, Access]] = {
     "GET /metrics": "metrics",
     "GET /": "pages",
     "GET /studies/{study}": "pages",
+    "GET /archives": "pages",
+    "GET /archives/{id}": "pages",
     "GET /static/{file_path}": "public",
 }
 """The routes, by method and template. HEAD is answered to whoever may GET."""

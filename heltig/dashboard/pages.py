@@ -93,6 +93,12 @@ def _environment() -> Environment:
         exact=wording.exact,
         ago=wording.ago,
         zone=wording.zone,
+        duration=wording.duration,
+        size=wording.size,
+        percent=wording.percent,
+        rate=wording.rate,
+        day=wording.day,
+        inline=wording.inline,
         segment=segment,
     )
     made.globals["assets"] = {name: asset.file_name for name, asset in assets().items()}

@@ -10,6 +10,8 @@ from heltig.api.front import segment
 from heltig.api.services import services_of
 from heltig.auth.principal import Principal
 from heltig.dashboard import errors
+from heltig.dashboard.archive_actions import FORM_HEADERS, may_change, told
+from heltig.dashboard.archives import DAYS_IN_LIST, archive_list, archive_page
 from heltig.dashboard.assets import assets_by_file_name
 from heltig.dashboard.filters import Filter, number
 from heltig.dashboard.pages import page, study_of
@@ -25,10 +27,10 @@ AnyRequest = Request[Any, Any, State]
 
 
 def routes() -> Router:
-    """All of them: `/`, `/studies/{study}` and `/static/{file_path}`."""
+    """All of them, see `heltig.auth.policy.ROUTES`."""
     return Router(
         "/",
-        route_handlers=[show_worklist, show_study, static_file],
+        route_handlers=[show_worklist, show_study, show_archives, show_archive, static_file],
         exception_handlers=errors.HANDLERS,
         include_in_schema=False,
     )
@@ -69,6 +71,33 @@ async def show_study(request: AnyRequest, study: FromPath[str]) -> Response[str]
         patients=patients,
     )
     return page(request, "study.html", now=now, shown=found, patients=patients)
+
+
+@route("/archives", http_method=_GET)
+async def show_archives(request: AnyRequest) -> Response[str]:
+    """How every archive stands."""
+    services = services_of(request.app.state)
+    now = services.clock()
+    found = await services.store.read(archive_list, now=now)
+    workers = max(len(found.service.workers), int(services.is_working()))
+    return page(request, "archives.html", now=now, list=found, workers=workers, row_days=DAYS_IN_LIST)
+
+
+@route("/archives/{id:str}", http_method=_GET)
+async def show_archive(request: AnyRequest, id: FromPath[str]) -> Response[str]:
+    """How one archive stands, and what can be done about it."""
+    services = services_of(request.app.state)
+    now = services.clock()
+    found = await services.store.read(archive_page, id, now=now)
+    return page(
+        request,
+        "archive.html",
+        headers=FORM_HEADERS,
+        now=now,
+        shown=found,
+        done=told(request.query_params.get("done", "")),
+        may_change=may_change(_principal(request)),
+    )
 
 
 @route("/static/{file_path:str}", http_method=_GET)

@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from markupsafe import Markup, escape
+
 from heltig.dicom.values import parse_da
 
 
@@ -77,3 +79,78 @@ def ago(time: datetime, now: datetime) -> str:
     if minutes < 60 * 24 * 2:
         return f"{minutes // 60} h ago"
     return f"{minutes // (60 * 24)} days ago"
+
+
+def duration(seconds: float) -> str:
+    """A span of time in the largest unit that tells.
+
+    >>> [duration(s) for s in (0.0042, 0.25, 1.64, 42, 150, 9000, 200000)]
+    ['4 ms', '250 ms', '1.6 s', '42 s', '2 min', '2 h', '2 days']
+    """
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds // 60:.0f} min"
+    return f"{seconds // 3600:.0f} h" if seconds < 172800 else f"{seconds // 86400:.0f} days"
+
+
+def size(number: float) -> str:
+    """A number of bytes in the largest unit that tells.
+
+    >>> [size(n) for n in (0, 999, 1500, 2_340_000, 5e12)]
+    ['0 B', '999 B', '1.5 kB', '2.3 MB', '5,000 GB']
+    """
+    for unit in ("B", "kB", "MB"):
+        if number < 999.5:
+            return f"{number:.3g} {unit}" if unit == "B" or number >= 9.95 else f"{number:.1f} {unit}"
+        number /= 1000
+    return f"{number:,.0f} GB" if number >= 9.5 else f"{number:.1f} GB"
+
+
+def percent(share: float) -> str:
+    """A share of one; what is not nothing is not shown as nothing.
+
+    >>> [percent(s) for s in (0, 0.0002, 0.031, 0.5, 1)]
+    ['0 %', '<0.1 %', '3.1 %', '50 %', '100 %']
+    """
+    if 0 < share < 0.001:
+        return "<0.1 %"
+    return f"{share:.1%}".replace(".0%", "%").replace("%", " %")
+
+
+def rate(number: float) -> str:
+    """How many a minute.
+
+    >>> [rate(n) for n in (0, 0.02, 0.5, 12.34, 1234.5)]
+    ['0', '<0.1', '0.5', '12', '1,234']
+    """
+    if 0 < number < 0.05:
+        return "<0.1"
+    return f"{number:,.1f}".removesuffix(".0") if number < 9.95 else f"{number:,.0f}"
+
+
+def day(time: datetime) -> str:
+    """The date of a time in the zone of the server.
+
+    >>> from datetime import UTC
+    >>> day(datetime(2026, 3, 1, 12, tzinfo=UTC))
+    '1 Mar 2026'
+    """
+    local = time.astimezone()
+    return f"{local.day} {local:%b %Y}"
+
+
+def inline(text: str) -> Markup:
+    """Text with `code` in it as HTML; all else is escaped.
+
+    >>> str(inline("such as `a<b`"))
+    'such as <code>a&lt;b</code>'
+    """
+    parts = (escape(part) for part in text.split("`"))
+    return Markup().join(
+        Markup("<code>{}</code>").format(part) if place % 2 else part for place, part in enumerate(parts)
+    )

@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from heltig.errors import HeltigError
+from heltig.store import breakers
 from heltig.store.jobs import Job
 from heltig.store.records import Location
-from heltig.store.watch import BreakerState
 from heltig.verdict import Readiness
 
 logger: Final = logging.getLogger("heltig.events")
@@ -100,7 +100,7 @@ def pull(
 def breaker(
     location: Location,
     operation: str,
-    state: BreakerState,
+    state: breakers.State,
     *,
     failures: int,
     until: datetime | None,

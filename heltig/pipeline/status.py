@@ -7,7 +7,9 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 
 from heltig.pipeline.answering import Answering
-from heltig.store.watch import Backfill, Breaker, JobCount, Worker
+from heltig.store.breakers import Breaker
+from heltig.store.watch import Backfill, JobCount
+from heltig.store.workers import Worker
 
 ArchiveState: TypeAlias = Literal["current", "behind", "failing", "stopped", "resting", "paused", "unwatched"]
 

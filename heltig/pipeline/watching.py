@@ -6,12 +6,11 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
-import msgspec
-
 from connectors.base import Capabilities
 from heltig.errors import NotFoundError
 from heltig.pipeline.answering import answering
-from heltig.pipeline.archives import described
+from heltig.pipeline.archives import last_capabilities
+from heltig.pipeline.capabilities import described
 from heltig.pipeline.status import (
     ArchiveState,
     ArchiveStatus,
@@ -20,12 +19,13 @@ from heltig.pipeline.status import (
     Queue,
     ServiceStatus,
 )
-from heltig.store import archives, changes, cursors, measurements, watch
+from heltig.store import archives, changes, cursors, measurements, watch, workers
 from heltig.store.archives import Archive, location_of
+from heltig.store.breakers import Breaker
 from heltig.store.jobs import JobState
 from heltig.store.measurements import MINUTES_KEPT, Answers, Count
 from heltig.store.transaction import ReadTransaction
-from heltig.store.watch import Backfill, Breaker, JobCount, Observed
+from heltig.store.watch import Backfill, JobCount, Observed
 from heltig.work_hours import WorkHours
 
 WINDOWS: Final[Mapping[str, timedelta]] = {"15 min": timedelta(minutes=15), "24 h": timedelta(hours=24)}
@@ -36,6 +36,8 @@ ALIVE: Final = timedelta(seconds=60)
 
 _NEWEST: Final = ("feed", "hot")
 """Strategies that see what is new, the better one first."""
+
+_ORDER: Final = {name: place for place, name in enumerate((*_NEWEST, "warm", "cold"))}
 
 _BEHIND: Final = 6
 """An archive is behind when it was not read for so many times its `pollSeconds`."""
@@ -57,7 +59,7 @@ def service_status(
     unfinished = watch.unfinished_jobs(transaction)
     return ServiceStatus(
         archives=_statuses(transaction, archives.every(transaction), unfinished, windows, now=now),
-        workers=watch.workers_heard(transaction, since=now - ALIVE),
+        workers=workers.heard_of(transaction, since=now - ALIVE),
         jobs=_by_kind(unfinished),
         oldest_queued=watch.oldest_queued(transaction),
         changes=changes.latest(transaction),
@@ -98,7 +100,7 @@ def _statuses(
         _status(
             entry,
             read=[cursor for cursor in read_so_far if cursor.location == location_of(entry.name)],
-            breakers=[breaker for breaker in breakers if breaker.archive == entry.name],
+            breakers=breakers.get(entry.name, []),
             backfills=[backfill for backfill in backfills if backfill.archive == entry.name],
             queue=_queue(entry.name, jobs, observed.get(entry.name)),
             answers=list(_answers(entry.name, answers)),
@@ -140,13 +142,13 @@ def _status(
                 due=c.due,
                 error=c.error,
             )
-            for c in read
+            for c in sorted(read, key=lambda cursor: (_ORDER.get(cursor.name, len(_ORDER)), cursor.name))
         ],
         breakers=breakers,
         answers=answers,
         backfills=backfills,
         probed=entry.probed,
-        notes=_notes(entry),
+        notes=list(described(last_capabilities(entry) or Capabilities())),
     )
 
 
@@ -185,7 +187,7 @@ def _state(
         return "behind", "The first look at it is still under way."
     if (now - newest.finished).total_seconds() > _BEHIND * options.poll_seconds:
         return "behind", "It was last read longer ago than it should be."
-    return "current", "What it has is known."
+    return "current", "All that changed in it is known."
 
 
 def _queue(name: str, jobs: list[JobCount], observed: Observed | None) -> Queue:
@@ -222,13 +224,6 @@ def _window(now: datetime, length: timedelta) -> tuple[datetime, float]:
     if length > MINUTES_KEPT:
         since = since.replace(minute=0)
     return since, max((now - since).total_seconds() / 60, 1.0)
-
-
-def _notes(entry: Archive) -> list[str]:
-    try:
-        return list(described(msgspec.convert(entry.capabilities or {}, Capabilities)))
-    except msgspec.ValidationError:  # written by another version, in another way
-        return []
 
 
 def _latest(moments: Iterable[datetime | None]) -> datetime | None:

@@ -1,6 +1,6 @@
 """Layout of the pictures: numbers in, places out. Templates draw them as SVG."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -12,6 +12,12 @@ WIDTH: Final = 1000
 
 GAP: Final = 3
 """Units between two parts of a bar."""
+
+HEIGHT: Final = 100
+"""Units from the foot of the highest column to its top."""
+
+_FOOT: Final = 2
+"""Units of a column of nothing: a day without a study is a day too."""
 
 NARROWEST: Final = 6
 """Units of a part that would be too narrow to be seen: one study in 100,000 is still there."""
@@ -50,3 +56,40 @@ def _shares(present: list[tuple[Readiness, int]]) -> Iterator[Share]:
     for (readiness, number), width in zip(present, widths, strict=True):
         yield Share(readiness, number, round(x, 2), round(width, 2))
         x += width + GAP
+
+
+class Column(msgspec.Struct, frozen=True):
+    """One of the columns of a chart, side by side and all of one width.
+
+    Attributes:
+        number: What it stands for.
+        x: Where it begins, in units of `WIDTH`.
+        width: In the same units.
+        y: Where its top is, counted from above in units of `HEIGHT`.
+        height: In the same units.
+    """
+
+    number: int
+    x: float
+    width: float
+    y: float
+    height: float
+
+
+def columns(numbers: Sequence[int]) -> tuple[Column, ...]:
+    """Columns for some numbers; the highest is as high as the chart."""
+    most = max(numbers, default=0) or 1
+    step = WIDTH / max(len(numbers), 1)
+    made = []
+    for place, number in enumerate(numbers):
+        height = max(HEIGHT * number / most, _FOOT)
+        made.append(
+            Column(
+                number,
+                round(place * step, 2),
+                round(step * 0.78, 2),
+                round(HEIGHT - height, 2),
+                round(height, 2),
+            )
+        )
+    return tuple(made)

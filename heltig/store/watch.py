@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import pairwise
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Executable, bindparam, case, func, select, text
 
+from heltig.store.breakers import Breaker
 from heltig.store.jobs import JobState
 from heltig.store.records import LocationKind, StudyState
 from heltig.store.studies import RANKS
@@ -19,26 +20,11 @@ from heltig.store.tables import (
     locations,
     observations,
     studies,
-    workers,
 )
 from heltig.store.tables.operations import ENDED_BADLY, LIVE
 from heltig.store.tables.pulling import DUE, UNDONE
 from heltig.store.transaction import ReadTransaction
 from heltig.verdict import Readiness
-
-BreakerState: TypeAlias = Literal["closed", "open", "half-open"]
-
-
-class Breaker(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether an archive is asked for one class of operations."""
-
-    archive: str
-    operation: str
-    state: BreakerState
-    failures: int
-    until: datetime | None
-    error: str | None
-    changed: datetime
 
 
 class Observed(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,20 +47,6 @@ class JobCount(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     state: JobState
     number: int
-
-
-class Worker(msgspec.Struct, frozen=True, kw_only=True):
-    """A process that works jobs off.
-
-    Attributes:
-        heard: When it last said that it is there.
-    """
-
-    owner: str
-    host: str
-    version: str
-    started: datetime
-    heard: datetime
 
 
 class Backfill(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,7 +111,6 @@ _BAD_JOBS: Final = (
     select(*_GROUPED, func.count().label("number")).where(text(ENDED_BADLY)).group_by(*_GROUPED)
 )
 _OLDEST: Final = select(func.min(jobs.c.created)).where(text(LIVE), jobs.c.state == "queued")
-_WORKERS: Final = select(workers).where(workers.c.heard >= bindparam("since")).order_by(workers.c.owner)
 _BACKFILLS: Final = (
     _at_archive(backfills)
     .where(backfills.c.finished.is_(None), backfills.c.cancelled.is_(None))
@@ -170,20 +141,13 @@ _SEEN: Final = (
 )
 
 
-def known_breakers(transaction: ReadTransaction) -> list[Breaker]:
-    """Every breaker that ever had to do with a failure, by archive and operation."""
-    return [
-        Breaker(
-            archive=row.archive,
-            operation=row.operation,
-            state=row.state,
-            failures=row.failures,
-            until=row.until,
-            error=row.error,
-            changed=row.changed,
-        )
-        for row in _rows(transaction, _BREAKERS)
-    ]
+def known_breakers(transaction: ReadTransaction) -> dict[str, list[Breaker]]:
+    """The breakers that ever opened and were not forgotten since, by archive and then operation."""
+    found: dict[str, list[Breaker]] = {}
+    for row in _rows(transaction, _BREAKERS):
+        breaker = Breaker(**{name: getattr(row, name) for name in Breaker.__struct_fields__})
+        found.setdefault(row.archive, []).append(breaker)
+    return found
 
 
 def observed(transaction: ReadTransaction, *, now: datetime) -> dict[str, Observed]:
@@ -207,14 +171,6 @@ def oldest_queued(transaction: ReadTransaction) -> datetime | None:
     """Since when the oldest of the queued jobs waits."""
     oldest: datetime | None = transaction.connection.execute(_OLDEST).scalar()
     return oldest
-
-
-def workers_heard(transaction: ReadTransaction, *, since: datetime) -> list[Worker]:
-    """The workers that were heard of lately."""
-    return [
-        Worker(owner=row.owner, host=row.host, version=row.version, started=row.started, heard=row.heard)
-        for row in _rows(transaction, _WORKERS, since=since)
-    ]
 
 
 def backfills_under_way(transaction: ReadTransaction) -> list[Backfill]:

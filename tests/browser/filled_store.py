@@ -1,6 +1,7 @@
 """A database with the demo's synthetic studies, pulled from an archive in memory and judged.
 
 Three studies are more than that: one was judged twice, one is at two locations, one waits to be judged again.
+And there are archives in every state.
 """
 
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from browser.filled_archives import fill_archives
 from unit.store.samples import judge, snapshot
 
 from connectors.base import Faults, InMemoryArchive
@@ -50,6 +52,7 @@ async def fill(folder: Path) -> None:
         await store.write(states.mark_pending, MAIN, again, study_uid=again, at=NOW - timedelta(hours=2))
         await _scoring(store, NOW - timedelta(hours=2), Profile(name="strict")).score_again(MAIN, again)
         await pull(store, "teaching", [STUDIES["count-mismatch"]], at=NOW - timedelta(minutes=12))
+        await fill_archives(store, now=NOW)
         uid = uid_of("xa-coronary")
         await store.write(states.mark_pending, MAIN, uid, study_uid=uid, at=NOW - timedelta(minutes=1))
     finally:

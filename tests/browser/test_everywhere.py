@@ -16,6 +16,10 @@ PAGES = {
     "two patients": f"studies/{uid_of('two-patient-ids')}",
     "ready": f"studies/{uid_of('rt-chain')}",
     "a long UID": f"studies/{uid_of('uid-too-long')}",
+    "archives": "archives",
+    "an archive": "archives/main",
+    "an archive in trouble": "archives/cardiology",
+    "an archive that nobody looked at": "archives/new",
     "not found": "studies/1.2.3",
 }
 LOOKS = {"desktop": (1366, "light"), "phone in the dark": (360, "dark")}
@@ -31,8 +35,9 @@ def test_axe_finds_nothing(tabs: Watched, address: str, name: str, look: str) ->
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_axe_finds_nothing_when_nothing_was_judged(tabs: Watched, empty_address: str) -> None:
-    assert violations(tabs.open(empty_address)) == []
+@pytest.mark.parametrize("path", ["", "archives"])
+def test_axe_finds_nothing_when_there_is_nothing(tabs: Watched, empty_address: str, path: str) -> None:
+    assert violations(tabs.open(empty_address + path)) == []
 
 
 def test_the_dark_is_dark(tabs: Watched, address: str) -> None:

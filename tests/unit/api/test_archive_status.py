@@ -29,5 +29,5 @@ async def test_everything(service: Service) -> None:
     await pulling.put_worker(store, "w1", heard=LATER)
     found = (await service.get("/api/v1/status")).json()
     assert [archive["name"] for archive in found["archives"]] == ["a", "b"]
-    assert [worker["owner"] for worker in found["workers"]] == ["w1"]
+    assert "w1" in {worker["owner"] for worker in found["workers"]}
     assert found["oldestQueued"] is None

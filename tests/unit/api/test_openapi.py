@@ -8,7 +8,7 @@ from heltig.app import create_app
 from heltig.auth.policy import ROUTES
 from heltig.settings import Settings
 
-PAGES = {"/", "/studies/{study}", "/static/{file_path}"}
+PAGES = {"/", "/studies/{study}", "/archives", "/archives/{id}", "/static/{file_path}"}
 
 
 def described(app: Litestar) -> dict[str, Any]:

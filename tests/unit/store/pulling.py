@@ -7,8 +7,9 @@ from unit.store.samples import NOW
 
 from heltig.jobs.queue import JobQueue
 from heltig.pipeline.measuring import Measurements
-from heltig.store import archives, cursors, states, tables
+from heltig.store import archives, breakers, cursors, states, tables, workers
 from heltig.store.archives import Archive
+from heltig.store.breakers import Breaker
 from heltig.store.cursors import Cursor
 from heltig.store.engine import Store
 from heltig.store.jobs import NewJob
@@ -16,6 +17,7 @@ from heltig.store.locations import ensure
 from heltig.store.records import Location
 from heltig.store.studies import row_of
 from heltig.store.transaction import WriteTransaction
+from heltig.store.workers import Worker
 
 MINUTE = timedelta(minutes=1)
 
@@ -31,8 +33,8 @@ async def put_cursor(store: Store, name: str, strategy: str = "hot", **fields: A
     await store.write(cursors.put, cursor)
 
 
-async def put_breaker(store: Store, name: str, operation: str = "search", **columns: Any) -> None:
-    row = {
+async def put_breaker(store: Store, name: str, operation: str = "search", **fields: Any) -> None:
+    values = {
         "state": "open",
         "failures": 5,
         "openings": 1,
@@ -40,7 +42,8 @@ async def put_breaker(store: Store, name: str, operation: str = "search", **colu
         "error": "It does not answer.",
         "changed": NOW,
     }
-    await _put(store, name, tables.breakers, {"operation": operation, **row, **columns})
+    breaker = Breaker(operation=operation, **values | fields)
+    await store.write(breakers.put, Location("archive", name), breaker)
 
 
 async def put_observation(store: Store, name: str, study: str, *, due: datetime | None) -> None:
@@ -63,12 +66,14 @@ async def put_observation(store: Store, name: str, study: str, *, due: datetime 
 
 
 async def put_worker(store: Store, owner: str, *, heard: datetime = NOW) -> None:
-    row = {"owner": owner, "host": "h", "version": "0.1.0", "started": NOW - MINUTE, "heard": heard}
-    await store.write(lambda transaction: transaction.insert_row(tables.workers, row))
+    worker = Worker(owner=owner, host="h", version="0.0.9", started=NOW - MINUTE, heard=heard)
+    await store.write(workers.hear, worker)
 
 
-async def put_job(store: Store, kind: str, name: str, *, state: str = "queued") -> None:
-    queue = JobQueue(store, clock=lambda: NOW - 5 * MINUTE)
+async def put_job(
+    store: Store, kind: str, name: str, *, state: str = "queued", at: datetime = NOW - 5 * MINUTE
+) -> None:
+    queue = JobQueue(store, clock=lambda: at)
     job = await store.write(queue.enqueue, NewJob(kind=kind, group=f"archive:{name}"))
 
     def change(transaction: WriteTransaction) -> None:
@@ -91,11 +96,3 @@ async def put_answers(
     for one in seconds:
         measurements.record(name, operation, outcome=outcome, seconds=one, received=received)
     await measurements.flush()
-
-
-async def _put(store: Store, name: str, table: Any, row: dict[str, Any]) -> None:
-    def put(transaction: WriteTransaction) -> None:
-        location = ensure(transaction, Location("archive", name))
-        transaction.insert_row(table, {"location_row": location, **row})
-
-    await store.write(put)
