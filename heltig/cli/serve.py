@@ -47,7 +47,9 @@ def run(settings: Settings, *, profile: Profile = DEFAULT, does: "Does" = "all")
     from heltig.logs import configure_logging
 
     configure_logging(settings.log_format)
-    serving.run(settings, profile=profile, does=does, started=lambda listening: _announce(settings, listening))
+    serving.run(
+        settings, profile=profile, does=does, started=lambda listening: _announce(settings, listening)
+    )
 
 
 def _announce(settings: Settings, listening: "Listening") -> None:

@@ -1,8 +1,8 @@
 """A running service for tests: the real application, asked over ASGI in the test's own event loop."""
 
 import asyncio
-import os
 import io
+import os
 import zipfile
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
