@@ -16,7 +16,13 @@ from heltig import audit
 from heltig.dicom.cell import Fault
 from heltig.dicom.source import Source
 from heltig.dicom.study import StudyTable
-from heltig.errors import ArchiveError, ArchiveNotFoundError, NotFoundError
+from heltig.errors import (
+    ArchiveAccessError,
+    ArchiveCredentialsError,
+    ArchiveError,
+    ArchiveNotFoundError,
+    NotFoundError,
+)
 from heltig.jobs.attempt import JobContext
 from heltig.jobs.queue import JobQueue
 from heltig.jobs.retries import JobFailedError
@@ -130,7 +136,7 @@ class PullDesk:
         except ArchiveNotFoundError:
             return await self._gone(opened.location, known)
         except ArchiveError as error:
-            if is_definite(error):
+            if _is_refusal(error):
                 raise JobFailedError(error.detail) from error
             raise
         table.arrange()
@@ -208,6 +214,13 @@ class PullDesk:
                 queue=self._queue,
             )
         return self._scorings[profile]
+
+
+def _is_refusal(error: ArchiveError) -> bool:
+    """Whether an error is what the archive says of this study, and will say again in ten minutes."""
+    if isinstance(error, ArchiveCredentialsError):
+        return False  # it says so of every study: the archive is left alone for a while
+    return isinstance(error, ArchiveAccessError) or is_definite(error)
 
 
 def _changed_after(known: Observation, time: datetime) -> bool:

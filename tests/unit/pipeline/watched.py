@@ -1,6 +1,5 @@
 """A site that watches archives in memory, with a clock that a test moves."""
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -9,7 +8,7 @@ from typing import Any, cast
 from unit.pipeline.scoring import ThisProcess
 
 from connectors.base import InMemoryArchive
-from heltig.errors import ArchivePausedError, NotFoundError, StorageError
+from heltig.errors import ArchivePausedError, NotFoundError
 from heltig.jobs.attempt import Handler
 from heltig.jobs.queue import JobQueue
 from heltig.jobs.retries import Retries
@@ -61,19 +60,22 @@ class Whole:
         listing = await list_studies(self._archive, {})
         number = int(cursor or 0) + 1
         uids = frozenset(study.uid for study in listing.studies)
-        yield Batch(studies=listing.studies, cursor=str(number), is_last=True, swept=("", ""), swept_uids=uids)
+        yield Batch(
+            studies=listing.studies, cursor=str(number), is_last=True, swept=("", ""), swept_uids=uids
+        )
 
 
 class Opens:
     """Archives in memory in place of `OpenArchives`.
 
     Attributes:
+        held: The archives, by their names.
         closed: Raised instead of opening an archive, by its name.
     """
 
     def __init__(self, store: Store, *held: InMemoryArchive) -> None:
         self._store = store
-        self._held = {archive.id: archive for archive in held}
+        self.held = {archive.id: archive for archive in held}
         self.closed: dict[str, Exception] = {}
 
     @asynccontextmanager
@@ -85,7 +87,7 @@ class Opens:
             raise ArchivePausedError("paused")
         if name in self.closed:
             raise self.closed[name]
-        archive = self._held[name]
+        archive = self.held[name]
         yield Opened(
             entry=entry,
             options=entry.options,
@@ -156,11 +158,10 @@ class Site:
         for _ in range(50):
             looked = await tick(self.store, self.queue, now=self.clock(), queue_most=self.queue_most)
             await runner.drain()
-            handed_on = await settle(
-                self.store, self.queue, now=self.clock(), queue_most=self.queue_most
-            )
+            handed_on = await settle(self.store, self.queue, now=self.clock(), queue_most=self.queue_most)
             await runner.drain()
-            if not looked and not handed_on:
+            left = await self.desk.sweep()
+            if not looked and not handed_on and not left:
                 return
         raise AssertionError("It never ends.")
 
