@@ -197,7 +197,7 @@ class _Check:
             return
         known = Known(self._possible(tag, parts, scope))
         for item in dict.fromkeys(state):
-            inside = Scope(item, known, scope, (*scope.path, tag))
+            inside = Scope(item, known, scope, (*scope.path, tag), first=item is state[0])
             self._level(below, inside)
             self._extended(inside, known)
 

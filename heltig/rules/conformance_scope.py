@@ -9,7 +9,7 @@ from collections.abc import Container, Iterable
 from typing import Final
 
 from heltig.dicom.shapes import EMPTY, Shape, State
-from heltig.standard.conditions import NOT_TOLD, Found
+from heltig.standard.conditions import FIRST_ITEM, NOT_TOLD, Found
 from heltig.standard.iods import Iod
 
 SHARED: Final = "52009229"
@@ -25,10 +25,17 @@ class Scope:
         states: Its attributes.
         values: The values of those that have any that make a difference.
         path: The tags of the sequences it stands in, from the data set down.
+        first: It is the first item of its sequence, or one like it.
     """
 
     def __init__(
-        self, shape: Shape, defined: Container[str], parent: "Scope | None", path: tuple[str, ...]
+        self,
+        shape: Shape,
+        defined: Container[str],
+        parent: "Scope | None",
+        path: tuple[str, ...],
+        *,
+        first: bool = False,
     ) -> None:
         """Enter a data set or an item.
 
@@ -37,7 +44,9 @@ class Scope:
             defined: The tags that PS3.3 has there.
             parent: What it stands in; None for a data set.
             path: The sequences it stands in.
+            first: It is the first item of its sequence.
         """
+        self.first = first
         self.states = shape.states
         self.values = dict(shape.values)
         self.path = path
@@ -48,6 +57,8 @@ class Scope:
         """What a condition here means by an attribute."""
         if tag in self._defined:
             return self.own(tag)
+        if tag == FIRST_ITEM:
+            return Found(True) if self.first else NOT_TOLD
         return self._parent.find(tag) if self._parent else NOT_TOLD
 
     def own(self, tag: str) -> Found:

@@ -25,6 +25,10 @@ PIXEL_DATA_GROUP: Final = "7FE0"
 OTHER: Final = "*"
 """Stands for any value that no condition asks for."""
 
+FIRST_ITEM: Final = "item 1"
+"""Asked for in place of a tag: whether the item is the first of its sequence. Of others that is unknown: what
+must be in the first item must be in another one, too, where it has changed."""
+
 
 class Found(msgspec.Struct, frozen=True):
     """What a condition gets to know of an attribute.
@@ -53,7 +57,7 @@ class When(msgspec.Struct, frozen=True):
     Attributes:
         operator: A comparison, or `and`, `or`.
         tag: The attribute that is compared.
-        number: Which of its values, from 1.
+        number: Which of its values, from 1; 0 for any of them.
         values: What it is compared with, as text; tags as eight hex digits.
         parts: What `and` and `or` join.
     """
@@ -83,7 +87,9 @@ class When(msgspec.Struct, frozen=True):
         if not found.present:
             # "other than NONE" is said of an attribute that is there
             return None if self.operator in ("!=", "<") else of_absent
-        if len(found.values) < self.number or not found.values[self.number - 1]:
+        if self.number == 0 and found.values:
+            return any(value in self.values for value in found.values)
+        if len(found.values) < max(self.number, 1) or not found.values[self.number - 1]:
             return None
         return self._compares(found.values[self.number - 1])
 
@@ -117,6 +123,8 @@ class When(msgspec.Struct, frozen=True):
         if self.parts:
             words = [f"({p.words})" if p.parts else p.words for p in self.parts]
             return f" {self.operator} ".join(words)
+        if self.tag == FIRST_ITEM:
+            return "this is the first item"
         name = keyword_of(self.tag) or self.tag
         if self.operator in ("+", "++"):
             return f"{name} is there"
@@ -126,6 +134,8 @@ class When(msgspec.Struct, frozen=True):
             name = f"{name} value {self.number}"
         values = [keyword_of(value) or value if len(value) == 8 else value for value in self.values]
         verb = {"=": "is", "!=": "is not", ">": "is more than", "<": "is less than"}[self.operator]
+        if self.number == 0:
+            verb = "contains"
         return f"{name} {verb} {' or '.join(values)}"
 
 

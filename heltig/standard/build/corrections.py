@@ -47,61 +47,96 @@ MODULES: Final[dict[str, list[Any]]] = {
 }
 """Modules and macros that the source has wrong, as rows of the compiled table."""
 
-_ORIGINAL: Final = ["=", "00089007", 1, ["ORIGINAL"]]
-_DERIVED: Final = ["=", "00089007", 1, ["DERIVED"]]
-_OF_ORIGINAL_FRAMES: Final = ["required", _ORIGINAL]
-"""Required if Frame Type Value 1 of this frame is ORIGINAL. May be present otherwise."""
-
-
-def _of_frames(*when: list[Any]) -> list[Any]:
-    """Required if this frame is ORIGINAL and …. Otherwise may be present if it is DERIVED and …."""
-    return ["required else", ["and", _ORIGINAL, *when], ["and", _DERIVED, *when]]
-
-
-_NOT_CONSTANT_ANGLE: Final = ["!=", "00189302", 1, ["CONSTANT_ANGLE"]]
-_NOT_LEGACY: Final = [
-    *("!=", "00080016", 1),
-    ["1.2.840.10008.5.1.4.1.1.2.2", "1.2.840.10008.5.1.4.1.1.4.4", "1.2.840.10008.5.1.4.1.1.128.1"],
-]
-_OF_ACQUIRED_FRAMES: Final = ["required", ["and", _ORIGINAL, _NOT_LEGACY]]
-
-_FRAME_CONDITIONS: Final[dict[str, dict[str, list[Any]]]] = {
-    "C.7.6.16.2.2": dict.fromkeys(("00189074", "00189151", "00189220"), _OF_ACQUIRED_FRAMES),
-    "C.8.15.3.2": {  # CT Acquisition Type
-        **dict.fromkeys(("00189302", "00189333", "00189334"), _OF_ORIGINAL_FRAMES),
-        "00189303": _of_frames(["=", "00189302", 1, ["CONSTANT_ANGLE"]]),
-    },
-    "C.8.15.3.3": {  # CT Acquisition Details
-        **dict.fromkeys(("00180090", "00181120", "00181130", "00189306", "00189307"), _OF_ORIGINAL_FRAMES),
-        **dict.fromkeys(("00181140", "00189305"), _of_frames(_NOT_CONSTANT_ANGLE)),
-    },
-    "C.8.15.3.4": {  # CT Table Dynamics
-        "00189309": _of_frames(["=", "00189302", 1, ["SPIRAL", "CONSTANT_ANGLE"]]),
-        **dict.fromkeys(("00189310", "00189311"), _of_frames(["=", "00189302", 1, ["SPIRAL"]])),
-    },
-    "C.8.15.3.5": dict.fromkeys(("00189313", "00189318", "00189327"), _OF_ORIGINAL_FRAMES),  # CT Position
-    "C.8.15.3.6": dict.fromkeys(("00181110", "00189335"), _OF_ORIGINAL_FRAMES),  # CT Geometry
-    "C.8.15.3.7": {  # CT Reconstruction
-        **dict.fromkeys(("00181210", "00189315", "00189319", "00189320", "00189322"), _OF_ORIGINAL_FRAMES),
-        "00181100": _of_frames(["-", "00189317"]),
-        "00189317": _of_frames(["-", "00181100"]),
-    },
-    "C.8.15.3.8": {  # CT Exposure
-        **dict.fromkeys(("00189323", "00189328", "00189330", "00189332", "00189345"), _OF_ORIGINAL_FRAMES),
-        "00189324": _of_frames(["!=", "00189323", 1, ["NONE"]]),
-    },
-    "C.8.15.3.9": {  # CT X-Ray Details
-        **dict.fromkeys(("00180060", "00181160", "00181190"), _OF_ORIGINAL_FRAMES),
-        "00187050": ["required", ["and", _ORIGINAL, ["!=", "00181160", 1, ["NONE"]]]],
-    },
+_ORIGINAL_OR_MIXED: Final = ["=", "00080008", 1, ["ORIGINAL", "MIXED"]]
+_PLANE_MACROS: Final = {
+    "Pixel Measures": "00289110",
+    "Plane Position (Patient)": "00209113",
+    "Plane Orientation (Patient)": "00209116",
 }
+_THERE: Final = {name: ["+", tag] for name, tag in _PLANE_MACROS.items()}
+
+
+def _or(*names: str) -> list[Any]:
+    return ["required", ["or", *(_THERE[name] for name in names)]]
+
+
+_WITH_CONTRAST: Final = ["required", ["+", "00180012"]]
+_DERIVED_FROM: Final = "00089124"
+_COLOR: Final = ["=", "00089205", 1, ["COLOR", "TRUE_COLOR"]]
+
+USES: Final[dict[tuple[str, str], list[Any]]] = {
+    # the source has lost the names of modules that its text refers to
+    ("Contrast/Bolus Usage", "Required if the is present."): _WITH_CONTRAST,
+    ("Contrast/Bolus Usage", "Required if the Enhanced Contrast/Bolus Module is present."): _WITH_CONTRAST,
+    (
+        "MR Diffusion",
+        "Required if Acquisition Contrast (0008,9209) in any MR Image Frame Type Functional Group in the SOP "
+        "Instance equals DIFFUSION and Image Type (0008,0008) Value 1 is ORIGINAL or MIXED. May be present "
+        "otherwise.",
+    ): ["required", ["and", ["=", "00089209", 1, ["DIFFUSION"]], _ORIGINAL_OR_MIXED]],
+    (
+        "Pixel Measures",
+        "Required if Plane Position (Patient) or Plane Orientation (Patient) Macros Present",
+    ): _or("Plane Position (Patient)", "Plane Orientation (Patient)"),
+    (
+        "Plane Position (Patient)",
+        "Required if Pixel Measures or Plane Orientation (Patient) Macros Present",
+    ): _or("Pixel Measures", "Plane Orientation (Patient)"),
+    (
+        "Plane Orientation (Patient)",
+        "Required if Pixel Measures or Plane Position (Patient) Macros Present",
+    ): _or("Pixel Measures", "Plane Position (Patient)"),
+    (
+        "Frame of Reference",
+        "Required if Pixel Measures or Plane Position (Patient) or Plane Orientation (Patient) Functional "
+        "Group Macros Present",
+    ): _or(*_PLANE_MACROS),
+    (
+        "Frame of Reference",
+        "Required if Derivation Image Functional Group ( ) is not present. May be present otherwise.",
+    ): ["required", ["-", _DERIVED_FROM]],
+    ("Common Instance Reference", "Required if Derivation Image Functional Group ( ) is present."): [
+        "required",
+        ["+", _DERIVED_FROM],
+    ],
+    # a Referenced Image is a reason, too, but has the tag of an attribute of the data set itself
+    (
+        "Common Instance Reference",
+        "Required if Referenced Image Functional Group ( ) or Derivation Image Functional Group ( ) is "
+        "present.",
+    ): ["required", ["+", _DERIVED_FROM]],
+    (
+        "ICC Profile",
+        "Required if Pixel Presentation (0008,9205) in the Photoacoustic Image Module equals TRUE_COLOR or "
+        "COLOR ( )",
+    ): ["required", _COLOR],
+}
+"""Conditions of modules and macros, by name and the words of PS3.3 as the source has them."""
+
+_DERIVED: Final = ["=", "00089007", 1, ["DERIVED"]]
+_ORIGINAL: Final = ["=", "00089007", 1, ["ORIGINAL"]]
 
 CONDITIONS: Final[dict[tuple[str, str], list[Any]]] = {
     # "… and the reference does not apply to all segments": the source read the first half only
     ("C.8.8.5", "0062000B"): [],
-    **{(ref, tag): row for ref, rows in _FRAME_CONDITIONS.items() for tag, row in rows.items()},
+    # "Only required for MR Spectroscopy SOP Instances", which stands before the condition
+    ("C.8.13.5.5", "00189168"): [
+        "required",
+        [
+            "and",
+            ["=", "00080016", 1, ["1.2.840.10008.5.1.4.1.1.4.2"]],
+            _ORIGINAL,
+            ["=", "00189077", 1, ["YES"]],
+        ],
+    ],
+    # PET Reconstruction: the words have the tag of Frame Type behind the name of Image Type
+    ("C.8.22.5.6", "00189317"): [
+        "required else",
+        ["and", _ORIGINAL, ["-", "00181100"]],
+        ["and", _DERIVED, ["-", "00181100"]],
+    ],
 }
 """Conditions of attributes by module and tag, which the source read in part, or not at all.
 
-Empty: unknown. "Of this frame" is what the source does not read; these are the macros of enhanced CT objects.
+Empty: unknown.
 """

@@ -8,6 +8,11 @@ from typing import Any, Final
 ROOT: Final = "1.2.840.10008.5.1.4.1.1."
 
 _NOT_TILED: Final = ["required", ["or", ["-", "00209311"], ["!=", "00209311", 1, ["TILED_FULL"]]]]
+_IN_PATIENT: Final = ["and", ["+", "00200052"], ["-", "00480102"], ["-", "00480008"]]
+"""The Frame of Reference is patient-relative: there is one, and neither ImageOrientationSlide nor tiles."""
+_PLACED_BY_ITSELF: Final = ["required", ["and", ["-", "00089124"], *_IN_PATIENT[1:]]]
+"""Required if there is no Derivation Image Functional Group, whose images would say where the frame lies."""
+_WITH_CONTRAST: Final = ["required", ["+", "00180012"]]
 
 _PIXEL_MEASURES: Final = ["Pixel Measures", "C.7.6.16.2.1"]
 _PLANE_POSITION: Final = ["Plane Position (Patient)", "C.7.6.16.2.3"]
@@ -16,10 +21,10 @@ _PLANE_POSITION_SLIDE: Final = ["Plane Position (Slide)", "C.8.12.6.1", "C"]
 _FRAME_CONTENT: Final = ["Frame Content", "C.7.6.16.2.2"]
 _REFERENCED_IMAGE: Final = ["Referenced Image", "C.7.6.16.2.5"]
 _DERIVATION_IMAGE: Final = ["Derivation Image", "C.7.6.16.2.6"]
-_CARDIAC: Final = ["Cardiac Synchronization", "C.7.6.16.2.7", "C"]
-_RESPIRATORY: Final = ["Respiratory Synchronization", "C.7.6.16.2.17", "C"]
+_CARDIAC: Final = ["Cardiac Synchronization", "C.7.6.16.2.7"]
+_RESPIRATORY: Final = ["Respiratory Synchronization", "C.7.6.16.2.17"]
 _FRAME_ANATOMY: Final = ["Frame Anatomy", "C.7.6.16.2.8"]
-_CONTRAST: Final = ["Contrast/Bolus Usage", "C.7.6.16.2.12", "C"]
+_CONTRAST: Final = ["Contrast/Bolus Usage", "C.7.6.16.2.12"]
 _REAL_WORLD_VALUES: Final = ["Real World Value Mapping", "C.7.6.16.2.11"]
 _FRAME_VOI_LUT: Final = ["Frame VOI LUT With LUT", "C.7.6.16.2.10b"]
 _CONVERTED: Final = [
@@ -30,32 +35,33 @@ _CONVERTED: Final = [
 MACROS: Final[dict[str, list[list[Any]]]] = {
     # Segmentation, PS3.3 A.51.5
     f"{ROOT}66.4": [
-        [*_PIXEL_MEASURES, "C"],
-        [*_PLANE_POSITION, "C"],
-        [*_PLANE_ORIENTATION, "C"],
+        [*_PIXEL_MEASURES, "C", _PLACED_BY_ITSELF],
+        [*_PLANE_POSITION, "C", _PLACED_BY_ITSELF],
+        [*_PLANE_ORIENTATION, "C", _PLACED_BY_ITSELF],
         _PLANE_POSITION_SLIDE,
         [*_DERIVATION_IMAGE, "C"],
-        [*_FRAME_CONTENT, "C", 0, "frame"],
+        # "Required if not empty": it cannot be where each frame has indices
+        [*_FRAME_CONTENT, "C", ["required", ["+", "00209222"]], "frame"],
         ["Segmentation", "C.8.20.3.1", "C", _NOT_TILED],
         *_CONVERTED,
     ],
     # Parametric Map, PS3.3 A.75.5
     f"{ROOT}30": [
         [*_PIXEL_MEASURES, "M"],
-        [*_PLANE_POSITION, "C"],
-        [*_PLANE_ORIENTATION, "C"],
+        [*_PLANE_POSITION, "C", ["required", _IN_PATIENT]],
+        [*_PLANE_ORIENTATION, "C", ["required", _IN_PATIENT]],
         _PLANE_POSITION_SLIDE,
         [*_REFERENCED_IMAGE, "U"],
         [*_DERIVATION_IMAGE, "C"],
         [*_FRAME_CONTENT, "M", 0, "frame"],
-        _CARDIAC,
+        [*_CARDIAC, "U"],
         [*_FRAME_ANATOMY, "U"],
         ["Identity Pixel Value Transformation", "C.7.6.16.2.9b", "M"],
         [*_FRAME_VOI_LUT, "M"],
         [*_REAL_WORLD_VALUES, "M"],
-        _CONTRAST,
-        _RESPIRATORY,
-        ["Stored Value Color Range", "C.8.32.3.2", "C"],
+        [*_CONTRAST, "U"],
+        [*_RESPIRATORY, "U"],
+        ["Stored Value Color Range", "C.8.32.3.2", "C", ["required", ["=", "00089205", 1, ["COLOR_RANGE"]]]],
         ["Parametric Map Frame Type", "C.8.32.3.1", "M"],
         *_CONVERTED,
     ],
@@ -63,13 +69,13 @@ MACROS: Final[dict[str, list[list[Any]]]] = {
     f"{ROOT}77.1.5.4": [
         [*_PIXEL_MEASURES, "M"],
         [*_FRAME_CONTENT, "M", 0, "frame"],
-        [*_PLANE_POSITION, "C"],
-        [*_PLANE_ORIENTATION, "C"],
+        [*_PLANE_POSITION, "C", ["required", ["=", "00221622", 1, ["YES"]]]],
+        [*_PLANE_ORIENTATION, "C", ["required", ["=", "00221622", 1, ["YES"]]]],
         [*_REFERENCED_IMAGE, "C"],
         [*_DERIVATION_IMAGE, "C"],
         [*_FRAME_ANATOMY, "M"],
-        _CARDIAC,
-        [*_CONTRAST, 0, "frame"],
+        [*_CARDIAC, "C", ["required", ["!=", "00189037", 1, ["NONE"]]]],
+        [*_CONTRAST, "C", _WITH_CONTRAST, "frame"],
         ["Ophthalmic Frame Location", "C.8.17.9", "U"],
     ],
 }

