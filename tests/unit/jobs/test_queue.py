@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -215,6 +216,22 @@ async def test_jobs_are_listed_and_counted(queue: JobQueue, clock: Clock) -> Non
     }
 
 
+async def test_jobs_that_succeeded_are_forgotten_after_a_while(queue: JobQueue, clock: Clock) -> None:
+    kept = [await add(queue, "upload"), await add(queue), await add(queue)]
+    for number in await claimed(queue):
+        await queue.store.write(claims.give_up, number, owner="me", state="dead", error="no", now=clock.now)
+    gone = await add(queue)
+    await claim(queue)
+    await queue.store.write(claims.succeed, gone, owner="me", result=None, now=clock.now)
+    await claim(queue, "upload")
+    await queue.store.write(claims.succeed, kept[0], owner="me", result=None, now=clock.now)
+    forget = partial(queue.store.write, jobs.forget_succeeded, ["pull", "discover"])
+    assert await forget(before=clock.now) == 0
+    assert await forget(before=clock.now + MINUTE) == 1
+    found = await queue.store.read(jobs.newest)
+    assert sorted(job.id for job in found) == kept
+
+
 @pytest.mark.skipif(SERVER is not None, reason="about SQLite")
 async def test_a_long_queue_is_not_searched_through(queue: JobQueue) -> None:
     """Every statement finds its rows by an index made for it: a partial one is easily missed."""
@@ -234,6 +251,7 @@ async def test_a_long_queue_is_not_searched_through(queue: JobQueue) -> None:
         claims.ready_kinds(transaction, now=now)
         jobs.newest(transaction, state="dead")
         jobs.cancel(transaction, number, now=now)
+        jobs.forget_succeeded(transaction, ["pull"], before=now)
         cursor = transaction.connection.connection.cursor()
         steps = []
         for statement, parameters in seen:
@@ -248,6 +266,7 @@ async def test_a_long_queue_is_not_searched_through(queue: JobQueue) -> None:
         "ix_jobs_waiting",
         "ix_jobs_running",
         "ix_jobs_ended_badly",
+        "ix_jobs_succeeded",
     ):
         assert any(f"INDEX {index}" in step for step in steps), index
     assert [step for step in steps if "INDEX" not in step and "PRIMARY KEY" not in step] == []

@@ -10,7 +10,13 @@ from typing import Any
 import pytest
 from unit.jobs.conftest import Clock
 
-from heltig.errors import ArchiveRateLimitedError
+from heltig.errors import (
+    ArchiveClosedError,
+    ArchivePausedError,
+    ArchiveRateLimitedError,
+    HeltigError,
+    StorageError,
+)
 from heltig.jobs.attempt import Handler, JobContext
 from heltig.jobs.queue import JobQueue
 from heltig.jobs.retries import JobFailedError, Retries
@@ -144,6 +150,41 @@ async def test_an_error_that_says_when_decides_when(queue: JobQueue, clock: Cloc
         job = await until(queue, number, lambda job: job.not_before is not None)
     assert job.not_before == clock.now + timedelta(seconds=500)
     assert job.error == "Archive main asks for a pause."
+
+
+@pytest.mark.parametrize(
+    ("error", "seconds"),
+    [
+        (ArchiveClosedError("Archive main is outside its hours.", retry_after=7200), 7200),
+        (ArchivePausedError("Archive main is paused."), 60),
+    ],
+)
+async def test_an_archive_that_is_not_to_be_asked_costs_no_attempt(
+    queue: JobQueue, clock: Clock, error: HeltigError, seconds: float
+) -> None:
+    async def work(context: JobContext) -> None:
+        raise error
+
+    number = await add(queue)
+    async with running(queue, {"work": work}):
+        job = await until(queue, number, lambda job: job.not_before is not None)
+    assert (job.state, job.attempts, job.error) == ("queued", 0, None)
+    assert job.not_before == clock.now + timedelta(seconds=seconds)
+
+
+async def test_the_first_error_stays(queue: JobQueue, clock: Clock) -> None:
+    errors = iter(("first", "second", "last"))
+
+    async def work(context: JobContext) -> None:
+        raise StorageError(next(errors))
+
+    number = await add(queue)
+    async with running(queue, {"work": work}, retries=Retries(attempts=3)):
+        for n in (1, 2):
+            await until(queue, number, lambda job, n=n: (job.state, job.attempts) == ("queued", n))
+            clock.advance(timedelta(minutes=10))
+        job = await becomes(queue, number, "dead")
+    assert (job.first_error, job.error) == ("first", "last")
 
 
 async def test_a_handler_can_say_that_trying_again_makes_no_sense(queue: JobQueue) -> None:
