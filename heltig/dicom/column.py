@@ -2,7 +2,7 @@
 
 from array import array
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -10,6 +10,9 @@ from heltig.dicom.cell import Cell
 
 Raw: TypeAlias = bytes | msgspec.Raw
 Codes: TypeAlias = Sequence[int]
+
+_Run: TypeAlias = tuple[int, int, int | Codes]
+"""Rows that were appended together: the first, how many, and one code for all of them or one for each."""
 
 _NO_ENCODINGS = array("H", [0])
 
@@ -36,7 +39,7 @@ class Column:
         self.codes: Codes = b""
         self.constant = False
         self._index: dict[tuple[int, bytes], int] | None = None
-        self._runs: list[tuple[int, Codes]] = []
+        self._runs: list[_Run] = []
         self.decoded: dict[int, Cell] = {}
 
     def extend(self, start: int, raws: tuple[Raw, ...], encoding: int) -> None:
@@ -50,19 +53,19 @@ class Column:
             known = len(self.cells)
             self.cells.extend(cells)
             self.encodings = self.encodings + array("H", [encoding]) * count
-            self._runs.append((start, range(known, known + count)))
+            self._runs.append((start, count, range(known, known + count)))
         else:
-            self._runs.append((start, [self._code(cell, encoding) for cell in cells]))
+            self._runs.append((start, count, [self._code(cell, encoding) for cell in cells]))
 
     def repeat(self, start: int, raw: bytes, count: int, encoding: int) -> None:
         """Append one raw cell for `count` rows from `start` on."""
         code = self._code(raw, encoding)
         if self._runs:
-            begin, codes = self._runs[-1]
-            if isinstance(codes, Same) and codes.code == code and begin + codes.length == start:
-                codes.length += count
+            begin, length, codes = self._runs[-1]
+            if codes == code and begin + length == start:
+                self._runs[-1] = (begin, length + count, code)
                 return
-        self._runs.append((start, Same(code, count)))
+        self._runs.append((start, count, code))
 
     def absorb(self, start: int, other: "Column", encodings: Sequence[int]) -> None:
         """Append the rows of a settled column of another table.
@@ -75,8 +78,8 @@ class Column:
         read_as = [encodings[number] for number in other.encodings]
         numbers = [0, *(self._code(c, e) for c, e in zip(other.cells[1:], read_as[1:], strict=True))]
         count = len(other.codes)
-        run: Codes = Same(numbers[1], count) if other.constant else [numbers[code] for code in other.codes]
-        self._runs.append((start, run))
+        codes = numbers[1] if other.constant else [numbers[code] for code in other.codes]
+        self._runs.append((start, count, codes))
 
     def _code(self, raw: bytes, encoding: int) -> int:
         known = len(self.cells)
@@ -105,19 +108,17 @@ class Column:
             ones: The codes of a constant column, shared by all of them.
         """
         runs, self._runs, self._index = self._runs, [], None
-        if len(runs) == 1 and isinstance(runs[0][1], Same) and runs[0][1].length == rows:
-            self.codes, self.constant = ones, True
-            return
-        everywhere = sum(len(codes) for _, codes in runs) == rows
-        if everywhere and len(self.cells) == 2 and all(isinstance(r, Same) or 0 not in r for _, r in runs):
-            self.codes, self.constant = ones, True
-            return
-        codes = array("B" if len(self.cells) <= 256 else "I")
+        if len(self.cells) == 2 and sum([count for _, count, _ in runs]) == rows:
+            if all([isinstance(codes, int) or 0 not in codes for _, _, codes in runs]):
+                self.codes, self.constant = ones, True
+                return
+        typecode: Literal["B", "I"] = "B" if len(self.cells) <= 256 else "I"
+        codes = array(typecode)
         codes.frombytes(bytes(rows * codes.itemsize))
-        for start, run in runs:
-            same = array(codes.typecode, [run.code]) * len(run) if isinstance(run, Same) else None
-            codes[start : start + len(run)] = same or array(codes.typecode, run)
-        self.codes = codes.tobytes() if codes.typecode == "B" else codes
+        for start, count, run in runs:
+            same = array(typecode, [run]) * count if isinstance(run, int) else None
+            codes[start : start + count] = same or array(typecode, run)
+        self.codes = codes.tobytes() if typecode == "B" else codes
 
     def permute(self, pick: Callable[[Codes], Sequence[int]]) -> None:
         """Put the rows into another order, given what picks one thing a row in this order."""
@@ -166,19 +167,3 @@ def settled(tag: str, raws: tuple[Raw, ...], alike: Alike) -> Column:
 def _packed(codes: Sequence[int], cells: Sequence[bytes]) -> Codes:
     """The codes of a column with these cells: in one byte each where they fit."""
     return bytes(codes) if len(cells) <= 256 else array("I", codes)
-
-
-class Same(Sequence[int]):
-    """One code for many rows."""
-
-    __slots__ = ("code", "length")
-
-    def __init__(self, code: int, length: int) -> None:
-        self.code = code
-        self.length = length
-
-    def __len__(self) -> int:
-        return self.length
-
-    def __getitem__(self, index: Any) -> Any:
-        return self.code

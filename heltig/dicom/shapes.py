@@ -197,11 +197,14 @@ class ShapeReader:
 
 def _grouped(varying: list[tuple[str, list[Mark | None], Sequence[int]]]) -> Iterable[list[int]]:
     """The rows with the same marks in the columns that vary."""
-    patterns: dict[tuple[int, ...], None] = {}  # many columns vary alike
+    patterns: dict[Sequence[int], None] = {}  # many columns vary alike
     for _, marks, codes in varying:
         numbers: dict[Mark | None, int] = {}
         number_of = [numbers.setdefault(mark, len(numbers)) for mark in marks]
-        patterns[tuple(map(number_of.__getitem__, codes))] = None
+        if isinstance(codes, bytes):
+            patterns[codes.translate(bytes(number_of).ljust(256))] = None
+        else:
+            patterns[tuple(map(number_of.__getitem__, codes))] = None
     groups: dict[tuple[int, ...], list[int]] = {}
     for row, key in enumerate(zip(*patterns, strict=True)):
         groups.setdefault(key, []).append(row)
