@@ -101,7 +101,8 @@ class Stack:
         """The distance from level to level, in millimetres; 0 with fewer than two levels.
 
         It is the median, the lower of two. Where a third of the distances or more are of the smallest size,
-        and all others are multiples of it, that size is the step: every second slice may be missing.
+        and all others are multiples of it, that size is the step: every second slice may be missing. Where
+        only one distance is that small, the others have to be multiples to the same millimetre.
         """
         distances = self._spaces
         if not distances:
@@ -114,7 +115,9 @@ class Stack:
         small = [distance for distance in ordered if distance - smallest <= limit]
         if len(small) * _FREQUENT >= len(ordered):
             step = small[(len(small) - 1) // 2]
-            if all(self._multiple(distance, step) for distance in ordered):
+            if all(self._multiple(distance, step) for distance in ordered) and (
+                len(small) > 1 or all(self._is_sum(distance, step) for distance in ordered)
+            ):
                 return step
         return median
 
@@ -164,6 +167,9 @@ class Stack:
     @cached_property
     def _between_levels(self) -> list[float]:
         return [after - before for before, after in pairwise(self.heights)]
+
+    def _is_sum(self, distance: float, step: float) -> bool:
+        return abs(distance - round(distance / step) * step) <= self.tolerance.of(step)
 
     def _multiple(self, distance: float, step: float) -> int:
         """How many steps a distance is; 0 where it is not a number of steps."""

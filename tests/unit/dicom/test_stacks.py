@@ -35,6 +35,7 @@ def test_an_inner_slice_that_is_missing_leaves_one_space(count, data, step):
         ((0, 2, 5, 10, 15, 20), 5, [0, 0]),  # one slice too many
         ((0, 5, 10, 10.2, 15, 20), 5, [0]),
         ((0, 5, 10, 25.1), 5, [2]),
+        ((2, 3.1, 6, 8), 2, [0, 0]),  # nearly multiples of the smallest: no slice is missing there
         ((0,), 0, []),
         ((), 0, []),
         ((0, 0, 0), 0, []),
