@@ -14,10 +14,12 @@ import msgspec
 from heltig.cli.archives import ACTOR, ORIGIN, now
 from heltig.cli.database import open_database
 from heltig.cli.options import profile_option
-from heltig.errors import NotFoundError, StorageError
+from heltig.errors import StorageError
 from heltig.pipeline.keep import Scoring
 from heltig.pipeline.pool import JudgingPool
-from heltig.pipeline.rescore import Move, RescoreReport, rescore
+from heltig.pipeline.rescore import rescore
+from heltig.pipeline.rescore_report import Move, RescoreReport, RuleCount
+from heltig.pipeline.rescore_selection import see_that_it_is_known
 from heltig.reports.wording import counted
 from heltig.rules.profile import Profile
 from heltig.settings import load_settings
@@ -45,8 +47,8 @@ def rescore_command(
     No archive is asked. A study whose verdict is of this ruleset and profile already is left alone, so that a
     run that was interrupted goes on where it was. Each other study gets a new revision.
 
-    Exit code: 0 whatever the verdicts are; 4 there is no such archive; 7 the database failed, or a study
-    could not be judged: what was known of it stands.
+    Exit code: 0 whatever the verdicts are; 4 there is no such archive, study or rule; 7 the database failed,
+    or a study could not be judged: what was known of it stands.
     """
     report = asyncio.run(_rescore(archive, study, rule, dry_run=dry_run, profile=profile))
     if format_ == "json":
@@ -68,13 +70,12 @@ async def _rescore(
     with tempfile.TemporaryDirectory(prefix="heltig-") as scratch:
         pool = JudgingPool(settings.workers, scratch=Path(scratch))
         async with open_database(settings) as store:
-            if archive is not None and await store.read(archives.find, archive) is None:
-                raise NotFoundError(f"There is no archive {archive}. `heltig archives list` names them.")
             selection = Selection(
                 location=None if archive is None else archives.location_of(archive),
                 study_key=study,
                 rule=rule,
             )
+            await store.read(see_that_it_is_known, selection, profile)
             scoring = Scoring(store, pool, profile=profile, clock=now, actor=ACTOR, origin=ORIGIN)
             try:
                 with _progress() as progress:
@@ -121,15 +122,21 @@ def _lines(report: RescoreReport) -> Iterator[str]:
         yield ""
         yield f"{move.study} at {move.location}"
         yield from _reasons(move)
+    if report.changes:
+        yield ""
+        yield "the same verdict with other findings"
+    for change in report.changes:
+        yield f"  {change.study} at {change.location}  {change.readiness}: {', '.join(change.rules)}"
     for failure in report.failed:
         yield ""
         yield f"{failure.study} at {failure.location}: {failure.error}"
-    changed = [rule for rule in report.rules if rule.before != rule.after]
+    changed = [rule for rule in report.rules if rule.studies]
     if changed:
         yield ""
-        yield f"{'findings by rule':<28} {'before':>8} {'after':>8}"
-        for rule in changed:
-            yield f"{rule.rule:<28} {rule.before:>8,} {rule.after:>8,}"
+        yield f"{'findings by rule':<28} {'before':>8} {'after':>8} {'studies':>8}"
+        for count in changed:
+            counts = f"{count.before:>8,} {count.after:>8,} {count.studies:>8,}"
+            yield f"{count.rule:<28} {counts}  {_severities(count)}".rstrip()
     if report.dry_run:
         yield ""
         yield "Nothing was written."
@@ -141,3 +148,11 @@ def _reasons(move: Move) -> Iterator[str]:
         ("after", move.after, move.after_rules),
     ):
         yield f"  {when:<7} {readiness:<13} {', '.join(rules)}".rstrip()
+
+
+def _severities(count: RuleCount) -> str:
+    """How severe a rule's findings were and are, where that is not the same."""
+    before, after = count.severity_before, count.severity_after
+    if before == after or not before or not after:
+        return ""
+    return f"{', '.join(before)} before, {', '.join(after)} now"

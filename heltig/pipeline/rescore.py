@@ -5,7 +5,6 @@ interrupted goes on where it was, and one after which nothing changed costs next
 """
 
 import hashlib
-from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
@@ -13,21 +12,23 @@ from typing import Any, Final
 import msgspec
 
 from heltig import audit
-from heltig.errors import NotFoundError
+from heltig.errors import NotFoundError, UsageError
 from heltig.jobs.attempt import JobContext
 from heltig.jobs.queue import JobQueue
 from heltig.jobs.retries import described
 from heltig.pipeline.again import side_by_side
-from heltig.pipeline.judging import RulesetName, ruleset_name
+from heltig.pipeline.judging import ruleset_name
 from heltig.pipeline.keep import Processes, Scoring
-from heltig.pipeline.publish import render, standing_rules
+from heltig.pipeline.publish import render
+from heltig.pipeline.rescore_report import Comparison, Failure, RescoreReport
+from heltig.pipeline.rescore_selection import see_that_it_is_known
 from heltig.rules.profile import Profile
-from heltig.store import outdated, studies, verdicts
+from heltig.store import outdated, snapshots, studies, verdicts
 from heltig.store.jobs import NewJob
 from heltig.store.outdated import Selection
 from heltig.store.records import Location, StoredVerdict
 from heltig.store.transaction import ReadTransaction, WriteTransaction
-from heltig.verdict import Readiness, Verdict
+from heltig.verdict import Verdict
 
 KIND: Final = "rescore"
 """The kind of job, and the actor of the verdicts that it gives."""
@@ -38,66 +39,6 @@ MOST_LISTED: Final = 1000
 _PAGE: Final = 200
 _PRIORITY: Final = 10
 """After everything that somebody waits for."""
-
-
-class Move(msgspec.Struct, frozen=True, rename="camel"):
-    """A study whose verdict became another.
-
-    Attributes:
-        before: Its readiness; `before_rules` those that kept it from being READY, the worst first.
-        after: Likewise now.
-    """
-
-    location: str
-    study: str
-    before: Readiness
-    before_rules: tuple[str, ...]
-    after: Readiness
-    after_rules: tuple[str, ...]
-
-
-class RuleCount(msgspec.Struct, frozen=True):
-    """Findings of one rule, waived ones too, before and after."""
-
-    rule: str
-    before: int
-    after: int
-
-
-class Failure(msgspec.Struct, frozen=True):
-    """A study that could not be judged again, and why, without patient data. What was known of it stands."""
-
-    location: str
-    study: str
-    error: str
-
-
-class RescoreReport(msgspec.Struct, frozen=True, rename="camel"):
-    """What judging again came to, or would come to.
-
-    Attributes:
-        dry_run: Nothing was written.
-        studies: Studies looked at; the numbers below add up to it.
-        unchanged: Studies with the same readiness and the same findings.
-        changed: Studies with the same readiness and other findings.
-        moved: Studies with another readiness.
-        moves: These one by one, by location and study.
-        rules: The rules with any finding before or after, by id.
-        failed: Studies that could not be judged.
-        rendered: Prepared answers of an older form that were made anew, or would be.
-    """
-
-    dry_run: bool
-    ruleset: RulesetName
-    profile: str
-    studies: int
-    unchanged: int
-    changed: int
-    moved: int
-    moves: tuple[Move, ...]
-    rules: tuple[RuleCount, ...]
-    failed: tuple[Failure, ...]
-    rendered: int
 
 
 async def rescore(
@@ -154,10 +95,8 @@ class _Run:
         self._profile = profile
         self._dry_run = dry_run
         self._since = since
-        self._outcomes = Counter[str]()
-        self._before = Counter[str]()
-        self._after = Counter[str]()
-        self._moves: list[Move] = []
+        self._compared = Comparison()
+        self._gone = 0
         self._failed: list[Failure] = []
 
     async def judge(self, location: Location, study_key: str) -> None:
@@ -165,17 +104,20 @@ class _Run:
         self.done += 1
         found = await self._scoring.store.read(_known, location, study_key, self._since)
         if found is None:
-            self._outcomes["unchanged"] += 1  # first judged while this runs, or gone meanwhile
+            self._gone += 1  # or first judged while this runs
             return
         before, last = found
         try:
             after = last.verdict if self._is_current(last) else await self._again(location, study_key)
-        except NotFoundError:
-            self._outcomes["unchanged"] += 1
         except Exception as error:  # a fault of ours, too: it must not keep the others from it
-            self._failed.append(Failure(str(location), study_key, described(error)))
+            if isinstance(error, NotFoundError) and await self._scoring.store.read(
+                _gone, location, study_key
+            ):
+                self._gone += 1
+            else:
+                self._failed.append(Failure(str(location), study_key, described(error)))
         else:
-            self._compare(location, study_key, before.verdict, after)
+            self._compared.add(location, study_key, before.verdict, after)
 
     def report(self, rendered: int) -> RescoreReport:
         """What it came to."""
@@ -183,15 +125,14 @@ class _Run:
             dry_run=self._dry_run,
             ruleset=ruleset_name(),
             profile=self._profile.name,
+            profile_hash=self._profile.hash,
             studies=self.done,
-            unchanged=self._outcomes["unchanged"],
-            changed=self._outcomes["changed"],
-            moved=self._outcomes["moved"],
-            moves=tuple(sorted(self._moves, key=lambda move: (move.location, move.study))),
-            rules=tuple(
-                RuleCount(rule, self._before[rule], self._after[rule])
-                for rule in sorted(self._before.keys() | self._after.keys())
-            ),
+            unchanged=self._compared.unchanged + self._gone,
+            changed=len(self._compared.changes),
+            moved=len(self._compared.moves),
+            moves=tuple(sorted(self._compared.moves, key=lambda move: (move.location, move.study))),
+            changes=tuple(sorted(self._compared.changes, key=lambda change: (change.location, change.study))),
+            rules=self._compared.rules,
             failed=tuple(sorted(self._failed, key=lambda failure: (failure.location, failure.study))),
             rendered=rendered,
         )
@@ -208,24 +149,6 @@ class _Run:
             raise NotFoundError(f"{location} has no study {study_key} any more.")
         return given.verdict
 
-    def _compare(self, location: Location, study_key: str, before: Verdict, after: Verdict) -> None:
-        self._before.update(finding.rule for finding in before.findings)
-        self._after.update(finding.rule for finding in after.findings)
-        if before.readiness != after.readiness:
-            self._outcomes["moved"] += 1
-            self._moves.append(
-                Move(
-                    str(location),
-                    study_key,
-                    before.readiness,
-                    tuple(standing_rules(before)),
-                    after.readiness,
-                    tuple(standing_rules(after)),
-                )
-            )
-        else:
-            self._outcomes["unchanged" if before.findings == after.findings else "changed"] += 1
-
 
 def _known(
     transaction: ReadTransaction, location: Location, study_key: str, since: datetime
@@ -239,6 +162,14 @@ def _known(
     if study is None or last is None or before is None or study.state == "WITHDRAWN":
         return None
     return before, last
+
+
+def _gone(transaction: ReadTransaction, location: Location, study_key: str) -> bool:
+    """There is nothing to judge any more: the study was withdrawn, or it and its evidence were taken away."""
+    study = studies.find(transaction, location, study_key)
+    if study is None or study.state == "WITHDRAWN":
+        return True
+    return snapshots.get(transaction, location, study_key) is None
 
 
 class RescoreDesk:
@@ -268,16 +199,39 @@ class RescoreDesk:
         self._clock = clock
         self._workers = workers
 
-    async def start(self, selection: Selection, *, dry_run: bool, actor: str, origin: str) -> int:
+    async def start(
+        self,
+        selection: Selection,
+        *,
+        dry_run: bool,
+        profile: Profile | None = None,
+        actor: str,
+        origin: str,
+    ) -> int:
         """Queues a job, unless the same is queued or running; returns its id.
 
         Args:
             selection: Which studies.
             dry_run: Write nothing.
+            profile: Another profile than the service's own, for a dry run: what the next upload or pull gives
+                is judged under the service's, and verdicts under two of them would only take turns.
             actor: Who asks for it, for the audit trail.
             origin: From where.
+
+        Raises:
+            UsageError: Another profile, and no dry run.
+            NotFoundError: The selection names what there is not.
         """
-        payload = {"selection": msgspec.to_builtins(selection), "dryRun": dry_run}
+        if profile is not None and not dry_run:
+            raise UsageError(
+                "Another profile than the service's own is for a dry run. To judge under it, start the "
+                "service with it (HELTIG_PROFILE), and then judge again."
+            )
+        under = profile or self._profile
+        await self._queue.store.read(see_that_it_is_known, selection, under)
+        payload: dict[str, Any] = {"selection": msgspec.to_builtins(selection), "dryRun": dry_run}
+        if profile is not None:
+            payload["profile"] = profile.text.decode()
         key = hashlib.sha256(msgspec.json.encode(payload)).hexdigest()
 
         def queue(transaction: WriteTransaction) -> int:
@@ -292,19 +246,21 @@ class RescoreDesk:
                 subject=f"job {job}",
                 outcome="success",
                 origin=origin,
-                detail=payload,
+                detail={**payload, "profile": under.hash},
             )
             return job
 
         return await self._queue.store.write_durably(queue)
 
     async def run(self, context: JobContext) -> dict[str, Any]:
-        """Handles a job of `KIND`; its result is a report that lists `MOST_LISTED` studies at most."""
+        """Handles a job of `KIND`; of each kind of study its result lists `MOST_LISTED` at most."""
+        text = context.payload.get("profile")
+        profile = self._profile if text is None else msgspec.json.decode(text, type=Profile)
         selection = msgspec.convert(context.payload["selection"], Selection)
         scoring = Scoring(
             self._queue.store,
             self._processes,
-            profile=self._profile,
+            profile=profile,
             clock=self._clock,
             actor=KIND,
             origin=f"job {context.job.id}",
@@ -312,7 +268,7 @@ class RescoreDesk:
         )
         report = await rescore(
             scoring,
-            self._profile,
+            profile,
             selection,
             dry_run=bool(context.payload["dryRun"]),
             since=context.job.created,
@@ -320,7 +276,10 @@ class RescoreDesk:
             progress=lambda done, total: context.progress(done=done, total=total),
         )
         listed = msgspec.structs.replace(
-            report, moves=report.moves[:MOST_LISTED], failed=report.failed[:MOST_LISTED]
+            report,
+            moves=report.moves[:MOST_LISTED],
+            changes=report.changes[:MOST_LISTED],
+            failed=report.failed[:MOST_LISTED],
         )
         result: dict[str, Any] = msgspec.to_builtins(listed)
         return result

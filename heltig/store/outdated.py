@@ -81,6 +81,12 @@ def chosen(
     return [(row.id, Location(row.kind, row.name), row.study_key) for row in found]
 
 
+def has_findings(transaction: ReadTransaction, rule: str) -> bool:
+    """Some verdict has a finding of this rule."""
+    query = select(findings.c.rule).where(findings.c.rule == rule).limit(1)
+    return transaction.connection.execute(query).first() is not None
+
+
 def of_other_form(transaction: ReadTransaction, form: str) -> int:
     """The number of prepared answers that are not of this form."""
     number: int = transaction.connection.execute(_OTHER_FORMS, {"form": form}).scalar_one()

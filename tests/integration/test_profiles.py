@@ -7,7 +7,10 @@ import sys
 import textwrap
 from datetime import date
 
+import httpx
 import pytest
+from servers.heltig_server import heltig_server
+from unit.api.service import study_zip
 
 from heltig.demo.samples import part10_files
 from heltig.demo.studies import make_studies
@@ -236,3 +239,28 @@ def test_a_site_module_that_cannot_be_loaded_is_named(acme):
     ran = heltig("rules", PYTHONPATH=str(acme))
     assert ran.returncode == 2
     assert "the rules of entry point acme (acme_heltig.rules) cannot be loaded" in ran.stderr
+
+
+def test_a_server_judges_with_the_rules_of_its_profile_and_rescore_follows_it(tmp_path, site):
+    """In other processes than those that read the profile."""
+    home = tmp_path / "home"
+    with heltig_server(home, profile=str(site)) as server:
+        sent = httpx.post(
+            f"{server.url}/api/v1/jobs/upload",
+            content=study_zip("dx-hand"),
+            timeout=120,
+            follow_redirects=True,
+        )
+        assert sent.status_code == 201, sent.text
+        [study] = sent.json()["studies"]
+        assert "SITE-STATION" in {found["rule"] for found in study["findings"]}
+        key = study["study"]["key"]
+        site.write_text(site.read_text().replace('"block"', '"note"'))
+        done = heltig("rescore", "--format", "json", "--profile", site, HELTIG_HOME=str(home))
+        assert done.returncode == 0, done.stderr
+        report = json.loads(done.stdout)
+        [move] = report["moves"]
+        assert (move["before"], "SITE-STATION" in move["beforeRules"]) == ("BLOCKED", True)
+        assert "SITE-STATION" not in move["afterRules"]
+        now = httpx.get(f"{server.url}/dicom-web/studies/{key}/readiness")
+        assert now.headers["heltig-readiness"] == move["after"] != "BLOCKED"

@@ -14,6 +14,12 @@ from heltig.api.services import Services
 from heltig.api.standing import location_named
 from heltig.api.v1.jobs import JobView, job_view
 from heltig.auth.principal import Principal
+from heltig.errors import ConfigurationError, UsageError
+from heltig.rules.catalogue import catalogue
+from heltig.rules.profile import Profile
+from heltig.rules.profile_file import parse_profile, shipped_profile
+from heltig.rules.profile_shipped import SHIPPED
+from heltig.rules.profile_tables import nearest
 from heltig.store.outdated import Selection
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
@@ -27,12 +33,17 @@ class RescoreRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, re
         archive: An archive's name, or `upload:NAME`.
         study: The study's UID or key.
         rule: Only studies whose last verdict has a finding of this rule.
+        profile: For a dry run the name of a shipped profile, to see what it would make of them.
+        profile_text: For a dry run the text of a profile's TOML file, in the place of `profile`; its base can
+            be a shipped one.
     """
 
     dry_run: bool = False
     archive: Name | None = None
     study: Name | None = None
     rule: Name | None = None
+    profile: Name | None = None
+    profile_text: Annotated[str, msgspec.Meta(max_length=200_000)] | None = None
 
 
 @post(
@@ -40,7 +51,7 @@ class RescoreRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, re
     status_code=202,
     responses={
         202: ResponseSpec(JobView, generate_examples=False, description="The job; its result is the report"),
-        **responses(400, 401, 403, 503),
+        **responses(400, 401, 403, 404, 503),
     },
     tags=["Jobs"],
 )
@@ -49,10 +60,11 @@ async def start_rescore(
     services: NamedDependency[Services],
     data: Annotated[RescoreRequest, BodyKwarg(description="Which studies.")],
 ) -> Response[JobView]:
-    """Judge stored studies again under the installed ruleset and the service's profile.
+    """Judge stored studies again under the installed ruleset and the service's profile, or try another one.
 
     The job's result, at `/api/v1/jobs/{id}`, counts the findings of each rule before and after, the studies
-    that did not change, and lists those that have another verdict, with the rules behind both.
+    that did not change, and lists those that have another verdict, with the rules behind both, and those with
+    other findings.
     """
     selection = Selection(
         location=None if data.archive is None else location_named(data.archive),
@@ -62,8 +74,29 @@ async def start_rescore(
     job = await services.rescoring.start(
         selection,
         dry_run=data.dry_run,
+        profile=_profile(data),
         actor=request.user.name,
         origin=request.client.host if request.client else "",
     )
     found = await services.uploads.ended(job, within=0)
     return Response(job_view(found), status_code=202, headers={"Location": f"/api/v1/jobs/{job}"})
+
+
+def _profile(data: RescoreRequest) -> Profile | None:
+    """The profile that a request names or carries; None for the service's own.
+
+    Raises:
+        UsageError: There is none of that name, or something in its text is wrong.
+    """
+    if data.profile is not None and data.profile_text is not None:
+        raise UsageError("Give profile, the name of a shipped one, or profileText, not both.")
+    try:
+        if data.profile_text is not None:
+            return parse_profile(data.profile_text, known=catalogue(), name="profile.toml")
+    except ConfigurationError as wrong:
+        raise UsageError(wrong.detail) from wrong
+    if data.profile is None:
+        return None
+    if data.profile not in SHIPPED:
+        raise UsageError(f"There is no shipped profile {data.profile}{nearest(data.profile, SHIPPED)}.")
+    return shipped_profile(data.profile, known=catalogue())

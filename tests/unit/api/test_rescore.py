@@ -48,6 +48,69 @@ async def test_a_study_whose_evidence_cannot_be_read_is_named(service: Service) 
     assert (await service.get(f"/consult/studies/{STUDY}")).text.startswith("verdict=BLOCKED")
 
 
+async def report(service: Service, **body: Any) -> Any:
+    answer = await service.post(RESCORE, json=body)
+    assert answer.status_code == 202, answer.text
+    done = await service.services.uploads.ended(answer.json()["id"], within=120)
+    assert done.state == "succeeded", done.error
+    return done.result
+
+
+async def test_a_dry_run_shows_what_another_profile_would_make_of_studies(service: Service) -> None:
+    uploaded = await service.post("/api/v1/jobs/upload", content=study_zip("two-patient-ids"), timeout=120)
+    [study] = uploaded.json()["studies"]
+    under_strict = await report(service, dryRun=True, profile="strict")
+    assert under_strict["profile"] == "strict"
+    text = """
+        name = "house"
+        off = ["PAT-ID-CONFLICT"]
+        [[rule]]
+        id = "SITE-OURS"
+        title = "It is not one of ours"
+        attribute = "PatientID"
+        matches = "NOBODY"
+        severity = "block"
+        mend = "Ask."
+        """
+    under_text = await report(service, dryRun=True, profileText=text)
+    assert under_text["profile"] == "house"
+    counts = {rule["rule"]: (rule["before"] > 0, rule["after"] > 0) for rule in under_text["rules"]}
+    assert counts["PAT-ID-CONFLICT"] == (True, False)
+    assert counts["SITE-OURS"] == (False, True)
+    key = study["study"]["key"]
+    assert [one["study"] for one in (*under_text["changes"], *under_text["moves"])] == [key]
+    assert (await service.get(f"/consult/studies/{key}")).text.startswith("verdict=BLOCKED code=")
+    assert " rev=1 " in (await service.get(f"/consult/studies/{key}")).text
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({"profile": "strict"}, "dry run"),
+        ({"dryRun": True, "profile": "strickt"}, "strict"),
+        ({"dryRun": True, "profile": "/etc/passwd"}, "no shipped profile"),
+        ({"dryRun": True, "profile": "strict", "profileText": ""}, "not both"),
+        (
+            {"dryRun": True, "profileText": '\noff = ["PAT-ID-EMTY"]\nbse = 1'},
+            "profile.toml:2:8: there is no",
+        ),
+        ({"dryRun": True, "profileText": '\noff = ["PAT-ID-EMTY"]\nbse = 1'}, "profile.toml:3:1: bse is no"),
+        ({"dryRun": True, "profileText": 'base = "house.toml"'}, "profile.toml:1:1: base"),
+    ],
+)
+async def test_a_wrong_profile_is_refused_as_at_the_start(
+    service: Service, body: dict[str, Any], told: str
+) -> None:
+    answer = await service.post(RESCORE, json=body)
+    assert (answer.status_code, told in answer.json()["detail"]) == (400, True), answer.text
+
+
+@pytest.mark.parametrize("body", [{"archive": "nowhere"}, {"study": "9.9"}, {"rule": "PAT-ID-EMTY"}])
+async def test_what_there_is_not_is_not_found(service: Service, body: dict[str, Any]) -> None:
+    assert (await service.post(RESCORE, json=body)).status_code == 404
+    assert (await service.get("/api/v1/jobs?kind=rescore")).json()["items"] == []
+
+
 @pytest.mark.parametrize(
     "body", [[], {"dryRun": "perhaps"}, {"all": True}, {"archive": "cellar:x"}, {"study": ""}]
 )

@@ -10,11 +10,13 @@ from sqlalchemy import update
 from unit.pipeline.scoring import NOW, ThisProcess
 
 from connectors.base import InMemoryArchive
-from heltig.errors import StorageError
+from heltig.errors import NotFoundError, StorageError
 from heltig.pipeline.keep import Scoring
 from heltig.pipeline.publish import prepared, render
 from heltig.pipeline.pull import pull_study
-from heltig.pipeline.rescore import RescoreReport, rescore
+from heltig.pipeline.rescore import rescore
+from heltig.pipeline.rescore_report import RescoreReport
+from heltig.pipeline.rescore_selection import see_that_it_is_known
 from heltig.rules.catalogue import catalogue, ruleset_hash
 from heltig.rules.profile import DEFAULT, Profile
 from heltig.rules.profile_file import parse_profile
@@ -27,6 +29,12 @@ from heltig.store.transaction import WriteTransaction
 
 HERE = Location("archive", "memory")
 LATER = NOW + timedelta(hours=1)
+
+
+def under_x() -> Profile:
+    """A profile that has the rule SITE-X."""
+    text = '[[rule]]\nid = "SITE-X"\ntitle = "x"\nattribute = "Modality"\nequals = "CT"\nmend = "y"'
+    return parse_profile(text, known=catalogue(), name="site.toml")
 
 
 def without(rule: str) -> Profile:
@@ -94,7 +102,7 @@ async def test_a_dry_run_says_what_would_become_of_each_and_writes_nothing(fille
     assert "PAT-ID-CONFLICT" not in move.after_rules
     assert (dry.studies, dry.unchanged, dry.moved) == (2, 1, 1)
     [count] = [rule for rule in dry.rules if rule.before != rule.after]
-    assert (count.rule, count.before, count.after) == ("PAT-ID-CONFLICT", 1, 0)
+    assert (count.rule, count.before, count.after, count.studies) == ("PAT-ID-CONFLICT", 1, 0, 1)
     real = await again(filled, without("PAT-ID-CONFLICT"))
     assert real == msgspec.structs.replace(dry, dry_run=False)
     assert await sequence(filled) == before + 2  # another profile is another verdict
@@ -136,6 +144,58 @@ async def test_a_study_that_fails_is_named_and_the_others_are_judged(filled: Sto
     [failure] = report.failed
     assert (failure.study, failure.error) == ("1.2", "A process that judges died.")
     assert (report.studies, report.moved) == (2, 1)
+
+
+async def test_what_is_gone_is_told_apart_from_what_is_wrong(filled: Store) -> None:
+    class Losing(ThisProcess):
+        """Whose judging finds nothing, as it does when a study is withdrawn meanwhile; 1.3 is not."""
+
+        async def run(self, work: Any, /, *args: Any, **kwargs: Any) -> Any:
+            if args[0].study_key == "1.2":
+                await filled.write_durably(states.withdraw, HERE, "1.2", at=NOW)
+            raise NotFoundError("It is not there.")
+
+    report = await again(filled, without("PAT-ID-CONFLICT"), processes=Losing())
+    assert (report.studies, report.unchanged) == (2, 1)
+    [failure] = report.failed
+    assert (failure.study, failure.error) == ("1.3", "It is not there.")
+
+
+async def test_nothing_that_changed_is_hidden_by_equal_numbers(filled: Store) -> None:
+    raised = parse_profile(
+        '[severity]\nPAT-ID-CONFLICT = "block"\nSTU-ACCESSION-EMPTY = "review"',
+        known=catalogue(),
+        name="site.toml",
+    )
+    report = await again(filled, raised, dry_run=True)
+    by_id = {rule.rule: rule for rule in report.rules}
+    accession = by_id["STU-ACCESSION-EMPTY"]
+    assert (accession.before, accession.after, accession.studies) == (2, 2, 2)
+    assert (accession.severity_before, accession.severity_after) == (("note",), ("review",))
+    assert by_id["PAT-ID-CONFLICT"].studies == 0
+    told = {told.study: told.rules for told in (*report.moves, *report.changes)}
+    assert sorted(told) == ["1.2", "1.3"]
+    assert all("STU-ACCESSION-EMPTY" in rules and "PAT-ID-CONFLICT" not in rules for rules in told.values())
+
+
+@pytest.mark.parametrize(
+    ("selection", "told"),
+    [
+        ({"location": Location("archive", "other")}, "archive other"),
+        ({"location": Location("upload", "other")}, "location upload:other"),
+        ({"study_key": "9.9"}, "this study"),
+        ({"study_key": "1.2", "location": Location("archive", "other")}, "archive other"),
+        ({"rule": "PAT-ID-EMTY"}, "the nearest one is PAT-ID-EMPTY"),
+    ],
+)
+async def test_a_selection_of_what_there_is_not_is_refused(
+    filled: Store, selection: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(NotFoundError, match=told):
+        await filled.read(see_that_it_is_known, Selection(**selection), DEFAULT)
+    await filled.read(
+        see_that_it_is_known, Selection(location=HERE, study_key="1.2", rule="SITE-X"), under_x()
+    )
 
 
 async def test_prepared_answers_of_another_form_are_made_anew(filled: Store) -> None:
