@@ -20,7 +20,8 @@ SPIRAL = ["=", "00189302", 1, ["SPIRAL"]]
         ),
         (
             "Required if Frame Type (0008,9007) Value 1 of this frame is ORIGINAL and Acquisition Type "
-            "(0018,9302) is SPIRAL. May be present otherwise if Frame Type (0008,9007) Value 1 of this frame is "
+            "(0018,9302) is SPIRAL. May be present otherwise if Frame Type (0008,9007) Value 1 of this "
+            "frame is "
             "DERIVED and Acquisition Type (0018,9302) is SPIRAL.",
             [
                 "required else",
@@ -29,23 +30,30 @@ SPIRAL = ["=", "00189302", 1, ["SPIRAL"]]
             ],
         ),
         (
-            "Required if Image Type (0008,0008) Value 1 is ORIGINAL or MIXED. Shall not be present otherwise.",
+            "Required if Image Type (0008,0008) Value 1 is ORIGINAL or MIXED. Shall not be present "
+            "otherwise.",
             ["required else forbidden", ["=", "00080008", 1, ["ORIGINAL", "MIXED"]]],
         ),
         (
-            "Required if Frame Type (0008,9007) Value 1 of this frame is ORIGINAL and the value of Filter Type "
+            "Required if Frame Type (0008,9007) Value 1 of this frame is ORIGINAL and the value of "
+            "Filter Type "
             "(0018,1160) is other than NONE. May be present otherwise.",
             ["required", ["and", ORIGINAL, ["!=", "00181160", 1, ["NONE"]]]],
         ),
         (
-            'Required if SOP Class UID is not "1.2.840.10008.5.1.4.1.1.2.2" (Legacy Converted Enhanced CT Image '
+            'Required if SOP Class UID is not "1.2.840.10008.5.1.4.1.1.2.2" (Legacy Converted Enhanced '
+            "CT Image "
             'Storage) and not "1.2.840.10008.5.1.4.1.1.4.4" (Legacy), may be present otherwise.',
-            ["required", ["!=", "00080016", 1, ["1.2.840.10008.5.1.4.1.1.2.2", "1.2.840.10008.5.1.4.1.1.4.4"]]],
+            [
+                "required",
+                ["!=", "00080016", 1, ["1.2.840.10008.5.1.4.1.1.2.2", "1.2.840.10008.5.1.4.1.1.4.4"]],
+            ],
         ),
         (
             "Required if: Frame Type (0008,9007) Value 1 of this frame is ORIGINAL and Volumetric Properties "
             "(0008,9206) of this frame is other than DISTORTED, or SOP Class UID is Segmentation Storage "
-            '("1.2.840.10008.5.1.4.1.1.66.4") and Frame of Reference UID (0020,0052) is present. May be present '
+            '("1.2.840.10008.5.1.4.1.1.66.4") and Frame of Reference UID (0020,0052) is present. May be '
+            "present "
             "otherwise.",
             [
                 "required",
@@ -57,12 +65,14 @@ SPIRAL = ["=", "00189302", 1, ["SPIRAL"]]
             ],
         ),
         (
-            "Required if the value of Frame Increment Pointer (0028,0009) includes the Tag for Rotation Vector "
+            "Required if the value of Frame Increment Pointer (0028,0009) includes the Tag for Rotation "
+            "Vector "
             "(0054,0050). See Section C.8.4.8.1.5 for specialization.",
             ["required", ["=", "00280009", 0, ["00540050"]]],
         ),
         (
-            "Required if either Image Position (Patient) (0020,0032) or Image Orientation (Patient) (0020,0037) "
+            "Required if either Image Position (Patient) (0020,0032) or Image Orientation (Patient) "
+            "(0020,0037) "
             "is present.",
             ["required", ["or", ["+", "00200032"], ["+", "00200037"]]],
         ),
@@ -71,7 +81,8 @@ SPIRAL = ["=", "00189302", 1, ["SPIRAL"]]
             ["required", ["+", FIRST_ITEM]],
         ),
         (
-            "Required for first Item of Control Point Sequence if Number of Wedges (300A,00D0) is non-zero, and "
+            "Required for first Item of Control Point Sequence if Number of Wedges (300A,00D0) is "
+            "non-zero, and "
             "in subsequent control points if Wedge Position (300A,0118) changes during Beam.",
             ["required", ["and", ["+", FIRST_ITEM], [">", "300A00D0", 1, ["0"]]]],
         ),
@@ -80,9 +91,12 @@ SPIRAL = ["=", "00189302", 1, ["SPIRAL"]]
             "(0008,0060) is MG.",
             ["required", ["=", "00080060", 1, ["MG"]]],
         ),
-        ("Required if Scanning Sequence (0018,0020) has values of IR.", ["required", ["=", "00180020", 0, ["IR"]]]),
+        (
+            "Required if Scanning Sequence (0018,0020) has values of IR.",
+            ["required", ["=", "00180020", 0, ["IR"]]],
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_sentence_is_compiled(text: str, condition: list[Any]) -> None:
     assert compiled(text) == condition
 
@@ -106,6 +120,6 @@ def test_a_sentence_is_compiled(text: str, condition: list[Any]) -> None:
         "The date and time. A single value shall be present.",
         "",
     ],
-)  # fmt: skip
+)
 def test_what_is_not_understood_is_unknown(text: str) -> None:
     assert compiled(text) == []
