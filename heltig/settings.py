@@ -120,6 +120,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             extra={"default": "the number of cores, 4 at most"},
         ),
     ] = msgspec.field(default_factory=default_workers)
+    queue_most: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="Studies of watched archives that may be queued to be pulled; others that are due "
+            "wait, and archives are listed less often.",
+        ),
+    ] = 2000
     upload_max_size: Annotated[Size, Meta(description="An uploaded ZIP as it was sent.")] = Size(4 * 1024**3)
     upload_max_unpacked: Annotated[Size, Meta(description="All members of a ZIP together, unpacked.")] = Size(
         32 * 1024**3

@@ -127,12 +127,12 @@ class Scoring:
         )
         if scored is not None:
             put = await self.store.write(arrive, scored.snapshot, self.queue)
-            return await self._kept(scored, put, confirm)
+            return await self._kept(scored, put, profile, confirm)
         if before is None:
             raise RuntimeError("A study that was never judged cannot be unchanged.")
         if before.at(now).state == "JUDGED":
             return await self._unchanged(before, confirm)
-        return await self._publish(await self.judge_stored(location, table.key), confirm)
+        return await self._publish(await self.judge_stored(location, table.key), profile, confirm)
 
     async def keep(
         self, scored: Sequence[Scored], *, progress: Callable[[int], None] = lambda done: None
@@ -152,7 +152,8 @@ class Scoring:
         put = [await self.store.write(arrive, study.snapshot, self.queue) for study in scored]
         kept: list[Kept] = []
         for study, stored in zip(scored, put, strict=True):
-            kept.append(await self._kept(study, stored, None))
+            profile = await self._profile_of(study.snapshot.location)
+            kept.append(await self._kept(study, stored, profile, None))
             progress(len(kept))
         return kept
 
@@ -164,7 +165,8 @@ class Scoring:
             NotFoundError: There is no evidence of it.
             StorageError: It cannot be kept, or the process that judged it died.
         """
-        return await self._publish(await self.judge_stored(location, study_key), None)
+        profile = await self._profile_of(location)
+        return await self._publish(await self.judge_stored(location, study_key), profile, None)
 
     async def judge_stored(self, location: Location, study_key: str) -> NewVerdict:
         """The verdict that a study would have, judged by what is in the store of it. Nothing is written.
@@ -196,7 +198,9 @@ class Scoring:
             waivers=in_force,
         )
 
-    async def _kept(self, scored: Scored, put: PutSnapshot, confirm: Confirm | None) -> Kept:
+    async def _kept(
+        self, scored: Scored, put: PutSnapshot, profile: Profile, confirm: Confirm | None
+    ) -> Kept:
         """Publishes the verdict on a study that was stored, unless the one that it has holds."""
         new = scored.snapshot
         if not put.pending:
@@ -204,7 +208,8 @@ class Scoring:
             if study.at(self.clock()).state != "PENDING":
                 return await self._unchanged(study, confirm)
         if not put.changed or put.snapshot != scored.inputs.snapshot:
-            return await self._publish(await self.judge_stored(new.location, new.study_key), confirm)
+            again = await self.judge_stored(new.location, new.study_key)
+            return await self._publish(again, profile, confirm)
         return await self._publish(
             NewVerdict(
                 location=new.location,
@@ -217,6 +222,7 @@ class Scoring:
                 origin=self.origin,
                 waivers=scored.waivers,
             ),
+            profile,
             confirm,
         )
 
@@ -225,15 +231,15 @@ class Scoring:
         is_current = confirm is None or await self.store.write(confirm)
         return Kept("unchanged" if is_current else "outdated", study)
 
-    async def _publish(self, new: NewVerdict, confirm: Confirm | None) -> Kept:
+    async def _publish(self, new: NewVerdict, profile: Profile, confirm: Confirm | None) -> Kept:
         """Publishes a verdict once it is made of what the index says now, and others were told of the study.
 
         Args:
             new: The verdict to begin with. Another one is made where it is stale.
+            profile: The profile that it was made under.
             confirm: See `score`.
         """
         location, study_key = new.location, new.study_key
-        profile = await self._profile_of(location)
         told: Mapping[int, frozenset[Kind]] = {}
         for _ in range(_TRIES):
             try:

@@ -30,12 +30,10 @@ from heltig.pipeline.context import withdraw
 from heltig.pipeline.counts import agrees
 from heltig.pipeline.discovery.schedule import PULL
 from heltig.pipeline.gathering import is_definite
-from heltig.pipeline.keep import Confirm, Processes, Scoring
+from heltig.pipeline.keep import Confirm, Processes, ProfileOf, Scoring
 from heltig.pipeline.opened import OpenArchives, Opened
-from heltig.pipeline.profiles import load_profile
 from heltig.pipeline.pull import pull_study
 from heltig.pipeline.settle import rest_of
-from heltig.rules.profile import Profile
 from heltig.store import observations, states, studies
 from heltig.store.archives import location_of
 from heltig.store.observations import HandedOn, Observation
@@ -65,9 +63,8 @@ class PullDesk:
         queue: JobQueue,
         processes: Processes,
         *,
-        profile: Profile,
+        profile_of: ProfileOf,
         clock: Callable[[], datetime],
-        profiles: Callable[[str], Profile] = load_profile,
     ) -> None:
         """Makes it.
 
@@ -75,18 +72,16 @@ class PullDesk:
             archives: The archives.
             queue: Takes the re-judgements of others.
             processes: Where judging is done.
-            profile: For archives that name none of their own.
+            profile_of: Gives the profile of an archive.
             clock: The time.
-            profiles: Reads the profile that an archive names.
         """
         self._archives = archives
         self._queue = queue
         self._store = queue.store
-        self._processes = processes
-        self._profile = profile
-        self._profiles = profiles
         self._clock = clock
-        self._scorings: dict[str | None, Scoring] = {}
+        self._scoring = Scoring(
+            queue.store, processes, profile=profile_of, clock=clock, actor=PULL, queue=queue
+        )
 
     async def run(self, context: JobContext) -> dict[str, Any]:
         """Pulls the study that the job names, unless it changed again meanwhile or nothing is asked of it.
@@ -153,7 +148,7 @@ class PullDesk:
                 failures=(*table.source.failures, _CHANGING if whole else _DISAGREEING),
             )
             confirm = partial(observations.put_off, known=known, due=rest.due, since=self._clock())
-        kept = await self._scoring(opened.options.profile).score(table, opened.location, confirm=confirm)
+        kept = await self._scoring.score(table, opened.location, confirm=confirm)
         return {"outcome": kept.outcome, "readiness": kept.study.readiness, "revision": kept.study.revision}
 
     async def _gone(self, location: Location, known: Observation) -> dict[str, Any]:
@@ -180,7 +175,7 @@ class PullDesk:
         table = StudyTable(study.study_key, study.study_uid)
         table.source = Source(shows=frozenset(), asked_for=study.study_uid, failures=(_UNREAD,))
         confirm = partial(observations.put_off, known=known, due=now + NEXT_DAY, since=now)
-        await self._scoring(None).score(table, location, confirm=confirm)
+        await self._scoring.score(table, location, confirm=confirm)
 
     def _say_unread(self, transaction: WriteTransaction, location: Location, known: Observation) -> None:
         """A study that has a verdict, and of which nobody knows whether it still holds."""
@@ -201,19 +196,6 @@ class PullDesk:
             outcome="success",
             origin="",
         )
-
-    def _scoring(self, profile: str | None) -> Scoring:
-        """Judges under a profile by its name."""
-        if profile not in self._scorings:
-            self._scorings[profile] = Scoring(
-                self._store,
-                self._processes,
-                profile=self._profiles(profile) if profile else self._profile,
-                clock=self._clock,
-                actor=PULL,
-                queue=self._queue,
-            )
-        return self._scorings[profile]
 
 
 def _is_refusal(error: ArchiveError) -> bool:

@@ -21,6 +21,7 @@ from heltig.pipeline.keep import Scoring
 from heltig.pipeline.listing import list_studies
 from heltig.pipeline.opened import OpenArchives, Opened
 from heltig.pipeline.pull_job import PullDesk
+from heltig.pipeline.pull_service import ArchiveProfiles
 from heltig.pipeline.rejudge import rejudge
 from heltig.pipeline.settle import settle
 from heltig.rules.profile import DEFAULT
@@ -132,9 +133,10 @@ class Site:
             jitter=lambda low, high: 1.0,
             strategies=strategies or _whole,
         )
-        self.desk = PullDesk(opened, self.queue, processes, profile=DEFAULT, clock=self.clock)
+        profiles = ArchiveProfiles(store, DEFAULT, clock=self.clock)
+        self.desk = PullDesk(opened, self.queue, processes, profile_of=profiles.of, clock=self.clock)
         scoring = Scoring(
-            store, processes, profile=DEFAULT, clock=self.clock, actor=REJUDGE, queue=self.queue
+            store, processes, profile=profiles.of, clock=self.clock, actor=REJUDGE, queue=self.queue
         )
 
         async def again(context: Any) -> Any:
