@@ -102,7 +102,7 @@ class Stack:
 
         It is the median, the lower of two. Where a third of the distances or more are of the smallest size,
         and all others are multiples of it, that size is the step: every second slice may be missing. Where
-        only one distance is that small, the others have to be multiples to the same millimetre.
+        only one distance is that small, the others have to be sums of it, each within its tolerance.
         """
         distances = self._spaces
         if not distances:

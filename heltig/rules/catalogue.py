@@ -22,6 +22,7 @@ FAMILIES = {
     "study_content": "Study",
     "series": "Series",
     "examination": "Series",
+    "entities": "Series",
     "instance": "Instance",
     "instance_number": "Instance",
     "uid": "UID",
