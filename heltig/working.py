@@ -5,6 +5,7 @@ Here, and only here, a kind of job gets its handler, and what has to happen now 
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -22,8 +23,11 @@ from heltig.jobs.runner import Runner
 from heltig.logs import described
 from heltig.pipeline.context import REJUDGE
 from heltig.pipeline.keep import Scoring
+from heltig.pipeline.measuring import Measurements
+from heltig.pipeline.opened import OpenArchives
 from heltig.pipeline.pool import JudgingPool
 from heltig.pipeline.publish import render
+from heltig.pipeline.pull_service import ArchiveProfiles, PullService
 from heltig.pipeline.rejudge import rejudge
 from heltig.pipeline.rescore import KIND as RESCORE
 from heltig.pipeline.rescore import RescoreDesk
@@ -42,6 +46,12 @@ MINUTE: Final = timedelta(minutes=1)
 
 GRACE: Final = timedelta(seconds=3)
 """How long jobs at work get to finish when the service stops."""
+
+LOOK: Final = timedelta(seconds=5)
+"""How often what is due in watched archives is queued."""
+
+FLUSH: Final = timedelta(seconds=10)
+"""How often what was measured is added to the database."""
 
 KEPT: Final = timedelta(hours=1)
 """How long jobs are kept that succeeded and of which there are many."""
@@ -65,6 +75,9 @@ class Desks:
     waivers: WaiverDesk
     rescoring: RescoreDesk
     scoring: Scoring
+    pulls: PullService
+    archives: OpenArchives
+    measurements: Measurements
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +107,7 @@ def handlers_of(desks: Desks) -> dict[str, Handler]:
         GIVEN: desks.waivers.judge_concerned,
         ENDED: desks.waivers.judge_ended,
         RESCORE: desks.rescoring.run,
+        **desks.pulls.handlers(),
     }
 
 
@@ -107,6 +121,9 @@ def sweeps_of(desks: Desks, queue: JobQueue) -> list[tuple[timedelta, Sweep]]:
         (MINUTE, desks.waivers.sweep),
         (MINUTE, desks.uploads.sweep),
         (MINUTE, forget_jobs),
+        (LOOK, desks.pulls.look),
+        (MINUTE, desks.pulls.see_to_the_rest),
+        (FLUSH, desks.measurements.flush),
     ]
 
 
@@ -145,6 +162,7 @@ async def working(
         stack.push_async_callback(pool.close)
         queue = JobQueue(store, clock=clock)
         desks = _desks(settings, profile, queue, pool, spool)
+        stack.push_async_callback(desks.archives.close)
         runner = Runner(queue, _some(handlers_of(desks), does), places=settings.workers)
         running = await stack.enter_async_context(_beside(_run(runner, queue, settings, does)))
         presence = Presence(queue, runner.owner)
@@ -177,12 +195,20 @@ async def _run(runner: Runner, queue: JobQueue, settings: Settings, does: Does) 
 
 
 def _desks(settings: Settings, profile: Profile, queue: JobQueue, pool: JudgingPool, spool: Spool) -> Desks:
-    clock, workers = queue.clock, settings.workers
+    store, clock, workers = queue.store, queue.clock, settings.workers
+    measurements = Measurements(store, clock=clock)
+    opens = OpenArchives(store, settings, environ=os.environ, clock=clock, measurements=measurements)
+    profile_of = ArchiveProfiles(store, profile, clock=clock).of
     return Desks(
         uploads=UploadDesk(queue, spool, pool, settings=settings, profile=profile, clock=clock),
         waivers=WaiverDesk(queue, pool, profile=profile, clock=clock, workers=workers),
         rescoring=RescoreDesk(queue, pool, profile=profile, clock=clock, workers=workers),
-        scoring=Scoring(queue.store, pool, profile=profile, clock=clock, actor=REJUDGE, queue=queue),
+        scoring=Scoring(store, pool, profile=profile_of, clock=clock, actor=REJUDGE, queue=queue),
+        pulls=PullService(
+            opens, queue, pool, profile_of=profile_of, clock=clock, queue_most=settings.queue_most
+        ),
+        archives=opens,
+        measurements=measurements,
     )
 
 
