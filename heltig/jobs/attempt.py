@@ -10,7 +10,7 @@ from typing import Any
 
 from heltig.errors import StorageError
 from heltig.jobs.queue import JobQueue
-from heltig.jobs.retries import NOT_NOW, JobFailedError, Retries, described, not_now_wait
+from heltig.jobs.retries import NOT_NOW, JobFailedError, NotHereError, Retries, described, not_now_wait
 from heltig.store import claims
 from heltig.store.jobs import Job
 from heltig.store.transaction import WriteTransaction
@@ -81,7 +81,7 @@ class Attempt:
             end = self._put_back if asked_to else partial(self._try_again, error=error)
         except JobFailedError as error:
             end = partial(self._failed, error=described(error))
-        except NOT_NOW as error:
+        except (*NOT_NOW, NotHereError) as error:
             end = partial(self._put_back, until=self._queue.clock() + not_now_wait(error))
         except Exception as error:  # a handler's fault must not stop the runner
             frames = "".join(traceback.format_tb(error.__traceback__))

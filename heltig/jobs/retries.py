@@ -15,11 +15,21 @@ NOT_NOW: Final = (ArchivePausedError, ArchiveClosedError)
 NOT_NOW_WAIT: Final = timedelta(minutes=1)
 """How long to wait after one of these that does not know itself."""
 
+NOT_HERE_WAIT: Final = timedelta(seconds=5)
+"""How long to wait for the process that can do a job."""
+
 
 class JobFailedError(Exception):
     """Raised by a handler whose job cannot succeed, however often it is tried.
 
     Its text says why, without patient data.
+    """
+
+
+class NotHereError(Exception):
+    """Raised by a handler that cannot do a job in this process, while another process can.
+
+    The job is put back as if it had not been tried.
     """
 
 
@@ -50,8 +60,10 @@ class Retries(msgspec.Struct, frozen=True, kw_only=True):
         return wait if asked is None else max(wait, timedelta(seconds=asked))
 
 
-def not_now_wait(error: HeltigError) -> timedelta:
-    """How long to wait after an error of `NOT_NOW`."""
+def not_now_wait(error: HeltigError | NotHereError) -> timedelta:
+    """How long to wait after an error that does not count as an attempt."""
+    if isinstance(error, NotHereError):
+        return NOT_HERE_WAIT
     return NOT_NOW_WAIT if error.retry_after is None else timedelta(seconds=error.retry_after)
 
 

@@ -7,6 +7,7 @@ import secrets
 import shutil
 import time
 from collections.abc import AsyncIterator, Collection
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import IO, Final
@@ -37,7 +38,11 @@ class Spooled(msgspec.Struct, frozen=True):
 
 
 class Spool:
-    """The folder `spool`: `incoming` while files are received, `uploads` until they are judged, `scratch`."""
+    """The folder `spool`: `incoming` while files are received, `uploads` until they are judged, `scratch`.
+
+    Attributes:
+        name: Tells it from the spool of another server that has the same database.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Makes the folders."""
@@ -46,6 +51,7 @@ class Spool:
         self.scratch = folder / "scratch"
         for part in (self.incoming, self.uploads, self.scratch):
             part.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.name = _name(folder.with_suffix(".name"))
 
     async def receive(self, chunks: AsyncIterator[bytes], *, limit: Size) -> Spooled:
         """Writes a file while it arrives, and brings it to disk.
@@ -105,6 +111,16 @@ class Spool:
                 shutil.rmtree(place, ignore_errors=True)
             else:
                 place.unlink(missing_ok=True)
+
+
+def _name(file: Path) -> str:
+    """What a file says, which whoever comes first writes."""
+    part = file.with_name(f"{secrets.token_hex(8)}.part")
+    part.write_text(secrets.token_hex(8), "ascii")
+    with suppress(FileExistsError):
+        os.link(part, file)
+    part.unlink()
+    return file.read_text("ascii")
 
 
 async def _copy(chunks: AsyncIterator[bytes], file: IO[bytes], *, limit: Size) -> tuple[str, int]:

@@ -15,7 +15,7 @@ from heltig import audit
 from heltig.errors import InputError, NotFoundError
 from heltig.jobs.attempt import JobContext
 from heltig.jobs.queue import JobQueue
-from heltig.jobs.retries import JobFailedError
+from heltig.jobs.retries import JobFailedError, NotHereError
 from heltig.pipeline.keep import Scoring
 from heltig.pipeline.package import JudgedPackage, examine_package, judge_package
 from heltig.pipeline.pool import JudgingPool
@@ -131,10 +131,13 @@ class UploadDesk:
 
         Raises:
             JobFailedError: Nothing in it can be judged.
+            NotHereError: Its file is in the spool of another server.
             StorageError: A process died, or the database failed; trying again makes sense.
         """
         upload = await self._store.read(uploads.find, str(context.payload["upload"]))
         path = self._spool.of_upload(str(context.payload["upload"]))
+        if not path.exists() and context.payload.get("spool", self._spool.name) != self._spool.name:
+            raise NotHereError
         if upload is None or not path.exists():
             raise JobFailedError("The upload's file is gone. Send it again.")
         try:
@@ -211,7 +214,13 @@ class UploadDesk:
             return Accepted(same, is_repeat=True)
         job = self._queue.enqueue(
             transaction,
-            NewJob(kind=KIND, key=new.name, group=KIND, priority=PRIORITY, payload={"upload": new.name}),
+            NewJob(
+                kind=KIND,
+                key=new.name,
+                group=KIND,
+                priority=PRIORITY,
+                payload={"upload": new.name, "spool": self._spool.name},
+            ),
         )
         upload = msgspec.structs.replace(new, job=job)
         uploads.add(transaction, upload)
