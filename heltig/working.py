@@ -53,6 +53,9 @@ LOOK: Final = timedelta(seconds=5)
 FLUSH: Final = timedelta(seconds=10)
 """How often what was measured is added to the database."""
 
+PLACES: Final = 2
+"""Jobs at a time for each process that judges: while one is judged, the archive answers another."""
+
 KEPT: Final = timedelta(hours=1)
 """How long jobs are kept that succeeded and of which there are many."""
 
@@ -163,7 +166,7 @@ async def working(
         queue = JobQueue(store, clock=clock)
         desks = _desks(settings, profile, queue, pool, spool)
         stack.push_async_callback(desks.archives.close)
-        runner = Runner(queue, _some(handlers_of(desks), does), places=settings.workers)
+        runner = Runner(queue, _some(handlers_of(desks), does), places=PLACES * settings.workers)
         running = await stack.enter_async_context(_beside(_run(runner, queue, settings, does)))
         presence = Presence(queue, runner.owner)
         stack.push_async_callback(presence.leave)

@@ -5,6 +5,7 @@ looks into the database now and then, too.
 """
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
 from typing import Any, Final
@@ -86,7 +87,7 @@ class Doorbell:
                     for kind in sorted(kinds):
                         await self._send(kind)
                     self._is_away = False
-                except UNREACHABLE as error:
+                except Exception as error:  # whatever Redis does, it must not stop who works
                     if not self._is_away:
                         logger.warning(
                             "Redis is away (%s): workers look for themselves.", type(error).__name__
@@ -94,7 +95,8 @@ class Doorbell:
                     self._is_away = True
         finally:
             if self._redis is not None:
-                await self._redis.aclose(close_connection_pool=True)
+                with contextlib.suppress(*UNREACHABLE):
+                    await self._redis.aclose(close_connection_pool=True)
 
     async def _send(self, kind: str) -> None:
         if self._redis is None:

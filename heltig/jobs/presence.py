@@ -1,9 +1,11 @@
 """Says of this process that it works jobs off."""
 
+import contextlib
 from datetime import timedelta
 from typing import Final
 
 from heltig import __version__
+from heltig.errors import StorageError
 from heltig.jobs.owner import Owner
 from heltig.jobs.queue import JobQueue
 from heltig.store import workers
@@ -30,8 +32,9 @@ class Presence:
         await self._queue.store.write(self._say)
 
     async def leave(self) -> None:
-        """Says that it has ended."""
-        await self._queue.store.write(workers.leave, str(self._owner))
+        """Says that it has ended; who cannot say so is missed after a while."""
+        with contextlib.suppress(StorageError):
+            await self._queue.store.write(workers.leave, str(self._owner))
 
     def _say(self, transaction: WriteTransaction) -> None:
         now = self._queue.clock()
