@@ -53,7 +53,7 @@ async def work(settings: Settings, *, profile: Profile) -> None:
         HeltigError: Jobs are not worked off any more; the log says why.
     """
     from heltig.jobs.queue import utc_now  # the database and all that works: not for `heltig --help`
-    from heltig.working import Does, working
+    from heltig.working import PLACES, Does, working
 
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -62,7 +62,7 @@ async def work(settings: Settings, *, profile: Profile) -> None:
     is_server_host = settings.database.startswith("sqlite")
     does: Does = "all" if is_server_host else "all but uploads"
     async with working(settings, profile=profile, clock=utc_now, does=does, grace=GRACE) as parts:
-        click.echo(f"Heltig {__version__} works jobs off, {settings.workers} at a time.")
+        click.echo(f"Heltig {__version__} works jobs off, {PLACES * settings.workers} at a time.")
         waiting = asyncio.create_task(stop.wait())
         await asyncio.wait([waiting, parts.runner], return_when=asyncio.FIRST_COMPLETED)
         has_failed = not waiting.done()
