@@ -1,7 +1,7 @@
 """Waivers are given and revoked, and the studies that they concern judged again."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
@@ -24,6 +24,9 @@ GIVEN: Final = "waiver"
 
 ENDED: Final = "waiver-end"
 """The kind of job that judges the studies again whose verdicts no longer hold."""
+
+LONGEST: Final = timedelta(days=3653)
+"""How long a waiver may hold: ten years."""
 
 _PRIORITY: Final = -5
 """Before pulls: until then a look-up answers PENDING."""
@@ -138,6 +141,11 @@ class WaiverDesk:
             raise UsageError("Say why: a waiver without a reason is of no use to whoever reads it later.")
         if new.expires <= new.created:
             raise UsageError("It would have expired already: give a time to come.")
+        if new.expires > new.created + LONGEST:
+            raise UsageError(
+                f"It would hold for more than {LONGEST.days:,} days. Whoever accepts something for longer "
+                "says so in the profile, or looks at it again."
+            )
 
     def _give(self, transaction: WriteTransaction, new: NewWaiver, origin: str) -> Given:
         _see_that_it_is_known(transaction, new)

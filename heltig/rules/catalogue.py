@@ -6,7 +6,8 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from pathlib import Path
+from pathlib import Path, PurePath
+from traceback import extract_tb
 from types import ModuleType
 
 from heltig.errors import ConfigurationError
@@ -95,17 +96,39 @@ def family_of(rule: Rule) -> str:
 
 
 def _of_the_site() -> list[ModuleType]:
+    """The modules of a site's own rules, in the order of the names of their entry points.
+
+    Raises:
+        ConfigurationError: One cannot be imported; the detail says where it stands still.
+    """
     modules = []
-    for point in entry_points(group="heltig.rules"):
+    for point in sorted(entry_points(group="heltig.rules"), key=lambda point: point.name):
+        what = f"the rules of entry point {point.name} ({point.value})"
         try:
             module = point.load()
-        except Exception as error:
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            raise ConfigurationError(f"{what} cannot be loaded: {_said_of(error)}") from error
+        if not isinstance(module, ModuleType):
             raise ConfigurationError(
-                f"the rules of entry point {point.name} ({point.value}) cannot be loaded: "
-                f"{type(error).__name__}"
-            ) from error
+                f"{what} cannot be loaded: it names no module, but {type(module).__name__}"
+            )
         modules.append(module)
     return modules
+
+
+def _said_of(error: BaseException) -> str:
+    """What went wrong while a module was imported, with file and line of where it did."""
+    said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    if isinstance(error, SyntaxError):
+        return f"{type(error).__name__}: {error.msg}, at {error.filename}:{error.lineno}"
+    own = [
+        frame
+        for frame in extract_tb(error.__traceback__)
+        if not frame.filename.startswith("<frozen") and "importlib" not in PurePath(frame.filename).parts
+    ]
+    return f"{said}, at {own[-1].filename}:{own[-1].lineno}" if len(own) > 1 else said
 
 
 @cache

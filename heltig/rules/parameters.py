@@ -43,12 +43,14 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         stack_lean_degrees: How far a stack may lean before it is called sheared.
         stack_shift_mm: How far a slice may be shifted within its plane against the line of its stack.
         pixel_spacing_ratio: How far PixelSpacing may differ, as a part of it, and still be the same.
-        accepted_transfer_syntaxes: UIDs of the transfer syntaxes that the target takes; none: all of them.
+        accepted_transfer_syntaxes: UIDs of the transfer syntaxes that the target takes, or their keywords;
+            none: all of them.
         declared_deidentified: All data is declared de-identified, whether it says so itself or not.
         pseudonyms: A regular expression, as site rules know them, that PatientID and PatientName of
             de-identified data match as a whole; empty: what looks like a person's is found by its form.
         targets: The archives that studies are meant for: `dcm4chee`, `orthanc`, `azure`, `aws`, `google`.
-        accepted_sop_classes: UIDs of the SOP Classes that the target takes; none: all of them.
+        accepted_sop_classes: UIDs of the SOP Classes that the target takes, or their keywords; none: all of
+            them.
     """
 
     placeholder_patient_ids: tuple[str, ...] = (
@@ -86,3 +88,10 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             pattern_of(self.pseudonyms)
         except PatternError as error:
             raise ValueError(f"pseudonyms is not a regular expression that is known: {error}") from None
+        least, most = self.spacing_to_thickness
+        if least > most:
+            raise ValueError("spacing_to_thickness: the least is greater than the most")
+        for name in ("accepted_transfer_syntaxes", "accepted_sop_classes"):
+            for uid in getattr(self, name):
+                if not set(uid) <= set("0123456789."):
+                    raise ValueError(f"{name}: {uid} is no UID")

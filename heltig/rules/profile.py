@@ -87,6 +87,16 @@ class Exceptions(Change, frozen=True, forbid_unknown_fields=True):
         by_kind = self.modalities or self.sop_classes or self.manufacturers
         return not by_kind or any(map(self._names, kinds))
 
+    def may_meet(self, other: "Exceptions") -> bool:
+        """Some study may be concerned by both: one has one location, but instances of several kinds."""
+        if not self.archives or not other.archives:
+            return True
+        return any(
+            _fits(one, another) or _fits(another, one) or ("*" in one and "*" in another)
+            for one in self.archives
+            for another in other.archives
+        )
+
     def _names(self, kind: InstanceKind) -> bool:
         return (
             (not self.modalities or kind.modality.upper() in self.modalities)

@@ -26,20 +26,21 @@ Whatever is wrong is told at once, with file, line, column and the nearest name 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import PurePath
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
 from heltig.errors import ConfigurationError
 from heltig.rules.parameters import Parameters
 from heltig.rules.profile import DEFAULT, Change, Exceptions, Profile, changed_parameters
+from heltig.rules.profile_layers import Layer, see_that_they_agree
 from heltig.rules.profile_positions import Path
 from heltig.rules.profile_shipped import SHIPPED, shipped_text
 from heltig.rules.profile_site_rules import read_site_rule
-from heltig.rules.profile_tables import FileTables, nearest
+from heltig.rules.profile_tables import EnoughError, FileTables, nearest
+from heltig.rules.profile_words import modality_named, named, sop_class_named, transfer_syntax_named
 from heltig.rules.rule import Severity
 from heltig.rules.site_rules import SiteRule
-from heltig.standard.uids import entries, is_storage_sop_class
 
 FindFile: TypeAlias = Callable[[str, str], tuple[str, str]]
 """Finds the file of a base, given what is written and the name of the file it is written in: name and text.
@@ -52,11 +53,16 @@ _CHANGES: Final = ("off", "on", "required", "optional", "severity", "parameters"
 _SCOPES: Final = ("archives", "modalities", "sop_classes", "manufacturers")
 _KEYS: Final = ("name", "base", *_CHANGES, "for", "rule")
 _CONTRADICTIONS: Final = (("off", "on"), ("off", "required"), ("required", "optional"))
+_NAMED: Final = {
+    "accepted_sop_classes": sop_class_named,
+    "accepted_transfer_syntaxes": transfer_syntax_named,
+}
+"""Parameters that list what the standard has names for."""
+
 _DEEPEST: Final = 16
 """Profiles on one another."""
 
 _NAME: Final = re.compile(r"[^\W_](?:[\w .+-]{0,62}[^\W_])?")
-_UID: Final = re.compile(r"[0-9]+(\.[0-9]+)+")
 
 
 def parse_profile(
@@ -75,7 +81,10 @@ def parse_profile(
         ConfigurationError: Something in the text, or in a base, is wrong; the detail has a line for each.
     """
     reading = _Reading(frozenset(known), find_file)
-    reading.file(name, text, ())
+    try:
+        reading.file(name, text, ())
+    except EnoughError:
+        reading.problems.append(f"{name}: there is more; mend this first")
     if reading.problems:
         raise ConfigurationError("\n".join(reading.problems))
     profile = DEFAULT
@@ -99,15 +108,6 @@ def shipped_profile(name: str, *, known: Iterable[str]) -> Profile:
     return parse_profile(shipped_text(name), known=known, name=f"{name}.toml")
 
 
-class _Layer(NamedTuple):
-    """What one file says."""
-
-    name: str
-    change: Change
-    exceptions: tuple[Exceptions, ...]
-    site_rules: tuple[SiteRule, ...]
-
-
 class _Reading:
     """A profile's file and those it is built on.
 
@@ -117,7 +117,7 @@ class _Reading:
     """
 
     def __init__(self, known: frozenset[str], find_file: FindFile | None) -> None:
-        self.layers: list[_Layer] = []
+        self.layers: list[Layer] = []
         self.problems: list[str] = []
         self._known = known
         self._find_file = find_file
@@ -131,7 +131,13 @@ class _Reading:
             above: The files that are built on it.
         """
         tables = FileTables(name, text)
-        root = tables.root
+        try:
+            self._read(tables, above)
+        finally:
+            self.problems += tables.problems
+
+    def _read(self, tables: FileTables, above: tuple[str, ...]) -> None:
+        root, name = tables.root, tables.name
         tables.keys(root, (), _KEYS, what="setting of a profile")
         if "base" in root:
             self._base(tables, (*above, name))
@@ -154,8 +160,8 @@ class _Reading:
         called = tables.take(root, (), "name", str, PurePath(name).stem)
         if not _NAME.fullmatch(called):
             tables.problem(("name",), f"name: {called!r} is more than 64 letters, digits, spaces and . + - _")
-        self.layers.append(_Layer(called, change, tuple(exceptions), tuple(declared)))
-        self.problems += tables.problems
+        see_that_they_agree(tables, change, exceptions, self.layers)
+        self.layers.append(Layer(called, change, tuple(exceptions), tuple(declared)))
 
     def _base(self, tables: FileTables, chain: tuple[str, ...]) -> None:
         base: str | None = tables.take(tables.root, (), "base", str, None)
@@ -249,6 +255,8 @@ def _read_parameters(tables: FileTables, path: Path, table: Any) -> dict[str, An
         value: Any = tables.convert(table[key], (*path, key), fields[key], None)
         if value is None:
             continue
+        if key in _NAMED:
+            value = named(tables, (*path, key), value, _NAMED[key])
         try:
             whole = changed_parameters(Parameters(), {**found, key: msgspec.to_builtins(value)})
         except msgspec.ValidationError as error:
@@ -267,25 +275,11 @@ def _read_exceptions(
     }
     if not any(scopes.values()):
         tables.problem(path, f"[[for]] names no study: give {', '.join(_SCOPES[:-1])} or {_SCOPES[-1]}")
-    classes = [
-        _sop_class(tables, (*path, "sop_classes", number), written)
-        for number, written in enumerate(scopes["sop_classes"])
-    ]
     change = _read_change(tables, path, table, rules)
     return Exceptions(
         **msgspec.structs.asdict(change),
         archives=scopes["archives"],
-        modalities=tuple(modality.strip().upper() for modality in scopes["modalities"]),
-        sop_classes=tuple(classes),
+        modalities=named(tables, (*path, "modalities"), scopes["modalities"], modality_named),
+        sop_classes=named(tables, (*path, "sop_classes"), scopes["sop_classes"], sop_class_named),
         manufacturers=scopes["manufacturers"],
     )
-
-
-def _sop_class(tables: FileTables, path: Path, written: str) -> str:
-    if _UID.fullmatch(written):
-        return written
-    by_keyword = {entry.keyword: entry.uid for entry in entries() if is_storage_sop_class(entry.uid)}
-    if written not in by_keyword:
-        near = nearest(written, by_keyword)
-        tables.problem(path, f"{written} is no UID and no keyword of a SOP Class{near}")
-    return by_keyword.get(written, written)

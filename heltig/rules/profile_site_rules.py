@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from heltig.rules.profile_positions import Path
 from heltig.rules.profile_tables import FileTables, nearest
+from heltig.rules.profile_words import modality_named, named
 from heltig.rules.rule import Severity
 from heltig.rules.site_pattern import Pattern, PatternError
 from heltig.rules.site_rules import PREFIX, Condition, SiteRule, Whole
@@ -23,6 +24,11 @@ _TESTS: Final = (
 )
 """What can be asked of an attribute."""
 
+_ABOUT_PRESENCE: Final = ("present", "absent", "non_empty")
+"""What can be asked of any attribute; the rest is asked of values that are text or numbers."""
+
+_NO_VALUES: Final = frozenset({"SQ", "OB", "OD", "OF", "OL", "OV", "OW", "UN"})
+
 _WHAT_HOLDS: Final = (*_TESTS, "same_in")
 _KEYS: Final = (
     "id", "title", "attribute", "severity", "modalities", "when", *_WHAT_HOLDS, "why", "mend", "example",
@@ -35,7 +41,7 @@ def read_site_rule(tables: FileTables, path: Path, table: Mapping[str, Any]) -> 
     before = len(tables.problems)
     tables.keys(table, path, _KEYS, what="setting of [[rule]]")
     texts = {key: _text(tables, path, table, key) for key in ("id", "title", "attribute", "mend")}
-    if texts["id"] and not _ID.fullmatch(texts["id"]):
+    if texts["id"] and not _ID.fullmatch(str(table["id"])):
         tables.problem((*path, "id"), f"id: {PREFIX} and capitals, digits and hyphens, such as SITE-MY-RULE")
     holds = _condition(tables, path, table)
     same_in: Any = tables.take(table, path, "same_in", Whole | None, None)
@@ -44,10 +50,17 @@ def read_site_rule(tables: FileTables, path: Path, table: Mapping[str, Any]) -> 
         tables.problem(path, f"nothing must hold: give {', '.join(_WHAT_HOLDS[:-1])} or {_WHAT_HOLDS[-1]}")
     if asked and same_in:
         tables.problem((*path, "same_in"), f"same_in stands alone: write a second rule for {asked[0]}")
+    if same_in and holds.attribute:
+        _see_that_it_has_values(tables, (*path, "same_in"), "same_in", holds.attribute)
     when = tuple(_when(tables, inner_path, inner) for inner_path, inner in tables.tables(path, "when", table))
     more = {key: _text(tables, path, table, key) for key in ("why", "example") if key in table}
     severity: Any = tables.take(table, path, "severity", Severity, "review")
-    modalities: tuple[str, ...] = tables.take(table, path, "modalities", tuple[str, ...], ())
+    modalities = named(
+        tables,
+        (*path, "modalities"),
+        tables.take(table, path, "modalities", tuple[str, ...], ()),
+        modality_named,
+    )
     if len(tables.problems) > before:
         return None
     return SiteRule(
@@ -56,7 +69,7 @@ def read_site_rule(tables: FileTables, path: Path, table: Mapping[str, Any]) -> 
         holds=holds,
         mend=texts["mend"],
         severity=severity,
-        modalities=tuple(modality.strip().upper() for modality in modalities),
+        modalities=modalities,
         when=when,
         same_in=same_in,
         **more,
@@ -87,7 +100,7 @@ def _condition(tables: FileTables, path: Path, table: Mapping[str, Any]) -> Cond
     asked = [key for key in _TESTS if key in table]
     if "absent" in asked and len(asked) > 1:
         tables.problem((*path, "absent"), "absent stands alone: nothing is asked of what is not there")
-    for key in ("present", "absent", "non_empty"):
+    for key in _ABOUT_PRESENCE:
         if table.get(key) is False:
             tables.problem((*path, key), f"{key} = false says nothing; leave it out, or ask for the opposite")
     one_of: tuple[str | int | float, ...] = tables.take(
@@ -99,14 +112,22 @@ def _condition(tables: FileTables, path: Path, table: Mapping[str, Any]) -> Cond
         one_of = (tables.take(table, path, "equals", str | int | float, ""),)
     elif "one_of" in table and not one_of:
         tables.problem((*path, "one_of"), "one_of: nothing can be one of none")
+    if table.get("matches") == "":
+        tables.problem(
+            (*path, "matches"), "matches is empty, and would say nothing; to ask for no value use absent"
+        )
     most: int | None = tables.take(table, path, "max_length", int | None, None)
     if most is not None and most < 0:
         tables.problem((*path, "max_length"), "max_length is negative")
     span: tuple[float, float] | None = tables.take(table, path, "range", tuple[float, float] | None, None)
     if span is not None and span[0] > span[1]:
         tables.problem((*path, "range"), "range: the second number is smaller")
+    attribute = _attribute(tables, path, tables.take(table, path, "attribute", str, ""))
+    for key in asked:
+        if key not in _ABOUT_PRESENCE:
+            _see_that_it_has_values(tables, (*path, key), key, attribute)
     return Condition(
-        attribute=_attribute(tables, path, tables.take(table, path, "attribute", str, "")),
+        attribute=attribute,
         present=tables.take(table, path, "present", bool, False),
         absent=tables.take(table, path, "absent", bool, False),
         non_empty=tables.take(table, path, "non_empty", bool, False),
@@ -115,6 +136,17 @@ def _condition(tables: FileTables, path: Path, table: Mapping[str, Any]) -> Cond
         max_length=most,
         range=span,
     )
+
+
+def _see_that_it_has_values(tables: FileTables, path: Path, key: str, attribute: str) -> None:
+    """Take note of what is asked of values that are neither text nor numbers, and so never would be found."""
+    try:
+        entry = lookup(tag_of(attribute.rpartition(".")[2]))
+    except KeyError:
+        return
+    if entry and _NO_VALUES.issuperset(entry.vr.split(" or ")):
+        what = "a sequence: name an attribute of its items" if entry.vr == "SQ" else "binary"
+        tables.problem(path, f"{key}: {attribute} is {what}; of it {', '.join(_ABOUT_PRESENCE)} can be asked")
 
 
 def _expression(tables: FileTables, path: Path, text: str) -> str:

@@ -19,6 +19,13 @@ _PLACE: Final = re.compile(r" - at `\$([^`]*)`$")
 _STEP: Final = re.compile(r"\[(\d+)\]")
 _LONGEST: Final = 1_000_000
 
+MOST_PROBLEMS: Final = 50
+"""Problems that are told of one file: who has as many mends them before they look for more."""
+
+
+class EnoughError(Exception):
+    """A file has more problems than anybody reads; its reading ends."""
+
 
 class FileTables:
     """The tables of one file.
@@ -26,7 +33,7 @@ class FileTables:
     Attributes:
         name: What error texts call the file.
         root: The file's content; empty where it is not TOML.
-        problems: What is wrong, each beginning with file, line and column.
+        problems: What is wrong, each beginning with file, line and column; `MOST_PROBLEMS` at most.
     """
 
     def __init__(self, name: str, text: str) -> None:
@@ -59,6 +66,9 @@ class FileTables:
             path: Where: keys and indices from the document down. What has no place of its own has that of
                 what it stands in.
             text: What is wrong.
+
+        Raises:
+            EnoughError: There are enough now.
         """
         if self._positions is None:
             try:
@@ -68,6 +78,8 @@ class FileTables:
         while path and path not in self._positions:
             path = path[:-1]
         self._found.append((*self._positions.get(path, (1, 1)), text))
+        if len(set(self._found)) >= MOST_PROBLEMS:
+            raise EnoughError
 
     def keys(self, table: Mapping[str, Any], path: Path, known: Iterable[str], *, what: str) -> None:
         """Take note of keys that mean nothing.

@@ -31,6 +31,7 @@ Severity: TypeAlias = Literal["block", "review", "note"]
 Level: TypeAlias = Literal["value", "instance", "series", "study", "context", "input"]
 
 SEVERITIES: Final = ("block", "review", "note")
+_ID: Final = re.compile(r"[A-Z0-9]+(?:[-.][A-Z0-9]+)*")
 HEADINGS: Final = ("Finds", "Why", "Mend", "Example")
 
 
@@ -157,6 +158,10 @@ def rule(
     """
 
     def declare(check: Callable[[Any], Iterable[Hit] | None]) -> Rule:
+        if not _ID.fullmatch(id):
+            raise ValueError(
+                f"rule {id!r}: an id is capitals and digits joined by hyphens, such as ACME-MY-RULE"
+            )
         title, manual = parse_manual(id, inspect.getdoc(check) or "")
         unknown = set(needs) - set(SHOWS)
         if unknown:

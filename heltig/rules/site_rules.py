@@ -82,7 +82,7 @@ class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             found.append((f"{most} characters at most", lambda cell, n: len(_text(cell, n)) <= most))
         if self.range is not None:
             least, greatest = self.range
-            words = f"a number from {least:g} to {greatest:g}"
+            words = f"a number from {_plain(least)} to {_plain(greatest)}"
             found.append((words, lambda cell, n: _within(cell.numbers[n], least, greatest)))
         return found
 
@@ -222,7 +222,8 @@ class _Requirement:
         cells = cells_under(must.path, at)
         for cell in cells:
             if must.absent and cell is not ABSENT:
-                yield self._hit(cell.shown or "there, without a value", f"no {must.attribute}")
+                there = "there, without a value" if cell.empty else cell.shown or "there"
+                yield self._hit(there, f"no {must.attribute}")
             if must.present and cell is ABSENT:
                 yield self._hit("absent", f"{must.attribute} there")
             if must.non_empty and cell.empty:
@@ -280,6 +281,11 @@ def _tags(condition: Condition) -> tuple[str, ...]:
 def _text(cell: Cell, n: int) -> str:
     value: Any = cell.values[n]
     return f"{len(value)} bytes" if isinstance(value, bytes) else "" if value is None else str(value).strip()
+
+
+def _plain(number: float) -> str:
+    """A number as a person would write it, with all its digits."""
+    return str(int(number)) if number.is_integer() else repr(number)
 
 
 def _equal(cell: Cell, n: int, wanted: Scalar) -> bool:

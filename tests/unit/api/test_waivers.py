@@ -287,6 +287,7 @@ async def test_a_service_that_was_down_over_the_end_catches_up(tmp_path: Path, c
         ({"expires": "2026-03-01T12:30:59Z"}, 400),
         ({"expires": "2026-03-01T13:30:00"}, 400),
         ({"expires": "9999-12-31T23:59:00-12:00"}, 400),
+        ({"expires": "9999-12-31T23:59:00Z"}, 400),
         ({"location": "cellar:main"}, 400),
         ({"forever": True}, 400),
     ],

@@ -13,6 +13,7 @@ from heltig.rules.profile import DEFAULT
 from heltig.rules.profile_file import parse_profile, shipped_profile
 from heltig.rules.profile_positions import positions
 from heltig.rules.profile_shipped import SHIPPED, shipped_text, summary
+from heltig.rules.profile_tables import MOST_PROBLEMS
 
 RULES = list(catalogue())
 
@@ -98,6 +99,16 @@ def test_a_sop_class_is_named_by_keyword_or_uid():
         ("[parameters]\nfuture_days = -1", "site.toml:2:1: future_days: expected `int` >= 0"),
         ('parameters = {targets = ["aws", "orthank"]}', "site.toml:1:33: targets: orthank is none of "
          "aws, azure, dcm4chee, google, orthanc; the nearest one is orthanc"),
+        ('parameters = {accepted_sop_classes = ["nonsense"]}',
+         "site.toml:1:39: nonsense is no UID and no keyword of a SOP Class"),
+        ('[parameters]\naccepted_transfer_syntaxes = ["JPEG2000Losles"]', "site.toml:2:31: JPEG2000Losles is "
+         "no UID and no keyword of a transfer syntax; the nearest one is JPEG2000Lossless"),
+        ('[parameters]\naccepted_sop_classes = ["1.2.840.10008.1.2"]', "site.toml:2:25: 1.2.840.10008.1.2 is "
+         "Implicit VR Little Endian, which is not a SOP Class"),
+        ("[parameters]\nspacing_to_thickness = [1.5, 0.5]",
+         "site.toml:2:1: spacing_to_thickness: the least is greater than the most"),
+        ('[[for]]\nmodalities = ["CT", "MRI"]\noff = ["UID-ROOT"]',
+         "site.toml:2:21: MRI is no Modality of the standard; the nearest one is MR"),
         ("parameters = 3", "site.toml:1:1: parameters is no table; write [parameters] above its lines"),
         ('[severity]\n"UID-ROOT" = "fatal"', "site.toml:2:1: UID-ROOT: fatal is none of block, note, review"),
         ('severity = "note"', "site.toml:1:1: severity is no table; write [severity] above its lines"),
@@ -112,6 +123,72 @@ def test_a_sop_class_is_named_by_keyword_or_uid():
 def test_a_wrong_profile_is_told_where_and_what_is_near(text, told):
     (problem,) = problems(text)
     assert problem.startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('base = "off.toml"\nrequired = ["UID-ROOT"]',
+         "site.toml:2:1: required: UID-ROOT is switched off by its base; name it in on, too, or leave"),
+        ('base = "required.toml"\noff = ["UID-*"]',
+         "site.toml:2:1: off: UID-ROOT is insisted on by its base; name it in optional, too, or leave"),
+        ('required = ["UID-ROOT"]\n[[for]]\nmodalities = ["CT"]\noff = ["UID-ROOT"]',
+         "site.toml:4:1: off: UID-ROOT is insisted on by what holds for all studies; name it in optional"),
+        ('base = "off.toml"\n[[for]]\nmodalities = ["CT"]\nrequired = ["UID-ROOT"]',
+         "site.toml:4:1: required: UID-ROOT is switched off by what holds for all studies; name it in on"),
+        ('[[for]]\narchives = ["a*"]\nrequired = ["UID-ROOT"]\n'
+         '[[for]]\nmodalities = ["CT"]\noff = ["UID-ROOT"]',
+         "site.toml:6:1: off: UID-ROOT is insisted on by another [[for]] that may concern the same studies"),
+        ('base = "for.toml"\nrequired = ["UID-ROOT"]',
+         "site.toml:2:1: required: UID-ROOT is switched off for some studies by a [[for]] of its base"),
+    ],
+)  # fmt: skip
+def test_what_would_be_insisted_on_and_switched_off_is_refused(text, told):
+    files = {
+        "off.toml": 'off = ["UID-ROOT"]',
+        "required.toml": 'required = ["UID-ROOT"]',
+        "for.toml": '[[for]]\nmodalities = ["CT"]\noff = ["UID-ROOT"]',
+    }
+    (problem,) = problems(text, files)
+    assert problem.startswith(told)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'base = "off.toml"\nrequired = ["UID-ROOT"]\non = ["UID-ROOT"]',
+        'base = "required.toml"\noff = ["UID-ROOT"]\noptional = ["UID-ROOT"]',
+        'base = "off.toml"\n[[for]]\nmodalities = ["CT"]\non = ["UID-ROOT"]\nrequired = ["UID-ROOT"]',
+        'base = "for.toml"\nrequired = ["UID-ROOT"]\n[[for]]\nmodalities = ["CT"]\non = ["UID-ROOT"]',
+        '[[for]]\narchives = ["a"]\nrequired = ["UID-ROOT"]\n[[for]]\narchives = ["b"]\noff = ["UID-ROOT"]',
+    ],
+)
+def test_who_says_both_is_understood(text):
+    files = {
+        "off.toml": 'off = ["UID-ROOT"]',
+        "required.toml": 'required = ["UID-ROOT"]',
+        "for.toml": '[[for]]\nmodalities = ["CT"]\noff = ["UID-ROOT"]',
+    }
+    assert parse(text, files)
+
+
+def test_lists_of_the_standard_take_its_keywords():
+    profile = parse(
+        "[parameters]\naccepted_sop_classes = ['CTImageStorage', '1.2.3']\n"
+        "accepted_transfer_syntaxes = ['ExplicitVRLittleEndian', '1.2.840.10008.1.2']\n"
+        "[[for]]\nmodalities = ['ct']\nparameters = {accepted_sop_classes = ['MRImageStorage']}"
+    )
+    assert profile.parameters.accepted_sop_classes == ("1.2.840.10008.5.1.4.1.1.2", "1.2.3")
+    assert profile.parameters.accepted_transfer_syntaxes == ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2")
+    [exceptions] = profile.exceptions
+    assert exceptions.modalities == ("CT",)
+    assert profile.changed(exceptions).parameters.accepted_sop_classes == ("1.2.840.10008.5.1.4.1.1.4",)
+
+
+def test_thousands_of_wrong_names_are_not_all_told():
+    told = problems("off = [" + ", ".join(f'"A{number}"' for number in range(20_000)) + "]")
+    assert told[0].startswith("site.toml:1:8: there is no rule A0")
+    assert (len(told), told[-1]) == (MOST_PROBLEMS + 1, "site.toml: there is more; mend this first")
 
 
 def test_everything_wrong_is_told_at_once_in_the_order_of_lines():

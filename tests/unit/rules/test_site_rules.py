@@ -1,11 +1,14 @@
 """Simple rules of a site without code, from a profile's text to their findings."""
 
+import pickle
+
+import msgspec
 import pytest
 
 from heltig.errors import ConfigurationError
 from heltig.rules.cases import try_case
 from heltig.rules.catalogue import catalogue, family_of
-from heltig.rules.profile import DEFAULT
+from heltig.rules.profile import DEFAULT, Profile
 from heltig.rules.profile_file import parse_profile
 from heltig.rules.rule import HEADINGS
 
@@ -94,6 +97,24 @@ ACCESSION, MODALITY, STEP = "00080050", "00080060", "00400275/00400009"
             [{"KVP": "high"}],
             "fail",
             [("00180060", "high", "a number from 70 to 140", 1)],
+        ),
+        (
+            "attribute = 'StudyDate'\nrange = [20300101, 20400101.5]",
+            [{"StudyDate": "20240301"}],
+            "fail",
+            [("00080020", "20240301", "a number from 20300101 to 20400101.5", 1)],
+        ),
+        (
+            "attribute = 'PixelData'\nabsent = true",
+            [
+                {"PixelData": {"vr": "OW", "BulkDataURI": "https://pacs.example/1"}},
+                {"PixelData": {"vr": "OW"}},
+            ],
+            "fail",
+            [
+                ("7FE00010", "there", "no PixelData", 1),
+                ("7FE00010", "there, without a value", "no PixelData", 1),
+            ],
         ),
         (
             "attribute = 'AccessionNumber'\nnon_empty = true\nmatches = 'R.*'",
@@ -270,6 +291,21 @@ def test_a_profile_can_write_a_rule_of_its_base_anew():
         ("attribute = 'Modality'\nequals = 'CT'\none_of = ['MR']", "7:1: equals and one_of: one of the two"),
         ("attribute = 'Modality'\none_of = []", "6:1: one_of: nothing can be one of none"),
         ("attribute = 'Modality'\nequals = true", "6:1: equals: expected"),
+        ("attribute = 'Modality'\nmatches = ''", "6:1: matches is empty"),
+        (
+            "attribute = 'RequestAttributesSequence'\nequals = 'CT'",
+            "6:1: equals: RequestAttributesSequence is a sequence: name an attribute of its items",
+        ),
+        ("attribute = 'RequestAttributesSequence'\nsame_in = 'study'", "6:1: same_in: RequestAttr"),
+        ("attribute = 'PixelData'\nmax_length = 3", "6:1: max_length: PixelData is binary"),
+        (
+            "attribute = 'KVP'\npresent = true\nwhen = {attribute = 'ProcedureCodeSequence', one_of = [1]}",
+            "7:46: one_of: ProcedureCodeSequence is a sequence",
+        ),
+        (
+            "attribute = 'KVP'\npresent = true\nmodalities = ['MRI']",
+            "7:15: MRI is no Modality of the standard; the nearest one is MR",
+        ),
         ("attribute = 'Modality'\nmatches = '(a'", "6:1: matches: a ( without its )"),
         ("attribute = 'Modality'\nmax_length = -1", "6:1: max_length is negative"),
         ("attribute = 'KVP'\nrange = [2, 1]", "6:1: range: the second number is smaller"),
@@ -301,8 +337,26 @@ def test_a_wrong_rule_is_told_where_and_what_is_near(text, told):
     assert problem.startswith(f"site.toml:{told}")
 
 
-@pytest.mark.parametrize("id", ["PAT-ID-EMPTY", "SITE-", "SITE-x", "SITE-A--B", ""])
+@pytest.mark.parametrize("id", ["PAT-ID-EMPTY", "SITE-", "SITE-x", "SITE-A--B", "", r"SITE-A\n", " SITE-A"])
 def test_an_id_is_of_the_site_and_of_capitals(id):
     head = HEAD.replace("SITE-X", id)
     with pytest.raises(ConfigurationError, match=r"site\.toml:2:1: id"):
         profile_with("attribute = 'KVP'\npresent = true", head)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "attribute = 'Modality'\nequals = 'CT'",
+        "attribute = 'KVP'\nrange = [1.5, 2]\nwhen = {attribute = 'Rows', one_of = [1, 2.5]}",
+        "attribute = 'KVP'\nsame_in = 'study'\nmodalities = ['CT']\nwhy = 'x'\nexample = 'y'",
+        f"attribute = '{STEPS}'\nmatches = 'a+'\nmax_length = 3",
+    ],
+)
+def test_the_hash_is_the_same_in_every_process(text):
+    """A profile is pickled on its way to the processes that judge."""
+    profile = profile_with(text)
+    travelled = pickle.loads(pickle.dumps(profile))  # noqa: S301  # its own
+    assert (travelled, travelled.hash) == (profile, profile.hash)
+    told = msgspec.json.decode(profile.text, type=Profile)
+    assert (told, told.hash) == (profile, profile.hash)
