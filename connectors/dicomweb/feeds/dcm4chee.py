@@ -23,6 +23,9 @@ OVERLAP: Final = timedelta(minutes=5)
 SHORTEST: Final = timedelta(seconds=1)
 """The shortest time that is searched for; what came in it is taken as it is given."""
 
+_NOBODYS: Final = "2.25.0"
+"""A StudyInstanceUID that is searched for to learn what time it is."""
+
 _PAGE_ROWS: Final = 200
 _MOST_PAGES: Final = 500
 _UPDATED: Final = "77771021"
@@ -30,7 +33,7 @@ _UPDATED: Final = "77771021"
 
 
 class _Cursor(msgspec.Struct, frozen=True):
-    """Everything that came before `since`, by the archive's clock, was read, but for what was late."""
+    """Where the next search begins, by the archive's clock."""
 
     since: datetime
 
@@ -52,23 +55,24 @@ class Dcm4cheeFeed:
 
     async def start(self) -> str:
         """See `connectors.base.ChangeFeed.start`."""
-        return written(_Cursor(await self._now()))
+        return written(_Cursor(await self._now() - OVERLAP))
 
     async def read(self, cursor: str, *, limit: int) -> FeedPage:
-        """See `connectors.base.ChangeFeed.read`; of a time in which more came than `limit` a part is read."""
+        """See `connectors.base.ChangeFeed.read`; where more came than `limit` the time is cut."""
         since = cursor_as(_Cursor, cursor).since
         now = max(since, await self._now())
-        until = now
+        until: datetime | None = None  # what came last may show a time in the future of another node
         while True:
-            rows, is_whole = await self._received(since - OVERLAP, None if until == now else until, limit)
-            if is_whole or until - since <= SHORTEST:
+            rows, is_whole = await self._received(since, until, limit)
+            span = (until or now) - since
+            if is_whole or span <= SHORTEST:
                 break
-            until = since + max(SHORTEST, (until - since) / 2)
+            until = since + max(SHORTEST, span / 2)
         return FeedPage(
             entries=_entries(rows),
-            cursor=written(_Cursor(until)),
-            is_end=until == now,
-            covered=now if until == now else None,
+            cursor=written(_Cursor(until or now - OVERLAP)),
+            is_end=until is None,
+            covered=now if until is None else None,
         )
 
     async def _received(self, first: datetime, last: datetime | None, most: int) -> tuple[list[bytes], bool]:
@@ -97,7 +101,7 @@ class Dcm4cheeFeed:
         return rows, is_whole
 
     async def _now(self) -> datetime:
-        page = await self._archive.search_studies({}, limit=1, offset=0)
+        page = await self._archive.search_studies({"StudyInstanceUID": _NOBODYS}, limit=1, offset=0)
         return page.date or self._clock()
 
 
