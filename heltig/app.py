@@ -22,7 +22,16 @@ from heltig.api.readiness import studies_readiness, study_readiness
 from heltig.api.services import Services, services_of
 from heltig.api.shortcut import answered_shortly
 from heltig.api.v1.archive_status import show_archive_status, show_status
-from heltig.api.v1.archives import list_archives
+from heltig.api.v1.archives import (
+    add_archive,
+    change_archive,
+    list_archives,
+    pause_archive,
+    remove_archive,
+    resume_archive,
+    show_archive,
+    test_archive,
+)
 from heltig.api.v1.health import health, ready
 from heltig.api.v1.jobs import discard_job, list_jobs, retry_job, show_job
 from heltig.api.v1.known_parameters import refuse_unknown_parameters
@@ -59,6 +68,13 @@ ROUTES: Final = (
     list_rules,
     show_rule,
     list_archives,
+    show_archive,
+    add_archive,
+    change_archive,
+    remove_archive,
+    test_archive,
+    pause_archive,
+    resume_archive,
     show_archive_status,
     show_status,
     metrics,

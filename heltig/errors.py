@@ -9,6 +9,8 @@
     │   └── UnsafePackageError         a ZIP that no one should unpack
     ├── NotFoundError
     ├── ConflictError
+    │   ├── PreconditionFailedError
+    │   └── PreconditionRequiredError
     ├── AuthenticationError            who are you?
     ├── AuthorisationError             you may not
     ├── StorageError                   the database or the disk
@@ -123,6 +125,22 @@ class ConflictError(HeltigError):
     status = 409
     problem_type = "/problems/conflict"
     title = "Conflict"
+
+
+class PreconditionFailedError(ConflictError):
+    """What the caller wants to change is not any more what they have seen (If-Match)."""
+
+    status = 412
+    problem_type = "/problems/precondition-failed"
+    title = "Changed meanwhile"
+
+
+class PreconditionRequiredError(ConflictError):
+    """The caller has to say what they have seen of what they want to change (If-Match)."""
+
+    status = 428
+    problem_type = "/problems/precondition-required"
+    title = "If-Match needed"
 
 
 class AuthenticationError(HeltigError):

@@ -20,7 +20,7 @@ ROLES: Final[Mapping[Role, str]] = {
 
 Area: TypeAlias = Literal[
     "look-up", "query", "studies", "waivers", "upload", "rescore", "jobs", "dead-letters", "archives",
-    "metrics", "rules", "pages",
+    "configure", "metrics", "rules", "pages",
 ]  # fmt: skip
 
 AREAS: Final[Mapping[Area, str]] = {
@@ -33,6 +33,7 @@ AREAS: Final[Mapping[Area, str]] = {
     "jobs": "what is queued, running and done",
     "dead-letters": "having jobs tried again that ended badly, or letting them be",
     "archives": "the archives that are configured",
+    "configure": "adding archives, changing, testing and pausing them",
     "metrics": "figures for monitoring; no patient data",
     "rules": "the rules and their manuals",
     "pages": "the pages for people",

@@ -4,18 +4,23 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
+import msgspec
 
+from connectors.base import Capabilities
+from heltig.cli.archive_options import entry_options, patch_of, reset_choices, reset_patch
 from heltig.cli.archive_status import status
 from heltig.cli.database import open_database
+from heltig.errors import ArchiveError, UsageError
 from heltig.pipeline import archives as pipeline
+from heltig.pipeline.archive_form import entry_of, read_form
+from heltig.pipeline.archive_view import ArchiveView, archive_view, archive_views
 from heltig.pipeline.capabilities import described
-from heltig.pipeline.connecting import open_archive
+from heltig.pipeline.connecting import connect
+from heltig.pipeline.probing import probe_archive
 from heltig.settings import load_settings
-from heltig.store import archives as entries
 from heltig.store.archives import Archive
 from heltig.store.engine import Store
 
@@ -26,9 +31,14 @@ ACTOR = "cli"
 ORIGIN = "cli"
 
 
+format_option = click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to write it."
+)
+
+
 @click.group()
 def archives() -> None:
-    """Add, list, test and remove remote archives."""
+    """Add, list, change, test, pause and remove remote archives."""
 
 
 archives.add_command(status)
@@ -37,54 +47,92 @@ archives.add_command(status)
 @archives.command()
 @click.argument("name")
 @click.argument("url")
-@click.option("--user", metavar="USER", help="For basic authentication.")
-@click.option("--password-secret", metavar="REF", help="Where its password lies: env:NAME or file:PATH.")
-@click.option("--bearer-secret", metavar="REF", help="Where a bearer token lies: env:NAME or file:PATH.")
-@click.option(
-    "--ca-bundle",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="PEM file of the only authorities to trust.",
-)
-def add(
-    name: str,
-    url: str,
-    user: str | None,
-    password_secret: str | None,
-    bearer_secret: str | None,
-    ca_bundle: Path | None,
-) -> None:
+@entry_options
+def add(name: str, url: str, **given: Any) -> None:
     """Add the archive whose DICOMweb services lie at URL, and call it NAME.
 
     Only the reference to a secret is stored, never the secret. `heltig archives test NAME` tries it.
     """
-    entry = pipeline.new_archive(
-        name,
-        url,
-        user=user,
-        password_secret=password_secret,
-        bearer_secret=bearer_secret,
-        ca_bundle=ca_bundle,
-    )
+    form = read_form({"name": name, "qidoUrl": url, **patch_of(given)})
+    entry = entry_of(form, load_settings())
     _run(lambda store: pipeline.add_archive(store, entry, at=now(), actor=ACTOR, origin=ORIGIN))
     click.echo(f"Archive {name} added. Try it: heltig archives test {name}")
 
 
+@archives.command()
+@click.argument("name")
+@click.option(
+    "--qido-url", metavar="URL", help="The root of its QIDO-RS, and of WADO-RS where that is the same."
+)
+@entry_options
+@click.option(
+    "--reset",
+    multiple=True,
+    type=click.Choice(reset_choices()),
+    metavar="OPTION",
+    help="Give an option its default again, such as hours. Give it several times for several.",
+)
+def change(name: str, reset: tuple[str, ...], **given: Any) -> None:
+    """Change what is given of the archive NAME; it is tried anew at once, whatever failed before."""
+    told = patch_of(given)
+    defaults = reset_patch(reset)
+    options = {**defaults.pop("options", {}), **told.pop("options", {})}
+    patch = {**defaults, **told, **({"options": options} if options else {})}
+    if not patch:
+        raise UsageError("Nothing to change was given. `heltig archives change --help` lists what can be.")
+    settings = load_settings()
+    _run(
+        lambda store: pipeline.change_archive(
+            store, settings, name, patch, at=now(), actor=ACTOR, origin=ORIGIN
+        )
+    )
+    click.echo(f"Archive {name} changed. Try it: heltig archives test {name}")
+
+
 @archives.command("list")
-def list_() -> None:
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to write it."
+)
+def list_(form: str) -> None:
     """List the archives."""
 
-    async def read(store: Store) -> list[Archive]:
-        return await store.read(entries.every)
+    async def read(store: Store) -> list[ArchiveView]:
+        return await store.read(archive_views)
 
     found = _run(read)
+    if form == "json":
+        click.echo(_json(found))
+        return
     if not found:
         click.echo("There is no archive yet: heltig archives add NAME URL")
-    width = max((len(entry.name) for entry in found), default=0)
-    for entry in found:
-        auth = entry.auth.__struct_config__.tag
-        probed = f"probed {entry.probed:%Y-%m-%d}" if entry.probed else "not yet probed"
-        click.echo(f"{entry.name:<{width}}  {entry.qido_url}  (authentication {auth}, {probed})")
+    width = max((len(view.name) for view in found), default=0)
+    for view in found:
+        probed = f"probed {view.probed:%Y-%m-%d}" if view.probed else "not yet probed"
+        state = "paused, " if view.paused else ""
+        broken = "".join(f", {one.operation} {one.state}" for one in view.breakers if one.state != "closed")
+        kind = view.auth["kind"]
+        click.echo(f"{view.name:<{width}}  {view.qido_url}  ({state}authentication {kind}, {probed}{broken})")
+
+
+@archives.command()
+@click.argument("name")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to write it."
+)
+def show(name: str, form: str) -> None:
+    """Show how the archive NAME is configured, and what is known of it."""
+
+    async def read(store: Store) -> ArchiveView:
+        return await store.read(archive_view, name, with_references=True)
+
+    view = _run(read)
+    if form == "json":
+        click.echo(_json(view))
+        return
+    for field, value in _lines(view):
+        click.echo(f"{field:<20} {value}")
+    for line in view.described:
+        click.echo(f"  {line}")
 
 
 @archives.command()
@@ -95,17 +143,30 @@ def test(name: str) -> None:
     Exit code: 8 when it does not answer, or not as DICOMweb says.
     """
 
-    async def probe(store: Store) -> list[str]:
+    async def probe(store: Store) -> Capabilities:
         entry = await pipeline.find_archive(store, name)
-        opened = open_archive(entry, load_settings(), environ=os.environ, waiting=say_wait(name))
-        async with opened as archive:
-            found = await pipeline.probe_archive(store, entry, archive, clock=now)
-        return list(described(found))
+        return await _tested(store, entry)
 
-    lines = _run(probe)
+    found = _run(probe)
     click.echo(f"Archive {name} answers.")
-    for line in lines:
+    for line in described(found):
         click.echo(f"  {line}")
+
+
+@archives.command()
+@click.argument("name")
+def pause(name: str) -> None:
+    """Ask nothing of the archive NAME until it is resumed. What is known of its studies stays."""
+    _set_paused(name, paused=True)
+    click.echo(f"Archive {name} is paused. Go on: heltig archives resume {name}")
+
+
+@archives.command()
+@click.argument("name")
+def resume(name: str) -> None:
+    """Go on with the archive NAME, at once, whatever failed before."""
+    _set_paused(name, paused=False)
+    click.echo(f"Archive {name} is resumed.")
 
 
 @archives.command()
@@ -128,6 +189,44 @@ def say_wait(name: str) -> Callable[[float], None]:
 def now() -> datetime:
     """The time."""
     return datetime.now(UTC)
+
+
+async def _tested(store: Store, entry: Archive) -> Capabilities:
+    name = entry.name
+    connecting = connect(entry, load_settings(), environ=os.environ, waiting=say_wait(name))
+    try:
+        async with connecting as connected:
+            found = await probe_archive(store, entry, connected.dicomweb, clock=now)
+    except ArchiveError:
+        await pipeline.record_test(store, name, outcome="failure", at=now(), actor=ACTOR, origin=ORIGIN)
+        raise
+    await pipeline.record_test(store, name, outcome="success", at=now(), actor=ACTOR, origin=ORIGIN)
+    return found
+
+
+def _set_paused(name: str, *, paused: bool) -> None:
+    _run(
+        lambda store: pipeline.pause_archive(store, name, paused=paused, at=now(), actor=ACTOR, origin=ORIGIN)
+    )
+
+
+def _lines(view: ArchiveView) -> list[tuple[str, object]]:
+    told: dict[str, Any] = msgspec.to_builtins(view)
+    options = told.pop("options")
+    for field in ("capabilities", "described", "etag"):
+        told.pop(field)
+    told["auth"] = ", ".join(f"{name} {value}" for name, value in told["auth"].items())
+    told["breakers"] = "; ".join(f"{one.operation} {one.state} ({one.error})" for one in view.breakers)
+    plain = {**told, **options}
+    return [
+        (name, ", ".join(value) if isinstance(value, list | tuple) else value)
+        for name, value in plain.items()
+        if value not in (None, "", (), [])
+    ]
+
+
+def _json(value: object) -> str:
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
 
 
 def _run(work: Callable[[Store], Awaitable[T]]) -> T:

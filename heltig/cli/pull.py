@@ -16,11 +16,12 @@ from heltig.cli.database import open_database
 from heltig.cli.options import profile_option
 from heltig.cli.pull_display import display_for
 from heltig.errors import ArchiveError, NotFoundError, UsageError
-from heltig.pipeline.archives import find_archive, known_capabilities
+from heltig.pipeline.archives import find_archive
 from heltig.pipeline.connecting import open_archive
 from heltig.pipeline.keep import Scoring
 from heltig.pipeline.listing import ListedStudy, Listing, list_studies
 from heltig.pipeline.pool import JudgingPool
+from heltig.pipeline.probing import known_capabilities
 from heltig.pipeline.pull_run import PulledStudy, corrected, judged_again, pull_archive
 from heltig.pipeline.vanished import Vanished, vanished_studies
 from heltig.reports.wording import counted

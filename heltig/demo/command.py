@@ -21,16 +21,18 @@ from heltig.cli.database import open_database
 from heltig.demo.archive import LoopbackArchive
 from heltig.demo.studies import SyntheticStudy, make_studies
 from heltig.errors import UsageError
-from heltig.pipeline.archives import add_archive, known_capabilities, new_archive
+from heltig.pipeline.archives import add_archive
 from heltig.pipeline.connecting import open_archive
 from heltig.pipeline.keep import Scoring
 from heltig.pipeline.listing import list_studies
 from heltig.pipeline.pool import JudgingPool
+from heltig.pipeline.probing import known_capabilities
 from heltig.pipeline.pull_run import PulledStudy, corrected, judged_again, pull_archive
 from heltig.reports.text import COLOURS, WIDTH_WITHOUT_TERMINAL
 from heltig.reports.wording import counted
 from heltig.rules.profile import DEFAULT
 from heltig.settings import Settings, load_settings
+from heltig.store.archives import Archive
 from heltig.verdict import READINESS
 
 ARCHIVE = "demo"
@@ -83,7 +85,7 @@ async def _pull(studies: Sequence[SyntheticStudy], settings: Settings) -> None:
     started = time.perf_counter()
     pulled: list[PulledStudy] = []
     async with _archive_of(studies) as url, open_database(settings) as store:
-        entry = new_archive(ARCHIVE, url)
+        entry = Archive(name=ARCHIVE, qido_url=url, wado_url=url)
         await add_archive(store, entry, at=_now(), actor=ACTOR, origin="")
         with tempfile.TemporaryDirectory(prefix="heltig-") as scratch:
             pool = JudgingPool(settings.workers, scratch=Path(scratch))

@@ -1,70 +1,34 @@
-"""The remote archives of a site: configured, opened, probed."""
+"""The remote archives of a site: added, changed, paused, removed."""
 
-import re
-from collections.abc import Callable
-from contextlib import suppress
-from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Final
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
 
-import msgspec
+from msgspec.structs import replace
 
-from connectors.base import Archive as ArchivePort
-from connectors.base import Capabilities
-from heltig import audit, http
-from heltig.credentials import NO_AUTH, ArchiveAuth, BasicAuth, BearerAuth
-from heltig.errors import ArchiveAccessError, NotFoundError, UsageError
-from heltig.store import archives
-from heltig.store.archives import Archive, ArchiveOptions
+from heltig import audit
+from heltig.audit import Outcome
+from heltig.errors import NotFoundError, PreconditionFailedError
+from heltig.pipeline.archive_form import entry_of, etag_of, form_of, patched
+from heltig.settings import Settings
+from heltig.store import archives, breakers, claims, cursors
+from heltig.store.archives import Archive, location_of
 from heltig.store.engine import Store
 from heltig.store.transaction import WriteTransaction
 
-PROBE_HOLDS: Final = timedelta(days=1)
+_CONNECTION: Final = ("qido_url", "wado_url", "stow_url", "feed_url")
+_WATCHED: Final = ("qido_url", "feed_url")
 
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
-
-def new_archive(
-    name: str,
-    url: str,
-    *,
-    user: str | None = None,
-    password_secret: str | None = None,
-    bearer_secret: str | None = None,
-    ca_bundle: Path | None = None,
-) -> Archive:
-    """An archive's entry, checked as far as that is possible without asking the archive.
-
-    Args:
-        name: Its id: lower case letters, digits, `-` and `_`.
-        url: The root of its QIDO-RS and WADO-RS.
-        user: For basic authentication, with `password_secret`.
-        password_secret: Reference to the password, `env:NAME` or `file:PATH`.
-        bearer_secret: Reference to a bearer token.
-        ca_bundle: PEM file of the only authorities to trust.
+def found_archive(entry: Archive | None, name: str) -> Archive:
+    """What was looked for.
 
     Raises:
-        UsageError: Name and credentials make no sense.
-        ConfigurationError: The URL is none, or the CA bundle cannot be read.
+        NotFoundError: It was not found.
     """
-    if not _NAME.fullmatch(name):
-        raise UsageError(f"{name}: no name for an archive. Use up to 64 of a-z, 0-9, - and _.")
-    if bool(user) != bool(password_secret) or (user and bearer_secret):
-        raise UsageError("Give --user together with --password-secret, or --bearer-secret, or none of them.")
-    secret = password_secret or bearer_secret
-    if secret and not secret.startswith(("env:", "file:")):
-        # Not shown: it may be the secret itself.
-        raise UsageError("A secret is not given itself: give env:NAME or file:PATH.")
-    auth: ArchiveAuth = NO_AUTH
-    if user and password_secret:
-        auth = BasicAuth(username=user, secret=password_secret)
-    elif bearer_secret:
-        auth = BearerAuth(secret=bearer_secret)
-    root = url.rstrip("/")
-    # Made for its checks; it opens no connection that would have to be closed.
-    http.client(root, tls=http.Tls(ca_bundle=ca_bundle))
-    options = ArchiveOptions(ca_bundle=str(ca_bundle.absolute()) if ca_bundle else None)
-    return Archive(name=name, qido_url=root, wado_url=root, auth=auth, options=options)
+    if entry is None:
+        raise NotFoundError(f"There is no archive {name}. `heltig archives list` names them.")
+    return entry
 
 
 async def find_archive(store: Store, name: str) -> Archive:
@@ -73,10 +37,7 @@ async def find_archive(store: Store, name: str) -> Archive:
     Raises:
         NotFoundError: There is none of that name.
     """
-    entry = await store.read(archives.find, name)
-    if entry is None:
-        raise NotFoundError(f"There is no archive {name}. `heltig archives list` names them.")
-    return entry
+    return found_archive(await store.read(archives.find, name), name)
 
 
 async def add_archive(store: Store, entry: Archive, *, at: datetime, actor: str, origin: str) -> None:
@@ -88,9 +49,97 @@ async def add_archive(store: Store, entry: Archive, *, at: datetime, actor: str,
 
     def add(transaction: WriteTransaction) -> None:
         archives.add(transaction, entry)
+        _share_work(transaction, entry)
         _record(transaction, "archive.add", entry.name, at=at, actor=actor, origin=origin)
 
     await store.write_durably(add)
+
+
+async def change_archive(
+    store: Store,
+    settings: Settings,
+    name: str,
+    patch: Mapping[str, Any],
+    *,
+    if_match: str | None = None,
+    from_afar: bool = False,
+    at: datetime,
+    actor: str,
+    origin: str,
+) -> Archive:
+    """Changes an archive's entry; it is tried anew, whatever failed before.
+
+    Args:
+        store: Where it is.
+        settings: What addresses and files may be named.
+        name: The archive.
+        patch: What is to be another, as JSON Merge Patch of an `ArchiveForm`.
+        if_match: The `etag_of` the entry that is to be changed; any where there is nothing.
+        from_afar: See `entry_of`.
+        at: The time.
+        actor: Who changes it, for the audit trail.
+        origin: From where.
+
+    Raises:
+        NotFoundError: There is none of that name.
+        PreconditionFailedError: It is another one by now.
+        UsageError: Something in it makes no sense.
+        ConfigurationError: Likewise.
+    """
+
+    def change(transaction: WriteTransaction) -> Archive:
+        before = found_archive(archives.find(transaction, name), name)
+        if if_match not in (None, "*", etag_of(before)):
+            raise PreconditionFailedError(
+                f"Archive {name} was changed meanwhile. Read it again, and send your change with its ETag."
+            )
+        form = form_of(before)
+        given = entry_of(patched(form, {**patch, "name": name}), settings, from_afar=from_afar)
+        after = replace(given, capabilities=before.capabilities, probed=before.probed, paused=before.paused)
+        if any(getattr(after, root) != getattr(before, root) for root in _CONNECTION):
+            after = replace(after, capabilities=None, probed=None)
+        changed = [
+            field
+            for field in form.__struct_fields__
+            if getattr(form_of(after), field) != getattr(form, field)
+        ]
+        archives.change(transaction, after)
+        if any(getattr(after, root) != getattr(before, root) for root in _WATCHED):
+            _forget_cursors(transaction, name)
+        _try_anew(transaction, after)
+        _record(
+            transaction,
+            "archive.change",
+            name,
+            at=at,
+            actor=actor,
+            origin=origin,
+            detail={"changed": changed},
+        )
+        return after
+
+    return await store.write_durably(change)
+
+
+async def pause_archive(
+    store: Store, name: str, *, paused: bool, at: datetime, actor: str, origin: str
+) -> Archive:
+    """Pauses an archive, so that it is asked for nothing, or resumes it: then it is tried anew.
+
+    Raises:
+        NotFoundError: There is none of that name.
+    """
+
+    def change(transaction: WriteTransaction) -> Archive:
+        after = replace(found_archive(archives.find(transaction, name), name), paused=paused)
+        archives.change(transaction, after)
+        if not paused:
+            _try_anew(transaction, after)
+        action = "archive.pause" if paused else "archive.resume"
+        _record(transaction, action, name, at=at, actor=actor, origin=origin)
+        return after
+
+    return await store.write_durably(change)
 
 
 async def remove_archive(store: Store, name: str, *, at: datetime, actor: str, origin: str) -> None:
@@ -102,57 +151,65 @@ async def remove_archive(store: Store, name: str, *, at: datetime, actor: str, o
 
     def remove(transaction: WriteTransaction) -> None:
         archives.remove(transaction, name)
+        breakers.forget(transaction, location_of(name))
+        _forget_cursors(transaction, name)
         _record(transaction, "archive.remove", name, at=at, actor=actor, origin=origin)
 
     await store.write_durably(remove)
 
 
-async def probe_archive(
-    store: Store, entry: Archive, archive: ArchivePort, *, clock: Callable[[], datetime]
-) -> Capabilities:
-    """Finds out how an archive behaves, and remembers it.
+async def record_test(
+    store: Store, name: str, *, outcome: Outcome, at: datetime, actor: str, origin: str
+) -> None:
+    """Writes down that somebody tested an archive; where it answered it is tried anew.
 
-    Whether its metadata is a summary stays as it was where it cannot be told now: verdicts depend on it.
-
-    Raises:
-        ArchiveError: It does not answer.
+    Args:
+        store: Where the archive is configured.
+        name: The archive.
+        outcome: `success` or `failure`.
+        at: The time.
+        actor: Who tested it.
+        origin: From where.
     """
-    found = await archive.probe()
-    if found.all_attributes is None and (known := last_capabilities(entry)):
-        found = msgspec.structs.replace(found, all_attributes=known.all_attributes)
-    probed = msgspec.structs.replace(entry, capabilities=msgspec.to_builtins(found), probed=clock())
-    await store.write(archives.change, probed)
-    return found
+
+    def write(transaction: WriteTransaction) -> None:
+        if outcome == "success":
+            _try_anew(transaction, found_archive(archives.find(transaction, name), name))
+        _record(transaction, "archive.test", name, at=at, actor=actor, origin=origin, outcome=outcome)
+
+    await store.write_durably(write)
 
 
-async def known_capabilities(
-    store: Store, entry: Archive, archive: ArchivePort, *, clock: Callable[[], datetime]
-) -> Capabilities:
-    """What the last probe of an archive found; it is probed where that was never or is a day ago.
-
-    Nothing new is known of an archive that keeps the study that a probe tries to itself; it may give others.
-
-    Raises:
-        ArchiveError: It does not answer.
-    """
-    known = last_capabilities(entry)
-    if known and entry.probed and clock() - entry.probed < PROBE_HOLDS:
-        return known
-    try:
-        return await probe_archive(store, entry, archive, clock=clock)
-    except ArchiveAccessError:
-        return known or Capabilities()
+def _share_work(transaction: WriteTransaction, entry: Archive) -> None:
+    """Says how much of all workers an archive gets."""
+    group = str(location_of(entry.name))
+    options = entry.options
+    claims.set_group(transaction, group, weight=options.weight, most=options.concurrency, not_before=None)
 
 
-def last_capabilities(entry: Archive) -> Capabilities | None:
-    """What an earlier probe found; nothing where another version of Heltig wrote it in another way."""
-    with suppress(msgspec.ValidationError):
-        return msgspec.convert(entry.capabilities, Capabilities | None)
-    return None
+def _try_anew(transaction: WriteTransaction, entry: Archive) -> None:
+    breakers.forget(transaction, location_of(entry.name))
+    _share_work(transaction, entry)
+
+
+def _forget_cursors(transaction: WriteTransaction, name: str) -> None:
+    """What was read of an archive says nothing of another one."""
+    location = location_of(name)
+    for cursor in cursors.every(transaction):
+        if cursor.location == location:
+            cursors.remove(transaction, location, cursor.name)
 
 
 def _record(
-    transaction: WriteTransaction, action: str, name: str, *, at: datetime, actor: str, origin: str
+    transaction: WriteTransaction,
+    action: str,
+    name: str,
+    *,
+    at: datetime,
+    actor: str,
+    origin: str,
+    outcome: Outcome = "success",
+    detail: Mapping[str, Any] | None = None,
 ) -> None:
     audit.record(
         transaction,
@@ -160,6 +217,7 @@ def _record(
         actor=actor,
         action=action,
         subject=f"archive:{name}",
-        outcome="success",
+        outcome=outcome,
         origin=origin,
+        detail=detail,
     )

@@ -15,10 +15,11 @@ from connectors.dicomweb import DicomWebArchive
 from heltig import http
 from heltig.errors import ArchiveClosedError, ArchivePausedError
 from heltig.pacing import Pace
-from heltig.pipeline.archives import find_archive, known_capabilities, last_capabilities
+from heltig.pipeline.archives import find_archive
 from heltig.pipeline.breaker import PULLING, Breakers
 from heltig.pipeline.connecting import connect, pace_of, tls_of
 from heltig.pipeline.guarded import Guard, GuardedArchive, GuardedFeed, Measuring, observer
+from heltig.pipeline.probing import known_capabilities, last_capabilities
 from heltig.settings import Settings
 from heltig.store import workers
 from heltig.store.archives import Archive, ArchiveOptions, location_of

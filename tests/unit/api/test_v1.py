@@ -1,6 +1,7 @@
 from unit.api.service import Service
 from unit.store.samples import NOW, OTHER, finding, series, snapshot
 
+from heltig.credentials import BearerAuth
 from heltig.rules.catalogue import catalogue
 from heltig.store import archives, jobs, snapshots
 from heltig.store.archives import Archive
@@ -127,7 +128,7 @@ async def test_archives_without_their_secrets(service: Service) -> None:
         name="vna",
         qido_url="http://vna/qido",
         wado_url="http://vna/wado",
-        auth={"kind": "bearer", "secret": "env:HELTIG_SECRET_VNA"},
+        auth=BearerAuth(secret="env:HELTIG_SECRET_VNA"),
     )
     await service.services.store.write(archives.add, new)
     answer = await service.get("/api/v1/archives")

@@ -8,24 +8,26 @@ from servers.dicomweb import study
 from unit.pipeline.scoring import NOW
 
 from connectors.base import Capabilities, Faults, InMemoryArchive
+from heltig.credentials import ArchiveAuth, BasicAuth, BearerAuth
 from heltig.demo.archive import LoopbackArchive
 from heltig.errors import ArchiveAccessError, ConfigurationError
 from heltig.pipeline.archives import (
-    PROBE_HOLDS,
     add_archive,
     find_archive,
-    known_capabilities,
-    new_archive,
     remove_archive,
 )
 from heltig.pipeline.connecting import open_archive
+from heltig.pipeline.probing import PROBE_HOLDS, known_capabilities
 from heltig.settings import Settings
 from heltig.store import audit_trail
+from heltig.store.archives import Archive
 from heltig.store.engine import Store
 
 
 async def added(store: Store, url: str = "http://pacs.example") -> None:
-    await add_archive(store, new_archive("memory", url), at=NOW, actor="test", origin="cli")
+    await add_archive(
+        store, Archive(name="memory", qido_url=url, wado_url=url), at=NOW, actor="test", origin="cli"
+    )
 
 
 async def test_adding_and_removing_is_audited(store: Store) -> None:
@@ -87,20 +89,15 @@ async def test_an_entry_is_opened_with_its_credentials(tmp_path: Path) -> None:
     password = tmp_path / "password"
     password.write_text("s3cret\n", encoding="utf-8")
     async with LoopbackArchive(study("1.2"), user="pacs", password="s3cret") as loopback:
-        entry = new_archive("main", loopback.url, user="pacs", password_secret=f"file:{password}")
+        auth: ArchiveAuth = BasicAuth(username="pacs", secret=f"file:{password}")
+        entry = Archive(name="main", qido_url=loopback.url, wado_url=loopback.url, auth=auth)
         async with open_archive(entry, Settings(), environ={}) as archive:
             assert len(await archive.search_studies({}, limit=5, offset=0)) == 1
     async with LoopbackArchive(study("1.2"), token="t0ken") as loopback:
-        entry = new_archive("main", loopback.url, bearer_secret="env:TOKEN")
+        auth = BearerAuth(secret="env:TOKEN")
+        entry = Archive(name="main", qido_url=loopback.url, wado_url=loopback.url, auth=auth)
         async with open_archive(entry, Settings(), environ={"TOKEN": "t0ken"}) as archive:
             assert len(await archive.search_studies({}, limit=5, offset=0)) == 1
         with pytest.raises(ConfigurationError, match="env:TOKEN"):
             async with open_archive(entry, Settings(), environ={}):
                 pass
-
-
-def test_a_ca_bundle_is_checked_when_it_is_given(tmp_path: Path) -> None:
-    bundle = tmp_path / "ca.pem"
-    bundle.write_text("no certificate", encoding="utf-8")
-    with pytest.raises(ConfigurationError, match=r"ca\.pem"):
-        new_archive("main", "https://pacs.example", ca_bundle=bundle)

@@ -1,0 +1,200 @@
+"""`/api/v1/archives`: archives added, changed, tested, paused and removed over REST."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from servers.dicomweb import study
+from unit.api.service import Service, in_one_task, running
+
+from heltig.demo.answer import Faults
+from heltig.demo.archive import LoopbackArchive
+from heltig.store import breakers
+from heltig.store.archives import location_of
+from heltig.store.tables import job_groups
+
+MAIN = {"name": "main", "qidoUrl": "http://pacs.example/dicom-web"}
+
+
+@pytest.fixture
+async def service(tmp_path: Path) -> AsyncIterator[Service]:
+    async with in_one_task(running(tmp_path / "home")) as service:
+        yield service
+
+
+async def added(service: Service, **changes: Any) -> dict[str, Any]:
+    answer = await service.post("/api/v1/archives", json={**MAIN, **changes})
+    assert answer.status_code == 201, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def test_an_archive_is_added_with_what_differs_from_the_defaults(service: Service) -> None:
+    options = {"concurrency": 4, "hours": ["mon-fri 19:00-06:00"], "timezone": "Europe/Berlin", "weight": 3}
+    auth = {"kind": "basic", "username": "heltig", "secret": "env:HELTIG_SECRET_PACS"}
+    shown = await added(service, title="Main", auth=auth, options=options, stowUrl="http://pacs.example/stow")
+    assert shown["wadoUrl"] == shown["qidoUrl"] == "http://pacs.example/dicom-web"
+    assert shown["auth"] == {"kind": "basic", "username": "heltig"}
+    assert options.items() <= shown["options"].items()
+    assert shown["options"]["pollSeconds"] == 60
+    assert shown["breakers"] == []
+    one = await service.get("/api/v1/archives/main")
+    assert one.json() == shown
+    assert one.headers["etag"] == shown["etag"]
+    assert (await service.get("/api/v1/archives")).json() == [shown]
+    (entry,) = await service.audit("archive.add")
+    assert entry.subject == "archive:main"
+
+    def group(transaction: Any) -> Any:
+        query = job_groups.select().where(job_groups.c.name == "archive:main")
+        return transaction.connection.execute(query).one()
+
+    kept = await service.services.store.read(group)
+    assert (kept.weight, kept.most) == (3, 4)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"qidoURL": "x"}, "qidoURL is no field of an archive; the nearest one is qidoUrl"),
+        ({"options": {"requestsPerMinute": 1}}, "the nearest one is options.requestsPerSecond"),
+        ({"options": {"concurrency": 0}}, "options.concurrency: "),
+        ({"options": {"concurrency": "two"}}, "options.concurrency: "),
+        ({"options": {"hours": ["mon 8-9"]}}, "mon 8-9"),
+        ({"options": {"timezone": "Mars"}}, "Mars"),
+        ({"options": {"strategy": "guess"}}, "options.strategy: "),
+        ({"options": {"profile": "nobodys"}}, "nobodys"),
+        ({"options": {"caBundle": "/none.pem"}}, "/none.pem"),
+        ({"auth": {"kind": "basic", "user": "x", "secret": "env:HELTIG_SECRET_X"}}, "auth.username"),
+        ({"auth": {"kind": "bearer", "secret": "s3cret"}}, "auth.secret: a secret is not given itself"),
+        ({"auth": {"kind": "bearer", "secret": "env:HELTIG_DATABASE_URL"}}, "env:HELTIG_SECRET_"),
+        ({"auth": {"kind": "bearer", "secret": "file:/etc/passwd"}}, "secrets"),
+        ({"auth": {"kind": "digest"}}, "auth.kind: "),
+        ({"qidoUrl": "file:///etc/passwd"}, "not an archive's address"),
+        ({"qidoUrl": "http://169.254.169.254/latest"}, "link-local"),
+        ({"wadoUrl": "http://metadata.google.internal/"}, "link-local"),
+        ({"feedUrl": "http://[fe80::1]/"}, "link-local"),
+        ({"qidoUrl": "http://user:s3cret@pacs.example"}, "not an archive's address"),
+        ({"name": "Main"}, "no name"),
+        ({"name": None}, "name"),
+    ],
+)
+async def test_what_makes_no_sense_is_refused_by_its_name(
+    service: Service, wrong: dict[str, Any], says: str
+) -> None:
+    given = {name: value for name, value in {**MAIN, **wrong}.items() if value is not None}
+    answer = await service.post("/api/v1/archives", json=given)
+    assert answer.status_code in (400, 500)
+    assert says in answer.json()["detail"]
+    assert "s3cret" not in answer.text
+    assert (await service.get("/api/v1/archives")).json() == []
+
+
+async def test_a_change_needs_to_know_what_it_changes(service: Service) -> None:
+    shown = await added(service, options={"concurrency": 4, "weight": 2})
+    path = "/api/v1/archives/main"
+    change = {"title": "Mine", "options": {"concurrency": None, "pollSeconds": 30}}
+    assert (await service.client.patch(path, json=change)).status_code == 428
+    stale = {"If-Match": '"another"'}
+    assert (await service.client.patch(path, json=change, headers=stale)).status_code == 412
+    changed = await service.client.patch(path, json=change, headers={"If-Match": shown["etag"]})
+    assert changed.status_code == 200
+    now = changed.json()
+    assert (now["title"], now["options"]["concurrency"], now["options"]["pollSeconds"]) == ("Mine", 2, 30)
+    assert now["options"]["weight"] == 2
+    assert now["etag"] == changed.headers["etag"] != shown["etag"]
+    (entry,) = await service.audit("archive.change")
+    assert entry.detail == {"changed": ["title", "options"]}
+    wrong = await service.client.patch(path, json={"nam": "x"}, headers={"If-Match": "*"})
+    assert (wrong.status_code, "nearest one is name" in wrong.text) == (400, True)
+    missing = await service.client.patch("/api/v1/archives/x", json={}, headers={"If-Match": "*"})
+    assert missing.status_code == 404
+
+
+async def test_a_secret_of_the_host_is_not_sent_to_another_address(service: Service) -> None:
+    """Whoever may change an archive over HTTP cannot have a secret that they may not name sent elsewhere."""
+    from msgspec.structs import replace
+
+    from heltig.credentials import BearerAuth
+    from heltig.store import archives
+
+    await added(service)
+    store = service.services.store
+    entry = await store.read(archives.find, "main")
+    assert entry is not None
+    await store.write(archives.change, replace(entry, auth=BearerAuth(secret="env:PACS_TOKEN")))
+    moved = await service.client.patch(
+        "/api/v1/archives/main", json={"qidoUrl": "http://evil.example"}, headers={"If-Match": "*"}
+    )
+    assert moved.status_code == 400
+    assert "HELTIG_SECRET_" in moved.text
+
+
+async def test_pausing_and_resuming(service: Service) -> None:
+    await added(service)
+    await service.services.store.write(
+        breakers.put,
+        location_of("main"),
+        breakers.Breaker(
+            operation="search",
+            state="open",
+            failures=5,
+            openings=1,
+            until=service.services.clock(),
+            error="Nobody answers.",
+            changed=service.services.clock(),
+        ),
+    )
+    paused = (await service.post("/api/v1/archives/main/pause")).json()
+    assert paused["paused"]
+    assert [(one["operation"], one["state"]) for one in paused["breakers"]] == [("search", "open")]
+    resumed = (await service.post("/api/v1/archives/main/resume")).json()
+    assert not resumed["paused"]
+    assert resumed["breakers"] == []
+    assert len(await service.audit("archive.pause")) == len(await service.audit("archive.resume")) == 1
+    assert (await service.post("/api/v1/archives/none/pause")).status_code == 404
+
+
+async def test_an_archive_is_tested(service: Service) -> None:
+    async with LoopbackArchive(study("1.2")) as loopback:
+        await added(service, qidoUrl=loopback.url)
+        tested = await service.post("/api/v1/archives/main/test")
+        assert tested.status_code == 200
+        assert tested.json()["capabilities"]["metadata"] == "study"
+        assert "Gives metadata a study at a time." in tested.json()["described"]
+        shown = (await service.get("/api/v1/archives/main")).json()
+        assert shown["capabilities"]["metadata"] == "study"
+        assert shown["probed"]
+        loopback.faults = Faults(status=401)
+        refused = await service.post("/api/v1/archives/main/test")
+        assert (refused.status_code, refused.json()["type"]) == (502, "/problems/archive-credentials")
+        loopback.faults = Faults(login_page=True)
+        odd = await service.post("/api/v1/archives/main/test")
+        assert (odd.status_code, odd.json()["type"]) == (502, "/problems/archive-answer")
+    gone = await service.post("/api/v1/archives/main/test")
+    assert (gone.status_code, gone.json()["type"]) == (502, "/problems/archive-unavailable")
+    assert [entry.outcome for entry in await service.audit("archive.test")].count("failure") == 3
+    assert (await service.post("/api/v1/archives/none/test")).status_code == 404
+
+
+async def test_an_archive_is_removed(service: Service) -> None:
+    await added(service)
+    assert (await service.client.delete("/api/v1/archives/main")).status_code == 204
+    assert (await service.client.delete("/api/v1/archives/main")).status_code == 404
+    assert (await service.get("/api/v1/archives/main")).status_code == 404
+    await added(service)
+
+
+async def test_who_may_configure_archives(tmp_path: Path) -> None:
+    async with in_one_task(running(tmp_path / "home", auth_mode="api-key")) as service:
+        for role, status in (("reader", 403), ("reviewer", 403), ("archive", 403), ("qa_operator", 201)):
+            key = await service.key(role)  # type: ignore[arg-type]
+            answer = await service.post("/api/v1/archives", json=MAIN, headers=key)
+            assert answer.status_code == status
+            if status == 403:
+                for action in ("test", "pause", "resume"):
+                    refused = await service.post(f"/api/v1/archives/main/{action}", headers=key)
+                    assert refused.status_code == 403
+        reader = await service.key("reader", name="second")
+        assert (await service.get("/api/v1/archives/main", headers=reader)).status_code == 200
