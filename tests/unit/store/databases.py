@@ -69,7 +69,9 @@ async def postgresql_database(server: str) -> AsyncIterator[str]:
     name = f"heltig_{uuid4().hex}"
     admin = create_async_engine(server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
     async with admin.connect() as connection:
-        await connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {await _template(server)}")
+        template = await _template(server)
+        # Copying files is twice as fast as logging them.
+        await connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
     try:
         yield _named(server, name)
     finally:
