@@ -264,3 +264,33 @@ def test_a_server_judges_with_the_rules_of_its_profile_and_rescore_follows_it(tm
         assert "SITE-STATION" not in move["afterRules"]
         now = httpx.get(f"{server.url}/dicom-web/studies/{key}/readiness")
         assert now.headers["heltig-readiness"] == move["after"] != "BLOCKED"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("import acme_absent", "ModuleNotFoundError: No module named 'acme_absent', at "),
+        ("\ndef broken(:", "SyntaxError: invalid syntax, at "),
+        ("raise SystemExit", "SystemExit, at "),
+        ('from heltig.rules.rule import rule\n'
+         '@rule("acme\\n", level="study", severity="note")\ndef a(study): ...',
+         "ValueError: rule 'acme\\n': an id is capitals"),
+    ],
+)  # fmt: skip
+def test_rules_that_cannot_be_loaded_are_told_with_module_and_line(acme, text, told):
+    (acme / "acme_heltig" / "rules.py").write_text(text)
+    refused = heltig("rules", PYTHONPATH=str(acme))
+    assert refused.returncode == 2
+    assert f"entry point acme (acme_heltig.rules) cannot be loaded: {told}" in refused.stderr
+    assert "rules.py:" in refused.stderr
+
+
+def test_a_rule_that_leaves_is_no_clean_study(acme, clean):
+    path = acme / "acme_heltig" / "rules.py"
+    path.write_text(
+        path.read_text().replace("    station, said =", "    raise SystemExit(0)\n    station, said =")
+    )
+    left = heltig("check", "--format", "json", clean / "ct-chest", PYTHONPATH=str(acme))
+    assert left.returncode == 10
+    (study,) = json.loads(left.stdout)["studies"]
+    assert [error["rule"] for error in study["errors"]] == ["ACME-STATION-ROOM"]

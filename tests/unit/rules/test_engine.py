@@ -111,6 +111,56 @@ def test_a_rule_that_raises_is_an_error_of_that_rule_and_its_text_is_not_kept(le
     assert "Doe" not in error.error
 
 
+class LikeAnInterrupt(KeyboardInterrupt):
+    """What a library may raise."""
+
+
+@pytest.mark.parametrize("level", ["value", "instance", "series", "study"])
+@pytest.mark.parametrize("error", [SystemExit, GeneratorExit, LikeAnInterrupt, BaseException])
+def test_no_rule_ends_the_run_by_what_others_let_through(level, error):
+    def leave(view):
+        raise error(0)
+
+    evaluation = run([declared(level, leave, reads=("PatientID",))], [{"PatientID": "A"}])
+    assert evaluation.outcomes == {"TST-RULE": "error"}
+    assert evaluation.errors[0].error.startswith(f"{error.__name__} at test_engine.py")
+
+
+def test_a_user_who_interrupts_is_obeyed():
+    def interrupted(view):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run([declared("instance", interrupted, reads=("PatientID",))], [{"PatientID": "A"}])
+
+
+@pytest.mark.parametrize(
+    ("hit", "told"),
+    [
+        ({"observed": 3, "expected": ""}, "a Hit whose observed is of type int"),
+        ({"observed": "x", "expected": None}, "a Hit whose expected is of type NoneType"),
+        ({"observed": "x", "expected": "", "tags": "PatientID"}, "a Hit whose tags is of type str"),
+        ({"observed": "x", "expected": "", "tags": (0x00100020,)}, "a Hit with of type int in tags"),
+        ({"observed": "x", "expected": "", "tags": ("PatientIdent",)}, "a tag that is no keyword and no tag"),
+        ({"observed": "x", "expected": "", "message": b""}, "a Hit whose message is of type bytes"),
+        ({"observed": "x", "expected": "", "changes": ("x",)}, "a Hit with of type str in changes"),
+        ({"observed": "x", "expected": "", "seen": "x"}, "a Hit whose seen is of type str"),
+        ({"observed": "x", "expected": "", "rows": [-1]}, "a Hit whose rows there are not"),
+        ({"observed": "x", "expected": "", "rows": [7]}, "IndexError"),
+        ({"observed": "x", "expected": "", "rows": ["x"]}, "TypeError"),
+        (None, "of type dict, not a Hit"),
+    ],
+)
+def test_what_is_no_hit_is_an_error_of_its_rule_and_never_in_a_report(hit, told):
+    def yields(view):
+        yield Hit(**hit) if hit else {"observed": "x"}
+
+    evaluation = run([declared("study", yields, reads=("PatientID",))], [{"PatientID": "A"}])
+    assert evaluation.outcomes == {"TST-RULE": "error"}
+    assert evaluation.findings == ()
+    assert told in evaluation.errors[0].error
+
+
 def test_what_the_source_does_not_show_is_not_evaluable_and_the_rule_does_not_run():
     def never(study: StudyView) -> None:
         raise AssertionError
