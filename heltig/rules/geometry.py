@@ -15,7 +15,7 @@ from heltig.rules.wording import cut
 SPACINGS: Final = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing", "SpacingBetweenSlices")
 """Distances of which zero or less measures nothing."""
 
-_PLANE: Final = (
+PLANE: Final = (
     ("PlanePositionSequence", "ImagePositionPatient"),
     ("PlaneOrientationSequence", "ImageOrientationPatient"),
     ("PixelMeasuresSequence", "PixelSpacing"),
@@ -29,7 +29,7 @@ _ORIGINAL: Final = ("ORIGINAL", "MIXED")
     "GEO-IPP-IOP-MISSING",
     level="series",
     severity="review",
-    reads=tuple(keyword for _, keyword in _PLANE),
+    reads=tuple(keyword for _, keyword in PLANE),
     needs=("metadata", "all_attributes"),
     when=has_slices,
     reference="PS3.3 C.7.6.2",
@@ -70,8 +70,8 @@ def _plane_cells(series: SeriesView) -> tuple[list[int], dict[str, list[Cell]]]:
             [r for r, uid, kind in types if is_slice_class(uid.text) and kind.text.upper() in _ORIGINAL],
         )
         rows = [frame.row for frame in table.frames]
-        return rows, {keyword: table.cells(macro, keyword) for macro, keyword in _PLANE}
-    suspect = [keyword for _, keyword in _PLANE if not _is_everywhere(series, keyword)]
+        return rows, {keyword: table.cells(macro, keyword) for macro, keyword in PLANE}
+    suspect = [keyword for _, keyword in PLANE if not _is_everywhere(series, keyword)]
     if not suspect:
         return [], {}
     slices = [is_slice_class(cell.text) for cell in series.cells("SOPClassUID")]
@@ -141,7 +141,7 @@ def spacing_zero(at: Place) -> Iterator[Hit]:
 
     Finds: Zero or a negative number in PixelSpacing, ImagerPixelSpacing and NominalScannedPixelSpacing, in
         items of sequences too, and in SpacingBetweenSlices of a functional group. In the data set itself that
-        may be negative, which has a meaning in nuclear medicine, and be zero for a single slice.
+        may be zero for a single slice; of negative ones there GEO-SPACING-SIGN tells.
     Why: Every distance measured is zero, or viewers divide by it and show nothing.
     Mend: Have the sender write the real value; an unknown spacing is left out.
     Example: PixelSpacing `0\0` from a converter of pictures.
@@ -150,6 +150,36 @@ def spacing_zero(at: Place) -> Iterator[Hit]:
         return
     if any(number is not None and number <= 0 for number in at.cell.numbers):
         yield Hit(observed=cut(at.cell.shown), expected="more than zero")
+
+
+_NUCLEAR_MEDICINE: Final = "1.2.840.10008.5.1.4.1.1.20"
+
+
+@rule(
+    "GEO-SPACING-SIGN",
+    level="instance",
+    severity="review",
+    reads=("SpacingBetweenSlices", "SOPClassUID"),
+    when=lambda at: at.has("SpacingBetweenSlices"),
+    reference="PS3.3 C.8.3.1",
+)
+def spacing_negative(at: Values) -> Iterator[Hit]:
+    """The spacing between slices is negative where its sign has no meaning.
+
+    Finds: A SpacingBetweenSlices (0018,0088) below zero in the data set itself. In nuclear medicine the sign
+        tells the direction in which the slices are counted. In functional groups it is a matter of
+        GEO-SPACING-ZERO.
+    Why: Programs that go by it stack the slices in reverse, mirror the volume, or stop.
+    Mend: Have the sender write the distance without a sign; the order of slices is in their positions.
+    Example: `-5` in an MR series that was acquired from head to feet.
+    """
+    number = (*at["SpacingBetweenSlices"].numbers, None)[0]
+    if number is not None and number < 0 and at["SOPClassUID"].text != _NUCLEAR_MEDICINE:
+        yield Hit(
+            tags=("SpacingBetweenSlices",),
+            observed=cut(at["SpacingBetweenSlices"].shown),
+            expected="zero or more",
+        )
 
 
 _AXES: Final = {"L": (0, 1), "R": (0, -1), "P": (1, 1), "A": (1, -1), "H": (2, 1), "F": (2, -1)}

@@ -1,13 +1,27 @@
 """Geometry: do the functional groups of an enhanced object describe its frames?"""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
+from heltig.dicom.cell import ABSENT, Cell, DataSet, Item
 from heltig.dicom.frames import FrameTable
+from heltig.dicom.study import element
+from heltig.dicom.table import Table
+from heltig.rules.geometry import PLANE
 from heltig.rules.rule import Hit, rule
 from heltig.rules.views import SeriesView
-from heltig.standard.dictionary import keyword_of
+from heltig.standard.dictionary import keyword_of, tag_of
 
+PLACED_BY_FRAME_OF_REFERENCE: Final = frozenset(
+    {"1.2.840.10008.5.1.4.1.1.30", "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"}
+)
+"""Parametric Map, Segmentation and Label Map Segmentation: each frame lies in the frame of reference, if they
+name one (PS3.3 C.7.6.16.2.3, C.7.6.16.2.4)."""
+
+_OF_SLIDES: Final = ("ImageOrientationSlide", "TotalPixelMatrixOriginSequence")
+_POINTERS: Final = ("FunctionalGroupPointer", "DimensionIndexPointer")
+_INDICES: Final = ("FrameContentSequence", "DimensionIndexValues")
+_FRAME_CONTENT: Final = tag_of("FrameContentSequence")
 _SHARED: Final = "SharedFunctionalGroupsSequence"
 _OWN: Final = "PerFrameFunctionalGroupsSequence"
 
@@ -25,7 +39,7 @@ def functional_groups(series: SeriesView) -> Iterator[Hit]:
     Finds: A PerFrameFunctionalGroupsSequence (5200,9230) with more or fewer items than NumberOfFrames
         (0028,0008); a functional group of the standard that stands in the shared and in the per-frame groups
         of one object; DimensionIndexValues (0020,9157) with another number of values than
-        DimensionIndexSequence (0020,9222) has items.
+        DimensionIndexSequence (0020,9222) has items. Of frames that have none GEO-ENH-MISSING tells.
     Why: Which position, time or calibration belongs to which frame is in these groups alone. Viewers refuse
         the object, show frames at wrong places, or take one of two answers.
     Mend: Have the object made anew by what wrote it: frames that were cut out or put in need groups of their
@@ -66,21 +80,22 @@ def _twice(series: SeriesView) -> Iterator[Hit]:
         )
 
 
+def _declared(series: SeriesView) -> dict[int, Cell]:
+    """DimensionIndexSequence of the instances that have items in it."""
+    cells = zip(series.rows, series.cells("DimensionIndexSequence"), strict=True)
+    return {row: cell for row, cell in cells if cell.items}
+
+
 def _dimensions(series: SeriesView) -> Iterator[Hit]:
-    declared = {
-        row: len(cell.items)
-        for row, cell in zip(series.rows, series.cells("DimensionIndexSequence"), strict=True)
-        if cell.items
-    }
+    declared = _declared(series)
     if not declared:
         return
     table = FrameTable(series.table, list(declared))
     wrong: dict[tuple[int, int], list[int]] = {}
-    for frame, cell in zip(
-        table.frames, table.cells("FrameContentSequence", "DimensionIndexValues"), strict=True
-    ):
-        if cell.values and len(cell.values) != declared[frame.row]:
-            wrong.setdefault((len(cell.values), declared[frame.row]), []).append(frame.row)
+    for frame, cell in zip(table.frames, table.cells(*_INDICES), strict=True):
+        values, dimensions = len(cell.values), len(declared[frame.row].items)
+        if values not in (0, dimensions):
+            wrong.setdefault((values, dimensions), []).append(frame.row)
     for (values, dimensions), rows in sorted(wrong.items()):
         yield Hit(
             tags=("DimensionIndexValues", "DimensionIndexSequence"),
@@ -88,3 +103,99 @@ def _dimensions(series: SeriesView) -> Iterator[Hit]:
             expected="a value for each dimension",
             rows=sorted(set(rows)),
         )
+
+
+@rule(
+    "GEO-ENH-MISSING",
+    level="series",
+    severity="review",
+    reads=(_OWN,),
+    needs=("metadata", "all_attributes"),
+    reference="PS3.3 C.7.6.16.2",
+)
+def frame_missing(series: SeriesView) -> Iterator[Hit]:
+    """A frame does not say where it lies, or where it stands in the order of frames.
+
+    Finds: Frames of segmentations and parametric maps, with a frame of reference of the patient, that have no
+        ImagePositionPatient (0020,0032), ImageOrientationPatient (0020,0037) or PixelSpacing (0028,0030),
+        neither of their own nor shared; a FrameContentSequence (0020,9111) without DimensionIndexValues
+        (0020,9157) where dimensions are declared; and a dimension that points to an attribute that no frame
+        has. Of images GEO-IPP-IOP-MISSING tells, of missing groups IOD-FUNCTIONAL-GROUP.
+    Why: Viewers lay a segmentation over the images by these attributes, and sort frames by these indices:
+        without them they show nothing, or the wrong place.
+    Mend: Have the object made anew by what wrote it. Where every frame names the one image it was made from,
+        its plane can be taken from there.
+    Example: A segmentation of which a de-identification tool removed PlaneOrientationSequence.
+    """
+    yield from _nowhere(series)
+    declared = _declared(series)
+    if declared:
+        yield from _without_indices(series, declared)
+        yield from _lost_dimensions(series, declared)
+
+
+def _nowhere(series: SeriesView) -> Iterator[Hit]:
+    table = FrameTable(series.table, [row for row in series.rows if _is_placed(series.table, row)])
+    if not table.frames:
+        return
+    cells = {keyword: table.cells(macro, keyword) for macro, keyword in PLANE}
+    lacking: dict[tuple[str, ...], list[int]] = {}
+    for frame, of_frame in zip(table.frames, zip(*cells.values(), strict=True), strict=True):
+        absent = tuple([keyword for keyword, cell in zip(cells, of_frame, strict=True) if cell.empty])
+        if absent:
+            lacking.setdefault(absent, []).append(frame.row)
+    for keywords, rows in sorted(lacking.items()):
+        yield Hit(
+            tags=keywords,
+            observed=f"absent or empty in {len(rows)} frames",
+            expected="a place in the frame of reference of the patient",
+            rows=sorted(set(rows)),
+        )
+
+
+def _is_placed(table: Table, row: int) -> bool:
+    """An object made from images, with a frame of reference that is the patient's, not a slide's."""
+    if table.at(tag_of("SOPClassUID"), row).text not in PLACED_BY_FRAME_OF_REFERENCE:
+        return False
+    of_slide = any(table.at(tag_of(keyword), row).vr for keyword in _OF_SLIDES)
+    return not of_slide and not table.at(tag_of("FrameOfReferenceUID"), row).empty
+
+
+def _without_indices(series: SeriesView, declared: Mapping[int, Cell]) -> Iterator[Hit]:
+    table = FrameTable(series.table, list(declared))
+    own = dict(zip(series.rows, series.cells(_OWN), strict=True))
+    lacking = [
+        frame.row
+        for frame, cell in zip(table.frames, table.cells(*_INDICES), strict=True)
+        if cell.empty and frame.number and _FRAME_CONTENT in own[frame.row].items[frame.number - 1].tags
+    ]
+    if lacking:
+        yield Hit(
+            tags=("DimensionIndexValues", "DimensionIndexSequence"),
+            observed=f"absent or empty in {len(lacking)} frames",
+            expected="a value for each dimension",
+            rows=sorted(set(lacking)),
+        )
+
+
+def _lost_dimensions(series: SeriesView, declared: Mapping[int, Cell]) -> Iterator[Hit]:
+    lost: dict[tuple[str, str], list[int]] = {}
+    for row, cell in declared.items():
+        table = FrameTable(series.table, [row])
+        for item in cell.items:
+            group, pointer = (_target(item, keyword) for keyword in _POINTERS)
+            if group and pointer and all(found is ABSENT for found in table.cells(group, pointer)):
+                lost.setdefault((group, pointer), []).append(row)
+    for (group, pointer), rows in lost.items():
+        yield Hit(
+            tags=("DimensionIndexPointer", pointer),
+            observed=f"{pointer} of {group}, which no frame has",
+            expected="an attribute of the frames",
+            rows=rows,
+        )
+
+
+def _target(item: Item, keyword: str) -> str:
+    """The attribute of the standard that an item points to; empty where it is private or there is none."""
+    cell = element(DataSet(item.tags, item.raws, item.encoding), tag_of(keyword))
+    return keyword_of(cell.text)

@@ -158,7 +158,7 @@ def defined_term(at: Values) -> Iterator[Hit]:
 _CODE_VALUES: Final = tuple(map(tag_of, ("CodeValue", "LongCodeValue", "URNCodeValue")))
 _SCHEME: Final = tag_of("CodingSchemeDesignator")
 _MEANING: Final = tag_of("CodeMeaning")
-_OLD_SCHEMES: Final = frozenset({"SNM3", "99SDM"})
+_OLD_SCHEMES: Final = frozenset({"99SDM", "SNM3", "SRT"})
 
 
 @rule("VAL-CODE-SEQ", level="value", severity="note", vrs=("SQ",), reference="PS3.3 8.8")
@@ -166,7 +166,7 @@ def code_item(at: Place) -> Iterator[Hit]:
     """A coded entry is incomplete, or of a scheme that is no longer used.
 
     Finds: Items of code sequences without a code, without CodingSchemeDesignator or without CodeMeaning, and
-        the designators SNM3 and 99SDM, which SNOMED CT's SCT has replaced.
+        the designators SRT, SNM3 and 99SDM, which SNOMED CT's SCT has replaced.
     Why: Without scheme a code means nothing; without meaning nobody can read it. Old schemes match no list.
     Mend: Complete the entry from the coding scheme; map old SNOMED codes by the tables of PS3.16.
     Example: A procedure code typed into the worklist without its scheme.
@@ -187,7 +187,7 @@ def _wrong_code(item: Item) -> Iterator[Hit]:
     if not codes or not meaning or (not scheme and not is_urn):
         yield Hit(observed=shown, expected="code, scheme and meaning")
     elif scheme.upper() in _OLD_SCHEMES:
-        yield Hit(observed=shown, expected="the scheme SCT")
+        yield Hit(observed=f"scheme {cut(scheme)}", expected="the scheme SCT")
 
 
 def _cell(item: Item, tag: str) -> Cell:
