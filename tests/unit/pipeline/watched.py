@@ -108,6 +108,7 @@ class Site:
         clock: Its clock.
         queue: Its jobs.
         opens: Its archives.
+        arrived: For a test to remember what it stored.
     """
 
     def __init__(
@@ -124,6 +125,7 @@ class Site:
         self.queue = JobQueue(store, clock=self.clock)
         self.opens = Opens(store, *held)
         self.queue_most = queue_most
+        self.arrived: dict[str, list[dict[str, Any]]] = {}
         processes = processes or ThisProcess()
         opened = cast(OpenArchives, self.opens)
         self.discovery = Discovery(
