@@ -1,9 +1,13 @@
 """Who holds a lease: one runner in one process on one host."""
 
+import hashlib
 import itertools
 import os
 import secrets
 import socket
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
 
 import msgspec
 
@@ -15,7 +19,8 @@ class Owner(msgspec.Struct, frozen=True):
     """A runner. As text `HOST/PID/PROCESS/RUNNER`.
 
     Attributes:
-        host: The host's name.
+        host: The host's name, and of which of its process tables `pid` is a number: containers may share the
+            name, not the table.
         pid: The process' number, which another may have had before: in a container each has the same.
         process: A random text that only this process has.
         runner: Tells the runners of one process apart.
@@ -32,7 +37,7 @@ class Owner(msgspec.Struct, frozen=True):
     @classmethod
     def here(cls) -> "Owner":
         """Another one in this process."""
-        return cls(socket.gethostname().replace("/", "-"), os.getpid(), _PROCESS, next(_RUNNERS))
+        return cls(_host(), os.getpid(), _PROCESS, next(_RUNNERS))
 
     def outlived(self, other: str) -> bool:
         """Whether another owner is gone for sure: it was on this host, and its process is no more."""
@@ -50,3 +55,13 @@ def _is_alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+@cache
+def _host() -> str:
+    name = socket.gethostname().replace("/", "-")
+    with suppress(OSError):  # there is neither but on Linux
+        kernel = Path("/proc/sys/kernel/random/boot_id").read_bytes()
+        table = Path("/proc/self/ns/pid").stat().st_ino
+        return f"{name}-{hashlib.sha256(b'%s %d' % (kernel, table)).hexdigest()[:8]}"
+    return name

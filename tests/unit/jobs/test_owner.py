@@ -1,6 +1,7 @@
 """Which owners of a lease are gone for sure."""
 
 import os
+import socket
 import subprocess
 import sys
 
@@ -38,6 +39,15 @@ def test_a_process_that_had_our_number_before_is_gone() -> None:
 def test_nothing_is_known_of_other_hosts() -> None:
     here = Owner.here()
     assert not here.outlived(str(msgspec.structs.replace(here, host="elsewhere", pid=2**22 + 1)))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="about containers")
+def test_a_container_of_the_same_name_has_other_processes() -> None:
+    """Its process 1 is not ours, whether or not ours lives."""
+    here = Owner.here()
+    name, _, table = here.host.rpartition("-")
+    assert (name, len(table)) == (socket.gethostname(), 8)
+    assert not here.outlived(str(msgspec.structs.replace(here, host=f"{name}-00000000", pid=2**22 + 1)))
 
 
 def test_a_process_that_lives_is_not_gone() -> None:
