@@ -16,9 +16,8 @@ from heltig.rules.deidentification_claims import (
     columns,
     declared,
     is_claimed,
-    is_dummy,
-    is_person,
 )
+from heltig.rules.deidentification_words import is_dummy, is_person, may_be_person
 from heltig.rules.rule import Hit, rule
 from heltig.rules.site_pattern import pattern_of
 from heltig.rules.views import StudyView, Values
@@ -82,6 +81,32 @@ def identity_left(study: StudyView) -> Iterator[Hit]:
                         expected="empty, or a replacement that names nobody",
                         rows=sorted(rows),
                     )
+
+
+@rule("DEI-NAME-WORD", level="study", severity="review", when=is_claimed, reference="PS3.15 E.2")
+def name_word(study: StudyView) -> Iterator[Hit]:
+    """The name of a de-identified patient is a word that may be a name.
+
+    Finds: In instances said to be de-identified, a PatientName of one word of letters that is no replacement
+        such as `ANON`, none that a profile's `pseudonyms` describe, and is not the PatientID as well.
+    Why: A family name alone is a name: with the dates and the place, often enough to find the person.
+    Mend: Have somebody look whether it is a name. Use pseudonyms that nobody takes for one, with a number in
+        them, and say in the profile how they look (`pseudonyms`).
+    Example: `LINDQVIST`, where the given name was removed and the family name was not.
+    """
+    pattern = study.context.parameters.pseudonyms
+    claimed = claimed_rows(study)
+    for group in () if pattern else study.groups("PatientName"):
+        rows = claimed.intersection(group.rows)
+        if rows and may_be_person(group.key) and not is_person(group.key):
+            numbers = {study.table.at(tag_of("PatientID"), row).text for row in rows}
+            if numbers != {group.key.strip("^= ")}:
+                yield Hit(
+                    tags=("PatientName",),
+                    observed=cut(group.key),
+                    expected="empty, or a replacement that nobody takes for a name",
+                    rows=sorted(rows),
+                )
 
 
 def _is_birth_date(text: str, study: StudyView) -> bool:

@@ -1,4 +1,4 @@
-"""Which instances are said to be de-identified, how, and whether a value looks like a replacement."""
+"""Which instances are said to be de-identified and how, and the columns that rules about it look through."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -177,26 +177,3 @@ def _has_items(column: Column) -> bool:
 def cells(path: tuple[str, ...], table: Table, column: Column) -> Iterator[Found]:
     """The distinct cells of a column."""
     return (Found(path, table, column, code) for code in range(1, len(column.cells)))
-
-
-_DUMMY: Final = re.compile(
-    r"ANON|DE-?IDENT|REMOVE|REDACT|DUMMY|UNKNOWN|\bNONE\b|NOBODY|PATIENT|SUBJECT|\bCASE\b|\bTEST|PHANTOM"
-    r"|XXX|HIDDEN|MASKED|PSEUDO|RESEARCH|\bN/?A\b|\bNULL\b|VOLUNTEER|\bDOE\b|WITHHELD|CLEANED|EMPTY"
-    r"|\bLAST ?NAME|\bFIRST ?NAME|\bLAST FIRST\b"
-)
-_WORD: Final = re.compile(r"[^\W\d_]{3,}")
-
-
-def is_dummy(text: str) -> bool:
-    """A text looks like a replacement: it says so, or has no word in it."""
-    plain = text.upper().replace("_", " ").replace("^", " ")
-    return _DUMMY.search(plain) is not None or _WORD.search(text) is None
-
-
-def is_person(text: str) -> bool:
-    """A PatientName looks like a person's: words in two components, no digits, and not a replacement."""
-    group = text.partition("=")[0] or text.strip("=").partition("=")[0]
-    components = [part for part in group.split("^") if part.strip()]
-    if any(character.isdigit() for character in group) or is_dummy(group):
-        return False
-    return len(components) > 1 or len(_WORD.findall(group)) > 1

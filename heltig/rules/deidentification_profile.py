@@ -13,9 +13,8 @@ from heltig.rules.deidentification_claims import (
     claims,
     columns,
     is_claimed,
-    is_dummy,
-    is_person,
 )
+from heltig.rules.deidentification_words import is_dummy, may_be_person
 from heltig.rules.rule import Hit, rule
 from heltig.rules.views import StudyView
 from heltig.rules.wording import cut, listed
@@ -102,8 +101,9 @@ def _kept(study: StudyView, claim: Claim) -> Iterator[tuple[Found, tuple[str, ..
             or any(path[:n] in flagged for n in range(1, len(path)))
         ):
             continue
+        is_removed = _is_removed(path[-1])
         for found in cells(path, table, column):
-            if _says_something(found.cell):
+            if _says_something(found.cell, is_removed=is_removed):
                 flagged.add(path)
                 yield found, options
 
@@ -121,21 +121,30 @@ def _is_looked_at(tag: str, action: Protection) -> bool:
     entry = lookup(tag)
     if entry is None or tag in _OTHER_RULES or tag.startswith(_TRIAL) or "x" in action.tag:
         return False
-    if {"Z", "D"}.isdisjoint(action.action.split("/")):
+    if _is_removed(tag):
         return entry.vr in _TEXT | _NUMBERS | {"SQ", "CS"}
     return entry.vr in _TEXT and not entry.keyword.endswith(("ID", "Number", "Identifier", "Label"))
 
 
-def _says_something(cell: Cell) -> bool:
+@lru_cache(4096)
+def _is_removed(tag: str) -> bool:
+    """The profile removes the attribute, and nothing else will do."""
+    action = protection(tag)
+    return action is not None and {"Z", "D"}.isdisjoint(action.action.split("/"))
+
+
+def _says_something(cell: Cell, *, is_removed: bool) -> bool:
+    """A value is left. Of one that should have been removed only a replacement says nothing, not a number."""
     if cell.empty:
         return False
     if cell.items:
         return any(item.tags for item in cell.items)
+    has_number = any(character in "123456789" for character in cell.shown)
     if cell.vr in _NUMBERS:
-        return any(character in "123456789" for character in cell.shown)
+        return has_number
     if cell.vr == "PN":
-        return is_person(cell.shown)
-    return cell.vr == "CS" or not is_dummy(cell.shown)
+        return may_be_person(cell.shown)
+    return cell.vr == "CS" or not is_dummy(cell.shown) or (is_removed and has_number)
 
 
 @rule("DEI-PRIVATE", level="study", severity="review", when=is_claimed, reference="PS3.15 E.3.10")

@@ -11,17 +11,8 @@ from typing import Final, NamedTuple
 
 from heltig.dicom.dates import parse_da
 from heltig.rules.deidentification import personal_number
-from heltig.rules.deidentification_claims import (
-    FULL_DATES,
-    Claim,
-    Found,
-    cells,
-    claims,
-    columns,
-    is_claimed,
-    is_dummy,
-    is_person,
-)
+from heltig.rules.deidentification_claims import FULL_DATES, Claim, Found, cells, claims, columns, is_claimed
+from heltig.rules.deidentification_words import is_dummy, is_person
 from heltig.rules.rule import Hit, rule
 from heltig.rules.views import StudyView
 from heltig.rules.wording import cut
@@ -37,14 +28,20 @@ _SHORTEST_NAME: Final = 4
 _NAME: Final = re.compile(r"[^\W\d_]{3,}(?:['-][^\W\d_]+)*\^[^\W\d_]{3,}")
 _DAY: Final = re.compile(
     r"(?<![\d.])(?:(?P<y>(?:19|20)\d\d)[-/](?P<m>\d\d)[-/](?P<d>\d\d)"
-    r"|(?P<d2>\d\d)[./](?P<m2>\d\d)[./](?P<y2>(?:19|20)\d\d))(?![\d.])"
+    r"|(?P<d2>\d\d)[./](?P<m2>\d\d)[./](?P<y2>(?:19|20)\d\d)"
+    r"|(?P<y3>(?:19|20)\d\d)(?P<m3>\d\d)(?P<d3>\d\d))(?![\d.])"
 )
-_PHONE: Final = re.compile(r"(?i)\b(?:tel|phone|mobile|fax|ph)\b\W{0,3}\+?\d[\d ()/-]{5,}\d")
+_PHONE: Final = re.compile(
+    r"(?i)\b(?:tel|phone|mobile|fax|ph)\b\W{0,3}\+?\d[\d ()/-]{5,}\d"
+    r"|(?<![\w.+])\+[1-9]\d(?:[ ()/-]?\d){6,12}(?![\d.])"
+    r"|(?<![\w.])\(\d{3}\) ?\d{3}-\d{4}(?!\d)"
+)
+_MAIL: Final = re.compile(r"[\w.+-]{2,}@[A-Za-z][\w-]*\.[\w.-]*[A-Za-z]{2}")
 _RECORD: Final = re.compile(
     r"(?i)\b(?:MRN|PID|CPR|SSN|NHS|pat(?:ient)?[ -]?(?:id|no|nr|number))\b\W{0,3}\d[\d -]{3,}\d"
 )
 _SUSPECT: Final = re.compile(
-    rb"\^|\d[-/.]\d\d[-/.]\d|\d[-+]\d{4}|(?i:tel|phone|mobile|fax|ph\b|mrn|pid|cpr|ssn|nhs|pat)"
+    rb"\^|@|\d[-/.]\d\d[-/.]\d|\d[-+]\d{4}|\+\d\d|\(\d{3}\)|(?:19|20)\d{6}|(?i:tel|phone|mobile|fax|ph\b|mrn|pid|cpr|ssn|nhs|pat)"
 )
 """What has to be in a raw cell for one of the forms above to be in its text."""
 
@@ -74,8 +71,8 @@ def free_text(study: StudyView) -> Iterator[Hit]:
 
     Finds: In texts of instances said to be de-identified, at any depth and in private attributes: words of a
         PatientName of the study, names in DICOM's form (`Family^Given`, in comments and private attributes),
-        numbers as states give them, record and telephone numbers, and, unless full dates are kept by option,
-        dates written with separators.
+        numbers as states give them, record and telephone numbers, addresses of mail, and, unless full dates
+        are kept by option, dates in comments and descriptions.
     Why: Free text is where people write names, and where tools that clean attribute by attribute do not look.
     Mend: Keep the study back. Have the text removed or cleaned, and look through the other studies of the
         same source.
@@ -152,19 +149,26 @@ def _is_name(text: str) -> bool:
 
 
 def _text(found: Found) -> str:
-    """The text of a cell; bytes as ASCII."""
+    """The text of a cell; bytes, as of private attributes without a VR, as UTF-8 or ISO 8859-1."""
     parts = [
-        value.decode("ascii", "replace").rstrip("\0 ") if isinstance(value, bytes) else str(value)
+        _of_bytes(value).rstrip("\0 ") if isinstance(value, bytes) else str(value)
         for value in found.cell.values
         if value is not None
     ]
     return "\\".join(parts)
 
 
+def _of_bytes(value: bytes) -> str:
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
 def _may_be_name(found: Found) -> bool:
-    """A name in DICOM's form may stand here: in comments, and in private attributes of a text VR."""
+    """A name in DICOM's form may stand here: in comments and private attributes, those without a VR too."""
     return found.cell.vr in _LONG_TEXT or (
-        is_private(found.path[-1]) and found.cell.vr in _FREE_TEXT | {"PN"}
+        is_private(found.path[-1]) and found.cell.vr in _FREE_TEXT | {"PN", "UN"}
     )
 
 
@@ -180,12 +184,12 @@ def _told(
         return "a name", name[0]
     if number := personal_number(text):
         return "a personal number", number
-    for kind, form in (("a record number", _RECORD), ("a telephone number", _PHONE)):
+    for kind, form in (("a record number", _RECORD), ("a telephone number", _PHONE), ("an address", _MAIL)):
         if match := form.search(text):
             return kind, match[0]
     if may_have_date and FULL_DATES not in claim.options:
         for day in _DAY.finditer(text):
-            digits = f"{day['y'] or day['y2']}{day['m'] or day['m2']}{day['d'] or day['d2']}"
+            digits = "".join(day[f"{part}{form}"] or "" for part in "ymd" for form in ("", "2", "3"))
             if parse_da(digits) or parse_da(digits[:4] + digits[6:] + digits[4:6]):
                 return "a date", day[0]
     return None

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from heltig.errors import ConfigurationError
 from heltig.rules.cases import study_of, try_case
 from heltig.rules.catalogue import catalogue
-from heltig.rules.deidentification_claims import claims, is_dummy, is_person
+from heltig.rules.deidentification_claims import claims
+from heltig.rules.deidentification_words import is_dummy, is_person
 from heltig.rules.parameters import Parameters
 from heltig.rules.profile_file import parse_profile
 from heltig.rules.views import Context, StudyView
@@ -21,7 +22,10 @@ def claims_of(*instances, **more):
     return claims(StudyView(study_of({"study": instances, **more}), CONTEXT))
 
 
-@pytest.mark.parametrize("name", ["Miller^Anne", "van der Berg^Jan^^Dr.", "Müller^Käthe", "Anne Miller"])
+@pytest.mark.parametrize(
+    "name",
+    ["Miller^Anne", "van der Berg^Jan^^Dr.", "Müller^Käthe", "Anne Miller", "John Smith", "Wu^Yi", "王^小明"],
+)
 def test_a_name_of_two_words_is_a_person(name) -> None:
     assert is_person(name)
 
