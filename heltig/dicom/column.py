@@ -108,16 +108,16 @@ class Column:
             ones: The codes of a constant column, shared by all of them.
         """
         runs, self._runs, self._index = self._runs, [], None
-        if len(self.cells) == 2 and sum([count for _, count, _ in runs]) == rows:
-            if all([isinstance(codes, int) or 0 not in codes for _, _, codes in runs]):
-                self.codes, self.constant = ones, True
-                return
+        everywhere = len(self.cells) == 2 and sum([count for _, count, _ in runs]) == rows
+        if everywhere and all(isinstance(codes, int) or 0 not in codes for _, _, codes in runs):
+            self.codes, self.constant = ones, True
+            return
         typecode: Literal["B", "I"] = "B" if len(self.cells) <= 256 else "I"
         codes = array(typecode)
         codes.frombytes(bytes(rows * codes.itemsize))
         for start, count, run in runs:
-            same = array(typecode, [run]) * count if isinstance(run, int) else None
-            codes[start : start + count] = same or array(typecode, run)
+            one_each = array(typecode, [run]) * count if isinstance(run, int) else array(typecode, run)
+            codes[start : start + count] = one_each
         self.codes = codes.tobytes() if typecode == "B" else codes
 
     def permute(self, pick: Callable[[Codes], Sequence[int]]) -> None:
