@@ -28,7 +28,7 @@ def series_in_two_studies(study: ContextView) -> Iterator[Hit]:
         it there (dcm4chee: SOP Instance already under another series or study).
     Mend: Find out which study the series was made for. Where it was copied or moved on purpose, give the copy
         a SeriesInstanceUID and SOPInstanceUIDs of its own; where it was split by mistake, set one
-        StudyInstanceUID in all of it. A wrong upload stops counting when it is purged.
+        StudyInstanceUID in all of it. What an archive no longer has does not count.
     Example: A worklist entry was edited in the middle of an examination: the second half of the series has
         the new entry's StudyInstanceUID.
     """
@@ -58,7 +58,7 @@ def instance_in_two_studies(study: ContextView) -> Iterator[Hit]:
     Why: A SOPInstanceUID names one object for ever. Archives keep the first and drop or refuse the second,
         or give it a new UID without a word: references to it lead nowhere.
     Mend: Find out which study the images belong to. Where they were copied on purpose, give the copies
-        SOPInstanceUIDs of their own. A wrong upload stops counting when it is purged.
+        SOPInstanceUIDs of their own. What an archive no longer has does not count.
     Example: A study was sent again after its StudyInstanceUID and accession had been corrected, and the old
         one was never removed.
     """

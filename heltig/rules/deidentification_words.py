@@ -15,8 +15,8 @@ _BESIDE: Final = frozenset(
     (
         "AND", "APPLICABLE", "AVAILABLE", "BY", "CENTER", "CENTRE", "CLINIC", "CTP", "DATA", "DEPARTMENT",
         "DEVICE", "DOCTOR", "FIELD", "FOR", "FROM", "HAS", "BEEN", "HOSPITAL", "INFORMATION", "INSTITUTE",
-        "INSTITUTION", "JANE", "JOHN", "NOT", "OPERATOR", "PHYSICIAN", "PROVIDED", "RSNA", "SCANNER", "SITE", "SPECIFIED",
-        "STATION", "STUDY", "TAG", "TCIA", "THE", "UNIVERSITY", "VALUE", "WAS",
+        "INSTITUTION", "JANE", "JOHN", "NOT", "OPERATOR", "PHYSICIAN", "PROVIDED", "RSNA", "SCANNER", "SITE",
+        "SPECIFIED", "STATION", "STUDY", "TAG", "TCIA", "THE", "UNIVERSITY", "VALUE", "WAS",
     )
 )  # fmt: skip
 """Words that may stand beside one and tell nothing themselves."""
