@@ -148,7 +148,10 @@ class _Check:
 
     def _is_owned(self, tag: str, scope: Scope) -> bool:
         """Another rule reports the attribute where it is absent or empty."""
-        return tag in (self.owned.in_items if scope.path else self.owned.in_data_set)
+        if not scope.path:
+            return tag in self.owned.in_data_set
+        in_groups = scope.path[0] in (SHARED, PER_FRAME) and tag in self.owned.in_groups
+        return in_groups or tag in self.owned.in_items
 
     def _is_needed(self, attribute: Attribute, scope: Scope) -> Truth:
         if attribute.condition:

@@ -1,9 +1,16 @@
 """Attributes that other rules report on: one defect gives one finding."""
 
+from collections.abc import Callable
 from functools import cache
 from typing import Final, NamedTuple
 
+from heltig.rules.geometry import PLANE
+from heltig.rules.geometry_frames import OF_SLIDES, PLACED_BY_FRAME_OF_REFERENCE
+from heltig.rules.instance_number import is_numbered
+from heltig.rules.pixel_facts import is_image
+from heltig.rules.planes import is_slice_class
 from heltig.standard import sop_classes
+from heltig.standard.conditions import Find, When
 from heltig.standard.dictionary import tag_of
 
 _CT: Final = "1.2.840.10008.5.1.4.1.1.2"
@@ -12,75 +19,126 @@ _PET: Final = "1.2.840.10008.5.1.4.1.1.128"
 
 
 class _Owner(NamedTuple):
-    """What one rule reports, absent or without a value, in the data set itself.
+    """What one rule reports, absent or without a value.
 
     Attributes:
-        keywords: The attributes.
-        of: The SOP Classes whose objects it looks at; all where none are named.
-        enhanced: It looks at objects with functional groups, too.
+        keywords: The attributes in the data set itself, sequences of functional groups included.
+        of: Tells by its UID whether the rule looks at objects of a SOP Class.
+        when: It looks at those only of which this is true.
+        grouped: The attributes inside functional groups.
     """
 
     keywords: tuple[str, ...]
-    of: tuple[str, ...] = ()
-    enhanced: bool = False
+    of: Callable[[str], bool] = lambda _: True
+    when: When | None = None
+    grouped: tuple[str, ...] = ()
 
 
-_OWNERS: Final[dict[str, _Owner]] = {
-    "CHR-MISSING": _Owner(("SpecificCharacterSet",)),
-    "DEI-METHOD": _Owner(("DeidentificationMethod", "DeidentificationMethodCodeSequence")),
-    "GEO-IPP-IOP-MISSING": _Owner(
-        (
-            *("ImageOrientationPatient", "ImagePositionPatient", "PixelSpacing"),
-            *("PixelMeasuresSequence", "PlaneOrientationSequence", "PlanePositionSequence"),
+def _and(*parts: When) -> When:
+    return When("and", parts=parts)
+
+
+def _is(keyword: str, *values: str) -> When:
+    return When("=", tag_of(keyword), 1, values)
+
+
+def _has(keyword: str) -> When:
+    return When("+", tag_of(keyword))
+
+
+def _lacks(keyword: str) -> When:
+    return When("-", tag_of(keyword))
+
+
+def _is_enhanced_slice(sop_class_uid: str) -> bool:
+    sop_class = sop_classes.lookup(sop_class_uid)
+    return sop_class is not None and sop_class.enhanced and is_slice_class(sop_class_uid)
+
+
+_PLANE: Final = tuple([keyword for _, keyword in PLANE])
+_PLANE_GROUPS: Final = tuple([macro for macro, _ in PLANE])
+_PIXELS: Final = (
+    *("BitsAllocated", "BitsStored", "Columns", "HighBit", "PhotometricInterpretation"),
+    *("PixelRepresentation", "Rows", "SamplesPerPixel"),
+)
+_PALETTES: Final = tuple(
+    f"{colour}PaletteColorLookupTable{part}"
+    for colour in ("Blue", "Green", "Red")
+    for part in ("Data", "Descriptor")
+)
+
+_OWNERS: Final[tuple[tuple[str, _Owner], ...]] = (
+    ("CHR-MISSING", _Owner(("SpecificCharacterSet",))),
+    ("DEI-METHOD", _Owner(("DeidentificationMethod", "DeidentificationMethodCodeSequence"))),
+    ("GEO-ENH-MISSING", _Owner((), when=_has("DimensionIndexSequence"), grouped=("DimensionIndexValues",))),
+    (
+        "GEO-ENH-MISSING",
+        _Owner(
+            _PLANE_GROUPS,
+            of=PLACED_BY_FRAME_OF_REFERENCE.__contains__,
+            when=_and(_has("FrameOfReferenceUID"), *map(_lacks, OF_SLIDES)),
+            grouped=_PLANE,
         ),
-        of=(_CT, _MR, _PET),
-        enhanced=True,
     ),
-    "INS-NUMBER-EMPTY": _Owner(("InstanceNumber",)),
-    "INS-SOPUID-MISSING": _Owner(("SOPClassUID", "SOPInstanceUID")),
-    "PAT-ID-EMPTY": _Owner(("PatientID",)),
-    "PAT-SPECIES": _Owner(("ResponsibleOrganization", "ResponsiblePerson")),
-    "PIX-DATA-MISSING": _Owner(("DoubleFloatPixelData", "FloatPixelData", "PixelData")),
-    "PIX-FRAME-POINTER": _Owner(("FrameTime", "FrameTimeVector", "GridFrameOffsetVector")),
-    "PIX-LOSSY-PAIR": _Owner(("LossyImageCompressionMethod", "LossyImageCompressionRatio")),
-    "PIX-PALETTE": _Owner(
-        (
-            *("BluePaletteColorLookupTableData", "BluePaletteColorLookupTableDescriptor"),
-            *("GreenPaletteColorLookupTableData", "GreenPaletteColorLookupTableDescriptor"),
-            *("RedPaletteColorLookupTableData", "RedPaletteColorLookupTableDescriptor"),
-        )
+    ("GEO-IPP-IOP-MISSING", _Owner(_PLANE, of=frozenset({_CT, _MR, _PET}).__contains__)),
+    (
+        "GEO-IPP-IOP-MISSING",
+        _Owner(
+            _PLANE_GROUPS,
+            of=_is_enhanced_slice,
+            when=_is("ImageType", "ORIGINAL", "MIXED"),
+            grouped=_PLANE,
+        ),
     ),
-    "PIX-PET-UNITS": _Owner(
-        ("DecayCorrection", "RadiopharmaceuticalInformationSequence", "Units"), of=(_PET,)
+    ("INS-NUMBER-EMPTY", _Owner(("InstanceNumber",), of=is_numbered)),
+    ("INS-SOPUID-MISSING", _Owner(("SOPClassUID", "SOPInstanceUID"))),
+    ("PAT-ID-EMPTY", _Owner(("PatientID",))),
+    ("PAT-SPECIES", _Owner(("ResponsibleOrganization", "ResponsiblePerson"))),
+    (
+        "PIX-DATA-MISSING",
+        _Owner(("DoubleFloatPixelData", "FloatPixelData", "PixelData"), of=is_image),
     ),
-    "PIX-PLANAR": _Owner(("PlanarConfiguration",)),
-    "PIX-REQUIRED": _Owner(
-        (
-            *("BitsAllocated", "BitsStored", "Columns", "HighBit", "PhotometricInterpretation"),
-            *("PixelRepresentation", "Rows", "SamplesPerPixel"),
-        )
+    ("PIX-FRAME-POINTER", _Owner(("FrameTime", "FrameTimeVector", "GridFrameOffsetVector"))),
+    ("PIX-LOSSY-PAIR", _Owner(("LossyImageCompressionMethod", "LossyImageCompressionRatio"))),
+    ("PIX-PALETTE", _Owner(_PALETTES, when=_is("PhotometricInterpretation", "PALETTE COLOR"))),
+    ("PIX-PET-UNITS", _Owner(("DecayCorrection", "Units"), of=_PET.__eq__, when=_is("Modality", "PT"))),
+    (
+        "PIX-PET-UNITS",
+        _Owner(
+            ("RadiopharmaceuticalInformationSequence",),
+            of=_PET.__eq__,
+            when=_and(_is("Modality", "PT"), _is("Units", "BQML")),
+        ),
     ),
-    "PIX-RESCALE": _Owner(("RescaleIntercept", "RescaleSlope"), of=(_CT, _PET)),
-    "SER-LATERALITY": _Owner(("ImageLaterality", "Laterality")),
-    "SER-MODALITY-MISSING": _Owner(("Modality",)),
-    "SER-NUMBER-EMPTY": _Owner(("SeriesNumber",)),
-    "SER-UID-MISSING": _Owner(("SeriesInstanceUID",)),
-    "STU-ACCESSION-EMPTY": _Owner(("AccessionNumber",)),
-    "STU-DATE-EMPTY": _Owner(("StudyDate",)),
-    "STU-UID-MISSING": _Owner(("StudyInstanceUID",)),
-}
+    ("PIX-PLANAR", _Owner(("PlanarConfiguration",))),
+    ("PIX-REQUIRED", _Owner(_PIXELS, of=is_image)),
+    ("PIX-REQUIRED", _Owner(_PIXELS, when=_has("PixelData"))),
+    ("PIX-RESCALE", _Owner(("RescaleIntercept", "RescaleSlope"), of=frozenset({_CT, _PET}).__contains__)),
+    ("SER-MODALITY-MISSING", _Owner(("Modality",))),
+    ("SER-NUMBER-EMPTY", _Owner(("SeriesNumber",))),
+    ("SER-UID-MISSING", _Owner(("SeriesInstanceUID",))),
+    ("STU-ACCESSION-EMPTY", _Owner(("AccessionNumber",))),
+    ("STU-DATE-EMPTY", _Owner(("StudyDate",))),
+    ("STU-UID-MISSING", _Owner(("StudyInstanceUID",))),
+)
+"""Each rule with what it takes over, no more than it really looks at."""
+
+READ_BY_OWNERS: Final = frozenset({tag_of("Units")})
+"""Attributes whose values tell whether a rule looks at an object, and that no condition of PS3.3 asks for."""
 
 
 class Owned(NamedTuple):
     """Attributes whose absence, or presence without a value, other rules report.
 
     Attributes:
-        in_data_set: In the data set itself, functional group macros included.
+        in_data_set: In the data set itself, sequences of functional groups included.
         in_items: In items of sequences at any depth.
+        in_groups: In the items of functional groups.
     """
 
     in_data_set: frozenset[str] = frozenset()
     in_items: frozenset[str] = frozenset()
+    in_groups: frozenset[str] = frozenset()
 
 
 _CODES: Final = frozenset(
@@ -91,23 +149,29 @@ _CODES: Final = frozenset(
 NOTHING: Final = Owned()
 
 
+def owned_by_others(sop_class_uid: str, find: Find) -> Owned:
+    """What other rules report of an object.
+
+    Args:
+        sop_class_uid: Its SOP Class.
+        find: Looks up the attributes of its data set.
+    """
+    owners = [owner for owner in _owners_of(sop_class_uid) if owner.when is None or owner.when.holds(find)]
+    return Owned(
+        frozenset([tag_of(keyword) for owner in owners for keyword in owner.keywords]),
+        _CODES,
+        frozenset([tag_of(keyword) for owner in owners for keyword in owner.grouped]),
+    )
+
+
 @cache
-def owned_by_others(sop_class_uid: str) -> Owned:
-    """What other rules report of objects of a SOP Class."""
-    sop_class = sop_classes.lookup(sop_class_uid)
-    enhanced = sop_class is not None and sop_class.enhanced
-    keywords = [
-        keyword
-        for owner in _OWNERS.values()
-        if not owner.of or sop_class_uid in owner.of or (enhanced and owner.enhanced)
-        for keyword in owner.keywords
-    ]
-    return Owned(frozenset(map(tag_of, keywords)), _CODES)
+def _owners_of(sop_class_uid: str) -> tuple[_Owner, ...]:
+    return tuple([owner for _, owner in _OWNERS if owner.of(sop_class_uid)])
 
 
 def owners() -> tuple[str, ...]:
     """The rules that report them."""
-    return (*_OWNERS, "VAL-CODE-SEQ")
+    return (*dict.fromkeys(rule_id for rule_id, _ in _OWNERS), "VAL-CODE-SEQ")
 
 
 VALUES_REPORTED_ELSEWHERE: Final = frozenset(map(tag_of, ("ApprovalStatus", "Modality", "PatientSex")))

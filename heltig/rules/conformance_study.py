@@ -7,7 +7,8 @@ from typing import Final, NamedTuple, TypeAlias
 from heltig.dicom.cell import Cell, Value
 from heltig.dicom.shapes import Shape, ShapeReader
 from heltig.rules.conformance_check import check
-from heltig.rules.conformance_owners import owned_by_others
+from heltig.rules.conformance_owners import READ_BY_OWNERS, owned_by_others
+from heltig.rules.conformance_scope import DataSetScope
 from heltig.rules.conformance_words import Objection
 from heltig.rules.views import StudyView
 from heltig.standard.conditions import Interest, interests
@@ -51,14 +52,16 @@ def _objections(shape: Shape) -> tuple[Objection, ...] | None:
     """What is wrong with objects of a shape; None where their SOP Class has no IOD in the tables."""
     uids = dict(shape.values).get(SOP_CLASS_UID)
     iod = iod_of(uids[0]) if uids else None
-    return None if iod is None else check(iod, shape, owned=owned_by_others(iod.uid))
+    if iod is None:
+        return None
+    return check(iod, shape, owned=owned_by_others(iod.uid, DataSetScope(shape, iod).own))
 
 
 @lru_cache(maxsize=1)
 def reader() -> ShapeReader:
     """The reader of shapes for conformance: one for all studies, so that it remembers their cells."""
     told = {tag: _Told(interest) for tag, interest in interests().items()}
-    return ShapeReader(told | {SOP_CLASS_UID: _first})
+    return ShapeReader(told | dict.fromkeys((SOP_CLASS_UID, *READ_BY_OWNERS), _first))
 
 
 def _first(cell: Cell) -> tuple[str, ...]:

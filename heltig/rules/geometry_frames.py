@@ -18,7 +18,9 @@ PLACED_BY_FRAME_OF_REFERENCE: Final = frozenset(
 """Parametric Map, Segmentation and Label Map Segmentation: each frame lies in the frame of reference, if they
 name one (PS3.3 C.7.6.16.2.3, C.7.6.16.2.4)."""
 
-_OF_SLIDES: Final = ("ImageOrientationSlide", "TotalPixelMatrixOriginSequence")
+OF_SLIDES: Final = ("ImageOrientationSlide", "TotalPixelMatrixOriginSequence")
+"""Attributes that show that the frame of reference is a slide's."""
+
 _POINTERS: Final = ("FunctionalGroupPointer", "DimensionIndexPointer")
 _INDICES: Final = ("FrameContentSequence", "DimensionIndexValues")
 _FRAME_CONTENT: Final = tag_of("FrameContentSequence")
@@ -157,7 +159,7 @@ def _is_placed(table: Table, row: int) -> bool:
     """An object made from images, with a frame of reference that is the patient's, not a slide's."""
     if table.at(tag_of("SOPClassUID"), row).text not in PLACED_BY_FRAME_OF_REFERENCE:
         return False
-    of_slide = any(table.at(tag_of(keyword), row).vr for keyword in _OF_SLIDES)
+    of_slide = any(table.at(tag_of(keyword), row).vr for keyword in OF_SLIDES)
     return not of_slide and not table.at(tag_of("FrameOfReferenceUID"), row).empty
 
 

@@ -181,10 +181,11 @@ def number_empty(study: StudyView) -> Iterator[Hit]:
     Mend: Have the sending system number its images.
     Example: Screenshots of a workstation.
     """
-    yield from lacking(study, "InstanceNumber", needed_by=_is_numbered)
+    yield from lacking(study, "InstanceNumber", needed_by=is_numbered)
 
 
-def _is_numbered(sop_class_uid: str) -> bool:
+def is_numbered(sop_class_uid: str) -> bool:
+    """Objects of the SOP Class have an InstanceNumber."""
     sop_class = lookup(sop_class_uid)
     return (
         sop_class is not None and sop_class.study and not _RT_WITHOUT_NUMBERS.intersection(sop_class.modality)

@@ -14,6 +14,9 @@ _OF_EVERY_IMAGE: Final = ("Rows", "Columns", "BitsAllocated", "SamplesPerPixel",
 _OF_INTEGERS: Final = ("BitsStored", "HighBit", "PixelRepresentation")
 """Attributes that Float and Double Float Pixel Data do not have (PS3.3 C.7.6.24, C.7.6.25)."""
 
+_FLOATING: Final = frozenset({"1.2.840.10008.5.1.4.1.1.30", "1.2.840.10008.5.1.4.1.1.66.8"})
+"""Parametric Map and Height Map Segmentation: their pixels may be floating point numbers."""
+
 _REQUIRED: Final = (*_OF_EVERY_IMAGE, *_OF_INTEGERS)
 _SAMPLES: Final = {
     **dict.fromkeys(("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR"), 1),
@@ -58,10 +61,11 @@ def required(study: StudyView) -> Iterator[Hit]:
 def _needed(study: StudyView, row: int, missing: tuple[str, ...]) -> tuple[str, ...]:
     """Of what an instance lacks the attributes that it needs."""
     present = [keyword for keyword in PIXEL_DATA if study.table.at(tag_of(keyword), row).vr]
-    is_class = is_image(study.table.at(tag_of("SOPClassUID"), row).text)
+    sop_class = study.table.at(tag_of("SOPClassUID"), row).text
+    is_class = is_image(sop_class)
     if not present and (not is_class or (len(missing) == len(_REQUIRED) and "bytes" in study.source.shows)):
         return ()  # no image; or one without pixels, which PIX-DATA-MISSING tells
-    is_float = present != ["PixelData"] if present else not study.has("BitsStored")
+    is_float = present != ["PixelData"] if present else sop_class in _FLOATING and not study.has("BitsStored")
     return tuple([keyword for keyword in missing if keyword not in _OF_INTEGERS]) if is_float else missing
 
 

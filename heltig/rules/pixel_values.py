@@ -1,6 +1,6 @@
 """What the values of pixels mean: rescale, uptake, and one kind of pixel in a series."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from heltig.dicom.cell import Cell
@@ -78,6 +78,7 @@ def _is_hounsfield(sop_class: Cell, image_type: Cell, multi_energy: Cell) -> boo
     )
 
 
+_OF_ANY_PET: Final = ("Units", "DecayCorrection")
 _OF_UPTAKE: Final = ("Units", "PatientWeight", "DecayCorrection")
 _RADIOPHARMACEUTICAL: Final = "RadiopharmaceuticalInformationSequence"
 _OF_DOSE: Final = ("RadionuclideTotalDose", "RadionuclideHalfLife")
@@ -90,22 +91,30 @@ _STARTS: Final = ("RadiopharmaceuticalStartTime", "RadiopharmaceuticalStartDateT
 def pet_units(series: SeriesView) -> Iterator[Hit]:
     """Uptake (SUV) cannot be worked out from a PET series.
 
-    Finds: PET series without Units (0054,1001), and series in BQML without PatientWeight, DecayCorrection,
-        RadionuclideTotalDose, RadionuclideHalfLife or the time of injection. A weight of zero is a matter of
-        VAL-ZERO-UNKNOWN; series in other units than BQML are not looked at further.
+    Finds: PET images without Units (0054,1001) or DecayCorrection (0054,1102), and series in BQML without
+        PatientWeight, RadionuclideTotalDose, RadionuclideHalfLife or the time of injection. A weight of zero
+        is a matter of VAL-ZERO-UNKNOWN; series in other units than BQML are not looked at further.
     Why: The standardised uptake value is activity by dose and weight, with decay: without one of them the
         images can be looked at, but not measured or compared with a later examination.
     Mend: Have the missing values filled in from the examination's record. A patient's weight is often known
         to the information system.
     Example: A de-identified PET in which the weight was removed.
     """
-    units = series.first("Units").text
-    if units in ("", "BQML"):
-        missing = [keyword for keyword in _OF_UPTAKE if series.first(keyword).empty]
-        missing += _without_dose(series)
-        if not units or missing:
-            named = ", ".join(missing)
-            yield Hit(tags=tuple(missing), observed=cut(f"without {named}", 160), expected="what SUV needs")
+    is_activity = series.first("Units").text in ("", "BQML")
+    lacking: dict[str, Iterable[int]] = {
+        keyword: _rows_without(series, keyword) for keyword in (_OF_UPTAKE if is_activity else _OF_ANY_PET)
+    }
+    if is_activity:
+        lacking |= dict.fromkeys(_without_dose(series), series.rows)
+    for missing, rows in by_lacking(lacking):
+        observed = cut(f"without {', '.join(missing)}", 160)
+        yield Hit(tags=missing, observed=observed, expected="what SUV needs", rows=rows)
+
+
+def _rows_without(series: SeriesView, keyword: str) -> Iterable[int]:
+    if series.uniform(keyword):
+        return series.rows if series.first(keyword).empty else ()
+    return [row for row, cell in zip(series.rows, series.cells(keyword), strict=True) if cell.empty]
 
 
 def _without_dose(series: SeriesView) -> list[str]:

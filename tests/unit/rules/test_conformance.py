@@ -10,6 +10,7 @@ from heltig.rules.cases import study_of
 from heltig.rules.catalogue import catalogue
 from heltig.rules.conformance_check import check
 from heltig.rules.conformance_owners import NOTHING, owned_by_others, owners
+from heltig.rules.conformance_scope import DataSetScope
 from heltig.rules.engine import Ruleset, evaluate
 from heltig.rules.parameters import Parameters
 from heltig.rules.profile import Profile
@@ -21,6 +22,9 @@ from heltig.standard.iods import iod_of, sop_classes
 RULES = [value for value in vars(conformance).values() if isinstance(value, Rule)]
 CT = "1.2.840.10008.5.1.4.1.1.2"
 ENHANCED_CT = "1.2.840.10008.5.1.4.1.1.2.1"
+DX = "1.2.840.10008.5.1.4.1.1.1.1"
+PALETTE = "1.2.840.10008.5.1.4.39.1"
+SPECTROSCOPY = "1.2.840.10008.5.1.4.1.1.4.2"
 SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
 
 
@@ -139,8 +143,38 @@ def test_files_and_metadata_are_judged_alike(syntax):
 def test_what_other_rules_report_is_not_said_again(uid):
     bare = {"SOPClassUID": uid, "Modality": None, "SOPInstanceUID": None}
     named = {tag for finding in found(bare).values() for tag in finding.tags}
-    assert named.isdisjoint(owned_by_others(uid).in_data_set)
+    nothing = DataSetScope(Shape(()), iod_of(uid)).own
+    assert named.isdisjoint(owned_by_others(uid, nothing).in_data_set)
     assert named
+
+
+@pytest.mark.parametrize(
+    ("instance", "path"),
+    [
+        ({"SOPClassUID": DX, "BodyPartExamined": "THORAX"}, "ImageLaterality"),
+        # derived frames may lie nowhere to GEO-IPP-IOP-MISSING, not to their IOD
+        (
+            {
+                "SOPClassUID": ENHANCED_CT,
+                "ImageType": ["DERIVED", "PRIMARY"],
+                "PerFrameFunctionalGroupsSequence": [{}],
+            },
+            "PlanePositionSequence",
+        ),
+        ({"SOPClassUID": SPECTROSCOPY, "DataPointRows": 1}, "Rows"),
+        (
+            {
+                "SOPClassUID": ENHANCED_CT,
+                "PixelPresentation": "COLOR",
+                "RedPaletteColorLookupTableData": "AA==",
+            },
+            "RedPaletteColorLookupTableDescriptor",
+        ),
+        ({"SOPClassUID": PALETTE, "ContentLabel": "HOT"}, "InstanceNumber"),
+    ],
+)
+def test_what_a_rule_does_not_look_at_is_said(instance, path):
+    assert any(path in {keyword_of(tag) for tag in finding.tags} for finding in found(instance).values())
 
 
 def test_the_rules_that_report_it_are_in_the_catalogue():
