@@ -21,11 +21,13 @@ from heltig.jobs.presence import EVERY, Presence
 from heltig.jobs.queue import JobQueue
 from heltig.jobs.runner import Runner
 from heltig.logs import described
+from heltig.pipeline import events
 from heltig.pipeline.context import REJUDGE
 from heltig.pipeline.keep import Scoring
 from heltig.pipeline.measuring import Measurements
 from heltig.pipeline.opened import OpenArchives
 from heltig.pipeline.pool import JudgingPool
+from heltig.pipeline.probe_job import PROBE, ProbeDesk
 from heltig.pipeline.publish import render
 from heltig.pipeline.pull_service import ArchiveProfiles, PullService
 from heltig.pipeline.rejudge import rejudge
@@ -43,6 +45,7 @@ from heltig.store.migrations import upgrade
 from heltig.store.one_host import OneHost
 
 MINUTE: Final = timedelta(minutes=1)
+HOUR: Final = timedelta(hours=1)
 
 GRACE: Final = timedelta(seconds=3)
 """How long jobs at work get to finish when the service stops."""
@@ -59,7 +62,7 @@ PLACES: Final = 2
 KEPT: Final = timedelta(hours=1)
 """How long jobs are kept that succeeded and of which there are many."""
 
-BULK: Final = (REJUDGE, "pull", "discover", "probe")
+BULK: Final = (REJUDGE, "pull", "discover", PROBE)
 """The kinds of those; what they came to stands with the studies and the archives."""
 
 Does: TypeAlias = Literal["all", "uploads", "all but uploads"]
@@ -79,6 +82,7 @@ class Desks:
     rescoring: RescoreDesk
     scoring: Scoring
     pulls: PullService
+    probes: ProbeDesk
     archives: OpenArchives
     measurements: Measurements
 
@@ -110,6 +114,7 @@ def handlers_of(desks: Desks) -> dict[str, Handler]:
         GIVEN: desks.waivers.judge_concerned,
         ENDED: desks.waivers.judge_ended,
         RESCORE: desks.rescoring.run,
+        PROBE: desks.probes.run,
         **desks.pulls.handlers(),
     }
 
@@ -126,7 +131,9 @@ def sweeps_of(desks: Desks, queue: JobQueue) -> list[tuple[timedelta, Sweep]]:
         (MINUTE, forget_jobs),
         (LOOK, desks.pulls.look),
         (MINUTE, desks.pulls.see_to_the_rest),
+        (HOUR, desks.probes.sweep),
         (FLUSH, desks.measurements.flush),
+        (HOUR, desks.measurements.sweep),
     ]
 
 
@@ -165,7 +172,9 @@ async def working(
         stack.push_async_callback(pool.close)
         queue = JobQueue(store, clock=clock)
         desks = _desks(settings, profile, queue, pool, spool)
+        stack.push_async_callback(desks.measurements.flush)
         stack.push_async_callback(desks.archives.close)
+        queue.on_end(events.job_end)
         runner = Runner(queue, _some(handlers_of(desks), does), places=PLACES * settings.workers)
         running = await stack.enter_async_context(_beside(_run(runner, queue, settings, does)))
         presence = Presence(queue, runner.owner)
@@ -204,12 +213,15 @@ def _desks(settings: Settings, profile: Profile, queue: JobQueue, pool: JudgingP
     profile_of = ArchiveProfiles(store, profile, clock=clock).of
     return Desks(
         uploads=UploadDesk(queue, spool, pool, settings=settings, profile=profile, clock=clock),
-        waivers=WaiverDesk(queue, pool, profile=profile, clock=clock, workers=workers),
-        rescoring=RescoreDesk(queue, pool, profile=profile, clock=clock, workers=workers),
+        waivers=WaiverDesk(queue, pool, profile=profile, profile_of=profile_of, clock=clock, workers=workers),
+        rescoring=RescoreDesk(
+            queue, pool, profile=profile, profile_of=profile_of, clock=clock, workers=workers
+        ),
         scoring=Scoring(store, pool, profile=profile_of, clock=clock, actor=REJUDGE, queue=queue),
         pulls=PullService(
             opens, queue, pool, profile_of=profile_of, clock=clock, queue_most=settings.queue_most
         ),
+        probes=ProbeDesk(opens, queue, clock=clock),
         archives=opens,
         measurements=measurements,
     )

@@ -3,6 +3,7 @@
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from heltig.pipeline.profiles import load_profile
 from heltig.rules.profile import Profile
@@ -17,6 +18,11 @@ def profile_option(command: Any) -> Any:
         help="What to judge with: a shipped profile by its name, or a TOML file. HELTIG_PROFILE by default.",
         metavar="NAME|FILE",
     )(command)
+
+
+def is_profile_given() -> bool:
+    """Whether `--profile` was given to the command that runs: then it goes for every archive."""
+    return click.get_current_context().get_parameter_source("profile") is ParameterSource.COMMANDLINE
 
 
 def _read_profile(ctx: click.Context, parameter: click.Parameter, value: str | None) -> Profile:

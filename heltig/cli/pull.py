@@ -13,7 +13,7 @@ import click
 
 from heltig.cli.archives import ACTOR, ORIGIN, now, say_wait
 from heltig.cli.database import open_database
-from heltig.cli.options import profile_option
+from heltig.cli.options import is_profile_given, profile_option
 from heltig.cli.pull_display import display_for
 from heltig.errors import ArchiveError, NotFoundError, UsageError
 from heltig.pipeline.archives import find_archive
@@ -23,6 +23,7 @@ from heltig.pipeline.listing import ListedStudy, Listing, list_studies
 from heltig.pipeline.pool import JudgingPool
 from heltig.pipeline.probing import known_capabilities
 from heltig.pipeline.pull_run import PulledStudy, corrected, judged_again, pull_archive
+from heltig.pipeline.pull_service import ArchiveProfiles
 from heltig.pipeline.vanished import Vanished, vanished_studies
 from heltig.reports.wording import counted
 from heltig.rules.profile import Profile
@@ -74,7 +75,16 @@ def pull(
     if study is not None and not study.strip():
         raise UsageError("--study is empty: give a StudyInstanceUID.")
     query = _query(first, last)
-    pulled = asyncio.run(_pull(archive, study, query, concurrency=concurrency, profile=profile))
+    pulled = asyncio.run(
+        _pull(
+            archive,
+            study,
+            query,
+            concurrency=concurrency,
+            profile=profile,
+            is_given=is_profile_given(),
+        )
+    )
     failed = sum(result.outcome == "failed" for result in pulled)
     if failed:
         raise ArchiveError(
@@ -87,7 +97,13 @@ def pull(
 
 
 async def _pull(
-    name: str, study: str | None, query: dict[str, str], *, concurrency: int, profile: Profile
+    name: str,
+    study: str | None,
+    query: dict[str, str],
+    *,
+    concurrency: int,
+    profile: Profile,
+    is_given: bool,
 ) -> Sequence[PulledStudy]:
     settings = load_settings()
     pulled: list[PulledStudy] = []
@@ -95,7 +111,10 @@ async def _pull(
         pool = JudgingPool(settings.workers, scratch=Path(scratch))
         async with open_database(settings) as store:
             entry = await find_archive(store, name)
-            scoring = Scoring(store, pool, profile=profile, clock=now, actor=ACTOR, origin=ORIGIN)
+            profile_of = None if is_given else ArchiveProfiles(store, profile, clock=now).of
+            scoring = Scoring(
+                store, pool, profile=profile_of or profile, clock=now, actor=ACTOR, origin=ORIGIN
+            )
             try:
                 async with open_archive(
                     entry, settings, environ=os.environ, waiting=say_wait(name)

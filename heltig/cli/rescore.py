@@ -13,10 +13,11 @@ import msgspec
 
 from heltig.cli.archives import ACTOR, ORIGIN, now
 from heltig.cli.database import open_database
-from heltig.cli.options import profile_option
+from heltig.cli.options import is_profile_given, profile_option
 from heltig.errors import StorageError
 from heltig.pipeline.keep import Scoring
 from heltig.pipeline.pool import JudgingPool
+from heltig.pipeline.pull_service import ArchiveProfiles
 from heltig.pipeline.rescore import rescore
 from heltig.pipeline.rescore_report import Move, RescoreReport, RuleCount
 from heltig.pipeline.rescore_selection import see_that_it_is_known
@@ -44,13 +45,17 @@ def rescore_command(
 ) -> None:
     """Judge stored studies again under the installed ruleset and the profile.
 
+    Without --profile the studies of an archive that has a profile of its own are judged under that.
+
     No archive is asked. A study whose verdict is of this ruleset and profile already is left alone, so that a
     run that was interrupted goes on where it was. Each other study gets a new revision.
 
     Exit code: 0 whatever the verdicts are; 4 there is no such archive, study or rule; 7 the database failed,
     or a study could not be judged: what was known of it stands.
     """
-    report = asyncio.run(_rescore(archive, study, rule, dry_run=dry_run, profile=profile))
+    report = asyncio.run(
+        _rescore(archive, study, rule, dry_run=dry_run, profile=profile, is_given=is_profile_given())
+    )
     if format_ == "json":
         click.echo(msgspec.json.format(msgspec.json.encode(report), indent=2))
     else:
@@ -64,7 +69,13 @@ def rescore_command(
 
 
 async def _rescore(
-    archive: str | None, study: str | None, rule: str | None, *, dry_run: bool, profile: Profile
+    archive: str | None,
+    study: str | None,
+    rule: str | None,
+    *,
+    dry_run: bool,
+    profile: Profile,
+    is_given: bool,
 ) -> RescoreReport:
     settings = load_settings()
     with tempfile.TemporaryDirectory(prefix="heltig-") as scratch:
@@ -76,7 +87,10 @@ async def _rescore(
                 rule=rule,
             )
             await store.read(see_that_it_is_known, selection, profile)
-            scoring = Scoring(store, pool, profile=profile, clock=now, actor=ACTOR, origin=ORIGIN)
+            profile_of = None if is_given else ArchiveProfiles(store, profile, clock=now).of
+            scoring = Scoring(
+                store, pool, profile=profile_of or profile, clock=now, actor=ACTOR, origin=ORIGIN
+            )
             try:
                 with _progress() as progress:
                     return await rescore(
@@ -86,6 +100,7 @@ async def _rescore(
                         dry_run=dry_run,
                         since=now(),
                         at_once=settings.workers,
+                        profile_of=profile_of,
                         progress=progress,
                     )
             finally:

@@ -18,7 +18,7 @@ from heltig.jobs.queue import JobQueue
 from heltig.jobs.retries import described
 from heltig.pipeline.again import side_by_side
 from heltig.pipeline.judging import ruleset_name
-from heltig.pipeline.keep import Processes, Scoring
+from heltig.pipeline.keep import Processes, ProfileOf, Scoring
 from heltig.pipeline.publish import render
 from heltig.pipeline.rescore_report import Comparison, Failure, RescoreReport
 from heltig.pipeline.rescore_selection import see_that_it_is_known
@@ -49,24 +49,26 @@ async def rescore(
     dry_run: bool,
     since: datetime,
     at_once: int,
+    profile_of: ProfileOf | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> RescoreReport:
     """Judges stored studies again.
 
     Args:
         scoring: Judges them, and keeps the verdicts.
-        profile: The profile it judges under.
+        profile: The profile it judges under, where `profile_of` does not say otherwise.
         selection: Which studies.
         dry_run: Write nothing.
         since: When this began: of what was judged later the verdict before counts as the one before.
         at_once: Studies judged at a time.
+        profile_of: What `scoring` takes the profiles of locations from, where that is not one for all.
         progress: Told how many of how many are done.
 
     Raises:
         StorageError: The database failed.
     """
     store = scoring.store
-    run = _Run(scoring, profile, dry_run=dry_run, since=since)
+    run = _Run(scoring, profile, profile_of, dry_run=dry_run, since=since)
     total = await store.read(outdated.count, selection)
 
     async def one(study: tuple[int, Location, str]) -> None:
@@ -89,10 +91,19 @@ async def rescore(
 class _Run:
     """One run: what it found so far."""
 
-    def __init__(self, scoring: Scoring, profile: Profile, *, dry_run: bool, since: datetime) -> None:
+    def __init__(
+        self,
+        scoring: Scoring,
+        profile: Profile,
+        profile_of: ProfileOf | None,
+        *,
+        dry_run: bool,
+        since: datetime,
+    ) -> None:
         self.done = 0
         self._scoring = scoring
         self._profile = profile
+        self._profile_of = profile_of
         self._dry_run = dry_run
         self._since = since
         self._compared = Comparison()
@@ -108,7 +119,8 @@ class _Run:
             return
         before, last = found
         try:
-            after = last.verdict if self._is_current(last) else await self._again(location, study_key)
+            is_current = await self._is_current(last, location)
+            after = last.verdict if is_current else await self._again(location, study_key)
         except Exception as error:  # a fault of ours, too: it must not keep the others from it
             if isinstance(error, NotFoundError) and await self._scoring.store.read(
                 _gone, location, study_key
@@ -137,8 +149,9 @@ class _Run:
             rendered=rendered,
         )
 
-    def _is_current(self, last: StoredVerdict) -> bool:
-        return (last.inputs.ruleset, last.inputs.profile) == (ruleset_name().hash, self._profile.hash)
+    async def _is_current(self, last: StoredVerdict, location: Location) -> bool:
+        profile = await self._profile_of(location) if self._profile_of else self._profile
+        return (last.inputs.ruleset, last.inputs.profile) == (ruleset_name().hash, profile.hash)
 
     async def _again(self, location: Location, study_key: str) -> Verdict:
         if self._dry_run:
@@ -181,6 +194,7 @@ class RescoreDesk:
         processes: Processes,
         *,
         profile: Profile,
+        profile_of: ProfileOf | None = None,
         clock: Callable[[], datetime],
         workers: int,
     ) -> None:
@@ -190,12 +204,14 @@ class RescoreDesk:
             queue: Where its jobs are queued.
             processes: Where judging is done.
             profile: The profile to judge under.
+            profile_of: Gives that of a location, where archives may have their own.
             clock: The time.
             workers: Studies judged at a time.
         """
         self._queue = queue
         self._processes = processes
         self._profile = profile
+        self._profile_of = profile_of
         self._clock = clock
         self._workers = workers
 
@@ -256,11 +272,12 @@ class RescoreDesk:
         """Handles a job of `KIND`; of each kind of study its result lists `MOST_LISTED` at most."""
         text = context.payload.get("profile")
         profile = self._profile if text is None else msgspec.json.decode(text, type=Profile)
+        profile_of = self._profile_of if text is None else None
         selection = msgspec.convert(context.payload["selection"], Selection)
         scoring = Scoring(
             self._queue.store,
             self._processes,
-            profile=profile,
+            profile=profile_of or profile,
             clock=self._clock,
             actor=KIND,
             origin=f"job {context.job.id}",
@@ -273,6 +290,7 @@ class RescoreDesk:
             dry_run=bool(context.payload["dryRun"]),
             since=context.job.created,
             at_once=self._workers,
+            profile_of=profile_of,
             progress=lambda done, total: context.progress(done=done, total=total),
         )
         listed = msgspec.structs.replace(

@@ -11,7 +11,7 @@ from heltig.errors import ConflictError, NotFoundError, UsageError
 from heltig.jobs.attempt import JobContext
 from heltig.jobs.queue import JobQueue
 from heltig.pipeline.again import judge_again
-from heltig.pipeline.keep import Processes, Scoring
+from heltig.pipeline.keep import Processes, ProfileOf, Scoring
 from heltig.rules.catalogue import catalogue
 from heltig.rules.profile import Profile
 from heltig.store import locations, studies, waivers
@@ -55,6 +55,7 @@ class WaiverDesk:
         processes: Processes,
         *,
         profile: Profile,
+        profile_of: ProfileOf | None = None,
         clock: Callable[[], datetime],
         workers: int,
     ) -> None:
@@ -64,6 +65,7 @@ class WaiverDesk:
             queue: Where its jobs are queued.
             processes: Where judging is done.
             profile: The profile to judge under.
+            profile_of: Gives that of a location, where archives may have their own.
             clock: The time.
             workers: Studies judged at a time.
         """
@@ -71,6 +73,7 @@ class WaiverDesk:
         self._store = queue.store
         self._processes = processes
         self._profile = profile
+        self._profile_of = profile_of
         self._clock = clock
         self._workers = workers
 
@@ -123,7 +126,7 @@ class WaiverDesk:
         return Scoring(
             self._store,
             self._processes,
-            profile=self._profile,
+            profile=self._profile_of or self._profile,
             clock=self._clock,
             actor=GIVEN,
             origin=origin,

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import httpx
 
@@ -70,8 +71,12 @@ class Orthanc:
                 rest.delete(f"/patients/{patient}").raise_for_status()
 
 
+Metadata = Literal["Full", "MainDicomTags", "Extrapolate"]
+"""What an Orthanc gives as metadata: every attribute, read from the files, or some that it has at hand."""
+
+
 @contextmanager
-def running_orthanc(folder: Path) -> Iterator[Orthanc]:
+def running_orthanc(folder: Path, *, metadata: Metadata = "Full") -> Iterator[Orthanc]:
     """Runs an Orthanc whose files lie in a folder.
 
     Raises:
@@ -89,7 +94,7 @@ def running_orthanc(folder: Path) -> Iterator[Orthanc]:
 
     port = _free_port()
     configuration = folder / "orthanc.json"
-    configuration.write_text(json.dumps(_configuration(folder, port=port, plugin=plugin)))
+    configuration.write_text(json.dumps(_configuration(folder, port=port, plugin=plugin, metadata=metadata)))
     log = folder / "orthanc.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -115,7 +120,7 @@ def _free_port() -> int:
         return port
 
 
-def _configuration(folder: Path, *, port: int, plugin: Path) -> dict[str, object]:
+def _configuration(folder: Path, *, port: int, plugin: Path, metadata: Metadata) -> dict[str, object]:
     return {
         "Name": NAME,
         "StorageDirectory": str(folder / "storage"),
@@ -131,12 +136,11 @@ def _configuration(folder: Path, *, port: int, plugin: Path) -> dict[str, object
         "StableAge": 3,
         "SaveJobs": False,
         "Plugins": [str(plugin)],
-        # "Full" reads every attribute from the files; the other modes leave most of them out.
         "DicomWeb": {
             "Enable": True,
             "Root": "/dicom-web/",
-            "StudiesMetadata": "Full",
-            "SeriesMetadata": "Full",
+            "StudiesMetadata": metadata,
+            "SeriesMetadata": metadata,
         },
     }
 

@@ -228,3 +228,29 @@ async def test_the_form_is_counted_up_when_answers_change(filled: Store) -> None
         ["00080005", "0020000D", "00990010", *(f"009910{n:02}" for n in range(1, 13))],
         ["00990010", *(f"0099102{n}" for n in range(7))],
     )
+
+
+async def test_each_archive_is_judged_again_under_its_own_profile(filled: Store) -> None:
+    own = without("PAT-ID-CONFLICT")
+
+    async def profile_of(location: Location) -> Profile:
+        return own if location == HERE else DEFAULT
+
+    async def run() -> RescoreReport:
+        scoring = Scoring(
+            filled, ThisProcess(), profile=profile_of, clock=lambda: LATER, actor="test", origin="cli"
+        )
+        return await rescore(
+            scoring,
+            DEFAULT,
+            Selection(),
+            dry_run=False,
+            since=LATER,
+            at_once=2,
+            profile_of=profile_of,
+        )
+
+    first = await run()
+    assert (first.studies, first.moved + first.changed) == (2, 1)
+    again = await run()
+    assert (again.unchanged, again.moved + again.changed) == (2, 0)
