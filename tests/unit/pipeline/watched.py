@@ -7,7 +7,9 @@ from typing import Any, cast
 
 from unit.pipeline.scoring import ThisProcess
 
-from connectors.base import InMemoryArchive
+from connectors.base import Archive as ArchivePort
+from connectors.base import Capabilities
+from heltig.credentials import NO_AUTH, ArchiveAuth
 from heltig.errors import ArchivePausedError, NotFoundError
 from heltig.jobs.attempt import Handler
 from heltig.jobs.queue import JobQueue
@@ -17,6 +19,7 @@ from heltig.pipeline.context import REJUDGE
 from heltig.pipeline.discovery.batch import Batch
 from heltig.pipeline.discovery.discover import Discovery
 from heltig.pipeline.discovery.schedule import DISCOVER, PULL, tick
+from heltig.pipeline.discovery.strategies import strategies_for
 from heltig.pipeline.keep import Scoring
 from heltig.pipeline.listing import list_studies
 from heltig.pipeline.opened import OpenArchives, Opened
@@ -34,6 +37,7 @@ from heltig.store.records import StoredVerdict, Study
 BEGIN = datetime(2026, 3, 4, 12, tzinfo=UTC)
 QUIET = timedelta(seconds=120)
 STOP = timedelta(seconds=5400)
+KNOWN = Capabilities(offset=True, filters=True, counts=True, metadata="study", all_attributes=True)
 
 
 class Clock:
@@ -74,7 +78,7 @@ class Opens:
         closed: Raised instead of opening an archive, by its name.
     """
 
-    def __init__(self, store: Store, *held: InMemoryArchive) -> None:
+    def __init__(self, store: Store, *held: ArchivePort) -> None:
         self._store = store
         self.held = {archive.id: archive for archive in held}
         self.closed: dict[str, Exception] = {}
@@ -96,7 +100,7 @@ class Opens:
             dicomweb=cast(Any, None),
             feed_client=None,
             guard=cast(Any, None),
-            capabilities=await archive.probe(),
+            capabilities=KNOWN,
             location=location_of(name),
         )
 
@@ -114,7 +118,8 @@ class Site:
     def __init__(
         self,
         store: Store,
-        *held: InMemoryArchive,
+        *held: ArchivePort,
+        opens: OpenArchives | None = None,
         clock: Clock | None = None,
         processes: ThisProcess | None = None,
         strategies: Callable[..., Sequence[Any]] | None = None,
@@ -127,13 +132,13 @@ class Site:
         self.queue_most = queue_most
         self.arrived: dict[str, list[dict[str, Any]]] = {}
         processes = processes or ThisProcess()
-        opened = cast(OpenArchives, self.opens)
+        opened = opens or cast(OpenArchives, self.opens)
         self.discovery = Discovery(
             opened,
             self.queue,
             clock=self.clock,
             jitter=lambda low, high: 1.0,
-            strategies=strategies or _whole,
+            strategies=strategies or (strategies_for if opens else _whole),
         )
         profiles = ArchiveProfiles(store, DEFAULT, clock=self.clock)
         self.desk = PullDesk(opened, self.queue, processes, profile_of=profiles.of, clock=self.clock)
@@ -150,10 +155,15 @@ class Site:
             REJUDGE: again,
         }
 
-    async def register(self, name: str = "memory", **options: Any) -> None:
-        entry = Archive(
-            name=name, qido_url="http://archive", wado_url="http://archive", options=ArchiveOptions(**options)
-        )
+    async def register(
+        self,
+        name: str = "memory",
+        *,
+        root: str = "http://archive",
+        auth: ArchiveAuth = NO_AUTH,
+        **options: Any,
+    ) -> None:
+        entry = Archive(name=name, qido_url=root, wado_url=root, auth=auth, options=ArchiveOptions(**options))
         await self.store.write(archives.add, entry)
 
     async def work(self, *kinds: str) -> None:
