@@ -183,6 +183,13 @@ class Archive(Protocol):
         """
         ...
 
+    async def retrieve_header(self, study: str, series: str, instance: str) -> DataSet:
+        """The elements of an instance up to its pixel data, out of the object itself (PS3.18 10.4.1.1.1).
+
+        For archives that give no metadata: it costs a request an instance, and more bytes.
+        """
+        ...
+
     async def probe(self) -> Capabilities:
         """Finds out how the archive behaves, with few and small requests."""
         ...
@@ -314,6 +321,10 @@ class InMemoryArchive:
             body = body[: len(body) // 2]
         for start in range(0, len(body), self.chunk_size):
             yield body[start : start + self.chunk_size]
+
+    async def retrieve_header(self, study: str, series: str, instance: str) -> DataSet:
+        """Nothing, since it keeps no objects, see `Archive.retrieve_header`."""
+        raise ArchiveNotFoundError(f"Archive {self.id} has no object of this UID (404).")
 
     async def probe(self) -> Capabilities:
         """What this archive was told to be."""

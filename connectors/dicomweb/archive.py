@@ -7,9 +7,12 @@ from functools import partial
 from connectors.base import Capabilities, Page
 from connectors.dicomweb.address import instance_address, metadata_address, search_address
 from connectors.dicomweb.answer import ACCEPT, checked, page_of, rows_of
+from connectors.dicomweb.object_head import header_of
 from connectors.dicomweb.probe import probe
 from connectors.paging import Pager
 from heltig import http
+from heltig.dicom.cell import DataSet
+from heltig.errors import ArchiveAnswerTooLargeError
 from heltig.http_answer import Head
 from heltig.retry import Retry
 
@@ -18,6 +21,9 @@ MOST_METADATA = 256 * MIB
 MOST_ROWS = 64 * MIB
 PAGE_ROWS = 1000
 MOST_PAGES = 1000
+
+HEADER_STARTS = (256 * 1024, 8 * MIB)
+"""Bytes that are read of an instance for its header; all of it where they are not enough."""
 
 _OBJECT = 'multipart/related; type="application/dicom"; transfer-syntax=*'
 
@@ -167,6 +173,17 @@ class DicomWebArchive:
                 if len(start) >= most:
                     break
         return head, bytes(start[:most])
+
+    async def retrieve_header(self, study: str, series: str, instance: str) -> DataSet:
+        """The elements of an instance up to its pixel data, see `connectors.base.Archive.retrieve_header`."""
+        for most in (*HEADER_STARTS, self._most_metadata):
+            head, start = await self.retrieve_head(study, series, instance, most=most)
+            header = header_of(head, start, is_whole=len(start) < most)
+            if header is not None:
+                return header
+        raise ArchiveAnswerTooLargeError(
+            f"{head.place}: the header of the instance is larger than {self._most_metadata:,} bytes."
+        )
 
     async def probe(self) -> Capabilities:
         """Finds out how the archive behaves, see `connectors.base.Archive.probe`."""

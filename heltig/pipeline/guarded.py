@@ -6,6 +6,7 @@ from contextlib import aclosing, asynccontextmanager
 from typing import Any, Protocol
 
 from connectors.base import Archive, Capabilities, ChangeFeed, FeedPage, Page
+from heltig.dicom.cell import DataSet
 from heltig.errors import (
     ArchiveAccessError,
     ArchiveAnswerError,
@@ -103,6 +104,11 @@ class GuardedArchive:
         ):
             async for chunk in chunks:
                 yield chunk
+
+    async def retrieve_header(self, study: str, series: str, instance: str) -> DataSet:
+        """The elements of an instance, see `connectors.base.Archive.retrieve_header`."""
+        async with self._guard("retrieve", study):
+            return await self._archive.retrieve_header(study, series, instance)
 
     async def probe(self) -> Capabilities:
         """Finds out how the archive behaves, see `connectors.base.Archive.probe`."""

@@ -12,7 +12,7 @@ from heltig.dicom.cell import DataSet, Fault
 from heltig.dicom.source import METADATA_SHOWS, Source
 from heltig.dicom.study import SERIES_INSTANCE_UID, STUDY_INSTANCE_UID, StudyTable, element
 from heltig.errors import ArchiveAnswerError, ArchiveNotFoundError, ArchiveStudyError
-from heltig.pipeline.gathering import Gathered, gather_metadata
+from heltig.pipeline.gathering import Gathered, gather_study
 from heltig.pipeline.listing import list_studies
 
 ROWS_OF_A_STUDY = 50
@@ -65,7 +65,8 @@ async def pull_study(
 
     Returns:
         The study, to be arranged. Its source shows `query` where the archive listed it, `metadata` where an
-        instance came, `all_attributes` unless the archive is known to give a summary, and `complete_study`
+        instance came, `all_attributes` unless the archive is known to give a summary, `file_meta` where there
+        is no metadata, so that the instances themselves were read up to their pixels, and `complete_study`
         where everything that was asked for came and something else than the metadata says how much it is.
         It has no instance where the archive lists it and says twice, at every level, that it gives nothing.
 
@@ -78,11 +79,12 @@ async def pull_study(
     """
     index = _Index(archive, study, listed)
     found = await index.ask()
-    gathered = await gather_metadata(archive, study, found.series_uids)
+    has_no_metadata = capabilities is not None and capabilities.metadata == "none"
+    gathered = await gather_study(archive, study, found.series_uids, has_no_metadata=has_no_metadata)
     if not gathered.instances and not gathered.trouble:
         # Nobody is blamed, and nothing is given up, for what was said once.
         found = await index.ask()
-        gathered = await gather_metadata(archive, study, found.series_uids)
+        gathered = await gather_study(archive, study, found.series_uids, has_no_metadata=has_no_metadata)
     elif gathered.instances and (found.is_absent or found.counted not in (None, gathered.instances)):
         found = await index.ask()  # a study that came or grew meanwhile is not to be blamed
     if not gathered.instances:
@@ -98,8 +100,11 @@ async def pull_study(
         shows.discard("query")
     if not gathered.instances:
         shows.discard("metadata")
-    if not gathered.instances or (capabilities and capabilities.all_attributes is False):
+    is_summary = capabilities is not None and capabilities.all_attributes is False
+    if not gathered.instances or (is_summary and not gathered.is_headers):
         shows.discard("all_attributes")
+    if gathered.instances and gathered.is_headers:
+        shows.add("file_meta")
     is_confirmed = found.counted is not None or bool(found.series)
     if is_incomplete or not is_confirmed:
         shows.discard("complete_study")
