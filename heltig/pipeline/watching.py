@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
+import msgspec
+
 from connectors.base import Capabilities
 from heltig.errors import NotFoundError
 from heltig.pipeline.answering import answering
-from heltig.pipeline.archives import last_capabilities
 from heltig.pipeline.capabilities import described
 from heltig.pipeline.status import (
     ArchiveState,
@@ -148,7 +149,7 @@ def _status(
         answers=answers,
         backfills=backfills,
         probed=entry.probed,
-        notes=list(described(last_capabilities(entry) or Capabilities())),
+        notes=_notes(entry),
     )
 
 
@@ -224,6 +225,13 @@ def _window(now: datetime, length: timedelta) -> tuple[datetime, float]:
     if length > MINUTES_KEPT:
         since = since.replace(minute=0)
     return since, max((now - since).total_seconds() / 60, 1.0)
+
+
+def _notes(entry: Archive) -> list[str]:
+    try:
+        return list(described(msgspec.convert(entry.capabilities or {}, Capabilities)))
+    except msgspec.ValidationError:  # written by another version, in another way
+        return []
 
 
 def _latest(moments: Iterable[datetime | None]) -> datetime | None:
