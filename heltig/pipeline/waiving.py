@@ -12,7 +12,6 @@ from heltig.jobs.attempt import JobContext
 from heltig.jobs.queue import JobQueue
 from heltig.pipeline.again import judge_again
 from heltig.pipeline.keep import Processes, ProfileOf, Scoring
-from heltig.rules.catalogue import catalogue
 from heltig.rules.profile import Profile
 from heltig.store import locations, studies, waivers
 from heltig.store.jobs import NewJob
@@ -134,8 +133,6 @@ class WaiverDesk:
         )
 
     def _see_that_it_makes_sense(self, new: NewWaiver) -> None:
-        if new.rule not in self._profile.rules_among(catalogue()):
-            raise UsageError(f"There is no rule {new.rule}. /api/v1/rules lists them.")
         if new.location is None and new.study_key is None:
             raise UsageError("Say what it covers: a study, a location, or a study at a location.")
         if new.series_key is not None and new.study_key is None:

@@ -6,7 +6,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from pathlib import Path, PurePath
+from pathlib import Path
 from traceback import extract_tb
 from types import ModuleType
 
@@ -123,12 +123,15 @@ def _said_of(error: BaseException) -> str:
     said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     if isinstance(error, SyntaxError):
         return f"{type(error).__name__}: {error.msg}, at {error.filename}:{error.lineno}"
+    ours = Path(__file__).parents[1]  # where our own line refuses something, the line that called it is meant
     own = [
         frame
         for frame in extract_tb(error.__traceback__)
-        if not frame.filename.startswith("<frozen") and "importlib" not in PurePath(frame.filename).parts
+        if not Path(frame.filename).is_relative_to(ours)
+        and "importlib" not in Path(frame.filename).parts
+        and not frame.filename.startswith("<frozen")
     ]
-    return f"{said}, at {own[-1].filename}:{own[-1].lineno}" if len(own) > 1 else said
+    return f"{said}, at {own[-1].filename}:{own[-1].lineno}" if own else said
 
 
 @cache

@@ -275,7 +275,7 @@ async def test_a_service_that_was_down_over_the_end_catches_up(tmp_path: Path, c
 @pytest.mark.parametrize(
     ("changed", "status"),
     [
-        ({"rule": "NO-RULE"}, 400),
+        ({"rule": "NO-RULE"}, 404),
         ({"study": None}, 400),
         ({"study": None, "location": "main", "series": "1.2"}, 400),
         ({"series": "1.2"}, 404),
