@@ -9,7 +9,7 @@ from collections.abc import Container, Iterable
 from typing import Final
 
 from heltig.dicom.shapes import EMPTY, Shape, State
-from heltig.standard.conditions import FIRST_ITEM, NOT_TOLD, Found
+from heltig.standard.conditions import FIRST_ITEM, IN_GROUPS, NOT_TOLD, Found
 from heltig.standard.iods import Iod
 
 SHARED: Final = "52009229"
@@ -85,7 +85,9 @@ class DataSetScope(Scope):
 
     def find(self, tag: str) -> Found:
         """An attribute of the data set, else what all functional groups say alike."""
-        if tag in self._defined:
+        if tag.startswith(IN_GROUPS):
+            tag = tag.removeprefix(IN_GROUPS)
+        elif tag in self._defined:
             return self.own(tag)
         return self.in_groups(tag, (self.shared,)) or self.in_groups(tag, self.frames) or self._nowhere(tag)
 

@@ -23,6 +23,7 @@ OF_SLIDES: Final = ("ImageOrientationSlide", "TotalPixelMatrixOriginSequence")
 
 _POINTERS: Final = ("FunctionalGroupPointer", "DimensionIndexPointer")
 _INDICES: Final = ("FrameContentSequence", "DimensionIndexValues")
+_ORGANIZATION: Final = tag_of("DimensionOrganizationType")
 _FRAME_CONTENT: Final = tag_of("FrameContentSequence")
 _SHARED: Final = "SharedFunctionalGroupsSequence"
 _OWN: Final = "PerFrameFunctionalGroupsSequence"
@@ -183,6 +184,8 @@ def _without_indices(series: SeriesView, declared: Mapping[int, Cell]) -> Iterat
 def _lost_dimensions(series: SeriesView, declared: Mapping[int, Cell]) -> Iterator[Hit]:
     lost: dict[tuple[str, str], list[int]] = {}
     for row, cell in declared.items():
+        if series.table.at(_ORGANIZATION, row).text == "TILED_FULL":
+            continue  # what varies from tile to tile is implied (PS3.3 C.7.6.17.3)
         table = FrameTable(series.table, [row])
         for item in cell.items:
             group, pointer = (_target(item, keyword) for keyword in _POINTERS)

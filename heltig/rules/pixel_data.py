@@ -78,6 +78,31 @@ def length(at: Values) -> Iterator[Hit]:
             )
 
 
+@rule("PIX-VR", level="instance", severity="note", reference="PS3.5 8.1.1",
+    needs=("metadata", "file_meta", "pixel_length"), when=lambda at: bool(at["PixelData"].vr),
+    reads=("PixelData", "BitsAllocated", "TransferSyntaxUID"))  # fmt: skip
+def pixel_vr(at: Values) -> Iterator[Hit]:
+    """The pixel data have another VR than the transfer syntax wants.
+
+    Finds: Files with Pixel Data (7FE0,0010) of VR OB that have more than 8 bits allocated and are not
+        compressed, and of another VR than OB in a compressed transfer syntax. Implicit VR writes no VR, and
+        gives nothing to object to.
+    Why: The VR tells how bytes are ordered. Most readers go by BitsAllocated and the transfer syntax; some
+        refuse the file, or swap bytes when they convert it to another byte order.
+    Mend: Nothing needs to be done before the study is moved. Have the sender write OW where more than 8 bits
+        are allocated, OB where pixels are compressed.
+    Example: 16-bit pixels written as OB by a converter.
+    """
+    syntax, vr = transfer_syntax(at["TransferSyntaxUID"].text), at["PixelData"].vr
+    if syntax is None or syntax.implicit:
+        return
+    if syntax.encapsulated and vr != "OB":
+        yield Hit(tags=("PixelData",), observed=f"{cut(vr)}, compressed", expected="OB")
+    elif not syntax.encapsulated and vr == "OB" and (integer(at["BitsAllocated"]) or 0) > 8:
+        observed = f"OB, with {integer(at['BitsAllocated'])} bits"
+        yield Hit(tags=("PixelData",), observed=cut(observed), expected="OW")
+
+
 def _not_as_declared(keyword: str, declared: int, syntax: TransferSyntax) -> Hit:
     if syntax.encapsulated:
         observed = f"{declared} bytes in one piece, with {syntax.name}"

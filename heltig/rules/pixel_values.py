@@ -7,7 +7,7 @@ from heltig.dicom.cell import Cell
 from heltig.rules.acquisition import value
 from heltig.rules.pixel_facts import by_lacking, rows_without
 from heltig.rules.rule import Hit, rule
-from heltig.rules.views import RowsView, SeriesView, StudyView
+from heltig.rules.views import RowsView, SeriesView, StudyView, Values
 from heltig.rules.wording import cut
 from heltig.standard.dictionary import tag_of
 
@@ -132,3 +132,34 @@ def _without_dose(series: SeriesView) -> list[str]:
 
     missing = [keyword for keyword in _OF_DOSE if not has(keyword)]
     return missing if any(map(has, _STARTS)) else [*missing, _STARTS[0]]
+
+
+_THREE_VALUES: Final = (_CT, "1.2.840.10008.5.1.4.1.1.4")
+_FOUR_VALUES: Final = (
+    *("1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2", "1.2.840.10008.5.1.4.1.1.4.1"),
+    *("1.2.840.10008.5.1.4.1.1.4.2", "1.2.840.10008.5.1.4.1.1.4.3", "1.2.840.10008.5.1.4.1.1.4.4"),
+    *("1.2.840.10008.5.1.4.1.1.128.1", "1.2.840.10008.5.1.4.1.1.130"),
+)
+_IMAGE_TYPES: Final = dict.fromkeys(_THREE_VALUES, 3) | dict.fromkeys(_FOUR_VALUES, 4)
+"""How many values ImageType has at least: CT (PS3.3 C.8.2.1.1.1), MR (C.8.3.1.1.1), enhanced ones (C.8.16.1)."""
+
+
+@rule("PIX-IMAGE-TYPE", level="instance", severity="note", reads=("ImageType", "SOPClassUID"),
+    when=lambda at: at.has("ImageType") and at["SOPClassUID"].text in _IMAGE_TYPES,
+    reference="PS3.3 C.8.16.1")  # fmt: skip
+def image_type(at: Values) -> Iterator[Hit]:
+    r"""ImageType does not say what kind of image it is.
+
+    Finds: CT and MR images in which ImageType (0008,0008) has no third value, and enhanced CT, MR and PET
+        objects in which it has less than four. What the first two values may be tells VAL-ENUM, which third
+        ones there are VAL-DEFTERM.
+    Why: Hanging protocols and converters tell localizers, derived maps and projections from slices by these
+        values.
+    Mend: Have the sender write them; where slices of one series differ, from image to image.
+    Example: `ORIGINAL\PRIMARY` of a CT slice, where `AXIAL` or `LOCALIZER` should follow.
+    """
+    wanted, values = _IMAGE_TYPES[at["SOPClassUID"].text], at["ImageType"].values
+    present = [number for number in range(wanted) if number < len(values) and values[number]]
+    if len(present) < wanted:
+        observed = cut(at["ImageType"].shown)
+        yield Hit(tags=("ImageType",), observed=observed, expected=f"{wanted} values")

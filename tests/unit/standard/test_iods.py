@@ -125,6 +125,7 @@ EXPLAINED = {  # the other source is of an older edition, which has these types 
     "rt-dose": {"DerivationCodeSequence", "SpatialTransformOfDose"},
     "rt-roi-observations": {"RTROIObservationsSequence"},
     "structure-set": {"StructureSetROISequence"},
+    "sr-document-content": {"ConceptNameCodeSequence"},  # type 1 of the root content item: see corrections
 }
 
 
