@@ -141,7 +141,7 @@ _FOUR_VALUES: Final = (
     *("1.2.840.10008.5.1.4.1.1.128.1", "1.2.840.10008.5.1.4.1.1.130"),
 )
 _IMAGE_TYPES: Final = dict.fromkeys(_THREE_VALUES, 3) | dict.fromkeys(_FOUR_VALUES, 4)
-"""How many values ImageType has at least: CT (PS3.3 C.8.2.1.1.1), MR (C.8.3.1.1.1), enhanced ones (C.8.16.1)."""
+"""How many values it has at least: CT (PS3.3 C.8.2.1.1.1), MR (C.8.3.1.1.1), enhanced ones (C.8.16.1)."""
 
 
 @rule("PIX-IMAGE-TYPE", level="instance", severity="note", reads=("ImageType", "SOPClassUID"),
