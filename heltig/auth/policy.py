@@ -73,6 +73,9 @@ ROUTES: Final[Mapping[str, Access]] = {
     "GET /studies/{study}": "pages",
     "GET /archives": "pages",
     "GET /archives/{id}": "pages",
+    "POST /archives/{id}/pause": "configure",
+    "POST /archives/{id}/resume": "configure",
+    "POST /archives/{id}/test": "configure",
     "GET /static/{file_path}": "public",
 }
 """The routes, by method and template. HEAD is answered to whoever may GET."""

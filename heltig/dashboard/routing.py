@@ -10,7 +10,7 @@ from heltig.api.front import segment
 from heltig.api.services import services_of
 from heltig.auth.principal import Principal
 from heltig.dashboard import errors
-from heltig.dashboard.archive_actions import FORM_HEADERS, may_change, told
+from heltig.dashboard.archive_actions import ACTIONS, FORM_HEADERS, may_change, told
 from heltig.dashboard.archives import DAYS_IN_LIST, archive_list, archive_page
 from heltig.dashboard.assets import assets_by_file_name
 from heltig.dashboard.filters import Filter, number
@@ -30,7 +30,7 @@ def routes() -> Router:
     """All of them, see `heltig.auth.policy.ROUTES`."""
     return Router(
         "/",
-        route_handlers=[show_worklist, show_study, show_archives, show_archive, static_file],
+        route_handlers=[show_worklist, show_study, show_archives, show_archive, *ACTIONS, static_file],
         exception_handlers=errors.HANDLERS,
         include_in_schema=False,
     )

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from msgspec.structs import replace
+
 from heltig.errors import StorageError
 from heltig.jobs.queue import JobQueue
 from heltig.jobs.retries import NOT_NOW, JobFailedError, NotHereError, Retries, described, not_now_wait
@@ -135,33 +137,31 @@ class Attempt:
 
     def _succeeded(self, transaction: WriteTransaction, result: dict[str, Any] | None) -> bool:
         now = self._queue.clock()
-        is_ours = claims.succeed(transaction, self._job.id, owner=self._owner, result=result, now=now)
-        return self._told(transaction, is_ours)
+        ended = replace(self._job, state="succeeded", result=result, finished=now)
+        is_ours = claims.succeed(transaction, ended.id, owner=self._owner, result=result, now=now)
+        return self._told(transaction, is_ours, ended)
 
     def _failed(self, transaction: WriteTransaction, error: str) -> bool:
+        now = self._queue.clock()
+        ended = replace(self._job, state="failed", error=error, finished=now)
         is_ours = claims.give_up(
-            transaction,
-            self._job.id,
-            owner=self._owner,
-            state="failed",
-            error=error,
-            now=self._queue.clock(),
+            transaction, ended.id, owner=self._owner, state="failed", error=error, now=now
         )
-        return self._told(transaction, is_ours)
-
-    def _told(self, transaction: WriteTransaction, is_ours: bool) -> bool:
-        if is_ours:
-            transaction.after_commit(lambda: self._queue.ended(self._job))
-        return is_ours
+        return self._told(transaction, is_ours, ended)
 
     def _try_again(self, transaction: WriteTransaction, error: BaseException) -> bool:
-        return try_again(
-            transaction,
-            self._job,
-            error=described(error),
-            wait=self._retries.wait(self._job.attempts, error),
-            now=self._queue.clock(),
+        now, wait = self._queue.clock(), self._retries.wait(self._job.attempts, error)
+        is_ours = try_again(transaction, self._job, error=described(error), wait=wait, now=now)
+        if wait is not None:
+            return is_ours
+        return self._told(
+            transaction, is_ours, replace(self._job, state="dead", error=described(error), finished=now)
         )
+
+    def _told(self, transaction: WriteTransaction, is_ours: bool, ended: Job) -> bool:
+        if is_ours:
+            transaction.after_commit(lambda: self._queue.ended(ended))
+        return is_ours
 
     def _put_back(self, transaction: WriteTransaction, until: datetime | None = None) -> bool:
         """As if it had not been tried."""

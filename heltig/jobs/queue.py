@@ -44,11 +44,11 @@ class JobQueue:
         self._bells.append(bell)
 
     def on_end(self, told: Callable[[Job], None]) -> None:
-        """Has `told` called whenever it is written down that a job succeeded or failed in this process."""
+        """Has `told` called, with the job as it ended, whenever that is written down by this process."""
         self._told.append(told)
 
     def ended(self, job: Job) -> None:
-        """Says that a job has ended, and is never tried again."""
+        """Says that a job has ended; only a person has it tried again."""
         for told in self._told:
             told(job)
 

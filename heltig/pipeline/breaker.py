@@ -25,6 +25,7 @@ from heltig.errors import (
     ArchiveUnavailableError,
 )
 from heltig.exchange import Operation
+from heltig.pipeline import events
 from heltig.store import breakers, claims
 from heltig.store.breakers import Breaker
 from heltig.store.engine import Store
@@ -127,6 +128,7 @@ class Breakers:
             if known.state != "closed":
                 raise _closed(self._location, known, now)
             return
+        events.breaker(self._location, replace(known, state="half-open", until=ends))
         try:
             await self._trial()
         except ArchiveError as error:
@@ -183,12 +185,16 @@ class Breakers:
                 claims.set_group(transaction, str(self._location), not_before=opened.until)
             return opened
 
+        begun = self._clock()
         opened = await self._store.write(write)
+        if opened.changed >= begun:  # by us
+            events.breaker(self._location, opened)
         self._known[operation] = opened
         return opened
 
     async def _put(self, breaker: Breaker) -> None:
         await self._store.write(breakers.put, self._location, breaker)
+        events.breaker(self._location, breaker)
         self._known[breaker.operation] = breaker
 
     async def _look(self) -> None:

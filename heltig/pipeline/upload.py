@@ -174,8 +174,11 @@ class UploadDesk:
         await asyncio.to_thread(self._spool.remove_abandoned)
 
     def _remove(self, job: Job) -> None:
-        """Removes the file of an upload whose job has ended; what fails here is left to `sweep`."""
-        if job.kind == KIND:
+        """Removes the file of an upload whose job has ended; what fails here is left to `sweep`.
+
+        A job that was given up can be retried, and needs it then.
+        """
+        if job.kind == KIND and job.state != "dead":
             with suppress(OSError):
                 self._spool.remove_uploads([str(job.payload["upload"])])
 

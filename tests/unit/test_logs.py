@@ -9,9 +9,10 @@ import pytest
 import structlog
 from unit.store.samples import NOW
 
-from heltig.errors import ArchiveUnavailableError, StorageError
+from heltig.errors import StorageError
 from heltig.logs import configure_logging, described
 from heltig.pipeline import events
+from heltig.store.breakers import Breaker
 from heltig.store.jobs import Job
 from heltig.store.records import Location
 
@@ -34,7 +35,9 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
 
 def job(**fields: Any) -> Job:
     values: dict[str, Any] = dict.fromkeys(Job.__struct_fields__)
-    return Job(**values | {"id": 1, "group": "archive:main", "attempts": 10, "started": NOW} | fields)
+    return Job(
+        **values | {"id": 1, "attempts": 10, "started": NOW, "finished": NOW + timedelta(seconds=2)} | fields
+    )
 
 
 def test_a_line_of_json_an_event(capsys: pytest.CaptureFixture[str]) -> None:
@@ -77,27 +80,48 @@ async def test_what_is_asked_of_others_is_not_written(capsys: pytest.CaptureFixt
 
 def test_events_have_their_fields(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("json")
-    main = Location("archive", "main")
-    took = timedelta(seconds=1.5)
-    events.poll(main, "hot", new=1, changed=2, unchanged=3, gone=0, took=took, is_whole=True)
-    events.settle(queued=3, left=0)
-    events.pull(main, 7, outcome="judged", instances=200, readiness="READY", took=took)
-    error = ArchiveUnavailableError(f"It said {MARK}")
-    events.breaker(main, "search", "open", failures=5, until=None, error=error)
-    events.job_end(job(kind="pull", state="dead"))
+    counts = {"outcome": "looked", "new": 1, "changed": 2, "unchanged": 3, "gone": 0, "notes": [MARK]}
+    events.job_end(
+        job(kind="discover", state="succeeded", payload={"archive": "a", "strategy": "hot"}, result=counts)
+    )
+    pull = {"kind": "pull", "payload": {"archive": "a", "study": MARK}}
+    events.job_end(job(**pull, state="succeeded", result={"outcome": "stored", "readiness": "READY"}))
+    events.job_end(job(**pull, state="dead", error=f"ArchiveUnavailableError: It said {MARK}"))
+    events.job_end(job(kind="rescore", state="failed", payload={}, error=f"KeyError: {MARK}"))
+    events.settle(3)
+    events.breaker(
+        Location("archive", "a"),
+        Breaker(
+            operation="search",
+            state="open",
+            failures=5,
+            openings=1,
+            until=NOW,
+            error=f"It said {MARK}",
+            changed=NOW,
+        ),
+    )
     written = capsys.readouterr().err
     assert MARK not in written
     told = [json.loads(line) for line in written.splitlines()]
-    assert [line["event"] for line in told] == ["poll", "settle", "pull", "breaker", "job-end"]
-    assert [line["level"] for line in told] == ["info", "info", "info", "warning", "warning"]
-    assert {"archive": "main", "strategy": "hot", "new": 1, "seconds": 1.5}.items() <= told[0].items()
-    assert told[3]["error"] == "ArchiveUnavailableError"
-    assert (told[4]["kind"], told[4]["state"]) == ("pull", "dead")
+    assert [(line["event"], line["level"]) for line in told] == [
+        ("poll", "info"),
+        ("pull", "info"),
+        ("pull", "warning"),
+        ("job-end", "warning"),
+        ("settle", "info"),
+        ("breaker", "warning"),
+    ]
+    assert {"archive": "a", "strategy": "hot", "new": 1, "outcome": "looked", "seconds": 2}.items() <= told[
+        0
+    ].items()
+    assert (told[1]["archive"], told[1]["outcome"], told[1]["readiness"]) == ("a", "stored", "READY")
+    assert (told[2]["error"], told[3]["error"]) == ("ArchiveUnavailableError", "KeyError")
 
 
 def test_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("text")
-    events.settle(queued=3, left=1)
+    events.settle(3)
     (line,) = capsys.readouterr().err.splitlines()
     assert "settle" in line
     assert "queued=3" in line

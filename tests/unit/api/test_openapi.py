@@ -9,6 +9,7 @@ from heltig.auth.policy import ROUTES
 from heltig.settings import Settings
 
 PAGES = {"/", "/studies/{study}", "/archives", "/archives/{id}", "/static/{file_path}"}
+PAGES |= {f"/archives/{{id}}/{action}" for action in ("pause", "resume", "test")}
 
 
 def described(app: Litestar) -> dict[str, Any]:

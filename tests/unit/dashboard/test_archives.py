@@ -102,3 +102,69 @@ def test_columns_stay_in_their_chart(numbers: tuple[int, ...]) -> None:
         assert 0 <= column.x < column.x + column.width <= WIDTH
     if any(numbers):
         assert max(made, key=lambda column: column.height).number == max(numbers)
+
+
+OURS = {"Sec-Fetch-Site": "same-origin"}
+
+
+async def test_pause_and_resume_by_plain_forms(service: Service) -> None:
+    await pulling.add_archive(service.services.store, "main")
+    for action, done, state in (("pause", "paused", "paused"), ("resume", "resumed", "unwatched")):
+        before = page(await service.get("/archives/main"))
+        assert before.all("form", method="post", action=f"main/{action}")
+        answer = await service.post(f"/archives/main/{action}", headers=OURS)
+        assert (answer.status_code, answer.headers["location"]) == (303, f"../main?done={done}")
+        after = page(await service.get(f"/archives/main?done={done}"))
+        assert state in after.text
+        assert "Resumed." in after.text or "Paused." in after.text
+    assert [entry.subject for entry in await service.audit("archive.pause")] == ["archive:main"]
+    assert (await service.audit("archive.resume"))[0].actor == "local"
+
+
+async def test_a_test_that_fails_says_so(service: Service) -> None:
+    await pulling.add_archive(service.services.store, "main", qido_url="http://127.0.0.1:9/dicom-web")
+    answer = await service.post("/archives/main/test", headers=OURS)
+    assert answer.headers["location"] == "../main?done=failed"
+    assert "does not answer as it should" in page(await service.get("/archives/main?done=failed")).text
+    assert [entry.outcome for entry in await service.audit("archive.test")] == ["failure"]
+
+
+FOREIGN = {
+    "nobody knows where": {},
+    "another site": {"Sec-Fetch-Site": "cross-site", "Origin": "http://127.0.0.1:8042"},
+    "a sibling": {"Sec-Fetch-Site": "same-site"},
+    "a link or the address bar": {"Sec-Fetch-Site": "none"},
+    "another origin": {"Origin": "http://127.0.0.1:9999"},
+    "a page without an origin": {"Origin": "null"},
+}
+
+
+@pytest.mark.parametrize("whence", FOREIGN)
+async def test_forms_from_elsewhere_change_nothing(service: Service, whence: str) -> None:
+    await refused(service, FOREIGN[whence], {})
+
+
+@pytest.mark.parametrize("whence", FOREIGN)
+async def test_nor_with_a_key_that_a_proxy_adds(guarded: Service, whence: str) -> None:
+    await refused(guarded, FOREIGN[whence], await guarded.key("admin"))
+
+
+async def refused(asked: Service, whence: dict[str, str], key: dict[str, str]) -> None:
+    await pulling.add_archive(asked.services.store, "main")
+    answer = await asked.post("/archives/main/pause", headers={**key, **whence})
+    assert answer.status_code == 403
+    assert "paused" not in page(await asked.get("/archives/main", headers=key)).text
+
+
+async def test_an_older_browser_says_its_origin_alone(service: Service) -> None:
+    await pulling.add_archive(service.services.store, "main")
+    answer = await service.post("/archives/main/pause", headers={"Origin": "http://127.0.0.1:8042"})
+    assert answer.status_code == 303
+
+
+async def test_who_may_not_configure_sees_no_buttons(guarded: Service) -> None:
+    await pulling.add_archive(guarded.services.store, "main")
+    reader, operator = await guarded.key("reader"), await guarded.key("qa_operator")
+    assert not page(await guarded.get("/archives/main", headers=reader)).all("form")
+    assert page(await guarded.get("/archives/main", headers=operator)).all("form")
+    assert (await guarded.post("/archives/main/pause", headers={**reader, **OURS})).status_code == 403

@@ -24,7 +24,8 @@ MINUTE = timedelta(minutes=1)
 
 async def add_archive(store: Store, name: str, **fields: Any) -> None:
     root = f"https://{name}.example/dicom-web"
-    await store.write(archives.add, Archive(name=name, qido_url=root, wado_url=root, **fields))
+    values = {"qido_url": root, "wado_url": root, **fields}
+    await store.write(archives.add, Archive(name=name, **values))
 
 
 async def put_cursor(store: Store, name: str, strategy: str = "hot", **fields: Any) -> None:
