@@ -1,0 +1,77 @@
+"""An archive that is watched by worker processes, some of which are killed at their work."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+from servers.dicomweb import study
+
+from heltig.demo.archive import LoopbackArchive
+from heltig.pipeline.publish import render
+from heltig.store import changes, studies
+from heltig.store.archives import location_of
+from heltig.store.engine import Store
+from heltig.store.transaction import ReadTransaction
+
+STUDIES = 12
+UIDS = [f"1.2.826.0.1.{number}" for number in range(STUDIES)]
+
+
+@contextmanager
+def worker_process(environ: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen([sys.executable, "-m", "heltig", "worker"], env=environ)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def states(transaction: ReadTransaction) -> list[str]:
+    """Of the studies that are known so far."""
+    found = [studies.find(transaction, location_of("main"), uid) for uid in UIDS]
+    return [one.state for one in found if one is not None]
+
+
+async def until(store: Store, is_so: Callable[[list[str]], bool]) -> None:
+    async with asyncio.timeout(180):
+        while not is_so(await store.read(states)):  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.005)
+
+
+@pytest.mark.parametrize(
+    ("url", "redis_url"), [("sqlite", "looks"), ("postgresql", "is rung for")], indirect=True
+)
+async def test_every_study_is_judged_once_whoever_is_killed(url: str, redis_url: str, tmp_path: Path) -> None:
+    environ = {
+        **os.environ,
+        "HELTIG_HOME": str(tmp_path),
+        "HELTIG_DATABASE_URL": url,
+        "HELTIG_REDIS_URL": redis_url,
+        "HELTIG_WORKERS": "1",
+    }
+    instances = [part for uid in UIDS for part in study(uid, series=1, instances=2)]
+    async with LoopbackArchive(instances) as archive:
+        added = [sys.executable, "-m", "heltig", "archives", "add", "main", archive.url]
+        options = ["--strategy", "listing", "--poll-seconds", "1", "--quiet-seconds", "0"]
+        await asyncio.to_thread(subprocess.run, added + options, env=environ, check=True)
+
+        store = await Store.open(url, render=render)
+        with ExitStack() as stack:
+            first = stack.enter_context(worker_process(environ))
+            await until(store, lambda known: "JUDGED" in known)
+            first.kill()
+            second = stack.enter_context(worker_process(environ))
+            third = stack.enter_context(worker_process(environ))
+            await until(store, lambda known: known.count("JUDGED") >= STUDIES // 2)
+            second.kill()
+            await until(store, lambda known: known == ["JUDGED"] * STUDIES)
+            assert third.poll() is None
+        said = await store.read(changes.since, 0, limit=1000)
+        await store.close()
+    assert sorted(change.study_key for change in said if change.readiness) == sorted(UIDS)
