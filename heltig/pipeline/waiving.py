@@ -88,7 +88,7 @@ class WaiverDesk:
             NotFoundError: There is no such location, study or series, or no such finding there.
             ConflictError: Several findings have this text, and none of them was named by its digest.
         """
-        self._see_that_it_makes_sense(new)
+        _see_that_it_makes_sense(new)
         return await self._store.write_durably(self._give, new, origin)
 
     async def revoke(self, waiver: int, *, by: str, origin: str) -> GivenWaiver:
@@ -131,21 +131,6 @@ class WaiverDesk:
             origin=origin,
             queue=self._queue,
         )
-
-    def _see_that_it_makes_sense(self, new: NewWaiver) -> None:
-        if new.location is None and new.study_key is None:
-            raise UsageError("Say what it covers: a study, a location, or a study at a location.")
-        if new.series_key is not None and new.study_key is None:
-            raise UsageError("A waiver for a series names its study, too.")
-        if not new.reason.strip():
-            raise UsageError("Say why: a waiver without a reason is of no use to whoever reads it later.")
-        if new.expires <= new.created:
-            raise UsageError("It would have expired already: give a time to come.")
-        if new.expires > new.created + LONGEST:
-            raise UsageError(
-                f"It would hold for more than {LONGEST.days:,} days. Whoever accepts something for longer "
-                "says so in the profile, or looks at it again."
-            )
 
     def _give(self, transaction: WriteTransaction, new: NewWaiver, origin: str) -> Given:
         _see_that_it_is_known(transaction, new)
@@ -197,6 +182,22 @@ class WaiverDesk:
                 "series": waiver.series_key,
                 "expires": waiver.expires,
             },
+        )
+
+
+def _see_that_it_makes_sense(new: NewWaiver) -> None:
+    if new.location is None and new.study_key is None:
+        raise UsageError("Say what it covers: a study, a location, or a study at a location.")
+    if new.series_key is not None and new.study_key is None:
+        raise UsageError("A waiver for a series names its study, too.")
+    if not new.reason.strip():
+        raise UsageError("Say why: a waiver without a reason is of no use to whoever reads it later.")
+    if new.expires <= new.created:
+        raise UsageError("It would have expired already: give a time to come.")
+    if new.expires > new.created + LONGEST:
+        raise UsageError(
+            f"It would hold for more than {LONGEST.days:,} days. Whoever accepts something for longer "
+            "says so in the profile, or looks at it again."
         )
 
 
