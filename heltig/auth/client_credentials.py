@@ -160,6 +160,8 @@ class _Key:
         if credentials.key_id:
             self._header["kid"] = credentials.key_id
         if credentials.certificate:
+            # Entra wants this thumbprint beside PS256 only.
+            self._header["alg"] = algorithm.replace("RS256", "PS256")
             self._header["x5t#S256"] = _thumbprint(credentials.certificate)
 
     def assertion(self, now: int) -> str:
@@ -175,7 +177,7 @@ class _Key:
             "nbf": now,
             "exp": now + ASSERTION_SECONDS,
         }
-        return jwt.encode(self._header, claims, self._key)
+        return jwt.encode(self._header, claims, self._key, algorithms=[self._header["alg"]])
 
 
 def _private_key(path: str) -> tuple[Any, str]:

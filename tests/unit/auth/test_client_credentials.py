@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from joserfc import jwt
-from joserfc.jwk import ECKey
+from joserfc.jwk import ECKey, RSAKey
 from servers.certificates import Authority
 from servers.httpd import Httpd, TokenEndpoint, httpd
 from servers.scripted import answer
@@ -161,6 +161,30 @@ async def test_how_the_client_proves_itself_with_its_key(tmp_path: Path) -> None
             credentials(server, proof="private_key_jwt", secret=f"file:{authority.certificate}"),
             environ={},
         )
+
+
+async def test_an_rsa_key_known_by_its_certificate(tmp_path: Path) -> None:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    file = tmp_path / "key.pem"
+    file.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    known_by = {"certificate": str(Authority(tmp_path).certificate)}
+    endpoint = TokenEndpoint()
+    async with httpd(endpoint) as server:
+        for extra in ({}, known_by):
+            ours = credentials(server, proof="private_key_jwt", secret=f"file:{file}", **extra)
+            async with http.client(server.root, auth=auth_for(ours, environ={})) as client:
+                await ask(client)
+    public = RSAKey.import_key(
+        key.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+    )
+    for asked, algorithm in zip(endpoint.asked, ("RS256", "PS256"), strict=True):
+        jwt.decode(asked.form["client_assertion"], public, algorithms=[algorithm])
 
 
 def refusing(status: int, said: object, **headers: str) -> bytes:

@@ -1,0 +1,46 @@
+"""Addresses that no archive has."""
+
+import pytest
+from servers.scripted import answer, scripted_server
+
+from heltig import http, http_client
+from heltig.errors import ArchiveAccessError
+from heltig.link_local import is_link_local
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "169.254.169.254",
+        "169.254.0.1",
+        "fe80::1",
+        "fe80::1%eth0",
+        "::ffff:169.254.169.254",
+        "fd00:ec2::254",
+        "metadata.google.internal",
+        "Metadata.Google.Internal.",
+    ],
+)
+def test_link_local_addresses_and_metadata_services(host: str) -> None:
+    assert is_link_local(host)
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "::1", "10.1.2.3", "192.168.1.2", "fd00::1", "pacs.example", "169.254.example", ""]
+)
+def test_addresses_that_archives_have(host: str) -> None:
+    assert not is_link_local(host)
+
+
+async def test_a_name_that_leads_to_such_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loopback stands in for one: a test can have no other."""
+    monkeypatch.setattr(http_client, "is_link_local", lambda host: host == "127.0.0.1")
+    async with scripted_server([answer(b"secrets"), answer(b"secrets")]) as server:
+        root = server.root.replace("127.0.0.1", "localhost")
+        async with http.client(root) as client:
+            with pytest.raises(ArchiveAccessError, match="link-local") as refused:
+                await http.get(client, "studies", accept="application/dicom+json", max_bytes=99)
+        assert "secrets" not in refused.value.detail.replace("keep secrets", "")
+        async with http.client(root, allow_link_local=True) as client:
+            _, body = await http.get(client, "studies", accept="application/dicom+json", max_bytes=99)
+    assert body == b"secrets"
