@@ -13,36 +13,26 @@ from typing import Any, Final, Literal, Protocol, TypeVar
 
 import msgspec
 
-from heltig import audit
 from heltig.dicom.study import StudyTable
-from heltig.errors import ConflictError, NotFoundError, UpgradedError
+from heltig.errors import ConflictError, NotFoundError
 from heltig.jobs.queue import JobQueue
 from heltig.pipeline.context import arrive, look_at
-from heltig.pipeline.judging import ruleset_name
+from heltig.pipeline.giving import Confirm, OutdatedError, known, publish_current, stored_evidence
 from heltig.pipeline.score import Scored, score, score_again
-from heltig.rules.index_facts import IndexFact, Kind
+from heltig.rules.index_facts import Kind
 from heltig.rules.profile import Profile
-from heltig.store import judged_with, observations, publication, snapshots, studies, waivers
+from heltig.store import studies
 from heltig.store.engine import Store
 from heltig.store.records import (
     Location,
     NewVerdict,
-    ProfileInfo,
     PutSnapshot,
-    RulesetInfo,
-    Snapshot,
     Study,
 )
-from heltig.store.relations import Relations, relations_of
-from heltig.store.transaction import ReadTransaction, WriteTransaction
-from heltig.verdict import Waiver
 
 T = TypeVar("T")
 
 _TRIES: Final = 10
-
-Confirm = Callable[[WriteTransaction], bool]
-"""Says whether a study is still as it was read, in the transaction that publishes its verdict."""
 
 ProfileOf = Callable[[Location], Awaitable[Profile]]
 """Gives the profile that the studies of a location are judged with."""
@@ -119,8 +109,8 @@ class Scoring:
         if not table.series:
             table.arrange()
         now = self.clock()
-        known, in_force = await self.store.read(_known, location, table.key, now)
-        before = known if known and known.snapshot and known.state != "WITHDRAWN" else None
+        study, in_force = await self.store.read(known, location, table.key, now)
+        before = study if study and study.snapshot and study.state != "WITHDRAWN" else None
         profile = await self._profile_of(location)
         scored = await self._processes.run(
             score, table, profile, location=location, received=now, before=before, waivers=in_force
@@ -175,7 +165,7 @@ class Scoring:
             NotFoundError: There is no evidence of it, or it is WITHDRAWN.
             StorageError: The process that judged it died.
         """
-        found = await self.store.read(_stored, location, study_key, self.clock())
+        found = await self.store.read(stored_evidence, location, study_key, self.clock())
         if found is None:
             raise NotFoundError(f"{location} has no evidence of study {study_key}, or not any more.")
         study, stored, in_force, index_facts = found
@@ -243,8 +233,8 @@ class Scoring:
         told: Mapping[int, frozenset[Kind]] = {}
         for _ in range(_TRIES):
             try:
-                outcome = await self.store.write_durably(_publish, new, profile, told, confirm)
-            except _OutdatedError:
+                outcome = await self.store.write_durably(publish_current, new, profile, told, confirm)
+            except OutdatedError:
                 return Kept("outdated", await self._standing(location, study_key))
             except ConflictError:  # it changed meanwhile, or somebody else judged it, or its waivers changed
                 study = await self._standing(location, study_key)
@@ -269,77 +259,3 @@ class Scoring:
 
     async def _profile_of(self, location: Location) -> Profile:
         return self._profile if isinstance(self._profile, Profile) else await self._profile(location)
-
-
-class _OutdatedError(Exception):
-    """The study changed since it was read."""
-
-
-def _known(
-    transaction: ReadTransaction, location: Location, study_key: str, now: datetime
-) -> tuple[Study | None, tuple[Waiver, ...]]:
-    study = studies.find(transaction, location, study_key)
-    return study, waivers.in_force(transaction, location, study_key, at=now)
-
-
-def _stored(
-    transaction: ReadTransaction, location: Location, study_key: str, now: datetime
-) -> tuple[Study, Snapshot, tuple[Waiver, ...], tuple[IndexFact, ...]] | None:
-    study, in_force = _known(transaction, location, study_key, now)
-    stored = snapshots.get(transaction, location, study_key)
-    if study is None or stored is None or study.state == "WITHDRAWN":
-        return None
-    facts = relations_of(transaction, studies.row_of(transaction, location, study_key)).facts
-    return study, stored, in_force, facts
-
-
-def _publish(
-    transaction: WriteTransaction,
-    new: NewVerdict,
-    profile: Profile,
-    told: Mapping[int, frozenset[Kind]],
-    confirm: Confirm | None,
-) -> Study | Relations:
-    """Publishes a verdict, unless the index says something else now, or knows of others to be told.
-
-    The study is locked before the index is asked: who changes the index afterwards finds it JUDGED, and looks
-    at it.
-    """
-    # Before the study is locked: whoever revokes a waiver locks in this order, too.
-    waivers.in_force(transaction, new.location, new.study_key, at=new.judged)
-    found = studies.lock(transaction, new.location, new.study_key)
-    if found is None:
-        raise NotFoundError(f"{new.location} has no study {new.study_key}.")
-    row, before = found
-    if confirm is None and before.state == "PENDING" and observations.is_unsettled(transaction, row):
-        return before
-    relations = relations_of(transaction, row)
-    if relations.facts != new.inputs.index_facts or relations.studies != told:
-        return relations
-    ruleset = ruleset_name()
-    if new.inputs.ruleset != ruleset.hash:  # a process that started later read other files
-        raise UpgradedError("Heltig was upgraded while it ran: start it again. What is done is kept.")
-    judged_with.put_ruleset(
-        transaction, RulesetInfo(hash=ruleset.hash, version=ruleset.version, standard=ruleset.standard)
-    )
-    judged_with.put_profile(transaction, ProfileInfo(hash=profile.hash, name=profile.name, text=profile.text))
-    if confirm is not None and not confirm(transaction):
-        raise _OutdatedError  # whatever it wrote is rolled back
-    study = publication.publish(transaction, new).study
-    if before.readiness == "READY" and study.readiness == "BLOCKED":
-        _record_turn(transaction, new, study)
-    return study
-
-
-def _record_turn(transaction: WriteTransaction, new: NewVerdict, study: Study) -> None:
-    """Others may have acted on a verdict that is the opposite now: operators find that in the audit trail."""
-    audit.record(
-        transaction,
-        at=new.judged,
-        actor=new.actor,
-        action="verdict.reverse",
-        subject=f"{study.location} {study.study_key}",
-        outcome="success",
-        origin=new.origin,
-        detail={"revision": study.revision, "from": "READY", "to": study.readiness},
-    )

@@ -30,13 +30,15 @@ from heltig.pipeline.context import withdraw
 from heltig.pipeline.counts import agrees
 from heltig.pipeline.discovery.schedule import PULL
 from heltig.pipeline.gathering import is_definite
-from heltig.pipeline.keep import Confirm, Processes, ProfileOf, Scoring
+from heltig.pipeline.giving import Confirm
+from heltig.pipeline.keep import Processes, ProfileOf, Scoring
 from heltig.pipeline.opened import OpenArchives, Opened
 from heltig.pipeline.pull import pull_study
 from heltig.pipeline.settle import rest_of
-from heltig.store import observations, states, studies
+from heltig.store import handing_on, observations, states, studies
 from heltig.store.archives import location_of
-from heltig.store.observations import HandedOn, Observation
+from heltig.store.handing_on import HandedOn
+from heltig.store.observations import Observation
 from heltig.store.records import Location
 from heltig.store.transaction import WriteTransaction
 
@@ -120,7 +122,7 @@ class PullDesk:
         Raises:
             StorageError: The database failed, or a process that judged died.
         """
-        left = await self._store.read(observations.pulled_by_nobody, kind=PULL, limit=MOST_AT_ONCE)
+        left = await self._store.read(handing_on.pulled_by_nobody, kind=PULL, limit=MOST_AT_ONCE)
         for one in left:
             await self._see_to(one)
         return len(left)

@@ -7,7 +7,7 @@ import msgspec
 
 from heltig.jobs.queue import JobQueue
 from heltig.pipeline.discovery.schedule import PULL, STEPS, may_be_asked
-from heltig.store import archives, jobs, observations
+from heltig.store import archives, handing_on, jobs
 from heltig.store.archives import Archive, ArchiveOptions, location_of
 from heltig.store.engine import Store
 from heltig.store.jobs import NewJob
@@ -87,7 +87,7 @@ def pull_of(archive: Archive, study_key: str, *, priority: int) -> NewJob:
     location = location_of(archive.name)
     return NewJob(
         kind=PULL,
-        key=observations.job_key(location, study_key),
+        key=handing_on.job_key(location, study_key),
         group=str(location),
         priority=archive.options.priority * STEPS + priority,
         payload={"archive": archive.name, "study": study_key},
@@ -99,9 +99,9 @@ def _room(transaction: ReadTransaction, now: datetime, queue_most: int) -> list[
     due = [
         entry
         for entry in archives.every(transaction)
-        if may_be_asked(entry, now) and observations.is_due(transaction, location_of(entry.name), now=now)
+        if may_be_asked(entry, now) and handing_on.is_due(transaction, location_of(entry.name), now=now)
     ]
-    queued = observations.queued(transaction, kind=PULL) if due else {}
+    queued = handing_on.queued(transaction, kind=PULL) if due else {}
     # Not less the jobs of other archives: those of one that is paused or out of order stay, and block nobody.
     shares = ((one, queue_most // len(due) - queued.get(str(location_of(one.name)), 0)) for one in due)
     return [(one, most) for one, most in shares if most > 0]
@@ -112,9 +112,9 @@ def _hand_on(transaction: WriteTransaction, archive: Archive, most: int, now: da
     if location is None:
         return 0
     handed_on: list[int] = []
-    for row, study_key, priority in observations.next_due(transaction, location, now=now, limit=most):
+    for row, study_key, priority in handing_on.next_due(transaction, location, now=now, limit=most):
         _, is_new = jobs.enqueue(transaction, pull_of(archive, study_key, priority=priority), now=now)
         if is_new:  # else one that is under way is to end first
             handed_on.append(row)
-    observations.hand_on(transaction, handed_on)
+    handing_on.hand_on(transaction, handed_on)
     return len(handed_on)

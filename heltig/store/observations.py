@@ -16,13 +16,11 @@ from typing import Any, Final
 
 import msgspec
 from msgspec.structs import replace
-from sqlalchemy import ColumnElement, and_, bindparam, exists, func, insert, or_, select, text, update
+from sqlalchemy import ColumnElement, and_, bindparam, func, insert, or_, select, update
 
 from heltig.store.records import Location, StudyState
 from heltig.store.studies import IS_STUDY, named
-from heltig.store.tables import archives, jobs, locations, observations, studies
-from heltig.store.tables.operations import ENDED_BADLY, LIVE
-from heltig.store.tables.pulling import DUE, HANDED_ON
+from heltig.store.tables import locations, observations, studies
 from heltig.store.transaction import ReadTransaction, WriteTransaction
 
 UNDATED: Final = ("none", "none")
@@ -57,19 +55,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     priority: int = 0
 
 
-class HandedOn(msgspec.Struct, frozen=True, kw_only=True):
-    """An observation that is handed on though no job is to pull it.
-
-    Attributes:
-        given_up: When a job to pull it was last given up; None when that was never.
-    """
-
-    location: Location
-    observation: Observation
-    given_up: datetime | None
-
-
-_COLUMNS: Final[tuple[ColumnElement[Any], ...]] = (
+COLUMNS: Final[tuple[ColumnElement[Any], ...]] = (
     studies.c.id.label("row"),
     studies.c.study_key,
     studies.c.study_uid,
@@ -80,7 +66,9 @@ _COLUMNS: Final[tuple[ColumnElement[Any], ...]] = (
     observations.c.due,
     observations.c.priority,
 )
-_KNOWN = select(*_COLUMNS).outerjoin(observations, observations.c.study_row == studies.c.id)
+"""All that `observation_of` makes an observation of."""
+
+_KNOWN = select(*COLUMNS).outerjoin(observations, observations.c.study_row == studies.c.id)
 _FIND = _KNOWN.where(
     studies.c.location_row == bindparam("location"),
     studies.c.study_key.in_(bindparam("keys", expanding=True)),
@@ -141,78 +129,9 @@ _MOVE = (
         due=bindparam("to_due"),
     )
 )
-_NEXT = (
-    select(observations.c.study_row, studies.c.study_key, observations.c.priority)
-    .join(studies, studies.c.id == observations.c.study_row)
-    .where(
-        text(DUE),
-        observations.c.location_row == bindparam("location"),
-        observations.c.priority == bindparam("priority"),
-        observations.c.due <= bindparam("now"),
-    )
-    .order_by(observations.c.due)
-    .limit(bindparam("limit"))
-    .with_for_update(skip_locked=True, of=observations)
-)
-_IS_DUE = (
-    select(observations.c.study_row)
-    .join(locations, locations.c.id == observations.c.location_row)
-    .where(
-        text(DUE),
-        locations.c.kind == bindparam("kind"),
-        locations.c.name == bindparam("name"),
-        observations.c.due <= bindparam("now"),
-    )
-    .limit(1)
-)
-_PRIORITIES = (
-    select(observations.c.priority)
-    .where(text(DUE), observations.c.location_row == bindparam("location"))
-    .where(observations.c.priority > bindparam("above"))
-    .order_by(observations.c.priority)
-    .limit(1)
-)
-_HAND_ON = (
-    update(observations)
-    .where(observations.c.study_row.in_(bindparam("rows", expanding=True)))
-    .values(due=None)
-)
-_QUEUED = (
-    select(jobs.c.group, func.count().label("number"))
-    .where(text(LIVE), jobs.c.kind == bindparam("job_kind"), jobs.c.state == "queued")
-    .group_by(jobs.c.group)
-)
-_IS_JOB = and_(
-    jobs.c.kind == bindparam("job_kind"),
-    jobs.c.key == locations.c.kind + ":" + locations.c.name + " " + studies.c.study_key,  # `job_key`
-)
-_GIVEN_UP = (
-    select(func.max(jobs.c.finished))
-    .where(text(ENDED_BADLY), _IS_JOB)
-    .correlate(studies, locations)
-    .scalar_subquery()
-)
-_PULLED_BY_NOBODY = (
-    select(*_COLUMNS, locations.c.kind, locations.c.name, _GIVEN_UP.label("given_up"))
-    .select_from(observations)
-    .join(studies, studies.c.id == observations.c.study_row)
-    .join(locations, locations.c.id == observations.c.location_row)
-    .join(archives, archives.c.location_row == observations.c.location_row)
-    .where(
-        text(HANDED_ON),
-        ~exists().where(text(LIVE), _IS_JOB).correlate(studies, locations),
-    )
-    .order_by(observations.c.study_row)
-    .limit(bindparam("limit"))
-)
 _IS_UNSETTLED = select(observations.c.study_row).where(
     observations.c.study_row == bindparam("row"), observations.c.unsettled_since.is_not(None)
 )
-
-
-def job_key(location: Location, study_key: str) -> str:
-    """The key of the one job that pulls a study at a time; never too long for its column."""
-    return f"{location} {study_key}"
 
 
 def lock_location(transaction: WriteTransaction, location: int) -> None:
@@ -240,14 +159,14 @@ def find_many(
     for start in range(0, len(wanted), _AT_ONCE):
         parameters = {"location": location, "keys": wanted[start : start + _AT_ONCE]}
         for row in transaction.connection.execute(_FIND, parameters):
-            found[row.study_key] = _observation(row)
+            found[row.study_key] = observation_of(row)
     return found
 
 
 def find(transaction: ReadTransaction, location: Location, study_key: str) -> Observation | None:
     """What is known of a study at a location; None while it is UNKNOWN there."""
     row = transaction.connection.execute(_FIND_ONE, named(location, study_key)).one_or_none()
-    return None if row is None else _observation(row)
+    return None if row is None else observation_of(row)
 
 
 def keys_standing(transaction: ReadTransaction, location: int, dates: tuple[str, str]) -> list[str]:
@@ -332,62 +251,6 @@ def forget(transaction: WriteTransaction, known: Observation) -> bool:
     return _move(transaction, known, replace(known, fingerprint=b"", unsettled_since=None, due=None))
 
 
-def is_due(transaction: ReadTransaction, location: Location, *, now: datetime) -> bool:
-    """Whether there is a study at a location whose time has come."""
-    parameters = {"kind": location.kind, "name": location.name, "now": now}
-    return transaction.connection.execute(_IS_DUE, parameters).first() is not None
-
-
-def next_due(
-    transaction: WriteTransaction, location: int, *, now: datetime, limit: int
-) -> list[tuple[int, str, int]]:
-    """The studies of a location whose time has come: row, key and priority, the most urgent first.
-
-    Nobody else is given them before the end of the transaction.
-    """
-    found: list[tuple[int, str, int]] = []
-    above = -1
-    while len(found) < limit:
-        priority = transaction.connection.execute(
-            _PRIORITIES, {"location": location, "above": above}
-        ).scalar()
-        if priority is None:
-            break
-        parameters = {"location": location, "priority": priority, "now": now, "limit": limit - len(found)}
-        found += [
-            (r.study_row, r.study_key, r.priority) for r in transaction.connection.execute(_NEXT, parameters)
-        ]
-        above = priority
-    return found
-
-
-def hand_on(transaction: WriteTransaction, rows: Sequence[int]) -> None:
-    """Says that jobs are to pull some studies."""
-    for start in range(0, len(rows), _AT_ONCE):
-        transaction.connection.execute(_HAND_ON, {"rows": rows[start : start + _AT_ONCE]})
-
-
-def queued(transaction: ReadTransaction, *, kind: str) -> dict[str, int]:
-    """Number of queued jobs of a kind by group, those that wait for another try too."""
-    rows = transaction.connection.execute(_QUEUED, {"job_kind": kind})
-    return {row.group: row.number for row in rows}
-
-
-def pulled_by_nobody(transaction: ReadTransaction, *, kind: str, limit: int) -> list[HandedOn]:
-    """Observations that are handed on and whose job has ended, or is no more, without a word.
-
-    Args:
-        transaction: Any.
-        kind: Of the jobs that pull, under `job_key`.
-        limit: The most of them.
-    """
-    found = transaction.connection.execute(_PULLED_BY_NOBODY, {"job_kind": kind, "limit": limit})
-    return [
-        HandedOn(location=Location(row.kind, row.name), observation=_observation(row), given_up=row.given_up)
-        for row in found
-    ]
-
-
 def is_unsettled(transaction: ReadTransaction, row: int) -> bool:
     """Whether a study changed since it was last pulled, as far as is known."""
     return transaction.connection.execute(_IS_UNSETTLED, {"row": row}).first() is not None
@@ -406,7 +269,8 @@ def _values(seen: Observation, *, prefix: str = "") -> dict[str, Any]:
     return {prefix + name: getattr(seen, name) for name in names}
 
 
-def _observation(row: Any) -> Observation:
+def observation_of(row: Any) -> Observation:
+    """An observation out of a row of `COLUMNS`."""
     return Observation(
         row=row.row,
         study_key=row.study_key,

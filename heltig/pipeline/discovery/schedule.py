@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from heltig.jobs.queue import JobQueue
-from heltig.store import archives, cursors, observations
+from heltig.store import archives, cursors, handing_on
 from heltig.store.archives import Archive, location_of
 from heltig.store.cursors import Cursor
 from heltig.store.engine import Store
@@ -85,7 +85,7 @@ def period(archive: Archive, strategy: str) -> timedelta:
 
 
 def _due(transaction: ReadTransaction, now: datetime, queue_most: int) -> list[NewJob]:
-    crowd = sum(observations.queued(transaction, kind=PULL).values()) / queue_most
+    crowd = sum(handing_on.queued(transaction, kind=PULL).values()) / queue_most
     known: dict[str, list[Cursor]] = defaultdict(list)
     for cursor in cursors.every(transaction):
         known[cursor.location.name].append(cursor)

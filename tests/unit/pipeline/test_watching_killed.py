@@ -25,8 +25,8 @@ STAGES = [
     ("after _hand_on", 1),  # the jobs are queued
     ("after _claim", 5),  # a job is begun
     ("after arrive", 2),  # a snapshot without its verdict
-    ("before _publish", 3),
-    ("after _publish", 3),  # a verdict, and its job is not ended
+    ("before publish_current", 3),
+    ("after publish_current", 3),  # a verdict, and its job is not ended
 ]
 
 
