@@ -185,7 +185,10 @@ def _rows(attributes: dict[str, Any], place: tuple[str, ...]) -> list[Any]:
         where = (*place, tag)
         condition = (corrections.CONDITIONS | _of_dimensions()).get((place[0], tag))
         if condition is None:
-            condition = _condition(attribute.get("cond")) or _condition_in_words(attribute["type"], where)
+            in_words = _condition_in_words(attribute["type"], where)
+            condition = _condition(attribute.get("cond"))
+            if not condition or in_words == ["required else forbidden", *condition[1:]]:
+                condition = in_words  # the source takes no word of "otherwise" for "may be present"
         items = _items(_rows(attribute.get("items", {}), where))
         rows.append(short([tag, attribute["type"], items, condition, _values(tag, attribute.get("enums"))]))
     return rows

@@ -26,6 +26,9 @@ _OTHERWISE: Final = re.compile(
     r"(?: otherwise)?(?: only)? if (?P<when>.*?)(?=\.(?= |$)|;|$)",
     re.IGNORECASE,
 )
+_OTHERWISE_SAID: Final = re.compile(
+    r"otherwise|may (?:only )?be (?:present|included)|shall not", re.IGNORECASE
+)
 _NEVER_OTHERWISE: Final = re.compile(r"shall not be (?:present|included) otherwise", re.IGNORECASE)
 
 _NAME: Final = r"(?:(?! (?:and|or|if|is|are|equals|has) )[^;]){2,90}?"
@@ -83,11 +86,25 @@ def compiled(text: str) -> Row:
     if required is None:
         return []
     whole = all(_expression(words) is not None for words in found)
-    if whole and _NEVER_OTHERWISE.search(text):
+    if whole and (_NEVER_OTHERWISE.search(text) or _is_forbidden_otherwise(text, required)):
         return ["required else forbidden", required]
     otherwise = _OTHERWISE.search(text)
     other = _expression(otherwise["when"]) if otherwise else None
     return ["required else", required, other] if whole and other else ["required", required]
+
+
+def _is_forbidden_otherwise(text: str, when: Row) -> bool:
+    """Nothing is said of what holds otherwise: it must then not be there (PS3.5 7.4.2, 7.4.4).
+
+    What depends on the presence of others is left alone: their absence may be the very defect.
+    """
+    return not _OTHERWISE_SAID.search(text) and _asks_for_values(when)
+
+
+def _asks_for_values(when: Row) -> bool:
+    if when[0] in ("and", "or"):
+        return all(_asks_for_values(part) for part in when[1:])
+    return when[0] not in ("+", "-")
 
 
 def _reason(words: str) -> Row | None:

@@ -68,7 +68,7 @@ SPIRAL = ["=", "00189302", 1, ["SPIRAL"]]
             "Required if the value of Frame Increment Pointer (0028,0009) includes the Tag for Rotation "
             "Vector "
             "(0054,0050). See Section C.8.4.8.1.5 for specialization.",
-            ["required", ["=", "00280009", 0, ["00540050"]]],
+            ["required else forbidden", ["=", "00280009", 0, ["00540050"]]],
         ),
         (
             "Required if either Image Position (Patient) (0020,0032) or Image Orientation (Patient) "
@@ -93,7 +93,7 @@ SPIRAL = ["=", "00189302", 1, ["SPIRAL"]]
         ),
         (
             "Required if Scanning Sequence (0018,0020) has values of IR.",
-            ["required", ["=", "00180020", 0, ["IR"]]],
+            ["required else forbidden", ["=", "00180020", 0, ["IR"]]],
         ),
     ],
 )
