@@ -24,7 +24,6 @@ from heltig.errors import (
     ArchiveRateLimitedError,
     ArchiveUnavailableError,
 )
-from heltig.pipeline.headers import read_headers
 
 MOST_UNANSWERED: Final = 3
 """Requests without an answer, one after the other, after which nothing more of a study is asked for."""
@@ -63,38 +62,6 @@ class Gathered(msgspec.Struct, frozen=True):
     failures: tuple[Fault, ...]
     trouble: str = ""
     is_headers: bool = False
-
-
-async def gather_study(
-    archive: Archive, study: str, series: Sequence[str], *, has_no_metadata: bool = False
-) -> Gathered:
-    """Reads all metadata of a study that the archive gives at some level, or else its instances' headers.
-
-    Args:
-        archive: The archive.
-        study: StudyInstanceUID.
-        series: The SeriesInstanceUIDs that the archive lists: asked for where the study as a whole fails.
-        has_no_metadata: The archive is known to give no metadata of any study.
-
-    Raises:
-        ArchiveAccessError: The archive refuses us.
-        ArchiveUnavailableError: It wants to be asked later, and has given nothing yet.
-    """
-    if has_no_metadata:
-        found = await _gather_headers(archive, study, series)
-        if found.instances or found.trouble:
-            return found
-    gathered = await gather_metadata(archive, study, series)
-    if gathered.instances or gathered.trouble or has_no_metadata:
-        return gathered
-    found = await _gather_headers(archive, study, series)
-    return found if found.instances or found.trouble else gathered
-
-
-async def _gather_headers(archive: Archive, study: str, series: Sequence[str]) -> Gathered:
-    table = StudyTable(study, study)
-    instances, failures, trouble = await read_headers(archive, study, series, table)
-    return Gathered(table, instances, failures, "" if instances else trouble, is_headers=True)
 
 
 async def gather_metadata(archive: Archive, study: str, series: Sequence[str]) -> Gathered:

@@ -1,4 +1,4 @@
-"""A study out of an archive that gives no metadata: the headers of its instances, read one by one."""
+"""A study out of an archive: its metadata, or where it gives none the headers of its instances, in turn."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -14,6 +14,7 @@ from heltig.errors import (
     ArchiveRateLimitedError,
     ArchiveUnavailableError,
 )
+from heltig.pipeline.gathering import Gathered, gather_metadata
 
 MOST_SILENT: Final = 3
 """Instances without an answer, one after the other, after which no more are asked for."""
@@ -24,7 +25,39 @@ MOST_REFUSED: Final = 10
 """Instances that are refused from the first on, after which an archive is taken to give none."""
 
 
-async def read_headers(
+async def gather_study(
+    archive: Archive, study: str, series: Sequence[str], *, has_no_metadata: bool = False
+) -> Gathered:
+    """Reads all metadata of a study that the archive gives at some level, or else its instances' headers.
+
+    Args:
+        archive: The archive.
+        study: StudyInstanceUID.
+        series: The SeriesInstanceUIDs that the archive lists: asked for where the study as a whole fails.
+        has_no_metadata: The archive is known to give no metadata of any study.
+
+    Raises:
+        ArchiveAccessError: The archive refuses us.
+        ArchiveUnavailableError: It wants to be asked later, and has given nothing yet.
+    """
+    if has_no_metadata:
+        found = await _gather_headers(archive, study, series)
+        if found.instances or found.trouble:
+            return found
+    gathered = await gather_metadata(archive, study, series)
+    if gathered.instances or gathered.trouble or has_no_metadata:
+        return gathered
+    found = await _gather_headers(archive, study, series)
+    return found if found.instances or found.trouble else gathered
+
+
+async def _gather_headers(archive: Archive, study: str, series: Sequence[str]) -> Gathered:
+    table = StudyTable(study, study)
+    instances, failures, trouble = await _read_headers(archive, study, series, table)
+    return Gathered(table, instances, failures, "" if instances else trouble, is_headers=True)
+
+
+async def _read_headers(
     archive: Archive, study: str, series: Sequence[str], table: StudyTable
 ) -> tuple[int, tuple[Fault, ...], str]:
     """Reads the instances that an archive lists of a study, up to their pixel data.

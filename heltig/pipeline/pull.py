@@ -12,7 +12,8 @@ from heltig.dicom.cell import DataSet, Fault
 from heltig.dicom.source import METADATA_SHOWS, Source
 from heltig.dicom.study import SERIES_INSTANCE_UID, STUDY_INSTANCE_UID, StudyTable, element
 from heltig.errors import ArchiveAnswerError, ArchiveNotFoundError, ArchiveStudyError
-from heltig.pipeline.gathering import Gathered, gather_study
+from heltig.pipeline.gathering import Gathered
+from heltig.pipeline.headers import gather_study
 from heltig.pipeline.listing import list_studies
 
 ROWS_OF_A_STUDY = 50
