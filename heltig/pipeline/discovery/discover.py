@@ -1,7 +1,7 @@
 """A job of kind `discover`: one archive looked at by one strategy, for a minute at most."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from contextlib import aclosing
 from datetime import date, datetime, timedelta
 from typing import Any, Final, Protocol
@@ -27,7 +27,7 @@ from heltig.store import cursors
 from heltig.store.archives import location_of
 from heltig.store.cursors import Cursor
 from heltig.store.records import Location
-from heltig.store.transaction import WriteTransaction
+from heltig.store.transaction import ReadTransaction, WriteTransaction
 
 SLICE: Final = timedelta(seconds=45)
 """After so long a job begins no further batch: another one goes on from its cursor."""
@@ -92,7 +92,9 @@ class Discovery:
         try:
             async with self._archives.use(location.name) as opened:
                 strategies = self._strategies(opened, today=self._clock().date())
-                await self._store.write(_plan, location, [s.name for s in strategies], self._clock())
+                names = {one.name for one in strategies}
+                if names != await self._store.read(_planned, location):
+                    await self._store.write(_plan, location, names, self._clock())
                 strategy = next((one for one in strategies if one.name == name), None)
                 if strategy is not None:
                     await self._round(opened, strategy, look)
@@ -212,10 +214,14 @@ class _Look:
         return {"outcome": self.outcome, **self._counts, "notes": sorted(self._notes)}
 
 
-def _plan(transaction: WriteTransaction, location: Location, names: list[str], now: datetime) -> None:
+def _planned(transaction: ReadTransaction, location: Location) -> set[str]:
+    return {cursor.name for cursor in cursors.every(transaction) if cursor.location == location}
+
+
+def _plan(transaction: WriteTransaction, location: Location, names: Set[str], now: datetime) -> None:
     """Has a cursor for each strategy of an archive, and for no other."""
-    known = {cursor.name for cursor in cursors.every(transaction) if cursor.location == location}
-    for name in set(names) - known:
+    known = _planned(transaction, location)
+    for name in names - known:
         cursors.put(transaction, Cursor(location=location, name=name, due=now))
-    for name in known - set(names):
+    for name in known - names:
         cursors.remove(transaction, location, name)
