@@ -1,4 +1,7 @@
-"""Archives in every state, with what they answered, for the pages that show them."""
+"""Archives in every state, with what they answered, for the pages that show them.
+
+There are no such archives, so nothing is due: the service that shows them has nothing to ask of them.
+"""
 
 from datetime import datetime, timedelta
 from random import Random
@@ -39,10 +42,13 @@ async def fill_archives(store: Store, *, now: datetime) -> None:
         probed=now - 9 * HOUR,
     )
     await pulling.add_archive(store, "teaching", title="Teaching files", paused=True)
-    await pulling.add_archive(store, "cardiology")
-    await pulling.add_archive(store, "longterm", title="Long-term archive, before 2015", options=evening)
-    await pulling.add_archive(store, "outpatients", title="Outpatients")
-    await pulling.add_archive(store, "new")
+    probed = now - HOUR
+    await pulling.add_archive(store, "cardiology", probed=probed)
+    await pulling.add_archive(
+        store, "longterm", title="Long-term archive, before 2015", options=evening, probed=probed
+    )
+    await pulling.add_archive(store, "outpatients", title="Outpatients", probed=probed)
+    await pulling.add_archive(store, "new", options=ArchiveOptions(strategy="none"), probed=probed)
     await _cursors(store, now)
     for number, name in enumerate(("main", "cardiology", "longterm", "outpatients")):
         await _studies(store, name, 40 // (number + 1), now=now)
@@ -63,7 +69,7 @@ async def _cursors(store: Store, now: datetime) -> None:
         covered=now - 30 * HOUR,
         finished=now - 29 * HOUR,
         started=now - HOUR,
-        due=now,
+        due=now + MINUTE,
     )
     await put(store, "cardiology", "hot", covered=now - HOUR, finished=now - HOUR, due=now + MINUTE)
     await put(store, "longterm", "hot", covered=now - 6 * HOUR, finished=now - 6 * HOUR, due=now + 7 * HOUR)
@@ -123,7 +129,7 @@ async def _studies(store: Store, name: str, most: int, *, now: datetime) -> None
 
     await store.write(put)
     if name == "main":
-        for number, due in enumerate((now - MINUTE, now + MINUTE, now + MINUTE)):
+        for number, due in enumerate([now + MINUTE] * 3):
             await pulling.put_observation(store, name, f"2.25.{number}", due=due)
 
 
