@@ -25,12 +25,17 @@ async def fill(store: Store) -> None:
     await pulling.add_archive(store, "main")
     await pulling.add_archive(store, "old", paused=True)
     await pulling.put_cursor(
-        store, "main", covered=LATER - 2 * MINUTE, finished=LATER, position=f"{UID} {MARK}"
+        store,
+        "main",
+        covered=LATER - 2 * MINUTE,
+        finished=LATER,
+        position=f"{UID} {MARK}",
+        due=LATER + 60 * MINUTE,
     )
     await pulling.put_breaker(store, "main", "search", state="half-open", error=MARK)
     await pulling.put_breaker(store, "old", "metadata", state="open")
-    await pulling.put_job(store, "pull", "main")
-    await pulling.put_job(store, "pull", "main", state="dead")
+    await pulling.put_job(store, "made-up", "main")
+    await pulling.put_job(store, "made-up", "main", state="dead")
     await pulling.put_worker(store, "w1", heard=LATER)
     await pulling.put_answers(store, "main", 0.1, 0.2, 700, at=LATER)
     await pulling.put_answers(store, "main", 30, outcome="failed", at=LATER, received=0)
@@ -41,7 +46,7 @@ async def fill(store: Store) -> None:
     await judge(store, snapshot(study=UID, **about), finding(observed=MARK), readiness="BLOCKED")
     await judge(store, snapshot(study="1.9", location=Location("upload", "4711")))
     await judge(store, snapshot(study="1.8", location=Location("upload", "4712")))
-    await pulling.put_observation(store, "main", UID, due=LATER)
+    await pulling.put_observation(store, "main", UID, due=LATER + MINUTE)
 
 
 @pytest.fixture
@@ -83,8 +88,11 @@ async def test_archives_queue_and_verdicts(service: Service) -> None:
         of(archive="old", operation="metadata"): 2,
     }
     assert found["heltig_archive_jobs"][of(archive="main", state="dead")] == 1
-    assert found["heltig_archive_due_studies"][of(archive="main")] == 1
-    assert found["heltig_jobs"] == {of(kind="pull", state="queued"): 1, of(kind="pull", state="dead"): 1}
+    assert found["heltig_archive_settling_studies"][of(archive="main")] == 1
+    assert found["heltig_jobs"] == {
+        of(kind="made-up", state="queued"): 1,
+        of(kind="made-up", state="dead"): 1,
+    }
     assert found["heltig_oldest_job_seconds"] == {of(): 35 * 60}
     assert found["heltig_workers"][of(version="0.0.9")] == 1
     assert found["heltig_studies"] == {
@@ -147,9 +155,9 @@ async def test_how_much_there_is_grows_with_archives_and_routes_alone(service: S
     for number in range(30):
         await judge(store, snapshot(study=f"1.2.{number}"))
         await judge(store, snapshot(study="1.3", location=Location("upload", str(number))))
-        await pulling.put_job(store, "pull", "main")
+        await pulling.put_job(store, "made-up", "main")
         await pulling.put_answers(store, "main", 0.001 * 1.7**number, at=LATER + number * timedelta(hours=1))
-        await pulling.put_observation(store, "main", f"1.2.{number}", due=LATER)
+        await pulling.put_observation(store, "main", f"1.2.{number}", due=LATER + MINUTE)
         await service.get(f"/studies/1.2.{number}?x={number}")
         await service.get(f"/none/{number}")
     after = await scraped(service)
