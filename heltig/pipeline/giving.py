@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 from heltig import audit
-from heltig.errors import NotFoundError, UpgradedError
+from heltig.errors import UpgradedError
 from heltig.pipeline.judging import ruleset_name
 from heltig.rules.index_facts import IndexFact, Kind
 from heltig.rules.profile import Profile
@@ -72,12 +72,8 @@ def publish_current(
         NotFoundError: It is not known.
         UpgradedError: Another version of Heltig judged it.
     """
-    # Before the study is locked: whoever revokes a waiver locks in this order, too.
-    waivers.in_force(transaction, new.location, new.study_key, at=new.judged)
-    found = studies.lock(transaction, new.location, new.study_key)
-    if found is None:
-        raise NotFoundError(f"{new.location} has no study {new.study_key}.")
-    row, before = found
+    locked = publication.lock_for(transaction, new)
+    _, row, before = locked
     if confirm is None and before.state == "PENDING" and observations.is_unsettled(transaction, row):
         return before
     relations = relations_of(transaction, row)
@@ -92,7 +88,7 @@ def publish_current(
     judged_with.put_profile(transaction, ProfileInfo(hash=profile.hash, name=profile.name, text=profile.text))
     if confirm is not None and not confirm(transaction):
         raise OutdatedError  # whatever it wrote is rolled back
-    study = publication.publish(transaction, new).study
+    study = publication.publish(transaction, new, locked=locked).study
     if before.readiness == "READY" and study.readiness == "BLOCKED":
         _record_turn(transaction, new, study)
     return study

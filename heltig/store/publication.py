@@ -1,5 +1,7 @@
 """Gives verdicts."""
 
+from typing import TypeAlias
+
 from msgspec.structs import replace
 from sqlalchemy import bindparam, select
 
@@ -13,13 +15,18 @@ from heltig.store.tables import findings, verdicts
 from heltig.store.text import storable, to_json
 from heltig.store.transaction import WriteTransaction
 from heltig.store.verdicts import current
+from heltig.verdict import Waiver
 
 _CURRENT_ID = select(verdicts.c.verdict_id).where(
     verdicts.c.study_row == bindparam("study"), verdicts.c.revision == bindparam("revision")
 )
 
 
-def publish(transaction: WriteTransaction, new: NewVerdict) -> Published:
+Locked: TypeAlias = tuple[tuple[Waiver, ...], int, Study]
+"""What a transaction knows already: the waivers in force for a study, then its row, and it, locked."""
+
+
+def publish(transaction: WriteTransaction, new: NewVerdict, *, locked: Locked | None = None) -> Published:
     """Makes a verdict the study's current one, and the study JUDGED.
 
     It gets the next revision, unless it is the current verdict again; where that still holds, nothing is
@@ -29,6 +36,7 @@ def publish(transaction: WriteTransaction, new: NewVerdict) -> Published:
     Args:
         transaction: Of `Store.write_durably`.
         new: The verdict. Its ruleset and profile were put into the store before (`judged_with`).
+        locked: What `lock_for` gave, where the transaction has it already.
 
     Returns:
         The study as others see it from now on.
@@ -37,12 +45,7 @@ def publish(transaction: WriteTransaction, new: NewVerdict) -> Published:
         NotFoundError: The study was never seen at that location, or its ruleset or profile is not stored.
         ConflictError: The study, or the waivers for it, changed since it was judged. Judge it again.
     """
-    # Before the study is locked: whoever revokes a waiver locks in this order, too.
-    in_force = waivers.in_force(transaction, new.location, new.study_key, at=new.judged)
-    found = lock(transaction, new.location, new.study_key)
-    if found is None:
-        raise NotFoundError(f"{new.location} has no study {new.study_key}.")
-    row, before = found
+    in_force, row, before = locked or lock_for(transaction, new)
     if in_force != new.waivers:
         raise ConflictError(
             f"The waivers for study {before.study_key} of {before.location} changed since it was judged."
@@ -79,6 +82,20 @@ def publish(transaction: WriteTransaction, new: NewVerdict) -> Published:
         detail={"verdict": new.verdict.id, "revision": study.revision, "readiness": study.readiness},
     )
     return states.change(transaction, row, study, verdict)
+
+
+def lock_for(transaction: WriteTransaction, new: NewVerdict) -> Locked:
+    """Locks a study that a verdict is to be given on.
+
+    Raises:
+        NotFoundError: It was never seen at that location.
+    """
+    # Before the study is locked: whoever revokes a waiver locks in this order, too.
+    in_force = waivers.in_force(transaction, new.location, new.study_key, at=new.judged)
+    found = lock(transaction, new.location, new.study_key)
+    if found is None:
+        raise NotFoundError(f"{new.location} has no study {new.study_key}.")
+    return in_force, *found
 
 
 def _again(transaction: WriteTransaction, row: int, study: Study, new: NewVerdict) -> StoredVerdict | None:
