@@ -155,5 +155,5 @@ def test_json_is_the_form_that_others_read() -> None:
     assert (nameless["studyInstanceUID"], nameless["key"]) == (None, "no-uid-text")
     assert set(blocked["findings"][0]) == {
         "rule", "severity", "level", "message", "tags", "observed", "expected", "count", "instances",
-        "reference", "remedy", "waived", "proposed",
+        "reference", "remedy", "waived", "proposed", "digest",
     }  # fmt: skip
