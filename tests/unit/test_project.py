@@ -83,3 +83,12 @@ def test_a_skip_for_what_is_missing_fails_on_ci(tmp_path: Path) -> None:
         check=False,
     )
     assert "1 failed, 1 skipped, 1 error" in run.stdout, run.stdout + run.stderr
+
+
+def test_the_container_is_built_with_all_that_the_package_holds():
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["hatch"]["build"]["targets"][
+        "wheel"
+    ]
+    copied = (ROOT / "Containerfile").read_text("utf-8")
+    for path in [*build["packages"], *build["force-include"]]:
+        assert f"COPY {path} {path}\n" in copied
