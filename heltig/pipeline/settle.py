@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 
 from heltig.jobs.queue import JobQueue
+from heltig.pipeline import events
 from heltig.pipeline.discovery.schedule import PULL, STEPS, may_be_asked
 from heltig.store import archives, handing_on, jobs
 from heltig.store.archives import Archive, ArchiveOptions, location_of
@@ -72,6 +73,7 @@ async def settle(store: Store, queue: JobQueue, *, now: datetime, queue_most: in
     for archive, most in room:
         added += await store.write(_hand_on, archive, most, now)
     if added:
+        events.settle(added)
         queue.ring(PULL)
     return added
 
