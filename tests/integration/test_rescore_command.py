@@ -61,7 +61,10 @@ def test_verdicts_follow_a_profile(tmp_path: Path) -> None:
         assert values(now.json(), "00991008") == [2]
         assert report(home, "--profile", str(profile))["unchanged"] == 2
 
-    assert rescore(home, "--archive", "nowhere").returncode == 4
+    for unknown in (("--archive", "nowhere"), ("--study", "9.9"), ("--rule", "NOPE")):
+        refused = rescore(home, *unknown)
+        assert (refused.returncode, refused.stdout) == (4, "")
+        assert refused.stderr.startswith("heltig: ")
 
 
 def test_a_server_says_how_many_verdicts_are_of_another_ruleset(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 from unit.reports.samples import HOSTILE, finding, full, given, report, study
 
+from heltig.pipeline.redaction import redacted_finding
 from heltig.pipeline.report import CheckReport
 from heltig.reports import FORMATS, write_report
 from heltig.rules.finding import RuleError
@@ -61,6 +62,10 @@ def test_redaction_takes_out_what_could_name_a_patient(format_: str) -> None:
     for text in ("observed Doe", "expected Doe", "Doe.zip", "readme Roe"):
         assert text not in told
     assert "[redacted]" in told
+
+
+def test_redaction_leaves_no_digest_of_what_could_be_guessed() -> None:
+    assert redacted_finding(finding(digest="d" * 32)).digest == ""
 
 
 def test_redaction_keeps_codes_and_uids() -> None:
