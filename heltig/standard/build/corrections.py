@@ -64,7 +64,18 @@ _WITH_CONTRAST: Final = ["required", ["+", "00180012"]]
 _DERIVED_FROM: Final = "00089124"
 _COLOR: Final = ["=", "00089205", 1, ["COLOR", "TRUE_COLOR"]]
 
+_GRID: Final = ["+", "00280010"]
+"""RT Dose has grid-based doses if it has rows; pixel data are left out of metadata."""
+
 USES: Final[dict[tuple[str, str], list[Any]]] = {
+    **{
+        (name, "Required if dose data contains grid-based doses."): ["required", _GRID]
+        for name in ("General Image", "Image Pixel", "Image Plane")
+    },
+    ("Multi-frame", "Required if dose data contains grid-based doses and pixel data is multi-frame data."): [
+        "required",
+        ["and", _GRID, [">", "00280008", 1, ["1"]]],
+    ],
     # the source has lost the names of modules that its text refers to
     ("Contrast/Bolus Usage", "Required if the is present."): _WITH_CONTRAST,
     ("Contrast/Bolus Usage", "Required if the Enhanced Contrast/Bolus Module is present."): _WITH_CONTRAST,

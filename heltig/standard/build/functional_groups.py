@@ -7,7 +7,8 @@ from typing import Any, Final
 
 ROOT: Final = "1.2.840.10008.5.1.4.1.1."
 
-_NOT_TILED: Final = ["required", ["or", ["-", "00209311"], ["!=", "00209311", 1, ["TILED_FULL"]]]]
+_UNTILED: Final = ["or", ["-", "00209311"], ["!=", "00209311", 1, ["TILED_FULL"]]]
+_NOT_TILED: Final = ["required", _UNTILED]
 _IN_PATIENT: Final = ["and", ["+", "00200052"], ["-", "00480102"], ["-", "00480008"]]
 """The Frame of Reference is patient-relative: there is one, and neither ImageOrientationSlide nor tiles."""
 _PLACED_BY_ITSELF: Final = ["required", ["and", ["-", "00089124"], *_IN_PATIENT[1:]]]
@@ -40,8 +41,8 @@ MACROS: Final[dict[str, list[list[Any]]]] = {
         [*_PLANE_ORIENTATION, "C", _PLACED_BY_ITSELF],
         _PLANE_POSITION_SLIDE,
         [*_DERIVATION_IMAGE, "C"],
-        # "Required if not empty": it cannot be where each frame has indices
-        [*_FRAME_CONTENT, "C", ["required", ["+", "00209222"]], "frame"],
+        # "Required if not empty": it cannot be where each frame has indices that tiles do not imply
+        [*_FRAME_CONTENT, "C", ["required", ["and", ["+", "00209222"], _UNTILED]], "frame"],
         ["Segmentation", "C.8.20.3.1", "C", _NOT_TILED],
         *_CONVERTED,
     ],

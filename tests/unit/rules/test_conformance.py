@@ -105,6 +105,80 @@ def test_a_condition_means_the_item_it_stands_in():
     assert ("IOD-TYPE1C", "ContentSequence.TextValue") not in deeper
 
 
+def test_what_is_required_of_the_first_item():
+    first = {"ControlPointIndex": 0, "GantryAngle": 0}
+    later = {"ControlPointIndex": 1}
+    plan = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.481.5"}
+
+    def lacks_angle(*points):
+        beams = [{"ControlPointSequence": list(points)}]
+        return any(path.endswith("GantryAngle") for _, path in found(plan | {"BeamSequence": beams}))
+
+    assert not lacks_angle(first, later)
+    assert lacks_angle(later, first)
+    assert lacks_angle(later)
+
+
+def test_a_condition_that_means_functional_groups():
+    image = {"ReferencedSOPClassUID": "1.2", "ReferencedSOPInstanceUID": "1.2.3"}
+    evidence = ("IOD-TYPE1C", "ReferencedImageEvidenceSequence")
+    mr = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.4.1", "ImageType": ["ORIGINAL", "PRIMARY", "M", "NONE"]}
+    referring = {"SharedFunctionalGroupsSequence": [{"ReferencedImageSequence": [image]}]}
+    said = found(mr | referring)
+    assert "ReferencedImageSequence in the functional groups is there" in said[evidence].message
+    assert evidence not in found(mr | {"ReferencedImageSequence": [image]})
+
+
+@pytest.mark.parametrize(
+    ("gone", "path"),
+    [
+        ("FrameContentSequence", "FrameContentSequence"),
+        ("SegmentIdentificationSequence", "SegmentIdentificationSequence"),
+    ],
+)
+def test_a_segmentation_without_a_group(gone, path):
+    frame = {"FrameContentSequence": [{"DimensionIndexValues": 1}]}
+    frame |= {"SegmentIdentificationSequence": [{"ReferencedSegmentNumber": 1}]}
+    segmentation = {
+        "SOPClassUID": SEGMENTATION,
+        "DimensionIndexSequence": [{"DimensionIndexPointer": "0062000B"}],
+        "PerFrameFunctionalGroupsSequence": [{k: v for k, v in frame.items() if k != gone}],
+    }
+    assert ("IOD-FUNCTIONAL-GROUP", path) in found(segmentation)
+    tiled = found(segmentation | {"DimensionOrganizationType": "TILED_FULL"})
+    assert ("IOD-FUNCTIONAL-GROUP", path) not in tiled
+
+
+@pytest.mark.parametrize(
+    ("uid", "more", "lacking"),
+    [
+        # Parametric Map in the patient; a segmentation is a matter of GEO-ENH-MISSING
+        ("1.2.840.10008.5.1.4.1.1.30", {"FrameOfReferenceUID": "1.2.3"}, {"RealWorldValueMappingSequence"}),
+        # X-Ray 3D Angiographic Image
+        ("1.2.840.10008.5.1.4.1.1.13.1.1", {}, {"PlanePositionSequence", "PixelMeasuresSequence"}),
+        # Ophthalmic Tomography Image
+        (
+            "1.2.840.10008.5.1.4.1.1.77.1.5.4",
+            {"OphthalmicVolumetricPropertiesFlag": "YES"},
+            {"PlanePositionSequence", "PlaneOrientationSequence", "PixelMeasuresSequence"},
+        ),
+        ("1.2.840.10008.5.1.4.1.1.77.1.5.4", {}, {"PixelMeasuresSequence"}),
+        # Multi-frame Grayscale Word Secondary Capture
+        (
+            "1.2.840.10008.5.1.4.1.1.7.3",
+            {"SharedFunctionalGroupsSequence": [{"PixelMeasuresSequence": [{"PixelSpacing": [1, 1]}]}]},
+            {"PlanePositionSequence", "PlaneOrientationSequence"},
+        ),
+    ],
+)
+def test_planes_of_other_objects(uid, more, lacking):
+    said = found({"SOPClassUID": uid, "PerFrameFunctionalGroupsSequence": [{}], **more})
+    missed = {path for rule, path in said if rule == "IOD-FUNCTIONAL-GROUP"}
+    planes = {"PlanePositionSequence", "PlaneOrientationSequence", "PixelMeasuresSequence"}
+    assert lacking <= missed
+    assert missed & planes == lacking & planes or uid.endswith("13.1.1")
+
+
 def test_a_content_item_that_refers_to_another_needs_no_value():
     item = {"RelationshipType": "SELECTED FROM", "ReferencedContentItemIdentifier": [1, 1]}
     document = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.88.33", "ContentSequence": [item]}

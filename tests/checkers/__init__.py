@@ -1,0 +1,1 @@
+"""Other checkers, whose findings tests hold against ours."""
