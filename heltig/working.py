@@ -22,6 +22,7 @@ from heltig.jobs.queue import JobQueue
 from heltig.jobs.runner import Runner
 from heltig.logs import described
 from heltig.pipeline import events
+from heltig.pipeline.backfill import BACKFILL, Backfilling
 from heltig.pipeline.context import REJUDGE
 from heltig.pipeline.keep import Scoring
 from heltig.pipeline.measuring import Measurements
@@ -62,7 +63,7 @@ PLACES: Final = 2
 KEPT: Final = timedelta(hours=1)
 """How long jobs are kept that succeeded and of which there are many."""
 
-BULK: Final = (REJUDGE, "pull", "discover", PROBE)
+BULK: Final = (REJUDGE, "pull", "discover", PROBE, BACKFILL)
 """The kinds of those; what they came to stands with the studies and the archives."""
 
 Does: TypeAlias = Literal["all", "uploads", "all but uploads"]
@@ -82,6 +83,7 @@ class Desks:
     rescoring: RescoreDesk
     scoring: Scoring
     pulls: PullService
+    backfills: Backfilling
     probes: ProbeDesk
     archives: OpenArchives
     measurements: Measurements
@@ -115,6 +117,7 @@ def handlers_of(desks: Desks) -> dict[str, Handler]:
         ENDED: desks.waivers.judge_ended,
         RESCORE: desks.rescoring.run,
         PROBE: desks.probes.run,
+        BACKFILL: desks.backfills.run,
         **desks.pulls.handlers(),
     }
 
@@ -130,6 +133,7 @@ def sweeps_of(desks: Desks, queue: JobQueue) -> list[tuple[timedelta, Sweep]]:
         (MINUTE, desks.uploads.sweep),
         (MINUTE, forget_jobs),
         (LOOK, desks.pulls.look),
+        (LOOK, desks.backfills.sweep),
         (MINUTE, desks.pulls.see_to_the_rest),
         (HOUR, desks.probes.sweep),
         (FLUSH, desks.measurements.flush),
@@ -221,6 +225,7 @@ def _desks(settings: Settings, profile: Profile, queue: JobQueue, pool: JudgingP
         pulls=PullService(
             opens, queue, pool, profile_of=profile_of, clock=clock, queue_most=settings.queue_most
         ),
+        backfills=Backfilling(opens, queue, clock=clock),
         probes=ProbeDesk(opens, queue, clock=clock),
         archives=opens,
         measurements=measurements,

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from heltig.dicom.cell import DataSet, Encoding, Fault
+from heltig.dicom.cell import Cell, DataSet, Encoding, Fault
 from heltig.dicom.json_members import JSON
 from heltig.dicom.source import Source
 from heltig.dicom.study import SeriesRows, StudyTable
+from heltig.dicom.table import decoded
 
 
 class _Column(msgspec.Struct, array_like=True, frozen=True):
@@ -110,6 +111,21 @@ def read_snapshot(key: str, uid: str | None, source: Source, contents: Sequence[
         _append(table, msgspec.msgpack.decode(content, type=_Series))
     table.arrange()
     return table
+
+
+def read_cells(content: bytes, tag: str) -> list[Cell]:
+    """The distinct cells of one attribute, from the stored bytes of a series; no other cell is decoded.
+
+    Raises:
+        msgspec.DecodeError: The bytes are not those of a series.
+    """
+    series = msgspec.msgpack.decode(content, type=_Series)
+    return [
+        decoded(tag, cell, series.encodings[encoding])
+        for column in series.columns
+        if column.tag == tag
+        for cell, encoding in zip(column.cells, array("H", column.encodings), strict=True)
+    ]
 
 
 def _series(table: StudyTable, series: SeriesRows) -> _Series:

@@ -105,12 +105,17 @@ class BackfillTable(Table, table=True):
 
     id: int | None = Field(default=None, primary_key=True)
     location_row: int = Field(foreign_key="locations.id")
-    dates: str = Field(max_length=32)
+    dates: str = Field(max_length=32)  # a range as PS3.4 C.2.2.2.5 writes it; empty for all
+    again: bool  # studies that did not change are pulled, too
+    actor: str = Field(max_length=TEXT_LENGTH)
     started: datetime
+    position: str | None = Field(sa_type=Text)  # where listing goes on
+    due: datetime  # listing does not go on earlier
     listed: datetime | None  # when all studies were known
     finished: datetime | None
     cancelled: datetime | None
-    actor: str = Field(max_length=TEXT_LENGTH)
+    notes: str = Field(sa_type=Text)  # JSON: what the archive did that makes the list less than it should be
+    error: str | None = Field(sa_type=Text)  # why listing did not go on last time
 
 
 class BackfillStudyTable(Table, table=True):

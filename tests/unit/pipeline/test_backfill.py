@@ -1,0 +1,196 @@
+"""Backfills in a process that works: what they list and pull, where they go on, what they count."""
+
+from datetime import date, timedelta
+from typing import Any, cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from servers.dicomweb import study
+from unit.pipeline.watched import Clock, Site
+
+from connectors.base import InMemoryArchive
+from heltig.errors import ArchiveUnavailableError, NotFoundError
+from heltig.pipeline import backfill
+from heltig.pipeline.backfill import BACKFILL, Backfilling, range_of
+from heltig.pipeline.backfill_listing import list_on
+from heltig.store import archives, audit_trail, backfills, jobs
+from heltig.store.backfills import Backfill, Counts
+from heltig.store.engine import Store
+
+MINUTE = timedelta(minutes=1)
+NAME = "memory"
+
+
+class Filled(Site):
+    """A site with an archive that is not watched, of six studies on three days."""
+
+    def __init__(self, store: Store, **more: Any) -> None:
+        self.archive = InMemoryArchive()
+        for n in range(6):
+            for one in study(f"1.2.{n}", series=1, instances=2, patient=f"P{n}", date=f"2026010{1 + n % 3}"):
+                self.archive.store(one)
+        super().__init__(store, self.archive, **more)
+        self.backfilling = Backfilling(cast(Any, self.opens), self.queue, clock=self.clock)
+        self.handlers[BACKFILL] = self.backfilling.run
+
+    async def start(self, dates: str = "", *, again: bool = False) -> Backfill:
+        known, _ = await backfill.start(
+            self.queue, NAME, dates=dates, again=again, actor="test", origin="cli"
+        )
+        return known
+
+    async def work(self, *kinds: str) -> None:
+        await self.backfilling.sweep()
+        await super().work(*kinds)
+
+    async def end(self, known: Backfill) -> Backfill:
+        for _ in range(20):
+            await self.pass_time(MINUTE)
+            found = await self.find(known)
+            if found.finished:
+                return found
+        raise AssertionError(f"It never ends: {await self.counts(known)}")
+
+    async def find(self, known: Backfill) -> Backfill:
+        found = await self.store.read(backfills.find, known.id)
+        assert found is not None
+        return found
+
+    async def counts(self, known: Backfill) -> Counts:
+        return await self.store.read(backfills.counts, known.id, now=self.clock())
+
+
+@pytest.fixture
+async def site(store: Store) -> Filled:
+    made = Filled(store)
+    await made.register(strategy="none")
+    return made
+
+
+async def test_every_study_is_pulled_once_and_another_backfill_pulls_none(site: Filled) -> None:
+    ended = await site.end(await site.start())
+    assert ended.listed
+    assert not ended.cancelled
+    counts = await site.counts(ended)
+    assert (counts.studies, counts.outcomes, counts.instances) == (6, {"judged": 6}, 12)
+    assert {(await found(site, n)).revision for n in range(6)} == {1}
+
+    pulls = len([one for one in await site.store.read(jobs.newest, limit=500) if one.kind == "pull"])
+    second = await site.end(await site.start())
+    assert second.id != ended.id
+    assert (await site.counts(second)).outcomes == {"known": 6}
+    assert pulls == len([one for one in await site.store.read(jobs.newest, limit=500) if one.kind == "pull"])
+
+
+async def found(site: Site, n: int) -> Any:
+    one = await site.study(f"1.2.{n}")
+    assert one is not None
+    return one
+
+
+async def test_studies_that_did_not_change_are_pulled_where_that_is_asked(site: Filled) -> None:
+    await site.end(await site.start())
+    for one in study("1.2.0", series=2, instances=2, patient="P0", date="20260101"):
+        site.archive.store(one)
+    ended = await site.end(await site.start(again=True))
+    assert (await site.counts(ended)).outcomes == {"judged": 1, "unchanged": 5}
+
+
+async def test_a_range_of_dates_is_listed_alone(site: Filled) -> None:
+    ended = await site.end(await site.start("20260102-20260103"))
+    assert (await site.counts(ended)).studies == 4
+    assert await site.study("1.2.0") is None
+
+
+async def test_the_same_again_is_the_one_that_is_under_way(site: Filled) -> None:
+    first = await site.start()
+    assert await site.start() == first
+    assert (await site.start("20260101")).id != first.id
+    assert (await site.start(again=True)).id != first.id
+    with pytest.raises(NotFoundError):
+        await backfill.start(site.queue, "nobody", dates="", actor="test", origin="cli")
+    entries = await site.store.read(audit_trail.entries)
+    assert [one.action for one in entries] == ["backfill.start"] * 3
+
+
+async def test_an_archive_that_does_not_answer_is_asked_again_and_says_why(site: Filled) -> None:
+    site.opens.closed[NAME] = ArchiveUnavailableError("It is away.")
+    known = await site.start()
+    await site.pass_time(3 * MINUTE)
+    assert (await site.find(known)).error == "It is away."
+    del site.opens.closed[NAME]
+    ended = await site.end(known)
+    assert ended.error is None
+    assert (await site.counts(ended)).outcomes == {"judged": 6}
+
+
+async def test_what_is_cancelled_lists_no_more_and_asks_for_nothing_that_did_not_change(site: Filled) -> None:
+    await site.end(await site.start())
+    known = await site.start(again=True)
+    await site.backfilling.run(cast(Any, _Context(known.id)))
+    assert (await seen(site, 0)).due is not None
+    ended = await backfill.cancel(site.queue, known.id, actor="test", origin="cli")
+    assert ended.cancelled == ended.finished == site.clock()
+    assert (await seen(site, 0)).due is None
+    assert await backfill.cancel(site.queue, known.id, actor="test", origin="cli") == ended
+    await site.pass_time(5 * MINUTE)
+    assert (await site.counts(known)).done == 0
+
+
+async def seen(site: Site, n: int) -> Any:
+    one = await site.observed(f"1.2.{n}")
+    assert one is not None
+    return one
+
+
+class _Context:
+    def __init__(self, id: int) -> None:
+        self.payload = {"backfill": id}
+
+
+async def test_the_backfill_of_an_archive_that_is_removed_ends(site: Filled) -> None:
+    site.opens.closed[NAME] = ArchiveUnavailableError("It is away.")
+    known = await site.start()
+    await site.store.write(archives.remove, NAME)
+    assert (await site.end(known)).cancelled
+
+
+async def test_a_study_that_goes_while_it_waits_and_one_that_is_never_read(site: Filled) -> None:
+    known = await site.start()
+    await site.work()
+    site.archive.remove("1.2.1")
+    ended = await site.end(known)
+    assert (await site.counts(ended)).outcomes == {"judged": 5, "gone": 1}
+
+
+async def test_places_that_somebody_else_took_are_left_to_them(site: Filled) -> None:
+    known = await site.start()
+    both = [known, known]
+    for one in both:  # two processes that read the same place
+        async with cast(Any, site.opens).use(NAME) as opened:
+            await list_on(site.store, opened, one, clock=site.clock, until=None)
+    ended = await site.end(known)
+    assert (await site.counts(ended)).outcomes == {"judged": 6}
+
+
+DAYS = st.none() | st.dates(date(1900, 1, 1), date(2099, 12, 31))
+
+
+@given(first=DAYS, last=DAYS)
+def test_ranges_are_written_as_the_standard_does(first: date | None, last: date | None) -> None:
+    written = range_of(first, last)
+    assert len(written) <= 17
+    assert bool(written) == bool(first or last)
+    start, separator, end = written.partition("-")
+    assert start == (f"{first:%Y%m%d}" if first else "")
+    assert (end if separator else start) == (f"{last:%Y%m%d}" if last else "")
+
+
+async def test_the_clock_of_the_rate_forgets(store: Store) -> None:
+    site = Filled(store, clock=Clock())
+    await site.register(strategy="none")
+    ended = await site.end(await site.start())
+    assert (await site.counts(ended)).recently == 6
+    site.clock.advance(timedelta(minutes=11))
+    assert (await site.counts(ended)).recently == 0
