@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 import click
 
 from heltig.cli.options import profile_option
-from heltig.errors import NotFoundError
+from heltig.errors import NotFoundError, UnreadableInputError
 from heltig.reports.explanation import as_text
 from heltig.rules.catalogue import FAMILIES, catalogue, family_of
 from heltig.rules.profile import Profile
@@ -61,12 +61,21 @@ def _show_costs(paths: tuple[Path, ...], profile: Profile) -> None:
     with TemporaryDirectory(prefix="heltig-") as folder:
         chosen = paths or write_samples(make_studies(), Path(folder))
         costs = time_rules(chosen, profile, reference_date=datetime.now(UTC).date())
-    instances, all_studies = max(costs.instances, 1), max(costs.studies, 1)
-    rest = costs.seconds - sum(costs.by_rule.values())
+    if not costs.instances:
+        raise UnreadableInputError("no DICOM instance could be read from what was given")
+    rest = costs.seconds - sum(costs.by_rule.values()) - sum(costs.shared.values())
+    lines = [
+        *costs.by_rule.items(),
+        *((f"shared: {name}", seconds) for name, seconds in costs.shared.items()),
+        ("bringing values to rules", rest),
+        ("all", costs.seconds),
+    ]
+    width = max(len(name) for name, _ in lines)
     click.echo(f"{costs.instances} instances in {costs.studies} studies\n")
-    click.echo(f"{'':<26}{'µs an instance':>15}{'µs a study':>12}")
-    for name, seconds in [*costs.by_rule.items(), ("bringing values to rules", rest), ("all", costs.seconds)]:
-        click.echo(f"{name:<26}{seconds / instances * 1e6:>15.2f}{seconds / all_studies * 1e6:>12.1f}")
+    click.echo(f"{'':<{width}}{'µs an instance':>15}{'µs a study':>12}")
+    for name, seconds in lines:
+        each, study = seconds / costs.instances * 1e6, seconds / costs.studies * 1e6
+        click.echo(f"{name:<{width}}{each:>15.2f}{study:>12.1f}")
 
 
 @rules.command()

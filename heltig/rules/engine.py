@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from functools import partial
 from pathlib import PurePath
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from heltig.dicom.study import StudyTable
 from heltig.rules.combinations import Combination, Combinations, Named
@@ -24,8 +24,10 @@ from heltig.rules.proposal import proposed
 from heltig.rules.rule import Level, Rule, WrongHitError
 from heltig.rules.seen import with_cells
 from heltig.rules.value_run import Found, Work
-from heltig.rules.views import Context, ContextView, PackageView, RowsView, Values
+from heltig.rules.views import MAKING, Context, ContextView, PackageView, RowsView, Values
 from heltig.rules.walk import walk
+
+T = TypeVar("T")
 
 
 class Ruleset:
@@ -211,16 +213,38 @@ class _Run:
 
 
 class Stopwatch:
-    """How long the functions of rules take.
+    """How long the functions of rules take, and what several rules share.
 
     Attributes:
         clock: Seconds, of any beginning.
-        seconds: What each rule took so far, by id.
+        seconds: What each rule took so far, by id, without what it shares with others.
+        shared: What was made once for several rules (`RowsView.once`), by module and function.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.clock = clock
         self.seconds: dict[str, float] = {}
+        self.shared: dict[str, float] = {}
+        self._inside = 0.0  # what was taken and is counted already, within what is being measured
+
+    def rule(self, id: str, work: Callable[[], T]) -> T:
+        """Measures a rule at work."""
+        return self._measured(self.seconds, id, work)
+
+    def making(self, make: Callable[[Any], T], view: Any) -> T:
+        """Measures what rules share, as it is made."""
+        name = f"{make.__module__.rpartition('.')[2]}.{make.__name__.lstrip('_')}"
+        return self._measured(self.shared, name, lambda: make(view))
+
+    def _measured(self, into: dict[str, float], name: str, work: Callable[[], T]) -> T:
+        before, self._inside = self._inside, 0.0
+        start = self.clock()
+        try:
+            return work()
+        finally:
+            taken = self.clock() - start
+            into[name] = into.get(name, 0.0) + taken - self._inside
+            self._inside = before + taken
 
 
 class _TimedRun(_Run):
@@ -231,12 +255,11 @@ class _TimedRun(_Run):
         self._stopwatch = stopwatch
 
     def call(self, rule: Rule, work: Work, *on: Any) -> bool:
-        start = self._stopwatch.clock()
-        went_well = super().call(rule, work, *on)
-        taken = self._stopwatch.clock() - start
-        seconds = self._stopwatch.seconds
-        seconds[rule.id] = seconds.get(rule.id, 0.0) + taken
-        return went_well
+        making = MAKING.set(self._stopwatch.making)
+        try:
+            return self._stopwatch.rule(rule.id, lambda: super(_TimedRun, self).call(rule, work, *on))
+        finally:
+            MAKING.reset(making)
 
 
 def _try(

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from datetime import date
 from functools import cached_property
 from typing import Any, Self, TypeVar
@@ -106,6 +107,10 @@ class Group(msgspec.Struct, frozen=True):
         return list(self._table.rows_with(self._tag, set(self._codes), self._rows))
 
 
+MAKING: ContextVar[Callable[[Callable[[Any], Any], Any], Any] | None] = ContextVar("MAKING", default=None)
+"""Makes what rules share in place of `RowsView.once`, where somebody wants to know what that takes."""
+
+
 class RowsView:
     """Rows of a study's table as whole columns.
 
@@ -140,7 +145,8 @@ class RowsView:
                 whole table for some time.
         """
         if make not in self._made:
-            self._made[make] = make(self)
+            watched = MAKING.get()
+            self._made[make] = make(self) if watched is None else watched(make, self)
         made: T = self._made[make]
         return made
 

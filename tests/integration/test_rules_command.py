@@ -33,9 +33,19 @@ def test_timing_gives_each_rule_its_share_of_the_whole():
     rows = dict(re.findall(r"^(\S.*?) {2,}.* ([\d.]+)$", ran.stdout, re.MULTILINE))
     shares = {name: float(microseconds) for name, microseconds in rows.items()}
     whole = shares.pop("all")
-    assert shares.keys() - {"bringing values to rules"} <= catalogue().keys()
+    shared = {name for name in shares if name.startswith("shared: ")}
+    assert shares.keys() - shared - {"bringing values to rules"} <= catalogue().keys()
     assert len(shares) > 50
     assert abs(sum(shares.values()) - whole) <= 0.05 * len(shares) + 0.1
+    # No rule pays for what the others of its family use too.
+    conformance = shares["shared: conformance_study.conformance"]
+    assert max(cost for name, cost in shares.items() if name.startswith("IOD-")) < conformance
+
+
+def test_nothing_to_time_is_told(tmp_path):
+    ran = heltig("rules", "--timing", "--on", tmp_path)
+    assert (ran.returncode, ran.stdout) == (3, "")
+    assert "no DICOM instance" in ran.stderr
 
 
 def test_what_to_time_without_timing_is_refused():
