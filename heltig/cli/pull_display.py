@@ -12,7 +12,7 @@ from rich.text import Text
 from heltig.pipeline.pull_run import PulledStudy
 from heltig.reports.text import COLOURS, WIDTH_WITHOUT_TERMINAL
 from heltig.reports.wording import counted
-from heltig.verdict import READINESS
+from heltig.verdict import READINESS, Readiness
 
 _RULES_SHOWN: Final = 3
 _OUTCOMES: Final = {"gone": "gone from the archive", "not found": "not found", "failed": "failed"}
@@ -27,7 +27,7 @@ class Display:
         self._task: TaskID | None = None
         if progress:
             self._task = progress.add_task("Listing", total=None)
-        self._readiness: Counter[str] = Counter()
+        self._readiness: dict[str, Readiness] = {}  # by UID: what was said last
         self._outcomes: Counter[str] = Counter()
 
     def listing(self, rows: int) -> None:
@@ -48,18 +48,21 @@ class Display:
         """Shows a study that is done."""
         self._outcomes[study.outcome] += 1
         if study.readiness:
-            self._readiness[study.readiness] += 1
+            self._readiness[study.uid] = study.readiness
         self._console.print(_line(study), soft_wrap=True)
         if self._progress and self._task is not None:
             self._progress.advance(self._task)
 
     def show_again(self, study: PulledStudy) -> None:
         """Shows a study that was judged again, since another one came or went."""
+        if study.readiness and study.uid in self._readiness:
+            self._readiness[study.uid] = study.readiness
         self._console.print(Text.assemble(_line(study), ("  judged again", "dim")), soft_wrap=True)
 
     def summary(self) -> None:
         """Sums up what was shown."""
-        verdicts = [f"{self._readiness[name]:,} {name}" for name in READINESS if self._readiness[name]]
+        given = Counter(self._readiness.values())
+        verdicts = [f"{given[name]:,} {name}" for name in READINESS if given[name]]
         further = [
             f"{self._outcomes[outcome]:,} {text}"
             for outcome, text in {"unchanged": "unchanged", **_OUTCOMES}.items()

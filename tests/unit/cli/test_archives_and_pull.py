@@ -238,3 +238,14 @@ def test_nothing_pulled_is_summed_up_too() -> None:
     display = Display(Console(file=pipe, color_system=None), None)
     display.summary()
     assert pipe.getvalue() == "0 studies.\n"
+
+
+def test_the_sum_has_the_last_word_on_studies_that_were_judged_again() -> None:
+    pipe = io.StringIO()
+    display = Display(Console(file=pipe, color_system=None, width=200), None)
+    display.show(PulledStudy(uid="1.2", outcome="unchanged", readiness="NEEDS_REVIEW"))
+    display.show(PulledStudy(uid="1.3", outcome="gone"))
+    display.show_again(PulledStudy(uid="1.2", outcome="judged", readiness="READY"))
+    display.show_again(PulledStudy(uid="1.9", outcome="judged", readiness="BLOCKED"))  # was not pulled
+    display.summary()
+    assert pipe.getvalue().splitlines()[-1] == "2 studies: 1 READY, 1 unchanged, 1 gone from the archive."
