@@ -32,10 +32,18 @@ from heltig.api.v1.archives import (
     show_archive,
     test_archive,
 )
+from heltig.api.v1.backfills import (
+    cancel_backfill,
+    list_backfills,
+    show_backfill,
+    show_backfill_report,
+    start_backfill,
+)
 from heltig.api.v1.health import health, ready
 from heltig.api.v1.jobs import discard_job, list_jobs, retry_job, show_job
 from heltig.api.v1.known_parameters import refuse_unknown_parameters
 from heltig.api.v1.proposed_changes import list_proposed_changes
+from heltig.api.v1.pulls import pull_studies
 from heltig.api.v1.rescore import start_rescore
 from heltig.api.v1.rules import list_rules, show_rule
 from heltig.api.v1.studies import list_findings, list_studies, show_study
@@ -77,6 +85,12 @@ ROUTES: Final = (
     resume_archive,
     show_archive_status,
     show_status,
+    pull_studies,
+    start_backfill,
+    list_backfills,
+    show_backfill,
+    show_backfill_report,
+    cancel_backfill,
     metrics,
     give_waiver,
     list_waivers,
