@@ -38,15 +38,24 @@ def imaging_data_commons(scratch: Path, *, studies: int = 100, balance: bool = T
     Raises:
         NotAtHandError: The tool or what it needs is missing.
     """
+    dump(scratch, studies=studies, balance=balance)
+    return [gzip.decompress(path.read_bytes()) for path in sorted(scratch.glob("metadata/*.json.gz"))]
+
+
+def dump(folder: Path, *, studies: int, balance: bool = False) -> None:
+    """Writes studies into a folder: `studies.json`, `series/UID.json`, `metadata/UID.json.gz`.
+
+    Raises:
+        NotAtHandError: The tool or what it needs is missing.
+    """
     tool = Path(os.environ.get("HELTIG_TEST_TOOLS", _BESIDE / "tools")) / "idc_dicomweb.py"
     if not tool.exists():
         raise NotAtHandError(f"{tool.name} is in no folder that HELTIG_TEST_TOOLS names")
-    command = [sys.executable, tool, "dump", "--out", scratch, "--n", studies, "--max-instances", 2000]
+    command = [sys.executable, tool, "dump", "--out", folder, "--n", studies, "--max-instances", 2000]
     command += ["--balance"] if balance else []
     made = subprocess.run([str(part) for part in command], capture_output=True, text=True)
     if made.returncode:
         raise NotAtHandError(made.stderr.strip().rpartition("\n")[2])
-    return [gzip.decompress(path.read_bytes()) for path in sorted(scratch.glob("metadata/*.json.gz"))]
 
 
 def corpus_series(modality: str, *, at_least: int = 10) -> dict[str, list[bytes]]:
