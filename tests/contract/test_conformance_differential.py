@@ -80,6 +80,7 @@ KINDS = {
 
 
 READ_OTHERWISE = {
+    "ModulatedScanModeType",  # "if Scan Mode is MODULATED_SPEC", not MODULATED
     "ParallelReductionFactorSecondInPlane",  # "Only required for MR Spectroscopy SOP Instances"
     "DimensionIndexValues",  # "if the value of Dimension Index Sequence exists": an empty one has none
 }
@@ -385,14 +386,15 @@ def _module_at_once(sample: Sample, path: Path_, module: str) -> str | None:
 
 
 def _unknown(sample: Sample, tag: str) -> str | None:
-    """Our tables have no condition for the attribute that can be evaluated, wherever it stands."""
-    everywhere = [*_attributes(sample.iod, (tag,)), *_below(sample, tag)]
-    return "condition-unknown-to-us" if all(a.condition is None for a in everywhere) else None
+    """Our tables have no condition that can be evaluated for the attribute; of items only if it is there."""
+    found = _attributes(sample.iod, (tag,)) or _everywhere(sample.iod.uid, tag)
+    unread = all(attribute.condition is None for attribute in found)
+    return "condition-unknown-to-us" if unread else None
 
 
 def _allowed_otherwise(sample: Sample, tag: str) -> str | None:
     """A condition of our tables allows the attribute; or what it reads is absent: nothing follows."""
-    conditions = [a.condition for a in _attributes(sample.iod, (tag,)) if a.condition]
+    conditions = [a.condition for a in _everywhere(sample.iod.uid, tag) if a.condition]
     find = DataSetScope(sample.shape, sample.iod).find
     if any(condition.forbids(find) is False for condition in conditions):
         return "allowed-otherwise"
@@ -400,12 +402,17 @@ def _allowed_otherwise(sample: Sample, tag: str) -> str | None:
     return None if asked <= sample.shape.states.keys() else "absence-may-be-the-defect"
 
 
-def _below(sample: Sample, tag: str) -> Iterator[Attribute]:
-    """What stands at this tag in the functional groups of an IOD."""
-    for sequence in sample.iod.in_macros.get(tag, ()):
-        for macro in sample.iod.macros_of[sequence]:
-            for attribute in macro.attributes.by_tag[sequence]:
-                yield from attribute.items.by_tag.get(tag, ()) if attribute.items else ()
+@cache
+def _everywhere(uid: str, tag: str) -> tuple[Attribute, ...]:
+    """What an IOD has of an attribute down to the fourth level: content items stand in content items."""
+    iod = iod_of(uid)
+    found: list[Attribute] = []
+    level = [use.attributes for use in (*iod.modules, *iod.macros)] if iod else []
+    for _ in range(4):
+        found += [attribute for attributes in level for attribute in attributes.by_tag.get(tag, ())]
+        below = [a.items for attributes in level for a in attributes if a.items]
+        level = list({id(attributes): attributes for attributes in below}.values())
+    return tuple(found)
 
 
 def _why_not_missed(sample: Sample, path: Path_, module: str) -> str | None:
