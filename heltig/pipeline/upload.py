@@ -1,6 +1,7 @@
 """Uploads: a ZIP is received, examined and accepted as a durable job; the job judges what is in it."""
 
 import asyncio
+import hashlib
 import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -210,21 +211,24 @@ class UploadDesk:
         return accepted
 
     def _add(self, transaction: WriteTransaction, new: Upload, sender: Sender) -> Accepted:
-        same = uploads.find_same(
-            transaction, digest=new.digest, profile_hash=new.profile_hash, target=new.target
-        )
-        if same is not None:  # sent twice at the same moment
+        what = (new.digest, new.profile_hash, new.target)
+        same = _find_same(transaction, new)
+        if same is not None:
             return Accepted(same, is_repeat=True)
         job = self._queue.enqueue(
             transaction,
             NewJob(
                 kind=KIND,
-                key=new.name,
+                # Of those who send the same at the same moment one gets the job; the others wait for it here.
+                key=hashlib.sha256("\n".join(what).encode()).hexdigest(),
                 group=KIND,
                 priority=PRIORITY,
                 payload={"upload": new.name, "spool": self._spool.name},
             ),
         )
+        same = _find_same(transaction, new)
+        if same is not None:
+            return Accepted(same, is_repeat=True)
         upload = msgspec.structs.replace(new, job=job)
         uploads.add(transaction, upload)
         audit.record(
@@ -238,6 +242,10 @@ class UploadDesk:
             detail={"sha256": upload.digest, "size": upload.size, "target": upload.target, "job": job},
         )
         return Accepted(upload, is_repeat=False)
+
+
+def _find_same(transaction: ReadTransaction, new: Upload) -> Upload | None:
+    return uploads.find_same(transaction, digest=new.digest, profile_hash=new.profile_hash, target=new.target)
 
 
 def _useless(transaction: ReadTransaction, kept: dict[str, float]) -> list[str]:
