@@ -47,6 +47,14 @@ _DAY = click.DateTime(["%Y-%m-%d", "%Y%m%d"])
     show_default=True,
     help="Studies that are asked for at the same time.",
 )
+@click.option("--backfill", is_flag=True, help="All of ARCHIVE, or of these days, resumable; see below.")
+@click.option("--again", is_flag=True, help="With --backfill: also studies that did not change.")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="With --backfill: write what it came to, as .html, .csv or .json.",
+)
 @profile_option
 def pull(
     archive: str,
@@ -54,6 +62,9 @@ def pull(
     first: datetime | None,
     last: datetime | None,
     concurrency: int,
+    backfill: bool,
+    again: bool,
+    output: Path | None,
     profile: Profile,
 ) -> None:
     """Read studies from ARCHIVE, judge them and keep the verdicts.
@@ -65,6 +76,10 @@ def pull(
     fails, since the archive does not answer for it, keeps what is known of it and is asked for again by the
     next pull.
 
+    With --backfill it may be interrupted at any time: the same command goes on where it was. Studies that are
+    known and did not change are not read again. While a service works on this database it does the work, and
+    the command shows how far it is.
+
     Exit code: 0 all studies are READY (one that is gone does not count), 10 one NEEDS_REVIEW, 20 one is
     BLOCKED; 8 the archive failed, for one study or as a whole, or one could not be judged; 4 there is no such
     archive, or the study of --study is neither there nor known here; 2 wrong usage or settings, 7 the
@@ -75,6 +90,17 @@ def pull(
     if study is not None and not study.strip():
         raise UsageError("--study is empty: give a StudyInstanceUID.")
     query = _query(first, last)
+    if backfill:
+        from heltig.cli.backfill import run_backfill
+
+        if study is not None or is_profile_given():
+            raise UsageError("--backfill takes neither --study nor --profile: archives have their profiles.")
+        dates = query.get("StudyDate", "")
+        sys.exit(
+            run_backfill(archive, dates, again=again, output=output, concurrency=concurrency, profile=profile)
+        )
+    if again or output is not None:
+        raise UsageError("--again and --output are for --backfill.")
     pulled = asyncio.run(
         _pull(
             archive,

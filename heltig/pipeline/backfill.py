@@ -54,10 +54,10 @@ def range_of(first: date | None, last: date | None) -> str:
 async def start(
     queue: JobQueue, archive: str, *, dates: str, again: bool = False, actor: str, origin: str
 ) -> tuple[Backfill, bool]:
-    """Starts a backfill, unless one of the same studies is under way.
+    """Starts a backfill, unless one of the same studies is under way; `Backfilling.sweep` goes on with it.
 
     Args:
-        queue: Takes its job.
+        queue: The store's.
         archive: The archive's name.
         dates: A range of StudyDate (`range_of`); empty for all studies.
         again: Studies that did not change are pulled, too.
@@ -198,8 +198,8 @@ def _start(
     actor: str,
     origin: str,
 ) -> tuple[Backfill, bool]:
-    entry, now = found_archive(archives.find(transaction, archive), archive), queue.clock()
-    location = location_of(archive)
+    found_archive(archives.find(transaction, archive), archive)
+    location, now = location_of(archive), queue.clock()
     row = ensure(transaction, location)
     observations.lock_location(transaction, row)  # so that two do not start one each
     known = backfills.same(transaction, location, dates=dates, again=again)
@@ -208,8 +208,6 @@ def _start(
         id = backfills.add(transaction, row, dates=dates, again=again, actor=actor, now=now)
         known = found_backfill(transaction, id)
         _record(transaction, "backfill.start", known, at=now, actor=actor, origin=origin)
-    if may_be_asked(entry, now):
-        queue.enqueue(transaction, job_of(known, entry.options.priority))
     return known, is_new
 
 

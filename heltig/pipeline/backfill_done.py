@@ -17,7 +17,14 @@ AT_ONCE: Final = 500
 _UNREAD: Final = "It could not be read; the job of kind pull says why. It is asked for again after a day."
 
 
-async def say_what_is_done(store: Store, known: Backfill, *, clock: Callable[[], datetime]) -> int:
+async def say_what_is_done(
+    store: Store,
+    known: Backfill,
+    *,
+    clock: Callable[[], datetime],
+    after: int = 0,
+    most: int | None = None,
+) -> int:
     """Writes down what became of the studies of which nothing is left to do; returns their number.
 
     It may end anywhere, and be run again: what was written stands.
@@ -26,17 +33,20 @@ async def say_what_is_done(store: Store, known: Backfill, *, clock: Callable[[],
         store: Where it is.
         known: The backfill.
         clock: The time.
+        after: Only studies whose rows are above this one.
+        most: Look at so many studies or a few more; None for all.
 
     Raises:
         StorageError: The database failed, or stored evidence is damaged.
     """
-    after = number = 0
+    number = looked_at = 0
     while True:
         last, done = await store.read(_look, known, after)
         if done:
             await store.write(backfills.say_done, known.id, done, now=clock())
             number += len(done)
-        if last is None:
+        looked_at += AT_ONCE
+        if last is None or (most is not None and looked_at >= most):
             return number
         after = last
 

@@ -7,56 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from servers.dicomweb import study
+from unit.pipeline.dying_backfill import NAME, BackfillSite
 from unit.pipeline.watched import Clock, Site
 
-from connectors.base import InMemoryArchive
 from heltig.errors import ArchiveUnavailableError, NotFoundError
 from heltig.pipeline import backfill
-from heltig.pipeline.backfill import BACKFILL, Backfilling, range_of
+from heltig.pipeline.backfill import range_of
 from heltig.pipeline.backfill_listing import list_on
 from heltig.store import archives, audit_trail, backfills, jobs
 from heltig.store.backfills import Backfill, Counts
 from heltig.store.engine import Store
 
 MINUTE = timedelta(minutes=1)
-NAME = "memory"
 
 
-class Filled(Site):
-    """A site with an archive that is not watched, of six studies on three days."""
-
-    def __init__(self, store: Store, **more: Any) -> None:
-        self.archive = InMemoryArchive()
-        for n in range(6):
-            for one in study(f"1.2.{n}", series=1, instances=2, patient=f"P{n}", date=f"2026010{1 + n % 3}"):
-                self.archive.store(one)
-        super().__init__(store, self.archive, **more)
-        self.backfilling = Backfilling(cast(Any, self.opens), self.queue, clock=self.clock)
-        self.handlers[BACKFILL] = self.backfilling.run
-
-    async def start(self, dates: str = "", *, again: bool = False) -> Backfill:
-        known, _ = await backfill.start(
-            self.queue, NAME, dates=dates, again=again, actor="test", origin="cli"
-        )
-        return known
-
-    async def work(self, *kinds: str) -> None:
-        await self.backfilling.sweep()
-        await super().work(*kinds)
-
-    async def end(self, known: Backfill) -> Backfill:
-        for _ in range(20):
-            await self.pass_time(MINUTE)
-            found = await self.find(known)
-            if found.finished:
-                return found
-        raise AssertionError(f"It never ends: {await self.counts(known)}")
-
-    async def find(self, known: Backfill) -> Backfill:
-        found = await self.store.read(backfills.find, known.id)
-        assert found is not None
-        return found
-
+class Filled(BackfillSite):
     async def counts(self, known: Backfill) -> Counts:
         return await self.store.read(backfills.counts, known.id, now=self.clock())
 
@@ -194,3 +159,25 @@ async def test_the_clock_of_the_rate_forgets(store: Store) -> None:
     assert (await site.counts(ended)).recently == 6
     site.clock.advance(timedelta(minutes=11))
     assert (await site.counts(ended)).recently == 0
+
+
+async def test_a_command_tries_again_what_failed_and_leaves_the_rest(site: Filled) -> None:
+    known = await site.start()
+    retrieve = site.archive.retrieve_metadata
+    site.archive.retrieve_metadata = _failing(retrieve, "1.2.3")  # type: ignore[method-assign]
+    ended = await site.alone(known)
+    assert ended.finished
+    assert (await site.counts(known)).outcomes == {"judged": 5, "failed": 1}
+    site.archive.retrieve_metadata = retrieve  # type: ignore[method-assign]
+    site.clock.advance(MINUTE)
+    second = await site.alone(await site.start())
+    assert (await site.counts(second)).outcomes == {"judged": 1, "known": 5}
+
+
+def _failing(retrieve: Any, uid: str) -> Any:
+    def metadata(study: str, *args: Any, **kwargs: Any) -> Any:
+        if study == uid:
+            raise ArchiveUnavailableError("It does not answer.")
+        return retrieve(study, *args, **kwargs)
+
+    return metadata
