@@ -55,9 +55,10 @@ _KEYS_AT = (
 _PATIENTS = (
     select(study_patients.c.study_row, study_patients.c.instance_count, patients)
     .join(patients, patients.c.id == study_patients.c.patient_row)
-    .where(study_patients.c.study_row.in_(bindparam("rows", expanding=True)))
     .order_by(study_patients.c.study_row, study_patients.c.position)
 )
+_PATIENTS_OF_ONE = _PATIENTS.where(study_patients.c.study_row == bindparam("row"))  # half the cost
+_PATIENTS_OF_SOME = _PATIENTS.where(study_patients.c.study_row.in_(bindparam("rows", expanding=True)))
 _SERIES = (
     select(series)
     .join(studies, studies.c.id == series.c.study_row)
@@ -154,7 +155,7 @@ def with_patients(transaction: ReadTransaction, rows: Iterable[Row[Any]]) -> lis
     """Studies out of rows of `SELECT`."""
     found = list(rows)
     about: dict[int, list[Patient]] = {row.id: [] for row in found}
-    for patient in transaction.connection.execute(_PATIENTS, {"rows": list(about)}) if about else ():
+    for patient in _patients(transaction, list(about)):
         about[patient.study_row].append(
             Patient(
                 patient_id=patient.patient_id,
@@ -166,6 +167,14 @@ def with_patients(transaction: ReadTransaction, rows: Iterable[Row[Any]]) -> lis
             )
         )
     return [_study(row, tuple(about[row.id])) for row in found]
+
+
+def _patients(transaction: ReadTransaction, rows: list[int]) -> Iterable[Row[Any]]:
+    if not rows:
+        return ()
+    if len(rows) == 1:
+        return transaction.connection.execute(_PATIENTS_OF_ONE, {"row": rows[0]})
+    return transaction.connection.execute(_PATIENTS_OF_SOME, {"rows": rows})
 
 
 def pack_uids(uids: tuple[str, ...]) -> bytes:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Dialect, Executable, Insert, Table, bindparam, insert, select, update
+from sqlalchemy import Connection, Dialect, Executable, Insert, Table, bindparam, insert, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from heltig.store.records import Published
@@ -28,8 +28,8 @@ _ADVANCE = (
     update(sequences)
     .where(sequences.c.name == bindparam("sequence"))
     .values(value=sequences.c.value + bindparam("count"))
+    .returning(sequences.c.value)
 )
-_LAST = select(sequences.c.value).where(sequences.c.name == bindparam("sequence"))
 
 
 @cache
@@ -114,8 +114,7 @@ class WriteTransaction(ReadTransaction):
     def _number(self, name: str, table: Table, rows: list[dict[str, Any]]) -> None:
         if not rows:
             return
-        self.connection.execute(_ADVANCE, {"sequence": name, "count": len(rows)})
-        last = self.connection.execute(_LAST, {"sequence": name}).scalar_one()
+        last = self.connection.execute(_ADVANCE, {"sequence": name, "count": len(rows)}).scalar_one()
         numbered = [{**row, "sequence": last - len(rows) + n} for n, row in enumerate(rows, start=1)]
         self.connection.execute(_insert(table), numbered)
 

@@ -60,17 +60,20 @@ class Holder(msgspec.Struct, frozen=True, order=True):
 
 def uid_key(uid: str) -> int:
     """The key of a UID: a signed number of 64 bits."""
-    root = uid.rpartition(".")[0]
-    return int.from_bytes(
-        blake2b(root.encode(), digest_size=3).digest() + blake2b(uid.encode(), digest_size=5).digest(),
-        "big",
-        signed=True,
-    )
+    return _key(_root_hash(uid.rpartition(".")[0]), uid)
 
 
 def keys_of(uids: Iterable[str]) -> set[int]:
     """The keys of a series' UIDs."""
-    return {uid_key(uid) for uid in uids}
+    hashes: dict[str, bytes] = {}  # most of a series' UIDs have one root
+    keys: set[int] = set()
+    for uid in uids:
+        root = uid.rpartition(".")[0]
+        hashed = hashes.get(root)
+        if hashed is None:
+            hashed = hashes[root] = _root_hash(root)
+        keys.add(_key(hashed, uid))
+    return keys
 
 
 def holders_of_instances(transaction: ReadTransaction, uids: Iterable[str]) -> list[Holder]:
@@ -106,6 +109,14 @@ def remove(transaction: WriteTransaction, rows: Sequence[tuple[int, int]]) -> No
     """Removes such pairs."""
     if rows:
         transaction.connection.execute(_DELETE, [{"key": key, "series": row} for key, row in rows])
+
+
+def _root_hash(root: str) -> bytes:
+    return blake2b(root.encode(), digest_size=3).digest()
+
+
+def _key(root_hash: bytes, uid: str) -> int:
+    return int.from_bytes(root_hash + blake2b(uid.encode(), digest_size=5).digest(), "big", signed=True)
 
 
 def _by_study(found: Iterable[tuple[Location, str, set[str]]]) -> list[Holder]:
