@@ -39,6 +39,7 @@ from heltig.api.v1.backfills import (
     show_backfill_report,
     start_backfill,
 )
+from heltig.api.v1.comparison import compare_archives
 from heltig.api.v1.health import health, ready
 from heltig.api.v1.jobs import discard_job, list_jobs, retry_job, show_job
 from heltig.api.v1.known_parameters import refuse_unknown_parameters
@@ -91,6 +92,7 @@ ROUTES: Final = (
     show_backfill,
     show_backfill_report,
     cancel_backfill,
+    compare_archives,
     metrics,
     give_waiver,
     list_waivers,

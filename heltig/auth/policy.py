@@ -73,6 +73,7 @@ ROUTES: Final[Mapping[str, Access]] = {
     "GET /api/v1/backfills/{id}": "archives",
     "GET /api/v1/backfills/{id}/report": "archives",
     "POST /api/v1/backfills/{id}/cancel": "configure",
+    "GET /api/v1/comparison": "studies",
     "GET /api/v1/status": "archives",
     "GET /metrics": "metrics",
     "GET /": "pages",

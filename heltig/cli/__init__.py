@@ -18,6 +18,7 @@ COMMANDS = {
     "worker": "heltig.cli.worker:worker",
     "upload": "heltig.cli.upload:upload",
     "pull": "heltig.cli.pull:pull",
+    "compare": "heltig.cli.compare:compare",
     "archives": "heltig.cli.archives:archives",
     "rescore": "heltig.cli.rescore:rescore_command",
     "jobs": "heltig.cli.jobs:jobs",

@@ -1,0 +1,130 @@
+"""Two archives side by side, written as it is compared: nothing but counts is kept."""
+
+import csv
+from collections import Counter
+from collections.abc import AsyncIterable
+from functools import cache
+from typing import IO, Final, Literal, TypeAlias
+
+import msgspec
+from jinja2 import Template
+
+from heltig.pipeline.comparing import STATUSES, Compared, Status
+from heltig.reports.rendering import BASE_STYLE, environment
+from heltig.reports.wording import counted
+
+Format: TypeAlias = Literal["text", "csv", "json", "html"]
+
+COLUMNS: Final = (
+    "study", "status", "source_series", "source_instances", "destination_series", "destination_instances",
+    "only_source", "only_destination", "differences",
+)  # fmt: skip
+
+WORDS: Final[dict[Status, str]] = {
+    "equal": "equal",
+    "different": "different",
+    "only-source": "only in {source}",
+    "only-destination": "only in {destination}",
+    "not-read": "not pulled from both as they are now",
+    "not-comparable": "not to be told: one of the archives shows too little",
+}
+
+
+async def write(
+    found: AsyncIterable[Compared],
+    format_: Format,
+    file: IO[str],
+    *,
+    source: str,
+    destination: str,
+    everything: bool,
+) -> Counter[Status]:
+    """Writes studies as they come, and a summary; returns how many there are of each status.
+
+    Args:
+        found: The studies.
+        format_: How: `json` is one object a line, the last of them the summary.
+        file: Where to.
+        source: The name of one archive.
+        destination: Of the other.
+        everything: Studies that are equal, too.
+    """
+    counts: Counter[Status] = Counter()
+    names = {"source": source, "destination": destination}
+    rows = csv.writer(file, lineterminator="\n")
+    if format_ == "csv":
+        rows.writerow(COLUMNS)
+    elif format_ == "html":
+        file.write(_template().module.begin(**names, style=BASE_STYLE.read_text("utf-8")))  # type: ignore[attr-defined]
+    async for one in found:
+        counts[one.status] += 1
+        if one.status == "equal" and not everything:
+            continue
+        match format_:
+            case "csv":
+                rows.writerow(_row(one))
+            case "json":
+                file.write(msgspec.json.encode(one).decode() + "\n")
+            case "html":
+                file.write(_template().module.row(one, _differences(one), WORDS[one.status].format(**names)))  # type: ignore[attr-defined]
+            case "text":
+                file.write(_line(one) + "\n")
+    summary = {status: counts[status] for status in STATUSES if counts[status]}
+    match format_:
+        case "json":
+            file.write(
+                msgspec.json.encode({**names, "studies": counts.total(), "counts": summary}).decode() + "\n"
+            )
+        case "html":
+            told = [(number, WORDS[status].format(**names)) for status, number in summary.items()]
+            file.write(_template().module.end(counts.total(), told))  # type: ignore[attr-defined]
+        case "text":
+            said = ", ".join(
+                f"{number:,} {WORDS[status].format(**names)}" for status, number in summary.items()
+            )
+            file.write(f"{counted(counts.total(), 'study', 'studies')}: {said}.\n" if said else "No study.\n")
+    return counts
+
+
+def _row(one: Compared) -> tuple[object, ...]:
+    return (
+        f"'{one.study}" if one.study.startswith(("=", "+", "-", "@", "\t", "\r")) else one.study,
+        one.status,
+        one.source_series,
+        one.source_instances,
+        one.destination_series,
+        one.destination_instances,
+        one.only_source,
+        one.only_destination,
+        _differences(one),
+    )
+
+
+def _line(one: Compared) -> str:
+    sides = (
+        (one.source_series, one.source_instances),
+        (one.destination_series, one.destination_instances),
+    )
+    sizes = " / ".join(
+        "-" if series is None else f"{series} series, {instances} inst." for series, instances in sides
+    )
+    study = "".join(c if c.isprintable() else "?" for c in one.study)
+    return f"{one.status:<16}  {study}  {sizes}  {_differences(one)}".rstrip()
+
+
+def _differences(one: Compared) -> str:
+    said = []
+    if one.only_source:
+        said.append(f"{counted(one.only_source, 'instance')} only in the source")
+    if one.only_destination:
+        said.append(f"{counted(one.only_destination, 'instance')} only in the destination")
+    for series in one.differences:
+        said.append(
+            f"{series.series}: {', '.join(series.attributes) or 'written otherwise, the same values'}"
+        )
+    return "; ".join(said)
+
+
+@cache
+def _template() -> Template:
+    return environment().get_template("comparison.html")
