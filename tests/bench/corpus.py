@@ -24,6 +24,14 @@ from heltig.rules.catalogue import catalogue  # noqa: E402
 from heltig.rules.profile import DEFAULT  # noqa: E402
 
 COMMONEST = 30
+FURTHER_BASES = {
+    "several echoes": "gh_moloney__dcmstack/test/data/dcmstack/2D_16Echo_qT2",
+    "perfusion": "gh_neurolabusc__dcm_qa_philips_asl/In/Classic/201_pCASL",
+    "run-length": "gh_icometrix__dicom2nifti/tests/data/generic/compressed_rle",
+    "diffusion, implicit VR": "gh_icometrix__dicom2nifti/tests/data/ge/dti/001_implicit",
+    "CT of a file set": "pypi_pydicom/pydicom/data/test_files/dicomdirtests/98892001/CT5N",
+}
+"""Beside those of the tests."""
 
 
 def main() -> None:
@@ -60,7 +68,7 @@ def print_faults(corpus: Path, injector: Path) -> None:
     tried, found = Counter(), Counter()
     missed, gained = [], []
     by_base = defaultdict(Counter)
-    for base, folder in BASES.items():
+    for base, folder in (BASES | FURTHER_BASES).items():
         with tempfile.TemporaryDirectory(prefix="heltig-") as out:
             for fault, category, is_found, more in faults_of(base, corpus / folder, injector, Path(out)):
                 tried[category] += 1

@@ -122,6 +122,7 @@ UNDECIDABLE = {
     ("CT", "dup_instance_number"): "a series of four images of three acquisitions, where numbers may repeat",
     ("enhanced", "dup_instance_number"): "each object is an acquisition of its own, where numbers may repeat",
     ("CT", "sop_class_modality_mismatch"): "a Secondary Capture may be of any Modality",
+    ("implicit VR", "truncated_header"): "cut between two elements: what is missing is told, no cut is seen",
 }
 """What no rule could find on a base, and why."""
 
@@ -132,6 +133,7 @@ BASES = {
     "enhanced": "gh_neurolabusc__dcm_qa_enh",
     "compressed": "gh_icometrix__dicom2nifti/tests/data/generic/compressed_jpegls",
     "sagittal": "gh_FNNDSC__SAG-anon",
+    "implicit VR": "gh_icometrix__dicom2nifti/tests/data/hitachi/anatomical",
 }
 
 
