@@ -118,14 +118,15 @@ def made_up(number: int) -> Holdings:
         }
         return gzip.compress(json.dumps([dict(sorted(instance.items()))]).encode(), 1)
 
-    rows = [_row(n) for n in range(number)]
+    rows = [made_up_row(n) for n in range(number)]
     holdings = Holdings(rows, series, metadata)
     at = {first(row, "0020000D"): n for n, row in enumerate(rows)}
     return holdings
 
 
-def _row(number: int) -> dict[str, Any]:
-    day = date(2005, 1, 1) + timedelta(days=number * 7919 % 7300)
+def made_up_row(number: int) -> dict[str, Any]:
+    """The study row of one of them."""
+    day = date.today() - timedelta(days=number * 7919 % 7300)  # noqa: DTZ011 - any day will do
     values: dict[str, tuple[str, list[Any]]] = {
         "00080005": ("CS", ["ISO_IR 192"]),
         "00080020": ("DA", [f"{day:%Y%m%d}"]),
