@@ -36,7 +36,7 @@ from heltig.store.archives import Archive, ArchiveOptions
 from heltig.store.engine import Store
 
 sys.path.append(str(Path(__file__).parents[1]))
-from unit.store.databases import database_url
+from unit.store.databases import SERVER, database_url
 
 TICKS = os.sysconf("SC_CLK_TCK")
 MIB = 1024 * 1024
@@ -57,6 +57,7 @@ class Result(NamedTuple):
     instances: int
     wall: float
     cpu: float
+    database: float
     memory: list[float]
 
 
@@ -77,9 +78,9 @@ def workers(number: int, home: Path, url: str) -> Iterator[list[subprocess.Popen
         yield running
 
 
-def use_of(worker: int) -> Use:
-    """What a worker and its children have used; what shared pages hold is counted once a process."""
-    found = [_use_of(process) for process in (worker, *_children(worker))]
+def use_of(process: int) -> Use:
+    """What a process and its children have used; what shared pages hold is counted once a process."""
+    found = [_use_of(one) for one in (process, *_children(process))]
     return Use(sum(use.cpu for use in found), sum(use.memory for use in found))
 
 
@@ -89,6 +90,10 @@ def _use_of(process: int) -> Use:
         cpu = sum(map(int, fields[11:15])) / TICKS  # its own and that of children that have ended
         return Use(cpu, int(fields[21]) * os.sysconf("SC_PAGE_SIZE") / MIB)
     return Use(0, 0)
+
+
+def _parent(process: int) -> int:
+    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def _children(process: int) -> list[int]:
@@ -123,18 +128,24 @@ async def _watch(store: Store, running: list[subprocess.Popen[bytes]], expected:
     def find(transaction: Any) -> Any:
         return transaction.connection.exec_driver_sql(FIND).one()
 
+    def backend(transaction: Any) -> Any:
+        return transaction.connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
+
+    server = _parent(await store.read(backend)) if SERVER else 0
     memory: list[float] = []
-    began: tuple[int, int, float, float] | None = None
+    began: tuple[float, ...] | None = None
     while True:
         await asyncio.sleep(0.5)
         studies, instances = await store.read(find)
         used = [use_of(worker.pid) for worker in running]
-        now = studies, instances or 0, time.monotonic(), sum(use.cpu for use in used)
+        cpu = sum(use.cpu for use in used)
+        now = studies, instances or 0, time.monotonic(), cpu, use_of(server).cpu if server else 0.0
         if studies * 20 > expected:
             began = began or now
             memory.append(max(use.memory for use in used))
         if began and studies >= expected:
-            return Result(*(end - begin for begin, end in zip(began, now, strict=True)), memory)
+            studies, instances, *spent = (end - begin for begin, end in zip(began, now, strict=True))
+            return Result(int(studies), int(instances), *spent, memory)
         if any(worker.poll() is not None for worker in running):
             raise RuntimeError("A worker has ended.")
 
@@ -168,6 +179,10 @@ def report(result: Result, alone: tuple[float, float], instances: int) -> None:
     print(f"- {result.studies / result.wall * 60:,.0f} studies a minute")
     print(f"- CPU {result.cpu / result.instances * 1e6:,.1f} µs an instance", end=", ")
     print(f"{result.cpu / result.studies * 1e3:,.1f} ms a study")
+    print(
+        f"- of the database server {result.database / result.instances * 1e6:,.1f} µs an instance", end=", "
+    )
+    print(f"{result.database / result.studies * 1e3:,.1f} ms a study")
     print(f"- downloading alone: wall {wall:,.1f} s, CPU {cpu / result.instances * 1e6:,.1f} µs an instance")
     print(f"- wall against downloading alone: {result.wall / wall:.2f} ×")
     print(
