@@ -49,7 +49,7 @@ class SecretUrl(msgspec.Struct, frozen=True):
     """A URL that may hold a password.
 
     Attributes:
-        secret: The URL as it was given. As text and in `repr` it has neither password nor query.
+        secret: The URL as it was given. As text and in `repr` it has neither user, password nor query.
     """
 
     secret: str
@@ -62,9 +62,14 @@ class SecretUrl(msgspec.Struct, frozen=True):
         return cls(str(given))
 
     def __str__(self) -> str:
-        without_query = re.sub(r"\?.*", "?***", self.secret, flags=re.DOTALL)
-        # Up to the last @: a password may hold an @ or a slash that should have been percent-encoded.
-        return re.sub(r"//([^:/@]*):.*@", r"//\1:***@", without_query)
+        scheme, separator, rest = self.secret.partition(":")
+        if rest.startswith("//"):
+            separator, rest = "://", rest[2:]
+        # Up to the last @, before anything else is looked at: a password may hold all that should have been
+        # percent-encoded, and a token may stand where the user does.
+        _, at, place = rest.rpartition("@")
+        shown = re.sub(r"\?.*", "?***", place, flags=re.DOTALL)
+        return f"{scheme}{separator}{'***@' if at else ''}{shown}"
 
     def __repr__(self) -> str:
         return f"SecretUrl({str(self)!r})"

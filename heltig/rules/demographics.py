@@ -68,7 +68,7 @@ def name_shape(at: Values) -> Iterator[Hit]:
     Why: What is too much is cut off or makes the archive refuse the study. A name with a comma is filed as a
         family name as a whole: a search for `DOE^JANE` does not find `DOE, JANE`.
     Mend: Have the name written as Family^Given^Middle^Prefix^Suffix where it is entered or converted.
-        `Family^Given` is proposed where one word stands behind the only comma, and is no title or suffix.
+        `Family^Given` is proposed where one word stands behind the only comma, and is a common given name.
     Example: `DOE, JANE` from a system that takes the name as one line of text.
     """
     name = at["PatientName"]
@@ -88,7 +88,7 @@ def name_shape(at: Values) -> Iterator[Hit]:
                 expected=f"at most {COMPONENTS} components",
             )
     if "," in groups[0].strip(", ") and "^" not in groups[0]:
-        why = "One comma, and one word behind it, which is no title or suffix: family and given name."
+        why = "One comma, and one word behind it, which is a common given name: family and given name."
         changes = mended(tag_of("PatientName"), name, mending.name, why)
         yield Hit(observed=cut(groups[0]), expected="Family^Given", changes=changes)
 

@@ -23,32 +23,36 @@ _AROUND: Final = " \t\n\f\r\v\x00\x1c\x1d\x1e\x1f\x85\xa0\u2007\u202f\u200b\u206
 _ONE_BYTE_SETS: Final = ("latin-1", "cp1252")
 _WORD: Final = re.compile(r"[^\W\d_]+")
 _LAST_OF_LATIN_EXTENDED_A: Final = "\u017f"
-_EAST_ASIAN: Final = frozenset(("CJK", "HIRAGANA", "KATAKANA", "HANGUL"))
+_BEYOND_ASCII: Final = re.compile(rb"[\x80-\xff]+")
+_JAPANESE: Final = frozenset(("HAN", "HIRAGANA", "KATAKANA"))
 _OTHER_SCRIPTS: Final = frozenset(("ARABIC", "CYRILLIC", "DEVANAGARI", "GREEK", "HEBREW", "THAI"))
 
 _COMMA_NAME: Final = re.compile(r"([^\W\d_][^,^=\\]*[^\W\d_]), ?([^\W\d_]{3,})")
-_NO_GIVEN_NAME: Final = frozenset(
-    {
-        *("BSC", "DDS", "DIPL", "DR", "DVM", "ESQ", "FRAU", "GMBH", "HERR", "III", "INC", "ING", "JNR"),
-        *(
-            "JUN",
-            "JUNIOR",
-            "LLC",
-            "LTD",
-            "MAG",
-            "MISS",
-            "MRS",
-            "MSC",
-            "PHD",
-            "PROF",
-            "SEN",
-            "SENIOR",
-            "SIR",
-            "SNR",
-        ),
-    }
-)
-"""What stands behind a comma, and is no given name."""
+_GIVEN_NAMES: Final = frozenset(
+    (
+        "ADAM", "AHMED", "ALEXANDER", "ALI", "ALICE", "AMANDA", "AMY", "ANA", "ANDREA", "ANDREAS", "ANDREW",
+        "ANGELA", "ANNA", "ANNE", "ANTHONY", "ANTONIO", "ARTHUR", "ASTRID", "BARBARA", "BENJAMIN", "BERND",
+        "BIRGIT", "BRIAN", "CARLA", "CARLOS", "CAROL", "CATHERINE", "CHARLES", "CHRISTIAN", "CHRISTINE",
+        "CHRISTOPHER", "CLAUDIA", "DANIEL", "DAVID", "DEBORAH", "DENNIS", "DIANA", "DONALD", "DOROTHY",
+        "EDWARD", "ELENA", "ELIZABETH", "EMILY", "EMMA", "ERIC", "ERIK", "EVA", "FATIMA", "FELIX",
+        "FERNANDO", "FRANCISCO", "FRANK", "GEORGE", "GERD", "GIOVANNI", "GIULIA", "HANNAH", "HANS",
+        "HEATHER", "HEIDI", "HELEN", "HELENA", "HELGA", "HENRY", "INGRID", "IRENE", "ISABEL", "IVAN",
+        "JACK", "JAMES", "JAN", "JANE", "JASON", "JAVIER", "JEAN", "JENNIFER", "JESSICA", "JOAN", "JOHANNA",
+        "JOHN", "JONATHAN", "JOSE", "JOSEPH", "JOSHUA", "JUAN", "JUDITH", "JULIA", "JULIAN", "JULIE",
+        "JUTTA", "KAREN", "KARIN", "KATHERINE", "KEVIN", "KLAUS", "LARS", "LAURA", "LAURENT", "LEA",
+        "LINDA", "LISA", "LOUIS", "LOUISE", "LUCAS", "LUCIA", "LUIS", "LUKAS", "MANUEL", "MARC", "MARCO",
+        "MARGARET", "MARIA", "MARIE", "MARIO", "MARK", "MARTA", "MARTHA", "MARTIN", "MARTINA", "MARY",
+        "MATTHEW", "MATTHIAS", "MICHAEL", "MICHEL", "MICHELLE", "MIGUEL", "MOHAMMED", "MONICA", "MONIKA",
+        "NANCY", "NATALIE", "NICHOLAS", "NICOLAS", "NICOLE", "NINA", "OLGA", "OLIVER", "OLIVIA", "OSCAR",
+        "PABLO", "PAMELA", "PATRICIA", "PATRICK", "PAUL", "PAULA", "PEDRO", "PETER", "PETRA", "PHILIP",
+        "PHILIPP", "PIERRE", "RACHEL", "REBECCA", "RICARDO", "RICHARD", "ROBERT", "ROBERTO", "ROSA", "RUTH",
+        "SAMUEL", "SANDRA", "SARA", "SARAH", "SEBASTIAN", "SERGIO", "SIMON", "SOFIA", "SOPHIE", "STEFAN",
+        "STEPHANIE", "STEPHEN", "STEVEN", "SUSAN", "SUSANNE", "TERESA", "THERESA", "THOMAS", "TIMOTHY",
+        "TOBIAS", "URSULA", "VERONICA", "VICTOR", "VICTORIA", "VINCENT", "WALTER", "WERNER", "WILLIAM",
+        "WOLFGANG", "YVONNE",
+    )
+)  # fmt: skip
+"""Common given names. What else stands behind a comma may be a title, a suffix or a prefix."""
 
 _SPELLINGS_OF_SETS: Final = {re.sub("[ _]", "", term): term for term in DEFINED_TERMS} | {
     "UTF8": "ISO_IR 192",
@@ -129,7 +133,7 @@ def decimal(text: str) -> str | None:
 def name(text: str) -> str | None:
     """`DOE, JANE` as PN has it; None where the word behind the comma may be no given name."""
     parts = _COMMA_NAME.fullmatch(text)
-    if parts is None or parts[2].upper() in _NO_GIVEN_NAME:
+    if parts is None or parts[2].upper() not in _GIVEN_NAMES:
         return None
     return f"{parts[1].strip()}^{parts[2]}"
 
@@ -168,20 +172,26 @@ def is_surely_utf8(data: bytes) -> bool:
     """Whether bytes beyond ASCII can be nothing but UTF-8.
 
     That they are valid is not enough: two letters of half-width katakana or of GBK often are. So they have to
-    read as what people write: Latin letters within words of ASCII letters and in their case, or some letters
-    of one other script.
+    read as what people write: Latin letters within words of ASCII letters and in their case, letters of one
+    East Asian script that no set of two bytes a letter could have written, or some of one other script.
     """
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
         return False
-    scripts = {unicodedata.name(letter, "").partition(" ")[0] for letter in text if not letter.isascii()}
-    number = sum(not letter.isascii() for letter in text)
+    letters = [letter for letter in text if not letter.isascii()]
+    scripts = {_script(letter) for letter in letters}
     if scripts == {"LATIN"}:
         return all(_is_latin_word(word) for word in _WORD.findall(text))
-    if scripts and scripts <= _EAST_ASIAN:
-        return number >= 2
-    return len(scripts) == 1 and scripts <= _OTHER_SCRIPTS and number >= 4
+    if scripts and (scripts <= _JAPANESE or scripts == {"HANGUL"}):
+        # Sets of two bytes a letter never have an odd number of them side by side.
+        return len(letters) >= 4 or any(len(run) % 2 for run in _BEYOND_ASCII.findall(data))
+    return len(scripts) == 1 and scripts <= _OTHER_SCRIPTS and len(letters) >= 4
+
+
+def _script(letter: str) -> str:
+    name = unicodedata.name(letter, "")
+    return "HAN" if name.startswith("CJK UNIFIED IDEOGRAPH") else name.partition(" ")[0]
 
 
 def _is_latin_word(word: str) -> bool:

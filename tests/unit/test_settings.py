@@ -165,6 +165,10 @@ def test_documented_defaults_are_those_of_no_machine_in_particular() -> None:
         "postgresql+asyncpg://user:s3/cr3t@host/s3cr3t@name",
         "postgresql+asyncpg://:s3cr3t@host/name",
         "postgresql+asyncpg://host/name?password=s3cr3t",
+        "postgresql+asyncpg://user@srv:s3cr3t@host/name",
+        "postgresql+asyncpg://user:s3cr3t?more@host/name",
+        "postgresql+asyncpg://user:s3c\nr3t-s3cr3t@host/name",
+        "postgresql+asyncpg://s3cr3t@host/name",
     ],
 )
 def test_passwords_are_never_shown(url: str) -> None:

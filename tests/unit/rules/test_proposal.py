@@ -188,12 +188,24 @@ def test_text_that_is_utf8_is_not_trimmed_though_its_last_byte_looks_like_a_spac
         ("Ƽ^ŵ", False),  # half-width katakana
         ("É", False),
         ("10 µm", False),
-        ("山", False),
+        ("山田", False),  # as many bytes as three letters of GBK
     ],
 )
 def test_unicode_is_declared_where_the_bytes_leave_no_doubt(text: str, is_sure: bool) -> None:
     changes = proposed("CHR-MISSING", {"PatientName": {"vr": "PN", "bytes": text.encode().hex()}}, **FILES)
     assert [change.becomes for change in changes] == ([("ISO_IR 192",)] if is_sure else [])
+
+
+@pytest.mark.parametrize("name", ["濮红晶", "毛陆", "璩婕"])
+def test_names_in_gbk_that_are_valid_utf8_are_not_taken_for_it(name: str) -> None:
+    assert not mending.is_surely_utf8(name.encode("gbk"))
+
+
+@pytest.mark.parametrize(
+    "word", ["VAN", "GEB", "REV", "DOKTOR", "NEE", "TWIN", "BABY", "WATER", "FILHO", "JUNIOR"]
+)
+def test_a_word_behind_a_comma_that_is_no_given_name_is_left_alone(word: str) -> None:
+    assert proposed("PAT-NAME-SHAPE", {"PatientName": f"BERG, {word}"}) == []
 
 
 @given(st.text(st.characters(min_codepoint=0x4E00, max_codepoint=0x9FA5), min_size=1, max_size=6))
