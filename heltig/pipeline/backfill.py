@@ -39,6 +39,9 @@ SLICE: Final = timedelta(seconds=45)
 LOOK: Final = timedelta(seconds=10)
 """How long after it was looked at a backfill that is listed is looked at again."""
 
+SELDOM: Final = 10
+"""Looks are so many times as far apart as one takes, when hundreds of thousands of studies wait."""
+
 FAILED: Final = timedelta(minutes=1)
 """How long an archive that does not answer is left alone, unless it asks for more."""
 
@@ -137,14 +140,15 @@ class Backfilling:
         if known is None or known.finished:
             return {"outcome": "ended"}
         error = None if known.listed else await self._list(known, begun)
+        looks = self._clock()
         await say_what_is_done(self._store, known, clock=self._clock)
-        if await self._store.write(backfills.finish, id, now=self._clock()):
+        now = self._clock()
+        if await self._store.write(backfills.finish, id, now=now):
             return {"outcome": "finished"}
         if error is None:
-            took = self._clock() - begun
-            listed = known.listed or (await self._store.read(found_backfill, id)).listed
-            again = self._clock() + (max(LOOK, took) if listed else timedelta(0))
-            await self._store.write(backfills.put_off, id, due=again)
+            is_listed = (await self._store.read(found_backfill, id)).listed is not None
+            wait = max(LOOK, SELDOM * (now - looks)) if is_listed else timedelta(0)
+            await self._store.write(backfills.put_off, id, due=now + wait)
         return {"outcome": error or "looked"}
 
     async def sweep(self) -> None:

@@ -10,13 +10,17 @@ from servers.dicomweb import study
 from unit.pipeline.dying_backfill import NAME, BackfillSite
 from unit.pipeline.watched import Clock, Site
 
+from heltig.cli.backfill_display import described
 from heltig.errors import ArchiveUnavailableError, NotFoundError
 from heltig.pipeline import backfill
 from heltig.pipeline.backfill import range_of
+from heltig.pipeline.backfill_alone import is_somebody_working, watch
 from heltig.pipeline.backfill_listing import list_on
-from heltig.store import archives, audit_trail, backfills, jobs
-from heltig.store.backfills import Backfill, Counts
+from heltig.pipeline.backfill_report import Progress, progress_of
+from heltig.store import archives, audit_trail, backfills, jobs, workers
+from heltig.store.backfills import Backfill, Counts, Done
 from heltig.store.engine import Store
+from heltig.store.workers import Worker
 
 MINUTE = timedelta(minutes=1)
 
@@ -181,3 +185,36 @@ def _failing(retrieve: Any, uid: str) -> Any:
         return retrieve(study, *args, **kwargs)
 
     return metadata
+
+
+async def test_a_command_watches_until_nobody_works_any_more(site: Filled) -> None:
+    known = await site.start()
+    now = site.clock()
+    await site.store.write(workers.hear, Worker(owner="1", host="h", version="1", started=now, heard=now))
+    assert await is_somebody_working(site.store, now=now)
+    seen: list[str] = []
+
+    def told(progress: Progress) -> None:
+        seen.append(progress.state)
+        site.clock.advance(MINUTE)
+
+    progress = await watch(site.store, known.id, clock=site.clock, told=told)
+    assert (progress.state, seen) == ("listing", ["listing"])
+    await site.alone(known)
+    progress = await watch(site.store, known.id, clock=site.clock, told=told)
+    assert (progress.state, progress.done) == ("finished", 6)
+
+
+async def test_the_rate_and_the_time_left_are_of_what_was_pulled(site: Filled) -> None:
+    known = await site.start()
+    await site.backfilling.run(cast(Any, _Context(known.id)))
+    rows = [
+        one.observation.row for one in await site.store.read(backfills.undone, known.id, after=0, limit=9)
+    ]
+    site.clock.advance(2 * MINUTE)
+    done = [Done(row=rows[0], outcome="known"), *(Done(row=row, outcome="judged") for row in rows[1:3])]
+    await site.store.write(backfills.say_done, known.id, done, now=site.clock())
+    progress = await site.store.read(progress_of, known.id, now=site.clock())
+    assert (progress.state, progress.studies, progress.done) == ("pulling", 6, 3)
+    assert (progress.per_minute, progress.seconds_left) == (1.0, 180)
+    assert described(progress) == "pulling: 3 of 6 studies, 1 a minute, 3 min left"
