@@ -8,7 +8,7 @@ from heltig.rules.catalogue import catalogue
 from heltig.rules.profile import Profile
 from heltig.rules.profile_file import is_path, parse_profile, shipped_profile
 from heltig.rules.profile_shipped import SHIPPED
-from heltig.rules.profile_tables import nearest
+from heltig.rules.profile_tables import LONGEST, nearest
 
 
 def load_profile(written: str) -> Profile:
@@ -39,7 +39,8 @@ def _beside(base: str, of: str) -> tuple[str, str]:
 
 def _read_file(path: str, written: str) -> tuple[str, str]:
     try:
-        return path, Path(path).read_text("utf-8")
+        with Path(path).open(encoding="utf-8") as file:
+            return path, file.read(LONGEST + 2)  # a byte order mark and one too many: there may be no end
     except OSError as wrong:
         reason = (wrong.strerror or "it cannot be read").lower()
     except ValueError:

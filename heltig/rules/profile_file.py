@@ -32,7 +32,7 @@ import msgspec
 
 from heltig.errors import ConfigurationError
 from heltig.rules.parameters import Parameters
-from heltig.rules.profile import DEFAULT, Change, Exceptions, Profile, changed_parameters
+from heltig.rules.profile import DEFAULT, Change, Exceptions, Profile, changed_parameters, is_like
 from heltig.rules.profile_layers import Layer, see_that_they_agree
 from heltig.rules.profile_positions import Path
 from heltig.rules.profile_shipped import SHIPPED, shipped_text
@@ -61,6 +61,9 @@ _NAMED: Final = {
 
 _DEEPEST: Final = 16
 """Profiles on one another."""
+
+_MOST_EXCEPTIONS: Final = 1_000
+"""`[[for]]` tables, and ids of archives in them: each is compared with each other."""
 
 _NAME: Final = re.compile(r"[^\W_](?:[\w .+-]{0,62}[^\W_])?")
 
@@ -141,14 +144,14 @@ class _Reading:
         tables.keys(root, (), _KEYS, what="setting of a profile")
         if "base" in root:
             self._base(tables, (*above, name))
-        declared: list[SiteRule] = []
+        declared: dict[str, SiteRule] = {}
         for path, table in tables.tables((), "rule", root):
             found = read_site_rule(tables, path, table)
             if found is None:
                 continue
-            if found.id in self._known or found.id in {other.id for other in declared}:
+            if found.id in self._known or found.id in declared:
                 tables.problem((*path, "id"), f"there is a rule {found.id} already")
-            declared.append(found)
+            declared[found.id] = found
         of_base = {site_rule.id for layer in self.layers for site_rule in layer.site_rules}
         # A wrong one too: what names it has nothing wrong of its own.
         own = {str(table["id"]) for _, table in tables.tables((), "rule", root) if "id" in table}
@@ -157,11 +160,16 @@ class _Reading:
         exceptions = [
             _read_exceptions(tables, path, table, rules) for path, table in tables.tables((), "for", root)
         ]
+        if sum(1 + len(one.archives) for one in exceptions) > _MOST_EXCEPTIONS:
+            tables.problem(
+                ("for",), f"more than {_MOST_EXCEPTIONS:,} [[for]] tables and ids of archives in them"
+            )
+            return
         called = tables.take(root, (), "name", str, PurePath(name).stem)
         if not _NAME.fullmatch(called):
             tables.problem(("name",), f"name: {called!r} is more than 64 letters, digits, spaces and . + - _")
         see_that_they_agree(tables, change, exceptions, self.layers)
-        self.layers.append(Layer(called, change, tuple(exceptions), tuple(declared)))
+        self.layers.append(Layer(called, change, tuple(exceptions), tuple(declared.values())))
 
     def _base(self, tables: FileTables, chain: tuple[str, ...]) -> None:
         base: str | None = tables.take(tables.root, (), "base", str, None)
@@ -220,8 +228,7 @@ def _rules_named(tables: FileTables, path: Path, name: str, rules: Collection[st
     if name in rules:
         return [name]
     if "*" in name:
-        form = re.compile(".*".join(map(re.escape, re.split(r"\*+", name))))
-        if found := [rule for rule in rules if form.fullmatch(rule)]:
+        if found := [rule for rule in rules if is_like(name, rule)]:
             return found
         tables.problem(path, f"no rule is like {name}; `heltig rules` lists them")
     else:

@@ -22,6 +22,44 @@ _STRINGS: Final = (
 )
 
 
+_OPEN_ENDED: Final = re.compile(
+    r'"""(?:[^"\\]|\\.|"(?!""))*(?:"{3,5})?'
+    "|'''(?:[^']|'(?!''))*(?:'{3,5})?"
+    r'|"(?:[^"\\\n]|\\.)*"?'
+    r"|'[^'\n]*'?"
+    r"|#[^\n]*|[A-Za-z0-9_-]+|[ \t]+|\.|[^.]",
+    re.DOTALL,
+)
+"""One piece of any text, TOML or not: a string or comment as a whole, with or without its end."""
+
+
+def too_deep(text: str, most: int) -> int | None:
+    """Where the first key of more than `most` parts joined by dots begins; None where there is none.
+
+    What reads keys takes time and memory that grow with the square of their depth, so this is asked before,
+    of a text that need not be TOML. It reads each character once.
+
+    Args:
+        text: Any.
+        most: The parts that are accepted.
+    """
+    begin: int | None = None
+    dots = 0
+    for piece in _OPEN_ENDED.finditer(text):
+        first = text[piece.start()]
+        if first == ".":
+            dots += 1
+            if dots >= most:
+                return piece.start() if begin is None else begin
+        elif first in " \t":
+            continue
+        elif first in "\"'_-" or (first.isascii() and first.isalnum()):
+            begin = piece.start() if begin is None else begin
+        else:
+            begin, dots = None, 0
+    return None
+
+
 def positions(text: str) -> dict[Path, tuple[int, int]]:
     """Line and column, from 1, of each key and each element of an array in a TOML text.
 
@@ -79,8 +117,6 @@ class _Reader:
             self.found.setdefault(path, begin)
             if of_array and n == len(keys) - 1:
                 self._tables[path] = self._tables.get(path, -1) + 1
-                for inner in [known for known in self._tables if known[: len(path)] == path != known]:
-                    del self._tables[inner]
             if path in self._tables:
                 path = (*path, self._tables[path])
                 self.found.setdefault(path, begin)

@@ -10,14 +10,18 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from heltig.rules.profile_positions import Path, positions
+from heltig.rules.profile_positions import Path, positions, too_deep
 
 T = TypeVar("T")
 
 _AT_LINE: Final = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 _PLACE: Final = re.compile(r" - at `\$([^`]*)`$")
 _STEP: Final = re.compile(r"\[(\d+)\]")
-_LONGEST: Final = 1_000_000
+_DEEPEST_KEY: Final = 20
+"""Parts of a key that are joined by dots; profiles have use for three."""
+
+LONGEST: Final = 256 * 1024
+"""Characters of a profile's text."""
 
 MOST_PROBLEMS: Final = 50
 """Problems that are told of one file: who has as many mends them before they look for more."""
@@ -43,8 +47,13 @@ class FileTables:
         self._text = text = text.removeprefix("\ufeff")
         self._positions: dict[Path, tuple[int, int]] | None = None
         try:
-            if len(text) > _LONGEST:
-                raise ValueError(f"longer than {_LONGEST:,} characters")
+            if len(text) > LONGEST:
+                raise ValueError(f"longer than {LONGEST:,} characters")
+            deep = too_deep(text, _DEEPEST_KEY)
+            if deep is not None:
+                line, column = text.count("\n", 0, deep) + 1, deep - text.rfind("\n", 0, deep)
+                at_key = f"(at line {line}, column {column})"
+                raise ValueError(f"a key has more than {_DEEPEST_KEY} parts joined by dots {at_key}")
             self.root = tomllib.loads(text)
         except RecursionError:
             self._found.append((1, 1, "not TOML: arrays or tables are nested too deep"))

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 from datetime import date
+from pathlib import Path
 
 import httpx
 import pytest
@@ -100,6 +101,15 @@ def test_names_and_files_of_profiles_that_are_not_there_are_told_apart(tmp_path)
     assert (
         "the profile ./strict cannot be read: it is not UTF-8"
         in heltig("check", "--profile", "./strict", ".", cwd=tmp_path).stderr
+    )
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="there is no file without an end here")
+def test_of_a_file_without_an_end_no_more_is_read_than_a_profile_can_have():
+    ran = heltig("rules", "--profile", "/dev/zero")
+    assert (ran.returncode, ran.stderr) == (
+        2,
+        "heltig: /dev/zero:1:1: not TOML: longer than 262,144 characters\n",
     )
 
 

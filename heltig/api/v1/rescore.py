@@ -1,5 +1,6 @@
 """`POST /api/v1/rescore`: judge stored studies again, without asking any archive."""
 
+import asyncio
 from typing import Annotated, Any
 
 import msgspec
@@ -19,7 +20,7 @@ from heltig.rules.catalogue import catalogue
 from heltig.rules.profile import Profile
 from heltig.rules.profile_file import parse_profile, shipped_profile
 from heltig.rules.profile_shipped import SHIPPED
-from heltig.rules.profile_tables import nearest
+from heltig.rules.profile_tables import LONGEST, nearest
 from heltig.store.outdated import Selection
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
@@ -43,7 +44,7 @@ class RescoreRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, re
     study: Name | None = None
     rule: Name | None = None
     profile: Name | None = None
-    profile_text: Annotated[str, msgspec.Meta(max_length=200_000)] | None = None
+    profile_text: Annotated[str, msgspec.Meta(max_length=LONGEST)] | None = None
 
 
 @post(
@@ -71,10 +72,11 @@ async def start_rescore(
         study_key=data.study,
         rule=data.rule,
     )
+    profile = await asyncio.to_thread(_profile, data)  # others are not to wait while a long text is read
     job = await services.rescoring.start(
         selection,
         dry_run=data.dry_run,
-        profile=_profile(data),
+        profile=profile,
         actor=request.user.name,
         origin=request.client.host if request.client else "",
     )

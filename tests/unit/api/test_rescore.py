@@ -1,5 +1,6 @@
 """Judging stored studies again over REST: a job, and its result."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -96,6 +97,11 @@ async def test_a_dry_run_shows_what_another_profile_would_make_of_studies(servic
         ),
         ({"dryRun": True, "profileText": '\noff = ["PAT-ID-EMTY"]\nbse = 1'}, "profile.toml:3:1: bse is no"),
         ({"dryRun": True, "profileText": 'base = "house.toml"'}, "profile.toml:1:1: base"),
+        (
+            {"dryRun": True, "profileText": "a" + ".a" * 15_000 + "=1"},
+            "1:1: not TOML: a key has more than 20",
+        ),
+        ({"dryRun": True, "profileText": "#" * 300_000}, "`errors` names them"),
     ],
 )
 async def test_a_wrong_profile_is_refused_as_at_the_start(
@@ -103,6 +109,17 @@ async def test_a_wrong_profile_is_refused_as_at_the_start(
 ) -> None:
     answer = await service.post(RESCORE, json=body)
     assert (answer.status_code, told in answer.json()["detail"]) == (400, True), answer.text
+
+
+async def test_others_are_answered_while_a_long_profile_is_read(service: Service) -> None:
+    text = "\n".join(f"[[for]]\narchives=['a{number}']" for number in range(8_000))
+    refused = asyncio.create_task(service.post(RESCORE, json={"dryRun": True, "profileText": text}))
+    answered = 0
+    while not refused.done():
+        assert (await service.get("/health")).status_code == 200
+        answered += 1
+    assert (await refused).status_code == 400
+    assert answered > 10  # before and after the reading there is time for two or three
 
 
 @pytest.mark.parametrize("body", [{"archive": "nowhere"}, {"study": "9.9"}, {"rule": "PAT-ID-EMTY"}])

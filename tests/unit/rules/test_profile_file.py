@@ -1,5 +1,6 @@
 """Profiles as files: what they are built on, and what is told of wrong ones."""
 
+import time
 import tomllib
 from fnmatch import fnmatchcase
 
@@ -228,13 +229,53 @@ def test_without_files_a_base_is_a_shipped_one():
         "parameters.slice_distance_mm = 1e999",
         "\0",
         "\ud800",
-        "# " + "x" * 2_000_000,
+        "# " + "x" * 300_000,
+        "".join(f"[[a{number}]]\n" for number in range(25_000)),
+        "\n".join(f"[[for]]\narchives=['a{number}']" for number in range(8_000)),
+        "off = ['" + "*A" * 40 + "*B']\n[[rule]]\nid = 'SITE-" + "A" * 90 + "'",
+        "off = ['" + "*" * 100_000 + "A']\nbse = 1",
         "off = [" + "'X'," * 20 + "]",
         "parameters.earliest_study_year = 1979-05-27",
     ],
 )
 def test_hostile_files_are_refused_and_nothing_else_happens(text):
+    start = time.process_time()
     assert problems(text)
+    assert time.process_time() - start < 5  # what compared each line with each other took minutes
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "a" + ".a" * 100_000,
+        "a" + " . a" * 50_000,
+        "'a'" + ".'a'" * 50_000,
+        '"\\""' + '."a"' * 50_000,
+        "ok = '''.'''\n[" + ".".join("a" * 21) + "]\nb",
+        'ok = """\n"""\nx = {' + ".".join("a" * 21) + " = 1}\nb",
+        "é." * 100_000 + ".".join("a" * 21),
+    ],
+)
+def test_keys_of_more_parts_than_anybody_writes_are_refused_before_they_are_read(key):
+    start = time.process_time()
+    (problem,) = problems(f"{key} = 1")
+    assert "not TOML: a key has more than 20 parts joined by dots" in problem
+    assert time.process_time() - start < 5
+
+
+@given(
+    st.lists(st.sampled_from(["a", "'b.c'", '"d."', '"\\"."', "3", "-_"]), min_size=1, max_size=40),
+    st.sampled_from([".", " . ", "\t."]),
+    st.sampled_from(["%s = 1", "[%s]", "[[%s]]", "x = {%s = 1}", "s = '''\n.'''\n# ...\n%s = '...' # ..."]),
+)
+def test_keys_are_refused_by_the_number_of_their_parts(parts, dot, where):
+    told = problems("bse = 1\n" + where % dot.join(parts))[0]
+    assert ("a key has more than 20 parts" in told) == (len(parts) > 20)
+
+
+def test_where_a_key_of_too_many_parts_stands_is_told():
+    (problem,) = problems("bse = 1\n  " + ".".join("a" * 21) + " = 1")
+    assert problem.startswith("site.toml:2:3: not TOML: a key has more than 20 parts")
 
 
 @given(st.text(max_size=60) | st.text("[]{}=\"'.#\n ,ab1-:", max_size=60))
