@@ -19,15 +19,17 @@ GIB = 2**30
 class Costs:
     """What was measured, on one core of the machine of docs/performance.md."""
 
-    study_ms: float = 20.0  # CPU of a worker a study, whatever its size: requests, statements, jobs
+    study_ms: float = 27.0  # CPU of a worker a study, whatever its size: requests, statements, jobs
     instance_us: float = 105.0  # and an instance, judging included
-    database_study_ms: float = 12.0  # CPU of PostgreSQL a study: some 75 statements in 7 transactions
-    database_instance_us: float = 35.0  # 20 of them since the UID index does not fit into memory
-    listed_us: float = 165.0  # CPU of a worker a study that is listed and known
+    database_study_ms: float = 10.0  # CPU of PostgreSQL a study: some 75 statements in 7 transactions
+    database_instance_us: float = 41.0  # 20 of them since the UID index does not fit into memory
+    listed_us: float = 190.0  # CPU of a worker a study that is listed and known
     key_bytes: float = 40.0  # of the UID index an instance in PostgreSQL, with its tuple header
-    evidence_bytes: float = 81.0  # evidence and lists of UIDs an instance
+    evidence_bytes: float = 91.0  # evidence and lists of UIDs an instance
     study_bytes: float = 29_000.0  # all else of a study: verdict, findings, answer, series, indexes
-    job_lock_ms: float = 3.0  # for so long whoever claims keeps the others from claiming, on PostgreSQL
+    job_lock_ms: float = (
+        3.0  # assumed: for so long whoever claims keeps the others from claiming, on PostgreSQL
+    )
 
 
 @dataclass
