@@ -1,11 +1,15 @@
 """How an archive is to be treated: whom to trust, how much to ask of it and when, how to watch it."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
 
 from heltig.work_hours import WorkHours
+
+_YEAR_IN_HOURS: Final = 366 * 24
+"""Nothing is left for longer than a year: more is a slip, and dates come to their end."""
+_CENTURY_IN_DAYS: Final = 36_525
 
 StrategyChoice = Literal["auto", "listing", "orthanc", "azure", "dcm4chee", "none"]
 
@@ -30,11 +34,11 @@ class ArchiveOptions(
         int, Meta(ge=1, le=64, description="Requests at the same time, and studies pulled at a time.")
     ] = 2
     requests_per_second: Annotated[
-        Annotated[float, Meta(gt=0)] | None,
+        Annotated[float, Meta(ge=0.001, le=1_000_000)] | None,
         Meta(description="The most requests a second, of all workers together."),
     ] = None
     bytes_per_second: Annotated[
-        Annotated[int, Meta(ge=1024)] | None,
+        Annotated[int, Meta(ge=1024, le=10**15)] | None,
         Meta(description="The most bytes a second to take from it, of all workers together."),
     ] = None
     hours: Annotated[
@@ -68,24 +72,48 @@ class ArchiveOptions(
         ),
     ] = "auto"
     poll_seconds: Annotated[
-        float, Meta(ge=1, description="How often to look for new and changed studies.")
+        float,
+        Meta(ge=1, le=_YEAR_IN_HOURS * 3600, description="How often to look for new and changed studies."),
     ] = 60.0
     quiet_seconds: Annotated[
-        float, Meta(ge=0, description="A study is pulled when nothing changed in it for so long.")
+        float,
+        Meta(
+            ge=0,
+            le=_YEAR_IN_HOURS * 3600,
+            description="A study is pulled when nothing changed in it for so long.",
+        ),
     ] = 120.0
     settle_seconds: Annotated[
-        float, Meta(ge=0, description="A study that keeps changing is pulled after so long all the same.")
+        float,
+        Meta(
+            ge=0,
+            le=_YEAR_IN_HOURS * 3600,
+            description="A study that keeps changing is pulled after so long all the same.",
+        ),
     ] = 5400.0
     hot_days: Annotated[
-        int, Meta(ge=0, description="Studies of so many days are listed with every look (`listing`).")
+        int,
+        Meta(
+            ge=0,
+            le=_CENTURY_IN_DAYS,
+            description="Studies of so many days are listed with every look (`listing`).",
+        ),
     ] = 3
     warm_days: Annotated[
-        int, Meta(ge=0, description="Studies of so many days are listed every `warmMinutes`.")
+        int,
+        Meta(
+            ge=0,
+            le=_CENTURY_IN_DAYS,
+            description="Studies of so many days are listed every `warmMinutes`.",
+        ),
     ] = 30
     warm_minutes: Annotated[
-        float, Meta(ge=1, description="How often the studies of `warmDays` are listed.")
+        float,
+        Meta(ge=1, le=_YEAR_IN_HOURS * 60, description="How often the studies of `warmDays` are listed."),
     ] = 30.0
-    cold_hours: Annotated[float, Meta(ge=1, description="How often all studies are listed.")] = 24.0
+    cold_hours: Annotated[
+        float, Meta(ge=1, le=_YEAR_IN_HOURS, description="How often all studies are listed.")
+    ] = 24.0
 
     def __post_init__(self) -> None:
         WorkHours(self.hours, self.timezone)

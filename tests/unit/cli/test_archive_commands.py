@@ -94,6 +94,22 @@ def test_every_option_can_be_given_and_given_its_default(home: Path) -> None:
     assert shown(home) == before
 
 
+@pytest.mark.parametrize(
+    "flag",
+    ["settle-seconds", "quiet-seconds", "poll-seconds", "warm-minutes", "cold-hours", "requests-per-second"],
+)
+@pytest.mark.parametrize("value", ["inf", "nan", "-inf", "1e300"])
+def test_a_number_without_end_is_refused(home: Path, flag: str, value: str) -> None:
+    field = flag.split("-")[0]
+    refused = run(home, "add", "main", ROOT, f"--{flag}={value}")
+    assert isinstance(refused.exception, UsageError)
+    assert f"options.{field}" in str(refused.exception)
+    run(home, "add", "main", ROOT)
+    before = shown(home)
+    assert isinstance(run(home, "change", "main", f"--{flag}={value}").exception, UsageError)
+    assert shown(home) == before
+
+
 def test_pausing(home: Path) -> None:
     run(home, "add", "main", ROOT)
     assert "resume main" in run(home, "pause", "main").stdout
