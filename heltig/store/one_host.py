@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 from sqlalchemy import make_url
 
-from heltig.errors import ConfigurationError
+from heltig.errors import ConfigurationError, StorageError
 
 SILENCE: Final = timedelta(minutes=1)
 """A host that was not heard of for so long does not use the database any more."""
@@ -68,6 +68,7 @@ class OneHost:
 
         Raises:
             ConfigurationError: Another host uses it, or another HELTIG_HOME.
+            StorageError: Nothing can be written beside it.
         """
         other = self._other()
         # Another kernel under the same name is this host before it was started again.
@@ -83,8 +84,16 @@ class OneHost:
                 "kept. Set the same, or use PostgreSQL (HELTIG_DATABASE_URL)."
             )
         part = self._mark.with_name(f"{self._mark.name}.{os.getpid()}")
-        part.write_bytes(msgspec.json.encode(self._host))
-        part.replace(self._mark)
+        try:
+            part.write_bytes(msgspec.json.encode(self._host))
+            part.replace(self._mark)
+        except OSError as wrong:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+            raise StorageError(
+                f"{self._mark} cannot be written: {wrong.strerror}. Free space on that disk, or let it be "
+                "written, and start again."
+            ) from wrong
 
     def keep(self) -> None:
         """Says that it still is; to be called now and then."""

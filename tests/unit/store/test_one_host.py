@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from heltig.errors import ConfigurationError
+from heltig.errors import ConfigurationError, StorageError
 from heltig.store.one_host import SILENCE, Host, OneHost
 
 
@@ -85,3 +85,9 @@ def test_a_mark_that_cannot_be_read_is_written_again(database: Path, here: Host)
 def test_postgresql_is_for_any_number_of_hosts(tmp_path: Path) -> None:
     assert OneHost.of("postgresql+asyncpg://u@h/d", home=tmp_path) is None
     assert OneHost.of(f"sqlite+aiosqlite:///{tmp_path}/heltig.db", home=tmp_path) is not None
+
+
+def test_where_nothing_can_be_written_is_said_in_a_line(tmp_path: Path, here: Host) -> None:
+    with pytest.raises(StorageError, match=r"heltig\.db\.host cannot be written: No such file") as raised:
+        OneHost(tmp_path / "missing" / "heltig.db", here).take()
+    assert "\n" not in str(raised.value)
