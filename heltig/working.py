@@ -6,21 +6,21 @@ Here, and only here, a kind of job gets its handler, and what has to happen now 
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final, Literal, TypeAlias
 
-from heltig.errors import HeltigError
+from heltig.errors import StorageError
 from heltig.jobs.arq_runner import ArqRunner
 from heltig.jobs.attempt import Handler
 from heltig.jobs.doorbell import Doorbell
 from heltig.jobs.presence import EVERY, Presence
 from heltig.jobs.queue import JobQueue
 from heltig.jobs.runner import Runner
-from heltig.logs import described
+from heltig.periodic import Periodic, Sweep
 from heltig.pipeline import events
 from heltig.pipeline.backfill import BACKFILL, Backfilling
 from heltig.pipeline.context import REJUDGE
@@ -69,8 +69,6 @@ BULK: Final = (REJUDGE, "pull", "discover", PROBE, BACKFILL)
 Does: TypeAlias = Literal["all", "uploads", "all but uploads"]
 """Which jobs a process does. Uploads are files in a folder of the server that took them."""
 
-Sweep: TypeAlias = Callable[[], Awaitable[object]]
-
 logger = logging.getLogger(__name__)
 
 
@@ -95,6 +93,7 @@ class Working:
 
     Attributes:
         runner: Ends only when this does, or when it fails.
+        sweeps: What happens now and then.
     """
 
     store: Store
@@ -102,10 +101,11 @@ class Working:
     pool: JudgingPool
     desks: Desks
     runner: asyncio.Task[None]
+    sweeps: Sequence[Periodic]
 
     def is_working(self) -> bool:
-        """Whether jobs are worked off."""
-        return not self.runner.done()
+        """Whether jobs are worked off, archives are looked at, and what is found can be written down."""
+        return not self.runner.done() and not any(sweep.has_failed for sweep in self.sweeps)
 
 
 def handlers_of(desks: Desks) -> dict[str, Handler]:
@@ -161,9 +161,14 @@ async def working(
 
     Raises:
         ConfigurationError: The database is SQLite, and in use on another host.
-        StorageError: The database cannot be opened.
+        StorageError: The database cannot be opened, or nothing can be written where it is.
     """
-    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as wrong:
+        raise StorageError(
+            f"HELTIG_HOME={settings.home} cannot be made: {wrong.strerror}. Name one that can."
+        ) from wrong
     async with AsyncExitStack() as stack:
         one_host = OneHost.of(settings.database, home=settings.home)
         if one_host is not None:
@@ -187,9 +192,10 @@ async def working(
         sweeps = [*sweeps_of(desks, queue), (EVERY, presence.say)]
         if one_host is not None:
             sweeps.append((EVERY, partial(asyncio.to_thread, one_host.keep)))
-        for every, sweep in sweeps:
-            await stack.enter_async_context(_beside(_now_and_then(every, sweep)))
-        yield Working(store=store, queue=queue, pool=pool, desks=desks, runner=running)
+        periodic = [Periodic(every, sweep) for every, sweep in sweeps]
+        for one in periodic:
+            await stack.enter_async_context(_beside(one.run()))
+        yield Working(store=store, queue=queue, pool=pool, desks=desks, runner=running, sweeps=periodic)
 
 
 def _some(handlers: dict[str, Handler], does: Does) -> dict[str, Handler]:
@@ -248,14 +254,3 @@ def _log_failure(task: asyncio.Task[None]) -> None:
     error = None if task.cancelled() else task.exception()
     if error is not None:
         logger.error("A part of the service failed; /health/ready says so.", exc_info=error)
-
-
-async def _now_and_then(every: timedelta, sweep: Sweep) -> None:
-    """Calls something at once and then again and again, whatever becomes of it."""
-    while True:
-        try:
-            await sweep()
-        except (HeltigError, OSError) as error:
-            name = getattr(sweep, "__qualname__", "A sweep")
-            logger.error("%s failed: %s", name, described(error))
-        await asyncio.sleep(every.total_seconds())

@@ -11,6 +11,8 @@ from heltig.jobs.attempt import Attempt, Handler, rings, try_again
 from heltig.jobs.owner import Owner
 from heltig.jobs.queue import JobQueue
 from heltig.jobs.retries import Retries
+from heltig.logs import described
+from heltig.seldom import seldom
 from heltig.store import claims
 from heltig.store.jobs import Job
 from heltig.store.transaction import ReadTransaction, WriteTransaction
@@ -205,5 +207,5 @@ async def _unless_it_fails(call: Awaitable[T]) -> T | None:
     try:
         return await call
     except StorageError as error:
-        logger.error("The runner waits: %s", error)
+        seldom.error(logger, "The runner waits", described(error))
         return None

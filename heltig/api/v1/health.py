@@ -31,7 +31,7 @@ class Ready(msgspec.Struct, frozen=True):
     Attributes:
         status: `ready`.
         store: The database answers.
-        jobs: Jobs are worked off.
+        jobs: Jobs are worked off, and what happens now and then did when it was last due.
     """
 
     status: Literal["ready"]
@@ -55,5 +55,8 @@ async def ready(services: NamedDependency[Services]) -> Ready:
     """Say whether the service can do its work: the database answers, jobs are worked off."""
     await services.store.read(changes.latest)
     if not services.is_working():
-        raise StorageError("Jobs are not worked off. The log says why; start the service again.")
+        raise StorageError(
+            "Jobs are not worked off, or archives not looked at, or nothing can be written. The log says "
+            "why; where it stays, start the service again."
+        )
     return Ready("ready", "ok", "ok")
