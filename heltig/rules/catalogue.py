@@ -39,6 +39,7 @@ FAMILIES = {
     "deidentification_pictures": "De-identification leakage",
     "deidentification_text": "De-identification leakage",
     "targets": "References, rejection, target",
+    "targets_aws": "References, rejection, target",
     "targets_dcm4chee": "References, rejection, target",
     "encoding": "Encoding, file meta, transfer syntax",
     "encoding_start": "Encoding, file meta, transfer syntax",

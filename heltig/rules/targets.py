@@ -15,7 +15,7 @@ from heltig.rules.rule import Hit, rule
 from heltig.rules.views import StudyView, Values
 from heltig.rules.wording import counted, cut
 
-_UIDS: Final = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
+UIDS: Final = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 
 
 def is_target(study: StudyView, target: Target) -> bool:
@@ -68,26 +68,32 @@ def orthanc(study: StudyView) -> Iterator[Hit]:
             rows=sorted(row for group in patients[1:] for row in group.rows),
             message="Orthanc makes a study of each PatientID, and its study metadata cannot be read",
         )
-    yield from _other_copies(study, "Orthanc answers that it is stored already, and keeps the first one")
+    yield from _copies(study, "Orthanc answers that it is stored already, and keeps the first one")
 
 
-def _without_uids(study: StudyView, message: str, keywords: tuple[str, ...] = _UIDS) -> Iterator[Hit]:
+def _without_uids(study: StudyView, message: str, keywords: tuple[str, ...] = UIDS) -> Iterator[Hit]:
     for keyword in keywords:
         rows = [row for row, text in enumerate(study.texts(keyword)) if not text]
         if rows:
             yield Hit(tags=(keyword,), observed="none", expected=f"a {keyword}", rows=rows, message=message)
 
 
-def _other_copies(study: StudyView, message: str) -> Iterator[Hit]:
-    """Instances that share a SOPInstanceUID with another one of the series and say something else."""
+def _copies(study: StudyView, message: str, *, alike: bool = False) -> Iterator[Hit]:
+    """Instances that share a SOPInstanceUID with another one of the series.
+
+    Args:
+        study: The study.
+        message: What the archive does with the later ones.
+        alike: Those that say the same as the first one, in place of those that say something else.
+    """
     for series in study.series:
-        rows = [copy.row for copy in copies(series) if copy.differs]
+        rows = [copy.row for copy in copies(series) if alike != bool(copy.differs)]
         if rows:
-            uid = study.texts("SOPInstanceUID")[rows[0]]
+            uid = cut(study.texts("SOPInstanceUID")[rows[0]], 64)
             yield Hit(
                 tags=("SOPInstanceUID",),
-                observed=f"different instances of {cut(uid, 64)}",
-                expected="a SOPInstanceUID of its own",
+                observed=f"{uid} again, with the same content" if alike else f"different instances of {uid}",
+                expected="each instance once" if alike else "a SOPInstanceUID of its own",
                 rows=rows,
                 message=message,
             )
@@ -109,7 +115,7 @@ def azure(study: StudyView) -> Iterator[Hit]:
     Mend: Correct the study at its source before it is sent.
     Example: A UID with an underscore that a research tool put in.
     """
-    yield from _without_uids(study, "Azure answers 43264 (A900H)", (*_UIDS, "SOPClassUID"))
+    yield from _without_uids(study, "Azure answers 43264 (A900H)", (*UIDS, "SOPClassUID"))
     absent = [row for row, cell in enumerate(study.cells("PatientID")) if not cell.vr]
     if absent:
         yield Hit(
@@ -119,7 +125,7 @@ def azure(study: StudyView) -> Iterator[Hit]:
             rows=absent,
             message="Azure answers 43264 (A900H)",
         )
-    for keyword in (*_UIDS, "SOPClassUID", "PatientID"):
+    for keyword in (*UIDS, "SOPClassUID", "PatientID"):
         wrong: dict[str, list[int]] = {}
         for row, text in enumerate(study.texts(keyword)):
             if text and not _is_taken_by_azure(keyword, text):
@@ -132,7 +138,22 @@ def azure(study: StudyView) -> Iterator[Hit]:
                 rows=rows,
                 message="Azure answers 43264 (A900H)",
             )
-    yield from _other_copies(study, "Azure answers 45070 (B00EH): it has an instance of this UID")
+    yield from _copies(study, "Azure answers 45070 (B00EH): it has an instance of this UID")
+
+
+@rule("TGT-AZURE-COPY", level="study", severity="review", when=lambda study: is_target(study, "azure"))
+def azure_copy(study: StudyView) -> Iterator[Hit]:
+    """Microsoft's DICOM service would refuse the second copy of an instance.
+
+    Finds: Where the profile names the target `azure`: instances of a series with the SOPInstanceUID and the
+        content of one before them (45070, exists already). Copies that differ are a matter of TGT-AZURE.
+        What is compared is said with INS-SOPUID-DUP-SAME.
+    Why: Nothing is lost, but the answer is 202 or 409 with a list of failures: whoever sends the study takes
+        it for incomplete.
+    Mend: Leave the copies out when the study is sent.
+    Example: A transfer that broke off and was begun again into the same folder.
+    """
+    yield from _copies(study, "Azure answers 45070 (B00EH): it has the instance already", alike=True)
 
 
 def _is_taken_by_azure(keyword: str, text: str) -> bool:
@@ -141,104 +162,15 @@ def _is_taken_by_azure(keyword: str, text: str) -> bool:
     return _AZURE_UID.fullmatch(text) is not None
 
 
-_DICOM_UID: Final = re.compile(r"(?=.{1,64}$)(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*))*")
-_AWS_ALIKE: Final = (
-    "PatientID",
-    "PatientName",
-    "PatientBirthDate",
-    "PatientSex",
-    "AccessionNumber",
-    "StudyID",
-)
-
-
-@rule("TGT-AWS", level="study", severity="review", when=lambda study: is_target(study, "aws"))
-def aws(study: StudyView) -> Iterator[Hit]:
-    """AWS HealthImaging would set a part of the study aside, or warn of it.
-
-    Finds: Where the profile names the target `aws`: UIDs that are not as the standard writes them (B201H),
-        and attributes of patient and study that differ within the study, so that a part goes into an image
-        set that is not primary.
-    Why: Its DICOMweb interface shows primary image sets alone: the rest of the study is stored and not found.
-    Mend: Correct the study at its source before it is imported.
-    Example: One series with another accession number, which ends in an image set of its own.
-    """
-    for keyword in _UIDS:
-        wrong: dict[str, list[int]] = {}
-        for row, uid in enumerate(study.texts(keyword)):
-            if uid and _DICOM_UID.fullmatch(uid) is None:
-                wrong.setdefault(uid, []).append(row)
-        for uid, rows in wrong.items():
-            yield Hit(
-                tags=(keyword,),
-                observed=cut(uid),
-                expected="a UID as PS3.5 9.1 writes it",
-                rows=rows,
-                message="AWS HealthImaging warns with B201H",
-            )
-    for keyword in _AWS_ALIKE:
-        groups = [] if study.uniform(keyword) else study.groups(keyword)
-        if len(groups) > 1:
-            yield Hit(
-                tags=(keyword,),
-                observed=counted((group.key or "none", group.count) for group in groups),
-                expected=f"one {keyword} in the study",
-                rows=sorted(row for group in groups[1:] for row in group.rows),
-                message="AWS HealthImaging puts the instances that differ into a non-primary image set",
-            )
-
-
 @rule("TGT-GOOGLE", level="study", severity="block", when=lambda study: is_target(study, "google"))
 def google(study: StudyView) -> Iterator[Hit]:
     """Google's Healthcare API would refuse a part of the study.
 
     Finds: Where the profile names the target `google`: different instances of one SOPInstanceUID in a series,
         of which it keeps the first and refuses the other.
-    Why: The answer is 409 with failure reason 272, in a list that senders overlook. What the second instance
-        showed is lost.
+    Why: The second instance is answered with 409, conflict. What it showed is lost, unless the sender deletes
+        the first one.
     Mend: Find out which of the two is right, and send that one; give the other a UID of its own.
     Example: An image that was sent twice, the second time with a corrected laterality.
     """
-    yield from _other_copies(study, "Google answers 409: an instance of this UID exists, and differs")
-
-
-_AWS_LENGTHS: Final = {
-    "PatientName": 256,
-    "PatientID": 256,
-    "PatientBirthDate": 18,
-    "PatientSex": 16,
-    "StudyInstanceUID": 256,
-    "StudyID": 16,
-    "StudyDescription": 64,
-    "AccessionNumber": 256,
-    "StudyDate": 18,
-    "StudyTime": 28,
-}
-"""Characters that AWS HealthImaging takes; where its pages differ, the smaller number."""
-
-
-@rule(
-    "TGT-LENGTHS",
-    level="instance",
-    severity="review",
-    reads=tuple(_AWS_LENGTHS),
-    when=lambda at: "aws" in at.context.parameters.targets,
-)
-def lengths(at: Values) -> Iterator[Hit]:
-    """A value is longer than the archive to come takes.
-
-    Finds: Where the profile names the target `aws`: values of patient and study longer than AWS HealthImaging
-        imports.
-    Why: The import of the instance fails, though the value may be within what DICOM allows.
-    Mend: Shorten the value at its source, or move what is too long into a comment.
-    Example: A StudyDescription of a hundred letters, joined from three procedures.
-    """
-    for keyword, most in _AWS_LENGTHS.items():
-        text = at[keyword].shown
-        if len(text) > most:
-            yield Hit(
-                tags=(keyword,),
-                observed=cut(f"{len(text)} characters: {text}"),
-                expected=f"{most} characters at most",
-                message="AWS HealthImaging does not import it",
-            )
+    yield from _copies(study, "Google answers 409: an instance of this UID exists, and differs")

@@ -5,10 +5,11 @@ from typing import get_args
 import pytest
 
 from heltig.errors import ConfigurationError
+from heltig.reports.explanation import targets_of
 from heltig.rules.cases import try_case
 from heltig.rules.catalogue import catalogue
 from heltig.rules.parameters import Target
-from heltig.rules.profile_file import parse_profile
+from heltig.rules.profile_file import parse_profile, shipped_profile
 
 STUDY = [{"PatientID": "A1"}, {"PatientID": "B2"}]
 
@@ -26,7 +27,9 @@ def test_every_target_has_a_rule_and_wakes_only_its_own(target) -> None:
         )
         outcomes[rule.id] = bool(asleep)
     assert outcomes[f"TGT-{target.upper()}"]
-    assert sum(outcomes.values()) == (2 if target == "aws" else 1)  # AWS has lengths of its own, too
+    assert {id for id, awake in outcomes.items() if awake} <= {
+        rule.id for rule in of_targets() if target in targets_of(rule)
+    }
 
 
 def test_a_profile_that_names_no_target_wakes_none() -> None:
@@ -37,3 +40,21 @@ def test_a_profile_that_names_no_target_wakes_none() -> None:
 def test_a_target_that_nobody_knows_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="targets"):
         parse_profile("[parameters]\ntargets = ['pacs']", known=[], name="migration")
+
+
+@pytest.mark.parametrize(
+    ("syntax", "outcome"),
+    [
+        ("1.2.840.10008.1.2", "pass"),
+        ("1.2.840.10008.1.2.4.106.1", "pass"),
+        ("1.2.840.10008.1.2.4.94", "fail"),
+    ],
+)
+def test_the_profile_of_aws_knows_the_transfer_syntaxes_that_it_supports(syntax, outcome) -> None:
+    accepted = shipped_profile("aws-healthimaging", known=catalogue()).parameters.accepted_transfer_syntaxes
+    case = {
+        "outcome": outcome,
+        "parameters": {"accepted_transfer_syntaxes": list(accepted)},
+        "study": [{"TransferSyntaxUID": syntax}],
+    }
+    assert try_case(catalogue()["ENC-TS-TARGET"], case) == []
