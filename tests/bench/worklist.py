@@ -132,6 +132,7 @@ def _study(rows: dict[str, list[dict[str, Any]]], id: int, chance: random.Random
             "issuer_of_patient_id": "",
             "patient_name": f"Person{id}^Test",
             "name_folded": f"person{id}^test",
+            "name_words": f"person{id} test",
             "patient_birth_date": "19700101",
             "patient_sex": "O",
         }
@@ -163,6 +164,7 @@ def _study(rows: dict[str, list[dict[str, Any]]], id: int, chance: random.Random
             "unwaived_readiness": readiness,
             "valid_until": None,
             "facts": "[]",
+            "index_facts": "[]",
             "waivers": "[]",
             "not_evaluable": "[]",
             "errors": "[]",
