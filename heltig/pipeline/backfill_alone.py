@@ -18,8 +18,9 @@ from heltig.pipeline.keep import Scoring
 from heltig.pipeline.listing import ListedStudy
 from heltig.pipeline.opened import OpenArchives, Opened
 from heltig.pipeline.pull_run import PulledStudy, judged_again, pull_archive
-from heltig.store import backfills, workers
-from heltig.store.backfills import Backfill, Done, Undone
+from heltig.store import backfill_studies, backfills, workers
+from heltig.store.backfill_studies import Done, Undone
+from heltig.store.backfills import Backfill
 from heltig.store.engine import Store
 
 HEARD: Final = timedelta(seconds=30)
@@ -99,11 +100,11 @@ class BackfillAlone:
             ConfigurationError: A secret or a certificate cannot be read.
             StorageError: The database failed.
         """
-        await self._store.write(backfills.try_again, known.id)
+        await self._store.write(backfill_studies.try_again, known.id)
         known = await self._listed(known)
         await say_what_is_done(self._store, known, clock=self._clock)
         after = 0
-        while page := await self._store.read(backfills.undone, known.id, after=after, limit=PAGE):
+        while page := await self._store.read(backfill_studies.undone, known.id, after=after, limit=PAGE):
             if (await self._find(known)).finished:  # somebody cancelled it
                 break
             try:
@@ -143,7 +144,7 @@ class BackfillAlone:
                     if result.outcome == "failed":
                         failed.append(Done(row=rows[result.uid], outcome="failed", error=result.error))
         finally:
-            await self._store.write(backfills.say_done, known.id, failed, now=self._clock())
+            await self._store.write(backfill_studies.say_done, known.id, failed, now=self._clock())
 
     async def _find(self, known: Backfill) -> Backfill:
         found = await self._store.read(backfills.find, known.id)

@@ -5,8 +5,9 @@ from datetime import datetime
 from typing import Final
 
 from heltig.pipeline.pull_job import NEXT_DAY
-from heltig.store import backfills
-from heltig.store.backfills import Backfill, Done, Outcome, Undone
+from heltig.store import backfill_studies
+from heltig.store.backfill_studies import Done, Outcome, Undone
+from heltig.store.backfills import Backfill
 from heltig.store.engine import Store
 from heltig.store.manufacturers import manufacturers_of
 from heltig.store.transaction import ReadTransaction
@@ -43,7 +44,7 @@ async def say_what_is_done(
     while True:
         last, done = await store.read(_look, known, after)
         if done:
-            await store.write(backfills.say_done, known.id, done, now=clock())
+            await store.write(backfill_studies.say_done, known.id, done, now=clock())
             number += len(done)
         looked_at += AT_ONCE
         if last is None or (most is not None and looked_at >= most):
@@ -53,7 +54,7 @@ async def say_what_is_done(
 
 def _look(transaction: ReadTransaction, known: Backfill, after: int) -> tuple[int | None, list[Done]]:
     """What is done of the next studies, and the row to go on after; None for the last of them."""
-    undone = backfills.undone(transaction, known.id, after=after, limit=AT_ONCE)
+    undone = backfill_studies.undone(transaction, known.id, after=after, limit=AT_ONCE)
     done = []
     for one in undone:
         outcome = outcome_of(known, one)

@@ -19,7 +19,7 @@ from heltig.pipeline.discovery.rounds import Place, batch_of, place_of
 from heltig.pipeline.discovery.slices import FIRST_DAY, LAST_DAY, day_before, study_key
 from heltig.pipeline.discovery.unfiltered import every_study
 from heltig.pipeline.opened import Opened
-from heltig.store import backfills, observations
+from heltig.store import backfill_studies, backfills, observations
 from heltig.store.backfills import Backfill
 from heltig.store.engine import Store
 from heltig.store.locations import ensure
@@ -57,7 +57,8 @@ async def list_on(
             for note in {*batch.notes, *news.notes} - {*known.notes}:
                 logger.warning("%s (backfill %d): %s", known.location, known.id, note)
             is_ours = await store.write(_take, opened, known, batch, seen, news, now=clock())
-            known = await store.read(backfills.find, known.id) or known
+            found = await store.read(backfills.find, known.id)
+            known = found or known
             if not is_ours or known.listed or (until and clock() >= until):
                 break
     return known
@@ -115,5 +116,5 @@ def _take(
             if one.changed and one.unsettled_since is None
         ]
         observations.write(transaction, location, asked)
-    backfills.take_in(transaction, known.id, (one.row for one in studies))
+    backfill_studies.take_in(transaction, known.id, (one.row for one in studies))
     return True

@@ -6,9 +6,10 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from heltig.pipeline.backfill import found_backfill
-from heltig.store import backfills
+from heltig.store import backfill_studies, backfills
 from heltig.store.backfill_figures import Figures, figures_of
-from heltig.store.backfills import RECENTLY, Backfill, Counts, Outcome
+from heltig.store.backfill_studies import RECENTLY, Counts, Outcome
+from heltig.store.backfills import Backfill
 from heltig.store.records import Location
 from heltig.store.transaction import ReadTransaction
 
@@ -72,7 +73,7 @@ def progress_of(transaction: ReadTransaction, id: int, *, now: datetime) -> Prog
         NotFoundError: There is none of this id.
     """
     known = found_backfill(transaction, id)
-    return _progress(known, backfills.counts(transaction, id, now=now), now)
+    return _progress(known, backfill_studies.counts(transaction, id, now=now), now)
 
 
 def newest_progress(
@@ -85,7 +86,7 @@ def newest_progress(
 ) -> list[Progress]:
     """How far backfills are, the newest first; see `heltig.store.backfills.newest`."""
     found = backfills.newest(transaction, location=location, before=before, limit=limit)
-    return [_progress(known, backfills.counts(transaction, known.id, now=now), now) for known in found]
+    return [_progress(known, backfill_studies.counts(transaction, known.id, now=now), now) for known in found]
 
 
 def report_of(transaction: ReadTransaction, id: int, *, now: datetime) -> BackfillReport:

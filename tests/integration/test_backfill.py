@@ -20,7 +20,7 @@ from unit.store.databases import sqlite_url
 
 from heltig.demo.answer import Faults
 from heltig.pipeline.publish import render
-from heltig.store import backfills, changes
+from heltig.store import backfill_studies, backfills, changes
 from heltig.store.engine import Store
 
 STUDIES = 60
@@ -58,11 +58,9 @@ class Home:
         """Of each backfill, the oldest first."""
         store = await Store.open(sqlite_url(self.folder / "heltig.db"), render=render)
         found = await store.read(backfills.newest)
-        counts = [
-            (await store.read(backfills.counts, one.id, now=one.started)).outcomes for one in reversed(found)
-        ]
+        counts = [await store.read(backfill_studies.counts, one.id, now=one.started) for one in found]
         await store.close()
-        return [dict(one) for one in counts]
+        return [dict(one.outcomes) for one in reversed(counts)]
 
     async def judged(self) -> list[str]:
         """The studies of all verdicts that were given."""

@@ -7,8 +7,8 @@ from sqlalchemy import select
 from unit.api.service import Service
 from unit.store.samples import NOW, finding
 
-from heltig.store import backfills
-from heltig.store.backfills import Done
+from heltig.store import backfill_studies
+from heltig.store.backfill_studies import Done
 from heltig.store.tables import studies
 from heltig.store.transaction import WriteTransaction
 
@@ -97,10 +97,10 @@ async def test_a_report_counts_studies_by_what_they_are(service: Service) -> Non
 
     def take_in(transaction: WriteTransaction) -> None:
         id, rows = started.json()["id"], [row for (row,) in transaction.connection.execute(ROWS)]
-        backfills.take_in(transaction, id, rows)
-        backfills.take_in(transaction, id, rows)
+        backfill_studies.take_in(transaction, id, rows)
+        backfill_studies.take_in(transaction, id, rows)
         maker = Done(row=rows[0], outcome="judged", manufacturer="\\Acme\\", instances=3)
-        backfills.say_done(transaction, id, [maker, maker], now=NOW)
+        backfill_studies.say_done(transaction, id, [maker, maker], now=NOW)
 
     await service.services.store.write(take_in)
     shown = (await service.get(place)).json()

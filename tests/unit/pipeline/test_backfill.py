@@ -17,8 +17,9 @@ from heltig.pipeline.backfill import range_of
 from heltig.pipeline.backfill_alone import is_somebody_working, watch
 from heltig.pipeline.backfill_listing import list_on
 from heltig.pipeline.backfill_report import Progress, progress_of
-from heltig.store import archives, audit_trail, backfills, jobs, workers
-from heltig.store.backfills import Backfill, Counts, Done
+from heltig.store import archives, audit_trail, backfill_studies, jobs, workers
+from heltig.store.backfill_studies import Counts, Done
+from heltig.store.backfills import Backfill
 from heltig.store.engine import Store
 from heltig.store.workers import Worker
 
@@ -27,7 +28,7 @@ MINUTE = timedelta(minutes=1)
 
 class Filled(BackfillSite):
     async def counts(self, known: Backfill) -> Counts:
-        return await self.store.read(backfills.counts, known.id, now=self.clock())
+        return await self.store.read(backfill_studies.counts, known.id, now=self.clock())
 
 
 @pytest.fixture
@@ -208,12 +209,11 @@ async def test_a_command_watches_until_nobody_works_any_more(site: Filled) -> No
 async def test_the_rate_and_the_time_left_are_of_what_was_pulled(site: Filled) -> None:
     known = await site.start()
     await site.backfilling.run(cast(Any, _Context(known.id)))
-    rows = [
-        one.observation.row for one in await site.store.read(backfills.undone, known.id, after=0, limit=9)
-    ]
+    undone = await site.store.read(backfill_studies.undone, known.id, after=0, limit=9)
+    rows = [one.observation.row for one in undone]
     site.clock.advance(2 * MINUTE)
     done = [Done(row=rows[0], outcome="known"), *(Done(row=row, outcome="judged") for row in rows[1:3])]
-    await site.store.write(backfills.say_done, known.id, done, now=site.clock())
+    await site.store.write(backfill_studies.say_done, known.id, done, now=site.clock())
     progress = await site.store.read(progress_of, known.id, now=site.clock())
     assert (progress.state, progress.studies, progress.done) == ("pulling", 6, 3)
     assert (progress.per_minute, progress.seconds_left) == (1.0, 180)

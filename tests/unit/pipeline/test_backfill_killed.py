@@ -14,7 +14,7 @@ from unit.pipeline.watched import BEGIN, Clock
 from unit.store.databases import database_url
 
 from heltig.pipeline.publish import render
-from heltig.store import backfills, changes
+from heltig.store import backfill_studies, changes
 from heltig.store.backfill_figures import figures_of
 from heltig.store.engine import Store
 
@@ -60,7 +60,7 @@ async def test_whoever_goes_on_loses_nothing_and_counts_nothing_twice(
             assert known.id == 1  # the one that was begun
             ended = await (site.alone(known) if next_one == "alone" else site.end(known))
             assert ended.finished
-            counts = await store.read(backfills.counts, 1, now=site.clock())
+            counts = await store.read(backfill_studies.counts, 1, now=site.clock())
             assert (counts.studies, counts.outcomes) == (STUDIES, {"judged": STUDIES})
             assert counts.instances == 2 * STUDIES
             for number in range(STUDIES):

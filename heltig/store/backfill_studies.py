@@ -1,0 +1,179 @@
+"""The studies of backfills: which of them are done, and what became of them."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Final, Literal, TypeAlias
+
+import msgspec
+from sqlalchemy import ColumnElement, and_, bindparam, case, func, select, text, update
+
+from heltig.store.observations import COLUMNS, Observation, observation_of
+from heltig.store.tables import backfill_studies, observations, studies
+from heltig.store.tables.pulling import UNDONE
+from heltig.store.text import storable
+from heltig.store.transaction import ReadTransaction, WriteTransaction
+
+Outcome: TypeAlias = Literal["known", "judged", "unchanged", "gone", "failed"]
+"""What became of a study: it was `known` as it is listed, so that nothing was asked; it was pulled and
+`judged`, or `unchanged`; it is `gone` from the archive; it `failed`, and what was known of it stands."""
+
+RECENTLY: Final = timedelta(minutes=10)
+"""The time over which the rate is taken."""
+
+_NAME_LENGTH: Final = 128
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """How many studies of a backfill are where.
+
+    Attributes:
+        studies: That were listed so far.
+        outcomes: Of those that are done, how many ended how.
+        instances: Of those that were pulled.
+        recently: How many were pulled in the last `RECENTLY`, or since it was started.
+    """
+
+    studies: int
+    outcomes: dict[Outcome, int]
+    instances: int
+    recently: int
+
+    @property
+    def done(self) -> int:
+        """Studies of which nothing is left to do."""
+        return sum(self.outcomes.values())
+
+
+class Undone(msgspec.Struct, frozen=True):
+    """A study of a backfill that was not yet said to be done.
+
+    Attributes:
+        observation: What is known of it.
+        judged: When its verdict was given.
+        instances: Of its newest snapshot.
+    """
+
+    observation: Observation
+    judged: datetime | None
+    instances: int
+
+
+class Done(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a study.
+
+    Attributes:
+        row: The study's row.
+        manufacturer: Those that its instances name, each between backslashes.
+        error: Why it failed, without patient data.
+    """
+
+    row: int
+    outcome: Outcome
+    manufacturer: str = ""
+    instances: int = 0
+    error: str | None = None
+
+
+_IS_PULLED: Final[ColumnElement[bool]] = backfill_studies.c.outcome.in_(("judged", "unchanged"))
+_COUNTS = (
+    select(
+        backfill_studies.c.outcome,
+        func.count().label("number"),
+        func.sum(case((_IS_PULLED, backfill_studies.c.instances), else_=0)).label("instances"),
+        func.sum(
+            case((and_(_IS_PULLED, backfill_studies.c.finished > bindparam("since")), 1), else_=0)
+        ).label("recently"),
+    )
+    .where(backfill_studies.c.backfill_row == bindparam("backfill"))
+    .group_by(backfill_studies.c.outcome)
+)
+_UNDONE = (
+    select(*COLUMNS, studies.c.judged, studies.c.instance_count)
+    .select_from(backfill_studies)
+    .join(studies, studies.c.id == backfill_studies.c.study_row)
+    .outerjoin(observations, observations.c.study_row == studies.c.id)
+    .where(
+        text(UNDONE),
+        backfill_studies.c.backfill_row == bindparam("backfill"),
+        backfill_studies.c.study_row > bindparam("after"),
+    )
+    .order_by(backfill_studies.c.study_row)
+    .limit(bindparam("limit"))
+)
+_SAY_DONE = (
+    update(backfill_studies)
+    .where(
+        backfill_studies.c.backfill_row == bindparam("backfill"),
+        backfill_studies.c.study_row == bindparam("row"),
+        backfill_studies.c.finished.is_(None),
+    )
+    .values(
+        outcome=bindparam("to_outcome"),
+        manufacturer=bindparam("to_manufacturer"),
+        instances=bindparam("to_instances"),
+        error=bindparam("to_error"),
+        finished=bindparam("now"),
+    )
+)
+_TRY_AGAIN = (
+    update(backfill_studies)
+    .where(backfill_studies.c.backfill_row == bindparam("backfill"), backfill_studies.c.outcome == "failed")
+    .values(outcome=None, error=None, finished=None)
+)
+
+
+def take_in(transaction: WriteTransaction, backfill: int, rows: Iterable[int]) -> None:
+    """Adds studies by their rows, those that it does not have."""
+    new = [{"backfill_row": backfill, "study_row": row, "manufacturer": "", "instances": 0} for row in rows]
+    if new:
+        transaction.insert_or_ignore(backfill_studies, new)
+
+
+def undone(transaction: ReadTransaction, backfill: int, *, after: int = 0, limit: int) -> list[Undone]:
+    """Its studies that were not said to be done, by their rows.
+
+    Args:
+        transaction: Any.
+        backfill: Its id.
+        after: Only rows above this one: what the page before ended with.
+        limit: The most of them.
+    """
+    rows = transaction.connection.execute(_UNDONE, {"backfill": backfill, "after": after, "limit": limit})
+    return [Undone(observation_of(row), row.judged, row.instance_count) for row in rows]
+
+
+def say_done(transaction: WriteTransaction, backfill: int, done: Sequence[Done], *, now: datetime) -> None:
+    """Says of studies what became of them; what was said before stands."""
+    if done:
+        transaction.connection.execute(
+            _SAY_DONE,
+            [
+                {
+                    "backfill": backfill,
+                    "row": one.row,
+                    "to_outcome": one.outcome,
+                    "to_manufacturer": storable(one.manufacturer, _NAME_LENGTH),
+                    "to_instances": one.instances,
+                    "to_error": one.error,
+                    "now": now,
+                }
+                for one in done
+            ],
+        )
+
+
+def try_again(transaction: WriteTransaction, backfill: int) -> None:
+    """Has studies pulled again that failed."""
+    transaction.connection.execute(_TRY_AGAIN, {"backfill": backfill})
+
+
+def counts(transaction: ReadTransaction, backfill: int, *, now: datetime) -> Counts:
+    """How many of its studies are where."""
+    parameters = {"backfill": backfill, "since": now - RECENTLY}
+    rows = transaction.connection.execute(_COUNTS, parameters).all()
+    return Counts(
+        studies=sum(row.number for row in rows),
+        outcomes={row.outcome: row.number for row in rows if row.outcome},
+        instances=int(sum(row.instances for row in rows)),
+        recently=int(sum(row.recently for row in rows)),
+    )
