@@ -1,26 +1,34 @@
 """The service is not ready while what it does now and then fails."""
 
 import asyncio
-import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-import pytest
-from unit.api.service import running
+import httpx
+from unit.api.service import Service
+
+from heltig.app import create_app
+from heltig.settings import Settings
 
 
-@pytest.mark.skipif("HELTIG_TEST_POSTGRES" in os.environ, reason="breaks an SQLite database by hand")
-async def test_not_ready_while_nothing_can_be_written(tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    async with running(home):
+async def test_not_ready_while_its_heartbeat_cannot_be_written(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home", workers=1)
+    async with create_app(settings).lifespan():
         pass
-    with closing(sqlite3.connect(home / "heltig.db")) as database:
+    with closing(sqlite3.connect(settings.home / "heltig.db")) as database:
         database.execute(
-            "CREATE TRIGGER full BEFORE INSERT ON workers BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
+            "CREATE TRIGGER full BEFORE INSERT ON workers BEGIN SELECT RAISE(ABORT, 'full'); END"
         )
         database.commit()
-    async with running(home) as service, asyncio.timeout(10):
+    app = create_app(settings)
+    transport = httpx.ASGITransport(app)  # type: ignore[arg-type]
+    async with (
+        app.lifespan(),
+        httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8042") as client,
+        asyncio.timeout(10),
+    ):
+        service = Service(app, client, settings.home)
         while (answer := await service.get("/health/ready")).status_code == 200:
             pass
         assert (answer.status_code, answer.json()["type"]) == (503, "/problems/storage")
