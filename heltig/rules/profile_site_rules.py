@@ -5,6 +5,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from heltig.rules.profile_positions import Path
+from heltig.rules.profile_site_sense import (
+    see_that_it_can_be,
+    see_that_it_can_be_asked,
+    see_that_it_makes_sense,
+)
 from heltig.rules.profile_tables import FileTables, nearest
 from heltig.rules.profile_words import modality_named, named
 from heltig.rules.rule import Severity
@@ -27,7 +32,8 @@ _TESTS: Final = (
 _ABOUT_PRESENCE: Final = ("present", "absent", "non_empty")
 """What can be asked of any attribute; the rest is asked of values that are text or numbers."""
 
-_NO_VALUES: Final = frozenset({"SQ", "OB", "OD", "OF", "OL", "OV", "OW", "UN"})
+_NOT_STORED: Final = ("0000", "FFFE")
+"""Groups of command elements (PS3.7 E.1) and of what delimits items (PS3.5 7.5): no data set has them."""
 
 _WHAT_HOLDS: Final = (*_TESTS, "same_in")
 _KEYS: Final = (
@@ -51,7 +57,7 @@ def read_site_rule(tables: FileTables, path: Path, table: Mapping[str, Any]) -> 
     if asked and same_in:
         tables.problem((*path, "same_in"), f"same_in stands alone: write a second rule for {asked[0]}")
     if same_in and holds.attribute:
-        _see_that_it_has_values(tables, (*path, "same_in"), "same_in", holds.attribute)
+        see_that_it_can_be_asked(tables, (*path, "same_in"), "same_in", holds.attribute)
     when = tuple(_when(tables, inner_path, inner) for inner_path, inner in tables.tables(path, "when", table))
     more = {key: _text(tables, path, table, key) for key in ("why", "example") if key in table}
     severity: Any = tables.take(table, path, "severity", Severity, "review")
@@ -63,7 +69,7 @@ def read_site_rule(tables: FileTables, path: Path, table: Mapping[str, Any]) -> 
     )
     if len(tables.problems) > before:
         return None
-    return SiteRule(
+    declared = SiteRule(
         id=texts["id"],
         title=texts["title"].rstrip("."),
         holds=holds,
@@ -74,6 +80,8 @@ def read_site_rule(tables: FileTables, path: Path, table: Mapping[str, Any]) -> 
         same_in=same_in,
         **more,
     )
+    see_that_it_makes_sense(tables, path, table, declared)
+    return declared if len(tables.problems) == before else None
 
 
 def _text(tables: FileTables, path: Path, table: Mapping[str, Any], key: str) -> str:
@@ -109,7 +117,8 @@ def _condition(tables: FileTables, path: Path, table: Mapping[str, Any]) -> Cond
     if "equals" in table:
         if "one_of" in table:
             tables.problem((*path, "one_of"), "equals and one_of: one of the two")
-        one_of = (tables.take(table, path, "equals", str | int | float, ""),)
+        equals: str | int | float | None = tables.take(table, path, "equals", str | int | float | None, None)
+        one_of = () if equals is None else (equals,)
     elif "one_of" in table and not one_of:
         tables.problem((*path, "one_of"), "one_of: nothing can be one of none")
     if table.get("matches") == "":
@@ -123,9 +132,12 @@ def _condition(tables: FileTables, path: Path, table: Mapping[str, Any]) -> Cond
     if span is not None and span[0] > span[1]:
         tables.problem((*path, "range"), "range: the second number is smaller")
     attribute = _attribute(tables, path, tables.take(table, path, "attribute", str, ""))
+    for n, value in enumerate(one_of):
+        at = (*path, "equals") if "equals" in table else (*path, "one_of", n)
+        see_that_it_can_be(tables, at, value, attribute)
     for key in asked:
         if key not in _ABOUT_PRESENCE:
-            _see_that_it_has_values(tables, (*path, key), key, attribute)
+            see_that_it_can_be_asked(tables, (*path, key), key, attribute)
     return Condition(
         attribute=attribute,
         present=tables.take(table, path, "present", bool, False),
@@ -136,17 +148,6 @@ def _condition(tables: FileTables, path: Path, table: Mapping[str, Any]) -> Cond
         max_length=most,
         range=span,
     )
-
-
-def _see_that_it_has_values(tables: FileTables, path: Path, key: str, attribute: str) -> None:
-    """Take note of what is asked of values that are neither text nor numbers, and so never would be found."""
-    try:
-        entry = lookup(tag_of(attribute.rpartition(".")[2]))
-    except KeyError:
-        return
-    if entry and _NO_VALUES.issuperset(entry.vr.split(" or ")):
-        what = "a sequence: name an attribute of its items" if entry.vr == "SQ" else "binary"
-        tables.problem(path, f"{key}: {attribute} is {what}; of it {', '.join(_ABOUT_PRESENCE)} can be asked")
 
 
 def _expression(tables: FileTables, path: Path, text: str) -> str:
@@ -167,6 +168,11 @@ def _attribute(tables: FileTables, path: Path, written: str) -> str:
             near = nearest(keyword, (entry.keyword for entry in entries() if entry.keyword))
             tables.problem((*path, "attribute"), f"attribute: there is no keyword {keyword}{near}")
             continue
-        if n < len(keywords) - 1 and entry and entry.vr != "SQ":
+        if entry and entry.tag[:4] in _NOT_STORED:
+            tables.problem(
+                (*path, "attribute"),
+                f"attribute: {keyword} is part of messages or delimits items; no data set has it",
+            )
+        elif n < len(keywords) - 1 and entry and entry.vr != "SQ":
             tables.problem((*path, "attribute"), f"attribute: {keyword} is no sequence, nothing is inside it")
     return written

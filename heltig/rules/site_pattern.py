@@ -256,9 +256,18 @@ class _Reader:
                 raise self._refusal("a [ without its ]")
             if character == "\\":
                 parts.append(self._escape())
-            else:
-                parts.append(character if character == "-" else re.escape(character))
-                self._at += 1
+                continue
+            # Other languages read these as named classes and sets of sets: nobody is to get another meaning.
+            if character == "[":
+                raise self._refusal(
+                    "a [ in a class: write A-Z, a-z, 0-9 for classes with names such as [:alnum:], "
+                    "and \\[ for the character"
+                )
+            for doubled in ("&&", "||", "~~", "--"):
+                if self._text.startswith(doubled, self._at):
+                    raise self._refusal(f"{doubled} in a class: write \\{doubled[0]} for the character")
+            parts.append(character if character == "-" else re.escape(character))
+            self._at += 1
         self._at += 1
         written = ("[^" if self._text.startswith("[^", begin) else "[") + "".join(_hyphens(parts)) + "]"
         try:

@@ -41,6 +41,10 @@ def test_an_expression_means_what_it_means_elsewhere(expression, texts):
     ]
 
 
+def test_characters_that_mean_more_in_other_classes_can_be_written():
+    assert [Pattern(r"[a\[\&&|~]").matches(text) for text in "a[&|~]"] == [True] * 5 + [False]
+
+
 @pytest.mark.parametrize("expression", ["(a+)+b", "(a|a)*b", "(a|aa)+b", "(.*)(.*)(.*)(.*)b", "(a*)*b"])
 def test_no_value_makes_an_expression_slow(expression):
     pattern = Pattern(expression)
@@ -66,6 +70,12 @@ def test_no_value_makes_an_expression_slow(expression):
         (r"\bx", r"\b is not accepted"),
         ("(?=a)", "only (?: is accepted"),
         ("(?i)a", "only (?: is accepted"),
+        ("[[:alnum:]]", "a [ in a class: write A-Z, a-z, 0-9"),
+        ("[a[bc]]", "and \\[ for the character, at character 3"),
+        ("[a&&b]", "&& in a class: write \\& for the character, at character 3"),
+        ("[a||b]", "|| in a class"),
+        ("[a--b]", "-- in a class"),
+        ("[a~~b]", "~~ in a class"),
         ("[z-a]", "bad character range z-a, at character 1"),
         ("a{9999}", "more than 256 characters"),
         ("((((){9999}){9999}){9999})", "too many groups"),

@@ -324,6 +324,81 @@ def test_a_profile_can_write_a_rule_of_its_base_anew():
             "7:9: attribute: there is no",
         ),
         ("attribute = 'KVP'\npresent = true\nwhy = ' '", "7:1: why is empty"),
+        ("attribute = 'Modality'\nequals = ''", "6:1: an empty value is equal to none"),
+        ("attribute = 'Modality'\none_of = ['CT', ' ']", "6:17: an empty value is equal to none"),
+        ("attribute = 'StationName'\nequals = 'A '", "6:1: 'A ': spaces at the ends of values do not count"),
+        ("attribute = 'Modality'\nequals = 'ct'", "6:1: ct is never a value of Modality: CS is written in"),
+        ("attribute = 'Modality'\none_of = ['CT', 'M-R']", "6:17: M-R is never a value of Modality: CS has"),
+        ("attribute = 'Modality'\nequals = -1", "6:1: -1 is never a value of Modality: CS has no -"),
+        ("attribute = 'KVP'\nequals = 'high'", "6:1: high is never a value of KVP: DS is a number"),
+        ("attribute = 'Rows'\nequals = '512.5'", "6:1: 512.5 is never a value of Rows: US is a whole number"),
+        ("attribute = 'Rows'\none_of = [1, 2.5]", "6:14: 2.5 is never a value of Rows: US is a whole number"),
+        ("attribute = 'Rows'\nequals = -1", "6:1: -1 is never a value of Rows: US is never negative"),
+        ("attribute = 'SeriesNumber'\nequals = '1a'", "6:1: 1a is never a value of SeriesNumber: IS is a"),
+        ("attribute = 'Rows'\nequals = 0x" + "f" * 9_000, "6:1: "),
+        (
+            "attribute = 'StudyDate'\nequals = '2024-03-01'",
+            "6:1: 2024-03-01 is never a value of StudyDate: DA",
+        ),
+        (
+            "attribute = 'PatientAge'\nequals = 45",
+            "6:1: 45 is never a value of PatientAge: AS is an age such",
+        ),
+        (
+            "attribute = 'SOPClassUID'\nequals = 'CT'",
+            "6:1: CT is never a value of SOPClassUID: UI has no C T",
+        ),
+        (
+            "attribute = 'StationName'\nequals = '12345678901234567'",
+            "6:1: 12345678901234567 is never a value",
+        ),
+        (
+            "attribute = 'StationName'\nequals = 'A\\B'",
+            "6:1: A\\B is never a value of StationName: a backslash",
+        ),
+        (
+            "attribute = 'KVP'\npresent = true\nwhen = {attribute = 'Modality', equals = 'ct'}",
+            "7:33: ct is never a value",
+        ),
+        ("attribute = 'StationName'\nrange = [1, 2]", "6:1: range: StationName is text (SH), no number; use"),
+        ("attribute = 'PatientAge'\nrange = [1, 2]", "6:1: range: PatientAge is text (AS), no number"),
+        (
+            "attribute = 'KVP'\npresent = true\nwhen = {attribute = 'SOPClassUID', range = [1, 2]}",
+            "7:36: range: SOPClassUID is text",
+        ),
+        (
+            "attribute = 'Modality'\nequals = 'MR'\nmodalities = ['CT']",
+            "6:1: equals: modalities names none of",
+        ),
+        ("attribute = 'Modality'\nequals = 'CT'\nmodalities = ['CT']", "6:1: equals: modalities names these"),
+        (
+            "attribute = 'KVP'\npresent = true\nmodalities = ['CT']\n"
+            "when = {attribute = 'Modality', equals = 'MR'}",
+            "8:1: when: it asks for another Modality than modalities; it would never apply",
+        ),
+        (
+            "attribute = 'AffectedSOPClassUID'\npresent = true",
+            "5:1: attribute: AffectedSOPClassUID is part of",
+        ),
+        ("attribute = 'ItemDelimitationItem'\nabsent = true", "5:1: attribute: ItemDelimitationItem is part"),
+        (
+            "attribute = 'KVP'\nequals = 120\nwhen = {attribute = 'KVP', absent = true}",
+            "7:28: when: where KVP is absent there is nothing to ask of KVP",
+        ),
+        (
+            f"attribute = '{STEPS}'\nnon_empty = true\n"
+            "when = [{attribute = 'KVP', present = true}, "
+            "{attribute = 'RequestAttributesSequence', absent = true}]",
+            "7:88: when: where RequestAttributesSequence is absent there is nothing to ask of",
+        ),
+        ("attribute = 'SeriesInstanceUID'\nsame_in = 'series'", "6:1: same_in: a series is what has one"),
+        ("attribute = 'StudyInstanceUID'\nsame_in = 'series'", "6:1: same_in: a series is what has one"),
+        ("attribute = 'StudyInstanceUID'\nsame_in = 'study'", "6:1: same_in: a study is what has one"),
+        (
+            "attribute = 'SOPInstanceUID'\nsame_in = 'study'",
+            "6:1: same_in: each instance has a SOPInstanceUID",
+        ),
+        ("attribute = 'StationName'\nmatches = '[[:alnum:]]+'", "6:1: matches: a [ in a class: write A-Z"),
         (
             "attribute = 'KVP'\npresent = true\n" + HEAD + "attribute = 'KVP'\nabsent = true",
             "8:1: there is a rule SITE-X already",
@@ -337,6 +412,31 @@ def test_a_wrong_rule_is_told_where_and_what_is_near(text, told):
     assert problem.startswith(f"site.toml:{told}")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "attribute = 'Rows'\none_of = [512, '256', 1024.0]",
+        "attribute = 'SeriesNumber'\nequals = '-1'",
+        "attribute = 'SmallestImagePixelValue'\nequals = -5",  # US or SS
+        "attribute = 'KVP'\nequals = '1.2e2'",
+        "attribute = 'StudyDate'\none_of = [20240301, '20240302']",
+        "attribute = 'StudyTime'\none_of = [91500, '0915']",
+        "attribute = 'StudyTime'\nrange = [70000, 190000]",
+        "attribute = 'Laterality'\none_of = ['L', 'R']",
+        "attribute = 'AcquisitionNumber'\nequals = 3.0",
+        "attribute = 'StationName'\none_of = ['ct 1', 7]",
+        "attribute = 'SOPClassUID'\nequals = '1.2.840.10008.5.1.4.1.1.2'",
+        "attribute = 'PatientName'\nequals = 'Müller^Änne=漢字'",
+        "attribute = 'TransferSyntaxUID'\npresent = true",
+        "attribute = 'Modality'\nequals = 'CT'\nmodalities = ['CT', 'PT']",
+        "attribute = 'SeriesInstanceUID'\nsame_in = 'study'",
+        "attribute = 'KVP'\nequals = 1\nwhen = {attribute = 'Rows', absent = true}",
+    ],
+)
+def test_what_some_study_could_answer_is_asked(text):
+    assert rule_with(text)
+
+
 @pytest.mark.parametrize("id", ["PAT-ID-EMPTY", "SITE-", "SITE-x", "SITE-A--B", "", r"SITE-A\n", " SITE-A"])
 def test_an_id_is_of_the_site_and_of_capitals(id):
     head = HEAD.replace("SITE-X", id)
@@ -348,7 +448,7 @@ def test_an_id_is_of_the_site_and_of_capitals(id):
     "text",
     [
         "attribute = 'Modality'\nequals = 'CT'",
-        "attribute = 'KVP'\nrange = [1.5, 2]\nwhen = {attribute = 'Rows', one_of = [1, 2.5]}",
+        "attribute = 'KVP'\nrange = [1.5, 2]\nwhen = {attribute = 'SliceThickness', one_of = [1, 2.5]}",
         "attribute = 'KVP'\nsame_in = 'study'\nmodalities = ['CT']\nwhy = 'x'\nexample = 'y'",
         f"attribute = '{STEPS}'\nmatches = 'a+'\nmax_length = 3",
     ],
