@@ -186,6 +186,7 @@ def _study(rows: dict[str, list[dict[str, Any]]], id: int, chance: random.Random
             "reference": rule.reference,
             "remedy": rule.remedy,
             "waived": False,
+            "proposed": "[]",
         }
         for position, rule in enumerate(rules)
     )
