@@ -4,8 +4,9 @@ Nobody else chooses timeouts, redirects, proxies or certificates.
 """
 
 import logging
+import re
 from collections.abc import AsyncGenerator
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import httpx
 
@@ -33,6 +34,11 @@ Response: TypeAlias = httpx.Response
 # httpx logs whole URLs at INFO.
 for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.WARNING)
+
+
+_NAMED: Final = {"studies": "{study}", "series": "{series}", "instances": "{instance}", "frames": "{frames}"}
+_RESOURCE: Final = re.compile(rf"/({'|'.join(_NAMED)})/[^/]+")
+_UID: Final = re.compile(r"(?<![\w.])\d+(?:\.\d+){4,}(?![\w.])")  # an address of IPv4 has four numbers
 
 
 class Client(httpx.AsyncClient):
@@ -100,6 +106,8 @@ def _root(root: str, *, allow_link_local: bool) -> httpx.URL:
         raise ConfigurationError(
             f"{_place(url)}: not an archive's address. Give http(s)://HOST/PATH, without user and query."
         )
+    if url.port is not None and not 0 < url.port < 65536:
+        raise ConfigurationError(f"{_place(url)}: {url.port} is no port. Give one of 1 to 65535.")
     if not allow_link_local and is_link_local(url.host):
         raise ConfigurationError(f"{_place(url)}: {LINK_LOCAL}")
     return url
@@ -156,15 +164,21 @@ def head_of(response: Response) -> Head:
 
 
 def _place(url: httpx.URL) -> str:
-    """A URL for messages: without user and query."""
-    return f"{url.scheme}://{url.netloc.decode('ascii')}{url.raw_path.partition(b'?')[0].decode('ascii')}"
+    """A URL for messages: without user and query, and without what names a patient's study or a part of it.
+
+    >>> _place(httpx.URL("https://pacs.example/rs/studies/1.2.840.99.7/series/1.2.9.4.1/metadata?limit=1"))
+    'https://pacs.example/rs/studies/{study}/series/{series}/metadata'
+    """
+    path = url.raw_path.partition(b"?")[0].decode("ascii")
+    path = _RESOURCE.sub(lambda found: f"/{found[1]}/{_NAMED[found[1]]}", path)
+    return f"{url.scheme}://{url.netloc.decode('ascii')}{_UID.sub('{uid}', path)}"
 
 
 def _is_from_link_local(response: httpx.Response) -> bool:
     """Whether a name led to such an address; what it answers is not looked at."""
     stream = response.extensions.get("network_stream")
     peer = stream.get_extra_info("server_addr") if stream else None
-    return bool(peer) and is_link_local(str(peer[0]))
+    return peer is not None and is_link_local(str(peer[0]))
 
 
 def _transport_error(error: httpx.TransportError, place: str) -> ArchiveError:

@@ -145,7 +145,7 @@ def _option(field: msgspec.structs.FieldInfo) -> Callable[[Any], Any]:
     )
 
 
-def _type(kind: Any) -> click.ParamType:
+def _type(kind: Any) -> click.ParamType[Any]:
     names = [*_plain(kind)]
     if names and get_origin(names[0]) is Literal:
         return click.Choice(get_args(names[0]))
