@@ -4,14 +4,26 @@ import hashlib
 from importlib.resources import files
 from typing import Any, Final
 
+from sqlalchemy import select, text
+
 from heltig import audit
 from heltig.pipeline.publish import render
 from heltig.settings import Settings
 from heltig.store.engine import Store
 from heltig.store.migrations import HEAD, version
+from heltig.store.tables import sequences
 from heltig.store.transaction import ReadTransaction
 
 _AT_ONCE: Final = 1000
+
+_TRIGGERS: Final = {
+    "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'audit'",
+    "postgresql": (
+        "SELECT tgname FROM pg_trigger WHERE tgrelid = 'audit'::regclass AND tgenabled IN ('O', 'A') "
+        "AND NOT tgisinternal"
+    ),
+}
+"""The triggers of the audit trail that are in force, by database."""
 
 
 def migrations() -> list[dict[str, str]]:
@@ -22,7 +34,7 @@ def migrations() -> list[dict[str, str]]:
 
 
 async def database_check(settings: Settings) -> dict[str, Any]:
-    """The version of the database's tables, and whether its audit trail is without gaps; changes nothing.
+    """The version of the database's tables, and what can be seen of its audit trail; changes nothing.
 
     Raises:
         StorageError: The database cannot be opened.
@@ -39,15 +51,31 @@ async def database_check(settings: Settings) -> dict[str, Any]:
 
 
 def _trail(transaction: ReadTransaction) -> dict[str, Any]:
-    last, missing, backwards, at = 0, 0, 0, None
+    last, found = 0, 0
     while entries := audit.entries(transaction, after=last, limit=_AT_ONCE):
-        for entry in entries:
-            missing += entry.sequence - last - 1
-            backwards += at is not None and entry.at < at
-            last, at = entry.sequence, entry.at
+        last, found = entries[-1].sequence, found + len(entries)
+    handed_out = transaction.connection.execute(
+        select(sequences.c.value).where(sequences.c.name == "audit")
+    ).scalar()
+    refused = _refused(transaction)
     return {
-        "auditEntries": last - missing,
-        "auditEntriesMissing": missing,
-        "auditEntriesOlderThanTheirPredecessor": backwards,
-        "auditTrailIsWhole": not missing,
+        "auditEntries": found,
+        "auditLastSequence": last,
+        "auditSequencesHandedOut": handed_out,
+        "auditEntriesMissing": max(last, handed_out or 0) - found,
+        "auditEndMatches": last == handed_out,
+        "auditDatabaseRefuses": refused,
+        "auditChecked": (
+            "That entries are numbered from 1 without gaps, that the last has the number that was handed out "
+            "last, and that the database has triggers that refuse to change and to delete them. Who may drop "
+            "triggers could have changed entries and left no trace: this is no proof that nobody did."
+        ),
+        "auditChecksPassed": last == handed_out == found and refused == ["DELETE", "UPDATE"],
     }
+
+
+def _refused(transaction: ReadTransaction) -> list[str]:
+    """What triggers of the database refuse to do to entries of the audit trail."""
+    query = _TRIGGERS[transaction.connection.dialect.name]
+    names = set(transaction.connection.execute(text(query)).scalars())
+    return [act for act in ("DELETE", "UPDATE") if f"audit_refuse_{act.lower()}" in names]

@@ -104,7 +104,7 @@ def test_the_audit_pack_counts_the_trail(tmp_path):
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "HELTIG_HOME" in (folder / "settings.json").read_text("utf-8")
     database = json.loads((folder / "database.json").read_text("utf-8"))
-    assert database["auditTrailIsWhole"] is True
+    assert database["auditChecksPassed"] is True
     assert database["auditEntries"] == 1
     assert "msgspec==" in (folder / "dependencies.txt").read_text("utf-8")
     assert json.loads((folder / "migrations.json").read_text("utf-8"))[0]["file"].startswith("0001")

@@ -1,0 +1,86 @@
+"""What can be seen of the audit trail: that of a database nobody touched, and of some that somebody did."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from unit.store.databases import database_url, render
+
+from heltig import audit
+from heltig.settings import load_settings
+from heltig.store.engine import Store
+from heltig.store.transaction import WriteTransaction
+from heltig.validation.records import database_check
+
+LATE, EARLY = (datetime(2026, 3, day, tzinfo=UTC) for day in (2, 1))
+
+
+@pytest.fixture
+async def url(tmp_path: Path) -> AsyncIterator[str]:
+    async with database_url(tmp_path) as url:
+        store = await Store.open(url, render=render)
+        for at in (LATE, EARLY, LATE):  # numbered at commit: an earlier time may have a later number
+            await store.write_durably(record, at)
+        await store.close()
+        yield url
+
+
+def record(transaction: WriteTransaction, at: datetime) -> None:
+    audit.record(
+        transaction, at=at, actor="cli", action="archive.add", subject="a", outcome="success", origin="cli"
+    )
+
+
+async def checked(url: str, *statements: str) -> dict[str, Any]:
+    """What the check says after somebody who may do anything did this."""
+
+    def tamper(transaction: WriteTransaction) -> None:
+        of_table = " ON audit" if transaction.connection.dialect.name == "postgresql" else ""
+        for statement in statements:
+            transaction.connection.execute(text(statement.replace(" ON audit", of_table)))
+
+    store = await Store.open(url, render=render)
+    await store.write(tamper)
+    await store.close()
+    return await database_check(load_settings({"HELTIG_DATABASE_URL": url}))
+
+
+DROP = "DROP TRIGGER audit_refuse_delete ON audit"
+
+
+async def test_a_trail_that_nobody_touched_passes_every_check(url: str) -> None:
+    found = await checked(url)
+    assert found["auditChecksPassed"] is True
+    assert (found["auditEntries"], found["auditEntriesMissing"]) == (3, 0)
+    assert found["auditLastSequence"] == found["auditSequencesHandedOut"] == 3
+    assert found["auditDatabaseRefuses"] == ["DELETE", "UPDATE"]
+    assert "no proof" in found["auditChecked"]
+
+
+@pytest.mark.parametrize("sequence", [1, 2, 3])
+async def test_an_entry_that_was_cut_out_is_seen_wherever_it_was(url: str, sequence: int) -> None:
+    found = await checked(url, DROP, f"DELETE FROM audit WHERE sequence = {sequence}")  # noqa: S608  # a number
+    assert (found["auditEntries"], found["auditEntriesMissing"]) == (2, 1)
+    assert found["auditEndMatches"] == (sequence != 3)
+    assert found["auditChecksPassed"] is False
+
+
+async def test_a_trail_of_which_nothing_is_left_does_not_pass(url: str) -> None:
+    found = await checked(url, DROP, "DELETE FROM audit")
+    assert (found["auditEntriesMissing"], found["auditChecksPassed"]) == (3, False)
+
+
+async def test_a_head_that_was_set_back_or_taken_away_is_seen(url: str) -> None:
+    found = await checked(url, "UPDATE sequences SET value = 2 WHERE name = 'audit'")
+    assert (found["auditEndMatches"], found["auditChecksPassed"]) == (False, False)
+    found = await checked(url, "DELETE FROM sequences WHERE name = 'audit'")
+    assert (found["auditSequencesHandedOut"], found["auditChecksPassed"]) == (None, False)
+
+
+async def test_a_database_that_would_let_entries_be_deleted_is_told(url: str) -> None:
+    found = await checked(url, DROP)
+    assert (found["auditDatabaseRefuses"], found["auditEntriesMissing"]) == (["UPDATE"], 0)
+    assert found["auditChecksPassed"] is False
