@@ -1,6 +1,7 @@
 """Addresses that no archive has: where clouds tell secrets to whoever asks from within a machine."""
 
 import ipaddress
+import socket
 from typing import Final
 
 LINK_LOCAL: Final = (
@@ -20,8 +21,16 @@ def is_link_local(host: str) -> bool:
     if host.lower().rstrip(".") in _METADATA_SERVICES:
         return True
     try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
+        address = _address(host.partition("%")[0])
+    except (ValueError, OSError):
         return False
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return (mapped or address).is_link_local
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """An address in any of its forms: who connects takes `0xA9FEA9FE` and `169.254.43518` for one, too."""
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return ipaddress.IPv4Address(socket.inet_aton(host))

@@ -13,6 +13,10 @@ from heltig.link_local import is_link_local
     [
         "169.254.169.254",
         "169.254.0.1",
+        "0xa9fea9fe",
+        "2852039166",
+        "169.254.43518",
+        "0251.0376.0251.0376",
         "fe80::1",
         "fe80::1%eth0",
         "::ffff:169.254.169.254",
@@ -26,7 +30,19 @@ def test_link_local_addresses_and_metadata_services(host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["127.0.0.1", "::1", "10.1.2.3", "192.168.1.2", "fd00::1", "pacs.example", "169.254.example", ""]
+    "host",
+    [
+        "127.0.0.1",
+        "::1",
+        "10.1.2.3",
+        "192.168.1.2",
+        "fd00::1",
+        "0x7f000001",
+        "1",
+        "pacs.example",
+        "169.254.example",
+        "",
+    ],
 )
 def test_addresses_that_archives_have(host: str) -> None:
     assert not is_link_local(host)
