@@ -3,27 +3,25 @@
 import difflib
 import hashlib
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, Final, get_args
 from urllib.parse import urlsplit
 
 import msgspec
 
 from heltig import http
-from heltig.credentials import NO_AUTH, ArchiveAuth, BasicAuth, BearerAuth, ClientCredentials
-from heltig.errors import UsageError
-from heltig.pipeline.connecting import tls_of
-from heltig.pipeline.profiles import load_profile
+from heltig.credentials import NO_AUTH, ArchiveAuth, ClientCredentials
+from heltig.errors import ConfigurationError, UsageError
+from heltig.pipeline import archive_files
 from heltig.settings import Settings
 from heltig.store.archives import Archive, ArchiveOptions
 
-SECRETS: Final = "secrets"
-"""The folder in HELTIG_HOME whose files may be named from afar; variables that may begin as below."""
-ENVIRONMENT: Final = "env:HELTIG_SECRET_"
-
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _WRONG: Final = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<where>.*)`)?", re.DOTALL)
+_CERTIFICATES: Final = ("ca_bundle", "certificate", "key")
+_NO_TEXT: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Categories of characters that are in no name and no address: control characters and ends of lines."""
 
 
 class ArchiveForm(
@@ -65,6 +63,8 @@ def read_form(given: Mapping[str, Any]) -> ArchiveForm:
     ]
     if unknown:
         raise UsageError("\n".join(unknown))
+    if odd := next(_not_text(given, ""), None):
+        raise UsageError(f"{odd}: control characters and line breaks are no part of it.")
     try:
         return msgspec.convert(given, ArchiveForm)
     except msgspec.ValidationError as wrong:
@@ -102,38 +102,36 @@ def patched(form: ArchiveForm, patch: Mapping[str, Any]) -> ArchiveForm:
     return read_form(_merged(known, patch))
 
 
-def entry_of(form: ArchiveForm, settings: Settings, *, from_afar: bool = False) -> Archive:
+def entry_of(
+    form: ArchiveForm, settings: Settings, *, before: ArchiveForm | None = None, from_afar: bool = False
+) -> Archive:
     """The entry that a form gives, checked as far as that is possible without asking the archive.
+
+    It reads files: call it beside the event loop, and in no transaction.
 
     Args:
         form: The form.
         settings: What addresses and files may be named.
-        from_afar: Whoever filled it in may not read our files: only secrets that are meant for archives may
-            be named, since the archive is told them.
+        before: The form of the entry that is changed: only what is another is checked, so that a title can
+            be changed whatever became of a file.
+        from_afar: Whoever filled it in may not read our files: only secrets, keys, certificates and profiles
+            that are meant for archives may be named.
 
     Raises:
-        UsageError: Something in it makes no sense.
-        ConfigurationError: An address is none, or a certificate or a profile cannot be read.
+        UsageError: Something in it makes no sense, is no address, or cannot be read. It names the field.
     """
     if not _NAME.fullmatch(form.name):
         raise UsageError(f"{form.name}: no name for an archive. Use up to 64 of a-z, 0-9, - and _.")
     if from_afar:
-        _insist_on_secrets_of_archives(form.auth, settings.home / SECRETS)
+        _insist_on_what_may_be_named(form, before, settings)
+    _check_addresses(form, before, settings)
+    _check_files(form, before, settings, from_afar=from_afar)
     qido = form.qido_url.rstrip("/")
     roots = {
         "wado_url": (form.wado_url or qido).rstrip("/"),
         "stow_url": form.stow_url and form.stow_url.rstrip("/"),
         "feed_url": form.feed_url and form.feed_url.rstrip("/"),
     }
-    tls = tls_of(form.options)
-    for root in {qido, *filter(None, roots.values())}:
-        # Made for its checks; it opens no connection that would have to be closed.
-        http.client(root, tls=tls, allow_link_local=settings.archive_link_local)
-    if isinstance(form.auth, ClientCredentials):
-        url = urlsplit(form.auth.token_url)
-        http.client(f"{url.scheme}://{url.netloc}/", allow_link_local=settings.archive_link_local)
-    if form.options.profile:
-        load_profile(form.options.profile)
     return Archive(
         name=form.name,
         qido_url=qido,
@@ -152,16 +150,69 @@ def etag_of(entry: Archive) -> str:
     return f'"{hashlib.sha256(msgspec.json.encode(said)).hexdigest()[:32]}"'
 
 
-def _insist_on_secrets_of_archives(auth: ArchiveAuth, folder: Path) -> None:
-    reference = auth.secret if isinstance(auth, BasicAuth | BearerAuth | ClientCredentials) else ENVIRONMENT
-    is_known = reference.startswith(ENVIRONMENT)
-    if reference.startswith("file:"):
-        is_known = Path(reference.removeprefix("file:")).resolve().is_relative_to(folder.resolve())
-    if not is_known:
-        raise UsageError(
-            f"auth.secret: over HTTP only {ENVIRONMENT}… and files in {folder} can be named, since the "
-            "archive is told the secret. `heltig archives` on the server's host takes others."
-        )
+def _insist_on_what_may_be_named(form: ArchiveForm, before: ArchiveForm | None, settings: Settings) -> None:
+    """Another address is told the secrets that were there before, too."""
+    is_moved = before is None or _addresses(form) != _addresses(before)
+    if before is None or is_moved or form.auth != before.auth:
+        archive_files.insist_on_own_secret(form.auth, settings.home)
+    for name in _CERTIFICATES:
+        path = getattr(form.options, name)
+        if before is None or is_moved or path != getattr(before.options, name):
+            field = "caBundle" if name == "ca_bundle" else name
+            archive_files.insist_on_own_file(f"options.{field}", path, settings.home)
+
+
+def _check_addresses(form: ArchiveForm, before: ArchiveForm | None, settings: Settings) -> None:
+    known = _addresses(before) if before else {}
+    for field, address in _addresses(form).items():
+        if address is None or address == known.get(field):
+            continue
+        try:
+            # Made for its checks; it opens no connection that would have to be closed.
+            http.client(address, allow_link_local=settings.archive_link_local)
+        except ConfigurationError as wrong:
+            raise UsageError(f"{field}: {wrong.detail}") from wrong
+
+
+def _check_files(
+    form: ArchiveForm, before: ArchiveForm | None, settings: Settings, *, from_afar: bool
+) -> None:
+    options = form.options
+    if before is None or any(
+        getattr(options, name) != getattr(before.options, name) for name in _CERTIFICATES
+    ):
+        archive_files.check_certificates(options)
+    if isinstance(form.auth, ClientCredentials) and (before is None or form.auth != before.auth):
+        archive_files.check_token_certificates(form.auth)
+    if options.profile and (before is None or options.profile != before.options.profile):
+        archive_files.check_profile(options.profile, settings.home, from_afar=from_afar)
+
+
+def _addresses(form: ArchiveForm) -> dict[str, str | None]:
+    """Where an archive is asked, by field."""
+    found = {
+        "qidoUrl": form.qido_url,
+        "wadoUrl": form.wado_url,
+        "stowUrl": form.stow_url,
+        "feedUrl": form.feed_url,
+    }
+    if isinstance(form.auth, ClientCredentials):
+        url = urlsplit(form.auth.token_url)
+        found["auth.tokenUrl"] = f"{url.scheme}://{url.netloc}/"
+    return found
+
+
+def _not_text(given: object, place: str) -> Iterator[str]:
+    """The places of texts that are none."""
+    if isinstance(given, str):
+        if any(unicodedata.category(character) in _NO_TEXT for character in given):
+            yield place
+    elif isinstance(given, Mapping):
+        for name, value in given.items():
+            yield from _not_text(value, f"{place}.{name}" if place else str(name))
+    elif isinstance(given, list | tuple):
+        for value in given:
+            yield from _not_text(value, place)
 
 
 def _said(wrong: str) -> str:

@@ -1,5 +1,6 @@
 """The remote archives of a site: added, changed, paused, removed."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -9,7 +10,7 @@ from msgspec.structs import replace
 from heltig import audit
 from heltig.audit import Outcome
 from heltig.errors import NotFoundError, PreconditionFailedError
-from heltig.pipeline.archive_form import entry_of, etag_of, form_of, patched
+from heltig.pipeline.archive_form import ArchiveForm, entry_of, etag_of, form_of, patched
 from heltig.settings import Settings
 from heltig.store import archives, breakers, claims, cursors
 from heltig.store.archives import Archive, location_of
@@ -84,17 +85,13 @@ async def change_archive(
         NotFoundError: There is none of that name.
         PreconditionFailedError: It is another one by now.
         UsageError: Something in it makes no sense.
-        ConfigurationError: Likewise.
     """
 
-    def change(transaction: WriteTransaction) -> Archive:
+    def change(transaction: WriteTransaction, form: ArchiveForm, given: Archive) -> Archive | None:
         before = found_archive(archives.find(transaction, name), name)
-        if if_match not in (None, "*", etag_of(before)):
-            raise PreconditionFailedError(
-                f"Archive {name} was changed meanwhile. Read it again, and send your change with its ETag."
-            )
-        form = form_of(before)
-        given = entry_of(patched(form, {**patch, "name": name}), settings, from_afar=from_afar)
+        _insist_on(if_match, before)
+        if form_of(before) != form:
+            return None  # somebody else was quicker
         after = replace(given, capabilities=before.capabilities, probed=before.probed, paused=before.paused)
         if any(getattr(after, root) != getattr(before, root) for root in _CONNECTION):
             after = replace(after, capabilities=None, probed=None)
@@ -118,7 +115,15 @@ async def change_archive(
         )
         return after
 
-    return await store.write_durably(change)
+    while True:
+        known = await find_archive(store, name)
+        _insist_on(if_match, known)
+        form = form_of(known)
+        wanted = patched(form, {**patch, "name": name})
+        given = await asyncio.to_thread(entry_of, wanted, settings, before=form, from_afar=from_afar)
+        after = await store.write_durably(change, form, given)
+        if after is not None:
+            return after
 
 
 async def pause_archive(
@@ -178,6 +183,13 @@ async def record_test(
         _record(transaction, "archive.test", name, at=at, actor=actor, origin=origin, outcome=outcome)
 
     await store.write_durably(write)
+
+
+def _insist_on(if_match: str | None, entry: Archive) -> None:
+    if if_match not in (None, "*", etag_of(entry)):
+        raise PreconditionFailedError(
+            f"Archive {entry.name} was changed meanwhile. Read it again, and send your change with its ETag."
+        )
 
 
 def _share_work(transaction: WriteTransaction, entry: Archive) -> None:

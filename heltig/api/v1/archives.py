@@ -1,5 +1,6 @@
 """`/api/v1/archives`: the archives of a site, configured, tested, paused."""
 
+import asyncio
 import os
 from typing import Annotated, Any
 
@@ -25,7 +26,8 @@ Configured = Annotated[
     dict[str, Any],
     BodyKwarg(
         description="The archive: `name`, `qidoUrl`, and what else differs from the defaults. A secret is "
-        "`env:HELTIG_SECRET_…`, or `file:` and the path of a file in the folder `secrets` of `HELTIG_HOME`."
+        "`env:HELTIG_SECRET_…`, or `file:` and the path of a file in the folder `secrets` of `HELTIG_HOME`, "
+        "where keys and certificates lie, too. A profile is a shipped one, or a file in `profiles` there."
     ),
 ]
 Changes = Annotated[
@@ -60,19 +62,19 @@ async def show_archive(services: NamedDependency[Services], id: FromPath[str]) -
     return await _shown(services, id)
 
 
-@post("/api/v1/archives", responses=responses(400, 401, 403, 409, 500, 503), tags=["Archives"])
+@post("/api/v1/archives", responses=responses(400, 401, 403, 409, 503), tags=["Archives"])
 async def add_archive(
     request: Caller, services: NamedDependency[Services], data: Configured
 ) -> Response[ArchiveView]:
     """Add an archive. Nothing is asked of it before it is tested, or its turn comes to be watched."""
-    entry = entry_of(read_form(data), services.settings, from_afar=True)
+    entry = await asyncio.to_thread(entry_of, read_form(data), services.settings, from_afar=True)
     await pipeline.add_archive(services.store, entry, **_who(request, services))
     return await _shown(services, entry.name, status=201)
 
 
 @patch(
     "/api/v1/archives/{id:str}",
-    responses=responses(400, 401, 403, 404, 412, 428, 500, 503),
+    responses=responses(400, 401, 403, 404, 412, 428, 503),
     tags=["Archives"],
 )
 async def change_archive(

@@ -1,20 +1,31 @@
 """`/api/v1/archives`: archives added, changed, tested, paused and removed over REST."""
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from msgspec.structs import replace
+from servers.certificates import Authority
 from servers.dicomweb import study
 from unit.api.service import Service, in_one_task, running
 
+from heltig.credentials import BearerAuth
 from heltig.demo.answer import Faults
 from heltig.demo.archive import LoopbackArchive
-from heltig.store import breakers
+from heltig.store import archives, breakers
 from heltig.store.archives import location_of
 from heltig.store.tables import job_groups
 
 MAIN = {"name": "main", "qidoUrl": "http://pacs.example/dicom-web"}
+TOKENS = {
+    "kind": "oauth2",
+    "tokenUrl": "https://login.example/token",
+    "clientId": "heltig",
+    "secret": "env:HELTIG_SECRET_X",
+}
 
 
 @pytest.fixture
@@ -73,14 +84,27 @@ async def test_an_archive_is_added_with_what_differs_from_the_defaults(service: 
         ({"options": {"hours": ["mon 8-9"]}}, "mon 8-9"),
         ({"options": {"timezone": "Mars"}}, "Mars"),
         ({"options": {"strategy": "guess"}}, "options.strategy: "),
-        ({"options": {"profile": "nobodys"}}, "nobodys"),
-        ({"options": {"caBundle": "/none.pem"}}, "/none.pem"),
+        ({"options": {"profile": "nobodys"}}, "options.profile: nobodys: over HTTP only shipped"),
+        ({"options": {"profile": "/dev/zero"}}, "options.profile: /dev/zero: over HTTP only shipped"),
+        ({"options": {"caBundle": "/none.pem"}}, "options.caBundle: /none.pem: over HTTP only files in"),
+        ({"options": {"certificate": "/dev/zero"}}, "options.certificate: /dev/zero: over HTTP only files"),
+        ({"options": {"certificate": "x", "key": "/etc/shadow"}}, "options.certificate: x: over HTTP only"),
+        ({"title": "Main\0"}, "title: control characters"),
+        ({"title": "Main\nforged: line"}, "title: control characters"),
+        ({"options": {"hours": ["daily\t22:00-05:00\0"]}}, "options.hours: control characters"),
+        ({"auth": {"kind": "basic", "username": "a\r", "secret": "env:HELTIG_SECRET_X"}}, "auth.username: c"),
         ({"auth": {"kind": "basic", "user": "x", "secret": "env:HELTIG_SECRET_X"}}, "auth.username"),
         ({"auth": {"kind": "bearer", "secret": "s3cret"}}, "auth.secret: a secret is not given itself"),
         ({"auth": {"kind": "bearer", "secret": "env:HELTIG_DATABASE_URL"}}, "env:HELTIG_SECRET_"),
         ({"auth": {"kind": "bearer", "secret": "file:/etc/passwd"}}, "secrets"),
+        ({"auth": {**TOKENS, "caBundle": "/etc/shadow"}}, "auth.caBundle: /etc/shadow: over HTTP only"),
+        ({"auth": {**TOKENS, "tokenUrl": "https://0xa9fea9fe/token"}}, "auth.tokenUrl: "),
         ({"auth": {"kind": "digest"}}, "auth.kind: "),
-        ({"qidoUrl": "file:///etc/passwd"}, "not an archive's address"),
+        ({"qidoUrl": "file:///etc/passwd"}, "qidoUrl: file:///etc/passwd: not an archive's address"),
+        ({"qidoUrl": "http://127.0.0.1:99999"}, "qidoUrl: http://127.0.0.1:99999/: 99999 is no port"),
+        ({"stowUrl": "http://pacs.example:0"}, "stowUrl: http://pacs.example:0/: 0 is no port"),
+        ({"qidoUrl": "http://0xa9fea9fe"}, "link-local"),
+        ({"qidoUrl": "http://2852039166/"}, "link-local"),
         ({"qidoUrl": "http://169.254.169.254/latest"}, "link-local"),
         ({"wadoUrl": "http://metadata.google.internal/"}, "link-local"),
         ({"feedUrl": "http://[fe80::1]/"}, "link-local"),
@@ -94,7 +118,7 @@ async def test_what_makes_no_sense_is_refused_by_its_name(
 ) -> None:
     given = {name: value for name, value in {**MAIN, **wrong}.items() if value is not None}
     answer = await service.post("/api/v1/archives", json=given)
-    assert answer.status_code in (400, 500)
+    assert (answer.status_code, answer.json()["type"]) == (400, "/problems/bad-request")
     assert says in answer.json()["detail"]
     assert "s3cret" not in answer.text
     assert (await service.get("/api/v1/archives")).json() == []
@@ -123,11 +147,6 @@ async def test_a_change_needs_to_know_what_it_changes(service: Service) -> None:
 
 async def test_a_secret_of_the_host_is_not_sent_to_another_address(service: Service) -> None:
     """Whoever may change an archive over HTTP cannot have a secret that they may not name sent elsewhere."""
-    from msgspec.structs import replace
-
-    from heltig.credentials import BearerAuth
-    from heltig.store import archives
-
     await added(service)
     store = service.services.store
     entry = await store.read(archives.find, "main")
@@ -138,6 +157,87 @@ async def test_a_secret_of_the_host_is_not_sent_to_another_address(service: Serv
     )
     assert moved.status_code == 400
     assert "HELTIG_SECRET_" in moved.text
+
+
+async def test_files_are_named_in_one_folder_and_nothing_is_told_of_them(service: Service) -> None:
+    """What is in a file, and whether there is one elsewhere, cannot be asked by naming it."""
+    await added(service)
+    secrets, profiles = service.home / "secrets", service.home / "profiles"
+    for folder in (secrets, profiles):
+        folder.mkdir(exist_ok=True)
+    (profiles / "site.toml").write_text('base = "default"\n')
+    (profiles / "odd.toml").write_text("root:s3cret:1\n")
+    (profiles / "large.toml").write_bytes(b"#" * (2 * 1024**2))
+    (profiles / "out.toml").symlink_to("/etc/passwd")
+    (secrets / "odd.pem").write_text("root:s3cret:1\n")
+    (secrets / "endless.pem").symlink_to("/dev/zero")
+    os.mkfifo(secrets / "pipe.pem")
+
+    async def change(**options: str) -> httpx.Response:
+        path, any_version = "/api/v1/archives/main", {"If-Match": "*"}
+        return await service.client.patch(path, json={"options": options}, headers=any_version)
+
+    for name, says in {
+        "odd.toml": "it cannot be used",
+        "large.toml": "no regular file of 1 MiB",
+        "out.toml": "over HTTP only",
+        "none.toml": "cannot be read",
+        "../secrets/odd.pem": "over HTTP only",
+    }.items():
+        refused = await change(profile=str(profiles / name))
+        assert (refused.status_code, says in refused.json()["detail"]) == (400, True), refused.text
+        assert refused.json()["detail"].startswith("options.profile: ")
+        assert "s3cret" not in refused.text
+        assert " line " not in refused.text
+    for name, says in {
+        "odd.pem": "not readable as certificates",
+        "endless.pem": "over HTTP only",
+        "pipe.pem": "no regular file",
+        "none.pem": "cannot be read",
+    }.items():
+        for field in ("caBundle", "certificate"):
+            refused = await change(**{field: str(secrets / name)})
+            assert (refused.status_code, says in refused.json()["detail"]) == (400, True), refused.text
+            assert refused.json()["detail"].startswith(f"options.{field}: ")
+    good = await change(profile=str(profiles / "site.toml"), caBundle=str(secrets / "ca.pem"))
+    assert good.status_code == 400  # there is no such certificate: nothing of it is kept
+    with_key = {"proof": "private_key_jwt", "secret": f"file:{secrets / 'key'}", "certificate": "/etc/shadow"}
+    refused = await service.post(
+        "/api/v1/archives", json={**MAIN, "name": "x", "auth": {**TOKENS, **with_key}}
+    )
+    assert "auth.certificate: /etc/shadow: over HTTP only" in refused.json()["detail"]
+    authority = Authority(secrets, "ca")
+    good = await change(profile=str(profiles / "site.toml"), caBundle=str(authority.certificate))
+    assert good.status_code == 200, good.text
+    assert (await change(profile="default")).status_code == 200
+
+
+async def test_what_the_host_configured_does_not_stand_in_the_way_of_other_changes(service: Service) -> None:
+    """Files named on the command line stay; they go to no other address, and only named ones are changed."""
+    await added(service)
+    store = service.services.store
+    entry = await store.read(archives.find, "main")
+    assert entry is not None
+    options = replace(entry.options, certificate="/etc/heltig/pacs.pem", profile="/etc/heltig/site.toml")
+    configured = replace(entry, auth=BearerAuth(secret="file:/etc/heltig/pacs"), options=options)
+    await store.write(archives.change, configured)
+
+    async def change(patch: dict[str, Any]) -> httpx.Response:
+        return await service.client.patch("/api/v1/archives/main", json=patch, headers={"If-Match": "*"})
+
+    changed = await change({"title": "Main", "options": {"pollSeconds": 30}})
+    assert changed.status_code == 200, changed.text
+    after = await store.read(archives.find, "main")
+    assert after == replace(configured, title="Main", options=replace(options, poll_seconds=30.0))
+    for patch, field in (
+        ({"stowUrl": "http://evil.example"}, "auth.secret"),
+        ({"auth": {"secret": "file:/etc/heltig/other"}}, "auth.secret"),
+        ({"auth": None, "wadoUrl": "http://evil.example"}, "options.certificate"),
+        ({"options": {"key": "/etc/heltig/key.pem"}}, "options.key"),
+    ):
+        refused = await change(patch)
+        assert (refused.status_code, refused.json()["detail"].partition(": ")[0]) == (400, field)
+    assert await store.read(archives.find, "main") == after
 
 
 async def test_pausing_and_resuming(service: Service) -> None:

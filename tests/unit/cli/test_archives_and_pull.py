@@ -50,15 +50,20 @@ def test_archives_are_added_listed_and_removed(home: Path) -> None:
     [
         (["Main", "http://pacs.example"], UsageError),
         (["a/b", "http://pacs.example"], UsageError),
-        (["main", "pacs.example"], ConfigurationError),
-        (["main", "http://169.254.169.254/latest"], ConfigurationError),
+        (["main", "pacs.example"], UsageError),
+        (["main", "http://169.254.169.254/latest"], UsageError),
         (["main", "http://pacs.example", "--hours", "mon 8-9"], UsageError),
         (["main", "http://pacs.example", "--timezone", "Mars"], UsageError),
         (["main", "http://pacs.example", "--concurrency", "0"], UsageError),
-        (["main", "http://pacs.example", "--profile", "nobodys"], ConfigurationError),
+        (["main", "http://pacs.example", "--profile", "nobodys"], UsageError),
+        (["main", "http://pacs.example", "--profile", "/dev/zero"], UsageError),
+        (["main", "http://pacs.example", "--ca-bundle", "/dev/zero"], UsageError),
+        (["main", "http://pacs.example", "--certificate", "/none"], UsageError),
+        (["main", "http://127.0.0.1:99999"], UsageError),
+        (["main", "http://pacs.example", "--title", "Main\x07"], UsageError),
         (["main", "http://pacs.example", "--key", "/none"], UsageError),
         (["main", "http://pacs.example", "--token-url", "https://t", "--client-id", "x"], UsageError),
-        (["main", "http://user:s3cret@pacs.example"], ConfigurationError),
+        (["main", "http://user:s3cret@pacs.example"], UsageError),
         (["main", "http://pacs.example", "--user", "u"], UsageError),
         (["main", "http://pacs.example", "--password-secret", "env:P"], UsageError),
         (["main", "http://pacs.example", "--user", "u", "--password-secret", "s3cret"], UsageError),
@@ -123,7 +128,7 @@ def test_a_study_that_is_nowhere_is_not_found_and_one_that_was_here_is_gone(home
         gone = run(home, "pull", "main", "--study", "1.2.1")
     assert isinstance(nowhere.exception, NotFoundError)
     assert nowhere.stdout.splitlines() == [
-        "not found     9.9  Archive main has no study 9.9.",
+        "not found     9.9  Archive main does not have this study.",
         "1 study: 1 not found.",
     ]
     assert gone.exit_code == 0

@@ -83,6 +83,6 @@ def test_a_token_endpoint_is_an_address_like_any_other() -> None:
     auth = {"kind": "oauth2", "tokenUrl": "http://169.254.169.254/token", "clientId": "x", "secret": "env:X"}
     given = form(auth=auth)
     assert isinstance(given.auth, ClientCredentials)
-    with pytest.raises(Exception, match="link-local"):
+    with pytest.raises(UsageError, match=r"auth\.tokenUrl: .*link-local"):
         entry_of(given, Settings())
     assert entry_of(given, Settings(archive_link_local=True)).auth == given.auth
