@@ -170,7 +170,7 @@ def _place(url: httpx.URL) -> str:
     'https://pacs.example/rs/studies/{study}/series/{series}/metadata'
     """
     path = url.raw_path.partition(b"?")[0].decode("ascii")
-    path = _RESOURCE.sub(lambda found: f"/{found[1]}/{_NAMED[found[1]]}", path)
+    path = _RESOURCE.sub(lambda found: f"/{found.group(1)}/{_NAMED[found.group(1)]}", path)
     return f"{url.scheme}://{url.netloc.decode('ascii')}{_UID.sub('{uid}', path)}"
 
 

@@ -167,7 +167,7 @@ class Scoring:
         """
         found = await self.store.read(stored_evidence, location, study_key, self.clock())
         if found is None:
-            raise NotFoundError(f"{location} has no evidence of study {study_key}, or not any more.")
+            raise NotFoundError(f"{location} has no evidence of this study, or not any more.")
         study, stored, in_force, index_facts = found
         inputs, verdict = await self._processes.run(
             score_again,
@@ -249,12 +249,12 @@ class Scoring:
                 told = outcome.studies
             if outcome.facts != new.inputs.index_facts:
                 new = await self.judge_stored(location, study_key)
-        raise ConflictError(f"Study {study_key} of {location} changes faster than it can be judged.")
+        raise ConflictError(f"A study of {location} changes faster than it can be judged.")
 
     async def _standing(self, location: Location, study_key: str) -> Study:
         study = await self.store.read(studies.find, location, study_key)
         if study is None:
-            raise NotFoundError(f"{location} has no study {study_key}.")
+            raise NotFoundError(f"{location} does not have this study.")
         return study
 
     async def _profile_of(self, location: Location) -> Profile:

@@ -125,7 +125,7 @@ async def _insist_on_evidence(archive: Archive, study: str, found: _Listed, gath
     if not gathered.trouble and (found.studies or found.series):
         return
     if not gathered.trouble and found.is_absent:
-        raise ArchiveNotFoundError(f"Archive {archive.id} has no study {study}.")
+        raise ArchiveNotFoundError(f"Archive {archive.id} does not have this study.")
     await _insist_on_order(archive)
     raise ArchiveStudyError(
         gathered.trouble

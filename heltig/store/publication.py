@@ -94,7 +94,7 @@ def lock_for(transaction: WriteTransaction, new: NewVerdict) -> Locked:
     in_force = waivers.in_force(transaction, new.location, new.study_key, at=new.judged)
     found = lock(transaction, new.location, new.study_key)
     if found is None:
-        raise NotFoundError(f"{new.location} has no study {new.study_key}.")
+        raise NotFoundError(f"{new.location} does not have this study.")
     return in_force, *found
 
 

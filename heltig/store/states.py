@@ -125,7 +125,7 @@ def withdraw(transaction: WriteTransaction, location: Location, study_key: str, 
     """
     found = lock(transaction, location, study_key)
     if found is None:
-        raise NotFoundError(f"{location} has no study {study_key}.")
+        raise NotFoundError(f"{location} does not have this study.")
     row, before = found
     study = replace(before, state="WITHDRAWN", version=before.version + 1, changed=at)
     verdict = current(transaction, location, study_key)

@@ -87,7 +87,7 @@ def row_of(transaction: ReadTransaction, location: Location, study_key: str) -> 
     """
     row = _row(transaction, location, study_key, lock=False)
     if row is None:
-        raise NotFoundError(f"{location} has no study {study_key}.")
+        raise NotFoundError(f"{location} does not have this study.")
     return int(row.id)
 
 

@@ -456,3 +456,22 @@ def test_certificates_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     file.write_text("no certificate")
     with pytest.raises(ConfigurationError, match=str(file)):
         http.client("https://pacs.example", tls=http.Tls(ca_bundle=file))
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("studies/1.2.840.99.7/metadata", "/studies/{study}/metadata"),
+        (
+            "studies/1.2.840.99.7/series/1.2.9.4.1/instances/1.2.9.4.2/frames/1,2?quality=1",
+            "/studies/{study}/series/{series}/instances/{instance}/frames/{frames}",
+        ),
+        ("changes/1.2.840.99.7", "/changes/{uid}"),
+        ("studies", "/studies"),
+    ],
+)
+async def test_errors_name_the_kind_of_resource_and_no_study(path: str, shown: str) -> None:
+    with pytest.raises(ArchiveNotFoundError) as raised:
+        await fetch([answer(status=404)], time=Time(), path=path)
+    assert f"{shown}: the archive answers 404" in raised.value.detail
+    assert "1.2." not in raised.value.detail.replace("127.0.0.1", "")

@@ -181,7 +181,7 @@ async def test_a_study_that_is_gone_is_withdrawn(store: Store) -> None:
 async def test_a_study_that_never_was_is_not_found_and_nothing_is_stored(store: Store) -> None:
     results = pull_archive(filled(1), [ListedStudy("9.9", ())], scoring=scoring(store))
     (result,) = [r async for r in results]
-    assert (result.outcome, result.error) == ("not found", "Archive memory has no study 9.9.")
+    assert (result.outcome, result.error) == ("not found", "Archive memory does not have this study.")
     assert await store.read(studies.find, HERE, "9.9") is None
     assert await store.read(changes.latest) == 0
 

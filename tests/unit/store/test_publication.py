@@ -232,7 +232,7 @@ async def test_a_verdict_needs_its_study_its_ruleset_and_its_profile(store: Stor
     waiting = await store.write(snapshots.put, snapshot())
     with pytest.raises(NotFoundError, match="ruleset and profile"):
         await publish(store, verdict(waiting))
-    with pytest.raises(NotFoundError, match="archive:other has no study"):
+    with pytest.raises(NotFoundError, match="archive:other does not have this study"):
         await publish(store, verdict(waiting, location=OTHER))
 
 
