@@ -122,9 +122,14 @@ def _progress() -> Iterator[Any]:
 
 def _lines(report: RescoreReport) -> Iterator[str]:
     would = "would " if report.dry_run else ""
+    own = (
+        f", {report.under_own_profiles:,} of them under their archives' own"
+        if report.under_own_profiles
+        else ""
+    )
     yield (
         f"{counted(report.studies, 'study', 'studies')} under ruleset {report.ruleset.version} "
-        f"({report.ruleset.hash[:12]}), profile {report.profile}"
+        f"({report.ruleset.hash[:12]}), profile {report.profile}{own}"
     )
     yield f"  {report.unchanged:>7,} unchanged"
     yield f"  {report.changed:>7,} {would}have the same verdict with other findings"

@@ -108,6 +108,7 @@ class _Run:
         self._since = since
         self._compared = Comparison()
         self._gone = 0
+        self._under_own = 0
         self._failed: list[Failure] = []
 
     async def judge(self, location: Location, study_key: str) -> None:
@@ -138,6 +139,7 @@ class _Run:
             ruleset=ruleset_name(),
             profile=self._profile.name,
             profile_hash=self._profile.hash,
+            under_own_profiles=self._under_own,
             studies=self.done,
             unchanged=self._compared.unchanged + self._gone,
             changed=len(self._compared.changes),
@@ -151,6 +153,7 @@ class _Run:
 
     async def _is_current(self, last: StoredVerdict, location: Location) -> bool:
         profile = await self._profile_of(location) if self._profile_of else self._profile
+        self._under_own += profile.hash != self._profile.hash
         return (last.inputs.ruleset, last.inputs.profile) == (ruleset_name().hash, profile.hash)
 
     async def _again(self, location: Location, study_key: str) -> Verdict:

@@ -79,6 +79,7 @@ class RescoreReport(msgspec.Struct, frozen=True, rename="camel"):
     Attributes:
         dry_run: Nothing was written.
         profile: The name of the profile, `profile_hash` what it comes to.
+        under_own_profiles: Studies that were not judged under it, but under their archives' own profiles.
         studies: Studies looked at; the numbers below add up to it.
         unchanged: Studies with the same readiness of which every rule says the same.
         changed: Studies with the same readiness and other findings, rules that failed to run, or required
@@ -95,6 +96,7 @@ class RescoreReport(msgspec.Struct, frozen=True, rename="camel"):
     ruleset: RulesetName
     profile: str
     profile_hash: str
+    under_own_profiles: int
     studies: int
     unchanged: int
     changed: int

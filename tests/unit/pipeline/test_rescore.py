@@ -252,5 +252,7 @@ async def test_each_archive_is_judged_again_under_its_own_profile(filled: Store)
 
     first = await run()
     assert (first.studies, first.moved + first.changed) == (2, 1)
+    assert (first.profile, first.under_own_profiles) == ("default", 2)
     again = await run()
     assert (again.unchanged, again.moved + again.changed) == (2, 0)
+    assert again.under_own_profiles == 2
