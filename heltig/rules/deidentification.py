@@ -9,6 +9,7 @@ from heltig.dicom.dates import parse_da
 from heltig.rules.acquisition import ACQUIRED
 from heltig.rules.deidentification_claims import (
     MODIFIED_DATES,
+    Claim,
     Found,
     cells,
     claimed_rows,
@@ -81,6 +82,34 @@ def identity_left(study: StudyView) -> Iterator[Hit]:
                         expected="empty, or a replacement that names nobody",
                         rows=sorted(rows),
                     )
+        yield from _left_in_items(study, claim, pattern)
+
+
+def _left_in_items(study: StudyView, claim: Claim, pattern: str) -> Iterator[Hit]:
+    """Names and numbers in items of sequences, where simple tools do not look."""
+    for path, table, column in columns(study):
+        if len(path) == 1 or path[-1] not in _IDENTITY or not _ELSEWHERE.isdisjoint(path):
+            continue
+        for found in cells(path, table, column):
+            text = found.cell.text
+            if pattern:
+                looks_real = bool(text) and not pattern_of(pattern).matches(text.rstrip("^="))
+            else:
+                looks_real = bool(personal_number(text)) or (path[-1] == _NAME_TAG and is_person(text))
+            rows = claim.rows.intersection(found.rows()) if looks_real else ()
+            if rows:
+                yield Hit(
+                    tags=(found.name,),
+                    observed=cut(text),
+                    expected="empty, or a replacement that names nobody",
+                    rows=sorted(rows),
+                )
+
+
+_NAME_TAG: Final = tag_of("PatientName")
+_IDENTITY: Final = frozenset((_NAME_TAG, tag_of("PatientID")))
+_ELSEWHERE: Final = frozenset((tag_of("OriginalAttributesSequence"), tag_of("OtherPatientIDsSequence")))
+"""Sequences that DEI-ORIGINAL-ATTRS looks into."""
 
 
 @rule("DEI-NAME-WORD", level="study", severity="review", when=is_claimed, reference="PS3.15 E.2")

@@ -34,11 +34,11 @@ _DAY: Final = re.compile(
 _PHONE: Final = re.compile(
     r"(?i)\b(?:tel|phone|mobile|fax|ph)\b\W{0,3}\+?\d[\d ()/-]{5,}\d"
     r"|(?<![\w.+])\+[1-9]\d(?:[ ()/-]?\d){6,12}(?![\d.])"
-    r"|(?<![\w.])\(\d{3}\) ?\d{3}-\d{4}(?!\d)"
+    r"|(?<![\w.])(?:\(\d{3}\) ?|\d{3}[-.])\d{3}[-.]\d{4}(?![\d.-])"
 )
 _MAIL: Final = re.compile(r"[\w.+-]{2,}@[A-Za-z][\w-]*\.[\w.-]*[A-Za-z]{2}")
 _RECORD: Final = re.compile(
-    r"(?i)\b(?:MRN|PID|CPR|SSN|NHS|pat(?:ient)?[ -]?(?:id|no|nr|number))\b\W{0,3}\d[\d -]{3,}\d"
+    r"(?i)\b(?:MRN|PID|CPR|SSN|NHS|pat(?:ient)?[ -]?(?:id|no|nr|number))\b\W{0,3}[A-Z]{0,2}\d[\d -]{2,}\d"
 )
 _SUSPECT: Final = re.compile(
     rb"\^|@|\d[-/.]\d\d[-/.]\d|\d[-+]\d{4}|\+\d\d|\(\d{3}\)|(?:19|20)\d{6}|(?i:tel|phone|mobile|fax|ph\b|mrn|pid|cpr|ssn|nhs|pat)"

@@ -5,21 +5,26 @@ from collections.abc import Sequence
 from typing import Final
 
 _REPLACEMENT: Final = re.compile(
-    r"ANON\w*|DE|DE-?IDENT\w*|IDENT\w*|REMOVE\w*|REDACT\w*|DUMMY|UNKNOWN|NONE|NOBODY|PATIENT\w*|SUBJECT\w*|CASES?"
-    r"|TEST\w*|\w*PHANTOM|X+|HIDDEN|MASKED|PSEUDO\w*|RESEARCH|NULL|VOLUNTEER|DOE|WITHHELD|CLEANED|EMPTY|BLANK"
-    r"|(?:LAST|FIRST|FAMILY|GIVEN)?NAME|LAST|FIRST|SAMPLE|EXAMPLE|DEFAULT|DEMO|HEALTHY|CONTROL"
+    r"ANON(?:YM\w*)?|DE|DE-?IDENT\w*|IDENT\w*|REMOVED?|REDACT\w*|DUMMY|UNKNOWN|NONE|NOBODY|PATIENTS?(?:NAME|ID)?"
+    r"|SUBJECTS?|CASES?|TESTS?|TESTING|TESTPATIENT|\w*PHANTOM|(\w)\1+|HIDDEN|MASKED|PSEUDO(?:NYM\w*)?|RESEARCH|NULL"
+    r"|VOLUNTEERS?|DOE|WITHHELD|CLEANED|EMPTY|BLANK|(?:LAST|FIRST|FAMILY|GIVEN)?NAME|LAST|FIRST|SAMPLES?|EXAMPLES?"
+    r"|DEFAULT|DEMO|HEALTHY|CONTROLS?|\w+SAMPLES"
 )
 """A word of a replacement."""
 
 _BESIDE: Final = frozenset(
     (
-        "AND", "APPLICABLE", "AVAILABLE", "BY", "CENTER", "CENTRE", "CLINIC", "CTP", "DATA", "DEPARTMENT",
-        "DEVICE", "DOCTOR", "FIELD", "FOR", "FROM", "HAS", "BEEN", "HOSPITAL", "INFORMATION", "INSTITUTE",
-        "INSTITUTION", "JANE", "JOHN", "NOT", "OPERATOR", "PHYSICIAN", "PROVIDED", "RSNA", "SCANNER", "SITE",
-        "SPECIFIED", "STATION", "STUDY", "TAG", "TCIA", "THE", "UNIVERSITY", "VALUE", "WAS",
+        "AND", "APPLICABLE", "AVAILABLE", "BEEN", "BY", "CENTER", "CENTRE", "CLINIC", "CTP", "DATA",
+        "DEPARTMENT", "DEVICE", "DOCTOR", "FIELD", "FIVE", "FOR", "FOUR", "FROM", "HAS", "HOSPITAL",
+        "INFORMATION", "INSTITUTE", "INSTITUTION", "JANE", "JOHN", "NOT", "ONE", "OPERATOR", "PHYSICIAN",
+        "PROVIDED", "PT", "RSNA", "SCANNER", "SITE", "SPECIFIED", "STATION", "STUDY", "TAG", "TCIA", "THE",
+        "THREE", "TWO", "UNIVERSITY", "VALUE", "WAS",
     )
 )  # fmt: skip
 """Words that may stand beside one and tell nothing themselves."""
+
+_MAY_BE_NAMES: Final = frozenset(("BLANK", "CASE", "CASES", "FIRST", "LAST"))
+"""Words of replacements that are family names, too: beside another word they say nothing."""
 
 _WORD: Final = re.compile(r"[^\W\d_]{3,}")
 _WORD_OF_NAME: Final = re.compile(r"[^\W\d_]{2,}|[\u3040-\u9fff\uac00-\ud7af]")
@@ -49,4 +54,7 @@ def may_be_person(text: str) -> bool:
 
 
 def _says_dummy(words: Sequence[str]) -> bool:
-    return any(_REPLACEMENT.fullmatch(word.upper()) for word in words if len(word) > 2)
+    """One word says that it is none of a name, or none of them says anything else."""
+    said = [word.upper() for word in words if _REPLACEMENT.fullmatch(word.upper())]
+    others = [word for word in words if word.upper() not in said and word.upper() not in _BESIDE]
+    return not others or not _MAY_BE_NAMES.issuperset(said)

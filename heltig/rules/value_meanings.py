@@ -13,10 +13,12 @@ from heltig.standard.dictionary import tag_of
 from heltig.standard.terms import defined_terms, enumerated
 from heltig.standard.value_representations import VRS
 
-NEVER_ZERO: Final = frozenset({"BitsAllocated", "BitsStored", "RescaleSlope", "SamplesPerPixel"})
-"""Attributes of which zero leaves the image without pixels or contrast."""
+NEVER_ZERO: Final = frozenset(
+    {"BitsAllocated", "BitsStored", "DoseGridScaling", "RescaleSlope", "SamplesPerPixel"}
+)
+"""Attributes of which zero leaves the image without pixels, contrast or dose."""
 
-UNKNOWN_AS_ZERO: Final = frozenset({"KVP", "PatientSize", "PatientWeight"})
+UNKNOWN_AS_ZERO: Final = frozenset({"KVP", "PatientSize", "PatientWeight", "SliceThickness"})
 """Attributes that real systems fill with zero where they do not know the value."""
 
 NEVER_NEGATIVE: Final = frozenset(
@@ -84,9 +86,9 @@ def _plain(value: Value) -> Value:
 def zero(at: Place) -> Iterator[Hit]:
     """An attribute is zero that cannot be.
 
-    Finds: Zero in BitsAllocated, BitsStored, SamplesPerPixel and RescaleSlope, in items of sequences too.
-        Rows and Columns are a matter of PIX-ROWSCOLS-ZERO, spacings of GEO-SPACING-ZERO.
-    Why: The image has no pixels or no contrast: viewers show nothing.
+    Finds: Zero in BitsAllocated, BitsStored, SamplesPerPixel, RescaleSlope and DoseGridScaling, in items of
+        sequences too. Rows and Columns are a matter of PIX-ROWSCOLS-ZERO, spacings of GEO-SPACING-ZERO.
+    Why: The image has no pixels, no contrast or no dose: viewers show nothing.
     Mend: Have the sender write the real value.
     Example: RescaleSlope `0` from a converter that did not know it.
     """
@@ -98,7 +100,7 @@ def zero(at: Place) -> Iterator[Hit]:
 def zero_for_unknown(at: Place) -> Iterator[Hit]:
     """Zero stands for a value that is not known.
 
-    Finds: Zero in KVP, PatientSize and PatientWeight.
+    Finds: Zero in KVP, PatientSize, PatientWeight and SliceThickness.
     Why: Software that works out dose or uptake takes the zero for a measurement.
     Mend: Have the sender leave the value empty where it is not known. For PET, have the weight filled in.
     Example: PatientWeight `0`, since nobody asked the patient.

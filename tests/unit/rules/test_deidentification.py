@@ -24,7 +24,20 @@ def claims_of(*instances, **more):
 
 @pytest.mark.parametrize(
     "name",
-    ["Miller^Anne", "van der Berg^Jan^^Dr.", "Müller^Käthe", "Anne Miller", "John Smith", "Wu^Yi", "王^小明"],
+    [
+        "Miller^Anne",
+        "van der Berg^Jan^^Dr.",
+        "Müller^Käthe",
+        "Anne Miller",
+        "John Smith",
+        "Wu^Yi",
+        "王^小明",
+        "Testa^Maria",
+        "Anonuevo^Maria",
+        "Case^Kevin",
+        "Last^Anna",
+        "Blank^Peter",
+    ],
 )
 def test_a_name_of_two_words_is_a_person(name) -> None:
     assert is_person(name)
@@ -40,6 +53,9 @@ def test_a_name_of_two_words_is_a_person(name) -> None:
         "QIN-HEADNECK-01-0024",
         "Subject^One",
         "CompressedSamples^CT1",
+        "NN^NN",
+        "Not^Available",
+        "Last Name^First Name",
     ],
 )
 def test_a_replacement_is_no_person(name) -> None:
