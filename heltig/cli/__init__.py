@@ -5,11 +5,15 @@ import gc
 import importlib
 import os
 import sys
+from typing import Any
 
 import click
 
 from heltig import __version__
 from heltig.errors import HeltigError, StorageError
+
+INTERRUPTED = 130
+"""The exit code of a command that was ended by Ctrl-C, as shells have it: 128 and SIGINT's number."""
 
 COMMANDS = {
     "demo": "heltig.demo.command:demo",
@@ -44,6 +48,14 @@ class _Commands(click.Group):
         if not isinstance(command, click.Command):
             raise TypeError(f"{COMMANDS[cmd_name]} is not a command")
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; click alone would end with 1, which has a meaning, when it is interrupted."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("heltig: interrupted.", err=True)
+            ctx.exit(INTERRUPTED)
 
 
 @click.group(

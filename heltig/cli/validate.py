@@ -4,6 +4,9 @@ import asyncio
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import takewhile
 from pathlib import Path
 
 import click
@@ -43,39 +46,41 @@ def validate(reruns: int, output: Path, audit_pack: bool) -> None:
 
     Exit code: 1 when something came out otherwise; 7 when --audit-pack could not read the database.
     """
-    _make(output)
     from heltig.demo.studies import make_studies
     from heltig.validation.pack import CHECKSUMS, Evidence, write_pack
     from heltig.validation.rule_cases import results_of_rules
     from heltig.validation.runs import judge_again_and_again
     from heltig.validation.samples import packed_samples
 
-    more = _audit_files() if audit_pack else {}
-    samples = make_studies()
-    with tempfile.TemporaryDirectory(prefix="heltig-") as folder:
-        judged = judge_again_and_again(
-            samples,
-            reruns=reruns,
-            folder=Path(folder),
-            progress=lambda number: click.echo(f"judged all labelled studies, {number} of {reruns}"),
+    with _making(output):
+        more = _audit_files() if audit_pack else {}
+        samples = make_studies()
+        with tempfile.TemporaryDirectory(prefix="heltig-") as folder:
+            judged = judge_again_and_again(
+                samples,
+                reruns=reruns,
+                folder=Path(folder),
+                progress=lambda number: click.echo(f"judged all labelled studies, {number} of {reruns}"),
+            )
+        rules, cases, studies, runs = (
+            results_of_rules(judged.cases),
+            judged.cases,
+            judged.studies,
+            judged.runs,
         )
-    rules, cases, studies, runs = (
-        results_of_rules(judged.cases),
-        judged.cases,
-        judged.studies,
-        judged.runs,
-    )
-    evidence = Evidence(tuple(rules), tuple(cases), tuple(studies), tuple(runs))
-    right = sum(rule.as_expected for rule in rules)
-    click.echo(f"{right} of {len(rules)} rules came out as their {len(cases)} labelled studies say")
-    right = sum(study.as_expected for study in studies)
-    click.echo(f"{right} of {len(studies)} synthetic studies came out as labelled")
-    if reruns > 1:
-        click.echo("all runs gave the same" if all(run.same for run in runs) else "runs differ")
-    try:
-        write_pack(evidence, output, {"samples.zip": packed_samples(samples), **more})
-    except OSError as error:
-        raise StorageError(f"{output} cannot be written: {error.strerror}. Name another folder.") from error
+        evidence = Evidence(tuple(rules), tuple(cases), tuple(studies), tuple(runs))
+        right = sum(rule.as_expected for rule in rules)
+        click.echo(f"{right} of {len(rules)} rules came out as their {len(cases)} labelled studies say")
+        right = sum(study.as_expected for study in studies)
+        click.echo(f"{right} of {len(studies)} synthetic studies came out as labelled")
+        if reruns > 1:
+            click.echo("all runs gave the same" if all(run.same for run in runs) else "runs differ")
+        try:
+            write_pack(evidence, output, {"samples.zip": packed_samples(samples), **more})
+        except OSError as error:
+            raise StorageError(
+                f"{output} cannot be written: {error.strerror}. Name another folder."
+            ) from error
     click.echo(
         f"{'PASSED' if evidence.passed else 'FAILED'}: see {output / 'summary.html'}, checked by {CHECKSUMS}"
     )
@@ -83,14 +88,25 @@ def validate(reruns: int, output: Path, audit_pack: bool) -> None:
         sys.exit(FAILED)
 
 
-def _make(folder: Path) -> None:
-    """Make the folder, before the work."""
+@contextmanager
+def _making(folder: Path) -> Iterator[None]:
+    """Make the folder before the work; when the work does not end, leave none of what was made."""
+    made = list(takewhile(lambda part: not part.exists(), (folder, *folder.parents)))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
             raise UsageError(f"{folder} is not empty: name a new folder, or empty it first.")
     except OSError as error:
         raise UsageError(f"{folder} cannot be made: {error.strerror}. Name another folder.") from error
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):  # of what cannot be removed the first error is no news
+            for file in folder.iterdir():  # it was empty
+                file.unlink()
+            for part in made:
+                part.rmdir()
+        raise
 
 
 def _audit_files() -> dict[str, bytes]:

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import zipfile
@@ -108,6 +109,35 @@ def test_the_audit_pack_counts_the_trail(tmp_path):
     assert database["auditEntries"] == 1
     assert "msgspec==" in (folder / "dependencies.txt").read_text("utf-8")
     assert json.loads((folder / "migrations.json").read_text("utf-8"))[0]["file"].startswith("0001")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no Ctrl-C to be sent")
+@pytest.mark.parametrize("parts", [("there",), ("new", "pack")])
+def test_ctrl_c_leaves_no_half_made_folder(tmp_path, parts):
+    (tmp_path / "there").mkdir()
+    folder = tmp_path.joinpath(*parts)
+    command = [sys.executable, "-m", "heltig", "validate", "--reruns", "100", "--output", folder]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as running:
+        running.stdout.readline()  # it judged once
+        assert folder.is_dir()
+        os.killpg(running.pid, signal.SIGINT)  # as a terminal does: to all of its processes
+        running.stdout.read()
+        told = running.stderr.read()
+    assert running.returncode == 130, told
+    assert told.splitlines()[-1] == "heltig: interrupted."
+    assert "Traceback" not in told
+    assert [*tmp_path.rglob("*")] == [tmp_path / "there"]
+
+
+def test_what_fails_leaves_no_half_made_folder(tmp_path):
+    ran = heltig(
+        "--output", tmp_path / "pack", "--audit-pack", "--reruns", 1,
+        HELTIG_DATABASE_URL="postgresql+asyncpg://nobody@127.0.0.1:1/none",
+    )  # fmt: skip
+    assert ran.returncode == 7, ran.stderr
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_a_folder_that_cannot_be_made_is_told_before_the_work(tmp_path):
