@@ -1,6 +1,6 @@
 """Connections to an archive, made of its entry. Nothing is asked of it until somebody uses them."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -104,9 +104,18 @@ async def connect(
         )
 
 
-def pace_of(options: ArchiveOptions) -> Pace:
-    """The pace that an archive's options ask for."""
-    return Pace(requests_per_second=options.requests_per_second, bytes_per_second=options.bytes_per_second)
+def pace_of(options: ArchiveOptions, *, sharers: Callable[[], Awaitable[int]] | None = None) -> Pace:
+    """The pace that an archive's options ask for.
+
+    Args:
+        options: The options.
+        sharers: Counts the processes that ask the archive; this one alone by default.
+    """
+    return Pace(
+        requests_per_second=options.requests_per_second,
+        bytes_per_second=options.bytes_per_second,
+        sharers=sharers,
+    )
 
 
 def tls_of(options: ArchiveOptions) -> http.Tls:

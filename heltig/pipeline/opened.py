@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -13,8 +13,7 @@ from connectors.base import Archive as ArchivePort
 from connectors.base import Capabilities, ChangeFeed
 from connectors.dicomweb import DicomWebArchive
 from heltig import http
-from heltig.errors import ArchiveClosedError, ArchivePausedError
-from heltig.pacing import Pace
+from heltig.errors import ArchiveClosedError, ArchivePausedError, StorageError
 from heltig.pipeline.archives import find_archive
 from heltig.pipeline.breaker import PULLING, Breakers
 from heltig.pipeline.connecting import connect, pace_of, tls_of
@@ -27,9 +26,8 @@ from heltig.store.engine import Store
 from heltig.store.records import Location
 from heltig.work_hours import WorkHours
 
-COUNTED_FOR: Final = timedelta(seconds=30)
-"""How often the processes are counted that share an archive's rates; one that is silent for three times as
-long is not counted."""
+ASKED_LATELY: Final = timedelta(minutes=1)
+"""A worker counts as one that asks an archive for so long after it was last seen at it."""
 
 
 class Opened(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,8 +86,6 @@ class OpenArchives:
         self._measurements = measurements
         self._open: dict[str, _Open] = {}
         self._opening = asyncio.Lock()
-        self._processes = 1
-        self._counted: datetime | None = None
 
     @asynccontextmanager
     async def use(self, name: str) -> AsyncIterator[Opened]:
@@ -104,11 +100,9 @@ class OpenArchives:
         """
         entry = await find_archive(self._store, name)
         self._insist_on_time(entry)
-        await self._count_processes()
         opened = await self._opened(entry)
         opened.users += 1
         try:
-            opened.pace.share(self._processes)
             await opened.breakers.admit(*PULLING)
             yield Opened(
                 entry=entry,
@@ -158,7 +152,7 @@ class OpenArchives:
         return made
 
     async def _make(self, entry: Archive, made_of: object) -> "_Open":
-        pace = pace_of(entry.options)
+        pace = pace_of(entry.options, sharers=Sharers(self._store, entry.name, clock=self._clock).count)
         told = observer(entry.name, self._measurements) if self._measurements else lambda exchange: None
         found = last_capabilities(entry)
         stack = AsyncExitStack()
@@ -182,7 +176,6 @@ class OpenArchives:
         return _Open(
             made_of=made_of,
             stack=stack,
-            pace=pace,
             breakers=breakers,
             guard=guard,
             archive=GuardedArchive(connected.dicomweb, guard),
@@ -190,13 +183,24 @@ class OpenArchives:
             feed=connected.feed,
         )
 
-    async def _count_processes(self) -> None:
-        """Counts now and then who shares the archives' rates."""
+
+class Sharers:
+    """The workers that share the rates of an archive: those that have had jobs of it lately."""
+
+    def __init__(self, store: Store, archive: str, *, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._group = str(location_of(archive))
+        self._clock = clock
+        self._seen: dict[str, datetime] = {}
+
+    async def count(self) -> int:
+        """Counts them; between two jobs a worker counts, too. As before where the database does not say."""
         now = self._clock()
-        if self._counted is None or now - self._counted >= COUNTED_FOR:
-            self._counted = now
-            heard = await self._store.read(workers.heard_of, since=now - 3 * COUNTED_FOR)
-            self._processes = max(1, len(heard))
+        with suppress(StorageError):
+            at_work = await self._store.read(workers.at_work, self._group, now=now)
+            self._seen |= dict.fromkeys(at_work, now)
+        self._seen = {owner: seen for owner, seen in self._seen.items() if now - seen < ASKED_LATELY}
+        return len(self._seen)
 
 
 class _Open(msgspec.Struct, kw_only=True):
@@ -204,7 +208,6 @@ class _Open(msgspec.Struct, kw_only=True):
 
     made_of: object
     stack: AsyncExitStack
-    pace: Pace
     breakers: Breakers
     guard: Guard
     archive: GuardedArchive

@@ -3,9 +3,10 @@
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, select, text, update
 
-from heltig.store.tables import workers
+from heltig.store.tables import jobs, workers
+from heltig.store.tables.operations import RUNNING
 from heltig.store.transaction import ReadTransaction, WriteTransaction
 
 
@@ -27,6 +28,11 @@ class Worker(msgspec.Struct, frozen=True, kw_only=True):
 
 _HEARD = update(workers).where(workers.c.owner == bindparam("worker")).values(heard=bindparam("heard_now"))
 _EVERY = select(workers).where(workers.c.heard >= bindparam("since")).order_by(workers.c.started)
+_AT_WORK = (
+    select(jobs.c.lease_owner)
+    .where(text(RUNNING), jobs.c.lease_until > bindparam("now"), jobs.c.group == bindparam("group"))
+    .distinct()
+)
 _FORGET = delete(workers).where(workers.c.heard < bindparam("before"))
 
 
@@ -50,3 +56,8 @@ def forget(transaction: WriteTransaction, *, before: datetime) -> int:
 def heard_of(transaction: ReadTransaction, *, since: datetime) -> list[Worker]:
     """Those that were heard of since then, the oldest first."""
     return [Worker(**row._mapping) for row in transaction.connection.execute(_EVERY, {"since": since})]
+
+
+def at_work(transaction: ReadTransaction, group: str, *, now: datetime) -> set[str]:
+    """The owners of the jobs of a group that are worked on."""
+    return set(transaction.connection.execute(_AT_WORK, {"now": now, "group": group}).scalars())

@@ -50,15 +50,24 @@ async def test_what_was_not_used_is_saved_up_for_a_second_only() -> None:
     assert time.now == pytest.approx(3601)
 
 
-async def test_processes_share_a_limit() -> None:
+async def test_processes_share_a_limit_while_they_ask() -> None:
     time = Time()
-    pace = Pace(requests_per_second=10, bytes_per_second=1000, clock=time.clock, sleep=time.sleep)
-    pace.share(4)
-    await pace.received(750)  # of which a second's share had been saved up
-    assert time.now == pytest.approx(2)
-    pace.share(0)  # nobody but us is heard of
-    await pace.received(500)
-    assert time.now == pytest.approx(2.5)
+    sharers = 4
+
+    async def count() -> int:
+        return sharers
+
+    pace = Pace(
+        requests_per_second=10, bytes_per_second=1000, sharers=count, clock=time.clock, sleep=time.sleep
+    )
+    await pace.received(1500)  # of which a second's share had been saved up
+    assert time.now == pytest.approx(5)
+    sharers = 0  # nobody but us is seen: what the others leave is ours
+    await pace.received(1000)
+    assert time.now == pytest.approx(6)
+    sharers = 2
+    await pace.received(1000)  # not counted again so soon
+    assert time.now == pytest.approx(7)
 
 
 async def test_requests_and_bytes_of_a_client_are_paced() -> None:

@@ -1,6 +1,7 @@
 """Archives kept open between jobs: when they may be asked, at what pace, and when they are opened anew."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -24,11 +25,14 @@ from heltig.errors import (
     ConfigurationError,
     NotFoundError,
 )
-from heltig.pipeline.opened import OpenArchives
+from heltig.jobs.queue import JobQueue
+from heltig.pipeline.opened import OpenArchives, Sharers
 from heltig.settings import Settings
-from heltig.store import archives, breakers
+from heltig.store import archives, breakers, claims, workers
 from heltig.store.archives import Archive, ArchiveOptions, location_of
 from heltig.store.engine import Store
+from heltig.store.jobs import NewJob
+from heltig.store.transaction import WriteTransaction
 
 NOTHING = answer(b"[]", headers={"Content-Type": "application/dicom+json"})
 KNOWN: dict[str, Any] = {"offset": True}
@@ -181,6 +185,49 @@ async def test_requests_at_the_same_time_and_a_stream_that_asks_in_between(world
             async with asyncio.timeout(10):
                 assert await asyncio.gather(nested(), nested(), nested()) == [1, 1, 1]
         await world.archives.close()
+
+
+async def at_work(store: Store, owner: str, *, now: datetime, archive: str = "main") -> None:
+    """Has a worker work on a job of an archive for half a minute."""
+
+    def begin(transaction: WriteTransaction) -> None:
+        JobQueue(store, clock=lambda: now).enqueue(
+            transaction, NewJob(kind="pull", group=str(location_of(archive)))
+        )
+        until = now + timedelta(seconds=30)
+        assert claims.claim(transaction, kinds=["pull"], owner=owner, now=now, until=until)
+
+    await store.write(begin)
+
+
+async def test_the_rate_is_shared_by_the_workers_that_ask_the_archive(world: World) -> None:
+    """A server that takes uploads only, and workers at other archives, leave their share to those who ask."""
+    sharers = Sharers(world.store, "main", clock=lambda: world.now)
+    for idle in ("uploads", "idle"):
+        worker = workers.Worker(owner=idle, host="h", version="1", started=NOW, heard=NOW)
+        await world.store.write(workers.hear, worker)
+    assert await sharers.count() == 0
+    await at_work(world.store, "a", now=NOW)
+    await at_work(world.store, "a", now=NOW)
+    await at_work(world.store, "b", now=NOW)
+    await at_work(world.store, "c", now=NOW, archive="other")
+    assert await sharers.count() == 2
+    world.now += timedelta(seconds=40)  # their leases are over: they may be between two jobs
+    await at_work(world.store, "d", now=world.now)
+    assert await sharers.count() == 3
+    world.now += timedelta(seconds=25)
+    assert await sharers.count() == 1
+
+
+async def test_an_archive_is_asked_at_the_share_of_those_at_work(world: World, server: Httpd) -> None:
+    for number in range(50):
+        await at_work(world.store, f"worker {number}", now=NOW)
+    await world.has(server.root, options=ArchiveOptions(requests_per_second=1000))
+    begun = time.monotonic()
+    async with world.archives.use("main") as opened:
+        for _ in range(25):  # of which twenty were saved up
+            await opened.archive.search_studies({}, limit=5, offset=0)
+    assert time.monotonic() - begun > 0.2
 
 
 async def test_every_request_is_measured(world: World) -> None:
