@@ -101,8 +101,9 @@ class FeedPage(msgspec.Struct, frozen=True, kw_only=True):
         entries: One a study.
         cursor: Where to read on.
         is_end: There was nothing newer when the archive was asked.
-        covered: By the archive's clock: everything that changed before is in what was read up to `cursor`.
-            None where the archive does not say, and where `is_end` is False.
+        covered: By the archive's clock, or by ours before it was asked where it sends no Date: everything
+            that changed before is in what was read up to `cursor`.
+            None where `is_end` is False.
     """
 
     entries: tuple[FeedEntry, ...]

@@ -9,7 +9,8 @@ it is another database, or as good as one.
 So is `UpdatedAttachment`, since reading metadata makes the DICOMweb plugin write its cache.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
@@ -68,13 +69,21 @@ class _Cursor(msgspec.Struct, frozen=True):
 class OrthancFeed:
     """The changes of an Orthanc."""
 
-    def __init__(self, archive: DicomWebArchive, root: str) -> None:
+    def __init__(
+        self,
+        archive: DicomWebArchive,
+        root: str,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         """Makes it.
 
         Args:
             archive: Its DICOMweb services.
             root: Of its REST interface, without a slash at the end.
+            clock: Gives the time: Orthanc does not, it sends no Date.
         """
+        self._clock = clock
         self._archive = archive
         self._root = root
 
@@ -87,6 +96,7 @@ class OrthancFeed:
     async def read(self, cursor: str, *, limit: int) -> FeedPage:
         """See `connectors.base.ChangeFeed.read`."""
         place = cursor_as(_Cursor, cursor)
+        asked = self._clock()
         found = await self._since(place, limit)
         meant = [
             change
@@ -103,6 +113,7 @@ class OrthancFeed:
                 )
             ),
             is_end=found.done,
+            covered=asked if found.done else None,
         )
 
     async def _since(self, place: _Cursor, limit: int) -> _Changes:

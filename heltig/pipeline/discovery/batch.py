@@ -21,8 +21,9 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
         studies: As they are listed now; each once in a batch, perhaps again in a later one.
         gone: StudyInstanceUIDs that the archive says it does not have any more.
         cursor: Where to go on after this batch.
-        covered: By the archive's clock: everything that the strategy sees and that changed before is in this
-            round's batches up to this one. None where that cannot be said yet.
+        covered: By the archive's clock, or by ours before it was asked where it sends no Date: everything
+            that the strategy sees and that changed before is in this round's batches up to this one. None
+            where that cannot be said yet.
         notes: What the archive did that makes this less than it should be, in sentences without patient data.
         is_last: The round ends with this batch.
         has_gap: Changes before this batch may have been lost: all studies are to be listed, now.

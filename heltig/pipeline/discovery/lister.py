@@ -1,6 +1,6 @@
 """Lists slices of an archive, and says whether what was listed is proven to be all of it."""
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from datetime import datetime
 from typing import Final, Literal
@@ -10,6 +10,7 @@ import msgspec
 from connectors.base import Archive, Page
 from connectors.paging import TOO_LARGE, More, Pager, Part
 from heltig.errors import ArchiveAnswerError, ArchiveNotFoundError
+from heltig.jobs.queue import utc_now
 from heltig.pipeline.discovery.slices import Slice, StudyKey, study_key
 from heltig.pipeline.listing import ListedStudy
 
@@ -41,7 +42,8 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         studies: Those of the slice, in the order of the archive.
         outcome: Whether that is all.
-        date: The time by the archive's clock when the first page was given.
+        date: The time by the archive's clock when the first page was given; by ours before it was asked for,
+            where the archive does not say.
         nameless: Rows without a StudyInstanceUID.
         modalities: Those of the studies.
     """
@@ -63,6 +65,7 @@ class Lister:
         page_rows: int = PAGE_ROWS,
         most_slice_rows: int = MOST_SLICE_ROWS,
         most_pages: int = MOST_PAGES,
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         """Makes it.
 
@@ -71,7 +74,9 @@ class Lister:
             page_rows: Rows to ask for at a time.
             most_slice_rows: Rows of a slice that is not cut smaller by dates.
             most_pages: Pages of a slice, after which it is given up.
+            clock: Gives the time where the archive does not.
         """
+        self._clock = clock
         self._archive = archive
         self._pager = Pager(page_rows=page_rows, most_pages=most_pages)
         self._most_rows = most_slice_rows
@@ -87,7 +92,7 @@ class Lister:
             ArchiveError: The archive does not answer.
         """
         try:
-            reading = _Reading(wanted)
+            reading = _Reading(wanted, asked=self._clock())
             outcome = await self._read(wanted, reading)
             if outcome == "whole" and reading.pages > 1 and await self._has_moved(wanted, reading):
                 outcome = await self._read(wanted, reading)
@@ -203,8 +208,9 @@ class _Reading:
         pages: Number of pages that had something new.
     """
 
-    def __init__(self, wanted: Slice) -> None:
+    def __init__(self, wanted: Slice, *, asked: datetime) -> None:
         self._wanted = wanted
+        self._asked = asked
         self._date: datetime | None = None
         self.rows: dict[str, tuple[StudyKey, bytes]] = {}
         self.first_page: tuple[bytes, ...] = ()
@@ -231,7 +237,7 @@ class _Reading:
         return Listed(
             studies=grouped(self.rows.values()),
             outcome=outcome,
-            date=self._date,
+            date=self._date or self._asked,
             nameless=sum(not key.uid for key in keys),
             modalities=frozenset(modality for key in keys for modality in key.modalities),
         )

@@ -253,3 +253,11 @@ async def test_a_round_that_stood_still_until_its_days_were_over_ends() -> None:
     late = window(archive)
     (batch,) = await round_of(late, '{"day": "20260301"}')
     assert batch.studies == ()
+
+
+async def test_our_own_clock_counts_where_an_archive_sends_no_date() -> None:
+    archive = ModelArchive([Entry("1.1", date="20260314")], clock=None)
+    earlier = NOON - timedelta(minutes=3)
+    lister = Lister(archive, clock=lambda: earlier)  # type: ignore[arg-type]
+    hot = Window(archive, lister, name="hot", every=DAY, today=NOON.date(), days=(3, -1))  # type: ignore[arg-type]
+    assert (await round_of(hot))[-1].covered == earlier
