@@ -67,7 +67,9 @@ def _of_archive(one: ArchiveStatus, now: datetime) -> Iterator[str]:
     yield f"{one.name}: {one.state}. {one.why}"
     for cursor in one.cursors:
         known = f"{cursor.covered:%Y-%m-%d %H:%M:%S} UTC" if cursor.covered else "nothing yet"
-        done = f"{(now - cursor.finished).total_seconds():,.0f} s ago" if cursor.finished else "never"
+        done = (
+            f"{max(0.0, (now - cursor.finished).total_seconds()):,.0f} s ago" if cursor.finished else "never"
+        )
         place = cursor.position or "its start"
         yield f"  {cursor.strategy}: known until {known}; last round {done}; at {place}"
         if cursor.error:

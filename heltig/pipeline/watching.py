@@ -43,6 +43,9 @@ _ORDER: Final = {name: place for place, name in enumerate((*_NEWEST, "warm", "co
 _BEHIND: Final = 6
 """An archive is behind when it was not read for so many times its `pollSeconds`."""
 
+_SLIP: Final = 5.0
+"""So many seconds the clocks of our hosts may differ."""
+
 _LONGEST_POSITION: Final = 80
 _UID: Final = re.compile(r"\d+(?:\.\d+){3,}")
 
@@ -121,9 +124,9 @@ def _status(
     answers: list[OperationAnswers],
     now: datetime,
 ) -> ArchiveStatus:
-    newest = next((c for name in _NEWEST for c in read if c.name == name), None)
+    newest = _newest(read)
     lag = (now - newest.covered).total_seconds() if newest and newest.covered else None
-    state, why = _state(entry, newest, breakers, now)
+    state, why = _state(entry, read, breakers, now)
     return ArchiveStatus(
         name=entry.name,
         title=entry.title,
@@ -166,7 +169,7 @@ def shown_position(position: str | None) -> str | None:
 
 
 def _state(
-    entry: Archive, newest: cursors.Cursor | None, breakers: list[Breaker], now: datetime
+    entry: Archive, read: list[cursors.Cursor], breakers: list[Breaker], now: datetime
 ) -> tuple[ArchiveState, str]:
     """The state of an archive and, in a sentence, why. All by our own clock: the archive's may be off."""
     options = entry.options
@@ -180,15 +183,26 @@ def _state(
         return "stopped", f"It failed too often ({which}), and is left alone for a while."
     if options.strategy == "none":
         return "unwatched", "Nobody looks for new studies in it: its strategy is none."
+    newest = _newest(read)
+    failed = [cursor for cursor in (newest, *read) if cursor and cursor.error]
+    if failed and (newest is None or newest.error):  # perhaps it never answered, and no strategy is known yet
+        return "failing", f"The last look at it failed: {failed[0].error}"
     if newest is None:
         return "unwatched", "It was never looked at for new studies."
-    if newest.error:
-        return "failing", f"The last look at it failed: {newest.error}"
     if newest.finished is None:
         return "behind", "The first look at it is still under way."
-    if (now - newest.finished).total_seconds() > _BEHIND * options.poll_seconds:
+    since = (now - newest.finished).total_seconds()
+    if since > _BEHIND * options.poll_seconds:
         return "behind", "It was last read longer ago than it should be."
+    if since < -_SLIP:
+        return "behind", "Nobody knows when it was last read: our clock was ahead then, or is behind now."
     return "current", "All that changed in it is known."
+
+
+def _newest(read: Iterable[cursors.Cursor]) -> cursors.Cursor | None:
+    """The cursor of the strategy that sees what is new."""
+    known = {cursor.name: cursor for cursor in read}
+    return next((known[name] for name in _NEWEST if name in known), None)
 
 
 def _queue(name: str, jobs: list[JobCount], observed: Observed | None) -> Queue:

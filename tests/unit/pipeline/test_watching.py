@@ -103,6 +103,20 @@ async def test_a_first_round_that_has_not_ended_is_behind(store: Store) -> None:
     assert (found.state, found.lag_seconds) == ("behind", None)
 
 
+async def test_an_archive_that_never_answered_is_failing(store: Store) -> None:
+    await pulling.add_archive(store, "main")
+    await pulling.put_cursor(store, "main", "plan", covered=None, finished=None, error="No connection.")
+    found = await status(store)
+    assert (found.state, found.why) == ("failing", "The last look at it failed: No connection.")
+
+
+async def test_a_time_in_the_future_is_not_current(store: Store) -> None:
+    await pulling.add_archive(store, "main")
+    await pulling.put_cursor(store, "main", finished=NOW + 60 * MINUTE)
+    found = await status(store)
+    assert (found.state, "clock" in found.why) == ("behind", True)
+
+
 async def test_the_queue_of_each_archive(store: Store) -> None:
     for name in ("main", "other"):
         await pulling.add_archive(store, name)
