@@ -80,3 +80,25 @@ def test_a_server_says_how_many_verdicts_are_of_another_ruleset(tmp_path: Path) 
     asyncio.run(add_an_old_verdict())
     with heltig_server(home) as server:
         assert "1 verdict is of another ruleset; `heltig rescore` judges their studies again" in server.output
+
+
+def test_studies_that_go_by_their_archives_profile_are_told_apart(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    add = ["archives", "add", "main", "http://127.0.0.1:9/dicom-web", "--profile", "strict"]
+    subprocess.run(
+        [sys.executable, "-m", "heltig", *add],
+        env={**os.environ, "HELTIG_HOME": str(home)},
+        capture_output=True,
+        check=True,
+    )
+
+    async def add_a_verdict() -> None:
+        store = await Store.open(sqlite_url(home / "heltig.db"), render=render)
+        await judge(store, snapshot())
+        await store.close()
+
+    asyncio.run(add_a_verdict())
+    own = rescore(home, "--dry-run").stdout.splitlines()[0]
+    assert own.startswith("1 study under ruleset ")
+    assert own.endswith(", profile default, 1 of them under their archives' own")
+    assert rescore(home, "--dry-run", "--profile", "google").stdout.splitlines()[0].endswith("profile google")
