@@ -1,5 +1,6 @@
 """Archives as entries: opened with their credentials, probed once a day."""
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from heltig.demo.archive import LoopbackArchive
 from heltig.errors import ArchiveAccessError, ConfigurationError
 from heltig.pipeline.archives import (
     add_archive,
+    change_archive,
     find_archive,
     remove_archive,
 )
@@ -38,6 +40,21 @@ async def test_adding_and_removing_is_audited(store: Store) -> None:
         ("archive.add", "archive:memory", "test"),
         ("archive.remove", "archive:memory", "test"),
     ]
+
+
+async def test_changes_at_the_same_time_are_all_kept(store: Store) -> None:
+    """A change is checked before it is written: what somebody else wrote meanwhile is not lost."""
+    await added(store)
+    patches = [{"title": "Main"}, {"options": {"weight": 3}}, {"stowUrl": "http://pacs.example/stow"}]
+    await asyncio.gather(
+        *(
+            change_archive(store, Settings(), "memory", patch, at=NOW, actor="test", origin="cli")
+            for patch in patches
+        )
+    )
+    after = await find_archive(store, "memory")
+    assert (after.title, after.options.weight, after.stow_url) == ("Main", 3, "http://pacs.example/stow")
+    assert len(await store.read(audit_trail.entries, action="archive.change")) == len(patches)
 
 
 async def test_an_archive_is_probed_once_a_day(store: Store) -> None:
