@@ -108,7 +108,7 @@ def list_(form: str) -> None:
     width = max((len(view.name) for view in found), default=0)
     for view in found:
         probed = f"probed {view.probed:%Y-%m-%d}" if view.probed else "not yet probed"
-        state = "paused, " if view.paused else ""
+        state = "broken, " if view.broken else "paused, " if view.paused else ""
         broken = "".join(f", {one.operation} {one.state}" for one in view.breakers if one.state != "closed")
         kind = view.auth["kind"]
         click.echo(f"{view.name:<{width}}  {view.qido_url}  ({state}authentication {kind}, {probed}{broken})")

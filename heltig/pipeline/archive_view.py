@@ -43,6 +43,8 @@ class ArchiveView(msgspec.Struct, frozen=True, rename="camel"):
         described: The same in sentences.
         probed: When that was.
         paused: It is asked for nothing for now.
+        broken: Why its entry cannot be read as it is stored; empty where it can. It is asked for nothing
+            until it is changed. Shown are defaults in place of what could not be read.
         breakers: Those that opened, with why.
         etag: For `If-Match`, when it is changed.
     """
@@ -59,6 +61,7 @@ class ArchiveView(msgspec.Struct, frozen=True, rename="camel"):
     described: tuple[str, ...]
     probed: datetime | None
     paused: bool
+    broken: str
     breakers: tuple[BreakerView, ...]
     etag: str
 
@@ -105,6 +108,7 @@ def _view(transaction: ReadTransaction, entry: Archive) -> ArchiveView:
         described=tuple(described(found)) if found else (),
         probed=entry.probed,
         paused=entry.paused,
+        broken=entry.broken,
         breakers=tuple(BreakerView(one.operation, one.state, one.until, one.error) for one in opened),
         etag=etag_of(entry),
     )

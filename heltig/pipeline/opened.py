@@ -93,7 +93,7 @@ class OpenArchives:
 
         Raises:
             NotFoundError: There is no archive of that name.
-            ArchivePausedError: It is paused.
+            ArchivePausedError: It is paused, or its entry cannot be read.
             ArchiveClosedError: It is outside its hours, or failed too often; `retry_after` says how long.
             ArchiveError: It was never probed before, and cannot be.
             ConfigurationError: A secret or a certificate cannot be read.
@@ -128,6 +128,8 @@ class OpenArchives:
 
     def _insist_on_time(self, entry: Archive) -> None:
         name = entry.name
+        if entry.broken:
+            raise ArchivePausedError(f"Archive {name} is not asked. {entry.broken}")
         if entry.paused:
             raise ArchivePausedError(f"Archive {name} is paused. `heltig archives resume {name}` goes on.")
         now = self._clock()

@@ -71,7 +71,7 @@ class ProbeDesk:
             StorageError: The database failed.
         """
         every = await self._queue.store.read(archives.every)
-        due = [entry.name for entry in every if not entry.paused and self._is_due(entry)]
+        due = [entry.name for entry in every if not (entry.paused or entry.broken) and self._is_due(entry)]
 
         def enqueue(transaction: WriteTransaction) -> None:
             for name in due:

@@ -173,6 +173,8 @@ def _state(
 ) -> tuple[ArchiveState, str]:
     """The state of an archive and, in a sentence, why. All by our own clock: the archive's may be off."""
     options = entry.options
+    if entry.broken:
+        return "failing", entry.broken
     if entry.paused:
         return "paused", "It is paused: nothing is asked of it until it is resumed."
     if opens := WorkHours(options.hours, options.timezone).opens(now):

@@ -1,5 +1,6 @@
 """Remote archives, as an administrator configured them."""
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -29,6 +30,8 @@ class Archive(msgspec.Struct, frozen=True, kw_only=True):
         options: Limits, hours and quirks.
         capabilities: What the last probe found, None before the first.
         paused: Nothing is pulled from it for now.
+        broken: Why its entry cannot be read as it is stored, in a sentence; empty where it can. It is asked
+            for nothing until it is changed; what could not be read has its default here.
     """
 
     name: str
@@ -42,6 +45,7 @@ class Archive(msgspec.Struct, frozen=True, kw_only=True):
     capabilities: dict[str, Any] | None = None
     probed: datetime | None = None
     paused: bool = False
+    broken: str = ""
 
 
 _SELECT = select(archives, locations.c.name).join(locations, locations.c.id == archives.c.location_row)
@@ -94,7 +98,7 @@ def find(transaction: ReadTransaction, name: str) -> Archive | None:
 
 
 def every(transaction: ReadTransaction) -> list[Archive]:
-    """Every archive, by name."""
+    """Every archive, by name; those too whose entries cannot be read (`broken`)."""
     return [_archive(row) for row in transaction.connection.execute(_SELECT.order_by(locations.c.name))]
 
 
@@ -103,21 +107,23 @@ def _is(name: str) -> tuple[Any, Any]:
 
 
 def _columns(archive: Archive) -> dict[str, Any]:
-    return {
+    columns = {
         "title": archive.title,
         "qido_url": archive.qido_url,
         "wado_url": archive.wado_url,
         "stow_url": archive.stow_url,
         "feed_url": archive.feed_url,
-        "auth": to_json(archive.auth),
-        "options": to_json(archive.options),
         "capabilities": None if archive.capabilities is None else to_json(archive.capabilities),
         "probed": archive.probed,
         "paused": archive.paused,
     }
+    if archive.broken:  # what could not be read stays for whoever mends it
+        return columns
+    return {**columns, "auth": to_json(archive.auth), "options": to_json(archive.options)}
 
 
 def _archive(row: Row[Any]) -> Archive:
+    wrong: list[str] = []
     return Archive(
         name=row.name,
         title=row.title,
@@ -125,9 +131,48 @@ def _archive(row: Row[Any]) -> Archive:
         wado_url=row.wado_url,
         stow_url=row.stow_url,
         feed_url=row.feed_url,
-        auth=msgspec.json.decode(row.auth, type=ArchiveAuth),
-        options=from_json(row.options, ArchiveOptions),
-        capabilities=None if row.capabilities is None else from_json(row.capabilities, dict[str, Any]),
+        auth=_auth(row.auth, wrong),
+        options=_options(row.options, wrong),
+        capabilities=_capabilities(row.capabilities),
         probed=row.probed,
         paused=row.paused,
+        broken=f"Its entry cannot be read: {'; '.join(wrong)}. Change it, or remove it." if wrong else "",
     )
+
+
+def _auth(text: str, wrong: list[str]) -> ArchiveAuth:
+    try:
+        auth: ArchiveAuth = msgspec.json.decode(text, type=ArchiveAuth)
+    except ValueError:
+        wrong.append("auth is none")  # no more of it: there might be a secret
+        return NO_AUTH
+    return auth
+
+
+def _options(text: str, wrong: list[str]) -> ArchiveOptions:
+    """The options; where some cannot be read, the others."""
+    try:
+        return from_json(text, ArchiveOptions)
+    except ValueError:
+        pass
+    try:
+        given = from_json(text, dict[str, Any])
+    except ValueError:
+        wrong.append("options are no JSON object")
+        return ArchiveOptions()
+    readable: dict[str, Any] = {}
+    for name, value in given.items():
+        try:
+            msgspec.convert({**readable, name: value}, ArchiveOptions)
+        except ValueError as error:
+            wrong.append(f"options.{name}: {str(error).partition(' - at ')[0]}")
+        else:
+            readable[name] = value
+    return msgspec.convert(readable, ArchiveOptions)
+
+
+def _capabilities(text: str | None) -> dict[str, Any] | None:
+    """What a probe found; the next one finds it again where it cannot be read."""
+    with suppress(ValueError):
+        return None if text is None else from_json(text, dict[str, Any])
+    return None

@@ -66,9 +66,10 @@ async def tick(store: Store, queue: JobQueue, *, now: datetime, queue_most: int)
 
 
 def may_be_asked(archive: Archive, now: datetime) -> bool:
-    """Whether an archive is neither paused nor outside its hours."""
+    """Whether an archive is neither broken, nor paused, nor outside its hours."""
     return (
-        not archive.paused and WorkHours(archive.options.hours, archive.options.timezone).opens(now) is None
+        not (archive.broken or archive.paused)
+        and WorkHours(archive.options.hours, archive.options.timezone).opens(now) is None
     )
 
 

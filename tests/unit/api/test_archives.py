@@ -10,14 +10,16 @@ import pytest
 from msgspec.structs import replace
 from servers.certificates import Authority
 from servers.dicomweb import study
+from sqlalchemy import update
 from unit.api.service import Service, in_one_task, running
 
 from heltig.credentials import BearerAuth
 from heltig.demo.answer import Faults
 from heltig.demo.archive import LoopbackArchive
-from heltig.store import archives, breakers
+from heltig.store import archives, breakers, tables
 from heltig.store.archives import location_of
 from heltig.store.tables import job_groups
+from heltig.store.transaction import WriteTransaction
 
 MAIN = {"name": "main", "qidoUrl": "http://pacs.example/dicom-web"}
 TOKENS = {
@@ -307,3 +309,28 @@ async def test_who_may_configure_archives(tmp_path: Path) -> None:
                     assert refused.status_code == 403
         reader = await service.key("reader", name="second")
         assert (await service.get("/api/v1/archives/main", headers=reader)).status_code == 200
+
+
+async def test_an_entry_that_cannot_be_read_is_shown_as_broken_changed_and_removed(service: Service) -> None:
+    store = service.services.store
+
+    def spoil(transaction: WriteTransaction) -> None:
+        spoiled = {"options": '{"pollSeconds":null}'}
+        transaction.connection.execute(update(tables.archives).values(spoiled))
+
+    entry = {"name": "main", "qidoUrl": "http://127.0.0.1:1/rs"}
+    for mend in (True, False):
+        assert (await service.post("/api/v1/archives", json=entry)).status_code == 201
+        await store.write(spoil)
+        (shown,) = (await service.get("/api/v1/archives")).json()
+        assert "options.pollSeconds" in shown["broken"]
+        status = (await service.get("/api/v1/archives/main/status")).json()
+        assert (status["state"], status["why"]) == ("failing", shown["broken"])
+        if mend:
+            changed = await service.client.patch(
+                "/api/v1/archives/main",
+                json={"options": {"pollSeconds": 30}},
+                headers={"If-Match": shown["etag"]},
+            )
+            assert (changed.status_code, changed.json()["broken"]) == (200, "")
+        assert (await service.client.delete("/api/v1/archives/main")).status_code == 204

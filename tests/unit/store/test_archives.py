@@ -2,13 +2,17 @@
 
 import pytest
 from msgspec.structs import replace
+from sqlalchemy import update
 from unit.store.samples import MAIN, NOW, STUDY, judge, snapshot
 
 from heltig.credentials import BasicAuth
 from heltig.errors import ConflictError, NotFoundError
-from heltig.store import archives, verdicts
+from heltig.store import archives, tables, verdicts
 from heltig.store.archives import Archive, ArchiveOptions
 from heltig.store.engine import Store
+from heltig.store.locations import row_of
+from heltig.store.records import Location
+from heltig.store.transaction import WriteTransaction
 
 MAIN_ARCHIVE = Archive(
     name="main",
@@ -63,3 +67,51 @@ async def test_verdicts_outlive_their_archive(store: Store) -> None:
     await judge(store, snapshot(location=archives.location_of("main")))
     await store.write(archives.remove, "main")
     assert await store.read(verdicts.current, MAIN, STUDY) is not None
+
+
+BROKEN = {
+    "a null": ({"options": '{"pollSeconds":null,"concurrency":4}'}, "options.pollSeconds: Expected `float`"),
+    "an unknown option": ({"options": '{"sometime":1,"concurrency":4}'}, "options.sometime: "),
+    "no object": ({"options": "[]"}, "options are no JSON object"),
+    "no JSON": ({"options": "{"}, "options are no JSON object"),
+    "credentials": ({"auth": '{"kind":"basic","secret":7}'}, "auth is none"),
+}
+
+
+async def spoil(store: Store, name: str, **columns: str) -> None:
+    """Writes what no version of Heltig should have written."""
+
+    def write(transaction: WriteTransaction) -> None:
+        row = row_of(transaction, Location("archive", name))
+        changed = update(tables.archives).where(tables.archives.c.location_row == row)
+        transaction.connection.execute(changed.values(columns))
+
+    await store.write(write)
+
+
+@pytest.mark.parametrize("what", BROKEN)
+async def test_an_entry_that_cannot_be_read_says_why_and_hides_no_other(store: Store, what: str) -> None:
+    columns, why = BROKEN[what]
+    other = replace(MAIN_ARCHIVE, name="other")
+    for archive in (MAIN_ARCHIVE, other):
+        await store.write(archives.add, archive)
+    await spoil(store, "main", **columns)
+    broken, whole = await store.read(archives.every)
+    assert (broken.name, whole) == ("main", other)
+    assert why in broken.broken
+    if "concurrency" in columns.get("options", ""):
+        assert broken.options.concurrency == 4
+    await store.write(archives.change, replace(broken, paused=True))
+    paused = await store.read(archives.find, "main")
+    assert paused == replace(broken, paused=True)  # nobody took its defaults for what it says
+    await store.write(archives.change, MAIN_ARCHIVE)
+    assert await store.read(archives.find, "main") == MAIN_ARCHIVE
+    await spoil(store, "main", **columns)
+    await store.write(archives.remove, "main")
+    assert await store.read(archives.every) == [other]
+
+
+async def test_what_a_probe_found_and_cannot_be_read_is_found_again(store: Store) -> None:
+    await store.write(archives.add, MAIN_ARCHIVE)
+    await spoil(store, "main", capabilities="[1]")
+    assert await store.read(archives.find, "main") == MAIN_ARCHIVE
