@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import select, text
 
-from heltig.store.tables import TEXT_LENGTH, audit
+from heltig.store.tables import TEXT_LENGTH, audit, sequences
 from heltig.store.text import from_json, storable, to_json
 from heltig.store.transaction import ReadTransaction, WriteTransaction
 
@@ -107,3 +107,26 @@ def entries(
         )
         for row in transaction.connection.execute(query)
     ]
+
+
+def handed_out(transaction: ReadTransaction) -> int:
+    """The last sequence that was given to an entry, 0 before the first."""
+    query = select(sequences.c.value).where(sequences.c.name == "audit")
+    return transaction.connection.execute(query).scalar() or 0
+
+
+def refused(transaction: ReadTransaction) -> list[str]:
+    """What triggers of the database refuse to do to entries, sorted: `DELETE`, `UPDATE`."""
+    query = _TRIGGERS[transaction.connection.dialect.name]
+    names = set(transaction.connection.execute(text(query)).scalars())
+    return [act for act in ("DELETE", "UPDATE") if f"audit_refuse_{act.lower()}" in names]
+
+
+_TRIGGERS: Final = {
+    "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'audit'",
+    "postgresql": (
+        "SELECT tgname FROM pg_trigger WHERE tgrelid = 'audit'::regclass AND tgenabled IN ('O', 'A') "
+        "AND NOT tgisinternal"
+    ),
+}
+"""The triggers of the audit trail that are in force, by database."""

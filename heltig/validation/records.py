@@ -4,26 +4,15 @@ import hashlib
 from importlib.resources import files
 from typing import Any, Final
 
-from sqlalchemy import select, text
-
 from heltig import audit
 from heltig.pipeline.publish import render
 from heltig.settings import Settings
+from heltig.store import audit_trail
 from heltig.store.engine import Store
 from heltig.store.migrations import HEAD, version
-from heltig.store.tables import sequences
 from heltig.store.transaction import ReadTransaction
 
 _AT_ONCE: Final = 1000
-
-_TRIGGERS: Final = {
-    "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'audit'",
-    "postgresql": (
-        "SELECT tgname FROM pg_trigger WHERE tgrelid = 'audit'::regclass AND tgenabled IN ('O', 'A') "
-        "AND NOT tgisinternal"
-    ),
-}
-"""The triggers of the audit trail that are in force, by database."""
 
 
 def migrations() -> list[dict[str, str]]:
@@ -54,15 +43,13 @@ def _trail(transaction: ReadTransaction) -> dict[str, Any]:
     last, found = 0, 0
     while entries := audit.entries(transaction, after=last, limit=_AT_ONCE):
         last, found = entries[-1].sequence, found + len(entries)
-    handed_out = transaction.connection.execute(
-        select(sequences.c.value).where(sequences.c.name == "audit")
-    ).scalar()
-    refused = _refused(transaction)
+    handed_out = audit_trail.handed_out(transaction)
+    refused = audit_trail.refused(transaction)
     return {
         "auditEntries": found,
         "auditLastSequence": last,
         "auditSequencesHandedOut": handed_out,
-        "auditEntriesMissing": max(last, handed_out or 0) - found,
+        "auditEntriesMissing": max(last, handed_out) - found,
         "auditEndMatches": last == handed_out,
         "auditDatabaseRefuses": refused,
         "auditChecked": (
@@ -72,10 +59,3 @@ def _trail(transaction: ReadTransaction) -> dict[str, Any]:
         ),
         "auditChecksPassed": last == handed_out == found and refused == ["DELETE", "UPDATE"],
     }
-
-
-def _refused(transaction: ReadTransaction) -> list[str]:
-    """What triggers of the database refuse to do to entries of the audit trail."""
-    query = _TRIGGERS[transaction.connection.dialect.name]
-    names = set(transaction.connection.execute(text(query)).scalars())
-    return [act for act in ("DELETE", "UPDATE") if f"audit_refuse_{act.lower()}" in names]
