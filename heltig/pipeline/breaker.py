@@ -118,10 +118,15 @@ class Breakers:
     async def _try(self, known: Breaker) -> None:
         now = self._clock()
         ends = now + TRIAL
-        if known.until is not None and now < known.until:
+        if known.until is not None and now < known.until <= now + LONGEST_WAIT + TRIAL:
             raise _closed(self._location, known, now)
         if not await self._store.write(
-            breakers.begin_trial, self._location, known.operation, now=now, ends=ends
+            breakers.begin_trial,
+            self._location,
+            known.operation,
+            now=now,
+            ends=ends,
+            latest=now + LONGEST_WAIT + TRIAL,
         ):
             await self._look()
             known = self._known.get(known.operation, replace(known, state="closed"))
@@ -166,7 +171,8 @@ class Breakers:
         def write(transaction: WriteTransaction) -> Breaker:
             now = self._clock()
             before = breakers.of(transaction, self._location).get(operation)
-            if before and before.state == "open" and before.until and before.until > now:
+            latest = now + LONGEST_WAIT + TRIAL
+            if before and before.state == "open" and before.until and now < before.until <= latest:
                 return before  # another process was quicker
             openings = before.openings + 1 if before else 1
             wait = min(FIRST_WAIT * 2 ** min(openings - 1, 10), LONGEST_WAIT)

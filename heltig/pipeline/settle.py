@@ -45,7 +45,7 @@ def rest_of(known: Observation, *, agrees: bool, now: datetime, options: Archive
     quiet = timedelta(seconds=options.quiet_seconds)
     most = timedelta(seconds=options.settle_seconds)
     since = known.unsettled_since or now
-    alike = now - (known.changed or since)
+    alike = max(now - (known.changed or since), timedelta(0))  # the clock may have been ahead then
     if (agrees and alike >= quiet) or (not agrees and alike >= most):
         return Rest("settled", now)
     again = now + max(quiet - alike, timedelta(0)) if agrees else now + max(quiet, alike)

@@ -36,7 +36,7 @@ _CHANGE = (
 _BEGIN_TRIAL = (
     update(breakers)
     .where(_ONE, or_(breakers.c.state == "open", breakers.c.state == "half-open"))
-    .where(breakers.c.until <= bindparam("now"))
+    .where(or_(breakers.c.until <= bindparam("now"), breakers.c.until > bindparam("latest")))
     .values(state="half-open", until=bindparam("ends"), changed=bindparam("now"))
 )
 _FORGET = delete(breakers).where(_ONE)
@@ -82,7 +82,13 @@ def put(transaction: WriteTransaction, location: Location, breaker: Breaker) -> 
 
 
 def begin_trial(
-    transaction: WriteTransaction, location: Location, operation: str, *, now: datetime, ends: datetime
+    transaction: WriteTransaction,
+    location: Location,
+    operation: str,
+    *,
+    now: datetime,
+    ends: datetime,
+    latest: datetime,
 ) -> bool:
     """Takes it on to try whether an archive answers again.
 
@@ -92,12 +98,17 @@ def begin_trial(
         operation: The class of operations.
         now: The time.
         ends: When somebody else may try, should nothing be heard of this trial.
+        latest: No wait ends later: one that seems to was written by a clock that was ahead, and is over.
 
     Returns:
         False where it is not yet time, or somebody else was quicker.
     """
     key = {"of_location": row_of(transaction, location), "of_operation": operation}
-    return bool(transaction.connection.execute(_BEGIN_TRIAL, {**key, "now": now, "ends": ends}).rowcount)
+    return bool(
+        transaction.connection.execute(
+            _BEGIN_TRIAL, {**key, "now": now, "ends": ends, "latest": latest}
+        ).rowcount
+    )
 
 
 def forget(transaction: WriteTransaction, location: Location, operation: str | None = None) -> None:

@@ -5,7 +5,7 @@ and drops the work.
 """
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from msgspec import UNSET, UnsetType
@@ -19,6 +19,9 @@ from heltig.store.transaction import ReadTransaction, WriteTransaction
 
 STRIDE: Final = 1_000_000
 """What a job adds to `served` of a group of weight 1; of weight 10 it is a tenth."""
+
+LONGEST_CLOSED: Final = timedelta(minutes=15)
+"""No group is closed for longer (`set_group`): one that seems to be was closed by a clock that was ahead."""
 
 _LOCK: Final = 0x48454C54_0001  # on PostgreSQL; any number that no one else locks
 
@@ -37,7 +40,11 @@ def _head_of_group(ready: Select[Any]) -> ScalarSelect[Any]:
 _AT_WORK = (
     select(jobs.c.group, func.count().label("number")).where(text(RUNNING)).group_by(jobs.c.group).subquery()
 )
-_IS_OPEN = or_(job_groups.c.not_before.is_(None), job_groups.c.not_before <= bindparam("now"))
+_IS_OPEN = or_(
+    job_groups.c.not_before.is_(None),
+    job_groups.c.not_before <= bindparam("now"),
+    job_groups.c.not_before > bindparam("latest"),
+)
 _GROUPS = (
     select(job_groups.c.name, job_groups.c.served, job_groups.c.weight)
     .add_columns(
@@ -111,7 +118,9 @@ def claim(
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
     connection.execute(_WAKE, {"now": now})
-    turns = connection.execute(_TURNS, {"kinds": list(kinds), "now": now}).all()
+    turns = connection.execute(
+        _TURNS, {"kinds": list(kinds), "now": now, "latest": now + LONGEST_CLOSED}
+    ).all()
     if not turns:
         return []
     chosen, served = _choose(transaction, turns, kinds=list(kinds), limit=limit)
@@ -191,7 +200,7 @@ def set_group(
         group: The group; it need not have had a job yet.
         weight: Of two groups that always have work, one of twice the weight gets twice the jobs. At least 1.
         most: Jobs at a time, on all workers together; None for any number.
-        not_before: None of its jobs is started earlier.
+        not_before: None of its jobs is started earlier; `LONGEST_CLOSED` from now at most.
     """
     given = {"weight": weight, "most": most, "not_before": not_before}
     values = {name: value for name, value in given.items() if value is not UNSET}

@@ -20,7 +20,7 @@ from heltig.jobs.attempt import JobContext
 from heltig.jobs.queue import JobQueue
 from heltig.pipeline.discovery.batch import Batch, Strategy
 from heltig.pipeline.discovery.observe import News, Observed, news_in, observe, sightings
-from heltig.pipeline.discovery.schedule import PRIORITIES
+from heltig.pipeline.discovery.schedule import JITTER, LONGEST_WAIT, PRIORITIES
 from heltig.pipeline.discovery.strategies import strategies_for
 from heltig.pipeline.opened import OpenArchives, Opened
 from heltig.store import cursors
@@ -33,7 +33,7 @@ SLICE: Final = timedelta(seconds=45)
 """After so long a job begins no further batch: another one goes on from its cursor."""
 
 FAILED: Final = timedelta(minutes=1)
-"""How long an archive that failed is left alone by a strategy, unless it asks for more."""
+"""How long an archive that failed is left alone by a strategy, unless it asks for more (`LONGEST_WAIT`)."""
 
 _COLD: Final = "cold"
 
@@ -111,7 +111,7 @@ class Discovery:
 
     async def _round(self, opened: Opened, strategy: Strategy, look: "_Look") -> None:
         begun = self._clock()
-        started = look.cursor.started or begun
+        started = min(look.cursor.started or begun, begun)  # the clock may have been ahead
         look.cursor = replace(look.cursor, started=started)
         batches = strategy.batches(look.cursor.position)
         async with aclosing(batches):
@@ -175,7 +175,8 @@ class Discovery:
         self, look: "_Look", error: ArchiveError | ConfigurationError, *, everything: bool = False
     ) -> None:
         """Writes down how far the round came, and why it goes on later."""
-        wait = max(timedelta(seconds=error.retry_after or 0), FAILED * self._jitter(0.9, 1.1))
+        asked_for = min(timedelta(seconds=error.retry_after or 0), LONGEST_WAIT)
+        wait = max(asked_for, FAILED * self._jitter(1 - JITTER, 1 + JITTER))
         look.cursor = replace(look.cursor, due=self._clock() + wait, error=error.detail)
         look.outcome = "closed" if isinstance(error, ArchiveClosedError) else "failed"
 
@@ -188,7 +189,7 @@ class Discovery:
 
     def _next(self, strategy: Strategy, started: datetime) -> datetime:
         """When the next round begins, one period after this one did, a little earlier or later."""
-        return max(self._clock(), started + strategy.every * self._jitter(0.9, 1.1))
+        return max(self._clock(), started + strategy.every * self._jitter(1 - JITTER, 1 + JITTER))
 
 
 class _Look:

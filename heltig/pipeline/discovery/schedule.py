@@ -33,6 +33,15 @@ PRIORITIES: Final[Mapping[str, int]] = {"feed": 0, "hot": 0, PLAN: 0, "warm": 1,
 STEPS: Final = 10
 """Priorities of jobs that one of an archive's own takes: there is room for `PRIORITIES` in it."""
 
+LONGEST_WAIT: Final = timedelta(minutes=10)
+"""So long a round that failed waits at most, whatever the archive asks for; it may ask again then."""
+
+JITTER: Final = 0.1
+"""The part of a period by which the next round begins earlier or later."""
+
+_SLIP: Final = timedelta(seconds=5)
+"""The clocks of our hosts may differ by so much."""
+
 _NEWEST: Final = -2000
 """The priority of the jobs that see what is new: before every pull."""
 
@@ -106,7 +115,9 @@ def _strategies(archive: Archive, known: Iterable[Cursor], now: datetime, crowd:
         begins = cursor.started is None
         waits = begins and crowd > _CROWDED.get(cursor.name, crowd)
         patience = period(archive, cursor.name) if waits else timedelta(0)
-        if cursor.due + patience <= now:
+        # No round waits for longer than that: what is due later was written by a clock that was ahead.
+        latest = now + max(period(archive, cursor.name) * (1 + JITTER), LONGEST_WAIT) + _SLIP
+        if cursor.due + patience <= now or cursor.due > latest:
             yield cursor.name
     if not has_any:
         yield PLAN

@@ -213,7 +213,12 @@ async def test_all_processes_see_it_and_one_alone_tries(process: Process, store:
     assert await other.search() == "closed 25"
     process.now = other.now = NOW + timedelta(seconds=30)
     await store.write(
-        breakers.begin_trial, MAIN, "search", now=process.now, ends=process.now + timedelta(minutes=1)
+        breakers.begin_trial,
+        MAIN,
+        "search",
+        now=process.now,
+        ends=process.now + timedelta(minutes=1),
+        latest=process.now + timedelta(minutes=11),
     )  # a third process tries
     assert (await process.search(), await other.search()) == ("closed 60", "closed 60")
     process.archive.searching = None

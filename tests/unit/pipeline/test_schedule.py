@@ -94,3 +94,12 @@ async def test_nothing_is_put_off_for_ever_and_a_round_under_way_goes_on(site: S
     await has_cursors(site, "cold", started=None)
     site.clock.advance(timedelta(hours=24))
     assert await looked(site) == {"cold"}
+
+
+async def test_what_a_clock_wrote_that_was_ahead_is_due_now(site: Site) -> None:
+    await site.register()
+    hour = timedelta(hours=1)
+    await has_cursors(site, "hot", "cold", due=site.clock() + hour)
+    assert await looked(site) == {"hot"}  # the cold sweep may well be due in an hour
+    await has_cursors(site, "cold", due=site.clock() + 27 * hour)
+    assert await looked(site) == {"hot", "cold"}

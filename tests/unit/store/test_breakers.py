@@ -38,13 +38,15 @@ async def test_one_alone_tries(store: Store) -> None:
 
     async def tries(after: timedelta) -> bool:
         now = NOW + after
-        return await store.write(breakers.begin_trial, MAIN, "search", now=now, ends=now + MINUTE)
+        return await store.write(
+            breakers.begin_trial, MAIN, "search", now=now, ends=now + MINUTE, latest=now + 99 * MINUTE
+        )
 
     assert not await tries(timedelta())
     assert [await tries(MINUTE), await tries(MINUTE)] == [True, False]
     assert (await store.read(breakers.of, MAIN))["search"].state == "half-open"
     assert await tries(2 * MINUTE)  # nothing was heard of the first trial
-    assert not await store.write(breakers.begin_trial, MAIN, "metadata", now=NOW, ends=NOW)
+    assert not await store.write(breakers.begin_trial, MAIN, "metadata", now=NOW, ends=NOW, latest=NOW)
 
 
 async def test_breakers_are_forgotten(store: Store) -> None:
@@ -54,3 +56,19 @@ async def test_breakers_are_forgotten(store: Store) -> None:
     assert set(await store.read(breakers.of, MAIN)) == {"metadata", "auth"}
     await store.write(breakers.forget, MAIN)
     assert await store.read(breakers.of, MAIN) == {}
+
+
+async def test_a_wait_that_a_clock_wrote_which_was_ahead_is_over(store: Store) -> None:
+    breaker = Breaker(
+        operation="search",
+        state="open",
+        failures=5,
+        openings=1,
+        until=NOW + 60 * MINUTE,
+        error="",
+        changed=NOW + 59 * MINUTE,
+    )
+    await store.write(breakers.put, MAIN, breaker)
+    begin = {"now": NOW, "ends": NOW + MINUTE}
+    for latest, begins in ((NOW + 61 * MINUTE, False), (NOW + 11 * MINUTE, True)):
+        assert await store.write(breakers.begin_trial, MAIN, "search", **begin, latest=latest) == begins
