@@ -105,6 +105,13 @@ async def test_nothing_of_a_group_is_started_before_its_time(queue: JobQueue, cl
     assert len(await claim(queue)) == 1
 
 
+async def test_a_group_that_a_clock_closed_which_was_ahead_is_open(queue: JobQueue, clock: Clock) -> None:
+    await add(queue, 1, group="archive:a")
+    for closed, claimed in ((claims.LONGEST_CLOSED, 0), (60 * MINUTE, 1)):
+        await queue.store.write(claims.set_group, "archive:a", not_before=clock.now + closed)
+        assert len(await claim(queue)) == claimed
+
+
 async def test_what_is_not_said_of_a_group_stays(queue: JobQueue, clock: Clock) -> None:
     write = queue.store.write
     await write(claims.set_group, "a", most=1)
