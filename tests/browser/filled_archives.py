@@ -94,7 +94,15 @@ async def _trouble(store: Store, now: datetime) -> None:
 
     def backfill(transaction: WriteTransaction) -> None:
         row = ensure(transaction, Location("archive", "main"))
-        values = {"location_row": row, "dates": "20140101-20141231", "started": now - HOUR, "actor": "admin"}
+        values = {
+            "location_row": row,
+            "dates": "20140101-20141231",
+            "again": False,
+            "actor": "admin",
+            "started": now - HOUR,
+            "due": now + HOUR,
+            "notes": "[]",
+        }
         backfill = transaction.insert_row(tables.backfills, values)
         of_it = tables.studies.select().where(tables.studies.c.location_row == row).limit(40)
         for number, study in enumerate(transaction.connection.execute(of_it).all()):
