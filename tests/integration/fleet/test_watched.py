@@ -44,9 +44,8 @@ async def until(store: Store, is_so: Callable[[list[str]], bool]) -> None:
             await asyncio.sleep(0.005)
 
 
-@pytest.mark.parametrize(
-    ("url", "redis_url"), [("sqlite", "looks"), ("postgresql", "is rung for")], indirect=True
-)
+# On SQLite, and without Redis, the tests of the killed workers beside this one run each stage.
+@pytest.mark.parametrize(("url", "redis_url"), [("postgresql", "is rung for")], indirect=True)
 async def test_every_study_is_judged_once_whoever_is_killed(url: str, redis_url: str, tmp_path: Path) -> None:
     environ = {
         **os.environ,
@@ -67,9 +66,10 @@ async def test_every_study_is_judged_once_whoever_is_killed(url: str, redis_url:
             await until(store, lambda known: "JUDGED" in known)
             first.kill()
             second = stack.enter_context(worker_process(environ))
-            third = stack.enter_context(worker_process(environ))
             await until(store, lambda known: known.count("JUDGED") >= STUDIES // 2)
             second.kill()
+            # Whoever starts on the same host takes back at once what the dead had; others wait for the lease.
+            third = stack.enter_context(worker_process(environ))
             await until(store, lambda known: known == ["JUDGED"] * STUDIES)
             assert third.poll() is None
         said = await store.read(changes.since, 0, limit=1000)
