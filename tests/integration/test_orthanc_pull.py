@@ -214,7 +214,8 @@ def test_an_archive_is_tested(orthanc: Orthanc, heltig: Heltig) -> None:
     orthanc.store(series("1.2.826.77"))
     run = heltig("archives", "test", "main")
     assert run.code == 0, run.error
-    assert {"  Gives metadata a study at a time.", "  Its metadata has every attribute."} < set(run.lines)
+    assert "  Gives metadata a study at a time." in run.lines
+    assert any(line.startswith("  Its metadata has every attribute") for line in run.lines)
     assert "probed 20" in heltig("archives", "list").lines[0]
 
 
