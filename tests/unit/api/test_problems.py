@@ -44,7 +44,7 @@ async def test_a_wrong_parameter_is_named(service: Service) -> None:
         ("studies?bogus=1", {"bogus": "There are limit, location, modality,"}),
         ("studies?locaton=main&rule=A&rul=B", {"locaton": "Do you mean location?", "rul": "mean rule?"}),
         ("studies/1.2/findings?sverity=block", {"sverity": "Do you mean severity?"}),
-        ("jobs?wanted_state=failed", {"wanted_state": "There are before, kind, limit, state."}),
+        ("jobs?wanted_state=failed", {"wanted_state": "There are before, group, kind, limit, state."}),
         ("rules?famly=Patient", {"famly": "Do you mean family?"}),
         ("waivers?data=1", {"data": "There are limit, location,"}),
         ("archives?name=vna", {"name": "this route has none."}),
