@@ -109,10 +109,11 @@ def entries(
     ]
 
 
-def handed_out(transaction: ReadTransaction) -> int:
-    """The last sequence that was given to an entry, 0 before the first."""
+def handed_out(transaction: ReadTransaction) -> int | None:
+    """The last sequence that was given to an entry, 0 before the first; None where the head row is gone."""
     query = select(sequences.c.value).where(sequences.c.name == "audit")
-    return transaction.connection.execute(query).scalar() or 0
+    last: int | None = transaction.connection.execute(query).scalar()
+    return last
 
 
 def refused(transaction: ReadTransaction) -> list[str]:

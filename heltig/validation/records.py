@@ -49,7 +49,7 @@ def _trail(transaction: ReadTransaction) -> dict[str, Any]:
         "auditEntries": found,
         "auditLastSequence": last,
         "auditSequencesHandedOut": handed_out,
-        "auditEntriesMissing": max(last, handed_out) - found,
+        "auditEntriesMissing": max(last, handed_out or 0) - found,
         "auditEndMatches": last == handed_out,
         "auditDatabaseRefuses": refused,
         "auditChecked": (
