@@ -52,9 +52,10 @@ async def worked_off(queue: JobQueue, redis_url: str, number: int, owner: Owner)
     await queue.store.write(queue.enqueue, NewJob(kind="work", priority=1))  # done after what is left
     async with asyncio.timeout(30):
         await done.wait()
+        done.clear()  # before the look: what ends after it is heard
         while (job := await found(queue, number)).state == "running":
-            done.clear()
             await done.wait()
+            done.clear()
     await fleet.stop(grace=timedelta(seconds=5))
     await task
     return job
