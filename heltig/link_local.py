@@ -2,6 +2,7 @@
 
 import ipaddress
 import socket
+from collections.abc import Iterator
 from typing import Final
 
 LINK_LOCAL: Final = (
@@ -9,7 +10,18 @@ LINK_LOCAL: Final = (
     "one, set HELTIG_ARCHIVE_LINK_LOCAL=true."
 )
 
-_METADATA_SERVICES: Final = frozenset({"fd00:ec2::254", "metadata.google.internal"})
+_NAT64: Final = bytes.fromhex("0064ff9b") + bytes(8)
+"""The prefix of IPv4 addresses behind a translator (RFC 6052 2.1)."""
+_NAT64_LOCAL: Final = bytes.fromhex("0064ff9b0001")
+"""The prefix of those of a site's own translator (RFC 8215), where they stand in one of four places."""
+_COMPATIBLE: Final = bytes(12)
+"""The prefix of IPv4-compatible addresses (RFC 4291 2.5.5.1)."""
+
+_METADATA_NAMES: Final = frozenset({"metadata.google.internal", "metadata.goog"})
+_METADATA_ADDRESSES: Final = frozenset(
+    map(ipaddress.ip_address, ("fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "192.0.0.192"))
+)
+"""Of AWS and Google over IPv6, of Alibaba and of Oracle; all others are link-local."""
 
 
 def is_link_local(host: str) -> bool:
@@ -18,14 +30,33 @@ def is_link_local(host: str) -> bool:
     Args:
         host: A name, or an address without brackets.
     """
-    if host.lower().rstrip(".") in _METADATA_SERVICES:
+    if host.lower().rstrip(".") in _METADATA_NAMES:
         return True
     try:
         address = _address(host.partition("%")[0])
     except (ValueError, OSError):
         return False
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return (mapped or address).is_link_local
+    return any(one.is_link_local or one in _METADATA_ADDRESSES for one in (address, *_inside(address)))
+
+
+def _inside(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> Iterator[ipaddress.IPv4Address]:
+    """The IPv4 addresses to which a network may hand on what is for an IPv6 address."""
+    if not isinstance(address, ipaddress.IPv6Address):
+        return
+    if address.ipv4_mapped:
+        yield address.ipv4_mapped
+    if address.sixtofour:  # RFC 3056
+        yield address.sixtofour
+    if address.teredo:  # RFC 4380: its server, and the client
+        yield from address.teredo
+    packed = address.packed
+    if packed.startswith((_NAT64, _COMPATIBLE)):
+        yield ipaddress.IPv4Address(packed[12:])
+    if packed.startswith(_NAT64_LOCAL):  # RFC 6052 2.2 leaves out octet 8
+        yield ipaddress.IPv4Address(packed[6:8] + packed[9:11])
+        yield ipaddress.IPv4Address(packed[7:8] + packed[9:12])
+        yield ipaddress.IPv4Address(packed[9:13])
+        yield ipaddress.IPv4Address(packed[12:])
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

@@ -70,8 +70,8 @@ def _of_archive(one: ArchiveStatus, now: datetime) -> Iterator[str]:
         done = (
             f"{max(0.0, (now - cursor.finished).total_seconds()):,.0f} s ago" if cursor.finished else "never"
         )
-        place = cursor.position or "its start"
-        yield f"  {cursor.strategy}: known until {known}; last round {done}; at {place}"
+        place = cursor.position or "at its start"
+        yield f"  {cursor.strategy}: known until {known}; last round {done}; {place}"
         if cursor.error:
             yield f"    {cursor.error}"
     queue = one.queue

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from heltig import audit
 from heltig.audit import Outcome
-from heltig.errors import NotFoundError, PreconditionFailedError
+from heltig.errors import NotFoundError, PreconditionFailedError, UsageError
 from heltig.pipeline.archive_form import ArchiveForm, entry_of, etag_of, form_of, patched
 from heltig.settings import Settings
 from heltig.store import archives, breakers, claims, cursors
@@ -84,7 +84,7 @@ async def change_archive(
     Raises:
         NotFoundError: There is none of that name.
         PreconditionFailedError: It is another one by now.
-        UsageError: Something in it makes no sense.
+        UsageError: Something in it makes no sense, or would lose what is stored and cannot be read.
     """
 
     def change(transaction: WriteTransaction, form: ArchiveForm, given: Archive) -> Archive | None:
@@ -119,6 +119,7 @@ async def change_archive(
         known = await find_archive(store, name)
         _insist_on(if_match, known)
         form = form_of(known)
+        _insist_on_what_cannot_be_read(known, patch)
         wanted = patched(form, {**patch, "name": name})
         given = await asyncio.to_thread(entry_of, wanted, settings, before=form, from_afar=from_afar)
         after = await store.write_durably(change, form, given)
@@ -190,6 +191,21 @@ def _insist_on(if_match: str | None, entry: Archive) -> None:
         raise PreconditionFailedError(
             f"Archive {entry.name} was changed meanwhile. Read it again, and send your change with its ETag."
         )
+
+
+def _insist_on_what_cannot_be_read(entry: Archive, patch: Mapping[str, Any]) -> None:
+    """Who changes something else does not know that credentials, or hours, would become the default ones."""
+    options = patch.get("options", {})
+    for field in entry.unreadable:
+        part, _, name = field.partition(".")
+        given = (
+            part in patch if not name or options is None else isinstance(options, Mapping) and name in options
+        )
+        if not given:
+            raise UsageError(
+                f"{field}: what is stored cannot be read, and would be lost. Give it anew; null gives it "
+                "its default."
+            )
 
 
 def _share_work(transaction: WriteTransaction, entry: Archive) -> None:

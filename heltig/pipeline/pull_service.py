@@ -1,5 +1,6 @@
 """The service that watches archives and pulls what changed: its jobs, and what has to happen now and then."""
 
+import asyncio
 import random
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -118,7 +119,7 @@ class ArchiveProfiles:
             return self._default
         if named not in self._read:
             try:
-                self._read[named] = load_profile(named)
+                self._read[named] = await asyncio.to_thread(load_profile, named)
             except ConfigurationError as wrong:
                 raise ConfigurationError(f"{location}: {wrong.detail}") from wrong
         return self._read[named]

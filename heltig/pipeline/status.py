@@ -30,7 +30,7 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     Attributes:
         strategy: `feed`, `hot`, `warm` or `cold`.
-        position: Where it goes on, shortened, UIDs left out; null before the first and after a whole round.
+        position: Where it goes on, in words; null before the first and after a whole round.
         covered: By the archive's clock: all that changed before is recorded.
         started: The round that is under way.
         finished: The last whole round.

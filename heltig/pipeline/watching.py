@@ -1,6 +1,5 @@
 """Finds out how each archive stands, and the service that pulls from them."""
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
@@ -12,6 +11,7 @@ from connectors.base import Capabilities
 from heltig.errors import NotFoundError
 from heltig.pipeline.answering import answering
 from heltig.pipeline.capabilities import described
+from heltig.pipeline.position import position_in_words
 from heltig.pipeline.status import (
     ArchiveState,
     ArchiveStatus,
@@ -45,9 +45,6 @@ _BEHIND: Final = 6
 
 _SLIP: Final = 5.0
 """So many seconds the clocks of our hosts may differ."""
-
-_LONGEST_POSITION: Final = 80
-_UID: Final = re.compile(r"\d+(?:\.\d+){3,}")
 
 
 def service_status(
@@ -139,7 +136,7 @@ def _status(
         cursors=[
             Cursor(
                 strategy=c.name,
-                position=shown_position(c.position),
+                position=position_in_words(c.name, c.position),
                 covered=c.covered,
                 started=c.started,
                 finished=c.finished,
@@ -154,18 +151,6 @@ def _status(
         probed=entry.probed,
         notes=_notes(entry),
     )
-
-
-def shown_position(position: str | None) -> str | None:
-    """A cursor's position as it is shown: it may be an archive's own token, long, with UIDs in it.
-
-    >>> shown_position('{"since":"20260301","after":"1.2.840.99.1.7"}'), shown_position(None)
-    ('{"since":"20260301","after":"…"}', None)
-    """
-    if position is None:
-        return None
-    text = _UID.sub("…", position)
-    return text if len(text) <= _LONGEST_POSITION else f"{text[: _LONGEST_POSITION - 1]}…"
 
 
 def _state(

@@ -32,6 +32,7 @@ class Archive(msgspec.Struct, frozen=True, kw_only=True):
         paused: Nothing is pulled from it for now.
         broken: Why its entry cannot be read as it is stored, in a sentence; empty where it can. It is asked
             for nothing until it is changed; what could not be read has its default here.
+        unreadable: The fields of which that is so: `auth`, `options`, or single ones such as `options.hours`.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Archive(msgspec.Struct, frozen=True, kw_only=True):
     probed: datetime | None = None
     paused: bool = False
     broken: str = ""
+    unreadable: tuple[str, ...] = ()
 
 
 _SELECT = select(archives, locations.c.name).join(locations, locations.c.id == archives.c.location_row)
@@ -123,7 +125,9 @@ def _columns(archive: Archive) -> dict[str, Any]:
 
 
 def _archive(row: Row[Any]) -> Archive:
-    wrong: list[str] = []
+    wrong: dict[str, str] = {}
+    auth, options = _auth(row.auth, wrong), _options(row.options, wrong)
+    broken = "; ".join(wrong.values())
     return Archive(
         name=row.name,
         title=row.title,
@@ -131,25 +135,26 @@ def _archive(row: Row[Any]) -> Archive:
         wado_url=row.wado_url,
         stow_url=row.stow_url,
         feed_url=row.feed_url,
-        auth=_auth(row.auth, wrong),
-        options=_options(row.options, wrong),
+        auth=auth,
+        options=options,
         capabilities=_capabilities(row.capabilities),
         probed=row.probed,
         paused=row.paused,
-        broken=f"Its entry cannot be read: {'; '.join(wrong)}. Change it, or remove it." if wrong else "",
+        broken=f"Its entry cannot be read: {broken}. Change it, or remove it." if wrong else "",
+        unreadable=tuple(wrong),
     )
 
 
-def _auth(text: str, wrong: list[str]) -> ArchiveAuth:
+def _auth(text: str, wrong: dict[str, str]) -> ArchiveAuth:
     try:
         auth: ArchiveAuth = msgspec.json.decode(text, type=ArchiveAuth)
     except ValueError:
-        wrong.append("auth is none")  # no more of it: there might be a secret
+        wrong["auth"] = "auth is none"  # no more of it: there might be a secret
         return NO_AUTH
     return auth
 
 
-def _options(text: str, wrong: list[str]) -> ArchiveOptions:
+def _options(text: str, wrong: dict[str, str]) -> ArchiveOptions:
     """The options; where some cannot be read, the others."""
     try:
         return from_json(text, ArchiveOptions)
@@ -158,14 +163,14 @@ def _options(text: str, wrong: list[str]) -> ArchiveOptions:
     try:
         given = from_json(text, dict[str, Any])
     except ValueError:
-        wrong.append("options are no JSON object")
+        wrong["options"] = "options are no JSON object"
         return ArchiveOptions()
     readable: dict[str, Any] = {}
     for name, value in given.items():
         try:
             msgspec.convert({**readable, name: value}, ArchiveOptions)
         except ValueError as error:
-            wrong.append(f"options.{name}: {str(error).partition(' - at ')[0]}")
+            wrong[f"options.{name}"] = f"options.{name}: {str(error).partition(' - at ')[0]}"
         else:
             readable[name] = value
     return msgspec.convert(readable, ArchiveOptions)

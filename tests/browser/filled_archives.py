@@ -59,8 +59,8 @@ async def fill_archives(store: Store, *, now: datetime) -> None:
 async def _cursors(store: Store, now: datetime) -> None:
     put = pulling.put_cursor
     fresh = {"covered": now - 20 * timedelta(seconds=1), "finished": now - 15 * timedelta(seconds=1)}
-    await put(store, "main", "feed", position='{"since":4711}', due=now + MINUTE, **fresh)
-    cold = '{"from":"20140301","to":"20140307","offset":300}'
+    await put(store, "main", "feed", position='{"seq":4711}', due=now + MINUTE, **fresh)
+    cold = '{"day":"20140307"}'
     await put(
         store,
         "main",

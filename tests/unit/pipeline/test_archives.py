@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from servers.dicomweb import study
 from unit.pipeline.scoring import NOW
+from unit.store.test_archives import spoil
 
 from connectors.base import Capabilities, Faults, InMemoryArchive
 from heltig.credentials import ArchiveAuth, BasicAuth, BearerAuth
 from heltig.demo.archive import LoopbackArchive
-from heltig.errors import ArchiveAccessError, ConfigurationError
+from heltig.errors import ArchiveAccessError, ConfigurationError, UsageError
 from heltig.pipeline.archives import (
     add_archive,
     change_archive,
@@ -118,3 +119,33 @@ async def test_an_entry_is_opened_with_its_credentials(tmp_path: Path) -> None:
         with pytest.raises(ConfigurationError, match="env:TOKEN"):
             async with open_archive(entry, Settings(), environ={}):
                 pass
+
+
+UNREADABLE = {
+    "credentials": ({"auth": '{"kind":"basic","secret":7}'}, "auth", {"auth": {"kind": "none"}}),
+    "credentials, made none": ({"auth": "{"}, "auth", {"auth": None}),
+    "hours": ({"options": '{"hours":["sometime"]}'}, "options.hours", {"options": {"hours": None}}),
+    "an option of another version": ({"options": '{"x":1}'}, "options.x", {"options": {"x": None}}),
+    "options": ({"options": "[]"}, "options", {"options": {}}),
+    "all options": ({"options": '{"weight":0}'}, "options.weight", {"options": None}),
+}
+
+
+@pytest.mark.parametrize("what", UNREADABLE)
+async def test_what_cannot_be_read_is_not_lost_by_a_change_of_something_else(store: Store, what: str) -> None:
+    columns, field, given = UNREADABLE[what]
+    await added(store)
+    await spoil(store, "memory", **columns)
+
+    async def change(**patch: object) -> Archive:
+        return await change_archive(store, Settings(), "memory", patch, at=NOW, actor="test", origin="cli")
+
+    for patch in (
+        {"title": "Main"},
+        {"options": {"concurrency": 4}} if field != "options" else {"title": ""},
+    ):
+        with pytest.raises(UsageError, match=f"^{field}: what is stored cannot be read"):
+            await change(**patch)
+    assert (await find_archive(store, "memory")).unreadable == (field,)
+    after = await change(title="Main", **given)
+    assert (after.title, after.broken) == ("Main", "")

@@ -64,13 +64,35 @@ async def test_a_clock_that_runs_ahead_is_no_negative_lag(store: Store) -> None:
     assert (found.state, found.lag_seconds) == ("current", 0)
 
 
-async def test_positions_are_shown_short_and_without_uids(store: Store) -> None:
+POSITIONS = {
+    ("feed", None): None,
+    ("feed", ""): None,
+    ("feed", '{"seq":4711,"anchors":[[4710,"1.2.840.99"]]}'): "after change 4,711",
+    ("feed", '{"type":"numbers","last":7}'): "after change 7",
+    (
+        "feed",
+        '{"type":"times","start":"2026-03-01T08:00:00Z","skip":3}',
+    ): "after changes until 2026-03-01 08:00",
+    ("feed", '{"since":"2026-03-01T08:00:00Z"}'): "after changes until 2026-03-01 08:00",
+    ("feed", "1.2.840.99.4711" * 40): "under way",
+    ("feed", '{"token":"1.2.840.99.4711"}'): "under way",
+    ("hot", '{"day":"20991231"}'): "at the newest studies",
+    ("cold", '{"day":"20260301","since":"2026-03-09T08:00:00Z"}'): "at studies of 2026-03-01 and earlier",
+    ("cold", '{"since":"2026-03-09T08:00:00Z"}'): "at the list of all studies",
+    ("cold", '{"position":{"skip":1300,"anchors":["1.2.840.99"]}}'): "after 1,300 studies of the list of all",
+    ("warm", '{"day":"1.2.840.99"}'): "under way",
+    ("warm", "[1]"): "under way",
+}
+
+
+@pytest.mark.parametrize(("strategy", "position"), POSITIONS)
+async def test_positions_are_shown_in_words_without_uids(
+    store: Store, strategy: str, position: str | None
+) -> None:
     await pulling.add_archive(store, "main")
-    await pulling.put_cursor(store, "main", "hot", position='{"page":3,"last":"1.2.840.99.1.7"}')
-    await pulling.put_cursor(store, "main", "feed", position="x" * 500)
-    feed, hot = (await status(store)).cursors
-    assert hot.position == '{"page":3,"last":"…"}'
-    assert feed.position == "x" * 79 + "…"
+    await pulling.put_cursor(store, "main", strategy, position=position)
+    (shown,) = (await status(store)).cursors
+    assert shown.position == POSITIONS[strategy, position]
 
 
 STATES = {

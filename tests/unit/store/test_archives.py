@@ -99,6 +99,7 @@ async def test_an_entry_that_cannot_be_read_says_why_and_hides_no_other(store: S
     broken, whole = await store.read(archives.every)
     assert (broken.name, whole) == ("main", other)
     assert why in broken.broken
+    assert broken.unreadable == (why.partition(" ")[0].rstrip(":"),)
     if "concurrency" in columns.get("options", ""):
         assert broken.options.concurrency == 4
     await store.write(archives.change, replace(broken, paused=True))
