@@ -51,6 +51,8 @@ FAMILIES = {
     "pixel_values": "Image pixel module",
     "pixel_window": "Image pixel module",
     "pixel_series": "Image pixel module",
+    "nuclear": "Image pixel module",
+    "ultrasound": "Image pixel module",
     "geometry": "Geometry",
     "geometry_series": "Geometry",
     "geometry_spaces": "Geometry",

@@ -1,0 +1,147 @@
+"""Nuclear medicine: do the vectors that number the frames say which frame is which (PS3.3 C.8.4.8)?"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from heltig.dicom.cell import Cell, DataSet
+from heltig.dicom.study import element
+from heltig.rules.pixel_facts import integer
+from heltig.rules.rule import Hit, rule
+from heltig.rules.views import Values
+from heltig.rules.wording import cut, listed
+from heltig.standard.dictionary import keyword_of, tag_of
+
+NM_IMAGE: Final = "1.2.840.10008.5.1.4.1.1.20"
+
+_COUNTED: Final = {
+    "EnergyWindowVector": "NumberOfEnergyWindows",
+    "DetectorVector": "NumberOfDetectors",
+    "PhaseVector": "NumberOfPhases",
+    "RotationVector": "NumberOfRotations",
+    "RRIntervalVector": "NumberOfRRIntervals",
+    "TimeSlotVector": "NumberOfTimeSlots",
+    "SliceVector": "NumberOfSlices",
+}
+"""Each vector with the attribute that says how far it counts (PS3.3 C.8.4.8.1.2 and following)."""
+
+_COUNTED_IN_ITEMS: Final = {
+    "AngularViewVector": ("RotationInformationSequence", "NumberOfFramesInRotation"),
+    "TimeSliceVector": ("PhaseInformationSequence", "NumberOfFramesInPhase"),
+}
+"""Vectors that count anew in each rotation or phase: the sequence, and the attribute of its items."""
+
+_NAMED: Final = 4
+"""Numbers beyond the count that are named one by one."""
+
+_VECTORS: Final = (*_COUNTED, *_COUNTED_IN_ITEMS)
+
+_BY_PLACE: Final = ("EnergyWindowVector", "DetectorVector")
+_GATED: Final = ("RRIntervalVector", "TimeSlotVector")
+_POINTED_TO: Final = {
+    "STATIC": _BY_PLACE,
+    "WHOLE BODY": _BY_PLACE,
+    "DYNAMIC": (*_BY_PLACE, "PhaseVector", "TimeSliceVector"),
+    "GATED": (*_BY_PLACE, *_GATED),
+    "TOMO": (*_BY_PLACE, "RotationVector", "AngularViewVector"),
+    "GATED TOMO": (*_BY_PLACE, "RotationVector", *_GATED, "AngularViewVector"),
+    "RECON TOMO": ("SliceVector",),
+    "RECON GATED TOMO": (*_GATED, "SliceVector"),
+}
+"""What FrameIncrementPointer names, by value 3 of ImageType (PS3.3 table C.8-8)."""
+
+
+def _is_nm(at: Values) -> bool:
+    return at["SOPClassUID"].text == NM_IMAGE
+
+
+@rule("PIX-NM-VECTOR", level="instance", severity="review", reference="PS3.3 C.8.4.8.1",
+    when=lambda at: _is_nm(at) and any(at.has(vector) for vector in _VECTORS),
+    reads=("SOPClassUID", "NumberOfFrames", "FrameIncrementPointer", *_VECTORS, *_COUNTED.values(),
+           *[sequence for sequence, _ in _COUNTED_IN_ITEMS.values()]))  # fmt: skip
+def vector(at: Values) -> Iterator[Hit]:
+    """A vector of a nuclear medicine image does not fit its frames.
+
+    Finds: EnergyWindowVector, DetectorVector, PhaseVector, RotationVector, RRIntervalVector, TimeSlotVector,
+        SliceVector, AngularViewVector and TimeSliceVector with numbers below 1 or above what there is by
+        NumberOfDetectors, NumberOfPhases and so on; and those that FrameIncrementPointer does not name, with
+        more or fewer values than NumberOfFrames (of those that it names, PIX-FRAME-POINTER tells).
+    Why: The vectors alone say which detector, energy window, angle, phase or slice a frame is of. A program
+        that goes by them reads past the end, or puts frames of one kind among those of another.
+    Mend: Have the object written again by the system that made it: where frames were cut out, the vectors and
+        the counts have to follow. Nothing else tells which frame is which.
+    Example: The posterior view cut out of a whole body scan: DetectorVector has 2, NumberOfDetectors says 1.
+    """
+    pointed = at["FrameIncrementPointer"].values
+    frames = 1 if at["NumberOfFrames"].empty else integer(at["NumberOfFrames"])
+    for name in _VECTORS:
+        cell = at[name]
+        if cell.empty or cell.bulk:
+            continue
+        if frames is not None and len(cell.values) != frames and tag_of(name) not in pointed:
+            yield Hit(
+                tags=(name, "NumberOfFrames"),
+                observed=cut(f"{len(cell.values)} values for {frames} frames"),
+                expected="a value for each frame",
+            )
+        counted, most = _most(at, name)
+        beyond = sorted({n for n in cell.numbers if n is not None and not 1 <= n <= (most or n)})
+        if beyond:
+            yield Hit(
+                tags=(name, counted),
+                observed=_beyond(beyond, most),
+                expected=cut(f"1 to {most}" if most else "1 or more"),
+            )
+
+
+def _most(at: Values, name: str) -> tuple[str, int | None]:
+    """The attribute that says how far a vector counts, and its number; None where nothing usable is said."""
+    if name in _COUNTED:
+        counted = _COUNTED[name]
+        most = integer(at[counted])
+    else:
+        sequence, counted = _COUNTED_IN_ITEMS[name]
+        most = max((number for number in _in_items(at[sequence], counted) if number), default=None)
+    return counted, most if most and most > 0 else None
+
+
+def _in_items(cell: Cell, keyword: str) -> Iterator[int | None]:
+    for item in cell.items:
+        yield integer(element(DataSet(item.tags, item.raws, item.encoding), tag_of(keyword)))
+
+
+def _beyond(numbers: list[float], most: int | None) -> str:
+    more = [f"{len(numbers) - _NAMED} more"] if len(numbers) > _NAMED else []
+    named = ", ".join([*(f"{number:g}" for number in numbers[:_NAMED]), *more])
+    return cut(f"{named}, where there {'is' if most == 1 else 'are'} {most}" if most else named)
+
+
+@rule("PIX-NM-POINTER", level="instance", severity="review", reference="PS3.3 C.8.4.8.1.1",
+    when=lambda at: _is_nm(at) and at.has("FrameIncrementPointer") and _kind(at) in _POINTED_TO,
+    reads=("SOPClassUID", "ImageType", "FrameIncrementPointer"))  # fmt: skip
+def pointer(at: Values) -> Iterator[Hit]:
+    """A nuclear medicine image does not say how its frames are ordered.
+
+    Finds: FrameIncrementPointer (0028,0009) without a vector that images of this kind have, by value 3 of
+        ImageType (0008,0008): TOMO without AngularViewVector, for instance. Another order of the vectors, or
+        more of them, is no finding: each frame is still numbered.
+    Why: Viewers and programs for processing sort the frames by these vectors. Without them a tomogram cannot
+        be reconstructed, and anterior and posterior views are mixed up.
+    Mend: Have the sender write the vectors of the kind of image that it is, or the right ImageType. The
+        vectors tell nothing that could be guessed from the pixels.
+    Example: A reconstructed tomogram of which ImageType still says TOMO.
+    """
+    kind, pointed = _kind(at), at["FrameIncrementPointer"].values
+    lacking = [name for name in _POINTED_TO[kind] if tag_of(name) not in pointed]
+    if lacking:
+        there = [keyword_of(value) or value for value in pointed[:10] if isinstance(value, str)]
+        yield Hit(
+            tags=("FrameIncrementPointer", "ImageType"),
+            observed=cut(f"{kind}, ordered by {listed(there, 100)}", 160),
+            expected=cut(f"{', '.join(_POINTED_TO[kind])}", 160),
+        )
+
+
+def _kind(at: Values) -> str:
+    """Value 3 of ImageType."""
+    values = at["ImageType"].values
+    return str(values[2]).strip() if len(values) > 2 else ""
