@@ -111,7 +111,7 @@ def _in_items(cell: Cell, keyword: str) -> Iterator[int | None]:
 
 def _beyond(numbers: list[float], most: int | None) -> str:
     more = [f"{len(numbers) - _NAMED} more"] if len(numbers) > _NAMED else []
-    named = ", ".join([*(f"{number:g}" for number in numbers[:_NAMED]), *more])
+    named = ", ".join([*(f"{number:.15g}" for number in numbers[:_NAMED]), *more])
     return cut(f"{named}, where there {'is' if most == 1 else 'are'} {most}" if most else named)
 
 

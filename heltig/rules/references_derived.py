@@ -4,15 +4,22 @@ from collections.abc import Iterator
 from typing import Final
 
 from heltig.dicom.frames import FrameTable
-from heltig.rules.references import absent, claims_this_study, missing
+from heltig.rules.references import absent, missing
 from heltig.rules.references_read import Reference, by_row, named, references, rows_of
+from heltig.rules.references_sources import (
+    LABEL_MAP,
+    SEGMENTATIONS,
+    STRUCTURE_SET,
+    not_there,
+    of_segmentations,
+    of_structure_sets,
+)
 from heltig.rules.rule import Hit, rule
 from heltig.rules.views import StudyView
 from heltig.rules.wording import cut
 from heltig.standard.dictionary import tag_of
 
 _RT: Final = "1.2.840.10008.5.1.4.1.1.481."
-STRUCTURE_SET: Final = _RT + "3"
 _PLANS: Final = frozenset({_RT + "5", _RT + "8"})
 _OF_A_CHAIN: Final = frozenset({STRUCTURE_SET, _RT + "2", *_PLANS})
 
@@ -22,7 +29,6 @@ _LINKS: Final = {
 }
 """The sequences of a dose or plan that name the next object of the chain (PS3.3 C.8.8.3 and C.8.8.10)."""
 
-SEGMENTATIONS: Final = frozenset({"1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"})
 _SEGMENT_NUMBER: Final = "/".join(map(tag_of, ("SegmentSequence", "SegmentNumber")))
 _IN_FRAMES: Final = "/".join(
     map(
@@ -34,7 +40,7 @@ _IN_FRAMES: Final = "/".join(
         ),
     )
 )
-LABEL_MAP: Final = "1.2.840.10008.5.1.4.1.1.66.7"
+_UNLISTED: Final = "images of the study, or listed with the study they are in"
 
 
 @rule(
@@ -49,8 +55,10 @@ def radiotherapy_chain(study: StudyView) -> Iterator[Hit]:
     """The chain from dose to plan to structure set to images is broken.
 
     Finds: A dose that refers to a plan, or a plan to a structure set, that is not in the study although
-        others of its kind are; a structure set on images of this study that are not there; objects of one
-        chain in different frames of reference.
+        others of its kind are; a structure set on images of this study, or of a series that the study has,
+        that are not there; contours on images that are neither there nor among those that the structure set
+        lists; objects of one chain in different frames of reference. Of what may be in another study
+        REF-SOURCE-ELSEWHERE tells.
     Why: A planning system loads the chain as a whole. With a link missing, or coordinates that belong to
         another frame of reference, it refuses the plan or shows the dose in the wrong place.
     Mend: Export the whole chain again from the planning system: the plan that was approved, with its
@@ -64,9 +72,9 @@ def radiotherapy_chain(study: StudyView) -> Iterator[Hit]:
         if _has_class(study, of_kind):
             linked = _all(chain, path=(tag,))
             yield from _lost(missing(linked, study), linked, f"the {kind} it was made from")
-    sets = {row: several for row, several in chain.items() if classes[row] == STRUCTURE_SET}
-    claimed = [one for one in _all(sets) if claims_this_study(one, study)]
-    yield from _lost(missing(claimed, study), claimed, "the images of the structure set")
+    images = of_structure_sets(study)
+    yield from not_there(images.lost, images.all, "the images of the structure set")
+    yield from not_there(images.unlisted, images.all, _UNLISTED)
     yield from _other_frames(study, chain)
 
 
@@ -81,9 +89,11 @@ def radiotherapy_chain(study: StudyView) -> Iterator[Hit]:
 def segmentation(study: StudyView) -> Iterator[Hit]:
     """A segmentation does not fit its segments or the images it was made from.
 
-    Finds: Images of this study that a segmentation was made from and that are not there; Segment Numbers
-        (0062,0004) that do not count 1, 2, 3 (label maps may leave numbers out); frames of a segment that the
-        segmentation does not describe; images in another frame of reference than the segmentation.
+    Finds: Images of this study, or of a series that the study has, that a segmentation was made from and that
+        are not there; frames made from images that are neither there nor among those that the segmentation
+        lists; Segment Numbers (0062,0004) that do not count 1, 2, 3 (label maps may leave numbers out);
+        frames of a segment that the segmentation does not describe; images in another frame of reference than
+        the segmentation. Of images of other studies REF-SOURCE-ELSEWHERE tells.
     Why: A viewer lays the segments over the images, and names them by their numbers: without the images, or
         with wrong numbers, it shows nothing or the wrong organ.
     Mend: Send the images that are missing. Where numbers or frames of reference are wrong, have the
@@ -93,10 +103,44 @@ def segmentation(study: StudyView) -> Iterator[Hit]:
     rows = _rows(study, SEGMENTATIONS)
     found = by_row(references(study))
     made_from = {row: found.get(row, []) for row in rows}
-    claimed = [one for one in _all(made_from) if claims_this_study(one, study)]
-    yield from _lost(missing(claimed, study), claimed, "the images it was made from")
+    images = of_segmentations(study)
+    yield from not_there(images.lost, images.all, "the images it was made from")
+    yield from not_there(images.unlisted, images.all, _UNLISTED)
     yield from _segment_numbers(study, rows)
     yield from _other_frames(study, made_from)
+
+
+@rule(
+    "REF-SOURCE-ELSEWHERE",
+    level="study",
+    severity="note",
+    needs=("metadata", "complete_study"),
+    when=lambda study: study.has_uid and _has_class(study, SEGMENTATIONS | _OF_A_CHAIN),
+    reference="PS3.3 C.12.2",
+)
+def elsewhere(study: StudyView) -> Iterator[Hit]:
+    """What an object was made from is not in the study.
+
+    Finds: Images of other studies that a segmentation or structure set was made from, or images of which it
+        does not say in which study they are, none of them there; a dose whose plan, and a plan whose
+        structure set may be in another study, since this one has none. Whether they exist cannot be evaluated
+        from one study, nor does the index of all studies know what objects refer to: hence a note.
+    Why: Mostly nothing is wrong: a segmentation may be a study of its own. But whoever receives this study
+        alone can show neither segments nor dose over an image.
+    Mend: Nothing, where the other study is sent too. Otherwise send it, or have the objects stored in the
+        study of their images.
+    Example: Segmentations of a research group in a study of their own, on images of a public archive.
+    """
+    for images in (of_segmentations(study), of_structure_sets(study)):
+        yield from not_there(images.elsewhere, images.all, "the images it was made from, wherever they are")
+    classes = study.texts("SOPClassUID")
+    chain = {
+        row: several for row, several in by_row(references(study)).items() if classes[row] in _OF_A_CHAIN
+    }
+    for tag, (kind, of_kind) in _LINKS.items():
+        if not _has_class(study, of_kind):
+            linked = _all(chain, path=(tag,))
+            yield from _lost(missing(linked, study), linked, f"the {kind} it was made from, wherever it is")
 
 
 def _has_class(study: StudyView, classes: frozenset[str]) -> bool:

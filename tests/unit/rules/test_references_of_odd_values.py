@@ -17,7 +17,7 @@ from heltig.rules.views import Context
 RULES = [
     rule
     for rule in catalogue().values()
-    if rule.id.startswith(("REF-", "IOCM-", "DEI-", "TGT-", "IOD-SOP-T"))
+    if rule.id.startswith(("REF-", "IOCM-", "DEI-", "TGT-", "IOD-SOP-T", "GEO-CONTOUR"))
 ]
 CONTEXT = Context(
     date(2026, 1, 1), Parameters(targets=get_args(Target), accepted_sop_classes=("1.2.3",)), deidentified=True
@@ -74,6 +74,8 @@ LEAVES = st.sampled_from(
             "InstitutionName",
         ),
         *("DeidentificationMethod", "LongitudinalTemporalInformationModified", "00111010", "60003000"),
+        *("ReferencedFrameNumber", "NumberOfFrames", "ROINumber", "ReferencedROINumber", "BeamNumber"),
+        *("ReferencedBeamNumber", "ContourData", "NumberOfContourPoints"),
     ]
 )
 SEQUENCES = st.sampled_from(
@@ -90,6 +92,14 @@ SEQUENCES = st.sampled_from(
             "ModifiedAttributesSequence",
             "ReferencedRTPlanSequence",
             "PrivateDataElementCharacteristicsSequence",
+            "ReferencedStructureSetSequence",
+        ),
+        *("DerivationImageSequence", "SourceImageSequence", "ROIContourSequence", "ContourSequence"),
+        *("ContourImageSequence", "StructureSetROISequence", "BeamSequence", "FractionGroupSequence"),
+        *(
+            "ReferencedFractionGroupSequence",
+            "ReferencedBeamSequence",
+            "StudiesContainingOtherReferencedInstancesSequence",
         ),
     ]
 )
