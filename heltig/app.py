@@ -13,9 +13,11 @@ from litestar.openapi.plugins import JsonRenderPlugin
 
 from heltig import __version__, dashboard
 from heltig.api.access import Access
+from heltig.api.changefeed import change_feed, latest_change
 from heltig.api.consult import consult
 from heltig.api.dicomweb import search_studies
 from heltig.api.front import Front
+from heltig.api.metadata import instance_metadata, series_metadata, study_metadata
 from heltig.api.metrics import Scrapes, metrics
 from heltig.api.problems import HANDLERS
 from heltig.api.readiness import studies_readiness, study_readiness
@@ -63,6 +65,11 @@ ROUTES: Final = (
     search_studies,
     study_readiness,
     studies_readiness,
+    study_metadata,
+    series_metadata,
+    instance_metadata,
+    change_feed,
+    latest_change,
     consult,
     upload,
     upload_async,

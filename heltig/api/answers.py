@@ -46,15 +46,14 @@ class TaggedAnswer:
         self._headers = [
             (b"content-type", media_type.encode()),
             (b"content-length", b"%d" % len(body)),
-            (b"etag", f'"{tag}"'.encode()),
-            *_CACHING,
+            *tagged(tag),
             *headers,
         ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Sends it, in one piece: some archives wait long for a body that follows its header."""
         body, status, headers = self._body, 200, self._headers
-        if _has_it(header(scope, b"if-none-match"), self._tag):
+        if has_it(scope, self._tag):
             body, status, headers = b"", 304, headers[2:]
         elif scope.get("method") == "HEAD":
             body = b""
@@ -89,6 +88,11 @@ class PlainAnswer:
         body = b"" if scope.get("method") == "HEAD" else self._body
         await send({"type": "http.response.start", "status": 200, "headers": self._headers})
         await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def tagged(tag: str) -> list[tuple[bytes, bytes]]:
+    """The headers of an answer that has a strong entity tag, given without quotes."""
+    return [(b"etag", f'"{tag}"'.encode()), *_CACHING]
 
 
 def header(scope: Scope, name: bytes) -> str:
@@ -144,7 +148,9 @@ def _ranges(accept: str) -> dict[str, float]:
     return ranges
 
 
-def _has_it(if_none_match: str, tag: str) -> bool:
+def has_it(scope: Scope, tag: str) -> bool:
+    """Whether a client says that it has the representation of an entity tag already."""
+    if_none_match = header(scope, b"if-none-match")
     if not if_none_match:
         return False
     given = (part.strip().removeprefix("W/").strip('"') for part in if_none_match.split(","))

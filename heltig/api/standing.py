@@ -61,6 +61,16 @@ def standing(found: Sequence[Lookup], *, minute: str) -> Standing:
     return msgspec.structs.replace(worst, locations=locations, dataset=dataset, tag=tag)
 
 
+def worst(found: Sequence[Lookup], *, minute: str) -> Lookup:
+    """The answer that `standing` goes by.
+
+    Args:
+        found: At least one.
+        minute: The present one.
+    """
+    return min(found, key=lambda lookup: _WORST_FIRST.index(_at_one(lookup, minute).status))
+
+
 def at(found: Sequence[Lookup], archive: str | None) -> Sequence[Lookup]:
     """Those of the answers that are about the location asked for; all when none is.
 

@@ -25,7 +25,7 @@ Area: TypeAlias = Literal[
 
 AREAS: Final[Mapping[Area, str]] = {
     "look-up": "the readiness of studies by their UID; no patient data",
-    "query": "QIDO-RS over judged studies, with patient data",
+    "query": "searches over judged studies, and the metadata they were judged by, with patient data",
     "studies": "studies, verdicts and findings with what was observed, patient data included",
     "waivers": "waivers, to give and to revoke them",
     "upload": "uploads, and what they came to",

@@ -1,7 +1,7 @@
 """The change feed: every verdict that was given and every study that went away, in commit order."""
 
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Row, bindparam, select
@@ -26,18 +26,44 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     verdict_id: str | None
 
 
-_SINCE = (
-    select(changes)
-    .where(changes.c.sequence > bindparam("sequence"))
+_WHOLE = select(changes).where(changes.c.sequence > bindparam("sequence"))
+_SINCE = _WHOLE.order_by(changes.c.sequence).limit(bindparam("limit"))
+_WITHIN = (
+    _WHOLE.where(
+        changes.c.sequence <= bindparam("last"),
+        changes.c.at >= bindparam("start"),
+        changes.c.at < bindparam("end"),
+    )
     .order_by(changes.c.sequence)
     .limit(bindparam("limit"))
 )
+_LAST_BEFORE = (
+    select(changes.c.sequence).where(changes.c.at < bindparam("at")).order_by(changes.c.at.desc()).limit(1)
+)
+_FIRST_FROM = (
+    select(changes.c.sequence).where(changes.c.at >= bindparam("at")).order_by(changes.c.at).limit(1)
+)
 _LATEST = select(sequences.c.value).where(sequences.c.name == "changes")
+
+SKEW: Final = timedelta(hours=1)
+"""By how much clocks may differ for a window to be whole: the feed is in the order of commits."""
 
 
 def since(transaction: ReadTransaction, sequence: int, *, limit: int) -> list[Change]:
     """The changes after one, oldest first. `sequence` 0 is before the first."""
     rows = transaction.connection.execute(_SINCE, {"sequence": sequence, "limit": limit})
+    return [_change(row) for row in rows]
+
+
+def within(
+    transaction: ReadTransaction, sequence: int, *, start: datetime, end: datetime, limit: int
+) -> list[Change]:
+    """Those of the changes after one that were made at `start` or later and before `end`."""
+    before = transaction.connection.execute(_LAST_BEFORE, {"at": start - SKEW}).scalar()
+    after = transaction.connection.execute(_FIRST_FROM, {"at": end + SKEW}).scalar()
+    bounds = {"sequence": max(sequence, before or 0), "last": after or latest(transaction)}
+    parameters = {**bounds, "start": start, "end": end, "limit": limit}
+    rows = transaction.connection.execute(_WITHIN, parameters)
     return [_change(row) for row in rows]
 
 

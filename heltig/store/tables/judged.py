@@ -143,7 +143,7 @@ class ChangeTable(Table, table=True):
     __tablename__ = "changes"
 
     sequence: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
-    at: datetime
+    at: datetime = Field(index=True)
     location: str = Field(max_length=KEY_LENGTH + 16)
     study_key: str = Field(max_length=KEY_LENGTH)
     study_uid: str | None = Field(max_length=KEY_LENGTH)

@@ -1,0 +1,156 @@
+"""`/dicom-web/changefeed`: how studies came to stand as they do, in commit order and without gaps."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, TypeAlias
+
+import msgspec
+from litestar import HttpMethod, Request, route
+from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import QueryParameter
+from litestar.types import ASGIApp
+
+from heltig.api.answers import JSON, TaggedAnswer, chosen_or_refused
+from heltig.api.problems import responses
+from heltig.api.services import Services
+from heltig.store import changes
+from heltig.store.changes import Change
+from heltig.store.records import StudyState
+from heltig.store.transaction import ReadTransaction
+from heltig.verdict import Readiness
+
+_FIRST: Final = datetime(1, 1, 2, tzinfo=UTC)
+_LAST: Final = datetime(9999, 12, 30, tzinfo=UTC)
+
+Since: TypeAlias = Annotated[
+    int, QueryParameter(ge=0, le=2**53, description="The last sequence that the client has; 0 for the first.")
+]
+Limit: TypeAlias = Annotated[int, QueryParameter(ge=1, le=10_000, description="The most changes.")]
+StartTime: TypeAlias = Annotated[
+    datetime | None, QueryParameter(name="startTime", description="Changes made then or later.")
+]
+EndTime: TypeAlias = Annotated[
+    datetime | None, QueryParameter(name="endTime", description="Changes made before then.")
+]
+
+
+class ChangeView(
+    msgspec.Struct, frozen=True, kw_only=True, rename={"study_instance_uid": "studyInstanceUID"}
+):
+    """A verdict that was given, or another change of how a study stands.
+
+    Attributes:
+        sequence: Its place in the feed: 1, 2, 3 and so on.
+        at: When it was made, by the clock of the process that made it.
+        study_instance_uid: As its instances have it; null where they have none.
+        key: What the study is asked for by.
+        location: Where the study is: `archive:NAME`, `gate:NAME`, `upload:NAME`.
+        state: PENDING, JUDGED or WITHDRAWN, then.
+        readiness: The verdict; null where none stood.
+        revision: Of the verdict.
+        verdict: The id of the verdict.
+    """
+
+    sequence: int
+    at: datetime
+    study_instance_uid: str | None
+    key: str
+    location: str
+    state: StudyState
+    readiness: Readiness | None
+    revision: int
+    verdict: str | None
+
+
+class ChangesView(msgspec.Struct, frozen=True):
+    """Some changes, oldest first.
+
+    Attributes:
+        changes: The changes.
+        next: The `since` to ask with next time.
+        latest: The sequence of the last change there is: nothing is left once `next` is that.
+    """
+
+    changes: list[ChangeView]
+    next: int
+    latest: int
+
+
+_OPERATION: Final[dict[str, Any]] = {
+    "http_method": [HttpMethod.GET, HttpMethod.HEAD],
+    "responses": {
+        200: ResponseSpec(ChangesView, generate_examples=False, description="Changes, oldest first"),
+        304: ResponseSpec(None),
+        **responses(400, 401, 403, 406, 503),
+    },
+    "tags": ["DICOMweb"],
+}
+
+
+@route("/dicom-web/changefeed", **_OPERATION)
+async def change_feed(
+    request: Request[Any, Any, Any],
+    services: NamedDependency[Services],
+    since: Since = 0,
+    limit: Limit = 100,
+    startTime: StartTime = None,
+    endTime: EndTime = None,
+) -> ASGIApp:
+    """Read what changed.
+
+    Remember `next`, and ask with it as `since` again: nothing is missed, and nothing comes twice. A window
+    of time picks some of the changes; `next` leads through those.
+    """
+    chosen_or_refused(request.scope, JSON)
+    window = (_utc(startTime or _FIRST), _utc(endTime or _LAST)) if startTime or endTime else None
+    found, latest = await services.store.read(_read, since, limit, window)
+    end = found[-1].sequence if found else since
+    return _answer(found, end if len(found) == limit or not window else max(end, latest), latest)
+
+
+@route("/dicom-web/changefeed/latest", **_OPERATION)
+async def latest_change(request: Request[Any, Any, Any], services: NamedDependency[Services]) -> ASGIApp:
+    """Read the last change alone, to begin with those that follow."""
+    chosen_or_refused(request.scope, JSON)
+    found, latest = await services.store.read(_latest)
+    return _answer(found, latest, latest)
+
+
+def _read(
+    transaction: ReadTransaction, sequence: int, limit: int, window: tuple[datetime, datetime] | None
+) -> tuple[list[Change], int]:
+    latest = changes.latest(transaction)
+    if window is None:
+        return changes.since(transaction, sequence, limit=limit), latest
+    return changes.within(transaction, sequence, start=window[0], end=window[1], limit=limit), latest
+
+
+def _latest(transaction: ReadTransaction) -> tuple[list[Change], int]:
+    latest = changes.latest(transaction)
+    return changes.since(transaction, latest - 1, limit=1) if latest else [], latest
+
+
+def _answer(found: list[Change], following: int, latest: int) -> TaggedAnswer:
+    body = msgspec.json.encode(ChangesView(list(map(view_of, found)), following, latest))
+    return TaggedAnswer(body, media_type=JSON, tag=f"{following}-{latest}")
+
+
+def view_of(change: Change) -> ChangeView:
+    """A change as it is told."""
+    return ChangeView(
+        sequence=change.sequence,
+        at=change.at,
+        study_instance_uid=change.study_uid,
+        key=change.study_key,
+        location=str(change.location),
+        state=change.state,
+        readiness=change.readiness if change.state == "JUDGED" else None,
+        revision=change.revision,
+        verdict=change.verdict_id,
+    )
+
+
+def _utc(time: datetime) -> datetime:
+    """A time without an offset is in UTC; the ends of the calendar are kept from being passed."""
+    aware = time.replace(tzinfo=UTC) if time.tzinfo is None else time
+    return min(max(aware, _FIRST), _LAST)
