@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
@@ -16,6 +16,8 @@ from heltig.jobs.retries import NOT_NOW, JobFailedError, NotHereError, Retries, 
 from heltig.store import claims
 from heltig.store.jobs import Job
 from heltig.store.transaction import WriteTransaction
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -71,8 +73,15 @@ class Attempt:
         self._work = asyncio.ensure_future(handler(self._context))
         self._interrupted = False
 
-    async def run(self) -> None:
-        """Waits for the handler and writes down how it ended. Cancelled, it puts the job back first."""
+    async def run(self, then: Callable[[WriteTransaction], T]) -> T | None:
+        """Waits for the handler and writes down how it ended. Cancelled, it puts the job back first.
+
+        Args:
+            then: What else to do in the transaction that writes it down, unless this is cancelled.
+
+        Returns:
+            What `then` gives; None where nothing could be written.
+        """
         task = asyncio.current_task()
         beat = asyncio.create_task(self._beat())
         end: Callable[[WriteTransaction], bool]
@@ -93,26 +102,33 @@ class Attempt:
             end = partial(self._succeeded, result=result)
         finally:
             beat.cancel()
-        await self._write(end)
-        if task is not None and task.cancelling():
-            raise asyncio.CancelledError
+        if task is None or not task.cancelling():
+            return await self._write(end, then)
+        await self._write(end, lambda transaction: None)
+        raise asyncio.CancelledError
 
     def interrupt(self) -> None:
         """Stops the handler; the job is put back, as if it had not been tried."""
         self._interrupted = True
         self._work.cancel()
 
-    async def _write(self, end: Callable[[WriteTransaction], bool]) -> None:
+    async def _write(
+        self, end: Callable[[WriteTransaction], bool], then: Callable[[WriteTransaction], T]
+    ) -> T | None:
         """Writes down how it ended, though the database be away for a moment: else it would be done again."""
+
+        def write(transaction: WriteTransaction) -> T:
+            end(transaction)
+            return then(transaction)
+
         for wait in (*_WAITS, None):
             try:
-                await self._queue.store.write(end)
+                return await self._queue.store.write(write)
             except StorageError as error:
                 logger.error("Job %d ended, and that could not be written: %s", self._job.id, error)
                 if wait is not None:
                     await asyncio.sleep(wait)
-            else:
-                return
+        return None
 
     async def _beat(self) -> None:
         """Keeps the lease and writes down progress; stops the handler when the job is no longer ours."""

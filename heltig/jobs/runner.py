@@ -109,7 +109,7 @@ class Runner:
             StorageError: The database failed.
         """
         while found := await self._queue.store.write(self._claim, limit=1):
-            await self._do(self._attempt(found[0]))
+            await self._do(self._attempt(found[0]))  # and what follows it
 
     async def stop(self, *, grace: timedelta = timedelta(seconds=10)) -> None:
         """Starts no more jobs; those at work get some time to finish, and are put back otherwise."""
@@ -150,11 +150,25 @@ class Runner:
         return attempt
 
     async def _do(self, attempt: Attempt) -> None:
+        """Does a job, and those that follow in its place: each is claimed as the one before it ends."""
+        next_one: Attempt | None = attempt
+        while next_one is not None:
+            next_one = await self._do_one(next_one)
+
+    async def _do_one(self, attempt: Attempt) -> Attempt | None:
+        found: list[Job] | None = None
         try:
-            await attempt.run()
+            found = await attempt.run(self._claim_next)
         finally:
             self._attempts.discard(attempt)
-            self.wake()
+            if not found:
+                self.wake()
+        if not found:
+            return None
+        following = self._attempt(found[0])
+        for told in self._told:
+            told(found)
+        return following
 
     async def _pause(self) -> timedelta:
         """How long nothing is due, as far as is known."""
@@ -171,6 +185,9 @@ class Runner:
         if lost:
             await _unless_it_fails(self._queue.store.write(self._take_back, lost))
             self.wake()
+
+    def _claim_next(self, transaction: WriteTransaction) -> list[Job]:
+        return [] if self._stopping.is_set() else self._claim(transaction, limit=1)
 
     def _claim(self, transaction: WriteTransaction, *, limit: int) -> list[Job]:
         now = self._queue.clock()

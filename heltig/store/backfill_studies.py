@@ -126,7 +126,7 @@ def take_in(transaction: WriteTransaction, backfill: int, rows: Iterable[int]) -
     """Adds studies by their rows, those that it does not have."""
     new = [{"backfill_row": backfill, "study_row": row, "manufacturer": "", "instances": 0} for row in rows]
     if new:
-        transaction.insert_or_ignore(backfill_studies, new)
+        transaction.insert_or_ignore_all(backfill_studies, new)
 
 
 def undone(transaction: ReadTransaction, backfill: int, *, after: int = 0, limit: int) -> list[Undone]:

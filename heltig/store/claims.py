@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from msgspec import UNSET, UnsetType
-from sqlalchemy import Row, ScalarSelect, Select, bindparam, func, or_, select, text, update
+from sqlalchemy import Executable, Row, ScalarSelect, Select, bindparam, func, or_, select, text, update
 
 from heltig.store.jobs import Job, job_of
 from heltig.store.tables import job_groups, jobs
@@ -23,7 +23,8 @@ STRIDE: Final = 1_000_000
 LONGEST_CLOSED: Final = timedelta(minutes=15)
 """No group is closed for longer (`set_group`): one that seems to be was closed by a clock that was ahead."""
 
-_LOCK: Final = 0x48454C54_0001  # on PostgreSQL; any number that no one else locks
+_LOCK: Final = select(func.pg_advisory_xact_lock(0x48454C54_0001))
+"""On PostgreSQL: any number that no one else locks."""
 
 _WAKE = update(jobs).where(text(WAITING), jobs.c.not_before <= bindparam("now")).values(not_before=None)
 _READY = select(jobs.c.id, jobs.c.priority).where(
@@ -88,7 +89,27 @@ _READY_KINDS = select(jobs.c.kind).where(
     jobs.c.id.in_(select(_head_of_group(select(jobs.c.id).where(text(READY)))).select_from(job_groups))
 )
 _DUE_KINDS = select(jobs.c.kind).where(text(WAITING), jobs.c.not_before <= bindparam("now"))
-_NO_LEASE: dict[str, Any] = {"lease_owner": None, "lease_until": None}
+_RUNS_FOR = update(jobs).where(
+    jobs.c.id == bindparam("job"), jobs.c.state == "running", jobs.c.lease_owner == bindparam("owner")
+)
+_EXTEND = _RUNS_FOR.values(lease_until=bindparam("to_lease_until"), progress=bindparam("to_progress"))
+_LET_GO = _RUNS_FOR.values(lease_owner=None, lease_until=None)
+_SUCCEED = _LET_GO.values(
+    state="succeeded", result=bindparam("to_result"), error=None, finished=bindparam("now")
+)
+_GIVE_UP = _LET_GO.values(
+    state=bindparam("to_state"),
+    error=bindparam("to_error"),
+    first_error=func.coalesce(jobs.c.first_error, bindparam("to_error")),
+    finished=bindparam("now"),
+)
+_PUT_BACK = _LET_GO.values(
+    state="queued",
+    not_before=bindparam("to_not_before"),
+    error=func.coalesce(bindparam("to_error"), jobs.c.error),
+    first_error=func.coalesce(jobs.c.first_error, bindparam("to_error")),
+    attempts=func.coalesce(bindparam("to_attempts"), jobs.c.attempts),
+)
 
 
 def claim(
@@ -114,19 +135,16 @@ def claim(
         until: When the leases end, unless they are extended.
         limit: The most jobs.
     """
-    connection = transaction.connection
-    if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
-    connection.execute(_WAKE, {"now": now})
-    turns = connection.execute(
-        _TURNS, {"kinds": list(kinds), "now": now, "latest": now + LONGEST_CLOSED}
-    ).all()
+    if not transaction.is_alone:
+        transaction.rows(_LOCK)
+    transaction.run(_WAKE, {"now": now})
+    turns = transaction.rows(_TURNS, {"kinds": list(kinds), "now": now, "latest": now + LONGEST_CLOSED})
     if not turns:
         return []
     chosen, served = _choose(transaction, turns, kinds=list(kinds), limit=limit)
-    connection.execute(_SERVE, [{"group": group, "until": value} for group, value in served.items()])
+    transaction.run_many(_SERVE, [{"group": group, "until": value} for group, value in served.items()])
     parameters = {"jobs": chosen, "owner": owner, "until": until, "now": now}
-    started = {row.id: job_of(row) for row in connection.execute(_START, parameters)}
+    started = {row.id: job_of(row) for row in transaction.rows(_START, parameters)}
     return [started[job] for job in chosen if job in started]
 
 
@@ -167,8 +185,7 @@ def _choose(
     transaction: WriteTransaction, rows: Sequence[Row[Any]], *, kinds: list[str], limit: int
 ) -> tuple[list[int], dict[str, int]]:
     """The jobs to start, in their order, and what their groups will have been served."""
-    execute = transaction.connection.execute
-    now_served = execute(_NOW_SERVED).scalar_one()
+    now_served = transaction.scalar(_NOW_SERVED) or 0
     turns = [Turn(row.name, row.served, row.weight, row.room, [(row.priority, row.head)]) for row in rows]
     chosen: list[int] = []
     served: dict[str, int] = {}
@@ -177,7 +194,7 @@ def _choose(
         chosen.append(turn.ready.pop(0)[1])
         if turn.group not in served and limit > 1:
             most = limit if turn.room is None else min(limit, turn.room)
-            first = execute(_FIRST_OF_GROUP, {"kinds": kinds, "group": turn.group, "limit": most})
+            first = transaction.rows(_FIRST_OF_GROUP, {"kinds": kinds, "group": turn.group, "limit": most})
             turn.ready = [(row.priority, row.id) for row in first if row.id != chosen[-1]]
         served[turn.group] = turn.served
         if not turn.ready:
@@ -218,21 +235,16 @@ def extend(
     progress: dict[str, Any] | None,
 ) -> bool:
     """Extends a lease and says how far the work is."""
-    values = {"lease_until": until, "progress": None if progress is None else to_json(progress)}
-    return _change_running(transaction, job, owner, values)
+    said = None if progress is None else to_json(progress)
+    return _change(transaction, _EXTEND, job, owner, to_lease_until=until, to_progress=said)
 
 
 def succeed(
     transaction: WriteTransaction, job: int, *, owner: str, result: dict[str, Any] | None, now: datetime
 ) -> bool:
     """Ends a running job well."""
-    values = {
-        "state": "succeeded",
-        "result": None if result is None else to_json(result),
-        "error": None,
-        "finished": now,
-    }
-    return _change_running(transaction, job, owner, values | _NO_LEASE)
+    given = None if result is None else to_json(result)
+    return _change(transaction, _SUCCEED, job, owner, to_result=given, now=now)
 
 
 def give_up(
@@ -245,8 +257,7 @@ def give_up(
     now: datetime,
 ) -> bool:
     """Ends a running job badly: `failed` where trying again makes no sense, `dead` after too many tries."""
-    values = {"state": state, "finished": now} | _errors(error)
-    return _change_running(transaction, job, owner, values | _NO_LEASE)
+    return _change(transaction, _GIVE_UP, job, owner, to_state=state, to_error=storable(error), now=now)
 
 
 def put_back(
@@ -268,17 +279,14 @@ def put_back(
         error: Why.
         attempts: How many attempts count; None for all.
     """
-    values: dict[str, Any] = {"state": "queued", "not_before": not_before}
-    if error is not None:
-        values |= _errors(error)
-    if attempts is not None:
-        values["attempts"] = attempts
-    return _change_running(transaction, job, owner, values | _NO_LEASE)
+    text = None if error is None else storable(error)
+    given = {"to_not_before": not_before, "to_error": text, "to_attempts": attempts}
+    return _change(transaction, _PUT_BACK, job, owner, **given)
 
 
 def running(transaction: ReadTransaction) -> list[Job]:
     """All jobs that someone works on, or did when last heard of: whose lease ends first, first."""
-    return [job_of(row) for row in transaction.connection.execute(_RUNNING)]
+    return [job_of(row) for row in transaction.rows(_RUNNING)]
 
 
 def ready_kinds(transaction: ReadTransaction, *, now: datetime) -> list[str]:
@@ -288,16 +296,10 @@ def ready_kinds(transaction: ReadTransaction, *, now: datetime) -> list[str]:
 
 def next_due(transaction: ReadTransaction, *, now: datetime) -> datetime | None:
     """When the next of the jobs, or of the groups, that wait for their time can start."""
-    job = transaction.connection.execute(_NEXT_DUE).scalar()
-    group = transaction.connection.execute(_NEXT_OPEN, {"now": now}).scalar()
+    job = transaction.scalar(_NEXT_DUE)
+    group = transaction.scalar(_NEXT_OPEN, {"now": now})
     return min((due for due in (job, group) if due is not None), default=None)
 
 
-def _errors(error: str) -> dict[str, Any]:
-    text = storable(error)
-    return {"error": text, "first_error": func.coalesce(jobs.c.first_error, text)}
-
-
-def _change_running(transaction: WriteTransaction, job: int, owner: str, values: dict[str, Any]) -> bool:
-    statement = update(jobs).where(jobs.c.id == job, jobs.c.state == "running", jobs.c.lease_owner == owner)
-    return bool(transaction.connection.execute(statement.values(values)).rowcount)
+def _change(transaction: WriteTransaction, statement: Executable, job: int, owner: str, **given: Any) -> bool:
+    return bool(transaction.run(statement, {"job": job, "owner": owner, **given}))

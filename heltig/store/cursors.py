@@ -68,21 +68,21 @@ _REMOVE = delete(cursors).where(
 def find(transaction: ReadTransaction, location: Location, name: str) -> Cursor | None:
     """The cursor of a strategy at a location; None while it has never begun."""
     parameters = {"kind": location.kind, "location_name": location.name, "name": name}
-    row = transaction.connection.execute(_FIND, parameters).one_or_none()
+    row = transaction.first(_FIND, parameters)
     return None if row is None else _cursor(row)
 
 
 def every(transaction: ReadTransaction) -> list[Cursor]:
     """All cursors, by location and name."""
-    return [_cursor(row) for row in transaction.connection.execute(_EVERY)]
+    return [_cursor(row) for row in transaction.rows(_EVERY)]
 
 
 def put(transaction: WriteTransaction, cursor: Cursor) -> None:
     """Writes a cursor down, for the first time or again."""
     row = ensure(transaction, cursor.location)
     values = {f"to_{name}": getattr(cursor, name) for name in _FIELDS}
-    changed = transaction.connection.execute(_CHANGE, {"row": row, "strategy": cursor.name, **values})
-    if not changed.rowcount:
+    changed = transaction.run(_CHANGE, {"row": row, "strategy": cursor.name, **values})
+    if not changed:
         values = {name: getattr(cursor, name) for name in _FIELDS}
         transaction.insert_or_ignore(cursors, {"location_row": row, "name": cursor.name, **values})
 
@@ -90,13 +90,13 @@ def put(transaction: WriteTransaction, cursor: Cursor) -> None:
 def bring_forward(transaction: WriteTransaction, location: Location, name: str, *, at: datetime) -> None:
     """Has a strategy go on at a time, unless it is to go on earlier, or was never begun."""
     row = ensure(transaction, location)
-    transaction.connection.execute(_BRING_FORWARD, {"row": row, "strategy": name, "at": at})
+    transaction.run(_BRING_FORWARD, {"row": row, "strategy": name, "at": at})
 
 
 def remove(transaction: WriteTransaction, location: Location, name: str) -> None:
     """Forgets how far a strategy came."""
     row = ensure(transaction, location)
-    transaction.connection.execute(_REMOVE, {"row": row, "strategy": name})
+    transaction.run(_REMOVE, {"row": row, "strategy": name})
 
 
 def _cursor(row: Row[Any]) -> Cursor:

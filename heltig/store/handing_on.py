@@ -103,7 +103,7 @@ def job_key(location: Location, study_key: str) -> str:
 def is_due(transaction: ReadTransaction, location: Location, *, now: datetime) -> bool:
     """Whether there is a study at a location whose time has come."""
     parameters = {"kind": location.kind, "name": location.name, "now": now}
-    return transaction.connection.execute(_IS_DUE, parameters).first() is not None
+    return transaction.first(_IS_DUE, parameters) is not None
 
 
 def next_due(
@@ -116,15 +116,11 @@ def next_due(
     found: list[tuple[int, str, int]] = []
     above = -1
     while len(found) < limit:
-        priority = transaction.connection.execute(
-            _PRIORITIES, {"location": location, "above": above}
-        ).scalar()
+        priority = transaction.scalar(_PRIORITIES, {"location": location, "above": above})
         if priority is None:
             break
         parameters = {"location": location, "priority": priority, "now": now, "limit": limit - len(found)}
-        found += [
-            (r.study_row, r.study_key, r.priority) for r in transaction.connection.execute(_NEXT, parameters)
-        ]
+        found += [(r.study_row, r.study_key, r.priority) for r in transaction.rows(_NEXT, parameters)]
         above = priority
     return found
 
@@ -132,12 +128,12 @@ def next_due(
 def hand_on(transaction: WriteTransaction, rows: Sequence[int]) -> None:
     """Says that jobs are to pull some studies."""
     for start in range(0, len(rows), _AT_ONCE):
-        transaction.connection.execute(_HAND_ON, {"rows": rows[start : start + _AT_ONCE]})
+        transaction.run(_HAND_ON, {"rows": rows[start : start + _AT_ONCE]})
 
 
 def queued(transaction: ReadTransaction, *, kind: str) -> dict[str, int]:
     """Number of queued jobs of a kind by group, those that wait for another try too."""
-    rows = transaction.connection.execute(_QUEUED, {"job_kind": kind})
+    rows = transaction.rows(_QUEUED, {"job_kind": kind})
     return {row.group: row.number for row in rows}
 
 
@@ -149,7 +145,7 @@ def pulled_by_nobody(transaction: ReadTransaction, *, kind: str, limit: int) -> 
         kind: Of the jobs that pull, under `job_key`.
         limit: The most of them.
     """
-    found = transaction.connection.execute(_PULLED_BY_NOBODY, {"job_kind": kind, "limit": limit})
+    found = transaction.rows(_PULLED_BY_NOBODY, {"job_kind": kind, "limit": limit})
     return [
         HandedOn(
             location=Location(row.kind, row.name), observation=observation_of(row), given_up=row.given_up

@@ -111,11 +111,11 @@ def enqueue(transaction: WriteTransaction, new: NewJob, *, now: datetime) -> tup
     if new.key is None:
         return transaction.insert_row(jobs, row), True
     parameters = {"kind": new.kind, "key": new.key}
-    live = transaction.connection.execute(_LIVE, parameters).scalar()
+    live = transaction.scalar(_LIVE, parameters)
     if live is not None:
         return live, False
     added = transaction.insert_or_ignore(jobs, row)  # another worker may add it at the same moment
-    return transaction.connection.execute(_LIVE, parameters).scalar_one(), bool(added)
+    return int(transaction.rows(_LIVE, parameters)[0][0]), added
 
 
 def cancel(transaction: WriteTransaction, job: int, *, now: datetime) -> bool:

@@ -39,7 +39,7 @@ def names_of(transaction: ReadTransaction, *, ruleset: str, profile: str) -> tup
     Raises:
         NotFoundError: One of them is not in the store.
     """
-    row = transaction.connection.execute(_NAMES, {"ruleset": ruleset, "profile": profile}).one_or_none()
+    row = transaction.first(_NAMES, {"ruleset": ruleset, "profile": profile})
     if row is None:
         raise NotFoundError("A verdict's ruleset and profile have to be in the store before it.")
     return (

@@ -1,6 +1,6 @@
 """Where studies were seen."""
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam, select
 
 from heltig.store.records import Location, LocationKind
 from heltig.store.tables import locations
@@ -10,19 +10,18 @@ _FIND = select(locations.c.id).where(
     locations.c.kind == bindparam("kind"), locations.c.name == bindparam("name")
 )
 _KNOWN = select(locations.c.name).where(locations.c.kind == bindparam("kind")).order_by(locations.c.name)
-_ADD = insert(locations)
 
 
 def row_of(transaction: ReadTransaction, location: Location) -> int | None:
     """The row of a location, None when nothing was ever seen there."""
     parameters = {"kind": location.kind, "name": location.name}
-    row: int | None = transaction.connection.execute(_FIND, parameters).scalar()
+    row: int | None = transaction.scalar(_FIND, parameters)
     return row
 
 
 def known(transaction: ReadTransaction, kind: LocationKind) -> list[Location]:
     """The locations of one kind at which studies were seen, by name."""
-    names = transaction.connection.execute(_KNOWN, {"kind": kind}).scalars()
+    names = transaction.scalars(_KNOWN, {"kind": kind})
     return [Location(kind, name) for name in names]
 
 

@@ -81,7 +81,7 @@ def find_many(transaction: ReadTransaction, study_keys: Iterable[str]) -> dict[s
     found: dict[str, list[Lookup]] = {}
     for start in range(0, len(wanted), _AT_ONCE):
         keys = wanted[start : start + _AT_ONCE]
-        for row in transaction.connection.execute(_FIND_MANY, {"study_keys": keys}):
+        for row in transaction.rows(_FIND_MANY, {"study_keys": keys}):
             found.setdefault(asked[row.study_key], []).append(Lookup(*row))
     return found
 
@@ -102,7 +102,7 @@ def put(transaction: WriteTransaction, row: int, published: Published, *, first:
         "body": transaction.render(published),
     }
     if first:
-        transaction.insert_row(lookups, {"study_row": row, **values})
+        transaction.insert(lookups, [{"study_row": row, **values}])
     else:
         parameters = {f"to_{column}": value for column, value in values.items()}
-        transaction.connection.execute(_CHANGE, {"row": row, **parameters})
+        transaction.run(_CHANGE, {"row": row, **parameters})

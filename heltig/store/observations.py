@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import msgspec
 from msgspec.structs import replace
-from sqlalchemy import ColumnElement, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, func, or_, select, update
 
 from heltig.store.records import Location, StudyState
 from heltig.store.studies import IS_STUDY, named
@@ -112,7 +112,6 @@ _CHANGE = (
         priority=bindparam("to_priority"),
     )
 )
-_ADD = insert(observations)
 _IS_AS_KNOWN = and_(
     observations.c.study_row == bindparam("row"),
     observations.c.fingerprint == bindparam("was_fingerprint"),
@@ -141,7 +140,7 @@ def lock_location(transaction: WriteTransaction, location: int) -> None:
         transaction: Any that writes.
         location: The location's row.
     """
-    transaction.connection.execute(_LOCK_LOCATION, {"location": location})
+    transaction.rows(_LOCK_LOCATION, {"location": location})
 
 
 def find_many(
@@ -158,14 +157,14 @@ def find_many(
     found: dict[str, Observation] = {}
     for start in range(0, len(wanted), _AT_ONCE):
         parameters = {"location": location, "keys": wanted[start : start + _AT_ONCE]}
-        for row in transaction.connection.execute(_FIND, parameters):
+        for row in transaction.rows(_FIND, parameters):
             found[row.study_key] = observation_of(row)
     return found
 
 
 def find(transaction: ReadTransaction, location: Location, study_key: str) -> Observation | None:
     """What is known of a study at a location; None while it is UNKNOWN there."""
-    row = transaction.connection.execute(_FIND_ONE, named(location, study_key)).one_or_none()
+    row = transaction.first(_FIND_ONE, named(location, study_key))
     return None if row is None else observation_of(row)
 
 
@@ -214,17 +213,15 @@ def write(transaction: WriteTransaction, location: int, seen: Sequence[Observati
     known = set[int]()
     for start in range(0, len(rows), _AT_ONCE):
         parameters = {"rows": rows[start : start + _AT_ONCE]}
-        known.update(transaction.connection.execute(_KNOWN_ROWS, parameters).scalars())
+        known.update(transaction.scalars(_KNOWN_ROWS, parameters))
     new = [one for one in seen if one.row not in known]
     again = [one for one in seen if one.row in known]
     if new:
-        transaction.connection.execute(
-            _ADD, [{"study_row": one.row, "location_row": location, **_values(one)} for one in new]
+        transaction.insert(
+            observations, [{"study_row": one.row, "location_row": location, **_values(one)} for one in new]
         )
     if again:
-        transaction.connection.execute(
-            _CHANGE, [{"row": one.row, **_values(one, prefix="to_")} for one in again]
-        )
+        transaction.run_many(_CHANGE, [{"row": one.row, **_values(one, prefix="to_")} for one in again])
 
 
 def settle(transaction: WriteTransaction, known: Observation) -> bool:
@@ -253,7 +250,7 @@ def forget(transaction: WriteTransaction, known: Observation) -> bool:
 
 def is_unsettled(transaction: ReadTransaction, row: int) -> bool:
     """Whether a study changed since it was last pulled, as far as is known."""
-    return transaction.connection.execute(_IS_UNSETTLED, {"row": row}).first() is not None
+    return transaction.first(_IS_UNSETTLED, {"row": row}) is not None
 
 
 def _move(transaction: WriteTransaction, known: Observation, to: Observation) -> bool:
@@ -261,7 +258,7 @@ def _move(transaction: WriteTransaction, known: Observation, to: Observation) ->
     for name in ("fingerprint", "changed", "unsettled_since", "due"):
         parameters |= {f"was_{name}": getattr(known, name), f"to_{name}": getattr(to, name)}
     del parameters["to_changed"]
-    return bool(transaction.connection.execute(_MOVE, parameters).rowcount)
+    return bool(transaction.run(_MOVE, parameters))
 
 
 def _values(seen: Observation, *, prefix: str = "") -> dict[str, Any]:

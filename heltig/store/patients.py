@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy import bindparam, delete, select
 
 from heltig.rules.index_facts import name_words
 from heltig.store.records import Patient
@@ -15,7 +15,6 @@ _KNOWN = select(patients.c.identity, patients.c.id).where(
     patients.c.identity.in_(bindparam("identities", expanding=True))
 )
 _UNLINK = delete(study_patients).where(study_patients.c.study_row == bindparam("study"))
-_LINK = insert(study_patients)
 
 
 def put(transaction: WriteTransaction, study: int, about: Sequence[Patient], *, first: bool) -> None:
@@ -30,10 +29,10 @@ def put(transaction: WriteTransaction, study: int, about: Sequence[Patient], *, 
     rows = {row["identity"]: row for row in map(_row, about)}
     known = _known(transaction, list(rows))
     if missing := [row for identity, row in rows.items() if identity not in known]:
-        transaction.insert_or_ignore(patients, missing)
+        transaction.insert_or_ignore_all(patients, missing)
         known = _known(transaction, list(rows))
     if not first:
-        transaction.connection.execute(_UNLINK, {"study": study})
+        transaction.run(_UNLINK, {"study": study})
     links = [
         {
             "study_row": study,
@@ -43,12 +42,11 @@ def put(transaction: WriteTransaction, study: int, about: Sequence[Patient], *, 
         }
         for position, (identity, patient) in enumerate(zip(rows, about, strict=True))
     ]
-    if links:
-        transaction.connection.execute(_LINK, links)
+    transaction.insert(study_patients, links)
 
 
 def _known(transaction: WriteTransaction, identities: list[bytes]) -> dict[bytes, int]:
-    rows = transaction.connection.execute(_KNOWN, {"identities": identities})
+    rows = transaction.rows(_KNOWN, {"identities": identities}) if identities else []
     return {row.identity: row.id for row in rows}
 
 

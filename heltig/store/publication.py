@@ -103,7 +103,7 @@ def _again(transaction: WriteTransaction, row: int, study: Study, new: NewVerdic
     parameters = {"study": row, "revision": study.revision}
     if not study.revision:
         return None
-    if transaction.connection.execute(_CURRENT_ID, parameters).scalar() != new.verdict.id:
+    if transaction.scalar(_CURRENT_ID, parameters) != new.verdict.id:
         return None
     return current(transaction, study.location, study.study_key)
 

@@ -87,10 +87,10 @@ class _Query:
         self._rows = statement
 
     def elements(self, transaction: ReadTransaction, parameters: Mapping[str, Any]) -> Sequence[str]:
-        return transaction.connection.execute(self._elements, parameters).scalars().all()
+        return transaction.scalars(self._elements, parameters)
 
     def rows(self, transaction: ReadTransaction, parameters: Mapping[str, Any]) -> Sequence[Row[Any]]:
-        return transaction.connection.execute(self._rows, parameters).all()
+        return transaction.rows(self._rows, parameters)
 
 
 _PAIR = patients.c.name_words + "\n" + patients.c.patient_birth_date
@@ -225,8 +225,8 @@ class _Found:
 
     def __init__(self, transaction: ReadTransaction, study: int) -> None:
         self.transaction = transaction
-        self.own = transaction.connection.execute(_OWN, {"row": study}).one()
-        self.series = transaction.connection.execute(_OWN_SERIES, {"row": study}).all()
+        self.own = transaction.rows(_OWN, {"row": study})[0]
+        self.series = transaction.rows(_OWN_SERIES, {"row": study})
         self.facts: list[IndexFact] = []
         self.studies: dict[int, set[Kind]] = {}
 
@@ -256,7 +256,7 @@ def _find_series(found: _Found) -> None:
     for start in range(0, len(uids), _AT_ONCE):
         some = uids[start : start + _AT_ONCE]
         parameters = {"values": some, "study_key": found.own.study_key}
-        if found.transaction.connection.execute(_SHARED_SERIES, parameters).first():
+        if found.transaction.first(_SHARED_SERIES, parameters):
             for uid in some:
                 found.share("series", _BY_SERIES, uid)
 
@@ -327,27 +327,27 @@ def _find_instances(found: _Found) -> None:
 
 def _other_series(found: _Found, uids: set[str]) -> tuple[set[str], list[Row[Any]]]:
     """The UIDs that too many studies have, and the series of other studies that may have one of the rest."""
-    connection = found.transaction.connection
+    transaction = found.transaction
     keys = sorted(keys_of(uids))
     own = [row.id for row in found.series]
     candidates: set[int] = set()
     crowds: set[str] = set()
     for start in range(0, len(keys), _AT_ONCE):
         parameters = {"keys": keys[start : start + _AT_ONCE], "own": own}
-        candidates.update(connection.execute(_SHARED_ROWS, parameters).scalars())
+        candidates.update(transaction.scalars(_SHARED_ROWS, parameters))
     if len(candidates) > _MOST_SERIES:
         candidates.clear()
         for uid in uids:
             named = {"key": uid_key(uid), "study_key": found.own.study_key}
-            if len(connection.execute(_STUDIES_OF_KEY, named).all()) > FAR:
+            if len(transaction.rows(_STUDIES_OF_KEY, named)) > FAR:
                 crowds.add(uid)
             else:
-                candidates.update(connection.execute(_SERIES_OF_KEY, {"key": named["key"]}).scalars())
+                candidates.update(transaction.scalars(_SERIES_OF_KEY, {"key": named["key"]}))
     rows: list[Row[Any]] = []
     wanted = sorted(candidates)
     for start in range(0, len(wanted), _AT_ONCE):
         some = {"series": wanted[start : start + _AT_ONCE], "study_key": found.own.study_key}
-        rows.extend(connection.execute(_SERIES_OF_OTHERS, some))
+        rows.extend(transaction.rows(_SERIES_OF_OTHERS, some))
     return crowds, rows
 
 
@@ -357,7 +357,7 @@ def _find_study(found: _Found) -> None:
     if own.kind != "archive":
         return
     parameters = {"study_key": own.study_key, "row": own.id}
-    rows = found.transaction.connection.execute(_SAME_STUDY, parameters).all()
+    rows = found.transaction.rows(_SAME_STUDY, parameters)
     if not any(row.row == own.id for row in rows):
         return
     held = {row.row: _held(found.transaction, row.row, row.facts) for row in rows} if len(rows) > 1 else {}
@@ -373,7 +373,7 @@ def _find_study(found: _Found) -> None:
 
 
 def _held(transaction: ReadTransaction, study: int, source_facts: bytes) -> Held:
-    parts = transaction.connection.execute(_OWN_SERIES, {"row": study})
+    parts = transaction.rows(_OWN_SERIES, {"row": study})
     return Held(
         shows=read_source(decompress(source_facts)).shows,
         series={part.series_key: (part.digest, part.sop_instance_uids) for part in parts},
@@ -384,7 +384,7 @@ def _other(row: Row[Any], *, with_patient: bool) -> Other:
     location = str(Location(row.kind, row.name))
     if not with_patient:
         return Other(location, row.study_key)
-    return Other(location, row.study_key, Identity(*(row._mapping[column.name] or "" for column in _WHO)))
+    return Other(location, row.study_key, Identity(*(getattr(row, column.name) or "" for column in _WHO)))
 
 
 _FINDERS: Final[Mapping[Kind, Callable[[_Found], None]]] = {

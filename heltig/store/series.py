@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, select, update
 
 from heltig.store import uid_index
 from heltig.store.records import SeriesBlob
@@ -15,7 +15,6 @@ from heltig.store.transaction import WriteTransaction
 _KNOWN = select(series.c.id, series.c.series_key, series.c.digest, series.c.sop_instance_uids).where(
     series.c.study_row == bindparam("study")
 )
-_ADD = insert(series)
 _ROWS = select(series.c.series_key, series.c.id).where(series.c.study_row == bindparam("study"))
 _REMOVE = delete(series).where(series.c.id == bindparam("row"))
 _CHANGE = (
@@ -48,7 +47,7 @@ def put(transaction: WriteTransaction, study: int, blobs: Sequence[SeriesBlob], 
         blobs: All of its series.
         first: The study is new, so that it has none yet.
     """
-    rows = () if first else transaction.connection.execute(_KNOWN, {"study": study})
+    rows = [] if first else transaction.rows(_KNOWN, {"study": study})
     known = {row.series_key: row for row in rows}
     wanted = {storable_key(blob.series_key): blob for blob in blobs}
     changed = {
@@ -60,12 +59,12 @@ def put(transaction: WriteTransaction, study: int, blobs: Sequence[SeriesBlob], 
     gone = [row for key, row in known.items() if key not in wanted]
 
     if added:
-        transaction.connection.execute(
-            _ADD,
+        transaction.insert(
+            series,
             [{"study_row": study, "series_key": key, **_values(blob)} for key, blob in added.items()],
         )
     if changed:
-        transaction.connection.execute(
+        transaction.run_many(
             _CHANGE,
             [
                 {"study": study, "key": key} | {f"to_{c}": value for c, value in _values(blob).items()}
@@ -73,11 +72,11 @@ def put(transaction: WriteTransaction, study: int, blobs: Sequence[SeriesBlob], 
             ],
         )
     if gone:
-        transaction.connection.execute(_REMOVE, [{"row": row.id} for row in gone])
+        transaction.run_many(_REMOVE, [{"row": row.id} for row in gone])
 
     row_of = {key: known[key].id for key in changed}
     if added:
-        found = transaction.connection.execute(_ROWS, {"study": study})
+        found = transaction.rows(_ROWS, {"study": study})
         row_of.update({row.series_key: row.id for row in found})
     new = _index_rows((row_of[key], blob.sop_instance_uids) for key, blob in (added | changed).items())
     old = _index_rows(

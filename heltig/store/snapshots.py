@@ -90,9 +90,9 @@ def get(
     """
     parameters = named(location, study_key)
     if snapshot is None:
-        row = transaction.connection.execute(_NEWEST, parameters).one_or_none()
+        row = transaction.first(_NEWEST, parameters)
     else:
-        row = transaction.connection.execute(_BY_ID, {**parameters, "id": snapshot}).one_or_none()
+        row = transaction.first(_BY_ID, {**parameters, "id": snapshot})
     if row is None:
         return None
     return Snapshot(
@@ -112,7 +112,7 @@ def get(
                 instances=part.instance_count,
                 content=unpack_series(part.body, address=part.address.hex()),
             )
-            for part in transaction.connection.execute(_SERIES, {"snapshot": row.id})
+            for part in transaction.rows(_SERIES, {"snapshot": row.id})
         ),
     )
 
@@ -141,13 +141,13 @@ def _put_rows(
 def _put_evidence(transaction: WriteTransaction, study: int, new: NewSnapshot, *, first: bool) -> None:
     blobs = {bytes.fromhex(blob.address): blob for blob in new.series}
     if not first:
-        if transaction.connection.execute(_KNOWN, {"study": study, "id": new.snapshot}).first():
+        if transaction.first(_KNOWN, {"study": study, "id": new.snapshot}):
             return  # the study is again what it was once
-        for address in transaction.connection.execute(_KNOWN_CONTENTS, {"addresses": list(blobs)}).scalars():
+        for address in transaction.scalars(_KNOWN_CONTENTS, {"addresses": list(blobs)}):
             del blobs[address]
     if blobs:
         rows = [{"address": address, "size": blob.size, "body": blob.body} for address, blob in blobs.items()]
-        transaction.insert_or_ignore(contents, rows)
+        transaction.insert_or_ignore_all(contents, rows)
     snapshot = transaction.insert_row(
         snapshots,
         {

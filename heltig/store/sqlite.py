@@ -27,6 +27,9 @@ READERS = 4
 BUSY_SECONDS = 30
 """How long to wait for another process (a command beside the server) that is writing."""
 
+_STATEMENTS = 512
+"""Statements that each connection keeps the plans of."""
+
 _PRAGMAS = (
     "PRAGMA foreign_keys=ON",
     "PRAGMA case_sensitive_like=ON",  # as in PostgreSQL
@@ -35,9 +38,11 @@ _PRAGMAS = (
 _WRITER_PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA journal_size_limit=67108864",
+    "PRAGMA wal_autocheckpoint=8192",  # pages of 4 KiB: most are written many times in between
     "PRAGMA cache_size=-65536",  # KiB
 )
 _READER_PRAGMAS = ("PRAGMA query_only=ON",)
+_SYNCHRONOUS = {False: "PRAGMA synchronous=NORMAL", True: "PRAGMA synchronous=FULL"}
 _SHORT_WAIT = "PRAGMA busy_timeout=1000"  # on the event loop's thread everyone waits
 
 
@@ -93,9 +98,8 @@ class SQLiteDatabase:
             durable: On disk before this returns. Else a power cut may take the last transactions with it,
                 never one of them in part.
         """
-        synchronous = "PRAGMA synchronous=" + ("FULL" if durable else "NORMAL")
         async with self._turn:
-            return await self._writer.run((synchronous, "BEGIN IMMEDIATE"), work)
+            return await self._writer.run((_SYNCHRONOUS[durable], "BEGIN IMMEDIATE"), work)
 
     async def migrate(self, work: Callable[[Connection], None]) -> None:
         """Runs `work`, which changes tables, in one transaction.
@@ -105,6 +109,7 @@ class SQLiteDatabase:
         """
 
         def changed(connection: Connection) -> None:
+            connection.begin()  # else who migrates would begin, and commit, on their own
             work(connection)
             if connection.exec_driver_sql("PRAGMA foreign_key_check").first():
                 raise StorageError(f"The database {self.path} has rows that refer to none. Restore a backup.")
@@ -166,6 +171,8 @@ class _Connection(aiosqlite.Connection):
         self._engine = create_engine(
             "sqlite://", creator=lambda: self._conn, poolclass=StaticPool, hide_parameters=True
         )
+        self._of_engine: Connection | None = None
+        self._synchronous = ""  # the last of these that was set
 
     async def open(self) -> None:
         """Opens the file; leaves no thread behind when that fails."""
@@ -183,23 +190,38 @@ class _Connection(aiosqlite.Connection):
         return result
 
     def _transaction(self, begin: Sequence[str], work: Callable[[Connection], T]) -> T:
+        """The driver begins and ends it: SQLAlchemy takes ten times as long, and is told of it afterwards."""
         try:
-            with self._engine.connect() as connection:
-                for statement in begin:  # by the driver: SQLAlchemy takes ten times as long for each
+            connection = self._connection_of_engine()
+            for statement in begin:
+                if statement != self._synchronous:
                     self._conn.execute(statement).close()
-                connection.begin()
+                if statement in _SYNCHRONOUS.values():
+                    self._synchronous = statement
+            try:
                 result = work(connection)
-                connection.commit()
+                self._conn.execute("COMMIT").close()
                 return result
+            finally:
+                if self._conn.in_transaction:
+                    self._conn.rollback()
+                if connection.in_transaction():
+                    connection.rollback()
         except DBAPIError as error:
             # Its own text would show the statement; the cause is enough, and names no value.
             raise StorageError(f"The database {self._path} failed: {error.orig}.") from None
         except sqlite3.Error as error:
             raise StorageError(f"The database {self._path} failed: {error}.") from None
 
+    def _connection_of_engine(self) -> Connection:
+        """SQLAlchemy's view of the connection; always the same."""
+        if self._of_engine is None:
+            self._of_engine = self._engine.connect()
+        return self._of_engine
+
 
 def _connect(path: Path, pragmas: Sequence[str]) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None)
+    connection = sqlite3.connect(path, isolation_level=None, cached_statements=_STATEMENTS)
     for pragma in pragmas:
         connection.execute(pragma).close()
     return connection

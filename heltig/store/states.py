@@ -74,7 +74,7 @@ def change(transaction: WriteTransaction, row: int, study: Study, verdict: Store
         verdict: Its last verdict.
     """
     columns = {f"to_{column}": value for column, value in _columns(study).items()}
-    transaction.connection.execute(_CHANGE, {"row": row, **columns})
+    transaction.run(_CHANGE, {"row": row, **columns})
     published = Published(study, verdict)
     lookups.put(transaction, row, published, first=False)
     return published

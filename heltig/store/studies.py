@@ -93,7 +93,7 @@ def row_of(transaction: ReadTransaction, location: Location, study_key: str) -> 
 
 def find_everywhere(transaction: ReadTransaction, study_key: str) -> list[Study]:
     """A study at every location that it was seen at, the first seen first."""
-    rows = transaction.connection.execute(_EVERYWHERE, {"study_key": storable_key(study_key)}).all()
+    rows = transaction.rows(_EVERYWHERE, {"study_key": storable_key(study_key)})
     return with_patients(transaction, rows)
 
 
@@ -120,7 +120,7 @@ def keys_at(
 
 def series_of(transaction: ReadTransaction, location: Location, study_key: str) -> list[Series]:
     """The series of a study's newest snapshot, by key."""
-    rows = transaction.connection.execute(_SERIES, named(location, study_key))
+    rows = transaction.rows(_SERIES, named(location, study_key))
     return [
         Series(
             series_key=row.series_key,
@@ -147,7 +147,7 @@ def lock_rows(transaction: ReadTransaction, rows: Iterable[int]) -> list[tuple[i
     They are locked in the order of their rows, so that nobody who locks several waits for one another.
     """
     wanted = sorted(rows)
-    found = transaction.connection.execute(_LOCK_ROWS, {"rows": wanted}).all() if wanted else []
+    found = transaction.rows(_LOCK_ROWS, {"rows": wanted}) if wanted else []
     return list(zip((row.id for row in found), with_patients(transaction, found), strict=True))
 
 
@@ -173,8 +173,8 @@ def _patients(transaction: ReadTransaction, rows: list[int]) -> Iterable[Row[Any
     if not rows:
         return ()
     if len(rows) == 1:
-        return transaction.connection.execute(_PATIENTS_OF_ONE, {"row": rows[0]})
-    return transaction.connection.execute(_PATIENTS_OF_SOME, {"rows": rows})
+        return transaction.rows(_PATIENTS_OF_ONE, {"row": rows[0]})
+    return transaction.rows(_PATIENTS_OF_SOME, {"rows": rows})
 
 
 def pack_uids(uids: tuple[str, ...]) -> bytes:
@@ -189,7 +189,7 @@ def unpack_uids(packed: bytes) -> tuple[str, ...]:
 
 def _row(transaction: ReadTransaction, location: Location, study_key: str, *, lock: bool) -> Row[Any] | None:
     statement = _FIND_AND_LOCK if lock else _FIND
-    return transaction.connection.execute(statement, named(location, study_key)).one_or_none()
+    return transaction.first(statement, named(location, study_key))
 
 
 def _study(row: Row[Any], about: tuple[Patient, ...]) -> Study:

@@ -1,5 +1,6 @@
 """What the functions of this package work in: a transaction that reads, or one that writes."""
 
+import sqlite3
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, Protocol
@@ -8,6 +9,7 @@ from sqlalchemy import Connection, Dialect, Executable, Insert, Table, bindparam
 from sqlalchemy.dialects import postgresql, sqlite
 
 from heltig.store.records import Published
+from heltig.store.statement import Parameters, compiled
 from heltig.store.tables import audit, changes, sequences
 
 
@@ -34,11 +36,16 @@ _ADVANCE = (
 
 @cache
 def _insert(table: Table) -> Insert:
-    return insert(table)
+    return insert(table).inline()
 
 
 @cache
-def _insert_or_ignore(table: Table, dialect: str) -> Executable:
+def _insert_numbered(table: Table) -> Insert:
+    return insert(table).returning(*table.primary_key)
+
+
+@cache
+def _insert_or_ignore(table: Table, dialect: str) -> Insert:
     if dialect == "sqlite":
         return sqlite.insert(table).on_conflict_do_nothing()
     return postgresql.insert(table).on_conflict_do_nothing()
@@ -50,10 +57,44 @@ def _insert_text(table: Table, dialect: Dialect) -> str:
 
 
 class ReadTransaction:
-    """One consistent state of the database."""
+    """One consistent state of the database.
+
+    Statements that are made at import go through `rows`, `first`, `scalar` and `scalars`, which cost a tenth
+    of what SQLAlchemy takes for the same; those that are made for one execution through `connection`.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        self._dialect = connection.dialect
+        driver: Any = connection.connection.dbapi_connection
+        self._sqlite: sqlite3.Connection | None = driver if isinstance(driver, sqlite3.Connection) else None
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether nobody else writes before its end; so it sees all that was written before it commits."""
+        return self._sqlite is not None
+
+    def rows(self, statement: Executable, parameters: Parameters | None = None) -> list[Any]:
+        """Runs a statement that was made at import; gives its rows, whose values have names."""
+        found = compiled(statement, self._dialect, parameters or {})
+        text, given = found.text(parameters or {})
+        if self._sqlite is not None:
+            return found.rows(self._sqlite.execute(text.sql, text.values(given)).fetchall())
+        return found.rows(self.connection.exec_driver_sql(text.sql, tuple(text.values(given))).all())
+
+    def first(self, statement: Executable, parameters: Parameters | None = None) -> Any | None:
+        """The first row of those that `rows` gives, None where there is none."""
+        found = self.rows(statement, parameters)
+        return found[0] if found else None
+
+    def scalar(self, statement: Executable, parameters: Parameters | None = None) -> Any | None:
+        """The first value of the first row, None where there is none."""
+        found = self.rows(statement, parameters)
+        return found[0][0] if found else None
+
+    def scalars(self, statement: Executable, parameters: Parameters | None = None) -> list[Any]:
+        """The first value of each row."""
+        return [row[0] for row in self.rows(statement, parameters)]
 
 
 class WriteTransaction(ReadTransaction):
@@ -86,21 +127,57 @@ class WriteTransaction(ReadTransaction):
         """Has `call` called on the event loop once the transaction is committed."""
         self._after_commit.append(call)
 
+    def run(self, statement: Executable, parameters: Parameters) -> int:
+        """Runs a statement that was made at import and gives no rows.
+
+        Returns:
+            The number of rows that it changed.
+        """
+        found = compiled(statement, self._dialect, parameters)
+        text, given = found.text(parameters)
+        if self._sqlite is not None:
+            return self._sqlite.execute(text.sql, text.values(given)).rowcount
+        return self.connection.exec_driver_sql(text.sql, tuple(text.values(given))).rowcount
+
+    def run_many(self, statement: Executable, several: Sequence[Parameters]) -> None:
+        """Does as `run`, for some parameters after the other, by the driver's own `executemany`."""
+        if not several:
+            return
+        text, _ = compiled(statement, self._dialect, several[0]).text(several[0])
+        values = [tuple(text.values(parameters)) for parameters in several]
+        if self._sqlite is not None:
+            self._sqlite.executemany(text.sql, values)
+        else:
+            self.connection.exec_driver_sql(text.sql, values)
+
     def insert_row(self, table: Table, row: dict[str, Any]) -> int:
         """Inserts a row and returns its number."""
-        result = self.connection.execute(_insert(table), row)
-        number: int = result.inserted_primary_key[0]  # type: ignore[index]  # there is one after an insert
-        return number
+        if self._sqlite is None:
+            return int(self.rows(_insert_numbered(table), row)[0][0])
+        found = compiled(_insert(table), self._dialect, row)
+        text, given = found.text(row)
+        return int(self._sqlite.execute(text.sql, text.values(given)).lastrowid or 0)
 
-    def insert_or_ignore(self, table: Table, rows: dict[str, Any] | list[dict[str, Any]]) -> int:
-        """Inserts rows, but for those whose key is there already; returns the number of the others."""
-        statement = _insert_or_ignore(table, self.connection.dialect.name)
-        return self.connection.execute(statement, rows).rowcount
+    def insert(self, table: Table, rows: Sequence[Parameters]) -> None:
+        """Inserts rows, all of the same columns."""
+        self.run_many(_insert(table), rows)
+
+    def insert_or_ignore(self, table: Table, row: Parameters) -> bool:
+        """Inserts a row, unless its key is there already; says whether it did."""
+        return bool(self.run(_insert_or_ignore(table, self._dialect.name), row))
+
+    def insert_or_ignore_all(self, table: Table, rows: Sequence[Parameters]) -> None:
+        """Inserts rows, but for those whose key is there already."""
+        self.run_many(_insert_or_ignore(table, self._dialect.name), rows)
 
     def insert_rows(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
         """Inserts many rows by the driver's own executemany: values go in as they are, in column order."""
-        if rows:
-            self.connection.exec_driver_sql(_insert_text(table, self.connection.dialect), list(rows))
+        if not rows:
+            return
+        if self._sqlite is not None:
+            self._sqlite.executemany(_insert_text(table, self._dialect), rows)
+        else:
+            self.connection.exec_driver_sql(_insert_text(table, self._dialect), list(rows))
 
     def finish(self) -> list[Callable[[], None]]:
         """Hands out the sequences; returns what is to be called after the commit.
@@ -114,9 +191,8 @@ class WriteTransaction(ReadTransaction):
     def _number(self, name: str, table: Table, rows: list[dict[str, Any]]) -> None:
         if not rows:
             return
-        last = self.connection.execute(_ADVANCE, {"sequence": name, "count": len(rows)}).scalar_one()
-        numbered = [{**row, "sequence": last - len(rows) + n} for n, row in enumerate(rows, start=1)]
-        self.connection.execute(_insert(table), numbered)
+        last: int = self.rows(_ADVANCE, {"sequence": name, "count": len(rows)})[0][0]
+        self.insert(table, [{**row, "sequence": last - len(rows) + n} for n, row in enumerate(rows, start=1)])
 
     def _need_durable(self) -> None:
         """A number that someone has seen must not be given to something else after a power cut."""

@@ -82,7 +82,7 @@ def holders_of_instances(transaction: ReadTransaction, uids: Iterable[str]) -> l
     keys = sorted(keys_of(wanted))
     checked: dict[int, tuple[Location, str, set[str]]] = {}
     for start in range(0, len(keys), _AT_ONCE):
-        for row in transaction.connection.execute(_HITS, {"keys": keys[start : start + _AT_ONCE]}):
+        for row in transaction.rows(_HITS, {"keys": keys[start : start + _AT_ONCE]}):
             if row.series_row not in checked:
                 had = {wanted[uid] for uid in unpack_uids(row.sop_instance_uids) if uid in wanted}
                 checked[row.series_row] = (Location(row.kind, row.name), row.study_key, had)
@@ -95,7 +95,7 @@ def holders_of_series(transaction: ReadTransaction, uids: Iterable[str]) -> list
     stored = sorted(wanted)
     found: list[tuple[Location, str, set[str]]] = []
     for start in range(0, len(stored), _AT_ONCE):
-        for row in transaction.connection.execute(_SERIES, {"uids": stored[start : start + _AT_ONCE]}):
+        for row in transaction.rows(_SERIES, {"uids": stored[start : start + _AT_ONCE]}):
             found.append((Location(row.kind, row.name), row.study_key, {wanted[row.series_uid]}))
     return _by_study(found)
 
@@ -108,7 +108,7 @@ def add(transaction: WriteTransaction, rows: Iterable[tuple[int, int]]) -> None:
 def remove(transaction: WriteTransaction, rows: Sequence[tuple[int, int]]) -> None:
     """Removes such pairs."""
     if rows:
-        transaction.connection.execute(_DELETE, [{"key": key, "series": row} for key, row in rows])
+        transaction.run_many(_DELETE, [{"key": key, "series": row} for key, row in rows])
 
 
 def _root_hash(root: str) -> bytes:

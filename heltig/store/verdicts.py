@@ -63,7 +63,7 @@ _FINDINGS = (
 
 def current(transaction: ReadTransaction, location: Location, study_key: str) -> StoredVerdict | None:
     """The last verdict on a study, None before the first. A PENDING study has it too."""
-    rows = transaction.connection.execute(_CURRENT, named(location, study_key)).all()
+    rows = transaction.rows(_CURRENT, named(location, study_key))
     return next(iter(_verdicts(transaction, rows)), None)
 
 
@@ -72,7 +72,7 @@ def revision(
 ) -> StoredVerdict | None:
     """One revision of a study's verdict; the first is 1."""
     parameters = {**named(location, study_key), "revision": number}
-    rows = transaction.connection.execute(_REVISION, parameters).all()
+    rows = transaction.rows(_REVISION, parameters)
     return next(iter(_verdicts(transaction, rows)), None)
 
 
@@ -81,7 +81,7 @@ def history(
 ) -> list[StoredVerdict]:
     """The last revisions of a study's verdict, the newest first."""
     parameters = {**named(location, study_key), "limit": limit}
-    return _verdicts(transaction, transaction.connection.execute(_HISTORY, parameters).all())
+    return _verdicts(transaction, transaction.rows(_HISTORY, parameters))
 
 
 def worst_findings(
@@ -94,18 +94,18 @@ def worst_findings(
     keys = [storable_key(key) for key in study_keys]
     return {
         (Location(row.kind, row.name), row.study_key): _finding(row)
-        for row in transaction.connection.execute(_WORST_FINDINGS, {"study_keys": keys})
+        for row in transaction.rows(_WORST_FINDINGS, {"study_keys": keys})
     }
 
 
 def _verdicts(transaction: ReadTransaction, rows: Sequence[Row[Any]]) -> list[StoredVerdict]:
     found: dict[int, list[Finding]] = {row.id: [] for row in rows}
-    for row in transaction.connection.execute(_FINDINGS, {"rows": list(found)}) if found else ():
+    for row in transaction.rows(_FINDINGS, {"rows": list(found)}) if found else ():
         found[row.verdict_row].append(_finding(row))
     return [_verdict(row, tuple(found[row.id])) for row in rows]
 
 
-def _finding(row: Row[Any]) -> Finding:
+def _finding(row: Any) -> Finding:
     return Finding(
         rule=row.rule,
         severity=row.severity,
@@ -114,7 +114,7 @@ def _finding(row: Row[Any]) -> Finding:
         tags=from_json(row.tags, tuple[str, ...]),
         observed=row.observed,
         expected=row.expected,
-        count=row._mapping["count"],  # a tuple has a method of that name
+        count=row.count,
         instances=from_json(row.instances, tuple[str, ...]),
         reference=row.reference,
         remedy=row.remedy,

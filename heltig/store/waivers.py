@@ -219,7 +219,7 @@ def in_force(
     In a transaction that writes no one gives or revokes a waiver before its end.
     """
     if isinstance(transaction, WriteTransaction):
-        transaction.connection.execute(_HOLD)
+        transaction.rows(_HOLD)
     asked = {"at": at, "study_key": storable_key(study_key), "location": str(location)}
     return tuple(
         sorted(
@@ -232,7 +232,7 @@ def in_force(
                 tags=from_json(row.tags, tuple[str, ...]),
                 digest=row.digest,
             )
-            for row in transaction.connection.execute(_IN_FORCE, asked)
+            for row in transaction.rows(_IN_FORCE, asked)
         )
     )
 

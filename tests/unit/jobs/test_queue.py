@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import event
 from unit.jobs.conftest import Clock
 from unit.store.databases import SERVER, render
 
@@ -237,12 +236,9 @@ async def test_a_long_queue_is_not_searched_through(queue: JobQueue) -> None:
     """Every statement finds its rows by an index made for it: a partial one is easily missed."""
 
     def plans(transaction: WriteTransaction) -> list[str]:
-        seen: list[tuple[str, Any]] = []
-        event.listen(
-            transaction.connection,
-            "before_cursor_execute",
-            lambda connection, cursor, statement, parameters, *rest: seen.append((statement, parameters)),
-        )
+        seen: list[str] = []  # as SQLite reads them, with their values
+        driver: Any = transaction.connection.connection.dbapi_connection
+        driver.set_trace_callback(seen.append)
         now = queue.clock()
         number = queue.enqueue(transaction, NewJob(kind="pull", key="k"))
         claims.claim(transaction, kinds=["pull"], owner="me", now=now, until=now + MINUTE)
@@ -252,12 +248,12 @@ async def test_a_long_queue_is_not_searched_through(queue: JobQueue) -> None:
         jobs.newest(transaction, state="dead")
         jobs.cancel(transaction, number, now=now)
         jobs.forget_succeeded(transaction, ["pull"], before=now)
-        cursor = transaction.connection.connection.cursor()
-        steps = []
-        for statement, parameters in seen:
-            cursor.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
-            steps += [str(step[3]) for step in cursor.fetchall()]
-        return steps
+        driver.set_trace_callback(None)
+        return [
+            str(step[3])
+            for statement in seen
+            for step in driver.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall()
+        ]
 
     steps = [step for step in await queue.store.write(plans) if " jobs" in step]
     for index in (
