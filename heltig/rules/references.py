@@ -11,6 +11,7 @@ from heltig.rules.references_read import (
     has_references,
     named,
     references,
+    references_by_row,
     rows_of,
 )
 from heltig.rules.references_rejection import is_rejection_note
@@ -273,7 +274,7 @@ def evidence(study: StudyView) -> Iterator[Hit]:
     paths: set[tuple[str, ...]] = set()
     uids: set[str] = set()
     rows: set[int] = set()
-    for row, found in by_row(references(study)).items():
+    for row, found in references_by_row(study).items():
         if not _is_about_others(classes[row]):
             continue
         listed = {one.instance for one in found if one.path[0] in lists}

@@ -5,7 +5,7 @@ from typing import Final
 
 from heltig.dicom.frames import FrameTable
 from heltig.rules.references import absent, missing
-from heltig.rules.references_read import Reference, by_row, named, references, rows_of
+from heltig.rules.references_read import Reference, named, references_by_row, rows_of
 from heltig.rules.references_sources import (
     LABEL_MAP,
     SEGMENTATIONS,
@@ -66,7 +66,7 @@ def radiotherapy_chain(study: StudyView) -> Iterator[Hit]:
     Example: A dose of the first plan sent with the structure set and plan of the second.
     """
     classes = study.texts("SOPClassUID")
-    found = by_row(references(study))
+    found = references_by_row(study)
     chain = {row: several for row, several in found.items() if classes[row] in _OF_A_CHAIN}
     for tag, (kind, of_kind) in _LINKS.items():
         if _has_class(study, of_kind):
@@ -101,7 +101,7 @@ def segmentation(study: StudyView) -> Iterator[Hit]:
     Example: A segmentation of segments 1 and 3, left when segment 2 was deleted.
     """
     rows = _rows(study, SEGMENTATIONS)
-    found = by_row(references(study))
+    found = references_by_row(study)
     made_from = {row: found.get(row, []) for row in rows}
     images = of_segmentations(study)
     yield from not_there(images.lost, images.all, "the images it was made from")
@@ -134,9 +134,7 @@ def elsewhere(study: StudyView) -> Iterator[Hit]:
     for images in (of_segmentations(study), of_structure_sets(study)):
         yield from not_there(images.elsewhere, images.all, "the images it was made from, wherever they are")
     classes = study.texts("SOPClassUID")
-    chain = {
-        row: several for row, several in by_row(references(study)).items() if classes[row] in _OF_A_CHAIN
-    }
+    chain = {row: several for row, several in references_by_row(study).items() if classes[row] in _OF_A_CHAIN}
     for tag, (kind, of_kind) in _LINKS.items():
         if not _has_class(study, of_kind):
             linked = _all(chain, path=(tag,))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from heltig.dicom.table import Table
-from heltig.rules.references_read import by_row, references
+from heltig.rules.references_read import references_by_row
 from heltig.rules.references_sources import STRUCTURE_SET
 from heltig.rules.rule import Hit, rule
 from heltig.rules.views import StudyView
@@ -211,7 +211,7 @@ def _linked_rows(study: StudyView) -> dict[tuple[str, int], set[int]]:
     """The rows of the plans and structure sets that objects name, by sequence, where all are there."""
     rows = {uid: row for row, uid in enumerate(study.texts("SOPInstanceUID"))}
     links: dict[tuple[str, int], set[int]] = {}
-    for row, several in by_row(references(study)).items():
+    for row, several in references_by_row(study).items():
         for sequence in (_PLAN, _SET):
             targets = {one.instance for one in several if one.path == (tag_of(sequence),)}
             if targets and targets <= rows.keys():

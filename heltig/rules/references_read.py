@@ -94,17 +94,44 @@ def rows_of(found: Iterable[Reference]) -> list[int]:
     return sorted(rows)
 
 
+def references_by_row(study: StudyView) -> dict[int, list[Reference]]:
+    """Every reference by the rows of the study that have it; made once a study, and not to be changed."""
+    return study.once(_by_row)
+
+
+def _by_row(study: StudyView) -> dict[int, list[Reference]]:
+    return by_row(references(study))
+
+
 def by_row(found: Iterable[Reference]) -> dict[int, list[Reference]]:
     """References by the rows of the study that have them."""
     rows: dict[int, list[Reference]] = {}
-    known: dict[tuple[int, int], list[int]] = {}
+    known: dict[int, dict[int, list[int]]] = {}
     for reference in found:
-        owner = reference.items.owners[reference.item]
-        key = (id(reference.items), owner)
-        if key not in known:
-            known[key] = reference.items.parent.study_rows(reference.items.column.tag, {owner})
-        for row in known[key]:
+        items = reference.items
+        for row in _rows_of_cells(items, known).get(items.owners[reference.item], ()):
             rows.setdefault(row, []).append(reference)
+    return rows
+
+
+def _rows_of_cells(items: ItemTable, known: dict[int, dict[int, list[int]]]) -> dict[int, list[int]]:
+    """The rows of the study that have each cell of a sequence, by the code of the cell.
+
+    Args:
+        items: The items of the sequence.
+        known: The answers so far, by the identity of the items' table; it is filled.
+    """
+    rows = known.get(id(items))
+    if rows is None:
+        parent, found = items.parent, dict[int, set[int]]()
+        if isinstance(parent, ItemTable):
+            above = _rows_of_cells(parent, known)
+            for owner, code in zip(parent.owners, items.column.codes, strict=True):
+                found.setdefault(code, set()).update(above.get(owner, ()))
+        else:
+            for row, code in enumerate(items.column.codes):
+                found.setdefault(code, set()).add(row)
+        rows = known[id(items)] = {code: sorted(those) for code, those in found.items()}
     return rows
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from heltig.rules.references import absent, claims_this_study
-from heltig.rules.references_read import REFERENCED_SERIES, Reference, by_row, named, references
+from heltig.rules.references_read import REFERENCED_SERIES, Reference, named, references_by_row
 from heltig.rules.rule import Hit
 from heltig.rules.views import StudyView
 from heltig.standard.dictionary import tag_of
@@ -86,7 +86,7 @@ def _sources(study: StudyView, classes: frozenset[str]) -> Sources:
         of_row = study.texts("SOPClassUID")
         present = set(study.texts("SOPInstanceUID"))
         series = {one.uid for one in study.series if one.uid}
-        for row, several in sorted(by_row(references(study)).items()):
+        for row, several in sorted(references_by_row(study).items()):
             if of_row[row] in classes:
                 of_object = _of_object(study, row, several, present, series)
                 found = Sources(*(a + b for a, b in zip(found, of_object, strict=True)))
