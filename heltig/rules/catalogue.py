@@ -24,6 +24,7 @@ FAMILIES = {
     "series": "Series",
     "examination": "Series",
     "entities": "Series",
+    "entity_conflicts": "Series",
     "instance": "Instance",
     "instance_number": "Instance",
     "uid": "UID",

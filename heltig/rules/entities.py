@@ -8,7 +8,10 @@ from heltig.rules.conflict import conflict, parts, patients, shown
 from heltig.rules.rule import Hit, rule
 from heltig.rules.views import SeriesView, StudyView
 
-_TRIAL: Final = ("ClinicalTrialProtocolID", "ClinicalTrialSubjectID", "ClinicalTrialSubjectReadingID")
+_TRIAL: Final = (
+    *("ClinicalTrialProtocolID", "ClinicalTrialSiteID", "ClinicalTrialSubjectID"),
+    *("ClinicalTrialSubjectReadingID", "ClinicalTrialTimePointID"),
+)
 _BODY: Final = ("PatientSize", "PatientWeight")
 
 
@@ -27,13 +30,14 @@ def _number(cell: Cell) -> str:
     reference="PS3.3 C.7.1.3",
 )
 def trial_conflict(study: StudyView) -> Iterator[Hit]:
-    """A study has several subjects of a clinical trial.
+    """A study has several subjects or visits of a clinical trial.
 
-    Finds: More than one ClinicalTrialProtocolID (0012,0020), ClinicalTrialSubjectID (0012,0040) or
-        ClinicalTrialSubjectReadingID (0012,0042) within the instances of one PatientID of a study.
-    Why: In trial data the subject takes the patient's place. Images of two subjects under one study are
-        counted for the wrong one, and nobody else can find out.
-    Mend: Ask who sent the data which subject it is, and have the study sent again.
+    Finds: More than one ClinicalTrialProtocolID (0012,0020), ClinicalTrialSiteID (0012,0030),
+        ClinicalTrialSubjectID (0012,0040), ClinicalTrialSubjectReadingID (0012,0042) or
+        ClinicalTrialTimePointID (0012,0050) within the instances of one PatientID of a study.
+    Why: In trial data the subject takes the patient's place, and the time point the study's. Images of two
+        subjects or visits under one study are counted for the wrong one, and nobody else can find out.
+    Mend: Ask who sent the data which subject and visit it is, and have the study sent again.
     Example: Two visits that were de-identified into one study, each with a number of its own.
     """
     for patient in patients(study):

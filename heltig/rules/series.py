@@ -133,7 +133,7 @@ def description_conflict(series: SeriesView) -> Iterator[Hit]:
         yield from conflict(series, keyword, where="series")
 
 
-_EQUIPMENT = ("Manufacturer", "ManufacturerModelName", "DeviceSerialNumber", "StationName")
+_EQUIPMENT = ("Manufacturer", "ManufacturerModelName", "DeviceSerialNumber", "StationName", "DeviceUID")
 
 
 @rule(
@@ -148,8 +148,8 @@ def equipment_conflict(series: SeriesView) -> Iterator[Hit]:
     """One series comes from several devices.
 
     Finds: More than one Manufacturer (0008,0070), ManufacturerModelName (0008,1090), DeviceSerialNumber
-        (0018,1000) or StationName (0008,1010) within a series. Case and spacing do not count, nor do
-        instances without a value.
+        (0018,1000), StationName (0008,1010) or DeviceUID (0018,1002) within a series. Case and spacing do not
+        count, nor do instances without a value.
     Why: A series is made by one device. Two of them mean that two series became one, or that a workstation
         stored its results among the originals.
     Mend: Look at the instances of the rarer device, and have them stored in a series of their own.
