@@ -1,42 +1,27 @@
 """The content digest: does a study still say the same, wherever and however it was read?
 
-Bytes change when nothing else does: an archive orders keys otherwise, writes `1.0` for `1`, names a new
-URI for bulk data. So the digest is made of normalised values, and of what every source can show: no file meta
-information, no group lengths, no character set (DICOM JSON is UTF-8 whatever the objects are), nothing that
-an archive says of itself, and of binary values only that they are there.
+Bytes change when nothing else does: an archive orders keys otherwise, or writes a value otherwise. So the
+digest is made of normal forms (`heltig.dicom.normal`), and of what every source can show: no file meta
+information, no group lengths, no character set (DICOM JSON is UTF-8 whatever the objects are), and nothing
+that an archive says of itself.
+
+It is made a series at a time, and in a series column by column, so that a value is looked at once however
+many instances have it.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
-from typing import Final
+from array import array
+from collections.abc import Iterable, Sequence
+from operator import itemgetter
+from typing import TypeAlias
 
 import msgspec
 
-from heltig.dicom.cell import Cell, Encoding, Item, Value
-from heltig.dicom.column import Column
-from heltig.dicom.json_cell import decode_json_element
+from heltig.dicom.column import Codes
+from heltig.dicom.normal import Normal, is_content, normals
 from heltig.dicom.study import SOP_INSTANCE_UID, SeriesRows, StudyTable
-from heltig.dicom.values import decode_element
-from heltig.standard.dictionary import lookup
 
-_OF_THE_ARCHIVE: Final = frozenset(
-    {
-        "00080005",  # SpecificCharacterSet
-        "00080054",  # RetrieveAETitle
-        "00080056",  # InstanceAvailability
-        "00081190",  # RetrieveURL
-        "00083002",  # AvailableTransferSyntaxUID
-        "00201206",  # NumberOfStudyRelatedSeries
-        "00201208",  # NumberOfStudyRelatedInstances
-        "00201209",  # NumberOfSeriesRelatedInstances
-    }
-)
-"""What an archive adds to the metadata of the objects it holds (PS3.18 10.6.3.3)."""
-
-_PRIVATE_TO_ARCHIVES: Final = ("DCM4CHEE Archive 5", "HELTIG READINESS 1")
-"""Creators of private blocks in which archives and gates note what they think of an object."""
-
-_BINARY: Final = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
+_encode = msgspec.msgpack.Encoder().encode
 
 
 class SeriesDigest(msgspec.Struct, frozen=True):
@@ -46,10 +31,28 @@ class SeriesDigest(msgspec.Struct, frozen=True):
     digest: str
 
 
+class _Differing(msgspec.Struct, frozen=True):
+    """A column in which instances differ.
+
+    Attributes:
+        tag: Of the column.
+        values: Normal forms.
+        codes: Of each row of the study the place of its value; the same value has one place.
+    """
+
+    tag: str
+    values: Sequence[Normal]
+    codes: Codes
+
+
+_Part: TypeAlias = bytes | _Differing
+"""What goes into the digests of all series: bytes, or what has to be looked at a series at a time."""
+
+
 def series_digests(table: StudyTable) -> list[SeriesDigest]:
     """The content digest of each series of an arranged study."""
-    columns = [table.columns[tag] for tag in sorted(table.columns) if _counts(tag)]
-    return [SeriesDigest(series.key, _series_digest(table, series, columns)) for series in table.series]
+    parts = _parts(table)
+    return [SeriesDigest(series.key, _series_digest(series, parts)) for series in table.series]
 
 
 def content_digest(series: Iterable[SeriesDigest]) -> str:
@@ -58,76 +61,64 @@ def content_digest(series: Iterable[SeriesDigest]) -> str:
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
 
 
-def _counts(tag: str) -> bool:
-    if " " in tag:
-        return not tag.endswith(_PRIVATE_TO_ARCHIVES)
-    private_creator = tag[3] in "13579BDF" and tag[4:6] == "00"
-    return not (tag in _OF_THE_ARCHIVE or tag[:4] == "0002" or tag[4:] == "0000" or private_creator)
+def _parts(table: StudyTable) -> list[_Part]:
+    parts: list[_Part] = []
+    alike = bytearray()
+    for tag in filter(is_content, sorted(table.columns)):
+        column = table.columns[tag]
+        values = normals(table, column)
+        if column.constant:
+            alike += _same(tag, values[1])
+        else:
+            parts += [bytes(alike), _Differing(tag, values, _places(column.codes, values))]
+            alike.clear()
+    return [*parts, bytes(alike)]
 
 
-def _series_digest(table: StudyTable, series: SeriesRows, columns: list[Column]) -> str:
-    rows = sorted(series.rows, key=lambda row: table.at(SOP_INSTANCE_UID, row).text)
-    digest = hashlib.sha256(msgspec.json.encode((series.key, len(rows))))
-    for column in columns:
-        digest.update(_column(table, column, rows))
+def _places(codes: Codes, values: Sequence[Normal]) -> Codes:
+    """For each code that of the first cell which means the same."""
+    if len(set(values)) == len(values):
+        return codes
+    first: dict[Normal, int] = {}
+    places = [first.setdefault(value, code) for code, value in enumerate(values)]
+    return list(map(places.__getitem__, codes))
+
+
+def _series_digest(series: SeriesRows, parts: Sequence[_Part]) -> str:
+    rows = series.rows
+    in_order = _in_order(parts, rows)
+    digest = hashlib.sha256(_encode((series.key, len(rows))))
+    for part in parts:
+        if isinstance(part, _Differing):
+            codes = part.codes[rows.start : rows.stop]
+            digest.update(_column(part, in_order(codes) if in_order else codes))
+        else:
+            digest.update(part)
     return digest.hexdigest()
 
 
-def _column(table: StudyTable, column: Column, rows: list[int]) -> bytes:
-    """One column's values, numbered by their first row; nothing when no row has a value."""
-    tag = column.tag
-    if column.constant:
-        normal = _normal(tag, table.cell(column, 1))
-        return msgspec.json.encode((tag, [normal])) if normal else b""
-    codes = column.codes
-    placed = [codes[row] for row in rows]
-    numbers: dict[str, int] = {"": 0}
-    of_code: dict[int, int] = {}
-    for code in dict.fromkeys(placed):
-        normal = _normal(tag, table.cell(column, code)) if code else ""
-        of_code[code] = numbers.setdefault(normal, len(numbers))
-    del numbers[""]
-    if not numbers:
-        return b""
-    if len(numbers) == 1 and 0 not in of_code.values():
-        return msgspec.json.encode((tag, list(numbers)))
-    return msgspec.json.encode((tag, list(numbers), [of_code[code] for code in placed]))
+def _in_order(parts: Iterable[_Part], rows: range) -> "itemgetter[Sequence[int]] | None":
+    """What puts something of each row into the order of the SOP Instance UIDs; None where it is in that."""
+    for part in parts:
+        if isinstance(part, _Differing) and part.tag == SOP_INSTANCE_UID:
+            uids = [part.values[code] for code in part.codes[rows.start : rows.stop]]
+            order = sorted(range(len(uids)), key=uids.__getitem__)
+            return None if order == list(range(len(uids))) else itemgetter(*order)
+    return None
 
 
-def _normal(tag: str, cell: Cell) -> str:
-    """One value in the form that every way of writing it has; empty when there is none."""
-    if cell.empty:
-        return ""
-    entry = lookup(tag)
-    vr = entry.vr if entry else cell.vr
-    if cell.items or cell.vr == "SQ":
-        return "[" + ",".join(map(_item, cell.items)) + "]"
-    if cell.bulk or vr in _BINARY or cell.vr in _BINARY:
-        return "binary"
-    if vr in ("DS", "IS"):
-        values = zip(cell.values, cell.numbers, strict=True)
-        return "\\".join([_text(v) if n is None else repr(n) for v, n in values])
-    if vr == "PN":
-        return "\\".join(["=".join([g.strip(" ^") for g in _text(v).split("=")]) for v in cell.values])
-    return "\\".join([_text(v) for v in cell.values])
+def _same(tag: str, value: Normal) -> bytes:
+    """A column in which every instance has this value; nothing where that is none."""
+    return _encode((tag, value)) if value else b""
 
 
-def _text(value: Value) -> str:
-    if isinstance(value, bytes):
-        return "binary"
-    return "" if value is None else str(value).strip()
-
-
-def _item(item: Item) -> str:
-    return "{" + ";".join(sorted(_elements(item))) + "}"
-
-
-def _elements(item: Item) -> Iterator[str]:
-    for tag, raw in zip(item.tags, item.raws, strict=True):
-        normal = _normal(tag, _decode(tag, raw, item.encoding)) if _counts(tag) else ""
-        if normal:
-            yield f"{tag}={normal}"
-
-
-def _decode(tag: str, raw: bytes, encoding: Encoding) -> Cell:
-    return decode_json_element(tag, raw) if encoding.syntax == "json" else decode_element(tag, raw, encoding)
+def _column(column: _Differing, codes: Sequence[int]) -> bytes:
+    """A column of a series: its values in the order of their first rows, and for each row which it has."""
+    numbers = {code: number for number, code in enumerate(dict.fromkeys(codes))}
+    values = list(map(column.values.__getitem__, numbers))
+    if len(values) == 1:
+        return _same(column.tag, values[0])
+    if len(values) == len(codes):
+        return _encode((column.tag, values))
+    which = array("I", map(numbers.__getitem__, codes))
+    return _encode((column.tag, values, which.tobytes()))

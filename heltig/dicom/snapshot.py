@@ -8,10 +8,12 @@ in their final order, columns by tag, and cells are numbered by their first row.
 import hashlib
 from array import array
 from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
 import msgspec
 
 from heltig.dicom.cell import Cell, DataSet, Encoding, Fault
+from heltig.dicom.column import Column
 from heltig.dicom.json_members import JSON
 from heltig.dicom.source import Source
 from heltig.dicom.study import SeriesRows, StudyTable
@@ -23,6 +25,10 @@ class _Column(msgspec.Struct, array_like=True, frozen=True):
     cells: list[bytes]
     encodings: bytes  # one little-endian 16-bit number a cell
     codes: bytes  # one little-endian 32-bit number a row, 0 for absent; empty when every row has the one cell
+
+
+_FIRST = array("H", [0]).tobytes()
+"""Where there is one cell and one encoding."""
 
 
 class _Series(msgspec.Struct, array_like=True, frozen=True):
@@ -59,9 +65,10 @@ class SeriesEvidence(msgspec.Struct, frozen=True):
 
 def series_evidence(table: StudyTable) -> list[SeriesEvidence]:
     """The evidence of each series of an arranged study, in the order of their keys."""
+    alike = _columns_of_all(table)
     found = []
     for series in table.series:
-        content = msgspec.msgpack.encode(_series(table, series))
+        content = msgspec.msgpack.encode(_series(table, series, alike))
         digest = hashlib.sha256(content).hexdigest()
         found.append(SeriesEvidence(series.key, len(series.rows), content, digest))
     return found
@@ -128,33 +135,63 @@ def read_cells(content: bytes, tag: str) -> list[Cell]:
     ]
 
 
-def _series(table: StudyTable, series: SeriesRows) -> _Series:
-    used: dict[Encoding, int] = {}
+_Columns: TypeAlias = dict[str, _Column | None]
+
+
+def _columns_of_all(table: StudyTable) -> _Columns:
+    """Every column by its tag, made where it is the same in each series."""
+    is_read_alike = len(table.encodings) == 1
+    return {
+        tag: _Column(tag, [column.cells[1]], _FIRST, b"") if column.constant and is_read_alike else None
+        for tag, column in sorted(table.columns.items())
+    }
+
+
+def _series(table: StudyTable, series: SeriesRows, alike: _Columns) -> _Series:
+    used: dict[int, int] = {0: 0} if len(table.encodings) == 1 else {}
     columns = [
-        c for tag in sorted(table.columns) if (c := _column(table, tag, series.rows, used)) is not None
+        made
+        for tag, column in alike.items()
+        if (made := column or _column(table, table.columns[tag], series.rows, used)) is not None
     ]
     start, stop = series.rows.start, series.rows.stop
     faults = [(row - start, table.faults[row]) for row in sorted(table.faults) if start <= row < stop]
-    return _Series(series.key, len(series.rows), list(used), columns, faults)
+    encodings = [table.encodings[number] for number in used]
+    return _Series(series.key, len(series.rows), encodings, columns, faults)
 
 
-def _column(table: StudyTable, tag: str, rows: range, used: dict[Encoding, int]) -> _Column | None:
-    column = table.columns[tag]
+def _column(table: StudyTable, column: Column, rows: range, used: dict[int, int]) -> _Column | None:
+    """A column of a series; None where no row has it.
+
+    Args:
+        table: The study.
+        column: Of the study.
+        rows: Those of the series.
+        used: For each encoding of the table its number in the series; those that are not in it are added.
+    """
     codes = column.codes[rows.start : rows.stop]
-    cells: dict[tuple[int, bytes], int] = {}
-    number = {0: 0}
-    for code in (1,) if column.constant else dict.fromkeys(codes):
-        if code:
-            encoding = used.setdefault(table.encodings[column.encodings[code]], len(used))
-            number[code] = cells.setdefault((encoding, column.cells[code]), len(cells) + 1)
+    distinct = dict.fromkeys(codes)
+    is_everywhere = 0 not in distinct
+    distinct.pop(0, None)
+    cells = list(map(column.cells.__getitem__, distinct))
     if not cells:
         return None
-    everywhere = len(cells) == 1 and (column.constant or 0 not in codes)
+    if len(table.encodings) == 1:
+        encodings = [0] * len(cells)
+    else:
+        encodings = [used.setdefault(column.encodings[code], len(used)) for code in distinct]
+    places: Iterable[int] = range(1, len(cells) + 1)
+    if len(set(cells)) < len(cells):  # two codes may hold equal cells
+        known: dict[tuple[int, bytes], int] = {}
+        places = [known.setdefault(pair, len(known) + 1) for pair in zip(encodings, cells, strict=True)]
+        encodings, cells = [encoding for encoding, _ in known], [cell for _, cell in known]
+    numbers = {0: 0, **dict(zip(distinct, places, strict=True))}
+    is_same = is_everywhere and len(cells) == 1
     return _Column(
-        tag=tag,
-        cells=[cell for _, cell in cells],
-        encodings=array("H", [encoding for encoding, _ in cells]).tobytes(),
-        codes=b"" if everywhere else array("I", map(number.__getitem__, codes)).tobytes(),
+        tag=column.tag,
+        cells=cells,
+        encodings=array("H", encodings).tobytes(),
+        codes=b"" if is_same else array("I", map(numbers.__getitem__, codes)).tobytes(),
     )
 
 

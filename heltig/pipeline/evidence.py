@@ -4,12 +4,13 @@ Costs hashing, compressing and counting, so it is done in the process that reads
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Final
 
 from heltig.dicom.digest import SeriesDigest
-from heltig.dicom.snapshot import SeriesEvidence, snapshot_id, source_facts
+from heltig.dicom.normal import texts
+from heltig.dicom.snapshot import SeriesEvidence, source_facts
 from heltig.dicom.study import SOP_INSTANCE_UID, SeriesRows, StudyTable
 from heltig.standard.dictionary import tag_of
 from heltig.store.packing import pack_series
@@ -43,6 +44,7 @@ def new_snapshot(
     evidence: Sequence[SeriesEvidence],
     digests: Sequence[SeriesDigest],
     *,
+    id: str,
     content_digest: str,
     location: Location,
     received: datetime,
@@ -54,23 +56,28 @@ def new_snapshot(
         table: The study, arranged.
         evidence: Of each of its series, in their order.
         digests: Likewise.
+        id: The id of the evidence.
         content_digest: What tells whether the study changed.
         location: Where it was seen.
         received: When the source was read.
         reference_date: "Today" to the rules.
     """
+    instances = table.columns.get(SOP_INSTANCE_UID)
+    uids = [""] * table.rows
+    if instances is not None:
+        uids = list(map(texts(table, instances).__getitem__, instances.codes))
     return NewSnapshot(
         location=location,
         study_key=table.key,
         study_uid=table.uid,
-        snapshot=snapshot_id(table, evidence),
+        snapshot=id,
         content_digest=content_digest,
         received=received,
         reference_date=reference_date,
         facts=source_facts(table.source),
         attributes=study_attributes(table),
         series=tuple(
-            _packed(table, series, content=kept.content, digest=digest.digest)
+            _packed(table, series, uids, content=kept.content, digest=digest.digest)
             for series, kept, digest in zip(table.series, evidence, digests, strict=True)
         ),
     )
@@ -86,24 +93,40 @@ def study_attributes(table: StudyTable) -> StudyAttributes:
     )
 
 
-def _packed(table: StudyTable, series: SeriesRows, *, content: bytes, digest: str) -> SeriesBlob:
+def _packed(
+    table: StudyTable, series: SeriesRows, uids: Sequence[str], *, content: bytes, digest: str
+) -> SeriesBlob:
+    """A series packed.
+
+    Args:
+        table: The study.
+        series: The series.
+        uids: Of each row of the study its SOPInstanceUID; empty without one.
+        content: The series' evidence.
+        digest: Its content digest.
+    """
     return pack_series(
         content,
         series_key=series.key,
         series_uid=series.uid,
         digest=digest,
         instances=len(series.rows),
-        sop_instance_uids=set(_texts(table, SOP_INSTANCE_UID, series.rows)) - {""},
+        sop_instance_uids=set(uids[series.rows.start : series.rows.stop]) - {""},
         **{name: _commonest(table, keyword, series.rows) for name, keyword in _SERIES.items()},
     )
 
 
 def _patients(table: StudyTable) -> tuple[Patient, ...]:
     columns = [table.columns.get(tag_of(keyword)) for keyword in _PATIENT.values()]
-    everywhere = [0] * table.rows
-    codes = (everywhere if column is None else column.codes for column in columns)
+    everywhere = bytes(table.rows)
+    codes = [everywhere if column is None else column.codes for column in columns]
+    combinations: Mapping[tuple[int, ...], int]
+    if table.rows and all(column is None or column.constant for column in columns):
+        combinations = {tuple(each[0] for each in codes): table.rows}
+    else:
+        combinations = Counter(zip(*codes, strict=True))
     counts: Counter[tuple[str, ...]] = Counter()
-    for combination, instances in Counter(zip(*codes, strict=True)).items():
+    for combination, instances in combinations.items():
         cells = zip(columns, combination, strict=True)
         counts[tuple("" if c is None else table.cell(c, code).shown.strip() for c, code in cells)] += (
             instances
@@ -126,14 +149,9 @@ def _values(table: StudyTable, keyword: str, rows: range) -> Counter[str]:
     column = table.columns.get(tag_of(keyword))
     if column is None:
         return Counter({"": len(rows)})
+    if column.constant:
+        return Counter({table.cell(column, 1).shown.strip(): len(rows)})
     counts: Counter[str] = Counter()
     for code, count in Counter(column.codes[rows.start : rows.stop]).items():
         counts[table.cell(column, code).shown.strip()] += count
     return counts
-
-
-def _texts(table: StudyTable, tag: str, rows: range) -> list[str]:
-    column = table.columns.get(tag)
-    if column is None:
-        return []
-    return [table.cell(column, code).text for code in column.codes[rows.start : rows.stop]]

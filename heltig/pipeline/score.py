@@ -65,19 +65,26 @@ def score(
         Nothing where the study did not change since.
     """
     evidence = series_evidence(table)
-    if before and before.snapshot == snapshot_id(table, evidence):
+    id = snapshot_id(table, evidence)
+    if before and before.snapshot == id:
         return None  # byte for byte the same, which is quicker to see than that it means the same
     digests = series_digests(table)
     digest = _content_digest(digests, table.source)
     if before and before.content_digest == digest:
         return None
     judged = judge(
-        table, profile, reference_date=received.date(), archive=_archive(location), waivers=waivers
+        table,
+        profile,
+        reference_date=received.date(),
+        archive=_archive(location),
+        waivers=waivers,
+        snapshot=id,
     )
     snapshot = new_snapshot(
         table,
         evidence,
         digests,
+        id=id,
         content_digest=digest,
         location=location,
         received=received,

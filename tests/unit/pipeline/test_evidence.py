@@ -5,7 +5,7 @@ import msgspec
 
 from heltig.dicom.digest import series_digests
 from heltig.dicom.json_stream import InstanceSplitter
-from heltig.dicom.snapshot import read_snapshot, series_evidence
+from heltig.dicom.snapshot import read_snapshot, series_evidence, snapshot_id
 from heltig.dicom.source import FILES
 from heltig.dicom.study import StudyCollector, StudyTable
 from heltig.pipeline.evidence import new_snapshot, study_attributes
@@ -72,10 +72,12 @@ def test_every_patient_that_instances_name_the_commonest_first() -> None:
 
 
 def snapshot_of(made: StudyTable) -> NewSnapshot:
+    evidence = series_evidence(made)
     return new_snapshot(
         made,
-        series_evidence(made),
+        evidence,
         series_digests(made),
+        id=snapshot_id(made, evidence),
         content_digest="d" * 64,
         location=Location("upload", "u1"),
         received=NOW,
