@@ -35,6 +35,7 @@ FAMILIES = {
     "references_derived": "References, rejection, target",
     "references_frames": "References, rejection, target",
     "references_radiotherapy": "References, rejection, target",
+    "radiotherapy": "References, rejection, target",
     "references_rejection": "References, rejection, target",
     "deidentification": "De-identification leakage",
     "deidentification_profile": "De-identification leakage",

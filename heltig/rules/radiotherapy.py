@@ -1,0 +1,90 @@
+"""Radiotherapy: have plans and doses as many beams, control points and bins as they say?"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from heltig.dicom.cell import Cell
+from heltig.dicom.table import ItemTable
+from heltig.rules.pixel_facts import integer
+from heltig.rules.rule import Hit, rule
+from heltig.rules.views import StudyView
+from heltig.rules.wording import cut
+from heltig.standard.dictionary import tag_of
+
+_OF_BEAMS: Final = (
+    ("NumberOfWedges", "WedgeSequence"),
+    ("NumberOfCompensators", "CompensatorSequence"),
+    ("NumberOfBoli", "ReferencedBolusSequence"),
+    ("NumberOfBlocks", "BlockSequence"),
+)
+
+_COUNTED: Final = {
+    "FractionGroupSequence": (
+        ("NumberOfBeams", "ReferencedBeamSequence"),
+        ("NumberOfBrachyApplicationSetups", "ReferencedBrachyApplicationSetupSequence"),
+    ),
+    "BeamSequence": (("NumberOfControlPoints", "ControlPointSequence"), *_OF_BEAMS),
+    "IonBeamSequence": (
+        ("NumberOfControlPoints", "IonControlPointSequence"),
+        ("NumberOfRangeShifters", "RangeShifterSequence"),
+        ("NumberOfLateralSpreadingDevices", "LateralSpreadingDeviceSequence"),
+        ("NumberOfRangeModulators", "RangeModulatorSequence"),
+        *_OF_BEAMS,
+    ),
+    "DVHSequence": (("DVHNumberOfBins", "DVHData"),),
+}
+"""By sequence: numbers in its items, and what they count (PS3.3 C.8.8.4, C.8.8.13, C.8.8.14, C.8.8.25)."""
+
+
+@rule(
+    "REF-RT-COUNT",
+    level="study",
+    severity="review",
+    reads=tuple(_COUNTED),
+    reference="PS3.3 C.8.8",
+)
+def count(study: StudyView) -> Iterator[Hit]:
+    """A plan or dose has other beams, control points or bins than it says.
+
+    Finds: NumberOfBeams (300A,0080) and NumberOfBrachyApplicationSetups of fraction groups,
+        NumberOfControlPoints (300A,0110), NumberOfWedges, NumberOfBlocks and the like of beams that are not
+        the number of items in the sequence they count, and DVHNumberOfBins (3004,0056) that is not the number
+        of bins in DVHData (two values each). A sequence that is not there at all is a matter of IOD-TYPE1C,
+        files that end early are one of ENC-TRUNCATED.
+    Why: Part of the plan is missing, or there is some too much. A machine or planning system that goes by the
+        number delivers another dose than the one that was planned, or refuses the plan.
+    Mend: Export the plan again from the planning system. It must not be corrected by hand.
+    Example: A plan for teaching from which a script removed a beam, and not its count.
+    """
+    damaged = {row for _, rows in study.faults("truncated", "unreadable") for row in rows}
+    for sequence, numbers in _COUNTED.items():
+        column = study.table.columns.get(tag_of(sequence))
+        if column is None:
+            continue
+        items = study.table.items(column)
+        for keyword, counted in numbers:
+            for (said, there), owners in sorted(_wrong(items, keyword, counted).items()):
+                rows = [row for row in study.table.study_rows(column.tag, owners) if row not in damaged]
+                if rows:
+                    yield Hit(
+                        tags=(f"{column.tag}/{tag_of(keyword)}", f"{column.tag}/{tag_of(counted)}"),
+                        observed=cut(f"{said}, where there {'is' if there == 1 else 'are'} {there}"),
+                        expected="the number that there are",
+                        rows=rows,
+                    )
+
+
+def _wrong(items: ItemTable, keyword: str, counted: str) -> dict[tuple[int, int], set[int]]:
+    """The cells of a sequence whose items count wrongly, by what is said and what there is."""
+    wrong: dict[tuple[int, int], set[int]] = {}
+    if tag_of(keyword) in items.columns and tag_of(counted) in items.columns:
+        for item, owner in enumerate(items.owners):
+            said, there = integer(items.at(tag_of(keyword), item)), _size(items.at(tag_of(counted), item))
+            if said is not None and there and said != there:
+                wrong.setdefault((said, there), set()).add(owner)
+    return wrong
+
+
+def _size(cell: Cell) -> int:
+    """The items of a sequence, or the bins of DVHData; 0 where there are none, or nobody can tell."""
+    return len(cell.items) if cell.vr == "SQ" else 0 if len(cell.values) % 2 else len(cell.values) // 2
