@@ -6,14 +6,15 @@ to the head).
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from heltig.dicom.cell import Cell
 
 Vector: TypeAlias = tuple[float, float, float]
 
-_FARTHEST = 1e9
-"""Millimetres: what is further away is no position, and cannot be calculated with."""
+FARTHEST: Final = 10_000.0
+"""Millimetres from the origin of the patient's coordinates: no table travels ten metres. What is further away
+is no position, and nothing is calculated with it."""
 
 
 class Orientation(NamedTuple):
@@ -53,13 +54,14 @@ class Orientation(NamedTuple):
 
 
 def as_position(numbers: tuple[float | None, ...]) -> Vector | None:
-    """Image Position (Patient) as a point; None unless it is three numbers that can be millimetres."""
+    """Image Position (Patient) as a point; None unless it is three numbers, each up to `FARTHEST`."""
     if len(numbers) != 3:
         return None
     x, y, z = numbers
-    if x is None or y is None or z is None or abs(x) + abs(y) + abs(z) > _FARTHEST:
+    if x is None or y is None or z is None:
         return None
-    return numbers  # type: ignore[return-value]  # three numbers
+    is_near = -FARTHEST <= x <= FARTHEST and -FARTHEST <= y <= FARTHEST and -FARTHEST <= z <= FARTHEST
+    return (x, y, z) if is_near else None
 
 
 def as_orientation(numbers: tuple[float | None, ...]) -> Orientation | None:

@@ -15,6 +15,7 @@ SAME_PLACE = 0.01
 """Millimetres: planes nearer to each other stand at one level."""
 
 _FREQUENT = 3  # of so many distances one must be the smallest for it to be the step
+_EXACT = 0.02  # of a step: how far a wide space may be from a whole number of them where they are all alike
 
 
 class Tolerance(NamedTuple):
@@ -104,7 +105,7 @@ class Stack:
         and all others are multiples of it, that size is the step: every second slice may be missing. Where
         only one distance is that small, the others have to be sums of it, each within its tolerance.
         """
-        distances = self._spaces
+        distances = self.spaces
         if not distances:
             return 0.0
         ordered = sorted(distances)
@@ -126,7 +127,7 @@ class Stack:
         """The spaces that are not one step wide."""
         step = self.step
         limit = self.tolerance.of(step)
-        distances = self._spaces
+        distances = self.spaces
         if not distances or (max(distances) <= step + limit and min(distances) >= step - limit):
             return []
         return [
@@ -138,9 +139,25 @@ class Stack:
     @property
     def has_step(self) -> bool:
         """A third of the spaces or more are one step wide, and half of them or more a number of steps."""
-        spaces = len(self._spaces)
+        spaces = len(self.spaces)
         odd = sum(not space.missing for space in self.uneven)
         return (spaces - len(self.uneven)) * _FREQUENT >= spaces and odd * 2 <= spaces
+
+    def missing_in(self, space: Space) -> int:
+        """How many slices fit into a space, whether or not it is a whole number of steps."""
+        return max(0, round(space.distance / self.step) - 1)
+
+    def is_whole(self, space: Space) -> bool:
+        """A space is a whole number of steps, as nearly as the steps themselves are alike.
+
+        `missing` of a wide space says less: many steps, each within its tolerance, come to any distance.
+        """
+        limit = self.tolerance.of(self.step)
+        even = [distance for distance in self.spaces if abs(distance - self.step) <= limit]
+        mean = sum(even) / len(even)
+        spread = max(abs(distance - mean) for distance in even)
+        rest = abs(space.distance - round(space.distance / mean) * mean)
+        return rest <= min(limit, max(2 * spread, _EXACT * mean))
 
     @cached_property
     def usual(self) -> int:
@@ -159,7 +176,8 @@ class Stack:
         return len(self.uneven) + sum(abs(len(level) - usual) for level in self.levels)
 
     @property
-    def _spaces(self) -> list[float]:
+    def spaces(self) -> list[float]:
+        """The distances between neighbouring levels, in millimetres, ascending by place."""
         if len(self.levels) == len(self.places):
             return self._distances
         return self._between_levels

@@ -6,7 +6,7 @@ from typing import Final
 
 from heltig.dicom.cell import Cell
 from heltig.dicom.frames import FrameTable
-from heltig.dicom.geometry import Orientation, Vector, orientation_of
+from heltig.dicom.geometry import FARTHEST, Orientation, Vector, orientation_of
 from heltig.rules.planes import has_slices, is_slice_class, numbers_of, positions_of
 from heltig.rules.rule import Hit, rule
 from heltig.rules.views import Place, SeriesView, Values
@@ -104,14 +104,9 @@ def orientation_unit(at: Place) -> Iterator[Hit]:
     Example: `0\0\0\0\0\0` from a converter that did not know the orientation.
     """
     orientation = orientation_of(at.cell)
-    is_endless = any(number is not None and abs(number) > _LONGEST for number in at.cell.numbers)
+    is_endless = any(number is not None and abs(number) > FARTHEST for number in at.cell.numbers)
     if is_endless or (orientation and orientation.length_error > at.context.parameters.direction_tolerance):
         yield Hit(observed=cut(at.cell.shown), expected="two directions of length 1")
-
-
-_LONGEST: Final = 1e6  # a direction cosine beyond this is not calculated with
-_FARTHEST: Final = 10_000.0
-"""Millimetres from the origin of the patient's coordinates: no table travels ten metres."""
 
 
 @rule(
@@ -124,12 +119,13 @@ _FARTHEST: Final = 10_000.0
 def position_far(at: Place) -> Iterator[Hit]:
     r"""An image lies metres away from its patient.
 
-    Finds: An ImagePositionPatient (0020,0032) with a number beyond ten metres; frames too.
+    Finds: An ImagePositionPatient (0020,0032) with a number beyond ten metres; frames too. Rules about stacks
+        take such an image for one without a position.
     Why: The value is damaged. Viewers place the slice nowhere or hang, and one such slice spoils the volume.
     Mend: Have the image sent again from the modality; a position cannot be guessed.
     Example: `0\0\1e308` from a converter that wrote what was not initialised.
     """
-    if any(number is not None and abs(number) > _FARTHEST for number in at.cell.numbers):
+    if any(number is not None and abs(number) > FARTHEST for number in at.cell.numbers):
         yield Hit(observed=cut(at.cell.shown), expected="a place near the patient")
 
 

@@ -10,6 +10,7 @@ from heltig.rules.planes import Planes, has_slices, planes_of
 from heltig.rules.rule import Hit, rule
 from heltig.rules.stacking import points, stacks_of
 from heltig.rules.views import SeriesView
+from heltig.standard.dictionary import tag_of
 
 READS: Final = ("ImagePositionPatient", "PerFrameFunctionalGroupsSequence")
 """What rules about stacks read: without any of it they do not apply."""
@@ -48,14 +49,77 @@ def heights(places: Collection[float]) -> str:
     return f"{len(shown)} positions from {shown[0]} to {shown[-1]} mm"
 
 
+_OWN: Final = frozenset(
+    tag_of(keyword)
+    for keyword in (
+        "SOPInstanceUID",
+        "InstanceNumber",
+        "InstanceCreationDate",
+        "InstanceCreationTime",
+        "RetrieveURL",
+    )
+)
+"""What a second object of the same image has of its own."""
+
+_APART: Final = ("0002", "7FE0")
+"""File meta says what SOPInstanceUID says; pixels are not compared."""
+
+_ELSEWHERE: Final = b"BulkDataURI"
+"""A value that is not in the metadata, but at an address of its own."""
+
+
+def usual_number(stack: Stack, planes: Planes, series: SeriesView) -> int:
+    """How many images a level should have; 0 where nobody knows.
+
+    Two at most levels are two volumes if an attribute tells them apart, and else one that is there twice.
+    """
+    return 1 if stack.usual == _TWICE and _is_twice(stack, planes, series) else stack.usual
+
+
+_TWICE: Final = 2
+
+
+def _is_twice(stack: Stack, planes: Planes, series: SeriesView) -> bool:
+    """No attribute differs within the pairs of images that stand at one place: they are one stack twice."""
+    if planes.table is not None or _is_measured_again(series):
+        return False  # frames are told apart by attributes that their object chooses
+    pairs = [(planes.rows[level[0]], planes.rows[level[1]]) for level in stack.levels if len(level) == _TWICE]
+    for tag, column in series.table.columns.items():
+        if column.constant or tag in _OWN or tag.startswith(_APART):
+            continue
+        codes, cells = column.codes, column.cells
+        differing = 0
+        for one, other in pairs:
+            if codes[one] != codes[other]:
+                first, second = cells[codes[one]], cells[codes[other]]
+                differing += first != second and _ELSEWHERE not in first
+        if differing * 2 >= len(pairs):
+            return False
+    return True
+
+
+def _is_measured_again(series: SeriesView) -> bool:
+    """The series is of a kind that measures one volume again and again: times may have been removed."""
+    if any(value in _AGAIN for name in _KINDS for value in series.first(name).values):
+        return True
+    return any(number > 1 for name in _TIMES for number in series.first(name).numbers[:1] if number)
+
+
+_KINDS: Final = ("ScanningSequence", "SeriesType")
+_AGAIN: Final = ("EP", "DYNAMIC", "GATED")
+_TIMES: Final = ("NumberOfTemporalPositions", "NumberOfTimeSlices", "CardiacNumberOfImages")
+
+
 @rule("GEO-SLICE-DUP", level="series", severity="review", reads=READS, when=has_stack)
 def slice_duplicate(series: SeriesView) -> Iterator[Hit]:
     """Two slices of a stack have the same position.
 
     Finds: Positions at which a CT, MR or PET stack has more images than elsewhere, with nothing to tell them
         apart: no position in time, echo, b-value, direction, trigger time, kind of image, kernel or other
-        acquisition. Where all positions have the same number of images, they are volumes. Copies of one
-        object do not count: they have one SOPInstanceUID. Localizers are left alone.
+        acquisition. Where all positions have the same number of images, they are volumes; but two at each,
+        which differ in no attribute but their UIDs, numbers and times of creation, are one stack twice,
+        unless the series is echo planar, dynamic or gated, or says that it has several positions in time.
+        Copies of one object do not count: they have one SOPInstanceUID. Localizers are left alone.
     Why: Software that builds volumes drops one of the two, or moves all further slices by one.
     Mend: Compare the two. If one has the wrong position, have it sent again; if it is a second version of the
         same slice, have the wrong one rejected.
@@ -64,19 +128,71 @@ def slice_duplicate(series: SeriesView) -> Iterator[Hit]:
     planes = planes_of(series)
     for found in stacks_of(series):
         stack = found.stack
-        if not stack.usual or not stack.flaws or len(stack.levels) < 2:
+        if len(stack.levels) in (1, len(stack.planes)):
             continue
+        usual = usual_number(stack, planes, series)
         crowded: dict[int, dict[float, list[int]]] = {}
         for height, level in zip(stack.heights, stack.levels, strict=True):
-            if len(level) > stack.usual:
+            if len(level) > usual > 0:
                 crowded.setdefault(len(level), {})[height] = level
         for count, levels in sorted(crowded.items()):
             yield Hit(
                 tags=("ImagePositionPatient",),
                 observed=f"{count} images at {'each of ' * (len(levels) > 1)}{heights(levels)}",
-                expected="1 image" if stack.usual == 1 else f"{stack.usual} images, as elsewhere",
+                expected="1 image" if usual == 1 else f"{usual} images, as elsewhere",
                 rows=planes.rows_of([plane for level in levels.values() for plane in level]),
+                message=_WHOLE if usual < stack.usual else None,
             )
+
+
+_WHOLE: Final = (
+    "A stack is there twice: its images differ in no attribute but UIDs, numbers and times of creation"
+)
+
+
+@rule(
+    "GEO-SLICE-BLOCKS",
+    level="series",
+    severity="note",
+    reads=READS,
+    needs=("metadata", "complete_study"),
+    when=has_stack,
+)
+def slice_blocks(series: SeriesView) -> Iterator[Hit]:
+    """A stack consists of blocks.
+
+    Finds: CT, MR and PET stacks in parts one above the other, each of five slices or more with a distance of
+        its own; and parts of the same distance with a space between them that a scanner left free
+        (GEO-SLICE-GAP says how such spaces are told from missing slices). Localizers are left alone.
+    Why: Software that takes one distance for the whole series puts the slices of the other blocks at wrong
+        places.
+    Mend: Nothing where it was planned so. Whoever makes a volume of the series takes one block at a time.
+    Example: The lungs every millimetre, and the abdomen every five.
+    """
+    planes = planes_of(series)
+    stacks: list[list[Stack]] = []
+    for found in stacks_of(series):
+        if found.block:
+            stacks[-1].append(found.stack)
+        else:
+            stacks.append([found.stack])
+    for blocks in stacks:
+        if len(blocks) > 1:
+            yield Hit(
+                tags=("ImagePositionPatient",),
+                observed=f"{len(blocks)} blocks: {_block(blocks[0])}, {_block(blocks[1])}"
+                + ", …" * (len(blocks) > _SHOWN),
+                expected="slices equally far apart",
+                rows=planes.rows_of([plane for block in blocks for plane in block.planes]),
+            )
+
+
+_SHOWN: Final = 2
+
+
+def _block(stack: Stack) -> str:
+    start = millimetres(stack.places[0])
+    return f"{len(stack.levels)} every {millimetres(stack.step)} mm from {start} mm"
 
 
 @rule("GEO-SHEAR", level="series", severity="note", reads=READS, when=has_stack)

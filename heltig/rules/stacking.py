@@ -3,7 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
+from heltig.dicom.blocks import Evidence, blocks_of
 from heltig.dicom.geometry import Orientation, Vector, along
+from heltig.dicom.numbers import parse_is
 from heltig.dicom.stacks import Stack, Tolerance
 from heltig.dicom.volumes import Attribute, Kind, part
 from heltig.rules.planes import Planes, planes_of
@@ -49,15 +51,17 @@ _ORIGIN: Final = (0.0, 0.0, 0.0)
 
 
 class PlacedStack(NamedTuple):
-    """Parallel planes of one volume.
+    """Parallel planes of one volume, or one block of them.
 
     Attributes:
         stack: The stack; its planes are numbered as in `Planes`.
         orientation: What its planes are parallel to.
+        block: How many blocks of the same volume come before it.
     """
 
     stack: Stack
     orientation: Orientation
+    block: int = 0
 
 
 def stacks_of(series: SeriesView) -> list[PlacedStack]:
@@ -80,9 +84,29 @@ def _stacks(series: SeriesView) -> list[PlacedStack]:
         places = along(orientation.normal, [position or _ORIGIN for position in planes.positions])
         for numbers in _by_stack_id(series, planes, members):
             whole = Stack(numbers, places, tolerance)
-            parts = part(whole, _attributes(series, planes), places) if whole.flaws else [whole]
-            found.extend(PlacedStack(one, orientation) for one in parts)
+            if not whole.flaws:
+                found.append(PlacedStack(whole, orientation))
+                continue
+            for volume in part(whole, _attributes(series, planes), places):
+                blocks = blocks_of(volume, places, evidence_of(series)) if volume.uneven else [volume]
+                found.extend(PlacedStack(block, orientation, number) for number, block in enumerate(blocks))
     return found
+
+
+def evidence_of(series: SeriesView) -> Evidence:
+    """What a series says of its planes beside their places."""
+    return series.once(_evidence)
+
+
+def _evidence(series: SeriesView) -> Evidence:
+    planes = planes_of(series)
+    values = [attribute.values for attribute in _attributes(series, planes)]
+    if planes.table is not None:
+        cells = planes.table.cells("FrameContentSequence", "InStackPositionNumber")
+        return Evidence([parse_is(cell.text) for cell in cells], values)
+    texts = series.texts("InstanceNumber")
+    start = series.rows.start
+    return Evidence([parse_is(texts[row - start]) for row in planes.rows], values)
 
 
 def _by_stack_id(series: SeriesView, planes: Planes, members: Sequence[int]) -> list[Sequence[int]]:

@@ -28,6 +28,33 @@ def found(instances):
     return {(finding.rule, finding.observed) for finding in evaluation.findings}
 
 
+def rules_of(instances):
+    return {rule for rule, _ in found(instances)}
+
+
+def numbered(instances):
+    """Instances numbered anew, one after the other."""
+    return [instance | {"InstanceNumber": number + 1} for number, instance in enumerate(instances)]
+
+
+def moved(instances, millimetres):
+    """Instances moved along their normal."""
+    row, column = (instances[0]["ImageOrientationPatient"][at : at + 3] for at in (0, 3))
+    (a, b, c), (d, e, f) = row, column
+    normal = (b * f - c * e, c * d - a * f, a * e - b * d)
+    return [
+        instance
+        | {
+            "ImagePositionPatient": [
+                round(place + millimetres * n, 6)
+                for place, n in zip(instance["ImagePositionPatient"], normal, strict=True)
+            ],
+            "SliceLocation": instance["SliceLocation"] + millimetres,
+        }
+        for instance in instances
+    ]
+
+
 def rotated(yaw, pitch, roll):
     """Row direction, column direction and normal of a plane turned by three angles."""
     (a, b), (c, d), (e, f) = ((math.cos(x), math.sin(x)) for x in (yaw, pitch, roll))
@@ -38,7 +65,7 @@ def rotated(yaw, pitch, roll):
 
 
 @st.composite
-def stacks(draw, fewest=4):
+def stacks(draw, fewest=4, most=12):
     """A regular stack, as instances in the order of their places."""
     row, column, normal = rotated(draw(ANGLE), draw(ANGLE), draw(ANGLE))
     step = draw(st.floats(0.3, 20))
@@ -57,7 +84,7 @@ def stacks(draw, fewest=4):
             "SliceThickness": step,
             "SliceLocation": round(7 + step * number, 6),
         }
-        for number in range(draw(st.integers(fewest, 12)))
+        for number in range(draw(st.integers(fewest, most)))
     ]
 
 
@@ -94,10 +121,107 @@ def test_positions_in_time_are_no_duplicates(stack, times, named):
             if named:
                 own["TemporalPositionIdentifier"] = time + 1
             series.append(instance | own)
-    assert found(series) == set()
+    assert rules_of(series) == (set() if named or times > 2 else {"GEO-SLICE-DUP"})
     del series[-2]
     if named or times > 2:
         assert {rule for rule, _ in found(series)} <= {"GEO-SLICE-GAP"}
+
+
+@given(stacks(fewest=24, most=60), st.data())
+def test_slices_lost_before_they_were_numbered_are_a_gap(stack, data):
+    lost = data.draw(st.integers(3, min(15, len(stack) // 2 - 1)))
+    start = data.draw(st.integers(1, len(stack) - lost - 1))
+    del stack[start : start + lost]
+    ((rule, observed),) = found(numbered(stack))
+    assert rule == "GEO-SLICE-GAP"
+    assert observed.startswith(f"{lost} slices missing between ")
+
+
+@given(stacks(fewest=12, most=40), st.data())
+def test_two_slabs_between_which_the_table_moved_are_blocks(stack, data):
+    step, cut = stack[0]["SliceThickness"], data.draw(st.integers(3, len(stack) - 3))
+    by = step * (data.draw(st.integers(3, 200)) + data.draw(st.sampled_from([0.3, 0.5, 0.7])))
+    assert rules_of(numbered(stack[:cut] + moved(stack[cut:], by))) == {"GEO-SLICE-BLOCKS"}
+
+
+@given(stacks(fewest=12, most=40), st.data())
+def test_slabs_of_two_acquisitions_are_blocks_however_far_the_table_moved(stack, data):
+    cut = data.draw(st.integers(3, len(stack) - 3))
+    by = stack[0]["SliceThickness"] * data.draw(st.integers(3, len(stack)))
+    slabs = [instance | {"AcquisitionNumber": 1} for instance in stack[:cut]]
+    slabs += [instance | {"AcquisitionNumber": 2} for instance in moved(stack[cut:], by)]
+    assert rules_of(numbered(slabs)) == {"GEO-SLICE-BLOCKS"}
+
+
+@given(
+    st.sampled_from([0.6, 1, 1.25, 3]), st.sampled_from([2, 5, 7.5]), st.integers(5, 40), st.integers(5, 40)
+)
+def test_two_distances_are_two_blocks(fine, coarse, lungs, abdomen):
+    places = [number * fine for number in range(lungs)]
+    places += [places[-1] + (number + 1) * coarse for number in range(abdomen)]
+    instances = [
+        {
+            "SOPClassUID": "1.2.840.10008.5.1.4.1.1.2",
+            "SOPInstanceUID": f"1.2.{number + 1}",
+            "InstanceNumber": number + 1,
+            "ImagePositionPatient": [0, 0, place],
+            "ImageOrientationPatient": [1, 0, 0, 0, 1, 0],
+            "PixelSpacing": [0.5, 0.5],
+        }
+        for number, place in enumerate(places)
+    ]
+    assert rules_of(instances) == {"GEO-SLICE-BLOCKS"}
+
+
+@given(stacks(fewest=8, most=30), st.data())
+def test_one_slice_far_away_is_told_once_and_counted_nowhere(stack, data):
+    place = data.draw(st.integers(0, len(stack) - 1))
+    stack[place] |= {"ImagePositionPatient": [0, 0, 100_000]}
+    assert rules_of(stack) == {"GEO-IPP-FAR"}
+
+
+@given(stacks(fewest=8, most=30), st.data())
+def test_a_slice_metres_away_is_no_count_of_missing_ones(stack, data):
+    place = data.draw(st.integers(1, len(stack) - 2))
+    stack[place : place + 1] = moved(stack[place : place + 1], 4999.3)
+    ((_, observed),) = [hit for hit in found(stack) if hit[0].startswith("GEO-SLICE-")]
+    assert " mm without slices between " in observed
+
+
+@given(stacks(fewest=4, most=30), st.booleans(), st.randoms(use_true_random=False))
+def test_a_whole_stack_twice_is_told_unless_something_tells_the_two_apart(stack, told, random):
+    series = []
+    for copy in range(2):
+        for number, instance in enumerate(stack):
+            own = {"SOPInstanceUID": f"1.2.3.{copy + 1}.{number + 1}", "InstanceCreationTime": f"12000{copy}"}
+            if told:
+                own["ContentTime"] = f"11000{copy}"
+            series.append(instance | own)
+    random.shuffle(series)
+    assert rules_of(series) == (set() if told else {"GEO-SLICE-DUP"})
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        {"ScanningSequence": ["EP", "GR"]},
+        {"NumberOfTemporalPositions": 2},
+        {"SeriesType": ["DYNAMIC", "IMAGE"]},
+    ],
+)
+def test_a_series_that_is_measured_again_and_again_is_no_stack_twice(says):
+    instance = {
+        "SOPClassUID": "1.2.840.10008.5.1.4.1.1.4",
+        "ImageOrientationPatient": [1, 0, 0, 0, 1, 0],
+        "PixelSpacing": [0.5, 0.5],
+    }
+    series = [
+        instance
+        | says
+        | {"ImagePositionPatient": [0, 0, 5 * (number % 6)], "SOPInstanceUID": f"1.2.{number + 1}"}
+        for number in range(12)
+    ]
+    assert rules_of(series) == set()
 
 
 ODD = st.sampled_from(
