@@ -10,15 +10,19 @@ A cell is decoded when a rule asks for it, once for each distinct raw cell.
 """
 
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from functools import lru_cache
 from operator import itemgetter
+from typing import TypeVar
 
 from heltig.dicom.cell import ABSENT, Cell, Encoding
 from heltig.dicom.column import Alike, Column, Raw, settled
 from heltig.dicom.json_cell import decode_json_element
 from heltig.dicom.stencil import Filled, Stencil
 from heltig.dicom.values import decode_element
+from heltig.dicom.watched import Watched
+
+T = TypeVar("T")
 
 BATCH = 512
 WHOLE_ROW = 8  # of a batch: rows that are only what differs are few bytes, and may wait longer
@@ -74,9 +78,11 @@ class Table:
         encodings: The encodings that cells refer to.
         rows: Number of rows.
         depth: 0 for instances, 1 for the items of their sequences, and so on down to `DEEPEST`.
+        watched: The columns to read while somebody notes which are read; None where nobody wants to know.
     """
 
     depth = 0
+    watched: Watched | None = None
 
     def __init__(self) -> None:
         self.columns: dict[str, Column] = {}
@@ -210,6 +216,32 @@ class Table:
         self.settle()
 
     # -- reading
+
+    def noting(self, work: Callable[[], T]) -> tuple[T, Set[str]]:
+        """Do some work, and note which columns it reads.
+
+        What is kept and used again has been read once: who uses it later has to note what it was made of
+        (`note`).
+
+        Returns:
+            What comes of the work, and the tags that it asked for; none where `watched` is None.
+        """
+        watched = self.watched
+        if watched is None:
+            return work(), frozenset()
+        around, columns = watched.asked, self.columns
+        asked = watched.asked = set()
+        self.columns = watched
+        try:
+            return work(), asked
+        finally:
+            around |= asked
+            watched.asked, self.columns = around, columns
+
+    def note(self, asked: Iterable[str]) -> None:
+        """Note that what was made of some columns is read."""
+        if self.watched is not None:
+            self.watched.asked.update(asked)
 
     def cell(self, column: Column, code: int) -> Cell:
         """Decode one cell of a column; `ABSENT` for code 0."""

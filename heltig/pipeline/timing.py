@@ -9,8 +9,9 @@ import msgspec
 
 from heltig.pipeline.judging import ruleset_under
 from heltig.pipeline.reading import read_inputs
-from heltig.rules.engine import Stopwatch, evaluate
+from heltig.rules.engine import evaluate
 from heltig.rules.profile import Profile
+from heltig.rules.stopwatch import Stopwatch
 from heltig.rules.views import Context
 
 

@@ -9,9 +9,10 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from functools import partial
 from pathlib import PurePath
-from typing import Any, TypeAlias, TypeVar
+from typing import Any
 
 from heltig.dicom.study import StudyTable
+from heltig.dicom.watched import Watched
 from heltig.rules.combinations import Combination, Combinations, Named
 from heltig.rules.finding import Evaluation, Finding, NotEvaluable, Outcome, RuleError
 from heltig.rules.grouping import Draft, Propose, worst_first
@@ -23,11 +24,11 @@ from heltig.rules.profile import Profile
 from heltig.rules.proposal import proposed
 from heltig.rules.rule import Level, Rule, WrongHitError
 from heltig.rules.seen import with_cells
+from heltig.rules.silence import Silences, contents_of
+from heltig.rules.stopwatch import Stopwatch
 from heltig.rules.value_run import Found, Work
 from heltig.rules.views import MAKING, Context, ContextView, PackageView, RowsView, Values
 from heltig.rules.walk import walk
-
-T = TypeVar("T")
 
 
 class Ruleset:
@@ -61,7 +62,7 @@ def evaluate(
     context: Context,
     *,
     facts: Sequence[IndexFact] = (),
-    stopwatch: "Stopwatch | None" = None,
+    stopwatch: Stopwatch | None = None,
 ) -> Evaluation:
     """Run every rule of a ruleset over an arranged study.
 
@@ -84,10 +85,11 @@ def evaluate(
     run.passed(rule for rule, bit in plan.values.all if applied & bit)
     run.instances(layout.instances, table, memory)
     study = ContextView(table, context, facts)
-    varying = frozenset(tag for tag, column in table.columns.items() if not column.constant)
-    run.wholes(layout.series, study.series, varying)
-    run.wholes(layout.studies, [study], varying)
-    run.wholes(layout.contexts, [study], varying)
+    rules = _Wholes(run, table, None if facts else memory.silences(layout.tags, table))
+    rules.run(layout.series, study.series)
+    rules.run(layout.studies, [study])
+    rules.run(layout.contexts, [study])
+    table.watched = None
     study.series = ()  # they know the study: as a cycle they would keep the whole table for some time
     return run.result(
         ruleset.profile, table.instance_key, plan.not_evaluable, propose=partial(proposed, table=table)
@@ -114,7 +116,7 @@ class _Run:
         """Run instance rules over the combinations that they are not known to pass."""
         combinations = Combinations(table)
         clean = memory.combinations(table.encodings[0]) if len(table.encodings) == 1 else {}
-        for rule, tags in rules:
+        for rule, tags, _ in rules:
             known = clean.get(rule.id)
             if known is None:
                 known = clean[rule.id] = {}
@@ -123,22 +125,7 @@ class _Run:
             if applied is None:
                 self.call(rule, _try, combinations.of(tags), memory, known)
             elif applied:
-                self._pass(rule)
-
-    def wholes(self, rules: Iterable[Reading], views: Sequence[RowsView], varying: Set[str]) -> None:
-        """Run series rules over series, study and context rules over the study.
-
-        Args:
-            rules: The rules.
-            views: The series, or the study.
-            varying: The attributes in which the instances of the study differ.
-        """
-        chosen: _Chosen = {}
-        for rule, tags in rules:
-            if rule.compares and rule.when is None and varying.isdisjoint(tags):
-                self._pass(rule)
-            elif chosen.get(rule.when) != []:  # nobody needs to ask again where none applies
-                self.call(rule, _look, views, chosen)
+                self.pass_(rule)
 
     def package(self, rules: Iterable[Rule], package: PackageView) -> None:
         for rule in rules:
@@ -147,9 +134,10 @@ class _Run:
     def passed(self, rules: Iterable[Rule]) -> None:
         """Take note of rules that applied, and found nothing in what they were spared."""
         for rule in rules:
-            self._pass(rule)
+            self.pass_(rule)
 
-    def _pass(self, rule: Rule) -> None:
+    def pass_(self, rule: Rule) -> None:
+        """A rule applied, and found nothing in what it was spared."""
         if self.outcomes[rule.id] == "not_applicable":
             self.outcomes[rule.id] = "pass"
 
@@ -212,41 +200,6 @@ class _Run:
         )
 
 
-class Stopwatch:
-    """How long the functions of rules take, and what several rules share.
-
-    Attributes:
-        clock: Seconds, of any beginning.
-        seconds: What each rule took so far, by id, without what it shares with others.
-        shared: What was made once for several rules (`RowsView.once`), by module and function.
-    """
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self.clock = clock
-        self.seconds: dict[str, float] = {}
-        self.shared: dict[str, float] = {}
-        self._inside = 0.0  # what was taken and is counted already, within what is being measured
-
-    def rule(self, id: str, work: Callable[[], T]) -> T:
-        """Measures a rule at work."""
-        return self._measured(self.seconds, id, work)
-
-    def making(self, make: Callable[[Any], T], view: Any) -> T:
-        """Measures what rules share, as it is made."""
-        name = f"{make.__module__.rpartition('.')[2]}.{make.__name__.lstrip('_')}"
-        return self._measured(self.shared, name, lambda: make(view))
-
-    def _measured(self, into: dict[str, float], name: str, work: Callable[[], T]) -> T:
-        before, self._inside = self._inside, 0.0
-        start = self.clock()
-        try:
-            return work()
-        finally:
-            taken = self.clock() - start
-            into[name] = into.get(name, 0.0) + taken - self._inside
-            self._inside = before + taken
-
-
 class _TimedRun(_Run):
     """A run that takes the time."""
 
@@ -284,22 +237,82 @@ def _try(
     return applied, found
 
 
-_Chosen: TypeAlias = "dict[Callable[[Any], bool] | None, list[RowsView]]"
-"""For each `when` that was asked the views to which rules with it apply: many rules share one."""
+class _Wholes:
+    """Runs the rules on whole columns: those that are not known to have nothing to say about such a study."""
+
+    def __init__(self, run: _Run, table: StudyTable, silences: Silences | None) -> None:
+        """Prepare for one study.
+
+        Args:
+            run: Takes what the rules find.
+            table: The study.
+            silences: What is known of studies like it; None where nothing is to be remembered of it.
+        """
+        self._run = run
+        self._table = table
+        self._varying = frozenset([tag for tag, column in table.columns.items() if not column.constant])
+        self._silences = silences
+        self._silent = self._applied = self._known = 0
+        if silences:
+            self._contents = contents_of(table)
+            self._silent, self._applied = silences.told(self._contents)
+            self._known = silences.given_up
+            table.watched = Watched(table.columns)
+
+    def run(self, rules: Iterable[Reading], views: Sequence[RowsView]) -> None:
+        """Run series rules over series, study and context rules over the study."""
+        run, silent, chosen = self._run, self._silent, _Chosen(self._table)
+        for rule, tags, bit in rules:
+            if bit & silent:
+                if bit & self._applied:
+                    run.pass_(rule)
+            elif rule.compares and rule.when is None and self._varying.isdisjoint(tags):
+                run.pass_(rule)
+            elif self._silences and bit and not bit & self._known:
+                self._learn(rule, bit, views, chosen)
+            elif not chosen.none(rule.when):  # nobody needs to ask again where none applies
+                run.call(rule, _look, views, chosen)
+
+    def _learn(self, rule: Rule, bit: int, views: Sequence[RowsView], chosen: "_Chosen") -> None:
+        """Run a rule, and remember what it read if it has nothing to say."""
+        run = self._run
+        well, asked = self._table.noting(lambda: run.call(rule, _look, views, chosen))
+        if self._silences and well and rule.id not in run.drafts:
+            applied = run.outcomes[rule.id] == "pass"
+            self._silences.learn(self._contents, asked, bit, applied=applied)
+
+
+class _Chosen:
+    """For each `when` that was asked the views to which rules with it apply: many rules share one."""
+
+    def __init__(self, table: StudyTable) -> None:
+        self._table = table
+        self._known: dict[Callable[[Any], bool], tuple[list[RowsView], Set[str]]] = {}
+
+    def none(self, when: Callable[[Any], bool] | None) -> bool:
+        """It is known to apply to no view."""
+        known = self._known.get(when) if when else None
+        return known is not None and not known[0]
+
+    def of(self, when: Callable[[Any], bool], views: Sequence[RowsView]) -> Sequence[RowsView]:
+        """The views to which it applies."""
+        known = self._known.get(when)
+        if known is None:
+            known = self._table.noting(lambda: [view for view in views if when(view)])
+            self._known[when] = known
+        self._table.note(known[1])
+        return known[0]
 
 
 def _look(rule: Rule, views: Sequence[RowsView], chosen: _Chosen) -> tuple[bool, list[Found]]:
     """Run a series, study or context rule over what it is about."""
-    when = rule.when
     applies: Sequence[RowsView]
-    if when is None and (len(views) == 1 or not rule.reads):
+    if rule.when is not None:
+        applies = chosen.of(rule.when, views)
+    elif len(views) == 1 or not rule.reads:
         applies = views  # one view has all rows, and the layout left out rules on what no row has
-    elif when is None:
-        applies = [view for view in views if any(map(view.has, rule.reads))]
-    elif when in chosen:
-        applies = chosen[when]
     else:
-        applies = chosen[when] = [view for view in views if when(view)]
+        applies = [view for view in views if any(map(view.has, rule.reads))]
     return bool(applies), [(hit, view.rows, ()) for view in applies for hit in rule.check(view) or ()]
 
 

@@ -5,9 +5,11 @@ attribute, how it is read and the context, and on nothing else: a cell that was 
 wherever it comes up again. Remembering it saves time and changes no verdict.
 """
 
-from typing import Final
+from typing import Final, TypeAlias
 
 from heltig.dicom.cell import Encoding
+from heltig.dicom.study import StudyTable
+from heltig.rules.silence import Silences
 from heltig.rules.views import Context
 
 FEW: Final = 32
@@ -17,6 +19,11 @@ _MOST_OF_AN_ATTRIBUTE: Final = 128
 _LONGEST: Final = 16_384  # bytes
 _MOST: Final = 16 * 1024 * 1024  # bytes, of all cells together
 _OF_AN_ENTRY: Final = 100  # bytes, about
+
+_OF_A_LIKE: Final = 2048  # bytes, about
+
+_Like: TypeAlias = tuple[tuple[str, ...], Encoding, tuple[int, ...]]
+"""Attributes, encoding and sizes of series: what studies share before their columns are compared."""
 
 Known = dict[bytes, int]
 """The clean cells of one attribute in one place, each with the rules that applied to it: a bit for each."""
@@ -43,6 +50,7 @@ class Memory:
         self.applied: dict[str, int] = {}
         self._known: dict[Encoding, dict[str, Known]] = {}
         self._combinations: dict[Encoding, dict[str, Combinations]] = {}
+        self._silences: dict[_Like, Silences | None] = {}
         self._size = 0
 
     def of(self, encoding: Encoding) -> dict[str, Known]:
@@ -58,6 +66,31 @@ class Memory:
     def combinations(self, encoding: Encoding) -> dict[str, "Combinations"]:
         """The combinations that instance rules do not object to, which are read like this, by rule."""
         return self._combinations.setdefault(encoding, {})
+
+    def silences(self, tags: tuple[str, ...], table: StudyTable) -> Silences | None:
+        """What rules on whole columns had nothing to say about in studies like this one.
+
+        Args:
+            tags: Its attributes.
+            table: The study.
+
+        Returns:
+            None where nothing is to be remembered: for the first study of its like, and for those of which
+            more is to be known than what their columns hold.
+        """
+        if table.faults or len(table.encodings) != 1 or not table.uid:
+            return None
+        if not all(series.uid for series in table.series):
+            return None
+        like = tags, table.encodings[0], tuple([len(series.rows) for series in table.series])
+        if like not in self._silences:
+            self._count(_OF_A_LIKE)
+            self._silences[like] = None
+        elif self._silences[like] is None:
+            self._silences[like] = Silences(self._count)
+        else:
+            return self._silences[like]
+        return None
 
     def learn(self, known: Known, cell: bytes, applied: int) -> None:
         """Remember a clean cell; with too many at hand all are forgotten, and learned anew.
@@ -92,4 +125,5 @@ class Memory:
         if self._size > _MOST:
             self._known.clear()
             self._combinations.clear()
+            self._silences.clear()
             self._size = 0

@@ -8,7 +8,7 @@ from heltig.rules.memory import Memory
 from heltig.rules.profile import Profile
 from heltig.rules.rule import Rule
 from heltig.rules.views import Context
-from heltig.rules.walk import ValueRules
+from heltig.rules.walk import ValueRules, is_own
 from heltig.standard.dictionary import tag_of
 
 _CONTEXTS: Final = 4
@@ -19,10 +19,18 @@ _LAYOUTS: Final = 512
 
 
 class Reading(NamedTuple):
-    """A rule and the tags of what it reads."""
+    """A rule and what is known of it before any study.
+
+    Attributes:
+        rule: The rule.
+        tags: The tags of what it declares to read.
+        bit: Its bit in a set of rules; 0 where it is not remembered that it had nothing to say, since nobody
+            can tell whether a rule from outside this package reads nothing but the study.
+    """
 
     rule: Rule
     tags: tuple[str, ...]
+    bit: int
 
 
 class Layout:
@@ -72,7 +80,11 @@ class Plan:
         self.outcomes: dict[str, Outcome] = {
             id: "not_evaluable" if needs else "not_applicable" for id, needs in missing.items()
         }
-        self._readings = [Reading(r, tuple(map(tag_of, r.reads))) for r in evaluable if r.level != "value"]
+        others = [rule for rule in evaluable if rule.level != "value"]
+        self._readings = [
+            Reading(rule, tuple(map(tag_of, rule.reads)), (1 << number) if is_own(rule) else 0)
+            for number, rule in enumerate(others)
+        ]
         self._layouts: dict[tuple[str, ...], Layout] = {}
         self._memories: dict[Context, Memory] = {}
 

@@ -1,10 +1,10 @@
 """What the functions of rules get to see: values, combinations of values, series, studies and packages."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextvars import ContextVar
 from datetime import date
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Self, TypeVar
 
 import msgspec
@@ -13,9 +13,10 @@ from heltig.dicom.cell import ABSENT, Cell, Encoding, Fault, Syntax
 from heltig.dicom.column import Column
 from heltig.dicom.plain import plain_texts
 from heltig.dicom.source import PackageFact, Source
-from heltig.dicom.study import SeriesRows, StudyTable
+from heltig.dicom.study import SERIES_INSTANCE_UID, STUDY_INSTANCE_UID, SeriesRows, StudyTable
 from heltig.rules.index_facts import IndexFact, Kind
 from heltig.rules.parameters import Parameters
+from heltig.rules.silence import SOURCE
 from heltig.standard.dictionary import Entry, tag_of
 
 T = TypeVar("T")
@@ -132,7 +133,7 @@ class RowsView:
         self._firsts: dict[str, Cell] = {}
         self._uniform: dict[str, bool] = {}
         self._groups: dict[str, list[Group]] = {}
-        self._made: dict[Callable[..., Any], Any] = {}
+        self._made: dict[Callable[..., Any], tuple[Any, Set[str]]] = {}
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -144,10 +145,13 @@ class RowsView:
             make: The function. What it returns must not refer to the view: as a cycle they would keep the
                 whole table for some time.
         """
-        if make not in self._made:
-            watched = MAKING.get()
-            self._made[make] = make(self) if watched is None else watched(make, self)
-        made: T = self._made[make]
+        kept = self._made.get(make)
+        if kept is None:
+            watching = MAKING.get()
+            work = partial(make, self) if watching is None else partial(watching, make, self)
+            kept = self._made[make] = self.table.noting(work)
+        made: T = kept[0]
+        self.table.note(kept[1])
         return made
 
     def groups(self, keyword: str, key: Callable[[Cell], str] = _shown) -> list[Group]:
@@ -164,6 +168,7 @@ class RowsView:
         groups = self._groups.get(keyword)
         if groups is None:
             groups = self._groups[keyword] = self._grouped(keyword, key)
+        self._note(keyword)
         return list(groups)
 
     def _grouped(self, keyword: str, key: Callable[[Cell], str]) -> list[Group]:
@@ -210,6 +215,7 @@ class RowsView:
         texts = self._texts.get(keyword)
         if texts is None:
             texts = self._texts[keyword] = self._read_texts(keyword)
+        self._note(keyword)
         return texts
 
     def _read_texts(self, keyword: str) -> list[str]:
@@ -232,6 +238,7 @@ class RowsView:
         cell = self._firsts.get(keyword)
         if cell is None:
             cell = self._firsts[keyword] = self._first(keyword)
+        self._note(keyword)
         return cell
 
     def _first(self, keyword: str) -> Cell:
@@ -256,6 +263,11 @@ class RowsView:
             uniform = self._uniform[keyword] = not codes or codes.count(codes[0]) == len(codes)
         return uniform
 
+    def _note(self, keyword: str) -> None:
+        """Note that an attribute is read, also where what is made of it was kept."""
+        if self.table.watched is not None:
+            self.table.note((tag_of(keyword),))
+
     def _codes(self, column: Column) -> Sequence[int]:
         if isinstance(self.rows, range):
             return column.codes[self.rows.start : self.rows.stop]
@@ -270,12 +282,23 @@ class SeriesView(RowsView):
     def __init__(self, study: "StudyView", series: SeriesRows) -> None:
         super().__init__(study.table, series.rows, study.context)
         self.study = study
-        self.key = series.key
-        self.uid = series.uid
         self.has_uid = series.uid is not None
+        self._series = series
         self._place = slice(series.rows.start, series.rows.stop)
 
-    @cached_property
+    @property
+    def key(self) -> str:
+        """The SeriesInstanceUID, or a fallback key."""
+        self.table.note((SERIES_INSTANCE_UID,))
+        return self._series.key
+
+    @property
+    def uid(self) -> str | None:
+        """The SeriesInstanceUID; None where the instances have none."""
+        self.table.note((SERIES_INSTANCE_UID,))
+        return self._series.uid
+
+    @property
     def modality(self) -> str:
         """The Modality (0008,0060) of most instances, in capitals; empty where none has any."""
         return self.first("Modality").text.upper()
@@ -292,13 +315,24 @@ class StudyView(RowsView):
 
     def __init__(self, table: StudyTable, context: Context) -> None:
         super().__init__(table, range(table.rows), context)
-        self.uid = table.uid
         self.has_uid = table.uid is not None
-        self.key = table.key
+
+    @property
+    def key(self) -> str:
+        """The StudyInstanceUID, or a fallback key."""
+        self.table.note((STUDY_INSTANCE_UID,))
+        return self.table.key
+
+    @property
+    def uid(self) -> str | None:
+        """The StudyInstanceUID; None where the instances have none."""
+        self.table.note((STUDY_INSTANCE_UID,))
+        return self.table.uid
 
     @property
     def source(self) -> Source:
         """What the source could show and said."""
+        self.table.note((SOURCE,))
         return self.table.source
 
     @cached_property

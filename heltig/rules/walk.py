@@ -42,8 +42,13 @@ class ValueRules:
                 self.of_tag.setdefault(tag_of(keyword), []).append(number)
             for vr in rule.vrs:
                 self.of_vr.setdefault(vr, []).append(number)
-        of_site = [rule.vrs for rule, _ in self.all if not rule.check.__module__.startswith("heltig.rules.")]
+        of_site = [rule.vrs for rule, _ in self.all if not is_own(rule)]
         self.unscreened = frozenset[str]().union(*of_site)
+
+
+def is_own(rule: Rule) -> bool:
+    """The rule is one of this package."""
+    return rule.check.__module__.startswith("heltig.rules.")
 
 
 def walk(table: Table, tags: Sequence[str], rules: ValueRules, memory: Memory, call: Call) -> int:
