@@ -1,4 +1,4 @@
-"""Nuclear medicine: do the vectors that number the frames say which frame is which (PS3.3 C.8.4.8)?"""
+"""Nuclear medicine and PET: do the numbers of frames and images say which one is which (PS3.3 C.8.4.8)?"""
 
 from collections.abc import Iterator
 from typing import Final
@@ -49,6 +49,17 @@ _POINTED_TO: Final = {
 }
 """What FrameIncrementPointer names, by value 3 of ImageType (PS3.3 table C.8-8)."""
 
+_PET_IMAGE: Final = "1.2.840.10008.5.1.4.1.1.128"
+_PLACES: Final = {
+    "STATIC": ("NumberOfSlices",),
+    "WHOLE BODY": ("NumberOfSlices",),
+    "DYNAMIC": ("NumberOfTimeSlices", "NumberOfSlices"),
+    "GATED": ("NumberOfRRIntervals", "NumberOfTimeSlots", "NumberOfSlices"),
+}
+"""What the images of a PET series are numbered along, by value 1 of SeriesType (PS3.3 C.8.9.4.1.9)."""
+
+_DIMENSIONS: Final = ("NumberOfRRIntervals", "NumberOfTimeSlots", "NumberOfTimeSlices", "NumberOfSlices")
+
 
 def _is_nm(at: Values) -> bool:
     return at["SOPClassUID"].text == NM_IMAGE
@@ -72,7 +83,7 @@ def vector(at: Values) -> Iterator[Hit]:
     Example: The posterior view cut out of a whole body scan: DetectorVector has 2, NumberOfDetectors says 1.
     """
     pointed = at["FrameIncrementPointer"].values
-    frames = 1 if at["NumberOfFrames"].empty else integer(at["NumberOfFrames"])
+    frames = integer(at["NumberOfFrames"])
     for name in _VECTORS:
         cell = at[name]
         if cell.empty or cell.bulk:
@@ -145,3 +156,33 @@ def _kind(at: Values) -> str:
     """Value 3 of ImageType."""
     values = at["ImageType"].values
     return str(values[2]).strip() if len(values) > 2 else ""
+
+
+@rule("PIX-PET-INDEX", level="instance", severity="note", reference="PS3.3 C.8.9.4.1.9",
+    when=lambda at: (
+        at["SOPClassUID"].text == _PET_IMAGE and at.has("ImageIndex") and at["SeriesType"].text in _PLACES
+    ),
+    reads=("SOPClassUID", "ImageIndex", "SeriesType", *_DIMENSIONS))  # fmt: skip
+def pet_index(at: Values) -> Iterator[Hit]:
+    """A PET image has a number beyond those of its series.
+
+    Finds: ImageIndex (0054,1330) below 1, or above the product of the dimensions of the series by SeriesType
+        (0054,1000): NumberOfSlices (0054,0081), times NumberOfTimeSlices (0054,0101) of dynamic series, times
+        NumberOfRRIntervals (0054,0061) and NumberOfTimeSlots (0054,0071) of gated ones.
+    Why: Programs for processing find slice and time of an image by its index: with a wrong one it stands
+        among those of another time, or outside the memory that was set aside.
+    Mend: Look whether series were joined or cut: numbers and index have to follow. Position and time of each
+        image still tell where it belongs.
+    Example: Two bed positions joined into one series, with the NumberOfSlices of the first.
+    """
+    index, names = integer(at["ImageIndex"]), _PLACES[at["SeriesType"].text]
+    numbers = [integer(at[name]) for name in names]
+    places = 1
+    for number in numbers:
+        places *= number if number and number > 0 else 0
+    if index is not None and (index < 1 or index > places > 0):
+        yield Hit(
+            tags=("ImageIndex", *names),
+            observed=cut(f"{index}, where there are {places}" if places else str(index)),
+            expected=cut(f"1 to {places}" if places else "1 or more"),
+        )

@@ -54,13 +54,14 @@ def region(at: Values) -> Iterator[Hit]:
 
 
 @rule("PIX-US-SCALE", level="instance", severity="review", reads=(_REGIONS,),
-    when=lambda at: bool(at[_REGIONS].items), reference="PS3.3 C.8.5.5")  # fmt: skip
+    needs=("metadata", "all_attributes"), when=lambda at: bool(at[_REGIONS].items),
+    reference="PS3.3 C.8.5.5")  # fmt: skip
 def scale(at: Values) -> Iterator[Hit]:
     """A region of an ultrasound image has units, and a pixel of no size.
 
     Finds: Items of SequenceOfUltrasoundRegions (0018,6011) with a PhysicalDeltaX (0018,602C) or
-        PhysicalDeltaY (0018,602E) of zero in a direction that has units. Without units (0) a zero says
-        nothing, and is no finding; a negative delta is allowed. An absent one is a matter of IOD-TYPE1.
+        PhysicalDeltaY (0018,602E) that is zero, empty or absent in a direction that has units. Without units
+        (0) it says nothing, and is no finding; a negative delta is allowed.
     Why: Every length, time or velocity measured in the region is zero, or the viewer divides by zero and
         refuses to measure.
     Mend: Send the image again as the scanner made it. Where no calibration is known, the units are 0, and
@@ -69,11 +70,12 @@ def scale(at: Values) -> Iterator[Hit]:
     """
     for item in at[_REGIONS].items:
         for units, delta in _SCALES:
-            unit = integer(_of(item, units))
-            if unit and 0.0 in _of(item, delta).numbers[:1]:
+            unit, cell = integer(_of(item, units)), _of(item, delta)
+            if unit and (cell.empty or cell.numbers[:1] == (0.0,)):
+                lacking = "absent" if not cell.vr else "empty" if cell.empty else "0"
                 yield Hit(
                     tags=(_in_regions(delta), _in_regions(units)),
-                    observed=cut(f"0, with units {unit}"),
+                    observed=cut(f"{lacking}, with units {unit}"),
                     expected="what a pixel is in these units",
                 )
 

@@ -13,7 +13,16 @@ from heltig.rules.parameters import Parameters
 from heltig.rules.profile import Profile
 from heltig.rules.views import Context
 
-IDS = ("PIX-NM-VECTOR", "PIX-NM-POINTER", "PIX-US-REGION", "PIX-US-SCALE", "REF-RT-NUMBER", "GEO-CONTOUR")
+IDS = (
+    "PIX-NM-VECTOR",
+    "PIX-NM-POINTER",
+    "PIX-PET-INDEX",
+    "REF-RT-COUNT",
+    "PIX-US-REGION",
+    "PIX-US-SCALE",
+    "REF-RT-NUMBER",
+    "GEO-CONTOUR",
+)
 RULES = [catalogue()[id] for id in (*IDS, "REF-FRAME", "REF-SEG-FRAMES", "REF-SOURCE-ELSEWHERE")]
 CONTEXT = Context(date(2026, 1, 1), Parameters())
 
@@ -24,7 +33,7 @@ SCALARS = st.one_of(
     st.floats(),
     st.booleans(),
     st.none(),
-    st.sampled_from([*KINDS, "1", "-1", "1e400", "9" * 500, "\u0000é", "00540010", "00540020"]),
+    st.sampled_from([*KINDS, "DYNAMIC", "1", "-1", "1e400", "9" * 500, "\u0000é", "00540010", "00540020"]),
 )
 VRS = st.sampled_from(["US", "UL", "FD", "DS", "IS", "AT", "CS", "LO", "UN", "SQ", "ZZ"])
 ELEMENTS = st.one_of(
@@ -39,11 +48,14 @@ OF_ITEMS = [
     *("PhysicalUnitsXDirection", "PhysicalDeltaX", "PhysicalDeltaY", "NumberOfFramesInRotation"),
     *("NumberOfFramesInPhase", "ROINumber", "ReferencedROINumber", "BeamNumber", "ReferencedBeamNumber"),
     *("ContourData", "NumberOfContourPoints", "ReferencedSOPInstanceUID", "ReferencedFrameNumber"),
+    *("NumberOfBeams", "NumberOfControlPoints", "DVHNumberOfBins", "DVHData"),
 ]
 ITEMS = st.recursive(
     st.dictionaries(st.sampled_from(OF_ITEMS), ELEMENTS, max_size=5),
     lambda inner: st.dictionaries(
-        st.sampled_from(["ContourSequence", "ReferencedBeamSequence", "ContourImageSequence"]),
+        st.sampled_from(
+            ["ContourSequence", "ReferencedBeamSequence", "ContourImageSequence", "ControlPointSequence"]
+        ),
         st.lists(inner, max_size=3),
         max_size=2,
     ),
@@ -52,10 +64,10 @@ ITEMS = st.recursive(
 SEQUENCES = [
     *("SequenceOfUltrasoundRegions", "RotationInformationSequence", "PhaseInformationSequence"),
     *("StructureSetROISequence", "ROIContourSequence", "BeamSequence", "FractionGroupSequence"),
-    *("ReferencedRTPlanSequence", "SourceImageSequence"),
+    *("ReferencedRTPlanSequence", "SourceImageSequence", "DVHSequence"),
 ]
 ATTRIBUTES = sorted({keyword for rule in RULES for keyword in rule.reads} - set(SEQUENCES) - {"SOPClassUID"})
-CLASSES = st.sampled_from(["20", "6.1", "481.2", "481.3", "481.5", "66.4"]).map(
+CLASSES = st.sampled_from(["20", "128", "6.1", "481.2", "481.3", "481.5", "66.4"]).map(
     "1.2.840.10008.5.1.4.1.1.{}".format
 )
 INSTANCES = st.builds(
