@@ -8,7 +8,8 @@ import pytest
 from heltig.rules.cases import STUDY_UID, study_of
 from heltig.rules.parameters import Parameters
 from heltig.rules.references import claims_this_study
-from heltig.rules.references_read import by_row, has_references, references, rows_of
+from heltig.rules.references_read import by_row, has_references, references, references_by_row, rows_of
+from heltig.rules.references_sources import of_segmentations
 from heltig.rules.views import Context, StudyView
 
 CONTEXT = Context(date(2026, 1, 1), Parameters())
@@ -73,6 +74,43 @@ def test_references_know_their_rows() -> None:
     assert {row: len(found) for row, found in by_row(references(study)).items()} == {1: 1, 2: 1, 3: 1, 4: 2}
 
 
+def test_equal_items_of_several_objects_are_referred_to_by_each() -> None:
+    frames = [
+        {"DerivationImageSequence": [{"SourceImageSequence": [{"ReferencedSOPInstanceUID": uid}]}]}
+        for uid in ("1.2.3.1", "1.2.3.2", "1.2.3.1")
+    ]
+    study = view(
+        {"PerFrameFunctionalGroupsSequence": frames},
+        {"PerFrameFunctionalGroupsSequence": frames[:1]},
+        {},
+        {"PerFrameFunctionalGroupsSequence": frames, "InstanceNumber": 4},
+    )
+    found = references(study)
+    by_rows = references_by_row(study)
+    assert {row: {one.instance for one in several} for row, several in by_rows.items()} == {
+        0: {"1.2.3.1", "1.2.3.2"},
+        1: {"1.2.3.1"},
+        3: {"1.2.3.1", "1.2.3.2"},
+    }
+    for one in found:
+        assert rows_of([one]) == [row for row, several in by_rows.items() if one in several]
+
+
+def test_a_segmentation_is_judged_by_its_own_list() -> None:
+    frames = {
+        "SOPClassUID": "1.2.840.10008.5.1.4.1.1.66.4",
+        "PerFrameFunctionalGroupsSequence": [
+            {"DerivationImageSequence": [{"SourceImageSequence": [{"ReferencedSOPInstanceUID": "1.2.3.1"}]}]}
+        ],
+    }
+    a_list = [{"ReferencedInstanceSequence": [{"ReferencedSOPInstanceUID": "1.2.3.9"}]}]
+    study = view(frames, {**frames, "ReferencedSeriesSequence": a_list}, {"SOPInstanceUID": "1.2.3.9"})
+    sources = of_segmentations(study)
+    assert [(use.row, use.to.instance) for use in sources.unlisted] == [(2, "1.2.3.1")]
+    assert [(use.row, use.to.instance) for use in sources.elsewhere] == [(1, "1.2.3.1")]
+    assert sources.lost == ()
+
+
 def test_a_study_without_references_is_told_from_its_raw_cells() -> None:
     study = view({"PatientID": "00081155", "RequestAttributesSequence": [{"StudyInstanceUID": "1.2"}]})
     assert not has_references(study)
@@ -82,6 +120,8 @@ def test_a_study_without_references_is_told_from_its_raw_cells() -> None:
 def test_what_was_read_goes_with_its_study() -> None:
     study = view(KEY_OBJECT)
     assert references(study)
+    assert references_by_row(study)
+    assert of_segmentations(study).all == ()
     table = weakref.ref(study.table)
     del study
     assert table() is None
