@@ -110,8 +110,9 @@ def type_1(study: StudyView) -> Iterator[Hit]:
     """An attribute that must have a value is absent.
 
     Finds: Absent attributes of type 1, in the data set and in items of sequences at any depth, of mandatory
-        modules. Of optional parts of the object IOD-OPTIONAL-PART speaks; identifiers, image pixels, planes
-        and codes have rules of their own.
+        modules. Where a module has none of them they are one finding; where it has nothing at all, it is one
+        of IOD-MODULE. Of optional parts of the object IOD-OPTIONAL-PART speaks; identifiers, image pixels,
+        planes and codes have rules of their own.
     Why: Without these an object of its kind cannot be used as the standard means it.
     Mend: Have the sender's software corrected; converters and anonymisers must keep these attributes or
         replace their values.

@@ -36,6 +36,10 @@ from heltig.standard.single_items import SINGLE_ITEM
 Found: TypeAlias = dict[tuple[str, tuple[str, ...]], Objection]
 """Objections by rule and path: what two modules say of one attribute is said once."""
 
+Lacking: TypeAlias = dict[str, tuple[tuple[bool, int], Attribute, Part]]
+"""Absent attributes by tag, each with how strictly it is required, and by which part."""
+
+_SEVERAL: Final = 2  # attributes of one module that are reported as one
 _STRICTEST: Final = {"1": 0, "1C": 1, "2": 2, "2C": 3, "3": 4}
 _RULE_OF_TYPE: Final = {"1": "IOD-TYPE1", "1C": "IOD-TYPE1C", "2": "IOD-TYPE2", "2C": "IOD-TYPE2C"}
 
@@ -124,7 +128,7 @@ class _Check:
 
     def _level(self, parts: Sequence[Part], scope: Scope) -> None:
         """Check the attributes of a data set, an item or the groups of a frame."""
-        lacking: dict[str, tuple[tuple[bool, int], Attribute, Part]] = {}
+        lacking: Lacking = {}
         for part in parts:
             for attribute in part.attributes:
                 state = scope.states.get(attribute.tag)
@@ -136,15 +140,30 @@ class _Check:
                         lacking[attribute.tag] = min(lacking.get(attribute.tag, entry), entry, key=_rank)
                 else:
                     self._there(attribute, state, part, parts, scope)
+        together: set[str] = set()
+        for part in parts if not scope.path else ():
+            together |= self._hollow_module(part, lacking)
         for tag, (_, attribute, part) in lacking.items():
             others = instead_of(attribute) & lacking.keys()
             instead = {other for other in others if tag in instead_of(lacking[other][1])}
-            if not self._is_owned(tag, scope) and not any(other < tag for other in instead):
+            if tag not in together and not self._is_owned(tag, scope) and not any(o < tag for o in instead):
                 rule = rule_for(_RULE_OF_TYPE[attribute.type], part)
                 self._add(self.words.absent(rule, scope.path, attribute, part.name))
         for tag, state in scope.states.items():
             if isinstance(state, tuple):
                 self._sequence(tag, state, parts, scope)
+
+    def _hollow_module(self, part: Part, lacking: Lacking) -> set[str]:
+        """Says at once that a module has none of the attributes that must have a value; gives these."""
+        needed = {a.tag for a in part.attributes if a.type == "1" and not a.guard}
+        if not needed <= lacking.keys():
+            return set()
+        told = {tag for tag in needed - self.owned.in_data_set if lacking[tag][2] is part}
+        if len(told) < _SEVERAL:
+            return set()
+        rule = rule_for(_RULE_OF_TYPE["1"], part)
+        self._add(self.words.all_absent(rule, part.name, tuple(sorted(told))))
+        return told
 
     def _is_owned(self, tag: str, scope: Scope) -> bool:
         """Another rule reports the attribute where it is absent or empty."""

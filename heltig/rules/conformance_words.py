@@ -55,6 +55,13 @@ class Words:
             seen=(),
         )
 
+    def all_absent(self, rule: str, part: str, tags: Path) -> Objection:
+        """No attribute of a module is there that must have a value."""
+        keywords = ", ".join(keyword_of(tag) or tag for tag in tags)
+        message = f"None of the attributes of type 1 of {self._part(part)} is there: {cut(keywords, 400)}"
+        observed = f"absent ({self._iod})"
+        return Objection(rule, tags[:1], observed, cut(keywords, 200), message, tags[1:], seen=())
+
     def empty(self, rule: str, path: Path, attribute: Attribute, part: str) -> Objection:
         """An attribute that must have a value, or a sequence that must have an item, has none."""
         because = f", since {attribute.condition.when.words}" if attribute.condition else ""
