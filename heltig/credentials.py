@@ -81,13 +81,16 @@ class ClientCredentials(
     ca_bundle: str | None = None
 
     def __post_init__(self) -> None:
-        url = urlsplit(self.token_url)
+        try:
+            url = urlsplit(self.token_url)
+        except ValueError:
+            url = urlsplit("")
         if url.scheme not in ("http", "https") or not url.hostname or url.username or url.fragment:
             raise ValueError("tokenUrl: not an address. Give https://HOST/PATH, without user")
         if self.proof == "private_key_jwt" and not self.secret.startswith("file:"):
             raise ValueError("secret: the private key is a PEM file. Give file:PATH")
         if self.proof != "private_key_jwt" and (self.certificate or self.key_id):
-            raise ValueError("certificate, keyId: only private_key_jwt uses them")
+            raise ValueError("proof: only private_key_jwt uses a certificate or a keyId")
 
 
 ArchiveAuth: TypeAlias = NoAuth | BasicAuth | BearerAuth | ClientCredentials

@@ -8,15 +8,17 @@ import msgspec
 
 from heltig.errors import NotFoundError
 from heltig.pipeline import watching
+from heltig.pipeline.backfill_report import Progress, newest_progress
 from heltig.pipeline.status import ArchiveState, ArchiveStatus, ServiceStatus
 from heltig.reports.charts import Column, columns
 from heltig.store import archives, watch
 from heltig.store.archive_options import ArchiveOptions
-from heltig.store.archives import Archive
+from heltig.store.archives import Archive, location_of
 from heltig.store.transaction import ReadTransaction
 
 DAYS_IN_LIST: Final = 14
 DAYS_ON_PAGE: Final = 42
+BACKFILLS_ON_PAGE: Final = 3
 
 _DAY: Final = timedelta(days=1)
 _WORST: Final[tuple[ArchiveState, ...]] = ("stopped", "failing", "behind")
@@ -81,6 +83,7 @@ class ArchivePage(msgspec.Struct, frozen=True, kw_only=True):
         places: Its addresses, by service.
         auth: How we say who we are, without secrets.
         settings: How it is to be treated.
+        backfills: The newest ones, the newest first.
     """
 
     entry: Archive
@@ -89,6 +92,7 @@ class ArchivePage(msgspec.Struct, frozen=True, kw_only=True):
     places: tuple[tuple[str, str], ...]
     auth: str
     settings: tuple[Setting, ...]
+    backfills: tuple[Progress, ...]
 
 
 def archive_list(transaction: ReadTransaction, *, now: datetime) -> ArchiveList:
@@ -122,6 +126,11 @@ def archive_page(transaction: ReadTransaction, name: str, *, now: datetime) -> A
         places=tuple(_places(entry)),
         auth=_auth(entry),
         settings=tuple(_settings(entry.options)),
+        backfills=tuple(
+            newest_progress(
+                transaction, location=location_of(name), before=None, limit=BACKFILLS_ON_PAGE, now=now
+            )
+        ),
     )
 
 

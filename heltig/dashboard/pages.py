@@ -99,6 +99,7 @@ def _environment() -> Environment:
         rate=wording.rate,
         day=wording.day,
         inline=wording.inline,
+        days=wording.days,
         segment=segment,
     )
     made.globals["assets"] = {name: asset.file_name for name, asset in assets().items()}

@@ -1,19 +1,19 @@
 """The routes of the pages."""
 
-from typing import Any, Final
+from typing import Final
 
-from litestar import HttpMethod, Request, Response, Router, route
-from litestar.datastructures import State
+from litestar import HttpMethod, Response, Router, route
 from litestar.params import FromPath
 
 from heltig.api.front import segment
 from heltig.api.services import services_of
-from heltig.auth.principal import Principal
 from heltig.dashboard import errors
-from heltig.dashboard.archive_actions import ACTIONS, FORM_HEADERS, may_change, told
-from heltig.dashboard.archives import DAYS_IN_LIST, archive_list, archive_page
+from heltig.dashboard.archive_actions import ACTIONS
+from heltig.dashboard.archive_forms import FORMS
+from heltig.dashboard.archive_routes import ARCHIVES
 from heltig.dashboard.assets import assets_by_file_name
 from heltig.dashboard.filters import Filter, number
+from heltig.dashboard.own_forms import AnyRequest, principal_of
 from heltig.dashboard.pages import page, study_of
 from heltig.dashboard.study import study_page
 from heltig.dashboard.visibility import sees_patients
@@ -23,14 +23,12 @@ from heltig.errors import NotFoundError
 _GET: Final = [HttpMethod.GET, HttpMethod.HEAD]
 _A_YEAR: Final = "public, max-age=31536000, immutable"
 
-AnyRequest = Request[Any, Any, State]
-
 
 def routes() -> Router:
     """All of them, see `heltig.auth.policy.ROUTES`."""
     return Router(
         "/",
-        route_handlers=[show_worklist, show_study, show_archives, show_archive, *ACTIONS, static_file],
+        route_handlers=[show_worklist, show_study, *ARCHIVES, *ACTIONS, *FORMS, static_file],
         exception_handlers=errors.HANDLERS,
         include_in_schema=False,
     )
@@ -52,7 +50,7 @@ async def show_worklist(request: AnyRequest) -> Response[str]:
         filter=filter,
         list=found,
         page=min(filter.page, found.pages),
-        patients=sees_patients(_principal(request)),
+        patients=sees_patients(principal_of(request)),
     )
 
 
@@ -60,7 +58,7 @@ async def show_worklist(request: AnyRequest) -> Response[str]:
 async def show_study(request: AnyRequest, study: FromPath[str]) -> Response[str]:
     """A study's verdict, and why."""
     services = services_of(request.app.state)
-    patients = sees_patients(_principal(request))
+    patients = sees_patients(principal_of(request))
     now = services.clock()
     found = await services.store.read(
         study_page,
@@ -71,33 +69,6 @@ async def show_study(request: AnyRequest, study: FromPath[str]) -> Response[str]
         patients=patients,
     )
     return page(request, "study.html", now=now, shown=found, patients=patients)
-
-
-@route("/archives", http_method=_GET)
-async def show_archives(request: AnyRequest) -> Response[str]:
-    """How every archive stands."""
-    services = services_of(request.app.state)
-    now = services.clock()
-    found = await services.store.read(archive_list, now=now)
-    workers = max(len(found.service.workers), int(services.is_working()))
-    return page(request, "archives.html", now=now, list=found, workers=workers, row_days=DAYS_IN_LIST)
-
-
-@route("/archives/{id:str}", http_method=_GET)
-async def show_archive(request: AnyRequest, id: FromPath[str]) -> Response[str]:
-    """How one archive stands, and what can be done about it."""
-    services = services_of(request.app.state)
-    now = services.clock()
-    found = await services.store.read(archive_page, id, now=now)
-    return page(
-        request,
-        "archive.html",
-        headers=FORM_HEADERS,
-        now=now,
-        shown=found,
-        done=told(request.query_params.get("done", "")),
-        may_change=may_change(_principal(request)),
-    )
 
 
 @route("/static/{file_path:str}", http_method=_GET)
@@ -112,8 +83,3 @@ async def static_file(request: AnyRequest, file_path: FromPath[str]) -> Response
             asset.packed, media_type=asset.media_type, headers={**headers, "Content-Encoding": "gzip"}
         )
     return Response(asset.body, media_type=asset.media_type, headers=headers)
-
-
-def _principal(request: AnyRequest) -> Principal | None:
-    found = request.scope.get("user")
-    return found if isinstance(found, Principal) else None

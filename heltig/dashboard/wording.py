@@ -144,6 +144,22 @@ def day(time: datetime) -> str:
     return f"{local.day} {local:%b %Y}"
 
 
+def days(dates: str) -> str:
+    """A range of study dates (PS3.4 C.2.2.2.5).
+
+    >>> [days(dates) for dates in ("20260301-20260307", "20260301", "-20260307", "20260301-", "")]
+    ['1 Mar 2026 to 7 Mar 2026', '1 Mar 2026', 'until 7 Mar 2026', 'from 1 Mar 2026 on', 'everything']
+    """
+    first, separator, last = dates.partition("-")
+    if first and last:
+        return f"{dicom_date(first)} to {dicom_date(last)}"
+    if last:
+        return f"until {dicom_date(last)}"
+    if not first:
+        return "everything"
+    return f"from {dicom_date(first)} on" if separator else dicom_date(first)
+
+
 def inline(text: str) -> Markup:
     """Text with `code` in it as HTML; all else is escaped.
 

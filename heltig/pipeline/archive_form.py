@@ -19,6 +19,8 @@ from heltig.store.archives import Archive, ArchiveOptions
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _WRONG: Final = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<where>.*)`)?", re.DOTALL)
+_MISSING: Final = re.compile(r"Object missing required field `(\w+)`")
+_FIELD: Final = re.compile(r"([a-z]\w*): (.*)", re.DOTALL)
 _CERTIFICATES: Final = ("ca_bundle", "certificate", "key")
 _NO_TEXT: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Categories of characters that are in no name and no address: control characters and ends of lines."""
@@ -121,7 +123,7 @@ def entry_of(
         UsageError: Something in it makes no sense, is no address, or cannot be read. It names the field.
     """
     if not _NAME.fullmatch(form.name):
-        raise UsageError(f"{form.name}: no name for an archive. Use up to 64 of a-z, 0-9, - and _.")
+        raise UsageError(f"name: {form.name} is no name for an archive. Use up to 64 of a-z, 0-9, - and _.")
     if from_afar:
         _insist_on_what_may_be_named(form, before, settings)
     _check_addresses(form, before, settings)
@@ -218,8 +220,12 @@ def _not_text(given: object, place: str) -> Iterator[str]:
 def _said(wrong: str) -> str:
     """What is wrong, the field first."""
     found = _WRONG.fullmatch(wrong)
-    where, what = (found["where"], found["what"]) if found else (None, wrong)
-    if where and where.endswith("secret"):
+    where, what = (found["where"] or "", found["what"]) if found else ("", wrong)
+    if missing := _MISSING.fullmatch(what):
+        where, what = f"{where}.{missing[1]}".lstrip("."), "is missing"
+    elif inner := _FIELD.fullmatch(what):  # a struct's own check names its field
+        where, what = f"{where}.{inner[1]}".lstrip("."), inner[2]
+    if where.endswith("secret") and what != "is missing" and "PEM" not in what:
         what = "a secret is not given itself: give env:NAME or file:PATH"  # not shown: it may be one
     return f"{where or 'archive'}: {what}."
 

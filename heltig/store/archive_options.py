@@ -116,6 +116,10 @@ class ArchiveOptions(
     ] = 24.0
 
     def __post_init__(self) -> None:
-        WorkHours(self.hours, self.timezone)
+        for field, hours in (("timezone", ()), ("hours", self.hours)):
+            try:
+                WorkHours(hours, self.timezone)
+            except ValueError as wrong:
+                raise ValueError(f"{field}: {wrong}") from None
         if self.key and not self.certificate:
             raise ValueError("key: give the certificate that it belongs to, too")

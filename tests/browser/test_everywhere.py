@@ -20,6 +20,8 @@ PAGES = {
     "an archive": "archives/main",
     "an archive in trouble": "archives/cardiology",
     "an archive that nobody looked at": "archives/new",
+    "a new archive": "add-archive",
+    "an archive that is changed": "archives/main/change",
     "not found": "studies/1.2.3",
 }
 LOOKS = {"desktop": (1366, "light"), "phone in the dark": (360, "dark")}
