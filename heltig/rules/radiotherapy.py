@@ -1,4 +1,4 @@
-"""Radiotherapy: have plans and doses as many beams, control points and bins as they say?"""
+"""Radiotherapy: have plans as many beams and control points as they say, and histograms as many bins?"""
 
 from collections.abc import Iterator
 from typing import Final
@@ -31,9 +31,8 @@ _COUNTED: Final = {
         ("NumberOfRangeModulators", "RangeModulatorSequence"),
         *_OF_BEAMS,
     ),
-    "DVHSequence": (("DVHNumberOfBins", "DVHData"),),
 }
-"""By sequence: numbers in its items, and what they count (PS3.3 C.8.8.4, C.8.8.13, C.8.8.14, C.8.8.25)."""
+"""By sequence: numbers in its items, and what they count (PS3.3 C.8.8.13, C.8.8.14 and C.8.8.25)."""
 
 
 @rule(
@@ -44,34 +43,58 @@ _COUNTED: Final = {
     reference="PS3.3 C.8.8",
 )
 def count(study: StudyView) -> Iterator[Hit]:
-    """A plan or dose has other beams, control points or bins than it says.
+    """A plan has other beams, control points or devices than it says.
 
     Finds: NumberOfBeams (300A,0080) and NumberOfBrachyApplicationSetups of fraction groups,
         NumberOfControlPoints (300A,0110), NumberOfWedges, NumberOfBlocks and the like of beams that are not
-        the number of items in the sequence they count, and DVHNumberOfBins (3004,0056) that is not the number
-        of bins in DVHData (two values each). A sequence that is not there at all is a matter of IOD-TYPE1C,
-        files that end early are one of ENC-TRUNCATED.
+        the number of items in the sequence they count. A sequence that is not there at all is a matter of
+        IOD-TYPE1C, files that end early are one of ENC-TRUNCATED.
     Why: Part of the plan is missing, or there is some too much. A machine or planning system that goes by the
         number delivers another dose than the one that was planned, or refuses the plan.
     Mend: Export the plan again from the planning system. It must not be corrected by hand.
     Example: A plan for teaching from which a script removed a beam, and not its count.
     """
-    damaged = {row for _, rows in study.faults("truncated", "unreadable") for row in rows}
     for sequence, numbers in _COUNTED.items():
-        column = study.table.columns.get(tag_of(sequence))
-        if column is None:
-            continue
-        items = study.table.items(column)
         for keyword, counted in numbers:
-            for (said, there), owners in sorted(_wrong(items, keyword, counted).items()):
-                rows = [row for row in study.table.study_rows(column.tag, owners) if row not in damaged]
-                if rows:
-                    yield Hit(
-                        tags=(f"{column.tag}/{tag_of(keyword)}", f"{column.tag}/{tag_of(counted)}"),
-                        observed=cut(f"{said}, where there {'is' if there == 1 else 'are'} {there}"),
-                        expected="the number that there are",
-                        rows=rows,
-                    )
+            yield from _hits(study, sequence, keyword, counted)
+
+
+@rule(
+    "REF-RT-BINS",
+    level="study",
+    severity="note",
+    reads=("DVHSequence",),
+    reference="PS3.3 C.8.8.4",
+)
+def bins(study: StudyView) -> Iterator[Hit]:
+    """A dose-volume histogram has other bins than it says.
+
+    Finds: Items of DVHSequence (3004,0050) whose DVHNumberOfBins (3004,0056) is not the number of bins in
+        DVHData (3004,0058), of two values each. Half a bin is a matter of VAL-VM.
+    Why: Programs that show the histogram go by the number, or by the data: a curve is cut short, or is not
+        shown. The dose itself is not concerned.
+    Mend: Nothing needs to be done before the study is moved; the histogram can be made again from dose and
+        structure set. Tell the maker of the system that wrote it.
+    Example: A histogram whose last bins, all zero, were left out.
+    """
+    yield from _hits(study, "DVHSequence", "DVHNumberOfBins", "DVHData")
+
+
+def _hits(study: StudyView, sequence: str, keyword: str, counted: str) -> Iterator[Hit]:
+    """A hit for each wrong number in the items of a sequence, files that end early left out."""
+    column = study.table.columns.get(tag_of(sequence))
+    if column is None:
+        return
+    damaged = {row for _, rows in study.faults("truncated", "unreadable") for row in rows}
+    for (said, there), owners in sorted(_wrong(study.table.items(column), keyword, counted).items()):
+        rows = [row for row in study.table.study_rows(column.tag, owners) if row not in damaged]
+        if rows:
+            yield Hit(
+                tags=(f"{column.tag}/{tag_of(keyword)}", f"{column.tag}/{tag_of(counted)}"),
+                observed=cut(f"{said}, where there {'is' if there == 1 else 'are'} {there}"),
+                expected="the number that there are",
+                rows=rows,
+            )
 
 
 def _wrong(items: ItemTable, keyword: str, counted: str) -> dict[tuple[int, int], set[int]]:
