@@ -58,7 +58,10 @@ def not_accepted(at: Values) -> Iterator[Hit]:
 
     Finds: A TransferSyntaxUID that is not in the profile's `accepted_transfer_syntaxes`. With an empty list,
         as in the default profile, the rule does not apply.
-    Why: The target refuses the objects one by one, when the move has long begun.
+    Why: The target refuses the objects one by one, when the move has long begun: by STOW-RS with C122H
+        (PS3.18), by C-STORE as early as in the association, where it accepts no presentation context for them
+        (dcm4chee-arc has no status of its own). AWS HealthImaging imports them with the warning B120H, and
+        gives nobody their frames.
     Mend: Have the objects converted on the way, or the transfer syntax added to what the target takes.
     Example: HEVC video for an archive that stores MPEG-4 at most.
     """
@@ -68,8 +71,13 @@ def not_accepted(at: Values) -> Iterator[Hit]:
         syntax = transfer_syntax(uid)
         named = [known.name if (known := transfer_syntax(one)) else one for one in accepted]
         yield Hit(
-            observed=syntax.name if syntax else cut(uid), expected=cut("one of " + ", ".join(named), 200)
+            observed=syntax.name if syntax else cut(uid),
+            expected=cut("one of " + ", ".join(named), 200),
+            message=_AWS if "aws" in at.context.parameters.targets else None,
         )
+
+
+_AWS: Final = "AWS HealthImaging warns with B120H, and gives nobody the frames of what it imports so"
 
 
 @rule("ENC-TS-LOSSY-FLAG", level="instance", severity="review", reads=(_SYNTAX, _LOSSY), when=_is_given,

@@ -6,6 +6,7 @@ from heltig.dicom.table import Table
 from heltig.rules.acquisition import ACQUIRED, class_name
 from heltig.rules.conflict import conflict
 from heltig.rules.names import words
+from heltig.rules.references_rejection import rejected
 from heltig.rules.rule import Hit, rule
 from heltig.rules.views import SeriesView, StudyView
 from heltig.rules.wording import counted
@@ -37,14 +38,16 @@ def no_images(study: StudyView) -> Iterator[Hit]:
     """The study refers to images of its own that are not there.
 
     Finds: A study of presentation states, key objects and reports alone, which refer to images of this study
-        of which none is there. Reports that refer to no image, or to another study's, are left alone.
+        of which none is there. Reports that refer to no image, or to another study's, are left alone, and so
+        are images that a rejection note of the study names: it was applied, as IOCM-NOTE-DANGLING says.
     Why: The images were lost, or stored under another study: whoever opens this one sees nothing.
     Mend: Look for the images in the source by patient and date; have both joined under one StudyInstanceUID,
         or this one deleted.
     Example: Key objects that stayed behind when the study's images were moved to a corrected study.
     """
     present = set(study.texts("SOPInstanceUID"))
-    referenced = _referenced(study)
+    gone = {one.instance for _, _, named in rejected(study) for one in named}
+    referenced = _referenced(study) - gone
     if referenced and not referenced & present:
         classes = counted((class_name(g.key), g.count) for g in study.groups("SOPClassUID"))
         yield Hit(
