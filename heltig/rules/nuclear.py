@@ -49,6 +49,13 @@ _POINTED_TO: Final = {
 }
 """What FrameIncrementPointer names, by value 3 of ImageType (PS3.3 table C.8-8)."""
 
+_DESCRIBED: Final = {
+    "EnergyWindowInformationSequence": "NumberOfEnergyWindows",
+    "PhaseInformationSequence": "NumberOfPhases",
+    "RotationInformationSequence": "NumberOfRotations",
+}
+"""Sequences with an item for each window, phase or rotation (PS3.3 C.8.4.10, C.8.4.14, C.8.4.12)."""
+
 _PET_IMAGE: Final = "1.2.840.10008.5.1.4.1.1.128"
 _PLACES: Final = {
     "STATIC": ("NumberOfSlices",),
@@ -156,6 +163,31 @@ def _kind(at: Values) -> str:
     """Value 3 of ImageType."""
     values = at["ImageType"].values
     return str(values[2]).strip() if len(values) > 2 else ""
+
+
+@rule("PIX-NM-COUNT", level="instance", severity="note", reference="PS3.3 C.8.4.10",
+    when=lambda at: _is_nm(at) and any(at[sequence].items for sequence in _DESCRIBED),
+    reads=("SOPClassUID", *_DESCRIBED, *_DESCRIBED.values()))  # fmt: skip
+def described(at: Values) -> Iterator[Hit]:
+    """A nuclear medicine image describes more or fewer windows, phases or rotations than it has.
+
+    Finds: EnergyWindowInformationSequence (0054,0012), PhaseInformationSequence (0054,0032) and
+        RotationInformationSequence (0054,0052) whose items are not as many as NumberOfEnergyWindows,
+        NumberOfPhases and NumberOfRotations say. An empty sequence is allowed, and is no finding.
+    Why: The first item describes the frames that are numbered 1, the second those numbered 2: of some nobody
+        knows the energy, duration or angle, or the descriptions belong to others.
+    Mend: Nothing needs to be done before the study is moved, unless frames were cut out: then have the object
+        written again by the system that made it.
+    Example: Two energy windows of which one was taken out, with the descriptions of both.
+    """
+    for sequence, counted in _DESCRIBED.items():
+        there, said = len(at[sequence].items), integer(at[counted])
+        if there and said is not None and said != there:
+            yield Hit(
+                tags=(sequence, counted),
+                observed=cut(f"{there} described, where there {'is' if said == 1 else 'are'} {said}"),
+                expected="an item for each",
+            )
 
 
 @rule("PIX-PET-INDEX", level="instance", severity="note", reference="PS3.3 C.8.9.4.1.9",

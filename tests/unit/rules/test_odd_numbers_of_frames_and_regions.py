@@ -15,6 +15,7 @@ from heltig.rules.views import Context
 
 IDS = (
     "PIX-NM-VECTOR",
+    "PIX-NM-COUNT",
     "PIX-NM-POINTER",
     "PIX-PET-INDEX",
     "REF-RT-COUNT",
