@@ -2,11 +2,12 @@
 
 from array import array
 from collections.abc import Callable, Sequence
-from typing import Literal, TypeAlias
+from functools import lru_cache
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-from heltig.dicom.cell import Cell
+from heltig.dicom.cell import Cell, Encoding
 
 Raw: TypeAlias = bytes | msgspec.Raw
 Codes: TypeAlias = Sequence[int]
@@ -15,6 +16,11 @@ _Run: TypeAlias = tuple[int, int, int | Codes]
 """Rows that were appended together: the first, how many, and one code for all of them or one for each."""
 
 _NO_ENCODINGS = array("H", [0])
+
+_MOST_ROWS: Final = 32  # of a table that shares columns with others
+_LONGEST: Final = 1024  # bytes of a cell that is worth keeping
+_MOST_OF_A_TAG: Final = 48  # columns of an attribute
+_MOST: Final = 4096  # columns of all attributes
 
 
 class Column:
@@ -28,9 +34,10 @@ class Column:
         codes: For each row the number of its cell, 0 where the row has no such element.
         constant: Every row has the same cell.
         decoded: Cells that the table has decoded, by number.
+        common: Other tables have this very column, too; it is never changed.
     """
 
-    __slots__ = ("_index", "_runs", "cells", "codes", "constant", "decoded", "encodings", "tag")
+    __slots__ = ("_index", "_runs", "cells", "codes", "common", "constant", "decoded", "encodings", "tag")
 
     def __init__(self, tag: str) -> None:
         self.tag = tag
@@ -38,6 +45,7 @@ class Column:
         self.encodings = _NO_ENCODINGS  # of the absent cell; replaced, never added to
         self.codes: Codes = b""
         self.constant = False
+        self.common = False
         self._index: dict[tuple[int, bytes], int] | None = None
         self._runs: list[_Run] = []
         self.decoded: dict[int, Cell] = {}
@@ -126,11 +134,14 @@ class Column:
 
 
 class Alike:
-    """What the columns of a table share whose rows are read alike.
+    """What the columns of tables share that have so many rows, read alike.
+
+    Small studies of one scanner agree in most of their columns. Those in which nothing changes are one object
+    for all of them, so that what somebody finds out about it is known of all.
 
     Attributes:
         rows: Number of rows.
-        encoding: How to read them.
+        encoding: How to read them, a number into the tables' lists.
         one: `Column.encodings` of a constant column.
         ones: `Column.codes` of a constant column.
     """
@@ -140,6 +151,42 @@ class Alike:
         self.encoding = encoding
         self.one = array("H", (0, encoding))
         self.ones = b"\x01" * rows
+        self._common: dict[str, dict[bytes, Column]] = {}
+        self._size = 0
+
+    def constant(self, tag: str, cell: bytes) -> Column:
+        """The column of a tag that has this cell in every row."""
+        of_tag = self._common.get(tag)
+        column = of_tag.get(cell) if of_tag else None
+        if column is None:
+            column = Column(tag)
+            column.cells.append(cell)
+            column.encodings, column.codes, column.constant = self.one, self.ones, True
+            if self.rows <= _MOST_ROWS and len(cell) <= _LONGEST:
+                self._keep(column, cell)
+        return column
+
+    def _keep(self, column: Column, cell: bytes) -> None:
+        """Have others share a column, unless its attribute has a value of its own in each study."""
+        of_tag = self._common.setdefault(column.tag, {})
+        if len(of_tag) < _MOST_OF_A_TAG:
+            if self._size == _MOST:
+                self._common, self._size = {column.tag: (of_tag := {})}, 0
+            of_tag[cell] = column
+            self._size += 1
+            column.common = True
+
+
+@lru_cache(maxsize=8)
+def alike(rows: int, encoding: int, read_as: Encoding) -> Alike:
+    """What tables share that have so many rows.
+
+    Args:
+        rows: Number of rows.
+        encoding: A number into the tables' lists of encodings.
+        read_as: The encoding that it stands for: a cell that is decoded for one table is so for all.
+    """
+    return Alike(rows, encoding)
 
 
 def settled(tag: str, raws: tuple[Raw, ...], alike: Alike) -> Column:
@@ -150,12 +197,10 @@ def settled(tag: str, raws: tuple[Raw, ...], alike: Alike) -> Column:
         raws: The raw cells; every row has one.
         alike: What the columns of the table share.
     """
-    column = Column(tag)
     first = raws[0]
     if raws.count(first) == alike.rows:
-        column.cells.append(bytes(first))
-        column.encodings, column.codes, column.constant = alike.one, alike.ones, True
-        return column
+        return alike.constant(tag, bytes(first))
+    column = Column(tag)
     numbers: dict[bytes, int] = {}
     codes = [numbers.setdefault(bytes(raw), len(numbers) + 1) for raw in raws]
     column.cells.extend(numbers)

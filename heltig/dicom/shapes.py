@@ -30,6 +30,7 @@ _MOST: Final = 16 * 1024 * 1024  # bytes of cells that are remembered
 _MOST_PLAIN: Final = 128  # cells of an attribute that surely have a value: to remember more saves nothing
 _MOST_SHAPES: Final = 1024
 _MOST_MARKS: Final = 16_384
+_MOST_COLUMNS: Final = 8192
 
 _TEXT_VRS: Final = frozenset({"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "SH", "TM", "UI"})
 _BINARY_VRS: Final = frozenset({"AT", "FD", "FL", "SL", "SS", "UL", "US"})
@@ -76,6 +77,10 @@ class Mark:
         self.values = values
 
 
+_LEFT_OUT: Final = Mark("", ())
+"""Of the columns that belong to no shape."""
+
+
 class ShapeReader:
     """Finds the shapes of tables, and remembers of each cell what it is: studies share most of theirs.
 
@@ -89,6 +94,7 @@ class ShapeReader:
             values: By tag, how a cell's values are told, in the data set and in items at any depth.
         """
         self._values = values
+        self._common: dict[Column, Mark] = {}
         self._known: dict[Encoding, dict[str, dict[bytes, Mark]]] = {}
         self._size = 0
         self._marks: dict[tuple[State, Values], Mark] = {}
@@ -100,30 +106,24 @@ class ShapeReader:
         tags: list[str] = []
         marks: list[Mark] = []
         varying: list[tuple[str, list[Mark | None], Sequence[int]]] = []
-        known = [self._known.setdefault(encoding, {}) for encoding in table.encodings]
+        common = self._common
+        if len(common) > _MOST_COLUMNS:
+            common.clear()
         for tag, column in table.columns.items():
-            cells = column.cells
-            if len(cells) == 2:  # most columns have one cell
-                of_tag = known[column.encodings[1]].get(tag)
-                mark = of_tag.get(cells[1]) if of_tag else None
-                if mark is None:
-                    if not _belongs(tag):
-                        continue
-                    mark = self._of_cell(table, column, 1)
-                of_column: list[Mark | None] = [None, mark]
-                same = column.constant
-            elif _belongs(tag):
+            mark = common.get(column)
+            if mark is None and not _belongs(tag):
+                mark = _LEFT_OUT
+            elif mark is None:
                 of_column = self._of_column(table, column)
                 mark = of_column[1]
-                alike = of_column.count(mark) == len(cells) - 1
-                same = alike and (len(cells) > table.rows or 0 not in column.codes)
-            else:
-                continue
-            if same and mark:
+                if not column.constant and not _is_everywhere(of_column, table, column):
+                    varying.append((tag, of_column, column.codes))
+                    continue
+            if mark is not None and column.common:
+                common[column] = mark
+            if mark is not None and mark is not _LEFT_OUT:
                 tags.append(tag)
                 marks.append(mark)
-            else:
-                varying.append((tag, of_column, column.codes))
         if not varying:
             return {self._shape(tags, marks): range(table.rows)}
         groups = _grouped(varying)
@@ -195,6 +195,12 @@ class ShapeReader:
         return shape
 
 
+def _is_everywhere(marks: list[Mark | None], table: Table, column: Column) -> bool:
+    """Every row has a cell of one and the same mark."""
+    cells = len(marks) - 1
+    return marks.count(marks[1]) == cells and (cells >= table.rows or 0 not in column.codes)
+
+
 def _grouped(varying: list[tuple[str, list[Mark | None], Sequence[int]]]) -> Iterable[list[int]]:
     """The rows with the same marks in the columns that vary."""
     patterns: dict[Sequence[int], None] = {}  # many columns vary alike
@@ -228,6 +234,8 @@ def _surely_valued(raw: bytes, encoding: Encoding) -> bool:
 
 def _all_valued(table: Table, column: Column) -> bool:
     """Every cell surely has a plain value, told without decoding; False where it takes a closer look."""
+    if len(column.cells) == 2:
+        return _surely_valued(column.cells[1], table.encodings[column.encodings[1]])
     cells = column.cells[1:]
     shortest = min(map(len, cells))
     if shortest > _SURELY_VALUED:

@@ -16,7 +16,7 @@ from operator import itemgetter
 from typing import TypeVar
 
 from heltig.dicom.cell import ABSENT, Cell, Encoding
-from heltig.dicom.column import Alike, Column, Raw, settled
+from heltig.dicom.column import Column, Raw, alike, settled
 from heltig.dicom.json_cell import decode_json_element
 from heltig.dicom.stencil import Filled, Stencil
 from heltig.dicom.values import decode_element
@@ -179,10 +179,10 @@ class Table:
     def _fill(self, shape: "_Shape") -> None:
         """Append all rows there will be and settle their columns: a small study is one shape."""
         self.rows = len(shape.rows)
-        alike = Alike(self.rows, shape.encoding)
+        shared = alike(self.rows, shape.encoding, self.encodings[shape.encoding])
         for key, raws in zip(shape.keys, zip(*shape.rows, strict=True), strict=True):
             if key:
-                self.columns[key] = settled(key, raws, alike)
+                self.columns[key] = settled(key, raws, shared)
         self._arrivals.extend(shape.arrivals)
 
     def settle(self) -> None:

@@ -8,6 +8,7 @@ wherever it comes up again. Remembering it saves time and changes no verdict.
 from typing import Final, TypeAlias
 
 from heltig.dicom.cell import Encoding
+from heltig.dicom.column import Column
 from heltig.dicom.study import StudyTable
 from heltig.rules.silence import Silences
 from heltig.rules.views import Context
@@ -20,6 +21,7 @@ _LONGEST: Final = 16_384  # bytes
 _MOST: Final = 16 * 1024 * 1024  # bytes, of all cells together
 _OF_AN_ENTRY: Final = 100  # bytes, about
 
+_OF_A_COLUMN: Final = 1024  # bytes, about
 _OF_A_LIKE: Final = 2048  # bytes, about
 
 _Like: TypeAlias = tuple[tuple[str, ...], Encoding, tuple[int, ...]]
@@ -42,12 +44,14 @@ class Memory:
 
     Attributes:
         context: What they were judged under.
+        columns: Of clean columns that studies share (`Column.common`) the rules that applied to their cell.
         applied: For each kind of screen (`Screen.kind`) the rules that apply to the cells that pass it.
     """
 
     def __init__(self, context: Context) -> None:
         self.context = context
         self.applied: dict[str, int] = {}
+        self.columns: dict[Column, int] = {}
         self._known: dict[Encoding, dict[str, Known]] = {}
         self._combinations: dict[Encoding, dict[str, Combinations]] = {}
         self._silences: dict[_Like, Silences | None] = {}
@@ -105,6 +109,11 @@ class Memory:
         known[cell] = applied
         self._count(len(cell))
 
+    def learn_column(self, column: Column, applied: int) -> None:
+        """Remember a column that studies share, whose cell is clean."""
+        self.columns[column] = applied
+        self._count(_OF_A_COLUMN)
+
     def learn_combination(self, known: Combinations, cells: tuple[bytes, ...], applied: bool) -> None:
         """Remember a clean combination.
 
@@ -123,6 +132,7 @@ class Memory:
         """Take note of one more entry; with too many all are forgotten."""
         self._size += size + _OF_AN_ENTRY
         if self._size > _MOST:
+            self.columns.clear()
             self._known.clear()
             self._combinations.clear()
             self._silences.clear()

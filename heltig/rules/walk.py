@@ -108,8 +108,13 @@ class _Walker:
             above: The cell with all these items, if there is one that does not vary.
         """
         clean = [self._memory.of(encoding) for encoding in table.encodings]
+        common = self._memory.columns if not level.depth else {}
         for tag in tags:
             column = table.columns[tag]
+            applied = common.get(column)
+            if applied is not None:
+                self._applied |= applied
+                continue
             cells = column.cells
             place = level.place + tag if level.place else tag
             known = clean[column.encodings[1]].get(place)
@@ -119,6 +124,10 @@ class _Walker:
                     self._applied |= applied
                     if above:
                         above.apply(applied)
+                    elif column.common and not level.depth:
+                        self._memory.learn_column(column, applied)
+                    continue
+                if known and is_full(known) and self._is_plain(table, column, above):
                     continue
                 codes: Sequence[int] = (1,)
             else:
@@ -163,7 +172,7 @@ class _Walker:
         """Have some cells of a column wait for their rules, and walk the items in them."""
         tag = column.tag
         named = tag in self._rules.of_tag
-        if not named and self._is_plain(table, column, inside):
+        if self._is_plain(table, column, inside.get(1)):
             return
         suspects = self._suspects(table, column, codes, level, inside)
         if not suspects and not named:
@@ -190,10 +199,10 @@ class _Walker:
             items = table.items(column)
             self.rows(items, sorted(items.columns), level.below(tag), inside.get(1) if alone else None)
 
-    def _is_plain(self, table: Table, column: Column, inside: Inside) -> bool:
+    def _is_plain(self, table: Table, column: Column, above: Unknown | None) -> bool:
         """The column has one cell, which passes a screen of a kind met before: the most frequent case."""
         cells = column.cells
-        if len(cells) != 2:
+        if len(cells) != 2 or column.tag in self._rules.of_tag:
             return False
         screen = screen_of(column.tag, table.encodings[column.encodings[1]].syntax, cells[1])
         if screen is None or not screen.passes(cells[1]):
@@ -202,8 +211,8 @@ class _Walker:
             if screen.kind not in self._memory.applied:
                 return False
             self._kinds[screen.kind] = None
-        if inside:
-            inside[1].passes(screen.kind)
+        if above:
+            above.passes(screen.kind)
         return True
 
     def _suspects(

@@ -59,6 +59,29 @@ def test_a_constant_column_is_stored_once_and_a_varying_one_row_by_row():
     assert len(table.columns["00080018"].cells) == 301
 
 
+def test_small_studies_share_columns_in_which_nothing_changes():
+    one, other = (
+        table_of([instance(n, study=study, t00080060=element("CS", "CT")) for n in range(3)])
+        for study in ("1.2.3", "1.2.4")
+    )
+    assert one.columns["00080060"] is other.columns["00080060"]
+    assert texts(one, "0020000D") == ["1.2.3"] * 3
+    assert texts(other, "0020000D") == ["1.2.4"] * 3
+
+
+@pytest.mark.parametrize(("charset", "name"), [(("ISO_IR 100",), "Müller"), (("ISO_IR 144",), "Mќller")])
+def test_a_shared_column_is_read_as_its_study_says(charset, name):
+    cells = {"00080018": b"UI\x04\x001.2\0", "00100010": b"PN\x06\x00M\xfcller"}
+    table = table_of([DataSet(tuple(cells), list(cells.values()), Encoding("explicit", charset))])
+    assert texts(table, "00100010") == [name]
+
+
+def test_columns_of_more_studies_than_are_kept_are_right():
+    names = [f"P{number % 150}" for number in range(300)]
+    tables = [table_of([instance(1, t00100020=element("LO", name))]) for name in names]
+    assert [texts(table, "00100020") for table in tables] == [[name] for name in names]
+
+
 def test_what_a_row_does_not_have_is_absent():
     table = table_of(
         [instance(1, t00100020=element("LO", "A")), instance(2), instance(3, t00100020=element("LO"))]
