@@ -21,6 +21,7 @@ from heltig.api.metadata import instance_metadata, series_metadata, study_metada
 from heltig.api.metrics import Scrapes, metrics
 from heltig.api.problems import HANDLERS
 from heltig.api.readiness import studies_readiness, study_readiness
+from heltig.api.rejection_note import study_rejection_note
 from heltig.api.services import Services, services_of
 from heltig.api.shortcut import answered_shortly
 from heltig.api.v1.archive_status import show_archive_status, show_status
@@ -42,6 +43,7 @@ from heltig.api.v1.backfills import (
     start_backfill,
 )
 from heltig.api.v1.comparison import compare_archives
+from heltig.api.v1.fhir import fhir_imaging_study, fhir_operation_outcome
 from heltig.api.v1.health import health, ready
 from heltig.api.v1.jobs import discard_job, list_jobs, retry_job, show_job
 from heltig.api.v1.known_parameters import refuse_unknown_parameters
@@ -68,6 +70,7 @@ ROUTES: Final = (
     study_metadata,
     series_metadata,
     instance_metadata,
+    study_rejection_note,
     change_feed,
     latest_change,
     consult,
@@ -81,6 +84,8 @@ ROUTES: Final = (
     show_study,
     list_findings,
     list_proposed_changes,
+    fhir_imaging_study,
+    fhir_operation_outcome,
     list_rules,
     show_rule,
     list_archives,

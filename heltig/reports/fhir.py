@@ -1,0 +1,204 @@
+"""A study and its findings as FHIR resources, for integrators that speak it: R4B (4.3) and R5 (5.0).
+
+FHIR has no place for a verdict: ImagingStudy.status says whether a study exists, not whether it is fit. So an
+ImagingStudy describes the study, and an OperationOutcome what was found; its first issue is the verdict.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Literal, TypeAlias
+
+import msgspec
+
+from heltig.dicom.dates import parse_da
+from heltig.rules.catalogue import catalogue, family_of
+from heltig.rules.finding import Finding
+from heltig.rules.rule import Severity
+from heltig.standard.uids import lookup
+from heltig.store.records import Patient, Series, StoredVerdict, Study
+
+Version: TypeAlias = Literal["4.3", "5.0"]
+Resource: TypeAlias = dict[str, Any]
+
+_DICOM: Final = "http://dicom.nema.org/resources/ontology/DCM"
+_IDENTIFIER_TYPES: Final = "http://terminology.hl7.org/CodeSystem/v2-0203"
+_RULES: Final = "urn:heltig:rule"
+
+_ID: Final = re.compile(r"[A-Za-z0-9.-]{1,64}", re.ASCII)
+_OID: Final = re.compile(r"[0-2](\.(0|[1-9]\d*))+", re.ASCII)
+
+_SEVERITIES: Final[Mapping[Severity, str]] = {"block": "error", "review": "warning", "note": "information"}
+_ISSUE_TYPES: Final = {
+    "Source and transport": "incomplete",
+    "UID": "value",
+    "Character set": "value",
+    "Values, VR and VM": "value",
+    "IOD conformance": "structure",
+    "De-identification leakage": "security",
+}
+"""Codes of FHIR's IssueType by family of rules; `business-rule` for all others."""
+
+
+class SeriesInstance(msgspec.Struct, frozen=True):
+    """An instance of a series, by its UIDs. `number` is its InstanceNumber, None where it has none."""
+
+    uid: str
+    sop_class: str
+    number: int | None
+
+
+def imaging_study(
+    study: Study,
+    series: Sequence[Series],
+    instances: Mapping[str, Sequence[SeriesInstance]],
+    *,
+    version: Version,
+) -> Resource:
+    """A study as ImagingStudy.
+
+    Series and instances whose UIDs are no FHIR ids are counted, and not listed.
+
+    Args:
+        study: The study at one location.
+        series: Its series.
+        instances: Those of each series, by its key.
+        version: Of FHIR.
+    """
+    about = study.attributes
+    resource: Resource = {
+        "resourceType": "ImagingStudy",
+        "identifier": [{"system": "urn:dicom:uid", "value": _urn(study.study_uid or study.study_key)}],
+        "status": "unknown" if study.state == "WITHDRAWN" else "available",
+        "subject": _subject(about.patients),
+        "numberOfSeries": study.series,
+        "numberOfInstances": study.instances,
+    }
+    if about.accession_number:
+        kind = {"coding": [{"system": _IDENTIFIER_TYPES, "code": "ACSN"}]}
+        resource["identifier"].append({"type": kind, "value": about.accession_number})
+    if about.modalities_in_study:
+        resource["modality"] = [_modality(code, version) for code in about.modalities_in_study]
+    if day := parse_da(about.study_date):
+        resource["started"] = day.isoformat()  # a time would need an offset, which few studies have
+    if about.study_description:
+        resource["description"] = about.study_description
+    if about.referring_physician_name:
+        resource["referrer"] = {"display": _name(about.referring_physician_name)}
+    listed = [
+        _series(one, instances.get(one.series_key, ()), version)
+        for one in series
+        if _ID.fullmatch(one.series_uid or one.series_key)
+    ]
+    if listed:
+        resource["series"] = listed
+    return resource
+
+
+def operation_outcome(study: Study, verdict: StoredVerdict | None) -> Resource:
+    """How a study stands and what was found, as OperationOutcome; the same in R4B and R5."""
+    standing = study.readiness if study.state == "JUDGED" and study.readiness else study.state
+    counts = f"{study.blocks} to block it, {study.reviews} to review, {study.notes} notes"
+    severity = {"BLOCKED": "error", "NEEDS_REVIEW": "warning"}.get(standing, "information")
+    first = {
+        "severity": severity,
+        "code": "informational",
+        "details": {"text": f"{standing}, revision {study.revision}: {counts}"},
+    }
+    findings = verdict.verdict.findings if verdict else ()
+    errors = verdict.verdict.errors if verdict else ()
+    return {
+        "resourceType": "OperationOutcome",
+        "issue": [
+            first,
+            *map(_issue, findings),
+            *(
+                {
+                    "severity": "error",
+                    "code": "exception",
+                    "details": {"coding": [_rule(error.rule)], "text": "The rule failed to run."},
+                }
+                for error in errors
+            ),
+        ],
+    }
+
+
+def _subject(patients: Sequence[Patient]) -> Resource:
+    """The patient whom most instances name; a study may have several, which is a finding."""
+    about = patients[0] if patients else Patient()
+    subject: Resource = {"type": "Patient"}
+    if about.patient_id:
+        kind = {"coding": [{"system": _IDENTIFIER_TYPES, "code": "MR"}]}
+        identifier: Resource = {"type": kind, "value": about.patient_id}
+        if about.issuer_of_patient_id:
+            identifier["assigner"] = {"display": about.issuer_of_patient_id}
+        subject["identifier"] = identifier
+    subject["display"] = _name(about.patient_name) or "unknown"
+    return subject
+
+
+def _series(series: Series, instances: Sequence[SeriesInstance], version: Version) -> Resource:
+    resource: Resource = {
+        "uid": series.series_uid or series.series_key,
+        "modality": _modality(series.modality or "OT", version),
+        "numberOfInstances": series.instances,
+    }
+    if series.series_number.isascii() and series.series_number.isdigit():
+        resource["number"] = int(series.series_number[:9])
+    if series.series_description:
+        resource["description"] = series.series_description
+    listed = [_instance(one) for one in instances if _ID.fullmatch(one.uid) and _OID.fullmatch(one.sop_class)]
+    if listed:
+        resource["instance"] = listed
+    return resource
+
+
+def _instance(one: SeriesInstance) -> Resource:
+    coding = {"system": "urn:ietf:rfc:3986", "code": f"urn:oid:{one.sop_class}"}
+    if (entry := lookup(one.sop_class)) is not None:
+        coding["display"] = entry.name
+    resource: Resource = {"uid": one.uid, "sopClass": coding}
+    if one.number is not None and 0 <= one.number < 2**31:
+        resource["number"] = one.number
+    return resource
+
+
+def _modality(code: str, version: Version) -> Resource:
+    coding = {"system": _DICOM, "code": code}
+    return coding if version == "4.3" else {"coding": [coding]}
+
+
+def _issue(finding: Finding) -> Resource:
+    told = [f"{', '.join(finding.tags)}" if finding.tags else "", _said("observed", finding.observed)]
+    told += [_said("expected", finding.expected), finding.remedy, finding.reference]
+    waived = " (waived)" if finding.waived else ""
+    return {
+        "severity": "information" if finding.waived else _SEVERITIES[finding.severity],
+        "code": _issue_type(finding.rule),
+        "details": {"coding": [_rule(finding.rule)], "text": f"{finding.message}{waived}"},
+        "diagnostics": "; ".join(part for part in told if part) or finding.level,
+    }
+
+
+def _issue_type(rule: str) -> str:
+    known = catalogue().get(rule)
+    return _ISSUE_TYPES.get(family_of(known), "business-rule") if known else "business-rule"
+
+
+def _rule(id: str) -> Resource:
+    return {"system": _RULES, "code": id}
+
+
+def _said(what: str, text: str) -> str:
+    return f"{what}: {text}" if text else ""
+
+
+def _urn(uid: str) -> str:
+    return f"urn:oid:{uid}" if _OID.fullmatch(uid) else uid
+
+
+def _name(name: str) -> str:
+    """A person's name as it is read: the first group, family name last to first as DICOM has it."""
+    family, *rest = [part.strip() for part in name.partition("=")[0].split("^")] or [""]
+    given = [part for part in rest[:2] if part]
+    return " ".join([*given, family]).strip()
