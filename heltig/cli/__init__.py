@@ -13,7 +13,10 @@ from heltig import __version__
 from heltig.errors import HeltigError, StorageError
 
 INTERRUPTED = 130
-"""The exit code of a command that was ended by Ctrl-C, as shells have it: 128 and SIGINT's number."""
+"""The exit code of a command that was ended by Ctrl-C, as shells have it: 128 and SIGINT's number.
+
+Services, `serve` and `worker`, are told to stop by it: once at work they end with 0.
+"""
 
 COMMANDS = {
     "demo": "heltig.demo.command:demo",

@@ -25,8 +25,11 @@ if TYPE_CHECKING:
 def serve(profile: Profile, uploads_only: bool) -> None:
     """Answer archives and people: verdicts over DICOMweb and text, pages, uploads.
 
-    `heltig settings` shows where it listens, where it keeps its data and who may use it. It stops within
-    seconds on Ctrl-C or SIGTERM; jobs that are not done by then go on with the next start.
+    `heltig settings` shows where it listens, where it keeps its data and who may use it.
+
+    On Ctrl-C or SIGTERM it stops within seconds and exits with 0, as it should be for a service; jobs that
+    are not done by then go on with the next start. Ctrl-C before it listens ends it with 130, as any command.
+    It exits with 2 when a setting is wrong, and with 7 when the database cannot be opened.
     """
     run(load_settings(), profile=profile, does="uploads" if uploads_only else "all")
 

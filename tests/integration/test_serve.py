@@ -3,6 +3,7 @@
 import json
 import os
 import selectors
+import signal
 import socket
 import subprocess
 import sys
@@ -102,7 +103,7 @@ def test_a_killed_server_goes_on_where_it_was(tmp_path: Path) -> None:
         until(second, lambda: not any((home / "spool" / "uploads").iterdir()))
         again = httpx.post(f"{second.url}/api/v1/jobs/upload", content=packages[1], timeout=WAIT_SECONDS)
         assert (again.status_code, again.json()["job"]["id"]) == (200, jobs[1])
-        assert second.stop() == 0
+        assert second.stop(signal.SIGINT) == 0  # Ctrl-C; below it is SIGTERM
 
 
 def test_a_stopped_server_ends_soon_though_a_client_stays(tmp_path: Path) -> None:
