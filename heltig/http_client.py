@@ -1,4 +1,5 @@
-"""The HTTP client of one archive: what `heltig.http` sends requests with. Only here httpx is imported.
+"""The HTTP client of one archive: what `heltig.http` sends requests with. httpx is imported only here
+and in what is beneath.
 
 Nobody else chooses timeouts, redirects, proxies or certificates.
 """
@@ -22,6 +23,7 @@ from heltig.errors import (
 )
 from heltig.exchange import Observer
 from heltig.http_answer import Head
+from heltig.http_network import Transport
 from heltig.link_local import LINK_LOCAL, is_link_local
 from heltig.pacing import Pace
 from heltig.tls import Tls, ssl_context, tls_reason
@@ -81,11 +83,13 @@ def client(
         ConfigurationError: The root is no such URL, or a certificate cannot be read.
     """
     url = _root(root, allow_link_local=allow_link_local)
+    context = ssl_context(tls or Tls())
     made = Client(
         base_url=url,
         auth=auth,
-        verify=ssl_context(tls or Tls()),
+        verify=context,
         proxy=proxy,
+        transport=None if proxy else Transport(context),
         trust_env=False,
         follow_redirects=False,
         timeout=httpx.Timeout(read_seconds, connect=connect_seconds, pool=connect_seconds),
