@@ -38,6 +38,7 @@ FAMILIES = {
     "radiotherapy": "References, rejection, target",
     "references_rejection": "References, rejection, target",
     "deidentification": "De-identification leakage",
+    "deidentification_identity": "De-identification leakage",
     "deidentification_profile": "De-identification leakage",
     "deidentification_dates": "De-identification leakage",
     "deidentification_pictures": "De-identification leakage",

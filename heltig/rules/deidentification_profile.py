@@ -14,7 +14,8 @@ from heltig.rules.deidentification_claims import (
     columns,
     is_claimed,
 )
-from heltig.rules.deidentification_words import is_dummy, may_be_person
+from heltig.rules.deidentification_names import names_somebody
+from heltig.rules.deidentification_words import is_dummy
 from heltig.rules.rule import Hit, rule
 from heltig.rules.views import StudyView
 from heltig.rules.wording import cut, listed
@@ -143,7 +144,7 @@ def _says_something(cell: Cell, *, is_removed: bool) -> bool:
     if cell.vr in _NUMBERS:
         return has_number
     if cell.vr == "PN":
-        return may_be_person(cell.shown)
+        return names_somebody(cell.shown)
     return cell.vr == "CS" or not is_dummy(cell.shown) or (is_removed and has_number)
 
 

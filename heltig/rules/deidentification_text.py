@@ -1,61 +1,46 @@
 """De-identification: names, numbers and dates in free text and in private attributes.
 
-The text is searched as it was written, in raw cells, so that only suspects are decoded: de-identified studies
-are as large as others.
+Attributes that scanners and programs fill are searched as they were written, in raw cells, so that only
+suspects are decoded: de-identified studies are as large as others.
 """
 
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple, TypeAlias
 
-from heltig.dicom.dates import parse_da
-from heltig.rules.deidentification import personal_number
-from heltig.rules.deidentification_claims import FULL_DATES, Claim, Found, cells, claims, columns, is_claimed
-from heltig.rules.deidentification_words import is_dummy, is_person
+from heltig.rules.dates_in_text import dates_in
+from heltig.rules.deidentification_claims import FULL_DATES, Found, cells, claims, columns, is_claimed
+from heltig.rules.deidentification_names import name_evidence, names_in_text
+from heltig.rules.deidentification_terms import is_known
+from heltig.rules.deidentification_words import is_dummy
+from heltig.rules.numbers_in_text import mails_in, personal_numbers_in, phones_in, records_in
+from heltig.rules.personal_numbers import Evidence
 from heltig.rules.rule import Hit, rule
 from heltig.rules.views import StudyView
 from heltig.rules.wording import cut
 from heltig.standard.deidentification import protection
 from heltig.standard.dictionary import is_private, lookup, tag_of
-from heltig.standard.terms import BODY_PARTS
 
 _FREE_TEXT: Final = frozenset({"LO", "LT", "SH", "ST", "UC", "UT"})
 _LONG_TEXT: Final = frozenset({"LT", "ST", "UT"})
-_OF_THE_PATIENT: Final = frozenset(map(tag_of, ("PatientID", "OtherPatientIDs", "DeidentificationMethod")))
+_OF_THE_PATIENT: Final = frozenset(map(tag_of, ("PatientID", "OtherPatientIDs")))
+_METHOD: Final = tag_of("DeidentificationMethod")
+_PADDING: Final = tag_of("DataSetTrailingPadding")
+_BYTES: Final = frozenset((tag_of("PrivateInformation"), _PADDING))
+_CLEAN_DESCRIPTORS: Final = "113105"
 _SHORTEST_NAME: Final = 4
 
-_NAME: Final = re.compile(r"[^\W\d_]{3,}(?:['-][^\W\d_]+)*\^[^\W\d_]{3,}")
-_DAY: Final = re.compile(
-    r"(?<![\d.])(?:(?P<y>(?:19|20)\d\d)[-/](?P<m>\d\d)[-/](?P<d>\d\d)"
-    r"|(?P<d2>\d\d)[./](?P<m2>\d\d)[./](?P<y2>(?:19|20)\d\d)"
-    r"|(?P<y3>(?:19|20)\d\d)(?P<m3>\d\d)(?P<d3>\d\d))(?![\d.])"
-)
-_PHONE: Final = re.compile(
-    r"(?i)\b(?:tel|phone|mobile|fax|ph)\b\W{0,3}\+?\d[\d ()/-]{5,}\d"
-    r"|(?<![\w.+])\+[1-9]\d(?:[ ()/-]?\d){6,12}(?![\d.])"
-    r"|(?<![\w.])(?:\(\d{3}\) ?|\d{3}[-.])\d{3}[-.]\d{4}(?![\d.-])"
-)
-_MAIL: Final = re.compile(r"[\w.+-]{2,}@[A-Za-z][\w-]*\.[\w.-]*[A-Za-z]{2}")
-_RECORD: Final = re.compile(
-    r"(?i)\b(?:MRN|PID|CPR|SSN|NHS|pat(?:ient)?[ -]?(?:id|no|nr|number))\b\W{0,3}[A-Z]{0,2}\d[\d -]{2,}\d"
-)
 _SUSPECT: Final = re.compile(
-    rb"\^|@|\d[-/.]\d\d[-/.]\d|\d[-+]\d{4}|\+\d\d|\(\d{3}\)|(?:19|20)\d{6}|(?i:tel|phone|mobile|fax|ph\b|mrn|pid|cpr|ssn|nhs|pat)"
+    rb"\^|@|\\u|InlineBinary|\d[-/.]\d\d?[-/.]\d|\d[-+A-Y]\d{3}|\+\d\d|\(\d{3}\)|\d{3}[ -]\d{3}|\d{4} \d{6}"
+    rb"|(?:19|20)\d\d|[A-Za-z]\d{3}[A-Za-z]|(?i:tel|phone|mobile|fax|ph\b|mrn|cpr|ssn|nhs|chi|pat|tlf|tfn|handy|puh)"
+    rb"|(?i:nummer|number|record)"
 )
-"""What has to be in a raw cell for one of the forms above to be in its text."""
+"""What has to be in a raw cell for something certain to be in its text."""
 
-_NO_NAMES: Final = frozenset(
-    word
-    for part in BODY_PARTS.values()
-    for word in re.findall(r"[^\W\d_]+", f"{part.term} {part.meaning}".upper())
-) | frozenset(
-    {
-        *("ROUTINE", "PROTOCOL", "SERIES", "STUDY", "SCAN", "GENERAL", "ADULT", "CHILD", "LIBRARY", "USER"),
-        *("CONTRAST", "ANGIO", "PERFUSION", "CARDIAC", "NEURO", "ONCO", "SPINE", "EXTREMITIES", "EXAM"),
-    }
-)
-"""Words that stand on both sides of a `^` where no name does: scanners write protocols as `Head^Routine`."""
+Nature: TypeAlias = Literal["comment", "description", "method", "private", "bytes", "other"]
+"""What stands in an attribute: a comment, a description (which scanners fill, too), how the data was
+de-identified, what only its maker knows, bytes that may hold text, or another text."""
 
 
 class _Names(NamedTuple):
@@ -65,52 +50,104 @@ class _Names(NamedTuple):
     written: re.Pattern[str] | None
 
 
+class _Told(NamedTuple):
+    """What an attribute of some instances tells of somebody."""
+
+    evidence: Evidence
+    kind: str
+    part: str
+    attribute: str
+    rows: tuple[int, ...]
+
+    def hit(self) -> Hit:
+        return Hit(
+            tags=(self.attribute,),
+            observed=cut(f"{self.kind}: {self.part}"),
+            expected="text that names nobody",
+            rows=self.rows,
+        )
+
+
 @rule("DEI-FREETEXT", level="study", severity="block", when=is_claimed, reference="PS3.15 E.3.5")
 def free_text(study: StudyView) -> Iterator[Hit]:
     """A name, number or date stands in the free text of de-identified data.
 
-    Finds: In texts of instances said to be de-identified, at any depth and in private attributes: words of a
-        PatientName of the study, names in DICOM's form (`Family^Given`, in comments and private attributes),
-        numbers as states give them, record and telephone numbers, addresses of mail, and, unless full dates
-        are kept by option, dates in comments and descriptions.
+    Finds: In texts of instances said to be de-identified, at any depth, in private attributes, in the method
+        of de-identification, the private information of the file meta and the padding: words of a PatientName
+        of the study; names in DICOM's form (`Family^Given`, in descriptions if one of them is a given name);
+        numbers as states give them, with their separators; record and telephone numbers after a word that
+        says so; addresses of mail; and, unless full dates are kept by option, dates with a full year in
+        comments and descriptions. What is less sure is a matter of DEI-TEXT-WORD.
     Why: Free text is where people write names, and where tools that clean attribute by attribute do not look.
     Mend: Keep the study back. Have the text removed or cleaned, and look through the other studies of the
         same source.
     Example: `Re-scan for Miller, Anne 170461-0126` in ImageComments.
     """
+    for told in study.once(_all_told):
+        if told.evidence == "certain":
+            yield told.hit()
+
+
+@rule("DEI-TEXT-WORD", level="study", severity="review", when=is_claimed, reference="PS3.15 E.3.5")
+def text_word(study: StudyView) -> Iterator[Hit]:
+    """The free text of de-identified data may tell of somebody.
+
+    Finds: In comments and descriptions of instances said to be de-identified, in the method of
+        de-identification, the private information of the file meta and the padding: a given name beside a
+        word that is none of imaging; who is addressed (`Frau Holm`); numbers after `call`, `PID` and the
+        like; numbers in the form of others that nobody can tell apart (an American social security number, a
+        British health service number); dates with two digits of the year; words in the padding.
+    Why: It looks like a leak but need not be one: scanners, coils and protocols have names and numbers, too.
+        No rule can tell a family name from a word in every language, so a person has to look.
+    Mend: Read the text. Have it cleaned if it tells of somebody; otherwise waive the finding: the waiver
+        covers this text, and no other.
+    Example: `Patient Anna Miller moved` in ImageComments.
+    """
+    for told in study.once(_all_told):
+        if told.evidence == "possible":
+            yield told.hit()
+
+
+def _all_told(study: StudyView) -> list[_Told]:
     names = _names(study)
-    every = claims(study)
+    every, numbers = claims(study), study.texts("PatientID")  # a pseudonym may stand in texts, too
+    told = []
     for path, table, column in columns(study):
-        if not _is_free_text(path[-1]):
+        nature = _nature(path[-1])
+        if nature is None:
             continue
         for found in cells(path, table, column):
-            if not _SUSPECT.search(found.raw) and not _holds(names, found.raw):
+            if not (_is_read(nature) or _SUSPECT.search(found.raw) or _holds(names, found.raw)):
                 continue
             for claim in every:
-                what = _told(
-                    _text(found),
-                    names,
-                    claim,
-                    may_be_name=_may_be_name(found),
-                    may_have_date=_may_have_date(found.path[-1]),
-                )
-                rows = claim.rows.intersection(found.rows()) if what else ()
+                what = _what(found, names, nature, dates=FULL_DATES not in claim.options)
+                rows = claim.rows.intersection(found.rows()) if what else frozenset()
+                if what and what[1] == "a record number":
+                    rows = frozenset(row for row in rows if not numbers[row] or numbers[row] not in what[2])
                 if what and rows:
-                    kind, part = what
-                    yield Hit(
-                        tags=(found.name,),
-                        observed=cut(f"{kind}: {part}"),
-                        expected="text that names nobody",
-                        rows=sorted(rows),
-                    )
+                    told.append(_Told(*what, found.name, tuple(sorted(rows))))
+    return told
 
 
 @lru_cache(4096)
-def _is_free_text(key: str) -> bool:
+def _nature(key: str) -> Nature | None:
     if is_private(key):
-        return not (len(key) == 8 and key[4:6] == "00")
-    entry = lookup(key)
-    return entry is not None and entry.vr in _FREE_TEXT and key not in _OF_THE_PATIENT
+        return None if len(key) == 8 and key[4:6] == "00" else "private"
+    if key in _BYTES:
+        return "bytes"
+    entry, action = lookup(key), protection(key)
+    if entry is None or entry.vr not in _FREE_TEXT or key in _OF_THE_PATIENT:
+        return None
+    if key == _METHOD:
+        return "method"
+    if entry.vr in _LONG_TEXT:
+        return "other" if entry.keyword.endswith("Address") else "comment"  # streets are called after people
+    return "description" if action is not None and _CLEAN_DESCRIPTORS in action.options else "other"
+
+
+def _is_read(nature: Nature) -> bool:
+    """It is decoded whatever is in it: names need no signs that could be searched for."""
+    return nature not in ("private", "other")
 
 
 def _names(study: StudyView) -> _Names:
@@ -118,9 +155,9 @@ def _names(study: StudyView) -> _Names:
     words = {
         word.casefold()
         for name in texts
-        if is_person(name)
+        if name_evidence(name) == "certain"
         for word in re.findall(r"[^\W\d_]+", name)
-        if len(word) >= _SHORTEST_NAME and not is_dummy(word)
+        if len(word) >= _SHORTEST_NAME and not is_dummy(word) and not is_known(word)
     }
     written = "|".join(sorted(map(re.escape, words)))
     return _Names(frozenset(words), re.compile(rf"(?i)(?<![^\W_])(?:{written})(?![^\W_])") if words else None)
@@ -130,22 +167,62 @@ def _holds(names: _Names, raw: bytes) -> bool:
     return names.written is not None and names.written.search(raw.decode("utf-8", "replace")) is not None
 
 
-def _may_have_date(key: str) -> bool:
-    """A date written here may say something of the patient; in versions and calibrations it does not."""
-    entry, action = lookup(key), protection(key)
-    return (entry is not None and entry.vr in _LONG_TEXT) or (
-        action is not None and "113105" in action.options
-    )
+def _what(found: Found, names: _Names, nature: Nature, *, dates: bool) -> tuple[Evidence, str, str] | None:
+    """What a cell tells of somebody, the surest of it; `None` where it tells nothing."""
+    text = _text(found)
+    if names.written and (name := names.written.search(text)):
+        return "certain", "the patient's name", name[0]
+    if nature == "bytes":
+        text = "\n".join(_RUN.findall(text))
+        return _surest(text, nature, dates=dates) or _padded(found.path[-1], text)
+    if not _is_readable(text):
+        return None
+    if nature == "private" and found.cell.vr not in _FREE_TEXT | {"PN", "UN"}:
+        return _surest(text, "other", dates=False)
+    return _surest(text, nature, dates=dates)
 
 
-def _is_readable(text: str) -> bool:
-    """The text is text, not the bytes of something else."""
-    return "\ufffd" not in text and all(character.isprintable() or character.isspace() for character in text)
+def _padded(key: str, text: str) -> tuple[Evidence, str, str] | None:
+    """Words where there should be nothing but padding."""
+    if key != _PADDING or len(_WORD.findall(text)) < 2:
+        return None
+    return "possible", "words", text
 
 
-def _is_name(text: str) -> bool:
-    words = re.findall(r"[^\W\d_]+", text.upper())
-    return is_person(text) and _NO_NAMES.isdisjoint(words)
+_WORD: Final = re.compile(r"[^\W\d_]{3,}")
+_RUN: Final = re.compile(r"[^\W\d_][^\x00-\x1f\x7f-\x9f\ufffd]{3,}")
+"""Text among other bytes."""
+
+
+@lru_cache(1024)
+def _surest(text: str, nature: Nature, *, dates: bool) -> tuple[Evidence, str, str] | None:
+    possible = None
+    for evidence, kind, part in _everything(text, nature, dates=dates):
+        if evidence == "certain":
+            return evidence, kind, part
+        if possible is None and _is_read(nature):
+            possible = evidence, kind, part
+    return possible
+
+
+_FORMS: Final = (
+    ("a personal number", personal_numbers_in),
+    ("a record number", records_in),
+    ("a telephone number", phones_in),
+    ("an address", mails_in),
+)
+
+
+def _everything(text: str, nature: Nature, *, dates: bool) -> Iterator[tuple[Evidence, str, str]]:
+    is_prose, has_own_form = _is_read(nature), nature in ("comment", "private", "bytes")
+    for evidence, name in names_in_text(text, is_prose=is_prose, has_own_form=has_own_form):
+        yield evidence, "a name", name
+    for kind, forms in _FORMS:
+        for evidence, part in forms(text):
+            yield evidence, kind, part
+    if dates and nature in ("comment", "description", "bytes"):
+        for evidence, day in dates_in(text):
+            yield evidence, "a date", day
 
 
 def _text(found: Found) -> str:
@@ -165,31 +242,9 @@ def _of_bytes(value: bytes) -> str:
         return value.decode("latin-1")
 
 
-def _may_be_name(found: Found) -> bool:
-    """A name in DICOM's form may stand here: in comments and private attributes, those without a VR too."""
-    return found.cell.vr in _LONG_TEXT or (
-        is_private(found.path[-1]) and found.cell.vr in _FREE_TEXT | {"PN", "UN"}
-    )
+def _is_readable(text: str) -> bool:
+    """The text is text, not the bytes of something else."""
+    return _UNREADABLE.search(text) is None
 
 
-def _told(
-    text: str, names: _Names, claim: Claim, *, may_be_name: bool, may_have_date: bool
-) -> tuple[str, str] | None:
-    """What a text tells of somebody, and its kind; `None` where it tells nothing."""
-    if names.written and (name := names.written.search(text)):
-        return "the patient's name", name[0]
-    if not _is_readable(text):
-        return None
-    if may_be_name and (name := _NAME.search(text)) and _is_name(name[0]):
-        return "a name", name[0]
-    if number := personal_number(text):
-        return "a personal number", number
-    for kind, form in (("a record number", _RECORD), ("a telephone number", _PHONE), ("an address", _MAIL)):
-        if match := form.search(text):
-            return kind, match[0]
-    if may_have_date and FULL_DATES not in claim.options:
-        for day in _DAY.finditer(text):
-            digits = "".join(day[f"{part}{form}"] or "" for part in "ymd" for form in ("", "2", "3"))
-            if parse_da(digits) or parse_da(digits[:4] + digits[6:] + digits[4:6]):
-                return "a date", day[0]
-    return None
+_UNREADABLE: Final = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ufffd]")

@@ -1,0 +1,172 @@
+"""Names of persons: how sure a value or a part of a text is one."""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from heltig.rules.deidentification_terms import is_known, is_no_person, is_term
+from heltig.rules.deidentification_words import says_dummy
+from heltig.rules.given_names import is_given_name
+from heltig.rules.personal_numbers import Evidence
+
+_WORD: Final = re.compile(r"[^\W\d_]{2,}|[\u3040-\u9fff\uac00-\ud7af]")
+_WITH_DIGIT: Final = re.compile(r"\S*\d\S*")
+_HEXADECIMAL: Final = re.compile(r"[0-9a-fA-F]{8,}")
+_WITHOUT_VOWEL: Final = re.compile(r"[B-DF-HJ-NP-TV-XZb-df-hj-np-tv-xz]{5,}")
+
+
+def name_evidence(name: str) -> Evidence | None:
+    """How sure a person name (PN) is that of a person.
+
+    `certain`: a given name beside another word, or words in two components that nothing explains otherwise.
+    `possible`: one such word; two of which one is a word of imaging; two beside a number, as pseudonyms have
+    it; an animal or a phantom with a given name. None: replacements, words of imaging, animals, phantoms.
+    """
+    group = name.partition("=")[0].strip("^ ") or name.strip("=").partition("=")[0]
+    words = _words(group)
+    if not words or says_dummy(words):
+        return None
+    return _judged(group, tuple(words))
+
+
+def names_somebody(name: str) -> bool:
+    """A person name that should not be there has a word that is no replacement, be it one of imaging."""
+    words = _words(name)
+    return bool(words) and not says_dummy(words)
+
+
+def _words(group: str) -> list[str]:
+    """The words of a name. A number beside them is no word, and one that has digits in it is none."""
+    if any(map(str.isdigit, group)):
+        group = "^".join(_WITH_DIGIT.sub(" ", part) for part in group.split("^"))
+    return [word for word in _WORD.findall(group) if not _is_code(word)]
+
+
+def _is_code(word: str) -> bool:
+    """Letters that nobody can be called by: hexadecimal ones, or five without a vowel."""
+    return bool(_HEXADECIMAL.fullmatch(word) or _WITHOUT_VOWEL.fullmatch(word))
+
+
+def _judged(group: str, words: Sequence[str]) -> Evidence | None:
+    has_given, has_number = any(map(is_given_name, words)), any(map(str.isdigit, group))
+    if any(map(is_no_person, words)):
+        return "possible" if has_given and len(words) > 1 else None
+    components = [part for part in group.split("^") if _LETTER.search(_WITH_DIGIT.sub(" ", part))]
+    if len(components) < 2 and len(words) == 1:
+        return None if is_term(words[0]) or (has_number and not has_given) else "possible"
+    if has_given:
+        return "certain"
+    terms = sum(map(is_term, words))
+    if terms == len(words):
+        return None
+    if has_number:
+        return "possible" if not terms and len(components) > 1 else None
+    is_one = len(components) < 2 and not _BETWEEN_WORDS.search(group.strip())
+    return "possible" if terms or is_one else "certain"
+
+
+_LETTER: Final = re.compile(r"[^\W\d_]")
+_BETWEEN_WORDS: Final = re.compile(r"[\s_,.]|[\u3040-\u9fff\uac00-\ud7af]")
+_LETTERS: Final = r"[^\W\d_]"
+_PERSON_NAME: Final = re.compile(
+    rf"({_LETTERS}+(?:['’-]{_LETTERS}+)*) ?\^ ?({_LETTERS}+(?:['’-]{_LETTERS}+)*)(?![\d_]*\^\d)"
+)
+_CAPITALISED: Final = re.compile(rf"{_LETTERS}+(?:['’-]{_LETTERS}+)*")
+_FORM_OF_ADDRESS: Final = re.compile(
+    rf"(?<![^\W\d_])(?:(?:Mr|Mrs|Ms|Mme|Mlle|Dr|Prof|Sig|Sra|Hr)\.? |(?:MR|MRS|MS|DR|PROF|SIG|SRA|HR)\. ?"
+    rf"|Miss |Madame |Monsieur |Signora? |Señora? |Senhora? |Fräulein |Frau |Herrn? |Fru |Mevrouw |Mevr\. )"
+    rf"(?=({_LETTERS}+))"
+)
+_PATIENT: Final = re.compile(
+    r"(?i)(?<![^\W\d_])(?:patient(?:in|e)?(?:'s)?(?: name)?|pat\.|pt\.?|pasient|paziente|paciente|pati[eë]nt"
+    r"|pacjent(?:ka)?|name|nom|nome|nombre|navn|namn|naam|subject)\W{1,3}"
+)
+_OF_AN_INSTITUTION: Final = re.compile(
+    r"(?i)[\W_]*(?:hospital|hosp|universi\w+|clini\w+|klini\w+|cent(?:er|re)|institut\w*|medical|health|school|college"
+    r"|krankenhaus|spital|foundation|criteria|method|score|sign|index|classification|test|syndrome|disease|rank)"
+)
+
+
+def names_in_text(text: str, *, is_prose: bool, has_own_form: bool) -> Iterator[tuple[Evidence, str]]:
+    """Names in a text.
+
+    Args:
+        text: The text.
+        is_prose: Written by people for people: names without DICOM's form are looked for.
+        has_own_form: Scanners do not write `Region^Protocol` here: what has the form of a name is one, though
+            neither of its words is known to be.
+    """
+    for found in _PERSON_NAME.finditer(text) if "^" in text else ():
+        evidence = _of_components(found[1], found[2], has_own_form=has_own_form)
+        if evidence == "certain" or (evidence and (is_prose or has_own_form)):
+            yield evidence, found[0]
+    if is_prose:
+        yield from (("possible", part) for part in _in_prose(text))
+
+
+def _of_components(family: str, given: str, *, has_own_form: bool) -> Evidence | None:
+    words = (family, given)
+    if says_dummy(words) or any(map(is_no_person, words)) or any(map(_is_code, words)):
+        return None
+    if any(map(is_given_name, words)) and min(map(len, words)) > 1:
+        return "possible" if any(map(is_term, words)) else "certain"
+    parts = [part for word in words for part in word.split("-")]
+    if any(map(is_known, parts)) or min(map(_weight, words)) < 3:
+        return None
+    if has_own_form:
+        return "certain"
+    return None if family.islower() or given.islower() else "possible"
+
+
+def _weight(word: str) -> int:
+    """Letters of a word; an ideograph or syllable counts for three."""
+    return sum(3 if character >= "\u3040" else 1 for character in word)
+
+
+def _in_prose(text: str) -> Iterator[str]:
+    """Names without DICOM's form: a given name beside a word that nothing explains, or who is addressed."""
+    words = list(_CAPITALISED.finditer(text))
+    for place, found in enumerate(words):
+        if not is_given_name(found[0]):
+            continue
+        is_named = bool(_before(text, found.start()))
+        if not is_named and (not found[0][0].isupper() or (found[0].isupper() and len(found[0]) < 4)):
+            continue  # ANA and the like are abbreviations, too
+        for other in words[max(place - 1, 0) : place + 2]:
+            if other is not found and _is_beside(text, found, other, any_case=is_named):
+                first, last = sorted((found, other), key=re.Match.start)
+                if not _OF_AN_INSTITUTION.match(text, last.end()):
+                    yield text[first.start() : last.end()]
+    for form in _FORM_OF_ADDRESS.finditer(text):
+        if form[1][0].isupper() and len(form[1]) > 2 and not is_known(form[1]) and not says_dummy((form[1],)):
+            yield form[0] + form[1]
+    for cue in _PATIENT.finditer(text):
+        pair = _TWO_WORDS.match(text, cue.end())
+        if pair and not any(map(is_known, pair.groups())) and not says_dummy(pair.groups()):
+            yield pair[0]
+
+
+_TWO_WORDS: Final = re.compile(
+    rf"([A-ZÀ-ÖØ-ÞŁŚŻŽŠČ]{_LETTERS}{{2,}}),? ([A-ZÀ-ÖØ-ÞŁŚŻŽŠČ][a-zß-öø-ÿł]+)(?![\w^])"
+)
+
+
+def _before(text: str, end: int) -> str:
+    """The word before a place, with what stands between."""
+    cue = max((found.start() for found in _PATIENT.finditer(text, 0, end) if found.end() == end), default=end)
+    return text[cue:end]
+
+
+def _is_beside(text: str, given: re.Match[str], other: re.Match[str], *, any_case: bool) -> bool:
+    first, last = sorted((given, other), key=re.Match.start)
+    between = text[first.end() : last.start()]
+    word = other[0]
+    return (
+        between in (" ", ", ", ",", ". ", "_", "  ")
+        and (word[0].isupper() or any_case)
+        and len(word) > 2
+        and word.isupper() == given[0].isupper()
+        and not is_known(word)
+        and not _is_code(word)
+        and not says_dummy((word, word))
+    )

@@ -1,0 +1,160 @@
+"""Telephone and record numbers, addresses of mail and personal numbers in texts, and how sure they are."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from heltig.rules.deidentification_terms import is_term
+from heltig.rules.personal_numbers import Evidence, number_in_text
+
+_DIALLED: Final = r"\(?\+?\d(?:[ ()./-]{0,2}\d){5,14}(?![\d.]*\d)"
+_PHONES: Final[tuple[tuple[Evidence, re.Pattern[str]], ...]] = (
+    (
+        "certain",
+        re.compile(
+            r"(?i)(?<![^\W_])(?:tel(?=[.:])|telef[oó]no?|telefoon|t[eé]l[eé]phone|phone|mobile|cell ?phone"
+            rf"|handy|fax|tlf|tfn)\b\.?(?: ?(?:no|nr|number)\b)?[.:]? {{0,2}}({_DIALLED})"
+        ),
+    ),
+    (
+        "possible",
+        re.compile(
+            r"(?i)(?<![^\W_])(?:tel|ph|puh|mob|gsm|call|called|calls|ring|contact|cell|ruf|anrufen|appeler|llamar)\b"
+            r"[.:]{0,2} {0,2}(?:(?:at|on|me|him|her|daughter|son|wife|husband|family) )?"
+            rf"({_DIALLED})"
+        ),
+    ),
+    ("certain", re.compile(r"(?<![\w.+])(\+[1-9](?:[ ()/.-]{0,2}\d){8,13})(?![\d.]*\d)")),
+    ("certain", re.compile(r"(?<![\w.])((?:\(\d{3}\) ?|[2-9]\d\d-)\d{3}[-.]\d{4})(?!\d|[.-]\d)")),
+    ("possible", re.compile(r"(?<![\w.])([2-9]\d\d\.[2-9]\d\d\.\d{4})(?!\d|[.-]\d)")),
+)
+_COUNTRIES: Final = re.compile(
+    r"\+(?:1[2-9]|7|2(?:0|7|[1-689]\d)|3(?:[0-469]|[578]\d)|4(?:[013-9]|2\d)|5(?:[1-8]|[09]\d)|6(?:[0-6]|[7-9]\d)"
+    r"|8(?:[1246]|[058]\d)|9(?:[0-58]|[679]\d))"
+)
+"""Codes of countries (ITU-T E.164)."""
+
+
+def phones_in(text: str) -> Iterator[tuple[Evidence, str]]:
+    """Telephone numbers: groups of digits that are no row of round values."""
+    for evidence, form in _PHONES:
+        for found in form.finditer(text):
+            dialled = found[1]
+            digits = re.sub(r"\D", "", dialled)
+            if _is_row(dialled) or len(digits) < (8 if evidence == "possible" else 7):
+                continue
+            if dialled.startswith("+") and (
+                not _COUNTRIES.match(f"+{digits}") or _SIGNED.search(text, 0, found.start(1))
+            ):
+                continue
+            yield evidence, found[0]
+
+
+_SIGNED: Final = re.compile(r"[+-]\d[\d.]*[ ,;/]+\Z")
+"""A number with a sign right before: one of several values."""
+
+
+def _is_row(dialled: str) -> bool:
+    """Values side by side: groups of at most three digits that all end in 0, or all in 5 or 0 and ascend."""
+    groups = re.findall(r"\d+", dialled)
+    numbers = [int(group) for group in groups]
+    return (
+        len(groups) > 1
+        and max(map(len, groups)) <= 3
+        and (
+            all(number % 10 == 0 for number in numbers)
+            or (len(groups) > 2 and all(number % 5 == 0 for number in numbers))
+        )
+    )
+
+
+_MAIL: Final = re.compile(
+    r"(?<![\w.+-])([\w.+-]{2,})@((?:[A-Za-z0-9-]+\.)+)([A-Za-z]{2,8})(?![\w-])", re.ASCII
+)
+_OF_PROGRAMS: Final = frozenset({"git", "hg", "svn", "root", "localhost", "noreply", "no-reply"})
+_OF_NOBODY: Final = frozenset(
+    {"info", "support", "service", "contact", "office", "mail", "help", "admin", "sales"}
+)
+_COUNTRY_DOMAINS: Final = """
+ae al am ar at au az ba bd be bg bo br by ca ch cl cn co cr cy cz de dk do dz ec ee eg es eu fi fr ge gh gr
+gt hk hr hu id ie il in ir is it jo jp ke kr kw kz lb li lk lt lu lv ly ma md me mk mt mx my ng nl no np nz
+om pa pe ph pk pl pt py qa ro rs ru sa se sg si sk sn sv sy th tn tr tw tz ua ug uk us uy uz ve vn za zw
+"""
+_TOP_LEVELS: Final = frozenset(
+    {
+        *_COUNTRY_DOMAINS.split(),
+        *(
+            "com",
+            "org",
+            "net",
+            "edu",
+            "gov",
+            "mil",
+            "int",
+            "info",
+            "biz",
+            "name",
+            "pro",
+            "health",
+            "hospital",
+        ),
+        *("clinic", "care", "doctor", "dental", "email", "online", "app", "dev", "cloud", "science", "arpa"),
+    }
+)
+
+
+def mails_in(text: str) -> Iterator[tuple[Evidence, str]]:
+    """Addresses of mail below domains that there are; those of programs are left out."""
+    for found in _MAIL.finditer(text):
+        local, top = found[1].lower(), found[3].lower()
+        if local not in _OF_PROGRAMS and top in _TOP_LEVELS:
+            yield "possible" if local in _OF_NOBODY else "certain", found[0]
+
+
+_IDENTIFIER: Final = r"[A-Z]{0,3}[-/]?\d(?:[ /-]?\d){3,}"
+_END: Final = r"(?!\d|\.\d)"
+_OF_RECORDS: Final = (
+    r"(?i:MRN|NHS|CHI|SSN|CPR|CPR-?nr|CPR-?nummer|f[øo]dselsnummer|personnummer|medical record"
+    r"|accession|patient[ _-]?(?:id|no|nr|nummer|number)|(?:hospital|insurance)[ _-]?(?:no|nr|number))"
+    r"(?i:[ _-]?(?:no|nr|number))?|Pat[.-]? ?(?:ID|[Ii]d|[Nn]o|[Nn]r)"
+)
+_OF_OTHERS_TOO: Final = r"(?i:PID|PAT(?:ID| no| nr|[.-]? ?id)|UR ?no|ID)"
+_RECORDS: Final[tuple[tuple[Evidence, re.Pattern[str]], ...]] = (
+    ("certain", re.compile(rf"(?<![^\W\d_])(?:{_OF_RECORDS})\b[\W_]{{0,4}}({_IDENTIFIER}){_END}")),
+    ("certain", re.compile(rf"(?<![^\W\d_])MRN_?({_IDENTIFIER}){_END}")),
+    (
+        "possible",
+        re.compile(rf"(?<![^\W\d_])(?:{_OF_OTHERS_TOO})\b[\W_]{{0,4}}(\d(?:[ -]?\d){{5,}}){_END}"),
+    ),
+)
+_OF_CONTROL: Final = re.compile(
+    r"(?i)\W*(?:control|loop|regulat|gain|tuning|setting|param|feedback|temperature|motor)"
+)
+_FULL_LENGTH: Final = {"NHS": 10, "CHI": 10, "SSN": 9, "CPR": 10}
+"""Digits of numbers whose short names mean other things, too (`CPR`: curved planar reformation)."""
+
+
+def records_in(text: str) -> Iterator[tuple[Evidence, str]]:
+    """Numbers of records, after a word that says so."""
+    for evidence, form in _RECORDS:
+        for found in form.finditer(text):
+            digits = sum(map(str.isdigit, found[1]))
+            wanted = _FULL_LENGTH.get(found[0][:3].upper())
+            if (wanted is None or digits == wanted) and not _OF_CONTROL.match(text, found.end()):
+                yield evidence, found[0]
+
+
+def personal_numbers_in(text: str) -> Iterator[tuple[Evidence, str]]:
+    """Numbers as states give them.
+
+    What others look like is none behind a word of imaging: `ROI 123-45-6789`.
+    """
+    number = number_in_text(text)
+    if number is None:
+        return
+    before = _WORD_BEFORE.search(text, 0, text.index(number.text))
+    if number.evidence == "certain" or before is None or not is_term(before[1]):
+        yield number.evidence, number.text
+
+
+_WORD_BEFORE: Final = re.compile(r"([^\W\d_]+)[\W_]*\Z")

@@ -1,0 +1,169 @@
+"""Numbers that states and health services give to people, told by form, birth date and check digits.
+
+How sure a number is depends on how many others pass as one. Written with its own separators, or with a
+check that hardly one in a thousand passes by chance, it is `certain`. A birth date and one check digit are
+passed by one in some hundred numbers of ten or eleven digits: those are `possible`, for pseudonyms are such
+numbers, too. Numbers with neither a birth date nor a long check (BSN, the Turkish number, an NHS number
+without spaces) are not told apart from others, and left alone.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+from heltig.rules import check_digits as check
+
+Evidence: TypeAlias = Literal["certain", "possible"]
+"""How sure it is that a text tells of somebody."""
+
+
+class Number(NamedTuple):
+    """A number found.
+
+    Attributes:
+        text: As it is written.
+        evidence: How sure it is that it is one.
+        has_check: Its check digit fits, or it has separators. Danish numbers need no check digit.
+    """
+
+    text: str
+    evidence: Evidence
+    has_check: bool = True
+
+
+def personal_number(text: str) -> Number | None:
+    """The number of a person that an identifier is, or holds.
+
+    Args:
+        text: The value of an attribute such as PatientID.
+    """
+    value = text.strip()
+    if sum(map(str.isdigit, value)) < _FEWEST_DIGITS:
+        return None
+    written = number_in_text(value)
+    if written is not None and written.evidence == "certain":
+        return written
+    if _GROUPED.fullmatch(value) and check.nhs(value):
+        return Number(value, "certain")
+    bare = next((scheme for scheme in _BARE if scheme.form.fullmatch(value) and scheme.fits(value)), None)
+    if bare is not None:
+        return Number(value, bare.evidence)
+    if written is None and _TEN_DIGITS.fullmatch(value) and check.danish_unchecked(value):
+        return Number(value, "possible", has_check=False)
+    return written
+
+
+def number_in_text(text: str) -> Number | None:
+    """The number of a person somewhere in a text, written with separators as its state writes it."""
+    possible = None
+    if sum(map(str.isdigit, text)) < _FEWEST_DIGITS:
+        return None
+    for scheme in _WRITTEN:
+        for found in scheme.form.finditer(text):
+            evidence = scheme.judge(found[0])
+            if evidence == "certain":
+                return Number(found[0], "certain")
+            if evidence is not None and possible is None:
+                possible = Number(found[0], "possible")
+    return possible
+
+
+_FEWEST_DIGITS: Final = 7
+_TEN_DIGITS: Final = re.compile(r"\d{10}", re.ASCII)
+_GROUPED: Final = re.compile(r"\d{3}([ -])\d{3}\1\d{4}", re.ASCII)
+"""How the British health service writes its numbers; in a text it may be an American telephone number."""
+
+
+def _six_and_four(text: str) -> Evidence | None:
+    """Of Denmark or Sweden: the Danish have no check digit that all of them pass."""
+    if check.is_moment(text):
+        return None
+    if check.day_first(text) or check.swedish(text):
+        return "certain"
+    return "possible" if check.year_first(text, days=(0, 60)) else None
+
+
+def _with_century(text: str) -> Evidence | None:
+    if check.is_moment(text) or not check.year_first(text[2:], days=(0, 60)):
+        return None
+    return "certain" if check.swedish(text) else "possible"
+
+
+def _finnish(text: str) -> Evidence | None:
+    """The check character may be a digit: then it is a Danish number or a moment, unless it fits."""
+    if check.finnish(text) and not check.is_moment(text):
+        return "certain"
+    return "possible" if check.day_first(text) and not text[-1].isdigit() else None
+
+
+def _korean(text: str) -> Evidence | None:
+    """Since 2020 the last six digits are random: not all have the check digit."""
+    if check.korean(text):
+        return "certain"
+    return "possible" if check.year_first(text) else None
+
+
+def _if(fits: Callable[[str], bool], evidence: Evidence = "certain") -> Callable[[str], Evidence | None]:
+    return lambda text: evidence if fits(text) else None
+
+
+class _Written(NamedTuple):
+    form: re.Pattern[str]
+    judge: Callable[[str], Evidence | None]
+
+
+class _Bare(NamedTuple):
+    form: re.Pattern[str]
+    fits: Callable[[str], bool]
+    evidence: Evidence
+
+
+def _written(form: str, judge: Callable[[str], Evidence | None]) -> _Written:
+    return _Written(re.compile(rf"(?<![\w.+/-])(?:{form})(?![\w+/-]|\.\d)", re.ASCII), judge)
+
+
+def _bare(form: str, fits: Callable[[str], bool], evidence: Evidence) -> _Bare:
+    return _Bare(re.compile(form, re.ASCII), fits, evidence)
+
+
+_WRITTEN: Final = (
+    _written(r"\d{6}[-+]\d{4}", _six_and_four),
+    _written(r"(?:18|19|20)\d{6}[-+]\d{4}", _with_century),
+    _written(r"\d{6}[-+A-FU-Y]\d{3}[0-9A-FHJ-NPR-Ya-fhj-npr-y]", _finnish),
+    _written(r"\d{6}-\d{5}", _if(check.latvian)),
+    _written(r"\d{6}/\d{4}", _if(check.czech)),
+    _written(r"\d{6}-[1-8]\d{6}", _korean),
+    _written(r"\d\d\.\d\d\.\d\d-\d{3}[.-]\d\d", _if(check.belgian)),
+    _written(r"[12] \d\d (?:0[1-9]|1[0-2]) (?:\d\d|2[AB]) \d{3} \d{3} \d\d", _if(check.french)),
+    _written(r"[A-Za-z]{6}\d\d[A-EHLMPR-Ta-ehlmpr-t]\d\d[A-Za-z]\d{3}[A-Za-z]", _if(check.italian)),
+    _written(r"756\.\d{4}\.\d{4}\.\d\d", _if(check.swiss)),
+    _written(r"\d{4} \d{6}", _if(check.austrian, "possible")),
+    _written(r"\d{3}\.\d{3}\.\d{3}-\d\d", _if(check.brazilian)),
+    _written(r"\d{3}-\d{3}-\d{3}[ -]\d\d", _if(check.russian)),
+    _written(r"\d{3}[ -]\d{3}[ -]\d{4}", _if(check.nhs, "possible")),
+    _written(r"\d{3}-\d\d-\d{4}", _if(check.american, "possible")),
+)
+"""Numbers with their separators. The last two are forms that other numbers have, too."""
+
+_BARE: Final = (
+    _bare(r"(?:19|20)\d{10}", lambda text: _with_century(text) == "certain", "certain"),
+    _bare(r"\d{6} ?\d{5}", check.norwegian, "certain"),
+    _bare(r"\d{11}", check.belgian, "certain"),
+    _bare(r"[12]\d\d(?:0[1-9]|1[0-2])(?:\d\d|2[AB])\d{8}", check.french, "certain"),
+    _bare(r"\d{13}", check.yugoslav, "certain"),
+    _bare(r"756\d{10}", check.swiss, "certain"),
+    _bare(r"\d{17}[\dXx]", check.chinese, "certain"),
+    _bare(r"\d{13}", check.south_african, "certain"),
+    _bare(r"\d{10}", check.danish, "possible"),
+    _bare(r"\d{10}", check.swedish, "possible"),
+    _bare(r"\d{10}", check.czech, "possible"),
+    _bare(r"\d{10}", check.bulgarian, "possible"),
+    _bare(r"\d{11}", check.polish, "possible"),
+    _bare(r"[1-6]\d{10}", check.baltic, "possible"),
+    _bare(r"\d{11}", check.latvian, "possible"),
+    _bare(r"\d{11}", check.greek, "possible"),
+    _bare(r"[1-9]\d{12}", check.romanian, "possible"),
+    _bare(r"\d{6}[1-8]\d{6}", check.korean, "possible"),
+    _bare(r"(?:\d{8}|[XYZ]\d{7})-?[A-Z]", check.spanish, "possible"),
+)
+"""Numbers without separators, the surest first."""
