@@ -53,6 +53,7 @@ async def get(
     max_bytes: int,
     retry: Retry | None = None,
     operation: Operation = "search",
+    check: Callable[[Head, bytes], None] | None = None,
 ) -> tuple[Head, bytes]:
     """Asks for a whole body; where it breaks off, from the start again.
 
@@ -64,6 +65,8 @@ async def get(
         max_bytes: Limit of the decompressed body.
         retry: Other than the default.
         operation: What it is for.
+        check: Raises an ArchiveUnavailableError for a body that did not come whole, though nothing else says
+            so: it is asked for again.
 
     Raises:
         ArchiveUnavailableError: No answer, even after retries.
@@ -78,7 +81,10 @@ async def get(
             chunks = [chunk async for chunk in answer.body(max_bytes)]
         finally:
             await answer.close()
-        return answer.head, b"".join(chunks)
+        body = b"".join(chunks)
+        if check is not None:
+            check(answer.head, body)
+        return answer.head, body
 
     return await policy.run(attempt)
 

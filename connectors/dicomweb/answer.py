@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import suppress
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
@@ -9,8 +10,8 @@ import msgspec
 
 from connectors.base import Page
 from heltig.dicom.cell import DataSet
-from heltig.dicom.json_stream import InstanceSplitter, NotDicomJson
-from heltig.errors import ArchiveAnswerError
+from heltig.dicom.json_stream import ARRAY_CUT, InstanceSplitter, NotDicomJson
+from heltig.errors import ArchiveAnswerError, ArchiveUnavailableError
 from heltig.http_answer import Head
 
 ACCEPT = "application/dicom+json"
@@ -43,6 +44,27 @@ def rows_of(head: Head, body: bytes) -> list[bytes]:
         return [_text_of(row) for row in (*splitter.feed(body), *splitter.close())]
     except NotDicomJson as wrong:
         raise ArchiveAnswerError(f"{head.place}: {wrong}.") from wrong
+
+
+def insist_on_whole_rows(head: Head, body: bytes) -> None:
+    """Insists on a QIDO-RS answer that has its end.
+
+    A proxy that passes on half a body may do so without a sign of it. Its rows would be taken for all that
+    there are, and the other studies for deleted ones.
+
+    Raises:
+        ArchiveUnavailableError: It ends before the end of its array.
+    """
+    try:
+        _decode_rows(body or b"[]")
+    except msgspec.DecodeError:
+        splitter = InstanceSplitter()
+        with suppress(NotDicomJson):  # who reads the rows says so
+            found = (*splitter.feed(body), *splitter.close())
+            if any(ARRAY_CUT in row.faults for row in found):
+                raise ArchiveUnavailableError(
+                    f"{head.place}: the answer ends before the end of its array. Try again later."
+                ) from None
 
 
 def page_of(head: Head, body: bytes) -> Page:

@@ -6,7 +6,7 @@ from functools import partial
 
 from connectors.base import Capabilities, Page
 from connectors.dicomweb.address import instance_address, metadata_address, search_address
-from connectors.dicomweb.answer import ACCEPT, checked, page_of, rows_of
+from connectors.dicomweb.answer import ACCEPT, checked, insist_on_whole_rows, page_of, rows_of
 from connectors.dicomweb.object_head import header_of
 from connectors.dicomweb.probe import probe
 from connectors.paging import Pager
@@ -199,4 +199,11 @@ class DicomWebArchive:
     ) -> tuple[Head, bytes]:
         page = {"limit": str(limit), "offset": str(offset)}
         address = search_address(str(self._qido.base_url), {**parameters, **page}, study=study, series=series)
-        return await http.get(self._qido, address, accept=ACCEPT, max_bytes=MOST_ROWS, retry=self._retry)
+        return await http.get(
+            self._qido,
+            address,
+            accept=ACCEPT,
+            max_bytes=MOST_ROWS,
+            retry=self._retry,
+            check=insist_on_whole_rows,
+        )

@@ -1,9 +1,11 @@
 """The connector against an archive on loopback that misbehaves on demand."""
 
+import json
 from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 from servers.dicomweb import NoWaits, connected, made_well, running_loopback, study
+from servers.scripted import answer, scripted_server
 
 from connectors.base import read_row
 from connectors.dicomweb import DicomWebArchive
@@ -200,3 +202,23 @@ async def test_leaving_metadata_early_leaves_the_connection_usable(loopback: Loo
         assert await anext(chunks)
         await chunks.aclose()
         assert len(await search(archive)) == 6
+
+
+ROWS = [json.dumps({"0020000D": {"vr": "UI", "Value": [f"1.{n}"]}}) for n in range(3)]
+HALVES = {
+    "within a row": "[" + ",".join(ROWS)[:-20],
+    "after a row": "[" + ",".join(ROWS[:2]),
+    "after a comma": "[" + ROWS[0] + ",",
+    "at an inner bracket": "[" + ",".join(ROWS).rstrip("}"),
+}
+
+
+@pytest.mark.parametrize("where", HALVES)
+async def test_half_a_page_of_rows_that_looks_whole_is_asked_for_again(where: str) -> None:
+    """A proxy may pass on what broke off as if it were all: the missing studies would be taken for deleted."""
+    half, whole = answer(HALVES[where].encode()), answer(f"[{','.join(ROWS)}]".encode())
+    async with scripted_server([half, whole]) as server, connected(server.root) as archive:
+        assert await search(archive) == ["1.0", "1.1", "1.2"]
+    async with scripted_server([half] * 9) as server, connected(server.root) as archive:
+        with pytest.raises(ArchiveUnavailableError, match="before the end of its array"):
+            await search(archive)
