@@ -117,13 +117,13 @@ class Attempt:
     ) -> T | None:
         """Writes down how it ended, though the database be away for a moment: else it would be done again."""
 
-        def write(transaction: WriteTransaction) -> T:
+        def end_and_go_on(transaction: WriteTransaction) -> T:
             end(transaction)
             return then(transaction)
 
         for wait in (*_WAITS, None):
             try:
-                return await self._queue.store.write(write)
+                return await self._queue.store.write(end_and_go_on)
             except StorageError as error:
                 logger.error("Job %d ended, and that could not be written: %s", self._job.id, error)
                 if wait is not None:

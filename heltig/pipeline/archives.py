@@ -38,7 +38,7 @@ async def find_archive(store: Store, name: str) -> Archive:
     Raises:
         NotFoundError: There is none of that name.
     """
-    return found_archive(await store.read(archives.find, name), name)
+    return found_archive(await store.look_up(archives.find, name), name)
 
 
 async def add_archive(store: Store, entry: Archive, *, at: datetime, actor: str, origin: str) -> None:

@@ -5,12 +5,23 @@ from datetime import datetime
 from typing import TypeAlias
 
 from heltig import audit
-from heltig.errors import UpgradedError
+from heltig.errors import ConflictError, UpgradedError
+from heltig.jobs.queue import JobQueue
+from heltig.pipeline.context import arrive
 from heltig.pipeline.judging import ruleset_name
 from heltig.rules.index_facts import IndexFact, Kind
 from heltig.rules.profile import Profile
 from heltig.store import judged_with, observations, publication, snapshots, studies, waivers
-from heltig.store.records import Location, NewVerdict, ProfileInfo, RulesetInfo, Snapshot, Study
+from heltig.store.records import (
+    Location,
+    NewSnapshot,
+    NewVerdict,
+    ProfileInfo,
+    PutSnapshot,
+    RulesetInfo,
+    Snapshot,
+    Study,
+)
 from heltig.store.relations import Relations, relations_of
 from heltig.store.transaction import ReadTransaction, WriteTransaction
 from heltig.verdict import Waiver
@@ -41,6 +52,42 @@ def stored_evidence(
         return None
     facts = relations_of(transaction, studies.row_of(transaction, location, study_key)).facts
     return study, stored, in_force, facts
+
+
+def arrive_and_publish(
+    transaction: WriteTransaction,
+    snapshot: NewSnapshot,
+    verdict: Callable[[int], NewVerdict],
+    profile: Profile,
+    queue: JobQueue,
+    confirm: Confirm | None,
+) -> tuple[PutSnapshot, Study | None]:
+    """Stores a study's evidence and publishes its verdict, where nobody else needs to know of it.
+
+    One transaction is enough where nobody else writes meanwhile: whoever comes later sees all of it. The
+    verdict is left to a second one where another study is concerned, or anything is not as it was when the
+    study was judged.
+
+    Args:
+        transaction: Of `Store.write_durably`, alone (`ReadTransaction.is_alone`).
+        snapshot: The evidence.
+        verdict: Makes the verdict on it, for the version that the study has then.
+        profile: The profile that it was made under.
+        queue: Takes re-judgements.
+        confirm: See `publish_current`.
+
+    Returns:
+        What became of the snapshot; and the study, where nothing is left to be done.
+    """
+    put = arrive(transaction, snapshot, queue)
+    if not (put.changed and put.snapshot == snapshot.snapshot):
+        return put, None
+    try:
+        with transaction.nested():
+            found = publish_current(transaction, verdict(put.version), profile, {}, confirm)
+    except (OutdatedError, ConflictError, UpgradedError):
+        return put, None  # who tries again hears of it
+    return put, found if isinstance(found, Study) else None
 
 
 def publish_current(

@@ -1,7 +1,7 @@
 """Judged studies kept: the snapshot in one transaction, the verdict in a second one.
 
 In between the study is PENDING. The first makes it known to others, the second asks what is known of others
-(`heltig.pipeline.context`).
+(`heltig.pipeline.context`). Where nobody else writes meanwhile, and nobody else is concerned, they are one.
 
 A study of an archive that changed since it was read stays PENDING until it is read again: whoever judges what
 is stored of it has nothing to say of it.
@@ -9,6 +9,7 @@ is stored of it has nothing to say of it.
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, Literal, Protocol, TypeVar
 
 import msgspec
@@ -17,7 +18,14 @@ from heltig.dicom.study import StudyTable
 from heltig.errors import ConflictError, NotFoundError
 from heltig.jobs.queue import JobQueue
 from heltig.pipeline.context import arrive, look_at
-from heltig.pipeline.giving import Confirm, OutdatedError, known, publish_current, stored_evidence
+from heltig.pipeline.giving import (
+    Confirm,
+    OutdatedError,
+    arrive_and_publish,
+    known,
+    publish_current,
+    stored_evidence,
+)
 from heltig.pipeline.score import Scored, score, score_again
 from heltig.rules.index_facts import Kind
 from heltig.rules.profile import Profile
@@ -109,15 +117,14 @@ class Scoring:
         if not table.series:
             table.arrange()
         now = self.clock()
-        study, in_force = await self.store.read(known, location, table.key, now)
+        study, in_force = await self.store.look_up(known, location, table.key, now)
         before = study if study and study.snapshot and study.state != "WITHDRAWN" else None
         profile = await self._profile_of(location)
         scored = await self._processes.run(
             score, table, profile, location=location, received=now, before=before, waivers=in_force
         )
         if scored is not None:
-            put = await self.store.write(arrive, scored.snapshot, self.queue)
-            return await self._kept(scored, put, profile, confirm)
+            return await self._arrived(scored, profile, confirm)
         if before is None:
             raise RuntimeError("A study that was never judged cannot be unchanged.")
         if before.at(now).state == "JUDGED":
@@ -188,6 +195,33 @@ class Scoring:
             waivers=in_force,
         )
 
+    async def _arrived(self, scored: Scored, profile: Profile, confirm: Confirm | None) -> Kept:
+        """Stores a study that was just judged, and publishes its verdict; at once where that can be."""
+        if not self.store.writes_alone:
+            put = await self.store.write(arrive, scored.snapshot, self.queue)
+            return await self._kept(scored, put, profile, confirm)
+        new = partial(self._verdict, scored)
+        put, study = await self.store.write_durably(
+            arrive_and_publish, scored.snapshot, new, profile, self.queue, confirm
+        )
+        if study is None:
+            return await self._kept(scored, put, profile, confirm)
+        return Kept("unchanged" if study.version == put.version else "judged", study)
+
+    def _verdict(self, scored: Scored, version: int) -> NewVerdict:
+        """The verdict on a study that was just judged, for the version under which it is stored."""
+        return NewVerdict(
+            location=scored.snapshot.location,
+            study_key=scored.snapshot.study_key,
+            version=version,
+            verdict=scored.verdict,
+            inputs=scored.inputs,
+            judged=self.clock(),
+            actor=self.actor,
+            origin=self.origin,
+            waivers=scored.waivers,
+        )
+
     async def _kept(
         self, scored: Scored, put: PutSnapshot, profile: Profile, confirm: Confirm | None
     ) -> Kept:
@@ -200,21 +234,7 @@ class Scoring:
         if not put.changed or put.snapshot != scored.inputs.snapshot:
             again = await self.judge_stored(new.location, new.study_key)
             return await self._publish(again, profile, confirm)
-        return await self._publish(
-            NewVerdict(
-                location=new.location,
-                study_key=new.study_key,
-                version=put.version,
-                verdict=scored.verdict,
-                inputs=scored.inputs,
-                judged=self.clock(),
-                actor=self.actor,
-                origin=self.origin,
-                waivers=scored.waivers,
-            ),
-            profile,
-            confirm,
-        )
+        return await self._publish(self._verdict(scored, put.version), profile, confirm)
 
     async def _unchanged(self, study: Study, confirm: Confirm | None) -> Kept:
         """A study whose verdict stands."""

@@ -95,7 +95,7 @@ class PullDesk:
             StorageError: The database failed, or a process that judged died; likewise.
         """
         location = location_of(str(context.payload["archive"]))
-        known = await self._store.read(observations.find, location, str(context.payload["study"]))
+        known = await self._store.look_up(observations.find, location, str(context.payload["study"]))
         if known is None:
             return {"outcome": "unknown"}
         if known.unsettled_since is None:

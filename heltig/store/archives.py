@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, delete, select, update
+from sqlalchemy import Row, bindparam, delete, select, update
 
 from heltig.credentials import NO_AUTH, ArchiveAuth
 from heltig.errors import ConflictError, NotFoundError
@@ -51,6 +51,8 @@ class Archive(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _SELECT = select(archives, locations.c.name).join(locations, locations.c.id == archives.c.location_row)
+_FIND = _SELECT.where(locations.c.kind == "archive", locations.c.name == bindparam("named"))
+_EVERY = _SELECT.order_by(locations.c.name)
 
 
 def location_of(name: str) -> Location:
@@ -95,17 +97,13 @@ def remove(transaction: WriteTransaction, name: str) -> None:
 
 def find(transaction: ReadTransaction, name: str) -> Archive | None:
     """An archive by its name."""
-    row = transaction.connection.execute(_SELECT.where(*_is(name))).one_or_none()
+    row = transaction.first(_FIND, {"named": name})
     return None if row is None else _archive(row)
 
 
 def every(transaction: ReadTransaction) -> list[Archive]:
     """Every archive, by name; those too whose entries cannot be read (`broken`)."""
-    return [_archive(row) for row in transaction.connection.execute(_SELECT.order_by(locations.c.name))]
-
-
-def _is(name: str) -> tuple[Any, Any]:
-    return locations.c.kind == "archive", locations.c.name == name
+    return [_archive(row) for row in transaction.rows(_EVERY)]
 
 
 def _columns(archive: Archive) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Opens the database and runs transactions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from sqlalchemy import Connection, Select, make_url
@@ -19,6 +19,10 @@ class Database(Protocol):
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Runs `work` in a transaction that sees one state of the database and cannot write."""
+        ...
+
+    async def look_up(self, work: Callable[[Connection], T]) -> T:
+        """Does as `read`; on SQLite on the event loop's thread."""
         ...
 
     async def write(self, work: Callable[[Connection], T], *, durable: bool) -> T:
@@ -60,6 +64,7 @@ class Store:
     def __init__(self, database: Database, *, render: Renderer) -> None:
         self.database = database
         self._render = render
+        self._memory: dict[Hashable, Any] = {}
 
     @classmethod
     async def open(cls, url: str, *, render: Renderer) -> "Store":
@@ -84,6 +89,11 @@ class Store:
                 raise ConfigurationError(f"HELTIG_DATABASE_URL: {other} is neither sqlite nor postgresql.")
         return cls(database, render=render)
 
+    @property
+    def writes_alone(self) -> bool:
+        """Whether nobody else writes while a transaction does (`ReadTransaction.is_alone`)."""
+        return isinstance(self.database, SQLiteDatabase)
+
     async def read(
         self, work: Callable[Concatenate[ReadTransaction, P], T], /, *args: P.args, **kwargs: P.kwargs
     ) -> T:
@@ -93,6 +103,18 @@ class Store:
             StorageError: The database failed.
         """
         return await self.database.read(lambda connection: work(ReadTransaction(connection), *args, **kwargs))
+
+    async def look_up(
+        self, work: Callable[Concatenate[ReadTransaction, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Does as `read`, for a few rows by an index: on SQLite nobody else works meanwhile in this process.
+
+        Raises:
+            StorageError: The database failed.
+        """
+        return await self.database.look_up(
+            lambda connection: work(ReadTransaction(connection), *args, **kwargs)
+        )
 
     async def write(
         self, work: Callable[Concatenate[WriteTransaction, P], T], /, *args: P.args, **kwargs: P.kwargs
@@ -128,7 +150,9 @@ class Store:
         **kwargs: P.kwargs,
     ) -> T:
         def in_transaction(connection: Connection) -> tuple[T, list[Callable[[], None]]]:
-            transaction = WriteTransaction(connection, durable=durable, render=self._render)
+            transaction = WriteTransaction(
+                connection, durable=durable, render=self._render, memory=self._memory
+            )
             result = work(transaction, *args, **kwargs)
             return result, transaction.finish()
 

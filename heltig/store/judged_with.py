@@ -18,6 +18,8 @@ _NAMES = (
 
 def put_ruleset(transaction: WriteTransaction, ruleset: RulesetInfo) -> None:
     """Keeps a ruleset; a verdict is only taken when its ruleset is kept."""
+    if ("ruleset", ruleset.hash) in transaction.memory:
+        return
     row = {
         "hash": ruleset.hash,
         "version": ruleset.version,
@@ -25,27 +27,36 @@ def put_ruleset(transaction: WriteTransaction, ruleset: RulesetInfo) -> None:
         "manifest": compress(ruleset.manifest),
     }
     transaction.insert_or_ignore(rulesets, row)
+    transaction.learn(("ruleset", ruleset.hash), True)
 
 
 def put_profile(transaction: WriteTransaction, profile: ProfileInfo) -> None:
     """Keeps a profile; a verdict is only taken when its profile is kept."""
+    if ("profile", profile.hash) in transaction.memory:
+        return
     row = {"hash": profile.hash, "name": storable(profile.name, TEXT_LENGTH), "text": compress(profile.text)}
     transaction.insert_or_ignore(profiles, row)
+    transaction.learn(("profile", profile.hash), True)
 
 
-def names_of(transaction: ReadTransaction, *, ruleset: str, profile: str) -> tuple[RulesetInfo, ProfileInfo]:
+def names_of(transaction: WriteTransaction, *, ruleset: str, profile: str) -> tuple[RulesetInfo, ProfileInfo]:
     """What a verdict says of its ruleset and profile.
 
     Raises:
         NotFoundError: One of them is not in the store.
     """
+    known: tuple[RulesetInfo, ProfileInfo] | None = transaction.memory.get(("names", ruleset, profile))
+    if known is not None:
+        return known
     row = transaction.first(_NAMES, {"ruleset": ruleset, "profile": profile})
     if row is None:
         raise NotFoundError("A verdict's ruleset and profile have to be in the store before it.")
-    return (
+    names = (
         RulesetInfo(hash=ruleset, version=row.version, standard=row.standard),
         ProfileInfo(hash=profile, name=row.name),
     )
+    transaction.learn(("names", ruleset, profile), names)
+    return names
 
 
 def ruleset(transaction: ReadTransaction, hash: str) -> RulesetInfo | None:

@@ -87,9 +87,24 @@ def find_many(transaction: ReadTransaction, study_keys: Iterable[str]) -> dict[s
 
 
 def put(transaction: WriteTransaction, row: int, published: Published, *, first: bool = False) -> None:
-    """Prepares the answer about a study as it stands now, for the first time or again."""
+    """Prepares the answer about a study as it stands now, for the first time or again.
+
+    Again it is made at the end of the transaction, once, however often the study changes in it.
+    """
+    if first:
+        transaction.insert(lookups, [{"study_row": row, **_values(transaction, published)}])
+    else:
+        transaction.at_the_end(("lookup", row), lambda: _change(transaction, row, published))
+
+
+def _change(transaction: WriteTransaction, row: int, published: Published) -> None:
+    values = _values(transaction, published)
+    transaction.run(_CHANGE, {"row": row, **{f"to_{column}": value for column, value in values.items()}})
+
+
+def _values(transaction: WriteTransaction, published: Published) -> dict[str, Any]:
     study, verdict = published.study, published.verdict
-    values = {
+    return {
         "study_key": study.study_key,
         "location": str(study.location),
         "state": study.state,
@@ -101,8 +116,3 @@ def put(transaction: WriteTransaction, row: int, published: Published, *, first:
         "form": transaction.render.form,
         "body": transaction.render(published),
     }
-    if first:
-        transaction.insert(lookups, [{"study_row": row, **values}])
-    else:
-        parameters = {f"to_{column}": value for column, value in values.items()}
-        transaction.run(_CHANGE, {"row": row, **parameters})

@@ -5,7 +5,9 @@ packed series travels to the one that stores it.
 """
 
 import hashlib
+import threading
 from collections.abc import Iterable
+from typing import Final
 
 import zstandard
 
@@ -16,9 +18,20 @@ from heltig.store.text import storable
 _LEVEL = 1  # such text shrinks 50-fold at any level; higher ones only cost time
 
 
+class _Packers(threading.local):
+    """What packs and unpacks, one each a thread: to make one costs more than to pack a small series."""
+
+    def __init__(self) -> None:
+        self.compressor = zstandard.ZstdCompressor(level=_LEVEL)
+        self.decompressor = zstandard.ZstdDecompressor()
+
+
+_packers: Final = _Packers()
+
+
 def compress(content: bytes) -> bytes:
     """Content as it is stored."""
-    return zstandard.compress(content, _LEVEL)
+    return _packers.compressor.compress(content)
 
 
 def decompress(body: bytes) -> bytes:
@@ -28,7 +41,7 @@ def decompress(body: bytes) -> bytes:
         StorageError: The stored bytes are damaged.
     """
     try:
-        return zstandard.decompress(body)
+        return _packers.decompressor.decompress(body)
     except zstandard.ZstdError as error:
         raise StorageError(
             "Stored evidence cannot be decompressed: the database file is damaged. Restore a backup."

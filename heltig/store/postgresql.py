@@ -53,6 +53,10 @@ class PostgreSQLDatabase:
         """Runs `work` in a transaction that sees one state of the database and cannot write."""
         return await self._run(self._readers, (), work)
 
+    async def look_up(self, work: Callable[[Connection], T]) -> T:
+        """See `SQLiteDatabase.look_up`; here it is `read`."""
+        return await self.read(work)
+
     async def write(self, work: Callable[[Connection], T], *, durable: bool) -> T:
         """Runs `work` in a transaction; see `SQLiteDatabase.write`."""
         setting = f"SET LOCAL synchronous_commit TO {'ON' if durable else 'OFF'}"

@@ -308,7 +308,9 @@ def _find_frame(found: _Found) -> None:
 def _find_instances(found: _Found) -> None:
     own = {row.series_key: set(unpack_uids(row.sop_instance_uids)) for row in found.series}
     everything = set().union(*own.values())
-    crowds, rows = _other_series(found, everything)
+    written = found.transaction.uid_keys
+    keys = set().union(*(written.get(row.id) or keys_of(own[row.series_key]) for row in found.series))
+    crowds, rows = _other_series(found, everything, keys)
     holders: dict[str, list[Other]] = {}
     holding: dict[str, set[int]] = {}
     for row in rows:
@@ -325,10 +327,10 @@ def _find_instances(found: _Found) -> None:
         found.facts.extend(instance_facts(key, uids, holders, crowds))
 
 
-def _other_series(found: _Found, uids: set[str]) -> tuple[set[str], list[Row[Any]]]:
+def _other_series(found: _Found, uids: set[str], uid_keys: set[int]) -> tuple[set[str], list[Row[Any]]]:
     """The UIDs that too many studies have, and the series of other studies that may have one of the rest."""
     transaction = found.transaction
-    keys = sorted(keys_of(uids))
+    keys = sorted(uid_keys)
     own = [row.id for row in found.series]
     candidates: set[int] = set()
     crowds: set[str] = set()

@@ -1,6 +1,6 @@
 """The series of each study's newest snapshot, and the index of their instances."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import bindparam, delete, select, update
@@ -78,12 +78,18 @@ def put(transaction: WriteTransaction, study: int, blobs: Sequence[SeriesBlob], 
     if added:
         found = transaction.rows(_ROWS, {"study": study})
         row_of.update({row.series_key: row.id for row in found})
-    new = _index_rows((row_of[key], blob.sop_instance_uids) for key, blob in (added | changed).items())
-    old = _index_rows(
-        (row.id, unpack_uids(row.sop_instance_uids)) for row in (*gone, *(known[key] for key in changed))
-    )
+    written = {
+        row_of[key]: uid_index.keys_of(blob.sop_instance_uids) for key, blob in (added | changed).items()
+    }
+    transaction.uid_keys.update(written)
+    new = {(key, row) for row, keys in written.items() for key in keys}
+    old = {
+        (key, row.id)
+        for row in (*gone, *(known[key] for key in changed))
+        for key in uid_index.keys_of(unpack_uids(row.sop_instance_uids))
+    }
     uid_index.remove(transaction, sorted(old - new))
-    uid_index.add(transaction, sorted(new - old))
+    uid_index.add(transaction, new - old)
 
 
 def _values(blob: SeriesBlob) -> dict[str, Any]:
@@ -98,7 +104,3 @@ def _values(blob: SeriesBlob) -> dict[str, Any]:
         "digest": bytes.fromhex(blob.digest),
         "sop_instance_uids": pack_uids(blob.sop_instance_uids),
     }
-
-
-def _index_rows(series_uids: Iterable[tuple[int, Sequence[str]]]) -> set[tuple[int, int]]:
-    return {(key, row) for row, uids in series_uids for key in uid_index.keys_of(uids)}

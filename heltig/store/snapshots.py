@@ -65,10 +65,11 @@ def put(transaction: WriteTransaction, new: NewSnapshot) -> PutSnapshot:
     changed = study.content_digest != new.content_digest
     if changed:
         study = _with(study, new)
-        _put_rows(transaction, row, study, new, first=False)
+        _put_rows(transaction, row, study, new, first=found[1].snapshot is None)
     if changed or study.state == "WITHDRAWN":
         study = replace(study, state="PENDING", version=study.version + 1, changed=new.received)
-        states.change(transaction, row, study, current(transaction, new.location, new.study_key))
+        verdict = current(transaction, new.location, new.study_key) if study.revision else None
+        states.change(transaction, row, study, verdict, has_new_content=changed)
     return PutSnapshot(
         study.snapshot or "", changed=changed, pending=study.state == "PENDING", version=study.version
     )

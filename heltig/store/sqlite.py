@@ -56,6 +56,7 @@ class SQLiteDatabase:
         self._idle: asyncio.LifoQueue[_Connection] = asyncio.LifoQueue()
         self._readers = 0
         self._direct: sqlite3.Connection | None = None
+        self._look_ups: _Transactions | None = None
 
     @classmethod
     async def open(cls, url: URL) -> "SQLiteDatabase":
@@ -76,7 +77,9 @@ class SQLiteDatabase:
                 await reader.open()
                 database._idle.put_nowait(reader)
                 database._readers += 1
-            database._direct = _connect(database.path, (*_PRAGMAS, *_READER_PRAGMAS, _SHORT_WAIT))
+            direct = _connect(database.path, (*_PRAGMAS, *_READER_PRAGMAS, _SHORT_WAIT))
+            database._direct = direct
+            database._look_ups = _Transactions(database.path, lambda: direct)
         except (OSError, sqlite3.Error) as error:
             await database.close()
             reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
@@ -87,6 +90,12 @@ class SQLiteDatabase:
         """Runs `work` in a transaction that sees one state of the database and cannot write."""
         async with self._reader() as reader:
             return await reader.run(("BEGIN",), work)
+
+    async def look_up(self, work: Callable[[Connection], T]) -> T:
+        """Does as `read`, on the event loop's thread: for what takes less than a change of threads."""
+        if self._look_ups is None:
+            raise StorageError(f"The database {self.path} is closed.")
+        return self._look_ups.run(("BEGIN",), work)
 
     async def write(self, work: Callable[[Connection], T], *, durable: bool) -> T:
         """Runs `work` in a transaction that holds the database's only write lock from its start.
@@ -148,7 +157,7 @@ class SQLiteDatabase:
             await self._writer.close()
         if self._direct is not None:
             self._direct.close()
-            self._direct = None
+            self._direct = self._look_ups = None
 
     @asynccontextmanager
     async def _reader(self) -> AsyncIterator["_Connection"]:
@@ -161,6 +170,52 @@ class SQLiteDatabase:
             self._idle.put_nowait(reader)
 
 
+class _Transactions:
+    """Runs whole transactions on a connection, in the thread that has it."""
+
+    def __init__(self, path: Path, driver: Callable[[], sqlite3.Connection]) -> None:
+        self._path = path
+        self._driver = driver
+        self._engine = create_engine(
+            "sqlite://",
+            creator=driver,
+            poolclass=StaticPool,
+            pool_reset_on_return=None,  # it may be closed by then
+            hide_parameters=True,
+        )
+        self._of_engine: Connection | None = None
+        self._synchronous = ""  # the last of these that was set
+
+    def run(self, begin: Sequence[str], work: Callable[[Connection], T]) -> T:
+        """Runs `work` between the statements `begin` and a commit, or a rollback when it raises.
+
+        The driver begins and ends it: SQLAlchemy takes ten times as long, and is told of it afterwards.
+        """
+        driver = self._driver()
+        try:
+            if self._of_engine is None:
+                self._of_engine = self._engine.connect()
+            for statement in begin:
+                if statement != self._synchronous:
+                    driver.execute(statement).close()
+                if statement in _SYNCHRONOUS.values():
+                    self._synchronous = statement
+            try:
+                result = work(self._of_engine)
+                driver.execute("COMMIT").close()
+                return result
+            finally:
+                if driver.in_transaction:
+                    driver.rollback()
+                if self._of_engine.in_transaction():
+                    self._of_engine.rollback()
+        except DBAPIError as error:
+            # Its own text would show the statement; the cause is enough, and names no value.
+            raise StorageError(f"The database {self._path} failed: {error.orig}.") from None
+        except sqlite3.Error as error:
+            raise StorageError(f"The database {self._path} failed: {error}.") from None
+
+
 class _Connection(aiosqlite.Connection):
     """A connection whose thread runs a whole transaction as one call."""
 
@@ -168,11 +223,7 @@ class _Connection(aiosqlite.Connection):
         super().__init__(lambda: _connect(path, pragmas), iter_chunk_size=64)
         self._thread.daemon = True
         self._path = path
-        self._engine = create_engine(
-            "sqlite://", creator=lambda: self._conn, poolclass=StaticPool, hide_parameters=True
-        )
-        self._of_engine: Connection | None = None
-        self._synchronous = ""  # the last of these that was set
+        self._transactions = _Transactions(path, lambda: self._conn)
 
     async def open(self) -> None:
         """Opens the file; leaves no thread behind when that fails."""
@@ -183,41 +234,11 @@ class _Connection(aiosqlite.Connection):
             raise
 
     async def run(self, begin: Sequence[str], work: Callable[[Connection], T]) -> T:
-        """Runs `work` between the statements `begin` and a commit, or a rollback when it raises."""
+        """Runs a transaction, see `_Transactions.run`."""
         if self._connection is None:
             raise StorageError(f"The database {self._path} is closed.")
-        result: T = await self._execute(self._transaction, begin, work)  # type: ignore[no-untyped-call]
+        result: T = await self._execute(self._transactions.run, begin, work)  # type: ignore[no-untyped-call]
         return result
-
-    def _transaction(self, begin: Sequence[str], work: Callable[[Connection], T]) -> T:
-        """The driver begins and ends it: SQLAlchemy takes ten times as long, and is told of it afterwards."""
-        try:
-            connection = self._connection_of_engine()
-            for statement in begin:
-                if statement != self._synchronous:
-                    self._conn.execute(statement).close()
-                if statement in _SYNCHRONOUS.values():
-                    self._synchronous = statement
-            try:
-                result = work(connection)
-                self._conn.execute("COMMIT").close()
-                return result
-            finally:
-                if self._conn.in_transaction:
-                    self._conn.rollback()
-                if connection.in_transaction():
-                    connection.rollback()
-        except DBAPIError as error:
-            # Its own text would show the statement; the cause is enough, and names no value.
-            raise StorageError(f"The database {self._path} failed: {error.orig}.") from None
-        except sqlite3.Error as error:
-            raise StorageError(f"The database {self._path} failed: {error}.") from None
-
-    def _connection_of_engine(self) -> Connection:
-        """SQLAlchemy's view of the connection; always the same."""
-        if self._of_engine is None:
-            self._of_engine = self._engine.connect()
-        return self._of_engine
 
 
 def _connect(path: Path, pragmas: Sequence[str]) -> sqlite3.Connection:

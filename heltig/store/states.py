@@ -1,10 +1,11 @@
 """What others get to see of a study: its row and its prepared answer change together."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from msgspec.structs import replace
-from sqlalchemy import bindparam, update
+from sqlalchemy import Update, bindparam, update
 
 from heltig.errors import NotFoundError
 from heltig.store import attributes, changes, lookups
@@ -16,12 +17,17 @@ from heltig.store.text import storable_key
 from heltig.store.transaction import WriteTransaction
 from heltig.store.verdicts import current
 
+
+def _change(columns: Iterable[str]) -> Update:
+    to: dict[str, Any] = {column: bindparam(f"to_{column}") for column in columns}
+    return update(studies).where(studies.c.id == bindparam("row")).values(to)
+
+
 _KEY = ("id", "location_row", "study_key", "first_seen")
-_CHANGE = (
-    update(studies)
-    .where(studies.c.id == bindparam("row"))
-    .values({column.name: bindparam(f"to_{column.name}") for column in studies.c if column.name not in _KEY})
-)
+_CONTENT = (*attributes.TEXTS, "modalities_in_study", "study_uid", "series_count", "instance_count")
+_ALL = [column.name for column in studies.c if column.name not in _KEY]
+_CHANGE = _change(_ALL)
+_CHANGE_STANDING = _change(column for column in _ALL if column not in _CONTENT)  # and half of the indexes
 
 
 def unseen(location: Location, study_key: str, *, study_uid: str | None, at: datetime) -> Study:
@@ -64,7 +70,14 @@ def add(transaction: WriteTransaction, study: Study) -> int:
     return row
 
 
-def change(transaction: WriteTransaction, row: int, study: Study, verdict: StoredVerdict | None) -> Published:
+def change(
+    transaction: WriteTransaction,
+    row: int,
+    study: Study,
+    verdict: StoredVerdict | None,
+    *,
+    has_new_content: bool = False,
+) -> Published:
     """Makes a study what it is to be from now on; its version is the caller's to count up.
 
     Args:
@@ -72,9 +85,10 @@ def change(transaction: WriteTransaction, row: int, study: Study, verdict: Store
         row: The study's row, locked.
         study: The study.
         verdict: Its last verdict.
+        has_new_content: What a search shows of it may be other than before, too.
     """
     columns = {f"to_{column}": value for column, value in _columns(study).items()}
-    transaction.run(_CHANGE, {"row": row, **columns})
+    transaction.run(_CHANGE if has_new_content else _CHANGE_STANDING, {"row": row, **columns})
     published = Published(study, verdict)
     lookups.put(transaction, row, published, first=False)
     return published

@@ -155,7 +155,8 @@ def with_patients(transaction: ReadTransaction, rows: Iterable[Row[Any]]) -> lis
     """Studies out of rows of `SELECT`."""
     found = list(rows)
     about: dict[int, list[Patient]] = {row.id: [] for row in found}
-    for patient in _patients(transaction, list(about)):
+    read = [row.id for row in found if row.snapshot is not None]  # of others nobody knows whom they are about
+    for patient in _patients(transaction, read):
         about[patient.study_row].append(
             Patient(
                 patient_id=patient.patient_id,

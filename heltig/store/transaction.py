@@ -1,7 +1,8 @@
 """What the functions of this package work in: a transaction that reads, or one that writes."""
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, Protocol
 
@@ -59,12 +60,16 @@ def _insert_text(table: Table, dialect: Dialect) -> str:
 class ReadTransaction:
     """One consistent state of the database.
 
+    Attributes:
+        uid_keys: The keys of the instances (`heltig.store.uid_index`) of series that it has written, by row.
+
     Statements that are made at import go through `rows`, `first`, `scalar` and `scalars`, which cost a tenth
     of what SQLAlchemy takes for the same; those that are made for one execution through `connection`.
     """
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        self.uid_keys: dict[int, set[int]] = {}
         self._dialect = connection.dialect
         driver: Any = connection.connection.dbapi_connection
         self._sqlite: sqlite3.Connection | None = driver if isinstance(driver, sqlite3.Connection) else None
@@ -105,10 +110,22 @@ class WriteTransaction(ReadTransaction):
     commits at once, so numbers are commit order, and a number that was rolled back is given to the next.
     """
 
-    def __init__(self, connection: Connection, *, durable: bool, render: Renderer) -> None:
+    def __init__(
+        self, connection: Connection, *, durable: bool, render: Renderer, memory: dict[Hashable, Any]
+    ) -> None:
+        """Made by `Store`.
+
+        Args:
+            connection: The connection.
+            durable: It is on disk before anybody hears of it.
+            render: Makes prepared answers.
+            memory: What this process knows to stand in the database for ever, see `learn`.
+        """
         super().__init__(connection)
         self.render = render
+        self.memory = memory
         self._durable = durable
+        self._last: dict[Hashable, Callable[[], None]] = {}
         self._changes: list[dict[str, Any]] = []
         self._audit: list[dict[str, Any]] = []
         self._after_commit: list[Callable[[], None]] = []
@@ -122,6 +139,34 @@ class WriteTransaction(ReadTransaction):
         """Adds an entry to the audit trail, as a row without its sequence."""
         self._need_durable()
         self._audit.append(row)
+
+    def at_the_end(self, key: Hashable, call: Callable[[], None]) -> None:
+        """Has `call` called before the commit; of several for one key only the last one."""
+        self._last[key] = call
+
+    def learn(self, key: Hashable, value: Any) -> None:
+        """Puts into `memory` what stays in the database for ever, once this transaction is committed."""
+
+        def remember() -> None:
+            self.memory[key] = value
+
+        self.after_commit(remember)
+
+    @contextmanager
+    def nested(self) -> Iterator[None]:
+        """What is done within is undone where it raises; what was done before stays."""
+        waiting: tuple[list[Any], ...] = (self._changes, self._audit, self._after_commit)
+        lengths, last = [len(one) for one in waiting], dict(self._last)
+        self.connection.exec_driver_sql("SAVEPOINT nested")
+        try:
+            yield
+        except BaseException:
+            self.connection.exec_driver_sql("ROLLBACK TO SAVEPOINT nested")
+            for one, length in zip(waiting, lengths, strict=True):
+                del one[length:]
+            self._last = last
+            raise
+        self.connection.exec_driver_sql("RELEASE SAVEPOINT nested")
 
     def after_commit(self, call: Callable[[], None]) -> None:
         """Has `call` called on the event loop once the transaction is committed."""
@@ -180,10 +225,16 @@ class WriteTransaction(ReadTransaction):
             self.connection.exec_driver_sql(_insert_text(table, self._dialect), list(rows))
 
     def finish(self) -> list[Callable[[], None]]:
-        """Hands out the sequences; returns what is to be called after the commit.
+        """Does what was left to the end, and hands out the sequences.
 
-        Always in this order, so that two transactions never wait for one another's head row.
+        Sequences come last, and always in this order, so that two transactions never wait for one another's
+        head row.
+
+        Returns:
+            What is to be called after the commit.
         """
+        for call in self._last.values():
+            call()
         self._number("changes", changes, self._changes)
         self._number("audit", audit, self._audit)
         return self._after_commit

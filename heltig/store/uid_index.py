@@ -6,8 +6,11 @@ page, where rows under a plain hash cost a page each. Two UIDs may share a key: 
 series' own list.
 """
 
+import sys
+from array import array
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
+from typing import Final
 
 import msgspec
 from sqlalchemy import bindparam, delete, select
@@ -19,6 +22,7 @@ from heltig.store.text import storable, storable_key
 from heltig.store.transaction import ReadTransaction, WriteTransaction
 
 _AT_ONCE = 1000  # keys of a query
+_WHOLE: Final = blake2b(digest_size=5)
 
 _HITS = (
     select(
@@ -60,20 +64,24 @@ class Holder(msgspec.Struct, frozen=True, order=True):
 
 def uid_key(uid: str) -> int:
     """The key of a UID: a signed number of 64 bits."""
-    return _key(_root_hash(uid.rpartition(".")[0]), uid)
+    return keys_of([uid]).pop()
 
 
 def keys_of(uids: Iterable[str]) -> set[int]:
     """The keys of a series' UIDs."""
-    hashes: dict[str, bytes] = {}  # most of a series' UIDs have one root
-    keys: set[int] = set()
+    roots: dict[str, bytes] = {}  # most of a series' UIDs have one
+    parts: list[bytes] = []
     for uid in uids:
         root = uid.rpartition(".")[0]
-        hashed = hashes.get(root)
-        if hashed is None:
-            hashed = hashes[root] = _root_hash(root)
-        keys.add(_key(hashed, uid))
-    return keys
+        if root not in roots:
+            roots[root] = _root_hash(root)
+        hashed = _WHOLE.copy()  # half the cost of another one
+        hashed.update(uid.encode())
+        parts.append(roots[root] + hashed.digest())
+    keys = array("q", b"".join(parts))
+    if sys.byteorder == "little":
+        keys.byteswap()
+    return set(keys)
 
 
 def holders_of_instances(transaction: ReadTransaction, uids: Iterable[str]) -> list[Holder]:
@@ -113,10 +121,6 @@ def remove(transaction: WriteTransaction, rows: Sequence[tuple[int, int]]) -> No
 
 def _root_hash(root: str) -> bytes:
     return blake2b(root.encode(), digest_size=3).digest()
-
-
-def _key(root_hash: bytes, uid: str) -> int:
-    return int.from_bytes(root_hash + blake2b(uid.encode(), digest_size=5).digest(), "big", signed=True)
 
 
 def _by_study(found: Iterable[tuple[Location, str, set[str]]]) -> list[Holder]:

@@ -11,7 +11,7 @@ import pytest
 from unit.pipeline.dying_backfill import STUDIES, BackfillSite
 from unit.pipeline.test_watching_killed import taken_back
 from unit.pipeline.watched import BEGIN, Clock
-from unit.store.databases import database_url
+from unit.store.databases import SERVER, database_url
 
 from heltig.pipeline.publish import render
 from heltig.store import backfill_studies, changes
@@ -19,13 +19,14 @@ from heltig.store.backfill_figures import figures_of
 from heltig.store.engine import Store
 
 HERE = Path(__file__).parent
+ARRIVED, PUBLISHED = ("arrive", "publish_current") if SERVER else ("arrive_and_publish",) * 2
 STAGES = [
     ("service", "before _take", 1, "service"),
     ("service", "after _take", 1, "alone"),
-    ("service", "after publish_current", 3, "alone"),
+    ("service", f"after {PUBLISHED}", 3, "alone"),
     ("service", "after say_done", 1, "service"),
-    ("alone", "after arrive", 2, "service"),
-    ("alone", "after publish_current", 4, "alone"),
+    ("alone", f"after {ARRIVED}", 2, "service"),
+    ("alone", f"after {PUBLISHED}", 4, "alone"),
     ("alone", "before finish", 1, "alone"),
 ]
 """Who is killed where, the how manieth time, and who goes on."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from unit.pipeline.dying_service import STUDIES, filled
 from unit.pipeline.watched import BEGIN, Clock, Site
-from unit.store.databases import database_url
+from unit.store.databases import SERVER, database_url
 
 from heltig.pipeline.publish import render
 from heltig.store import changes, claims, cursors
@@ -24,9 +24,19 @@ STAGES = [
     ("after _write", 1),  # what was observed is committed, with its cursor
     ("after _hand_on", 1),  # the jobs are queued
     ("after _claim", 5),  # a job is begun
-    ("after arrive", 2),  # a snapshot without its verdict
-    ("before publish_current", 3),
-    ("after publish_current", 3),  # a verdict, and its job is not ended
+    ("after end_and_go_on", 3),  # one is ended, and the next begun
+    *(
+        [
+            ("after arrive", 2),  # a snapshot without its verdict
+            ("before publish_current", 3),
+            ("after publish_current", 3),  # a verdict, and its job is not ended
+        ]
+        if SERVER
+        else [
+            ("before arrive_and_publish", 3),
+            ("after arrive_and_publish", 3),  # a verdict, and its job is not ended
+        ]
+    ),
 ]
 
 
