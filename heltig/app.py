@@ -24,6 +24,7 @@ from heltig.api.readiness import studies_readiness, study_readiness
 from heltig.api.rejection_note import study_rejection_note
 from heltig.api.services import Services, services_of
 from heltig.api.shortcut import answered_shortly
+from heltig.api.stream import stream_changes
 from heltig.api.v1.archive_status import show_archive_status, show_status
 from heltig.api.v1.archives import (
     add_archive,
@@ -58,6 +59,7 @@ from heltig.auth.keys import KeyRing
 from heltig.auth.refusals import Refusals
 from heltig.dashboard.errors import lost
 from heltig.jobs.queue import utc_now
+from heltig.pipeline.stream import ChangeStream
 from heltig.rules.profile import DEFAULT, Profile
 from heltig.settings import Settings
 from heltig.store.lookups import Lookups
@@ -73,6 +75,7 @@ ROUTES: Final = (
     study_rejection_note,
     change_feed,
     latest_change,
+    stream_changes,
     consult,
     upload,
     upload_async,
@@ -185,5 +188,6 @@ async def _services(
             waivers=parts.desks.waivers,
             rescoring=parts.desks.rescoring,
             pool=parts.pool,
+            stream=ChangeStream(parts.store),
             is_working=parts.is_working,
         )

@@ -13,6 +13,7 @@
     │   └── PreconditionRequiredError
     ├── AuthenticationError            who are you?
     ├── AuthorisationError             you may not
+    ├── BusyError                      no room for more now
     ├── StorageError                   the database or the disk
     │   └── UpgradedError              our own files are others than when we started
     └── ArchiveError                   a remote archive
@@ -159,6 +160,15 @@ class AuthorisationError(HeltigError):
     status = 403
     problem_type = "/problems/forbidden"
     title = "Not allowed"
+
+
+class BusyError(HeltigError):
+    """There is no room for more at present; nothing was done."""
+
+    exit_code = 7
+    status = 503
+    problem_type = "/problems/busy"
+    title = "Busy"
 
 
 class StorageError(HeltigError):

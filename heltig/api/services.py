@@ -11,6 +11,7 @@ from heltig.auth.refusals import Refusals
 from heltig.jobs.queue import JobQueue
 from heltig.pipeline.pool import JudgingPool
 from heltig.pipeline.rescore import RescoreDesk
+from heltig.pipeline.stream import ChangeStream
 from heltig.pipeline.upload import UploadDesk
 from heltig.pipeline.waiving import WaiverDesk
 from heltig.rules.profile import Profile
@@ -41,6 +42,7 @@ class Services:
     waivers: WaiverDesk
     rescoring: RescoreDesk
     pool: JudgingPool
+    stream: ChangeStream
     is_working: Callable[[], bool]
 
     def minute(self) -> str:

@@ -46,6 +46,7 @@ ROUTES: Final[Mapping[str, Access]] = {
     "GET /dicom-web/studies/{study}/rejection-note": "query",
     "GET /dicom-web/changefeed": "look-up",
     "GET /dicom-web/changefeed/latest": "look-up",
+    "GET /dicom-web/changefeed/stream": "look-up",
     "GET /consult/studies/{study}": "look-up",
     "POST /api/v1/jobs/upload": "upload",
     "POST /api/v1/jobs/upload/async": "upload",
