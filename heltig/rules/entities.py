@@ -15,7 +15,7 @@ _TRIAL: Final = (
 _BODY: Final = ("PatientSize", "PatientWeight")
 
 
-def _number(cell: Cell) -> str:
+def known_number(cell: Cell) -> str:
     """A number however it is written; 0 stands for none."""
     numbers = [number for number in cell.numbers if number]
     return f"{numbers[0]:g}" if numbers else ""
@@ -65,7 +65,7 @@ def body_conflict(study: StudyView) -> Iterator[Hit]:
     """
     for patient in patients(study):
         for keyword in _BODY:
-            yield from conflict(patient, keyword, where="study", key=_number)
+            yield from conflict(patient, keyword, where="study", key=known_number)
 
 
 @rule(

@@ -179,9 +179,7 @@ def _conflicts(
     where: str,
 ) -> Iterator[Hit]:
     """A hit for each set of attributes that differ together in one entity or several."""
-    varying = attributes.varying(study.table)
-    if not varying or not study.has_uid:
-        return
+    varying = attributes.varying(study.table) if study.has_uid else []
     found: dict[tuple[str, ...], list[_Difference]] = {}
     for entity in each(study):
         for keywords, difference in _differences(entity, varying).items():
@@ -233,4 +231,5 @@ def _codes(cell: Cell) -> str:
 
 
 def _series_of(study: StudyView) -> list[SeriesView]:
-    return [series for series in study.series if series.has_uid]
+    """The series in which something can differ."""
+    return [series for series in study.series if len(series) > 1 and series.has_uid]
