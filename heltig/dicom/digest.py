@@ -114,6 +114,8 @@ def _same(tag: str, value: Normal) -> bytes:
 
 def _column(column: _Differing, codes: Sequence[int]) -> bytes:
     """A column of a series: its values in the order of their first rows, and for each row which it has."""
+    if type(codes) is bytes and codes.count(codes[0]) == len(codes):  # quickest seen so
+        return _same(column.tag, column.values[codes[0]])
     numbers = {code: number for number, code in enumerate(dict.fromkeys(codes))}
     values = list(map(column.values.__getitem__, numbers))
     if len(values) == 1:

@@ -28,7 +28,7 @@ class _Column(msgspec.Struct, array_like=True, frozen=True):
 
 
 _FIRST = array("H", [0]).tobytes()
-"""Where there is one cell and one encoding."""
+"""The encodings of one cell of the first encoding."""
 
 
 class _Series(msgspec.Struct, array_like=True, frozen=True):
@@ -142,7 +142,7 @@ def _columns_of_all(table: StudyTable) -> _Columns:
     """Every column by its tag, made where it is the same in each series."""
     is_read_alike = len(table.encodings) == 1
     return {
-        tag: _Column(tag, [column.cells[1]], _FIRST, b"") if column.constant and is_read_alike else None
+        tag: _same(column, 1, {0: 0}) if column.constant and is_read_alike else None
         for tag, column in sorted(table.columns.items())
     }
 
@@ -160,6 +160,18 @@ def _series(table: StudyTable, series: SeriesRows, alike: _Columns) -> _Series:
     return _Series(series.key, len(series.rows), encodings, columns, faults)
 
 
+def _same(column: Column, code: int, used: dict[int, int]) -> _Column | None:
+    """A column of which every row of a series has this cell."""
+    if code == 0:
+        return None
+    encoding = used.setdefault(column.encodings[code], len(used))
+    return _Column(column.tag, [column.cells[code]], _FIRST if encoding == 0 else _packed([encoding]), b"")
+
+
+def _packed(encodings: Sequence[int]) -> bytes:
+    return array("H", encodings).tobytes()
+
+
 def _column(table: StudyTable, column: Column, rows: range, used: dict[int, int]) -> _Column | None:
     """A column of a series; None where no row has it.
 
@@ -170,6 +182,8 @@ def _column(table: StudyTable, column: Column, rows: range, used: dict[int, int]
         used: For each encoding of the table its number in the series; those that are not in it are added.
     """
     codes = column.codes[rows.start : rows.stop]
+    if type(codes) is bytes and codes.count(codes[0]) == len(codes):  # quickest seen so
+        return _same(column, codes[0], used)
     distinct = dict.fromkeys(codes)
     is_everywhere = 0 not in distinct
     distinct.pop(0, None)
@@ -190,7 +204,7 @@ def _column(table: StudyTable, column: Column, rows: range, used: dict[int, int]
     return _Column(
         tag=column.tag,
         cells=cells,
-        encodings=array("H", encodings).tobytes(),
+        encodings=_packed(encodings),
         codes=b"" if is_same else array("I", map(numbers.__getitem__, codes)).tobytes(),
     )
 

@@ -16,6 +16,7 @@ from heltig.dicom.digest import SeriesDigest, content_digest, series_digests
 from heltig.dicom.snapshot import read_snapshot, read_source, series_evidence, snapshot_id
 from heltig.dicom.source import Source
 from heltig.dicom.study import StudyTable, element
+from heltig.dicom.table import decoded
 from heltig.pipeline.evidence import new_snapshot, study_attributes
 from heltig.pipeline.judging import judge
 from heltig.rules.index_facts import IndexFact
@@ -150,12 +151,23 @@ def _content_digest(digests: Iterable[SeriesDigest], source: Source) -> str:
     content = content_digest(digests)
     if source.asked_for is None:
         return content
-    rows = [sorted(map(_normal, part)) for part in (source.study_rows, source.series_rows)]
+    known: dict[tuple[str, bytes], str] = {}
+    rows = [sorted(_normal(row, known) for row in part) for part in (source.study_rows, source.series_rows)]
     said = (content, sorted(source.shows), rows, source.failures)
     return hashlib.sha256(msgspec.json.encode(said)).hexdigest()
 
 
-def _normal(row: DataSet) -> list[tuple[str, str]]:
-    """A row without private attributes, in which archives note their own times, and what else is volatile."""
-    kept = (tag for tag in row.tags if tag[3] not in "13579BDF" and tag not in _VOLATILE)
-    return [(tag, element(row, tag).shown) for tag in sorted(set(kept))]
+def _normal(row: DataSet, known: dict[tuple[str, bytes], str]) -> list[tuple[str, str]]:
+    """A row without private attributes, in which archives note their own times, and what else is volatile.
+
+    Args:
+        row: Of the archive's answer.
+        known: What its cells and those of other rows say, which mostly say the same; added to.
+    """
+    cells: dict[str, bytes] = {}
+    for tag, raw in zip(row.tags, row.raws, strict=True):
+        if tag[3] not in "13579BDF" and tag not in _VOLATILE:
+            cells.setdefault(tag, bytes(raw))
+    for cell in cells.items() - known.keys():
+        known[cell] = decoded(*cell, row.encoding).shown
+    return [(cell[0], known[cell]) for cell in sorted(cells.items())]
