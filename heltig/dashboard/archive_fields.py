@@ -8,7 +8,7 @@ import msgspec
 from heltig.credentials import ClientProof
 from heltig.pipeline.archive_form import ArchiveForm
 from heltig.rules.profile_shipped import SHIPPED
-from heltig.store.archive_options import ArchiveOptions, StrategyChoice
+from heltig.store.archive_options import ArchiveOptions, GateFailing, GateMode, GateReview, StrategyChoice
 
 Kind: TypeAlias = Literal["text", "url", "secret", "whole", "number", "lines", "choice"]
 
@@ -59,6 +59,18 @@ _STRATEGIES: Final[Mapping[StrategyChoice, str]] = {
     "azure": "change feed of Azure",
     "dcm4chee": "dcm4chee, by time of receipt",
     "none": "not at all",
+}
+
+_GATES: Final[Mapping[GateMode | Literal[""], str]] = {
+    "": "there is none",
+    "observe": "forwards, and judges beside (observe)",
+    "enforce": "refuses what would be blocked (enforce)",
+    "hold": "keeps studies until they are judged (hold)",
+}
+_FAILING: Final[Mapping[GateFailing, str]] = {"closed": "is refused (closed)", "open": "is forwarded (open)"}
+_REVIEW: Final[Mapping[GateReview, str]] = {
+    "forward": "is forwarded (forward)",
+    "quarantine": "waits for a person (quarantine)",
 }
 
 
@@ -184,6 +196,17 @@ GROUPS: Final = (
             _option("warm_days", "Recent studies (days)", "whole"),
             _option("warm_minutes", "Recent ones every (minutes)", "number"),
             _option("cold_hours", "All studies every (hours)", "number"),
+        ),
+        is_folded=True,
+    ),
+    Group(
+        "gate",
+        "The gate before it",
+        (
+            _option("gate", "What it does", "choice", choices=tuple(_GATES.items())),
+            _option("gate_failing", "What could not be judged", "choice", choices=tuple(_FAILING.items())),
+            _option("gate_review", "What needs review", "choice", choices=tuple(_REVIEW.items())),
+            _option("gate_idle_seconds", "Quiet for (seconds)", "number"),
         ),
         is_folded=True,
     ),

@@ -14,6 +14,11 @@ _CENTURY_IN_DAYS: Final = 36_525
 StrategyChoice = Literal["auto", "listing", "orthanc", "azure", "dcm4chee", "none"]
 
 
+GateMode = Literal["observe", "enforce", "hold"]
+GateFailing = Literal["closed", "open"]
+GateReview = Literal["forward", "quarantine"]
+
+
 class ArchiveOptions(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, rename="camel"
 ):
@@ -114,6 +119,36 @@ class ArchiveOptions(
     cold_hours: Annotated[
         float, Meta(ge=1, le=_YEAR_IN_HOURS, description="How often all studies are listed.")
     ] = 24.0
+    gate: Annotated[
+        GateMode | None,
+        Meta(
+            description="What the gate before it does with what is sent: forwards it, and judges beside "
+            "(`observe`); refuses instances with a `block` finding (`enforce`); keeps all until the study is "
+            "judged (`hold`). There is no gate where there is nothing."
+        ),
+    ] = None
+    gate_failing: Annotated[
+        GateFailing,
+        Meta(
+            description="What a gate in `enforce` does with what it could not judge: refuses it (`closed`) "
+            "or forwards it (`open`)."
+        ),
+    ] = "closed"
+    gate_review: Annotated[
+        GateReview,
+        Meta(
+            description="What a gate in `hold` does with a study that is NEEDS_REVIEW: forwards it "
+            "(`forward`) or lays it before a person, like one that is BLOCKED (`quarantine`)."
+        ),
+    ] = "forward"
+    gate_idle_seconds: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=_YEAR_IN_HOURS * 3600,
+            description="A study that is sent to the gate is judged when nothing of it came for so long.",
+        ),
+    ] = 30.0
 
     def __post_init__(self) -> None:
         for field, hours in (("timezone", ()), ("hours", self.hours)):
