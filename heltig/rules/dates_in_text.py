@@ -46,31 +46,31 @@ _SHORT: Final = re.compile(
     r"(?<![\w./-])(?:(?P<d>\d\d?)(?P<s>[./])(?P<m>\d\d?)(?P=s)(?P<y>\d\d)"
     r"|(?P<d2>\d\d?)(?P<s2>[-. ])(?P<m2>[^\W\d_]{3,9})(?P=s2)(?P<y2>\d\d))(?![\w/-]|\.\d)"
 )
+_FAR: Final = 24
+"""Characters before a date in which a word may stand that says what it is."""
+
+_FORMS: Final[tuple[tuple[Evidence, re.Pattern[str], str], ...]] = (
+    ("certain", _NUMBERS, ""),
+    ("certain", _WORDS, ""),
+    ("possible", _SHORT, "20"),
+)
 _VERSION: Final = re.compile(
     r"(?i)(?:\bv|\bver|version|rev|release|software|sw|build|ratio|phase|filter)[\W_]*\Z"
 )
 
 
 def dates_in(text: str) -> Iterator[tuple[Evidence, str]]:
-    """Days in a text: `certain` where their year is written in full."""
-    for found in _NUMBERS.finditer(text):
-        year, month, day = _parts(found)
-        if _is_day(year, month, day) or _is_day(year, day, month):
-            yield "certain", found[0]
-    for found in _WORDS.finditer(text):
-        year, month, day = _parts(found)
-        if _is_day(year, str(_MONTHS.get(plain(month), 0)), day):
-            yield "certain", found[0]
-    for found in _SHORT.finditer(text):
-        year, month, day = _parts(found)
-        if not month.isdigit():
-            is_date = _is_day(f"20{year}", str(_MONTHS.get(plain(month), 0)), day)
-        else:
-            is_date = (_is_day(f"20{year}", month, day) or _is_day(f"20{year}", day, month)) and (
-                len(day) == 2 or len(month) == 2 or int(year) > 31
-            )
-        if is_date and not _VERSION.search(text, 0, found.start()):
-            yield "possible", found[0]
+    """Days in a text: `certain` where their year is written in full. Those of versions are left out."""
+    for evidence, forms, century in _FORMS:
+        for found in forms.finditer(text):
+            year, month, day = _parts(found)
+            if not month.isdigit():
+                is_date = _is_day(century + year, str(_MONTHS.get(plain(month), 0)), day)
+            else:
+                is_date = _is_day(century + year, month, day) or _is_day(century + year, day, month)
+                is_date = is_date and (not century or max(len(day), len(month)) == 2 or int(year) > 31)
+            if is_date and not _VERSION.search(text, max(0, found.start() - _FAR), found.start()):
+                yield evidence, found[0]
 
 
 def _parts(found: re.Match[str]) -> tuple[str, str, str]:

@@ -69,8 +69,8 @@ def name_word(study: StudyView) -> Iterator[Hit]:
     Finds: In instances said to be de-identified, items of sequences too, a PatientName that may be a name:
         one word of letters; two of which one is a word of imaging, or that stand beside a number; an animal
         or a phantom with a given name. Not told are replacements such as `ANON`, in the languages of Europe,
-        words of imaging alone, hexadecimal codes, what a profile's `pseudonyms` describe, and a name that is
-        the PatientID as well.
+        one word beside a number (`Aquila 12`), words of imaging alone, hexadecimal codes, what a profile's
+        `pseudonyms` describe, and a name that is the PatientID as well.
     Why: A family name alone is a name: with the dates and the place, often enough to find the person.
     Mend: Have somebody look whether it is a name. Use pseudonyms that nobody takes for one, with a number in
         them, and say in the profile how they look (`pseudonyms`).

@@ -67,13 +67,22 @@ def _judged(group: str, words: Sequence[str]) -> Evidence | None:
 
 _LETTER: Final = re.compile(r"[^\W\d_]")
 _BETWEEN_WORDS: Final = re.compile(r"[\s_,.]|[\u3040-\u9fff\uac00-\ud7af]")
-_LETTERS: Final = r"[^\W\d_]"
+_LETTERS: Final = r"(?:[^\W\d_]|[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0900-\u0dff\u0e31-\u0e4e])"
+"""A letter, or a mark upon one."""
 _PERSON_NAME: Final = re.compile(
     rf"({_LETTERS}+(?:['’-]{_LETTERS}+)*) ?\^ ?({_LETTERS}+(?:['’-]{_LETTERS}+)*)(?![\d_]*\^\d)"
 )
-_CAPITALISED: Final = re.compile(rf"{_LETTERS}+(?:['’-]{_LETTERS}+)*")
+_PARTICLES: Final = (
+    "(?:al|bin|da|das|de|del|della|den|der|di|do|dos|du|el|ibn|la|le|of|ten|ter|van|von|zu|y|Da|De|Del|Della|Der|Di"
+    "|Du|El|La|Le|Van|Von)"
+)
+"""Words between a given and a family name."""
+
+_PARTICLE: Final = re.compile(_PARTICLES)
+_BETWEEN: Final = re.compile(rf"[ _]{{1,2}}(?:{_PARTICLES} )*|, ?|\. ")
+_SINGLE: Final = re.compile(rf"{_LETTERS}+(?:['’-]{_LETTERS}+)*")
 _FORM_OF_ADDRESS: Final = re.compile(
-    rf"(?<![^\W\d_])(?:(?:Mr|Mrs|Ms|Mme|Mlle|Dr|Prof|Sig|Sra|Hr)\.? |(?:MR|MRS|MS|DR|PROF|SIG|SRA|HR)\. ?"
+    rf"(?<![^\W\d_])(?:(?:Mr|Mrs|Ms|Mme|Mlle|Dr|Prof|Sig|Sra|Hr)\.? |(?:MR|MRS|MS|DR|PROF|SIG|SRA|HR)\. ?|DR_"
     rf"|Miss |Madame |Monsieur |Signora? |Señora? |Senhora? |Fräulein |Frau |Herrn? |Fru |Mevrouw |Mevr\. )"
     rf"(?=({_LETTERS}+))"
 )
@@ -82,7 +91,7 @@ _PATIENT: Final = re.compile(
     r"|pacjent(?:ka)?|name|nom|nome|nombre|navn|namn|naam|subject)\W{1,3}"
 )
 _OF_AN_INSTITUTION: Final = re.compile(
-    r"(?i)[\W_]*(?:hospital|hosp|universi\w+|clini\w+|klini\w+|cent(?:er|re)|institut\w*|medical|health|school|college"
+    r"(?i)[\W_]*(?:hospital|hosp|universi\w+|clini\w+|klini\w+|cent(?:er|re)|institut\w*|medical|cancer|health|school|college"
     r"|krankenhaus|spital|foundation|criteria|method|score|sign|index|classification|test|syndrome|disease|rank)"
 )
 
@@ -125,11 +134,12 @@ def _weight(word: str) -> int:
 
 def _in_prose(text: str) -> Iterator[str]:
     """Names without DICOM's form: a given name beside a word that nothing explains, or who is addressed."""
-    words = list(_CAPITALISED.finditer(text))
+    cues = {cue.end() for cue in _PATIENT.finditer(text)}
+    words = [found for found in _SINGLE.finditer(text) if not _PARTICLE.fullmatch(found[0])]
     for place, found in enumerate(words):
         if not is_given_name(found[0]):
             continue
-        is_named = bool(_before(text, found.start()))
+        is_named = found.start() in cues
         if not is_named and (not found[0][0].isupper() or (found[0].isupper() and len(found[0]) < 4)):
             continue  # ANA and the like are abbreviations, too
         for other in words[max(place - 1, 0) : place + 2]:
@@ -142,19 +152,21 @@ def _in_prose(text: str) -> Iterator[str]:
             yield form[0] + form[1]
     for cue in _PATIENT.finditer(text):
         pair = _TWO_WORDS.match(text, cue.end())
-        if pair and not any(map(is_known, pair.groups())) and not says_dummy(pair.groups()):
+        if pair and _are_names(pair.groups()):
             yield pair[0]
 
 
-_TWO_WORDS: Final = re.compile(
-    rf"([A-ZÀ-ÖØ-ÞŁŚŻŽŠČ]{_LETTERS}{{2,}}),? ([A-ZÀ-ÖØ-ÞŁŚŻŽŠČ][a-zß-öø-ÿł]+)(?![\w^])"
-)
+def _are_names(words: Sequence[str]) -> bool:
+    """Two words with a capital each, or in capitals the first, that nothing explains."""
+    return (
+        words[0][0].isupper()
+        and words[1].istitle()
+        and not any(map(is_known, words))
+        and not says_dummy(words)
+    )
 
 
-def _before(text: str, end: int) -> str:
-    """The word before a place, with what stands between."""
-    cue = max((found.start() for found in _PATIENT.finditer(text, 0, end) if found.end() == end), default=end)
-    return text[cue:end]
+_TWO_WORDS: Final = re.compile(rf"({_LETTERS}{{3,}}),? (?:{_PARTICLES} )*({_LETTERS}{{3,}})(?![\w^])")
 
 
 def _is_beside(text: str, given: re.Match[str], other: re.Match[str], *, any_case: bool) -> bool:
@@ -162,7 +174,7 @@ def _is_beside(text: str, given: re.Match[str], other: re.Match[str], *, any_cas
     between = text[first.end() : last.start()]
     word = other[0]
     return (
-        between in (" ", ", ", ",", ". ", "_", "  ")
+        _BETWEEN.fullmatch(between) is not None
         and (word[0].isupper() or any_case)
         and len(word) > 2
         and word.isupper() == given[0].isupper()

@@ -98,7 +98,8 @@ def text_word(study: StudyView) -> Iterator[Hit]:
         like; numbers in the form of others that nobody can tell apart (an American social security number, a
         British health service number); dates with two digits of the year; words in the padding.
     Why: It looks like a leak but need not be one: scanners, coils and protocols have names and numbers, too.
-        No rule can tell a family name from a word in every language, so a person has to look.
+        No rule can tell a family name from a word in every language, so a person has to look. Names in
+        letters without capitals, such as Arabic or Chinese ones, are found in DICOM's form only.
     Mend: Read the text. Have it cleaned if it tells of somebody; otherwise waive the finding: the waiver
         covers this text, and no other.
     Example: `Patient Anna Miller moved` in ImageComments.
@@ -194,8 +195,12 @@ _RUN: Final = re.compile(r"[^\W\d_][^\x00-\x1f\x7f-\x9f\ufffd]{3,}")
 """Text among other bytes."""
 
 
-@lru_cache(1024)
 def _surest(text: str, nature: Nature, *, dates: bool) -> tuple[Evidence, str, str] | None:
+    look = _remembered if len(text) <= _LONGEST else _look_through
+    return look(text, nature, dates)
+
+
+def _look_through(text: str, nature: Nature, dates: bool) -> tuple[Evidence, str, str] | None:
     possible = None
     for evidence, kind, part in _everything(text, nature, dates=dates):
         if evidence == "certain":
@@ -203,6 +208,11 @@ def _surest(text: str, nature: Nature, *, dates: bool) -> tuple[Evidence, str, s
         if possible is None and _is_read(nature):
             possible = evidence, kind, part
     return possible
+
+
+_remembered = lru_cache(1024)(_look_through)
+_LONGEST: Final = 256
+"""Characters of a text of which is remembered what it tells: descriptions are the same in many series."""
 
 
 _FORMS: Final = (

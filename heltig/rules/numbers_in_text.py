@@ -7,6 +7,9 @@ from typing import Final
 from heltig.rules.deidentification_terms import is_term
 from heltig.rules.personal_numbers import Evidence, number_in_text
 
+_FAR: Final = 24
+"""Characters before a number that say what it is."""
+
 _DIALLED: Final = r"\(?\+?\d(?:[ ()./-]{0,2}\d){5,14}(?![\d.]*\d)"
 _PHONES: Final[tuple[tuple[Evidence, re.Pattern[str]], ...]] = (
     (
@@ -44,7 +47,8 @@ def phones_in(text: str) -> Iterator[tuple[Evidence, str]]:
             if _is_row(dialled) or len(digits) < (8 if evidence == "possible" else 7):
                 continue
             if dialled.startswith("+") and (
-                not _COUNTRIES.match(f"+{digits}") or _SIGNED.search(text, 0, found.start(1))
+                not _COUNTRIES.match(f"+{digits}")
+                or _SIGNED.search(text, max(0, found.start(1) - _FAR), found.start(1))
             ):
                 continue
             yield evidence, found[0]
@@ -118,7 +122,7 @@ _OF_RECORDS: Final = (
     r"|accession|patient[ _-]?(?:id|no|nr|nummer|number)|(?:hospital|insurance)[ _-]?(?:no|nr|number))"
     r"(?i:[ _-]?(?:no|nr|number))?|Pat[.-]? ?(?:ID|[Ii]d|[Nn]o|[Nn]r)"
 )
-_OF_OTHERS_TOO: Final = r"(?i:PID|PAT(?:ID| no| nr|[.-]? ?id)|UR ?no|ID)"
+_OF_OTHERS_TOO: Final = r"(?i:PID|PAT(?:ID| no| nr|[.-]? ?id)|UR ?no)"
 _RECORDS: Final[tuple[tuple[Evidence, re.Pattern[str]], ...]] = (
     ("certain", re.compile(rf"(?<![^\W\d_])(?:{_OF_RECORDS})\b[\W_]{{0,4}}({_IDENTIFIER}){_END}")),
     ("certain", re.compile(rf"(?<![^\W\d_])MRN_?({_IDENTIFIER}){_END}")),
@@ -152,7 +156,8 @@ def personal_numbers_in(text: str) -> Iterator[tuple[Evidence, str]]:
     number = number_in_text(text)
     if number is None:
         return
-    before = _WORD_BEFORE.search(text, 0, text.index(number.text))
+    start = text.index(number.text)
+    before = _WORD_BEFORE.search(text, max(0, start - _FAR), start)
     if number.evidence == "certain" or before is None or not is_term(before[1]):
         yield number.evidence, number.text
 
