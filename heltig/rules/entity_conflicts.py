@@ -180,12 +180,13 @@ def _conflicts(
 ) -> Iterator[Hit]:
     """A hit for each set of attributes that differ together in one entity or several."""
     varying = attributes.varying(study.table) if study.has_uid else []
+    several = "series" if each is _series_of else "patients"
     found: dict[tuple[str, ...], list[_Difference]] = {}
     for entity in each(study):
         for keywords, difference in _differences(entity, varying).items():
             found.setdefault(keywords, []).append(difference)
     for keywords, differences in found.items():
-        more = f"{len(differences)} {where}, such as " if len(differences) > 1 else ""
+        more = f"{len(differences)} {several}, such as " if len(differences) > 1 else ""
         yield Hit(
             tags=keywords,
             observed=cut(more + differences[0].observed),
@@ -206,12 +207,12 @@ def _differences(entity: RowsView, varying: list[Attribute]) -> dict[tuple[str, 
             rows = tuple(sorted(row for group in groups[1:] for row in group.rows))
             alike.setdefault(rows, []).append((keyword, groups))
     return {
-        tuple([keyword for keyword, _ in several]): _Difference(
-            counted(_named(several[0][1])),
-            tuple([f"{keyword}: {g.key} ({g.count})" for keyword, groups in several for g in groups]),
+        tuple([keyword for keyword, _ in attributes]): _Difference(
+            counted(_named(attributes[0][1])),
+            tuple([f"{keyword}: {g.key} ({g.count})" for keyword, groups in attributes for g in groups]),
             rows,
         )
-        for rows, several in alike.items()
+        for rows, attributes in alike.items()
     }
 
 
