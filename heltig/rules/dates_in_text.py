@@ -31,57 +31,88 @@ _MONTHS: Final = {
 }  # fmt: skip
 """Months by their names and how these are cut."""
 
-_NUMBERS: Final = re.compile(
-    r"(?<![\d.])(?:(?P<y>(?:19|20)\d\d)(?P<s>[-/.])(?P<m>\d\d)(?P=s)(?P<d>\d\d)"
-    r"|(?P<d2>\d\d?)(?P<s2>[-./])(?P<m2>\d\d?)(?P=s2)(?P<y2>(?:19|20)\d\d)"
-    r"|(?P<y3>(?:19|20)\d\d)(?P<m3>\d\d)(?P<d3>\d\d))(?!\d|\.\d)"
+_WORD: Final = r"(?P<m>[^\W\d_]{3,13})"
+_YEAR: Final = r"(?P<y>(?:19|20)\d\d)"
+_FIRST: Final = r"(?P<m>(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6})"
+_BEFORE: Final = r"(?<![\d.])"
+_AFTER: Final = r"(?!\d|\.\d)"
+_ALONE: Final = r"(?<![\w./-])", r"(?![\w/-]|\.\d)"
+
+
+def _full(form: str) -> re.Pattern[str]:
+    return re.compile(_BEFORE + form + _AFTER)
+
+
+_FULL: Final[tuple[tuple[Evidence, re.Pattern[str]], ...]] = (
+    ("certain", _full(rf"{_YEAR}(?P<s>[-/.])(?P<m>\d\d)(?P=s)(?P<d>\d\d)")),
+    ("certain", _full(rf"(?P<d>\d\d?)(?P<s>[-./])(?P<m>\d\d?)(?P=s){_YEAR}")),
+    ("certain", _full(rf"{_YEAR}(?P<m>\d\d)(?P<d>\d\d)")),
+    (
+        "certain",
+        _full(
+            rf"(?P<d>\d\d?)(?:st|nd|rd|th|er|º)?(?:\.? |[-./])?(?:de |of )?{_WORD}(?:\. |[-./ ,]{{1,2}})?"
+            rf"(?:de |of )?{_YEAR}"
+        ),
+    ),
+    ("certain", _full(rf"{_YEAR}[-./ ]?{_WORD}[-./ ](?P<d>\d\d?)")),
+    ("certain", _full(rf"{_FIRST}\.?[- ](?P<d>\d\d?)(?:st|nd|rd|th)?(?:, ?|[- ]){_YEAR}")),
+    ("possible", _full(rf"(?i:{_FIRST})\.?[- ](?P<d>\d\d?)(?:, ?|[- ]){_YEAR}")),
 )
-_WORDS: Final = re.compile(
-    r"(?<![\d.])(?:(?P<d>\d\d?)(?:st|nd|rd|th|er|º)?(?:\.? |[-./])?(?:de |of )?(?P<m>[^\W\d_]{3,13})"
-    r"(?:\. |[-./ ,]{1,2})?(?:de |of )?(?P<y>(?:19|20)\d\d)"
-    r"|(?P<m2>[^\W\d_]{3,13})(?:\. |[-. ])(?P<d2>\d\d?)(?:st|nd|rd|th)?(?:, ?|[-. ])(?P<y2>(?:19|20)\d\d)"
-    r"|(?P<y3>(?:19|20)\d\d)[-./ ]?(?P<m3>[^\W\d_]{3,13})[-./ ](?P<d3>\d\d?))(?!\d|\.\d)"
-)
-_SHORT: Final = re.compile(
-    r"(?<![\w./-])(?:(?P<d>\d\d?)(?P<s>[./])(?P<m>\d\d?)(?P=s)(?P<y>\d\d)"
-    r"|(?P<d2>\d\d?)(?P<s2>[-. ])(?P<m2>[^\W\d_]{3,9})(?P=s2)(?P<y2>\d\d))(?![\w/-]|\.\d)"
+"""Dates with a full year. A month in front is `MAR 12 2010`, too: metal artefact reduction."""
+
+_SHORT: Final = re.compile(rf"{_ALONE[0]}(?P<d>\d\d?)(?P<s>[./])(?P<m>\d\d?)(?P=s)(?P<y>\d\d){_ALONE[1]}")
+_SHORT_WORD: Final = re.compile(rf"{_ALONE[0]}(?P<d>\d\d?)(?P<s>[-. ]?){_WORD}(?P=s)(?P<y>\d\d){_ALONE[1]}")
+
+_VERSION: Final = re.compile(
+    r"(?i)(?:\bv|\bver|version|rev|release|software|sw|build|ratio|phase|filter)[\W_]*\Z"
 )
 _FAR: Final = 24
 """Characters before a date in which a word may stand that says what it is."""
 
-_FORMS: Final[tuple[tuple[Evidence, re.Pattern[str], str], ...]] = (
-    ("certain", _NUMBERS, ""),
-    ("certain", _WORDS, ""),
-    ("possible", _SHORT, "20"),
-)
-_VERSION: Final = re.compile(
-    r"(?i)(?:\bv|\bver|version|rev|release|software|sw|build|ratio|phase|filter)[\W_]*\Z"
-)
-
 
 def dates_in(text: str) -> Iterator[tuple[Evidence, str]]:
-    """Days in a text: `certain` where their year is written in full. Those of versions are left out."""
-    for evidence, forms, century in _FORMS:
-        for found in forms.finditer(text):
-            year, month, day = _parts(found)
-            if not month.isdigit():
-                is_date = _is_day(century + year, str(_MONTHS.get(plain(month), 0)), day)
-            else:
-                is_date = _is_day(century + year, month, day) or _is_day(century + year, day, month)
-                is_date = is_date and (not century or max(len(day), len(month)) == 2 or int(year) > 31)
-            if is_date and not _VERSION.search(text, max(0, found.start() - _FAR), found.start()):
+    """Days in a text: `certain` where their year is written in full.
+
+    The first of January, which replaces others, and the dates of versions are left out.
+    """
+    seen = set()
+    for evidence, form in _FULL:
+        for found in form.finditer(text):
+            is_date = _is_date(found["y"], found["m"], found["d"]) and not _is_of_version(found)
+            if is_date and found.start() not in seen:
+                seen.add(found.start())
                 yield evidence, found[0]
+    for found in _SHORT.finditer(text):
+        if _is_date(f"20{found['y']}", found["m"], found["d"]) and _is_no_row(found):
+            yield "possible", found[0]
+    for found in _SHORT_WORD.finditer(text):
+        is_near = found["s"] != " " or int(found["y"]) >= _OF_BIRTHS  # `12 May 20 mm`
+        if is_near and _is_date(f"20{found['y']}", found["m"], found["d"]) and not _is_of_version(found):
+            yield "possible", found[0]
 
 
-def _parts(found: re.Match[str]) -> tuple[str, str, str]:
-    """Year, month and day, whichever form they were written in."""
-    named = found.groupdict()
-    return next(
-        (named[f"y{form}"], named[f"m{form}"], named[f"d{form}"])
-        for form in ("", "2", "3")
-        if named.get(f"y{form}") is not None
-    )
+_OF_BIRTHS: Final = 40
+"""Two digits of a year in which somebody was born, and from which on they are seldom anything else."""
+
+
+def _is_no_row(found: re.Match[str]) -> bool:
+    """Three numbers are no version and no row of values, as far as can be told from them."""
+    numbers = [int(found[part]) for part in "dmy"]
+    if _is_of_version(found) or all(number % 10 == 0 for number in numbers):
+        return False
+    return numbers[2] >= _OF_BIRTHS or (found["s"] == "/" and max(numbers[:2]) > 12)
+
+
+def _is_of_version(found: re.Match[str]) -> bool:
+    return _VERSION.search(found.string, max(0, found.start() - _FAR), found.start()) is not None
+
+
+def _is_date(year: str, month: str, day: str) -> bool:
+    if not month.isdigit():
+        return _is_day(year, str(_MONTHS.get(plain(month), 0)), day)
+    return _is_day(year, month, day) or _is_day(year, day, month)
 
 
 def _is_day(year: str, month: str, day: str) -> bool:
-    return parse_da(f"{year}{month:0>2}{day:0>2}") is not None
+    found = parse_da(f"{year}{month:0>2}{day:0>2}")
+    return found is not None and (found.month, found.day) != (1, 1)

@@ -54,14 +54,14 @@ def _judged(group: str, words: Sequence[str]) -> Evidence | None:
     components = [part for part in group.split("^") if _LETTER.search(_WITH_DIGIT.sub(" ", part))]
     if len(components) < 2 and len(words) == 1:
         return None if is_term(words[0]) or (has_number and not has_given) else "possible"
-    if has_given:
+    is_one = len(components) < 2 and not _BETWEEN_WORDS.search(group.strip())
+    if has_given and not is_one:
         return "certain"
     terms = sum(map(is_term, words))
     if terms == len(words):
         return None
     if has_number:
         return "possible" if not terms and len(components) > 1 else None
-    is_one = len(components) < 2 and not _BETWEEN_WORDS.search(group.strip())
     return "possible" if terms or is_one else "certain"
 
 

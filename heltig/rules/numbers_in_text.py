@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final
 
 from heltig.rules.deidentification_terms import is_term
@@ -31,44 +32,52 @@ _PHONES: Final[tuple[tuple[Evidence, re.Pattern[str]], ...]] = (
     ("certain", re.compile(r"(?<![\w.])((?:\(\d{3}\) ?|[2-9]\d\d-)\d{3}[-.]\d{4})(?!\d|[.-]\d)")),
     ("possible", re.compile(r"(?<![\w.])([2-9]\d\d\.[2-9]\d\d\.\d{4})(?!\d|[.-]\d)")),
 )
-_COUNTRIES: Final = re.compile(
-    r"\+(?:1[2-9]|7|2(?:0|7|[1-689]\d)|3(?:[0-469]|[578]\d)|4(?:[013-9]|2\d)|5(?:[1-8]|[09]\d)|6(?:[0-6]|[7-9]\d)"
+_COUNTRY: Final = re.compile(
+    r"\+(?:1(?=[2-9])|7|2(?:0|7|[1-689]\d)|3(?:[0-469]|[578]\d)|4(?:[013-9]|2\d)|5(?:[1-8]|[09]\d)|6(?:[0-6]|[7-9]\d)"
     r"|8(?:[1246]|[058]\d)|9(?:[0-58]|[679]\d))"
 )
-"""Codes of countries (ITU-T E.164)."""
+"""The code of a country (ITU-T E.164)."""
 
 
 def phones_in(text: str) -> Iterator[tuple[Evidence, str]]:
-    """Telephone numbers: groups of digits that are no row of round values."""
+    """Telephone numbers: groups of digits that are no row of values."""
     for evidence, form in _PHONES:
         for found in form.finditer(text):
             dialled = found[1]
             digits = re.sub(r"\D", "", dialled)
-            if _is_row(dialled) or len(digits) < (8 if evidence == "possible" else 7):
-                continue
-            if dialled.startswith("+") and (
-                not _COUNTRIES.match(f"+{digits}")
-                or _SIGNED.search(text, max(0, found.start(1) - _FAR), found.start(1))
+            country = _COUNTRY.match(f"+{digits}") if dialled.startswith("+") else None
+            if (
+                _is_row(dialled, country, is_sure=evidence == "certain")
+                or len(digits) < (8 if evidence == "possible" else 7)
+                or (dialled.startswith("+") and (country is None or _before(_SIGNED, found) is not None))
             ):
                 continue
-            yield evidence, found[0]
+            word = _before(_WORD_BEFORE, found) if country else None
+            yield "possible" if word and is_term(word[1]) else evidence, found[0]
 
 
 _SIGNED: Final = re.compile(r"[+-]\d[\d.]*[ ,;/]+\Z")
 """A number with a sign right before: one of several values."""
 
+_WORD_BEFORE: Final = re.compile(r"([^\W\d_]+)[\W_]*\Z")
 
-def _is_row(dialled: str) -> bool:
-    """Values side by side: groups of at most three digits that all end in 0, or all in 5 or 0 and ascend."""
+
+def _before(what: re.Pattern[str], found: re.Match[str]) -> re.Match[str] | None:
+    """What stands right before a number."""
+    return what.search(found.string, max(0, found.start(1) - _FAR), found.start(1))
+
+
+def _is_row(dialled: str, country: re.Match[str] | None, *, is_sure: bool) -> bool:
+    """Values side by side: all end in 0, or three in 5 or 0, or, after a vague word, in steps of one size."""
     groups = re.findall(r"\d+", dialled)
+    if country and groups[0] == country[0][1:]:
+        del groups[0]
     numbers = [int(group) for group in groups]
-    return (
-        len(groups) > 1
-        and max(map(len, groups)) <= 3
-        and (
-            all(number % 10 == 0 for number in numbers)
-            or (len(groups) > 2 and all(number % 5 == 0 for number in numbers))
-        )
+    steps = {later - earlier for earlier, later in pairwise(numbers)}
+    return len(numbers) > 1 and (
+        all(number % 10 == 0 for number in numbers)
+        or (len(numbers) > 2 and all(number % 5 == 0 for number in numbers))
+        or (len(numbers) > 2 and len(steps) == 1 and not is_sure)
     )
 
 
@@ -79,40 +88,27 @@ _OF_PROGRAMS: Final = frozenset({"git", "hg", "svn", "root", "localhost", "norep
 _OF_NOBODY: Final = frozenset(
     {"info", "support", "service", "contact", "office", "mail", "help", "admin", "sales"}
 )
-_COUNTRY_DOMAINS: Final = """
+_COUNTRIES: Final = """
 ae al am ar at au az ba bd be bg bo br by ca ch cl cn co cr cy cz de dk do dz ec ee eg es eu fi fr ge gh gr
 gt hk hr hu id ie il in ir is it jo jp ke kr kw kz lb li lk lt lu lv ly ma md me mk mt mx my ng nl no np nz
 om pa pe ph pk pl pt py qa ro rs ru sa se sg si sk sn sv sy th tn tr tw tz ua ug uk us uy uz ve vn za zw
 """
-_TOP_LEVELS: Final = frozenset(
-    {
-        *_COUNTRY_DOMAINS.split(),
-        *(
-            "com",
-            "org",
-            "net",
-            "edu",
-            "gov",
-            "mil",
-            "int",
-            "info",
-            "biz",
-            "name",
-            "pro",
-            "health",
-            "hospital",
-        ),
-        *("clinic", "care", "doctor", "dental", "email", "online", "app", "dev", "cloud", "science", "arpa"),
-    }
-)
+_OTHERS: Final = """
+app arpa biz care clinic cloud com dental dev doctor edu email gov health hospital info int mil name net
+online org pro science
+"""
+_COUNTRY_DOMAINS: Final = frozenset(_COUNTRIES.split())
+_TOP_LEVELS: Final = _COUNTRY_DOMAINS.union(_OTHERS.split())
 
 
 def mails_in(text: str) -> Iterator[tuple[Evidence, str]]:
     """Addresses of mail below domains that there are; those of programs are left out."""
     for found in _MAIL.finditer(text):
-        local, top = found[1].lower(), found[3].lower()
-        if local not in _OF_PROGRAMS and top in _TOP_LEVELS:
-            yield "possible" if local in _OF_NOBODY else "certain", found[0]
+        local, domain, top = found[1].lower(), found[2].split(".")[-2].lower(), found[3].lower()
+        if local in _OF_PROGRAMS or top not in _TOP_LEVELS or len(domain) < 3:
+            continue
+        is_odd = top in _COUNTRY_DOMAINS and (is_term(local) or is_term(domain) or not domain.isalpha())
+        yield "possible" if is_odd or local in _OF_NOBODY else "certain", found[0]
 
 
 _IDENTIFIER: Final = r"[A-Z]{0,3}[-/]?\d(?:[ /-]?\d){3,}"
@@ -160,6 +156,3 @@ def personal_numbers_in(text: str) -> Iterator[tuple[Evidence, str]]:
     before = _WORD_BEFORE.search(text, max(0, start - _FAR), start)
     if number.evidence == "certain" or before is None or not is_term(before[1]):
         yield number.evidence, number.text
-
-
-_WORD_BEFORE: Final = re.compile(r"([^\W\d_]+)[\W_]*\Z")
