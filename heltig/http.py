@@ -5,7 +5,7 @@ the query of a URL: QIDO-RS queries name patients.
 """
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 
 from heltig.errors import ArchiveAnswerTooLargeError, ArchiveError, ArchiveUnavailableError
@@ -20,6 +20,7 @@ from heltig.http_client import (
     client,
     get_request,
     head_of,
+    post_request,
     received,
     send,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "Tls",
     "client",
     "get",
+    "post",
     "post_form",
     "stream",
 ]
@@ -43,6 +45,9 @@ __all__ = [
 # Below this an archive counts as silent, though each byte comes before the read timeout.
 MIN_BYTES_PER_SECOND = 1024
 RATE_WINDOW_SECONDS = 30.0
+
+STORE_SECONDS = 300.0
+"""How long an archive may be at what it was sent before it answers: it may have to write all of it down."""
 
 
 async def get(
@@ -112,6 +117,54 @@ async def stream(
     try:
         async with aclosing(answer.body(max_bytes)) as chunks:
             yield answer.head, chunks
+    finally:
+        await answer.close()
+
+
+async def post(
+    client: Client,
+    path: str,
+    body: AsyncIterable[bytes],
+    *,
+    length: int,
+    content_type: str,
+    accept: str,
+    max_bytes: int,
+) -> tuple[Head, bytes]:
+    """Sends a body once, never again by itself, and returns the answer whatever its status.
+
+    Args:
+        client: From `client`.
+        path: Relative to the client's root.
+        body: See `heltig.http_client.post_request`.
+        length: Bytes of it.
+        content_type: What it is.
+        accept: Media types for the answer.
+        max_bytes: Limit of the answer's decompressed body.
+
+    Raises:
+        ArchiveError: No answer, or one that is too large or broken: nobody knows what became of the body.
+    """
+    await client.pace.turn()
+    started = time.monotonic()
+    request = post_request(
+        client,
+        path,
+        body,
+        length=length,
+        content_type=content_type,
+        accept=accept,
+        silence_seconds=STORE_SECONDS,
+    )
+    try:
+        response = await send(client, request)
+    except ArchiveError as error:
+        seconds = time.monotonic() - started
+        client.observe(Exchange(operation="store", error=error, is_begun=False, seconds=seconds, received=0))
+        raise
+    answer = _Answer(client, "store", response, clock=time.monotonic, started=started)
+    try:
+        return answer.head, b"".join([chunk async for chunk in answer.body(max_bytes)])
     finally:
         await answer.close()
 

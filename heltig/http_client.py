@@ -6,7 +6,7 @@ Nobody else chooses timeouts, redirects, proxies or certificates.
 
 import logging
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterable
 from typing import Final, TypeAlias
 
 import httpx
@@ -23,7 +23,7 @@ from heltig.errors import (
 )
 from heltig.exchange import Observer
 from heltig.http_answer import Head
-from heltig.http_network import Transport
+from heltig.http_transport import Transport
 from heltig.link_local import LINK_LOCAL, is_link_local
 from heltig.pacing import Pace
 from heltig.tls import Tls, ssl_context, tls_reason
@@ -127,6 +127,35 @@ def get_request(client: Client, path: str, *, accept: str) -> Request:
         return client.build_request("GET", path, headers={"Accept": accept})
     except httpx.InvalidURL as wrong:
         raise UsageError("This cannot be part of an address: control characters, or far too long.") from wrong
+
+
+def post_request(
+    client: Client,
+    path: str,
+    body: AsyncIterable[bytes],
+    *,
+    length: int,
+    content_type: str,
+    accept: str,
+    silence_seconds: float,
+) -> Request:
+    """A request that brings a body of known length, which is read while it is sent.
+
+    Args:
+        client: From `client`.
+        path: Relative to its root.
+        body: Can be read again from its start, should the archive want other credentials.
+        length: Bytes of it.
+        content_type: What it is.
+        accept: Media types for the answer.
+        silence_seconds: How long the archive may take for what it was sent, before it answers.
+    """
+    headers = {"Accept": accept, "Content-Type": content_type, "Content-Length": str(length)}
+    known = client.timeout
+    timeout = httpx.Timeout(
+        connect=known.connect, pool=silence_seconds, write=silence_seconds, read=silence_seconds
+    )
+    return client.build_request("POST", path, content=body, headers=headers, timeout=timeout)
 
 
 async def send(client: Client, request: Request) -> Response:

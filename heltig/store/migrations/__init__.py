@@ -8,7 +8,7 @@ from heltig.errors import StorageError
 from heltig.store.engine import Store
 from heltig.store.transaction import ReadTransaction
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest version."""
 
 

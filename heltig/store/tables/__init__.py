@@ -7,6 +7,7 @@ check. The classes declare; the functions of this package read and write rows th
 import sqlalchemy
 
 from heltig.store.tables.base import TEXT_LENGTH, Table, sort_by_code_point
+from heltig.store.tables.custody import GateStudyTable, ObjectTable
 from heltig.store.tables.judged import (
     AuditTable,
     ChangeTable,
@@ -53,12 +54,14 @@ __all__ = [
     "contents",
     "cursors",
     "findings",
+    "gate_studies",
     "instances",
     "job_groups",
     "jobs",
     "locations",
     "lookups",
     "measurements",
+    "objects",
     "observations",
     "patients",
     "profiles",
@@ -113,3 +116,5 @@ measurements = _table(MeasurementTable)
 workers = _table(WorkerTable)
 backfills = _table(BackfillTable)
 backfill_studies = _table(BackfillStudyTable)
+gate_studies = _table(GateStudyTable)
+objects = _table(ObjectTable)
