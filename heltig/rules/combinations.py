@@ -55,20 +55,6 @@ class Combinations:
         self._table = table
         self._distinct: dict[tuple[str, ...], list[tuple[int, ...]]] = {}
 
-    def only(self, tags: tuple[str, ...]) -> tuple[bytes, ...] | None:
-        """The raw cells of the one combination of some attributes; None where there may be several."""
-        raws = []
-        columns = self._table.columns
-        for tag in tags:
-            column = columns.get(tag)
-            if column is None:
-                raws.append(b"")
-            elif column.constant:
-                raws.append(column.cells[1])
-            else:
-                return None
-        return tuple(raws)
-
     def of(self, tags: tuple[str, ...]) -> Iterator[Combination]:
         """Each combination of the cells of some attributes, in the order of `tags`."""
         table = self._table

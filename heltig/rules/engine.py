@@ -19,12 +19,12 @@ from heltig.rules.grouping import Draft, Propose, worst_first
 from heltig.rules.index_facts import IndexFact
 from heltig.rules.memory import Combinations as Clean
 from heltig.rules.memory import Memory
-from heltig.rules.plan import Plan, Reading
+from heltig.rules.plan import Layout, Plan, Reading
 from heltig.rules.profile import Profile
 from heltig.rules.proposal import proposed
 from heltig.rules.rule import Level, Rule, WrongHitError
 from heltig.rules.seen import with_cells
-from heltig.rules.silence import Silences, contents_of
+from heltig.rules.silence import Contents, Silences, Told, contents_of
 from heltig.rules.stopwatch import Stopwatch
 from heltig.rules.value_run import Found, Work
 from heltig.rules.views import MAKING, Context, ContextView, PackageView, RowsView, Values
@@ -82,10 +82,12 @@ def evaluate(
     run = _TimedRun(plan.outcomes, stopwatch) if stopwatch else _Run(plan.outcomes)
     memory = plan.memory(context)
     applied = walk(table, layout.tags, plan.values, memory, run.call)
-    run.passed(rule for rule, bit in plan.values.all if applied & bit)
-    run.instances(layout.instances, table, memory)
+    run.passed(plan.values.among(applied))
+    contents = contents_of(table)
+    run.instances(layout.instances, table, memory, contents)
     study = ContextView(table, context, facts)
-    rules = _Wholes(run, table, None if facts else memory.silences(layout.tags, table))
+    silences = None if facts else memory.silences(layout.tags, table)
+    rules = _Wholes(run, table, contents, layout, silences)
     rules.run(layout.series, study.series)
     rules.run(layout.studies, [study])
     rules.run(layout.contexts, [study])
@@ -112,17 +114,19 @@ class _Run:
         self.outcomes = dict(outcomes)
         self.errors: dict[str, str] = {}
 
-    def instances(self, rules: Iterable[Reading], table: StudyTable, memory: Memory) -> None:
+    def instances(
+        self, rules: Iterable[Reading], table: StudyTable, memory: Memory, contents: Contents
+    ) -> None:
         """Run instance rules over the combinations that they are not known to pass."""
         combinations = Combinations(table)
         clean = memory.combinations(table.encodings[0]) if len(table.encodings) == 1 else {}
+        content = contents.get
         for rule, tags, _ in rules:
             known = clean.get(rule.id)
             if known is None:
                 known = clean[rule.id] = {}
-            only = combinations.only(tags)
-            applied = known.get(only) if only else None
-            if applied is None:
+            applied = known.get(tuple([content(tag, b"") for tag in tags]))
+            if applied is None:  # or they vary: what a column holds is then equal to no cell
                 self.call(rule, _try, combinations.of(tags), memory, known)
             elif applied:
                 self.pass_(rule)
@@ -240,43 +244,46 @@ def _try(
 class _Wholes:
     """Runs the rules on whole columns: those that are not known to have nothing to say about such a study."""
 
-    def __init__(self, run: _Run, table: StudyTable, silences: Silences | None) -> None:
+    def __init__(
+        self, run: _Run, table: StudyTable, contents: Contents, layout: Layout, silences: Silences | None
+    ) -> None:
         """Prepare for one study.
 
         Args:
             run: Takes what the rules find.
             table: The study.
+            contents: What it holds.
+            layout: The rules for it.
             silences: What is known of studies like it; None where nothing is to be remembered of it.
         """
         self._run = run
         self._table = table
         self._varying = frozenset([tag for tag, column in table.columns.items() if not column.constant])
+        self._contents = contents
         self._silences = silences
-        self._silent = self._applied = self._known = 0
-        if silences:
-            self._contents = contents_of(table)
-            self._silent, self._applied = silences.told(self._contents)
-            self._known = silences.given_up
+        self._told = silences.told(contents, layout.bits) if silences else Told()
+        if self._told.heard:
             table.watched = Watched(table.columns)
 
     def run(self, rules: Iterable[Reading], views: Sequence[RowsView]) -> None:
         """Run series rules over series, study and context rules over the study."""
-        run, silent, chosen = self._run, self._silent, _Chosen(self._table)
+        run, chosen = self._run, _Chosen(self._table)
+        silent, applied, heard = self._told
         for rule, tags, bit in rules:
             if bit & silent:
-                if bit & self._applied:
+                if bit & applied:
                     run.pass_(rule)
             elif rule.compares and rule.when is None and self._varying.isdisjoint(tags):
                 run.pass_(rule)
-            elif self._silences and bit and not bit & self._known:
-                self._learn(rule, bit, views, chosen)
+            elif bit & heard:
+                self._listen(rule, bit, partial(run.call, rule, _look, views, chosen))
             elif not chosen.none(rule.when):  # nobody needs to ask again where none applies
                 run.call(rule, _look, views, chosen)
 
-    def _learn(self, rule: Rule, bit: int, views: Sequence[RowsView], chosen: "_Chosen") -> None:
+    def _listen(self, rule: Rule, bit: int, call: Callable[[], bool]) -> None:
         """Run a rule, and remember what it read if it has nothing to say."""
         run = self._run
-        well, asked = self._table.noting(lambda: run.call(rule, _look, views, chosen))
+        well, asked = self._table.noting(call)
         if self._silences and well and rule.id not in run.drafts:
             applied = run.outcomes[rule.id] == "pass"
             self._silences.learn(self._contents, asked, bit, applied=applied)

@@ -30,7 +30,7 @@ _Like: TypeAlias = tuple[tuple[str, ...], Encoding, tuple[int, ...]]
 Known = dict[bytes, int]
 """The clean cells of one attribute in one place, each with the rules that applied to it: a bit for each."""
 
-Combinations = dict[tuple[bytes, ...], bool]
+Combinations = dict[tuple[object, ...], bool]
 """The clean combinations of the cells that an instance rule reads; True where it applied."""
 
 

@@ -44,6 +44,7 @@ class Layout:
         series: The series rules.
         studies: The study rules.
         contexts: The context rules.
+        bits: The bits of the series, study and context rules.
     """
 
     def __init__(self, tags: tuple[str, ...], readings: Iterable[Reading]) -> None:
@@ -58,6 +59,7 @@ class Layout:
         self.series = [reading for reading in may_apply if reading.rule.level == "series"]
         self.studies = [reading for reading in may_apply if reading.rule.level == "study"]
         self.contexts = [reading for reading in may_apply if reading.rule.level == "context"]
+        self.bits = sum(reading.bit for reading in (*self.series, *self.studies, *self.contexts))
 
 
 class Plan:

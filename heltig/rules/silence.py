@@ -10,7 +10,7 @@ This spares work and changes no verdict.
 
 from collections.abc import Callable, Mapping, Set
 from operator import itemgetter
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from heltig.dicom.column import Column
 from heltig.dicom.study import StudyTable
@@ -25,17 +25,15 @@ _LONGEST: Final = 4096  # bytes of cells that are compared
 _MOST: Final = 128  # studies that are remembered for some columns
 _TRIES: Final = 16  # studies after which columns are given up that are hardly ever the same
 _SELDOM: Final = 4  # the same in less than one of so many
+_AT_FIRST: Final = 64  # studies of one kind in which rules are listened to
+_ONE_IN: Final = 16  # studies in which they are later on
 
 Contents: TypeAlias = Mapping[str, object]
 """What a study has of each attribute; an `object()` where that is compared with no other study."""
 
 
 def contents_of(table: StudyTable) -> Contents:
-    """What a study has of each attribute.
-
-    Args:
-        table: The study, with one encoding for all its rows.
-    """
+    """What a study has of each attribute; to be compared with studies of the same encoding alone."""
     found: dict[str, object] = {
         tag: column.cells[1] if column.constant else _varying(column) for tag, column in table.columns.items()
     }
@@ -50,11 +48,24 @@ def _varying(column: Column) -> object:
     return (bytes(column.codes), *column.cells) if few else object()
 
 
-class Silences:
-    """What rules had nothing to say about, in studies with the same attributes, encoding and sizes of series.
+class Told(NamedTuple):
+    """What is known of a study before rules are asked, as bits of rules.
 
     Attributes:
-        given_up: The bits of rules that read what differs from study to study.
+        silent: Have nothing to say about it.
+        applied: Of these apply to it.
+        heard: Others are worth listening to: it is not known of them that they read what always differs.
+    """
+
+    silent: int = 0
+    applied: int = 0
+    heard: int = 0
+
+
+class Silences:
+    """What rules had nothing to say about, in studies of the same attributes, encoding and sizes.
+
+    To listen takes time: it is done in the first studies, and in a few later on.
     """
 
     def __init__(self, count: Callable[[int], None]) -> None:
@@ -63,12 +74,18 @@ class Silences:
         Args:
             count: Takes the size in bytes of what is remembered.
         """
-        self.given_up = 0
         self._count = count
         self._by_asked: dict[frozenset[str], _Asked] = {}
+        self._studies = 0
+        self._given_up = 0
 
-    def told(self, contents: Contents) -> tuple[int, int]:
-        """The rules that have nothing to say about a study, and those of them that apply to it: bits."""
+    def told(self, contents: Contents, rules: int) -> Told:
+        """What is known of a study.
+
+        Args:
+            contents: What the study has.
+            rules: The bits of the rules to be asked.
+        """
         silent = applied = 0
         seldom = []
         for asked, known in self._by_asked.items():
@@ -79,8 +96,10 @@ class Silences:
             elif known.is_seldom_the_same():
                 seldom.append(asked)
         for asked in seldom:
-            self.given_up |= self._by_asked.pop(asked).rules
-        return silent, applied
+            self._given_up |= self._by_asked.pop(asked).rules
+        self._studies += 1
+        listens = self._studies <= _AT_FIRST or self._studies % _ONE_IN == 0
+        return Told(silent, applied, rules & ~(silent | self._given_up) if listens else 0)
 
     def learn(self, contents: Contents, asked: Set[str], bit: int, *, applied: bool) -> None:
         """A rule had nothing to say about a study.

@@ -151,7 +151,8 @@ class RowsView:
             work = partial(make, self) if watching is None else partial(watching, make, self)
             kept = self._made[make] = self.table.noting(work)
         made: T = kept[0]
-        self.table.note(kept[1])
+        if self.table.watched is not None:
+            self.table.note(kept[1])
         return made
 
     def groups(self, keyword: str, key: Callable[[Cell], str] = _shown) -> list[Group]:
@@ -168,7 +169,8 @@ class RowsView:
         groups = self._groups.get(keyword)
         if groups is None:
             groups = self._groups[keyword] = self._grouped(keyword, key)
-        self._note(keyword)
+        if self.table.watched is not None:
+            self.table.note((tag_of(keyword),))
         return list(groups)
 
     def _grouped(self, keyword: str, key: Callable[[Cell], str]) -> list[Group]:
@@ -215,7 +217,8 @@ class RowsView:
         texts = self._texts.get(keyword)
         if texts is None:
             texts = self._texts[keyword] = self._read_texts(keyword)
-        self._note(keyword)
+        if self.table.watched is not None:
+            self.table.note((tag_of(keyword),))
         return texts
 
     def _read_texts(self, keyword: str) -> list[str]:
@@ -238,7 +241,8 @@ class RowsView:
         cell = self._firsts.get(keyword)
         if cell is None:
             cell = self._firsts[keyword] = self._first(keyword)
-        self._note(keyword)
+        if self.table.watched is not None:
+            self.table.note((tag_of(keyword),))
         return cell
 
     def _first(self, keyword: str) -> Cell:
@@ -262,11 +266,6 @@ class RowsView:
             codes = self._codes(column)
             uniform = self._uniform[keyword] = not codes or codes.count(codes[0]) == len(codes)
         return uniform
-
-    def _note(self, keyword: str) -> None:
-        """Note that an attribute is read, also where what is made of it was kept."""
-        if self.table.watched is not None:
-            self.table.note((tag_of(keyword),))
 
     def _codes(self, column: Column) -> Sequence[int]:
         if isinstance(self.rows, range):

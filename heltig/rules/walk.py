@@ -21,6 +21,9 @@ Call = Callable[..., bool]
 _MOST_WAITING: Final = 4096
 """Values that wait for their rules at a time."""
 
+_SETS: Final = 256
+"""Sets of rules that are remembered."""
+
 
 class ValueRules:
     """The value rules, by what they read.
@@ -44,6 +47,16 @@ class ValueRules:
                 self.of_vr.setdefault(vr, []).append(number)
         of_site = [rule.vrs for rule, _ in self.all if not is_own(rule)]
         self.unscreened = frozenset[str]().union(*of_site)
+        self._among: dict[int, tuple[Rule, ...]] = {}
+
+    def among(self, bits: int) -> tuple[Rule, ...]:
+        """The rules of a set; most studies of an archive have one of a few."""
+        rules = self._among.get(bits)
+        if rules is None:
+            if len(self._among) == _SETS:
+                self._among.clear()
+            rules = self._among[bits] = tuple([rule for rule, bit in self.all if bits & bit])
+        return rules
 
 
 def is_own(rule: Rule) -> bool:
