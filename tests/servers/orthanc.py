@@ -11,7 +11,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,11 +44,15 @@ class Orthanc:
         root: The root of its DICOMweb services, without a slash at the end.
         username: For basic authentication.
         password: For basic authentication.
+        dicom_port: Where it takes C-STORE, as the application entity ORTHANC; 0 where it does not.
+        log: The file it logs to, where it is one of ours.
     """
 
     root: str
     username: str = USERNAME
     password: str = PASSWORD
+    dicom_port: int = 0
+    log: Path | None = None
 
     def rest(self) -> httpx.Client:
         """A client of Orthanc's own REST interface, beside DICOMweb."""
@@ -76,8 +80,20 @@ Metadata = Literal["Full", "MainDicomTags", "Extrapolate"]
 
 
 @contextmanager
-def running_orthanc(folder: Path, *, metadata: Metadata = "Full") -> Iterator[Orthanc]:
+def running_orthanc(
+    folder: Path,
+    *,
+    metadata: Metadata = "Full",
+    script: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Iterator[Orthanc]:
     """Runs an Orthanc whose files lie in a folder.
+
+    Args:
+        folder: The folder.
+        metadata: What it gives as metadata.
+        script: A script in Lua; with one it takes C-STORE too.
+        environ: Beside what this process has.
 
     Raises:
         OrthancNotInstalledError: There is no Orthanc, no plugin or no C compiler.
@@ -92,21 +108,26 @@ def running_orthanc(folder: Path, *, metadata: Metadata = "Full") -> Iterator[Or
     source = Path(__file__).with_name("loopback_bind.c")
     subprocess.run([compiler, "-shared", "-fPIC", "-o", shim, source, "-ldl"], check=True)
 
-    port = _free_port()
+    port, dicom_port = _free_port(), _free_port() if script else 0
     configuration = folder / "orthanc.json"
-    configuration.write_text(json.dumps(_configuration(folder, port=port, plugin=plugin, metadata=metadata)))
+    chosen = _configuration(folder, port=port, plugin=plugin, metadata=metadata)
+    if script is not None:
+        chosen |= {"LuaScripts": [str(script)], "DicomServerEnabled": True, "DicomPort": dicom_port}
+        chosen |= {"DicomAlwaysAllowStore": True, "DicomCheckCalledAet": False}
+    configuration.write_text(json.dumps(chosen))
     log = folder / "orthanc.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
             [program, configuration],
-            env={**os.environ, "LD_PRELOAD": str(shim)},
+            env={**os.environ, **(environ or {}), "LD_PRELOAD": str(shim)},
             stdout=output,
             stderr=subprocess.STDOUT,
         )
     try:
-        orthanc = Orthanc(root=f"http://127.0.0.1:{port}/dicom-web")
+        orthanc = Orthanc(root=f"http://127.0.0.1:{port}/dicom-web", dicom_port=dicom_port, log=log)
         _wait_for(orthanc, process=process, log=log)
         _insist_on_loopback(port)
+        _insist_on_loopback(dicom_port)
         yield orthanc
     finally:
         process.kill()  # it takes seconds to put away what nobody will read
