@@ -5,12 +5,18 @@ Where both work at once a study may be read twice, and is judged once.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
 from typing import Final
 
-from heltig.errors import NotFoundError
+from heltig.errors import (
+    ArchiveAnswerError,
+    ArchiveClosedError,
+    ArchiveError,
+    ArchiveUnavailableError,
+    NotFoundError,
+)
 from heltig.pipeline.backfill_done import say_what_is_done
 from heltig.pipeline.backfill_listing import list_on
 from heltig.pipeline.backfill_report import Progress, progress_of
@@ -29,8 +35,17 @@ HEARD: Final = timedelta(seconds=30)
 PAGE: Final = 200
 """Studies that are pulled between two looks at what is done."""
 
-LISTING: Final = timedelta(seconds=5)
-"""How often it is told how many studies are listed."""
+TELLING: Final = timedelta(seconds=5)
+"""How often it is written down and told how many studies are listed, or done."""
+
+PATIENCE: Final = timedelta(minutes=10)
+"""How long an archive that does not answer is waited for, since a study last came of it."""
+
+SERVER_ERROR: Final = 500
+"""HTTP statuses from here on are a fault of the archive's own, which may pass."""
+
+WAIT: Final = 30.0
+"""Seconds until it is asked again, where it or its breaker says nothing else."""
 
 Told = Callable[[Progress], None]
 
@@ -74,6 +89,7 @@ class BackfillAlone:
         concurrency: int,
         told: Told,
         pulled: Callable[[PulledStudy], None],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """Makes it.
 
@@ -83,6 +99,7 @@ class BackfillAlone:
             concurrency: Studies that are asked for at the same time.
             told: Told how far it is, now and then.
             pulled: Told of each study that was pulled.
+            sleep: Waits so many seconds.
         """
         self._opens = opens
         self._scoring = scoring
@@ -91,29 +108,28 @@ class BackfillAlone:
         self._concurrency = concurrency
         self._told = told
         self._pulled = pulled
+        self._sleep = sleep
+        self._went_well = scoring.clock()
 
     async def run(self, known: Backfill) -> None:
         """Does it to its end, from where it was left; studies that failed are tried again once.
 
+        An archive that does not answer for a while is waited for.
+
         Raises:
-            ArchiveError: The archive is out of order, refuses us, or is not to be asked now.
+            ArchiveError: The archive is out of order for long, refuses us, or is not to be asked now.
             ConfigurationError: A secret or a certificate cannot be read.
             StorageError: The database failed.
         """
-        await self._store.write(backfill_studies.try_again, known.id)
-        known = await self._listed(known)
-        await say_what_is_done(self._store, known, clock=self._clock)
-        after = 0
-        while page := await self._store.read(backfill_studies.undone, known.id, after=after, limit=PAGE):
-            if (await self._find(known)).finished:  # somebody cancelled it
-                break
+        while True:
+            await self._store.write(backfill_studies.try_again, known.id)
             try:
-                async with self._opens.use(known.location.name) as opened:
-                    await self._pull(opened, known, page)
-            finally:
-                await say_what_is_done(self._store, known, clock=self._clock, after=after, most=PAGE)
-            after = page[-1].observation.row
-            await self._tell(known)
+                known = await self._listed(known)
+                await say_what_is_done(self._store, known, clock=self._clock)
+                await self._pull_all(known)
+                break
+            except ArchiveError as error:
+                await self._wait_for_archive(known, error)
         await judged_again(known.location.name, self._scoring)
         await self._store.write(backfills.finish, known.id, now=self._clock())
         await self._tell(known)
@@ -121,13 +137,38 @@ class BackfillAlone:
     async def _listed(self, known: Backfill) -> Backfill:
         while not known.listed and not known.finished:
             async with self._opens.use(known.location.name) as opened:
-                until = self._clock() + LISTING
+                until = self._clock() + TELLING
                 await list_on(self._store, opened, known, clock=self._clock, until=until)
+            self._went_well = self._clock()
             known = await self._find(known)
             await self._tell(known)
         return known
 
-    async def _pull(self, opened: Opened, known: Backfill, page: Sequence[Undone]) -> None:
+    async def _pull_all(self, known: Backfill) -> None:
+        after = 0
+        while page := await self._store.read(backfill_studies.undone, known.id, after=after, limit=PAGE):
+            if (await self._find(known)).finished:  # somebody cancelled it
+                break
+            async with self._opens.use(known.location.name) as opened:
+                await self._pull(opened, known, page, after=after)
+            after = page[-1].observation.row
+
+    async def _wait_for_archive(self, known: Backfill, error: ArchiveError) -> None:
+        """Waits until an archive may be asked again; raises the error where that makes no sense."""
+        is_down = isinstance(error, ArchiveUnavailableError | ArchiveClosedError) or (
+            isinstance(error, ArchiveAnswerError) and (error.answer_status or 0) >= SERVER_ERROR
+        )
+        seconds = error.retry_after or WAIT
+        if not is_down or self._clock() + timedelta(seconds=seconds) - self._went_well > PATIENCE:
+            raise error
+        due = self._clock() + timedelta(seconds=seconds)
+        said = f"{error.detail} Asked again in {seconds:,.0f} s."
+        await self._store.write(backfills.put_off, known.id, due=due, error=said)
+        await self._tell(known)
+        await self._sleep(seconds)
+        await self._store.write(backfills.put_off, known.id, due=self._clock())
+
+    async def _pull(self, opened: Opened, known: Backfill, page: Sequence[Undone], *, after: int) -> None:
         rows = {one.observation.study_uid or one.observation.study_key: one.observation.row for one in page}
         results = pull_archive(
             opened.archive,
@@ -137,14 +178,23 @@ class BackfillAlone:
             concurrency=self._concurrency,
         )
         failed: list[Done] = []
+        told = self._clock()
         try:
             async with aclosing(results):
                 async for result in results:
                     self._pulled(result)
                     if result.outcome == "failed":
                         failed.append(Done(row=rows[result.uid], outcome="failed", error=result.error))
-        finally:
+                    else:
+                        self._went_well = self._clock()
+                    if self._clock() - told >= TELLING:
+                        await say_what_is_done(self._store, known, clock=self._clock, after=after, most=PAGE)
+                        await self._tell(known)
+                        told = self._clock()
+        finally:  # first what is done, whoever did it: another command may have had more luck
+            await say_what_is_done(self._store, known, clock=self._clock, after=after, most=PAGE)
             await self._store.write(backfill_studies.say_done, known.id, failed, now=self._clock())
+        await self._tell(known)
 
     async def _find(self, known: Backfill) -> Backfill:
         found = await self._store.read(backfills.find, known.id)

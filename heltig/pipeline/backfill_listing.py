@@ -108,7 +108,8 @@ def _take(
         return False
     observe(transaction, known.location, news, priority=PRIORITY, now=now, options=opened.options)
     location = ensure(transaction, known.location)
-    studies = observations.find_many(transaction, location, (one.key for one in seen)).values()
+    keys = {*(one.key for one in seen), *news.gone}  # who is not listed any more is asked for, too
+    studies = observations.find_many(transaction, location, keys).values()
     if known.again:
         asked = [
             replace(one, unsettled_since=now, due=now, priority=PRIORITY)

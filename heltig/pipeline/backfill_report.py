@@ -99,8 +99,7 @@ def report_of(transaction: ReadTransaction, id: int, *, now: datetime) -> Backfi
 
 
 def _progress(known: Backfill, counts: Counts, now: datetime) -> Progress:
-    seconds = max(1.0, min(RECENTLY, (known.finished or now) - known.started).total_seconds())
-    rate = counts.recently / seconds
+    rate = _rate(counts, known.started, known.finished or now)
     left = counts.studies - counts.done
     is_told = rate > 0 and known.listed is not None and known.finished is None
     return Progress(
@@ -122,6 +121,14 @@ def _progress(known: Backfill, counts: Counts, now: datetime) -> Progress:
         notes=known.notes,
         error=known.error,
     )
+
+
+def _rate(counts: Counts, started: datetime, now: datetime) -> float:
+    """Studies pulled a second: those of the last minutes, since the first of them."""
+    since, number = (
+        (counts.since, counts.later) if counts.since and counts.later else (started, counts.recently)
+    )
+    return number / max(1.0, min(RECENTLY, now - since).total_seconds())
 
 
 def _state(known: Backfill) -> State:

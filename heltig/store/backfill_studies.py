@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final, Literal, TypeAlias
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, bindparam, case, func, select, text, update
+from sqlalchemy import ColumnElement, bindparam, case, func, select, text, update
 
 from heltig.store.observations import COLUMNS, Observation, observation_of
 from heltig.store.tables import backfill_studies, observations, studies
@@ -31,12 +31,17 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
         outcomes: Of those that are done, how many ended how.
         instances: Of those that were pulled.
         recently: How many were pulled in the last `RECENTLY`, or since it was started.
+        since: When the first of these was written down; None without any.
+        later: How many of them were after that. Together they tell the rate where somebody goes on with a
+            backfill: the time in which nobody worked is not in it.
     """
 
     studies: int
     outcomes: dict[Outcome, int]
     instances: int
     recently: int
+    since: datetime | None = None
+    later: int = 0
 
     @property
     def done(self) -> int:
@@ -80,12 +85,19 @@ _COUNTS = (
         backfill_studies.c.outcome,
         func.count().label("number"),
         func.sum(case((_IS_PULLED, backfill_studies.c.instances), else_=0)).label("instances"),
-        func.sum(
-            case((and_(_IS_PULLED, backfill_studies.c.finished > bindparam("since")), 1), else_=0)
-        ).label("recently"),
     )
     .where(backfill_studies.c.backfill_row == bindparam("backfill"))
     .group_by(backfill_studies.c.outcome)
+)
+_PULLED_SINCE = (
+    select(backfill_studies.c.finished, func.count())
+    .where(
+        backfill_studies.c.backfill_row == bindparam("backfill"),
+        _IS_PULLED,
+        backfill_studies.c.finished > bindparam("since"),
+    )
+    .group_by(backfill_studies.c.finished)
+    .order_by(backfill_studies.c.finished)
 )
 _UNDONE = (
     select(*COLUMNS, studies.c.judged, studies.c.instance_count)
@@ -171,9 +183,12 @@ def counts(transaction: ReadTransaction, backfill: int, *, now: datetime) -> Cou
     """How many of its studies are where."""
     parameters = {"backfill": backfill, "since": now - RECENTLY}
     rows = transaction.connection.execute(_COUNTS, parameters).all()
+    pulled = transaction.connection.execute(_PULLED_SINCE, parameters).all()
     return Counts(
         studies=sum(row.number for row in rows),
         outcomes={row.outcome: row.number for row in rows if row.outcome},
         instances=int(sum(row.instances for row in rows)),
-        recently=int(sum(row.recently for row in rows)),
+        recently=sum(number for _, number in pulled),
+        since=pulled[0][0] if pulled else None,
+        later=sum(number for _, number in pulled[1:]),
     )

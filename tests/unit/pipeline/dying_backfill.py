@@ -59,15 +59,13 @@ class BackfillSite(Site):
                 return found
         raise AssertionError("It never ends.")
 
-    async def alone(self, known: Backfill) -> Backfill:
-        """Does it as a command does."""
+    async def alone(self, known: Backfill, **more: Any) -> Backfill:
+        """Does it as a command does; `more` is of `BackfillAlone`."""
         scoring = Scoring(self.store, ThisProcess(), profile=DEFAULT, clock=self.clock, actor="cli")
         doing = BackfillAlone(
             cast(Any, self.opens),
             scoring,
-            concurrency=1,
-            told=lambda progress: None,
-            pulled=lambda study: None,
+            **{"concurrency": 1, "told": lambda _: None, "pulled": lambda _: None, **more},
         )
         await doing.run(known)
         return await self.find(known)

@@ -11,12 +11,20 @@ from unit.pipeline.dying_backfill import NAME, BackfillSite
 from unit.pipeline.watched import Clock, Site
 
 from heltig.cli.backfill_display import described
-from heltig.errors import ArchiveUnavailableError, NotFoundError
+from heltig.errors import (
+    ArchiveAccessError,
+    ArchiveClosedError,
+    ArchiveError,
+    ArchivePausedError,
+    ArchiveUnavailableError,
+    NotFoundError,
+)
 from heltig.pipeline import backfill
 from heltig.pipeline.backfill import range_of
-from heltig.pipeline.backfill_alone import is_somebody_working, watch
+from heltig.pipeline.backfill_alone import PATIENCE, WAIT, is_somebody_working, watch
 from heltig.pipeline.backfill_listing import list_on
 from heltig.pipeline.backfill_report import Progress, progress_of
+from heltig.pipeline.pull_run import PulledStudy
 from heltig.store import archives, audit_trail, backfill_studies, jobs, workers
 from heltig.store.backfill_studies import Counts, Done
 from heltig.store.backfills import Backfill
@@ -179,13 +187,119 @@ async def test_a_command_tries_again_what_failed_and_leaves_the_rest(site: Fille
     assert (await site.counts(second)).outcomes == {"judged": 1, "known": 5}
 
 
-def _failing(retrieve: Any, uid: str) -> Any:
+def _failing(retrieve: Any, uid: str = "") -> Any:
+    """Asked for one study it does not answer, or for any."""
+
     def metadata(study: str, *args: Any, **kwargs: Any) -> Any:
-        if study == uid:
+        if uid in ("", study):
             raise ArchiveUnavailableError("It does not answer.")
         return retrieve(study, *args, **kwargs)
 
     return metadata
+
+
+async def test_a_command_tells_of_each_study_as_time_goes_by(site: Filled) -> None:
+    """A page of studies may take an hour: whoever looks meanwhile sees how far it is."""
+    told: list[int] = []
+    await site.alone(
+        await site.start(),
+        told=lambda progress: told.append(progress.done),
+        pulled=lambda _: site.clock.advance(MINUTE),
+    )
+    assert len({*told} - {0, 6}) >= 2
+
+
+@pytest.mark.parametrize("after", [0, 1])
+async def test_a_command_waits_for_an_archive_that_is_away_for_a_while(site: Filled, after: int) -> None:
+    whole = site.archive.retrieve_metadata, site.archive.search_studies
+    waits: list[float] = []
+    errors: list[str | None] = []
+
+    def away() -> None:
+        for name, one in zip(("retrieve_metadata", "search_studies"), whole, strict=True):
+            setattr(site.archive, name, _failing(one))
+
+    def last_words(*args: Any, **kwargs: Any) -> Any:
+        away()
+        return whole[0](*args, **kwargs)
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        site.clock.advance(timedelta(seconds=seconds))
+        if len(waits) == 3:
+            site.archive.retrieve_metadata, site.archive.search_studies = whole  # type: ignore[method-assign]
+
+    if after:
+        site.archive.retrieve_metadata = last_words  # type: ignore[method-assign]
+    else:
+        away()
+    known = await site.start()
+    ended = await site.alone(known, sleep=sleep, told=lambda progress: errors.append(progress.error))
+    assert ended.finished
+    assert (await site.counts(known)).outcomes == {"judged": 6}
+    assert waits == [WAIT] * 3
+    assert errors[-1] is None
+    assert any(error and error.endswith("Asked again in 30 s.") for error in errors)
+
+
+async def test_a_command_does_not_wait_for_ever(site: Filled) -> None:
+    waited = timedelta(0)
+
+    async def sleep(seconds: float) -> None:
+        nonlocal waited
+        waited += timedelta(seconds=seconds)
+        site.clock.advance(timedelta(seconds=seconds))
+
+    site.archive.retrieve_metadata = _failing(None)  # type: ignore[method-assign]
+    site.archive.search_studies = _failing(None)  # type: ignore[method-assign]
+    known = await site.start()
+    with pytest.raises(ArchiveUnavailableError):
+        await site.alone(known, sleep=sleep)
+    assert PATIENCE - MINUTE <= waited <= PATIENCE
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ArchiveAccessError("You may not."),
+        ArchivePausedError("It is paused."),
+        ArchiveClosedError("It is outside its hours.", retry_after=36_000),
+    ],
+)
+async def test_a_command_ends_where_waiting_makes_no_sense(site: Filled, error: ArchiveError) -> None:
+    async def search(*args: Any, **kwargs: Any) -> Any:
+        raise error
+
+    async def sleep(seconds: float) -> None:
+        raise AssertionError("It waits.")
+
+    site.archive.search_studies = search  # type: ignore[method-assign]
+    with pytest.raises(type(error)):
+        await site.alone(await site.start(), sleep=sleep)
+
+
+async def test_a_study_that_is_not_listed_any_more_is_asked_for(site: Filled) -> None:
+    await site.alone(await site.start())
+    site.archive.remove("1.2.3")
+    site.clock.advance(MINUTE)
+    known = await site.start()
+    await site.alone(known)
+    assert (await site.counts(known)).outcomes == {"known": 5, "gone": 1}
+    assert (await found(site, 3)).state == "WITHDRAWN"
+
+
+async def test_what_another_command_did_meanwhile_has_not_failed(site: Filled) -> None:
+    known = await site.start()
+
+    async def overtaken(*args: Any, **kwargs: Any) -> Any:
+        patched.undo()
+        await site.alone(known)
+        yield PulledStudy(uid="1.2.0", outcome="failed", error="It changed while it was read.")
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("heltig.pipeline.backfill_alone.pull_archive", overtaken)
+        await site.alone(known)
+    assert (await site.counts(known)).outcomes == {"judged": 6}
 
 
 async def test_a_command_watches_until_nobody_works_any_more(site: Filled) -> None:
@@ -204,6 +318,19 @@ async def test_a_command_watches_until_nobody_works_any_more(site: Filled) -> No
     await site.alone(known)
     progress = await watch(site.store, known.id, clock=site.clock, told=told)
     assert (progress.state, progress.done) == ("finished", 6)
+
+
+async def test_the_time_in_which_nobody_worked_is_not_in_the_rate(site: Filled) -> None:
+    known = await site.start()
+    await site.backfilling.run(cast(Any, _Context(known.id)))
+    undone = await site.store.read(backfill_studies.undone, known.id, after=0, limit=9)
+    site.clock.advance(60 * MINUTE)
+    for one in undone[:3]:
+        site.clock.advance(MINUTE)
+        done = [Done(row=one.observation.row, outcome="judged")]
+        await site.store.write(backfill_studies.say_done, known.id, done, now=site.clock())
+    progress = await site.store.read(progress_of, known.id, now=site.clock())
+    assert (progress.per_minute, progress.seconds_left) == (1.0, 180)
 
 
 async def test_the_rate_and_the_time_left_are_of_what_was_pulled(site: Filled) -> None:

@@ -215,7 +215,7 @@ HALVES = {
 
 @pytest.mark.parametrize("where", HALVES)
 async def test_half_a_page_of_rows_that_looks_whole_is_asked_for_again(where: str) -> None:
-    """A proxy may pass on what broke off as if it were all: the missing studies would be taken for deleted."""
+    """A proxy may pass on what broke off as if it were all: the missing studies would be taken for gone."""
     half, whole = answer(HALVES[where].encode()), answer(f"[{','.join(ROWS)}]".encode())
     async with scripted_server([half, whole]) as server, connected(server.root) as archive:
         assert await search(archive) == ["1.0", "1.1", "1.2"]
