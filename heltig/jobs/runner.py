@@ -185,6 +185,10 @@ class Runner:
         if lost:
             await _unless_it_fails(self._queue.store.write(self._take_back, lost))
             self.wake()
+        ahead = await _unless_it_fails(self._queue.store.read(claims.ahead, now=self._queue.clock()))
+        if ahead:
+            await _unless_it_fails(self._queue.store.write(claims.bring_forward, ahead))
+            self.wake()
 
     def _claim_next(self, transaction: WriteTransaction) -> list[Job]:
         return [] if self._stopping.is_set() else self._claim(transaction, limit=1)

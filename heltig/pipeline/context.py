@@ -4,12 +4,12 @@ Nobody's verdict is to depend on which of two studies came first. So whatever ch
 the change or the withdrawal of a study, is followed by a look at every study that has something in common
 with it. Where the index tells one of them something else than its verdict was made of, that study is PENDING
 again, in the same transaction, and its re-judgement is queued. Where it does not, nothing happens: so two
-studies that name one another come to rest.
+studies that name one another come to rest. What comes while it waits for that is judged with the rest.
 """
 
 import hashlib
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from msgspec.structs import replace
@@ -24,6 +24,10 @@ from heltig.store.transaction import WriteTransaction
 
 REJUDGE: Final = "rejudge"
 """The kind of job that judges a stored study again."""
+
+AT_MOST_ONCE_IN: Final = timedelta(minutes=1)
+"""A study is not judged again for the sake of others more often: of twenty that come one after the other, and
+have something in common, each would be judged again with each that follows."""
 
 _KEY_LENGTH: Final = 256
 
@@ -98,12 +102,15 @@ def look_at(
         if told != tuple(fact for fact in known if fact.kind in related[row]):
             again = replace(study, state="PENDING", version=study.version + 1, changed=at)
             states.change(transaction, row, again, verdict)
-            queue.enqueue(transaction, _job(study))
+            queue.enqueue(transaction, _job(study, at))
 
 
-def _job(study: Study) -> NewJob:
+def _job(study: Study, at: datetime) -> NewJob:
     key = f"{study.location} {study.study_key}"
     if len(key) > _KEY_LENGTH:
         key = hashlib.sha256(key.encode()).hexdigest()
     payload = {"location": str(study.location), "study": study.study_key}
-    return NewJob(kind=REJUDGE, key=key, group=REJUDGE, payload=payload)
+    rests = min(study.judged, at) + AT_MOST_ONCE_IN if study.judged else at  # a clock may have been ahead
+    return NewJob(
+        kind=REJUDGE, key=key, group=REJUDGE, payload=payload, not_before=rests if rests > at else None
+    )

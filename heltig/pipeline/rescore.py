@@ -162,7 +162,7 @@ class _Run:
         await self._scoring.score_again(location, study_key)
         given = await self._scoring.store.read(verdicts.current, location, study_key)
         if given is None:
-            raise NotFoundError(f"{location} has no study {study_key} any more.")
+            raise NotFoundError(f"{location} does not have this study any more.")
         return given.verdict
 
 

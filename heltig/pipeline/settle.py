@@ -57,6 +57,8 @@ def rest_of(known: Observation, *, agrees: bool, now: datetime, options: Archive
 async def settle(store: Store, queue: JobQueue, *, now: datetime, queue_most: int) -> int:
     """Queues the pulls of studies that are due; returns their number. Any number of processes may do so.
 
+    What was written down by a clock that was ahead is taken for having been written now.
+
     Where more studies are due than may be queued, archives share the queue evenly.
 
     Args:
@@ -68,6 +70,9 @@ async def settle(store: Store, queue: JobQueue, *, now: datetime, queue_most: in
     Raises:
         StorageError: The database failed.
     """
+    for archive, rows in await store.read(_ahead, now):
+        due = now + timedelta(seconds=archive.options.quiet_seconds)
+        await store.write(handing_on.put_right, rows, now=now, due=due)
     room = await store.read(_room, now, queue_most)
     added = 0
     for archive, most in room:
@@ -94,6 +99,17 @@ def pull_of(archive: Archive, study_key: str, *, priority: int) -> NewJob:
         priority=archive.options.priority * STEPS + priority,
         payload={"archive": archive.name, "study": study_key},
     )
+
+
+def _ahead(transaction: ReadTransaction, now: datetime) -> list[tuple[Archive, list[int]]]:
+    """The archives with studies of which something is said to have been after now, and the rows of these."""
+    found = []
+    for entry in archives.every(transaction):
+        location = row_of(transaction, location_of(entry.name))
+        rows = handing_on.ahead(transaction, location, now=now) if location else []
+        if rows:
+            found.append((entry, rows))
+    return found
 
 
 def _room(transaction: ReadTransaction, now: datetime, queue_most: int) -> list[tuple[Archive, int]]:

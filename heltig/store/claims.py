@@ -4,12 +4,26 @@ A running job belongs to its `lease_owner`. Whoever has lost it gets False from 
 and drops the work.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from msgspec import UNSET, UnsetType
-from sqlalchemy import Executable, Row, ScalarSelect, Select, bindparam, func, or_, select, text, update
+from sqlalchemy import (
+    Executable,
+    Integer,
+    Row,
+    ScalarSelect,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+    text,
+    update,
+)
 
 from heltig.store.jobs import Job, job_of
 from heltig.store.tables import job_groups, jobs
@@ -23,10 +37,36 @@ STRIDE: Final = 1_000_000
 LONGEST_CLOSED: Final = timedelta(minutes=15)
 """No group is closed for longer (`set_group`): one that seems to be was closed by a clock that was ahead."""
 
+LONGEST_WAIT: Final = timedelta(hours=1)
+"""No job that was begun before waits for longer (`ahead`); it may find then that it is to wait again."""
+
+_SLIP: Final = timedelta(seconds=5)
+"""The clocks of our hosts may differ by so much."""
+
 _LOCK: Final = select(func.pg_advisory_xact_lock(0x48454C54_0001))
 """On PostgreSQL: any number that no one else locks."""
 
 _WAKE = update(jobs).where(text(WAITING), jobs.c.not_before <= bindparam("now")).values(not_before=None)
+_HURRY = (
+    update(jobs)
+    .where(text(WAITING), jobs.c.kind == bindparam("of_kind"), jobs.c.attempts == 0)
+    .values(not_before=None)
+)
+_AHEAD = (
+    select(jobs.c.id, jobs.c.created, jobs.c.started, jobs.c.not_before)
+    .where(
+        text(WAITING),
+        jobs.c.not_before > bindparam("soon"),
+        or_(
+            and_(jobs.c.started.is_not(None), jobs.c.not_before > bindparam("latest")),
+            jobs.c.created > bindparam("soon"),
+        ),
+    )
+    .limit(1000)
+)
+_BRING_FORWARD = (
+    update(jobs).where(text(WAITING), jobs.c.id == bindparam("job")).values(not_before=bindparam("to"))
+)
 _READY = select(jobs.c.id, jobs.c.priority).where(
     text(READY),
     jobs.c.kind.in_(bindparam("kinds", expanding=True)),
@@ -97,18 +137,19 @@ _LET_GO = _RUNS_FOR.values(lease_owner=None, lease_until=None)
 _SUCCEED = _LET_GO.values(
     state="succeeded", result=bindparam("to_result"), error=None, finished=bindparam("now")
 )
+_ERROR = bindparam("to_error", type_=Text)
 _GIVE_UP = _LET_GO.values(
     state=bindparam("to_state"),
-    error=bindparam("to_error"),
-    first_error=func.coalesce(jobs.c.first_error, bindparam("to_error")),
+    error=_ERROR,
+    first_error=func.coalesce(jobs.c.first_error, _ERROR),
     finished=bindparam("now"),
 )
 _PUT_BACK = _LET_GO.values(
     state="queued",
     not_before=bindparam("to_not_before"),
-    error=func.coalesce(bindparam("to_error"), jobs.c.error),
-    first_error=func.coalesce(jobs.c.first_error, bindparam("to_error")),
-    attempts=func.coalesce(bindparam("to_attempts"), jobs.c.attempts),
+    error=func.coalesce(_ERROR, jobs.c.error),
+    first_error=func.coalesce(jobs.c.first_error, _ERROR),
+    attempts=func.coalesce(bindparam("to_attempts", type_=Integer), jobs.c.attempts),
 )
 
 
@@ -282,6 +323,30 @@ def put_back(
     text = None if error is None else storable(error)
     given = {"to_not_before": not_before, "to_error": text, "to_attempts": attempts}
     return _change(transaction, _PUT_BACK, job, owner, **given)
+
+
+def hurry(transaction: WriteTransaction, kind: str) -> int:
+    """Has the jobs of a kind that were never begun start now; returns the number of those that waited."""
+    return transaction.run(_HURRY, {"of_kind": kind})
+
+
+def ahead(transaction: ReadTransaction, *, now: datetime) -> dict[int, datetime]:
+    """Jobs that wait for longer than any is to, since a clock was ahead when that was written: until when to.
+
+    Those that are to begin at a certain time, however late, are none of them.
+    """
+    found = transaction.rows(_AHEAD, {"soon": now + _SLIP, "latest": now + LONGEST_WAIT})
+    until: dict[int, datetime] = {}
+    for row in found:
+        wait = LONGEST_WAIT if row.started is not None else row.not_before - row.created
+        if wait <= LONGEST_WAIT:
+            until[row.id] = min(row.not_before, now + wait)
+    return until
+
+
+def bring_forward(transaction: WriteTransaction, jobs: Mapping[int, datetime]) -> None:
+    """Has jobs that wait, wait until some time."""
+    transaction.run_many(_BRING_FORWARD, [{"job": job, "to": until} for job, until in jobs.items()])
 
 
 def running(transaction: ReadTransaction) -> list[Job]:

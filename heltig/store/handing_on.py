@@ -1,11 +1,11 @@
 """Observations whose time has come, handed on to jobs; and those that no job will do."""
 
-from collections.abc import Sequence
-from datetime import datetime
-from typing import Final
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 import msgspec
-from sqlalchemy import and_, bindparam, exists, func, select, text, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, exists, func, or_, select, text, update
 
 from heltig.store.observations import COLUMNS, Observation, observation_of
 from heltig.store.records import Location
@@ -15,6 +15,12 @@ from heltig.store.tables.pulling import DUE, HANDED_ON
 from heltig.store.transaction import ReadTransaction, WriteTransaction
 
 _AT_ONCE: Final = 500  # keys of a query
+
+_LONGEST: Final = timedelta(days=1)
+"""No study waits for longer, not even one whose pull was given up."""
+
+_SLIP: Final = timedelta(seconds=5)
+"""The clocks of our hosts may differ by so much."""
 
 
 class HandedOn(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +65,35 @@ _PRIORITIES = (
     .where(observations.c.priority > bindparam("above"))
     .order_by(observations.c.priority)
     .limit(1)
+)
+_IS_AHEAD = or_(
+    observations.c.unsettled_since > bindparam("soon"), observations.c.changed > bindparam("soon")
+)
+_AHEAD = (
+    select(observations.c.study_row).where(observations.c.location_row == bindparam("location")).limit(1000)
+)
+_HANDED_ON_AHEAD = _AHEAD.where(text(HANDED_ON), _IS_AHEAD)
+_DUE_AHEAD = _AHEAD.where(
+    text(DUE),
+    observations.c.priority == bindparam("priority"),
+    observations.c.due > bindparam("now"),
+    or_(_IS_AHEAD, observations.c.due > bindparam("never")),
+)
+
+
+def _not_after(column: ColumnElement[Any], name: str) -> ColumnElement[Any]:
+    time = bindparam(name, type_=column.type)
+    return case((column > time, time), else_=column)
+
+
+_PUT_RIGHT = (
+    update(observations)
+    .where(observations.c.study_row == bindparam("row"))
+    .values(
+        changed=_not_after(observations.c.changed, "now"),
+        unsettled_since=_not_after(observations.c.unsettled_since, "now"),
+        due=_not_after(observations.c.due, "latest"),
+    )
 )
 _HAND_ON = (
     update(observations)
@@ -123,6 +158,29 @@ def next_due(
         found += [(r.study_row, r.study_key, r.priority) for r in transaction.rows(_NEXT, parameters)]
         above = priority
     return found
+
+
+def ahead(transaction: ReadTransaction, location: int, *, now: datetime) -> list[int]:
+    """The rows of studies of which something was written down by a clock that was ahead, some of them.
+
+    Args:
+        transaction: Any.
+        location: The location's row.
+        now: The time.
+    """
+    times = {"location": location, "now": now, "soon": now + _SLIP, "never": now + _LONGEST + _SLIP}
+    found = transaction.scalars(_HANDED_ON_AHEAD, times)
+    above = -1
+    while (priority := transaction.scalar(_PRIORITIES, {"location": location, "above": above})) is not None:
+        found += transaction.scalars(_DUE_AHEAD, {**times, "priority": priority})
+        above = priority
+    return found
+
+
+def put_right(transaction: WriteTransaction, rows: Iterable[int], *, now: datetime, due: datetime) -> None:
+    """Takes what is said to have been after now for having been now; what is due after `due` is due then."""
+    times = {"now": now, "latest": due}
+    transaction.run_many(_PUT_RIGHT, [{**times, "row": row} for row in sorted(rows)])
 
 
 def hand_on(transaction: WriteTransaction, rows: Sequence[int]) -> None:

@@ -118,7 +118,7 @@ class Discovery:
             async for batch in batches:
                 now = self._clock()
                 ends = batch.is_last or now - begun >= SLICE
-                due = self._next(strategy, started) if batch.is_last else now
+                due = self._next(strategy, started, begun) if batch.is_last else self._rest(strategy, begun)
                 look.cursor = replace(
                     look.cursor,
                     position=batch.cursor,
@@ -187,9 +187,19 @@ class Discovery:
 
         await self._store.write(write)
 
-    def _next(self, strategy: Strategy, started: datetime) -> datetime:
+    def _next(self, strategy: Strategy, started: datetime, begun: datetime) -> datetime:
         """When the next round begins, one period after this one did, a little earlier or later."""
-        return max(self._clock(), started + strategy.every * self._jitter(1 - JITTER, 1 + JITTER))
+        period = strategy.every * self._jitter(1 - JITTER, 1 + JITTER)
+        return max(self._rest(strategy, begun), started + period)
+
+    def _rest(self, strategy: Strategy, begun: datetime) -> datetime:
+        """When to go on after a job that began at a time: who comes before every pull leaves as much to them.
+
+        Else an archive that is asked for one thing at a time, and lists for as long as a period, would be
+        listed for ever and never pulled from.
+        """
+        now = self._clock()
+        return now + max(now - begun, timedelta(0)) if PRIORITIES.get(strategy.name, 0) == 0 else now
 
 
 class _Look:

@@ -266,3 +266,22 @@ async def test_a_long_queue_is_not_searched_through(queue: JobQueue) -> None:
     ):
         assert any(f"INDEX {index}" in step for step in steps), index
     assert [step for step in steps if "INDEX" not in step and "PRIMARY KEY" not in step] == []
+
+
+async def test_what_a_clock_wrote_that_was_ahead_puts_off_no_job_for_long(
+    queue: JobQueue, clock: Clock
+) -> None:
+    day, hour = timedelta(days=1), timedelta(hours=1)
+    tried = await add(queue, key="tried")
+    await claim(queue)
+    back = partial(queue.store.write, claims.put_back, owner="me", attempts=None)
+    await back(tried, not_before=clock.now + day)
+    later = await add(queue, key="at a certain time", not_before=clock.now + 30 * day)
+    clock.advance(day)
+    soon = await add(queue, key="soon", not_before=clock.now + MINUTE)
+    clock.advance(-day)
+    ahead = await queue.store.read(claims.ahead, now=clock.now)
+    assert ahead == {tried: clock.now + hour, soon: clock.now + MINUTE}
+    await queue.store.write(claims.bring_forward, ahead)
+    waiting = {job.id: job.not_before for job in await queue.store.read(jobs.newest)}
+    assert waiting == {**ahead, later: clock.now + 30 * day}

@@ -336,3 +336,21 @@ async def test_a_job_whose_workers_always_vanish_dies(queue: JobQueue, clock: Cl
     assert (job.state, job.attempts) == ("dead", 3)
     assert job.error is not None
     assert "not heard of" in job.error
+
+
+async def test_a_job_that_a_clock_put_off_which_was_ahead_is_done_within_the_hour(
+    queue: JobQueue, clock: Clock
+) -> None:
+    async def work(context: JobContext) -> None:
+        if context.job.attempts == 1:
+            raise ValueError
+
+    number = await add(queue)
+    clock.advance(timedelta(days=1))
+    async with running(queue, {"work": work}):
+        await until(queue, number, lambda job: (job.state, job.attempts) == ("queued", 1))
+        clock.advance(timedelta(days=-1))
+        limit = clock.now + timedelta(hours=1)
+        await until(queue, number, lambda job: job.not_before is not None and job.not_before <= limit)
+        clock.advance(timedelta(hours=1))
+        await becomes(queue, number, "succeeded")

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -10,18 +12,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from servers.dicomweb import instance
 from unit.pipeline.scoring import NOW, ThisProcess, scoring
+from unit.pipeline.watched import Clock
 from unit.store.databases import database_url
 
 from connectors.base import InMemoryArchive
 from heltig.dicom.json_stream import InstanceSplitter
 from heltig.dicom.source import METADATA_SHOWS, Source
 from heltig.dicom.study import StudyTable
+from heltig.jobs.queue import JobQueue
+from heltig.jobs.runner import Runner
 from heltig.pipeline.context import REJUDGE, withdraw
 from heltig.pipeline.keep import Scoring
 from heltig.pipeline.listing import list_studies
 from heltig.pipeline.publish import render
 from heltig.pipeline.pull_run import corrected, judged_again, pull_archive
-from heltig.pipeline.rejudge import rejudge_queued
+from heltig.pipeline.rejudge import rejudge, rejudge_queued
 from heltig.pipeline.score import score
 from heltig.rules.profile import DEFAULT
 from heltig.store import changes, jobs, studies, verdicts
@@ -333,6 +338,24 @@ async def test_a_study_that_comes_between_look_and_publication_is_not_missed(sto
     found = await standing(store, (MAIN, "1.1"), (MAIN, "1.2"))
     assert [rules_of(v) for v in found.values()] == [["STU-ACCESSION-SHARED"]] * 2
     assert found[MAIN, "1.1"].revision == 1
+
+
+async def test_of_a_burst_each_study_is_judged_again_once_a_minute_at_most(store: Store) -> None:
+    """Twenty studies with one accession number, one every ten seconds, and a worker that has time."""
+    clock = Clock()
+    using = Scoring(store, ThisProcess(), profile=DEFAULT, clock=clock, actor="test")
+    using.queue = JobQueue(store, clock=clock)
+    runner = Runner(using.queue, {REJUDGE: partial(rejudge, scoring=using)})
+    where = [(MAIN, f"1.{n}") for n in range(1, 21)]
+    for _, key in where:
+        await arrive(using, [(MAIN, images(key, 1, accession="A1"))])
+        clock.advance(timedelta(seconds=10))
+        await runner.drain()
+    clock.advance(timedelta(minutes=1))
+    await runner.drain()
+    found = await standing(store, *where)
+    assert all(len(verdict.inputs.index_facts) == len(where) - 1 for verdict in found.values())
+    assert max(verdict.revision for verdict in found.values()) <= 6  # in 200 s, and the first
 
 
 async def test_a_verdict_with_facts_survives_judging_again(store: Store) -> None:

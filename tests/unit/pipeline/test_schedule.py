@@ -1,12 +1,15 @@
 """Which archive is looked at when."""
 
+from collections.abc import AsyncGenerator
 from datetime import timedelta
 
 import pytest
 from msgspec.structs import replace
-from unit.pipeline.watched import Site
+from unit.pipeline.watched import Clock, Site
 
 from connectors.base import InMemoryArchive
+from heltig.jobs.runner import Runner
+from heltig.pipeline.discovery.batch import Batch
 from heltig.pipeline.discovery.schedule import DISCOVER, PULL, tick
 from heltig.store import cursors, jobs
 from heltig.store.archives import location_of
@@ -103,3 +106,41 @@ async def test_what_a_clock_wrote_that_was_ahead_is_due_now(site: Site) -> None:
     assert await looked(site) == {"hot"}  # the cold sweep may well be due in an hour
     await has_cursors(site, "cold", due=site.clock() + 27 * hour)
     assert await looked(site) == {"hot", "cold"}
+
+
+class Long:
+    """A strategy whose rounds take longer than its period."""
+
+    name = "hot"
+    every = timedelta(seconds=60)
+
+    def __init__(self, clock: Clock, batches: int) -> None:
+        self._clock = clock
+        self._batches = batches
+
+    async def batches(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
+        done = int(cursor or 0) % self._batches
+        while done < self._batches:
+            done += 1
+            self._clock.advance(timedelta(seconds=50))
+            yield Batch(studies=(), cursor=str(done), is_last=done == self._batches)
+
+
+@pytest.mark.parametrize("batches", [1, 3])
+async def test_a_round_that_never_ends_leaves_half_of_the_time_to_pulls(store: Store, batches: int) -> None:
+    clock = Clock()
+    site = Site(
+        store, InMemoryArchive(), clock=clock, strategies=lambda opened, today: [Long(clock, batches)]
+    )
+    await site.register(concurrency=1)
+    await has_cursors(site, "hot")
+    runner = Runner(site.queue, site.handlers)
+    begin, listing = clock(), timedelta(0)
+    while clock() < begin + timedelta(minutes=30):
+        before = clock()
+        await tick(site.store, site.queue, now=before, queue_most=10)
+        await runner.drain()
+        listing += clock() - before
+        clock.advance(timedelta(seconds=5))
+    assert listing <= (clock() - begin) * 0.52
+    assert listing >= (clock() - begin) * 0.4

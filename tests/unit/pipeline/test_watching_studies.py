@@ -394,3 +394,30 @@ async def test_a_study_is_asked_for_by_hand(site: Site, archive) -> None:
     await site.pass_time(QUIET + MINUTE)
     assert await state(site, "1.2.1") == "JUDGED"
     assert await state(site, "1.2.2") == "WITHDRAWN"
+
+
+@pytest.mark.parametrize("is_handed_on", [False, True])
+async def test_what_a_clock_saw_that_was_ahead_is_judged_no_later(site: Site, archive, is_handed_on) -> None:
+    put(archive, "1.2.1")
+    day = timedelta(days=1)
+    site.clock.advance(day)
+    await site.work()
+    if is_handed_on:
+        site.clock.advance(QUIET)
+        assert await settle(site.store, site.queue, now=site.clock(), queue_most=10) == 1
+        site.clock.advance(-QUIET)
+    site.clock.advance(-day)
+    await site.pass_time(2 * QUIET + MINUTE)
+    assert await state(site, "1.2.1") == "JUDGED"
+
+
+async def test_a_study_that_was_given_up_is_not_asked_for_earlier(ailing: Site) -> None:
+    put(held(ailing), "1.2.1")
+    held(ailing).error = ArchiveAccessError("http://archive.example/studies/1.2.1/series: 403")
+    await ailing.pass_time(QUIET + 2 * MINUTE)
+    seen = await ailing.observed("1.2.1")
+    assert seen is not None
+    assert seen.due is not None
+    assert seen.due - ailing.clock() > timedelta(hours=23)
+    await ailing.pass_time(timedelta(minutes=5))
+    assert await ailing.observed("1.2.1") == seen
