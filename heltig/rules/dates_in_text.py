@@ -63,6 +63,9 @@ _FULL: Final[tuple[tuple[Evidence, re.Pattern[str]], ...]] = (
 _SHORT: Final = re.compile(rf"{_ALONE[0]}(?P<d>\d\d?)(?P<s>[./])(?P<m>\d\d?)(?P=s)(?P<y>\d\d){_ALONE[1]}")
 _SHORT_WORD: Final = re.compile(rf"{_ALONE[0]}(?P<d>\d\d?)(?P<s>[-. ]?){_WORD}(?P=s)(?P<y>\d\d){_ALONE[1]}")
 
+_SOME_YEAR: Final = re.compile(r"(?:19|20)\d\d")
+_SOME_SHORT: Final = re.compile(r"\d([./])\d\d?\1\d\d|\d[-. ]?[^\W\d_]{3,13}[-. ]?\d\d")
+
 _VERSION: Final = re.compile(
     r"(?i)(?:\bv|\bver|version|rev|release|software|sw|build|ratio|phase|filter)[\W_]*\Z"
 )
@@ -76,12 +79,14 @@ def dates_in(text: str) -> Iterator[tuple[Evidence, str]]:
     The first of January, which replaces others, and the dates of versions are left out.
     """
     seen = set()
-    for evidence, form in _FULL:
+    for evidence, form in _FULL if _SOME_YEAR.search(text) else ():
         for found in form.finditer(text):
             is_date = _is_date(found["y"], found["m"], found["d"]) and not _is_of_version(found)
             if is_date and found.start() not in seen:
                 seen.add(found.start())
                 yield evidence, found[0]
+    if not _SOME_SHORT.search(text):
+        return
     for found in _SHORT.finditer(text):
         if _is_date(f"20{found['y']}", found["m"], found["d"]) and _is_no_row(found):
             yield "possible", found[0]

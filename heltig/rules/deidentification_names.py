@@ -72,14 +72,15 @@ _LETTERS: Final = r"(?:[^\W\d_]|[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0900-\
 _PERSON_NAME: Final = re.compile(
     rf"({_LETTERS}+(?:['’-]{_LETTERS}+)*) ?\^ ?({_LETTERS}+(?:['’-]{_LETTERS}+)*)(?![\d_]*\^\d)"
 )
-_PARTICLES: Final = (
-    "(?:al|bin|da|das|de|del|della|den|der|di|do|dos|du|el|ibn|la|le|of|ten|ter|van|von|zu|y|Da|De|Del|Della|Der|Di"
-    "|Du|El|La|Le|Van|Von)"
-)
+_BETWEEN_NAMES: Final = """
+al bin da das de del della den der di do dos du el ibn la le of ten ter van von zu y
+Da De Del Della Der Di Du El La Le Van Von
+"""
+_PARTICLES: Final = frozenset(_BETWEEN_NAMES.split())
 """Words between a given and a family name."""
 
-_PARTICLE: Final = re.compile(_PARTICLES)
-_BETWEEN: Final = re.compile(rf"[ _]{{1,2}}(?:{_PARTICLES} )*|, ?|\. ")
+_PARTICLE: Final = "(?:" + "|".join(sorted(_PARTICLES)) + ")"
+_BETWEEN: Final = re.compile(rf"[ _]{{1,2}}(?:{_PARTICLE} )*|, ?|\. ")
 _SINGLE: Final = re.compile(rf"{_LETTERS}+(?:['’-]{_LETTERS}+)*")
 _FORM_OF_ADDRESS: Final = re.compile(
     rf"(?<![^\W\d_])(?:(?:Mr|Mrs|Ms|Mme|Mlle|Dr|Prof|Sig|Sra|Hr)\.? |(?:MR|MRS|MS|DR|PROF|SIG|SRA|HR)\. ?|DR_"
@@ -134,8 +135,8 @@ def _weight(word: str) -> int:
 
 def _in_prose(text: str) -> Iterator[str]:
     """Names without DICOM's form: a given name beside a word that nothing explains, or who is addressed."""
-    cues = {cue.end() for cue in _PATIENT.finditer(text)}
-    words = [found for found in _SINGLE.finditer(text) if not _PARTICLE.fullmatch(found[0])]
+    cues = [cue.end() for cue in _PATIENT.finditer(text)]
+    words = [found for found in _SINGLE.finditer(text) if found[0] not in _PARTICLES]
     for place, found in enumerate(words):
         if not is_given_name(found[0]):
             continue
@@ -150,8 +151,8 @@ def _in_prose(text: str) -> Iterator[str]:
     for form in _FORM_OF_ADDRESS.finditer(text):
         if form[1][0].isupper() and len(form[1]) > 2 and not is_known(form[1]) and not says_dummy((form[1],)):
             yield form[0] + form[1]
-    for cue in _PATIENT.finditer(text):
-        pair = _TWO_WORDS.match(text, cue.end())
+    for cue in cues:
+        pair = _TWO_WORDS.match(text, cue)
         if pair and _are_names(pair.groups()):
             yield pair[0]
 
@@ -166,7 +167,7 @@ def _are_names(words: Sequence[str]) -> bool:
     )
 
 
-_TWO_WORDS: Final = re.compile(rf"({_LETTERS}{{3,}}),? (?:{_PARTICLES} )*({_LETTERS}{{3,}})(?![\w^])")
+_TWO_WORDS: Final = re.compile(rf"({_LETTERS}{{3,}}),? (?:{_PARTICLE} )*({_LETTERS}{{3,}})(?![\w^])")
 
 
 def _is_beside(text: str, given: re.Match[str], other: re.Match[str], *, any_case: bool) -> bool:

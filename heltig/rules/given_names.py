@@ -28,7 +28,8 @@ _LETTERS: Final = str.maketrans({"Ø": "O", "Ł": "L", "Đ": "D", "Æ": "AE", "�
 
 def is_given_name(word: str) -> bool:
     """A word is a given name, or one of those that hyphens join is; with accents or without."""
-    return any(part in GIVEN_NAMES for part in plain(word).split("-"))
+    written = plain(word)
+    return written in GIVEN_NAMES or ("-" in written and not GIVEN_NAMES.isdisjoint(written.split("-")))
 
 
 _WRITTEN: Final = """

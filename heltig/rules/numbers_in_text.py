@@ -1,7 +1,7 @@
 """Telephone and record numbers, addresses of mail and personal numbers in texts, and how sure they are."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Final
 
@@ -11,6 +11,8 @@ from heltig.rules.personal_numbers import Evidence, number_in_text
 _FAR: Final = 24
 """Characters before a number that say what it is."""
 
+_DIGIT: Final = re.compile(r"\d")
+_FEWEST_DIGITS: Final = 7
 _DIALLED: Final = r"\(?\+?\d(?:[ ()./-]{0,2}\d){5,14}(?![\d.]*\d)"
 _PHONES: Final[tuple[tuple[Evidence, re.Pattern[str]], ...]] = (
     (
@@ -41,6 +43,10 @@ _COUNTRY: Final = re.compile(
 
 def phones_in(text: str) -> Iterator[tuple[Evidence, str]]:
     """Telephone numbers: groups of digits that are no row of values."""
+    if len(_DIGIT.findall(text)) < _FEWEST_DIGITS or not (
+        _FORM_OF_PHONES.search(text) or _has_one_of(_WORDS_OF_PHONES, text)
+    ):
+        return
     for evidence, form in _PHONES:
         for found in form.finditer(text):
             dialled = found[1]
@@ -48,12 +54,40 @@ def phones_in(text: str) -> Iterator[tuple[Evidence, str]]:
             country = _COUNTRY.match(f"+{digits}") if dialled.startswith("+") else None
             if (
                 _is_row(dialled, country, is_sure=evidence == "certain")
-                or len(digits) < (8 if evidence == "possible" else 7)
+                or len(digits) < (8 if evidence == "possible" else _FEWEST_DIGITS)
                 or (dialled.startswith("+") and (country is None or _before(_SIGNED, found) is not None))
             ):
                 continue
             word = _before(_WORD_BEFORE, found) if country else None
             yield "possible" if word and is_term(word[1]) else evidence, found[0]
+
+
+_FORM_OF_PHONES: Final = re.compile(r"\+\d|\d{3}[-.]\d{4}")
+_WORDS_OF_PHONES: Final = (
+    *(
+        "tel",
+        "tél",
+        "phone",
+        "mob",
+        "handy",
+        "fax",
+        "tlf",
+        "tfn",
+        "ph",
+        "puh",
+        "gsm",
+        "call",
+        "ring",
+        "contact",
+    ),
+    *("cell", "ruf", "appeler", "llamar"),
+)
+
+
+def _has_one_of(words: Sequence[str], text: str) -> bool:
+    """Told sooner than by a regular expression, and most texts have none."""
+    lower = text.lower()
+    return any(word in lower for word in words)
 
 
 _SIGNED: Final = re.compile(r"[+-]\d[\d.]*[ ,;/]+\Z")
@@ -103,7 +137,7 @@ _TOP_LEVELS: Final = _COUNTRY_DOMAINS.union(_OTHERS.split())
 
 def mails_in(text: str) -> Iterator[tuple[Evidence, str]]:
     """Addresses of mail below domains that there are; those of programs are left out."""
-    for found in _MAIL.finditer(text):
+    for found in _MAIL.finditer(text) if "@" in text else ():
         local, domain, top = found[1].lower(), found[2].split(".")[-2].lower(), found[3].lower()
         if local in _OF_PROGRAMS or top not in _TOP_LEVELS or len(domain) < 3:
             continue
@@ -127,6 +161,21 @@ _RECORDS: Final[tuple[tuple[Evidence, re.Pattern[str]], ...]] = (
         re.compile(rf"(?<![^\W\d_])(?:{_OF_OTHERS_TOO})\b[\W_]{{0,4}}(\d(?:[ -]?\d){{5,}}){_END}"),
     ),
 )
+_WORDS_OF_RECORDS: Final = (
+    "mrn",
+    "nhs",
+    "chi",
+    "ssn",
+    "cpr",
+    "nummer",
+    "record",
+    "acc",
+    "pat",
+    "hosp",
+    "ins",
+    "pid",
+    "ur",
+)
 _OF_CONTROL: Final = re.compile(
     r"(?i)\W*(?:control|loop|regulat|gain|tuning|setting|param|feedback|temperature|motor)"
 )
@@ -136,7 +185,7 @@ _FULL_LENGTH: Final = {"NHS": 10, "CHI": 10, "SSN": 9, "CPR": 10}
 
 def records_in(text: str) -> Iterator[tuple[Evidence, str]]:
     """Numbers of records, after a word that says so."""
-    for evidence, form in _RECORDS:
+    for evidence, form in _RECORDS if _has_one_of(_WORDS_OF_RECORDS, text) else ():
         for found in form.finditer(text):
             digits = sum(map(str.isdigit, found[1]))
             wanted = _FULL_LENGTH.get(found[0][:3].upper())

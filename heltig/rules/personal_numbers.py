@@ -56,7 +56,7 @@ def personal_number(text: str) -> Number | None:
 def number_in_text(text: str) -> Number | None:
     """The number of a person somewhere in a text, written with separators as its state writes it."""
     possible = None
-    if sum(map(str.isdigit, text)) < _FEWEST_DIGITS:
+    if not _MAYBE_WRITTEN.search(text):
         return None
     for scheme in _WRITTEN:
         for found in scheme.form.finditer(text):
@@ -144,6 +144,13 @@ _WRITTEN: Final = (
     _written(r"\d{3}-\d\d-\d{4}", _if(check.american, "possible")),
 )
 """Numbers with their separators. The last two are forms that other numbers have, too."""
+
+_MAYBE_WRITTEN: Final = re.compile(
+    r"\d{6}[-+/A-FU-Y]\d{3}|\d{3}[ .-]\d{3}[ .-]\d{2}|\d{3}-\d\d-\d{4}|\d{4} \d{6}|\d\d\.\d\d\.\d\d-\d{3}"
+    r"|[12] \d\d \d\d \d|[A-Za-z]\d\d[A-Za-z]\d\d[A-Za-z]\d{3}[A-Za-z]|756\.\d{4}\.",
+    re.ASCII,
+)
+"""What one of them has in it: most texts have nothing of it."""
 
 _BARE: Final = (
     _bare(r"(?:19|20)\d{10}", lambda text: _with_century(text) == "certain", "certain"),
