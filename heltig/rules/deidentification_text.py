@@ -73,11 +73,12 @@ def free_text(study: StudyView) -> Iterator[Hit]:
     """A name, number or date stands in the free text of de-identified data.
 
     Finds: In texts of instances said to be de-identified, at any depth, in private attributes, in the method
-        of de-identification, the private information of the file meta and the padding: words of a PatientName
-        of the study; names in DICOM's form (`Family^Given`, in descriptions if one of them is a given name);
-        numbers as states give them, with their separators; record and telephone numbers after a word that
-        says so; addresses of mail; and, unless full dates are kept by option, dates with a full year in
-        comments and descriptions. What is less sure is a matter of DEI-TEXT-WORD.
+        of de-identification, the private information of the file meta and the padding (as far as it is read:
+        in a file that is up to the pixel data): words of a PatientName of the study; names in DICOM's form
+        (`Family^Given`, in descriptions if one of them is a given name); numbers as states give them, with
+        their separators; record and telephone numbers after a word that says so; addresses of mail; and,
+        unless full dates are kept by option, dates with a full year in comments and descriptions. What is
+        less sure is a matter of DEI-TEXT-WORD.
     Why: Free text is where people write names, and where tools that clean attribute by attribute do not look.
     Mend: Keep the study back. Have the text removed or cleaned, and look through the other studies of the
         same source.
