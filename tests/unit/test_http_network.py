@@ -133,6 +133,97 @@ async def test_several_requests_at_a_time_share_few_connections() -> None:
     assert connections == 3
 
 
+async def test_a_connection_that_is_closed_just_when_it_is_used_again_is_replaced() -> None:
+    heads = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(head(2) + b"[]")
+        await writer.drain()
+        await reader.readuntil(b"\r\n\r\n")  # and closes without an answer
+
+    async with client_of(serve) as client:
+        for _ in range(3):
+            _, body = await http.get(client, "/", accept="*/*", max_bytes=10, retry=ONCE)
+            assert body == b"[]"
+        with pytest.raises(ArchiveUnavailableError):
+            await http.post_form(client, "/", {"a": "1"}, max_bytes=10)  # it may have been done
+    assert len(heads) == 3
+
+
+async def test_an_answer_that_ends_with_its_connection_is_whole() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 103 Early Hints\r\nLink: </>\r\n\r\n")
+        writer.write(b"HTTP/1.0 200 OK\r\n\r\n[1,")
+        await writer.drain()
+        writer.write(b"2]")
+
+    async with client_of(serve) as client:
+        for _ in range(2):
+            _, body = await http.get(client, "/", accept="*/*", max_bytes=10, retry=ONCE)
+            assert body == b"[1,2]"
+
+
+async def test_a_refusal_that_comes_before_all_is_sent_is_the_answer() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        while await reader.read(65536):  # else the answer is lost with the connection
+            pass
+
+    async with client_of(serve) as client:
+        answer, _ = await http.post_form(client, "/", {"a": "x" * LARGE}, max_bytes=10)
+    assert answer.status == 413
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"SSH-2.0-OpenSSH\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000,
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n",
+    ],
+)
+async def test_what_is_no_http_is_no_answer(sent: bytes) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(sent)
+        await writer.drain()
+        await reader.read()
+
+    async with client_of(serve) as client:
+        with pytest.raises(ArchiveUnavailableError):
+            await http.get(client, "/", accept="*/*", max_bytes=10, retry=ONCE)
+
+
+async def test_a_request_that_is_cancelled_leaves_its_connection_to_nobody() -> None:
+    connections = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await reader.readuntil(b"\r\n\r\n")
+        if connections == 1:
+            asked.set()
+            await reader.read()  # until it is closed
+            closed.set()
+        else:
+            writer.write(head(2) + b"[]")
+            await writer.drain()
+
+    asked, closed = asyncio.Event(), asyncio.Event()
+    async with client_of(serve) as client:
+        first = asyncio.create_task(http.get(client, "/", accept="*/*", max_bytes=10, retry=ONCE))
+        await asked.wait()
+        first.cancel()
+        await closed.wait()
+        _, body = await http.get(client, "/", accept="*/*", max_bytes=10, retry=ONCE)
+    assert (body, connections, first.cancelled()) == (b"[]", 2, True)
+
+
 async def answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     await reader.readuntil(b"\r\n\r\n")
     writer.write(head(2) + b"[]")
