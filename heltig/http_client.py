@@ -1,7 +1,7 @@
-"""The HTTP client of one archive: what `heltig.http` sends requests with. httpx is imported only here
-and in what is beneath.
+"""The HTTP client of one archive: what `heltig.http` sends requests with.
 
-Nobody else chooses timeouts, redirects, proxies or certificates.
+httpx is imported only here and beneath, in `heltig.http_transport`. Nobody else chooses timeouts, redirects,
+proxies or certificates.
 """
 
 import logging
