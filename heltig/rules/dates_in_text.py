@@ -12,18 +12,18 @@ _MONTHS: Final = {
     word: number
     for number, words in enumerate(
         (
-            "JAN JANUARY JANUAR JANUARI JANVIER ENE ENERO GENNAIO GEN JANEIRO JANNER STYCZNIA LEDNA",
-            "FEB FEBRUARY FEBRUAR FEBRUARI FEVRIER FEVR FEV FEBRERO FEBBRAIO FEVEREIRO LUTEGO UNORA",
-            "MAR MARCH MARZ MAERZ MRZ MARS MARZO MARCO MAART MRT MARTS MARCA BREZNA",
-            "APR APRIL AVRIL AVR ABRIL ABR APRILE KWIETNIA DUBNA",
-            "MAY MAI MAYO MAGGIO MAG MAIO MEI MAJ MAJA KVETNA",
-            "JUN JUNE JUNI JUIN JUNIO GIUGNO GIU JUNHO CZERWCA CERVNA",
-            "JUL JULY JULI JUILLET JUIL JULIO LUGLIO LUG JULHO LIPCA CERVENCE",
-            "AUG AUGUST AUGUSTUS AUGUSTI AOUT AGOSTO AGO SIERPNIA SRPNA",
-            "SEP SEPT SEPTEMBER SEPTEMBRE SEPTIEMBRE SETTEMBRE SET SETEMBRO WRZESNIA ZARI",
-            "OCT OCTOBER OKTOBER OKT OCTOBRE OCTUBRE OTTOBRE OTT OUTUBRO OUT PAZDZIERNIKA RIJNA",
-            "NOV NOVEMBER NOVEMBRE NOVIEMBRE NOVEMBRO LISTOPADA LISTOPADU",
-            "DEC DECEMBER DEZEMBER DEZ DECEMBRE DICIEMBRE DIC DICEMBRE DEZEMBRO DESEMBER DES GRUDNIA",
+            "JAN JANUARY JANUAR JANUARI JANVIER ENE ENERO GENNAIO GEN JANEIRO JANNER STYCZNIA ЯНВАРЯ LEDNA",
+            "FEB FEBRUARY FEBRUAR FEBRUARI FEVRIER FEVR FEV FEBRERO FEBBRAIO FEVEREIRO LUTEGO ФЕВРАЛЯ UNORA",
+            "MAR MARCH MARZ MAERZ MRZ MARS MARZO MARCO MAART MRT MARTS MARCA МАРТА BREZNA",
+            "APR APRIL AVRIL AVR ABRIL ABR APRILE KWIETNIA АПРЕЛЯ DUBNA",
+            "MAY MAI MAYO MAGGIO MAG MAIO MEI MAJ MAJA МАЯ KVETNA",
+            "JUN JUNE JUNI JUIN JUNIO GIUGNO GIU JUNHO CZERWCA ИЮНЯ CERVNA",
+            "JUL JULY JULI JUILLET JUIL JULIO LUGLIO LUG JULHO LIPCA ИЮЛЯ CERVENCE",
+            "AUG AUGUST AUGUSTUS AUGUSTI AOUT AGOSTO AGO SIERPNIA АВГУСТА SRPNA",
+            "SEP SEPT SEPTEMBER SEPTEMBRE SEPTIEMBRE SETTEMBRE SET SETEMBRO WRZESNIA СЕНТЯБРЯ ZARI",
+            "OCT OCTOBER OKTOBER OKT OCTOBRE OCTUBRE OTTOBRE OTT OUTUBRO OUT PAZDZIERNIKA ОКТЯБРЯ RIJNA",
+            "NOV NOVEMBER NOVEMBRE NOVIEMBRE NOVEMBRO LISTOPADA НОЯБРЯ LISTOPADU",
+            "DEC DECEMBER DEZEMBER DEZ DECEMBRE DICIEMBRE DIC DICEMBRE DEZEMBRO DESEMBER DES GRUDNIA ДЕКАБРЯ",
         ),
         start=1,
     )
@@ -47,6 +47,7 @@ _FULL: Final[tuple[tuple[Evidence, re.Pattern[str]], ...]] = (
     ("certain", _full(rf"{_YEAR}(?P<s>[-/.])(?P<m>\d\d)(?P=s)(?P<d>\d\d)")),
     ("certain", _full(rf"(?P<d>\d\d?)(?P<s>[-./])(?P<m>\d\d?)(?P=s){_YEAR}")),
     ("certain", _full(rf"{_YEAR}(?P<m>\d\d)(?P<d>\d\d)")),
+    ("certain", _full(rf"{_YEAR}[年년] ?(?P<m>\d\d?)[月월] ?(?P<d>\d\d?)[日일]")),
     (
         "certain",
         _full(
@@ -60,11 +61,11 @@ _FULL: Final[tuple[tuple[Evidence, re.Pattern[str]], ...]] = (
 )
 """Dates with a full year. A month in front is `MAR 12 2010`, too: metal artefact reduction."""
 
-_SHORT: Final = re.compile(rf"{_ALONE[0]}(?P<d>\d\d?)(?P<s>[./])(?P<m>\d\d?)(?P=s)(?P<y>\d\d){_ALONE[1]}")
+_SHORT: Final = re.compile(rf"{_ALONE[0]}(?P<d>\d\d?)(?P<s>[-./])(?P<m>\d\d?)(?P=s)(?P<y>\d\d){_ALONE[1]}")
 _SHORT_WORD: Final = re.compile(rf"{_ALONE[0]}(?P<d>\d\d?)(?P<s>[-. ]?){_WORD}(?P=s)(?P<y>\d\d){_ALONE[1]}")
 
 _SOME_YEAR: Final = re.compile(r"(?:19|20)\d\d")
-_SOME_SHORT: Final = re.compile(r"\d([./])\d\d?\1\d\d|\d[-. ]?[^\W\d_]{3,13}[-. ]?\d\d")
+_SOME_SHORT: Final = re.compile(r"\d([-./])\d\d?\1\d\d|\d[-. ]?[^\W\d_]{3,13}[-. ]?\d\d")
 
 _VERSION: Final = re.compile(
     r"(?i)(?:\bv|\bver|version|rev|release|software|sw|build|ratio|phase|filter)[\W_]*\Z"
@@ -104,6 +105,8 @@ def _is_no_row(found: re.Match[str]) -> bool:
     """Three numbers are no version and no row of values, as far as can be told from them."""
     numbers = [int(found[part]) for part in "dmy"]
     if _is_of_version(found) or all(number % 10 == 0 for number in numbers):
+        return False
+    if found["s"] == "-" and not len(found["d"]) == len(found["m"]) == 2:
         return False
     return numbers[2] >= _OF_BIRTHS or (found["s"] == "/" and max(numbers[:2]) > 12)
 

@@ -155,6 +155,9 @@ def _in_prose(text: str) -> Iterator[str]:
         pair = _TWO_WORDS.match(text, cue)
         if pair and _are_names(pair.groups()):
             yield pair[0]
+    for named in _NAMED.finditer(text):
+        if named[1].istitle() and not is_known(named[1]) and not says_dummy((named[1],)):
+            yield named[0]
 
 
 def _are_names(words: Sequence[str]) -> bool:
@@ -167,6 +170,7 @@ def _are_names(words: Sequence[str]) -> bool:
     )
 
 
+_NAMED: Final = re.compile(rf"(?i)(?<![^\W\d_])(?:pat(?:ient)?:|patient(?:'s)? name:?) ?({_LETTERS}{{4,}})")
 _TWO_WORDS: Final = re.compile(rf"({_LETTERS}{{3,}}),? (?:{_PARTICLE} )*({_LETTERS}{{3,}})(?![\w^])")
 
 
@@ -178,7 +182,7 @@ def _is_beside(text: str, given: re.Match[str], other: re.Match[str], *, any_cas
         _BETWEEN.fullmatch(between) is not None
         and (word[0].isupper() or any_case)
         and len(word) > 2
-        and word.isupper() == given[0].isupper()
+        and (word.isupper() == given[0].isupper() or (other is first and word.isupper() and len(word) > 3))
         and not is_known(word)
         and not _is_code(word)
         and not says_dummy((word, word))

@@ -32,6 +32,7 @@ _PHONES: Final[tuple[tuple[Evidence, re.Pattern[str]], ...]] = (
     ),
     ("certain", re.compile(r"(?<![\w.+])(\+[1-9](?:[ ()/.-]{0,2}\d){8,13})(?![\d.]*\d)")),
     ("certain", re.compile(r"(?<![\w.])((?:\(\d{3}\) ?|[2-9]\d\d-)\d{3}[-.]\d{4})(?!\d|[.-]\d)")),
+    ("possible", re.compile(r"(?<![\w.])(0[1-9](?:[ .]\d\d){4}|\(0\d{2,4}\) ?\d{4,8})(?!\d|[.-]\d| \d)")),
     ("possible", re.compile(r"(?<![\w.])([2-9]\d\d\.[2-9]\d\d\.\d{4})(?!\d|[.-]\d)")),
 )
 _COUNTRY: Final = re.compile(
@@ -62,7 +63,7 @@ def phones_in(text: str) -> Iterator[tuple[Evidence, str]]:
             yield "possible" if word and is_term(word[1]) else evidence, found[0]
 
 
-_FORM_OF_PHONES: Final = re.compile(r"\+\d|\d{3}[-.]\d{4}")
+_FORM_OF_PHONES: Final = re.compile(r"\+\d|\d{3}[-.]\d{4}|\(0\d|0\d[ .]\d\d[ .]")
 _WORDS_OF_PHONES: Final = (
     *(
         "tel",
@@ -148,13 +149,14 @@ def mails_in(text: str) -> Iterator[tuple[Evidence, str]]:
 _IDENTIFIER: Final = r"[A-Z]{0,3}[-/]?\d(?:[ /-]?\d){3,}"
 _END: Final = r"(?!\d|\.\d)"
 _OF_RECORDS: Final = (
-    r"(?i:MRN|NHS|CHI|SSN|CPR|CPR-?nr|CPR-?nummer|f[øo]dselsnummer|personnummer|medical record"
-    r"|accession|patient[ _-]?(?:id|no|nr|nummer|number)|(?:hospital|insurance)[ _-]?(?:no|nr|number))"
-    r"(?i:[ _-]?(?:no|nr|number))?|Pat[.-]? ?(?:ID|[Ii]d|[Nn]o|[Nn]r)"
+    r"(?i:MRN|NHS|CHI|SSN|CPR|CPR-?nr|CPR-?nummer|fnr|f[øo]dselsnummer|personnummer|medical record|UHID"
+    r"|accession|acc ?#|patient(?:en)?[ _-]?(?:id|no|nr|nummer|number)|fall-?(?:nr|nummer)|dossier"
+    r"|hist[oó]ria cl[ií]nica|cartella clinica|(?:hospital|insurance)[ _-]?(?:no|nr|number))"
+    r"(?i:[ _-]?(?:no|nr|number))?|Pat[.-]{0,2} ?(?:ID|[Ii]d|[Nn]o|[Nn]r)"
 )
 _OF_OTHERS_TOO: Final = r"(?i:PID|PAT(?:ID| no| nr|[.-]? ?id)|UR ?no)"
 _RECORDS: Final[tuple[tuple[Evidence, re.Pattern[str]], ...]] = (
-    ("certain", re.compile(rf"(?<![^\W\d_])(?:{_OF_RECORDS})\b[\W_]{{0,4}}({_IDENTIFIER}){_END}")),
+    ("certain", re.compile(rf"(?<![^\W\d_])(?:{_OF_RECORDS})(?![^\W_])[\W_]{{0,4}}({_IDENTIFIER}){_END}")),
     ("certain", re.compile(rf"(?<![^\W\d_])MRN_?({_IDENTIFIER}){_END}")),
     (
         "possible",
@@ -162,24 +164,13 @@ _RECORDS: Final[tuple[tuple[Evidence, re.Pattern[str]], ...]] = (
     ),
 )
 _WORDS_OF_RECORDS: Final = (
-    "mrn",
-    "nhs",
-    "chi",
-    "ssn",
-    "cpr",
-    "nummer",
-    "record",
-    "acc",
-    "pat",
-    "hosp",
-    "ins",
-    "pid",
-    "ur",
+    *("mrn", "nhs", "chi", "ssn", "cpr", "nummer", "record", "acc", "pat", "hosp", "ins", "pid", "ur", "nr"),
+    *("uhid", "hist", "dossier", "cartella"),
 )
 _OF_CONTROL: Final = re.compile(
     r"(?i)\W*(?:control|loop|regulat|gain|tuning|setting|param|feedback|temperature|motor)"
 )
-_FULL_LENGTH: Final = {"NHS": 10, "CHI": 10, "SSN": 9, "CPR": 10}
+_FULL_LENGTH: Final = {"NHS": 10, "CHI": 10, "SSN": 9, "CPR": 10, "FNR": 11}
 """Digits of numbers whose short names mean other things, too (`CPR`: curved planar reformation)."""
 
 

@@ -22,7 +22,13 @@ from heltig.rules.numbers_in_text import mails_in, personal_numbers_in, phones_i
         ("3/12/1970", "certain"),
         ("1970-03-12", "certain"),
         ("19700312", "certain"),
+        ("12 марта 1970", "certain"),
+        ("2020年4月17日", "certain"),
+        ("Jul 16 2020", "certain"),
+        ("MAR 12 2010", "possible"),
         ("12.3.70", "possible"),
+        ("12-03-70", "possible"),
+        ("1/14/13", "possible"),
         ("12-MAR-70", "possible"),
     ],
 )
@@ -40,6 +46,10 @@ def test_a_date_is_told(text, evidence) -> None:
         "N15/12/17",
         "12 markers 1970",
         "(2002/8/1)",
+        "01.01.1900",
+        "10.10.40",
+        "12 May 20 mm",
+        "01-2-01-1-B",
         "1.2.840.1970",
     ],
 )
@@ -56,6 +66,8 @@ def test_other_numbers_are_no_dates(text) -> None:
         ("+1 (212) 555-0123", "certain"),
         ("(555) 123-4567", "certain"),
         ("call 31 12 44 55", "possible"),
+        ("06 12 34 56 78", "possible"),
+        ("(089) 123456", "possible"),
         ("TEL 31 12 44 55", "possible"),
     ],
 )
@@ -79,6 +91,8 @@ def test_rows_of_values_are_no_telephone_numbers(text) -> None:
         ("git@github.com", []),
         ("dwi@b1000.adc.map", []),
         ("70kV@b30.f", []),
+        ("mean@roi.de", ["possible"]),
+        ("IR@TI.it", []),
     ],
 )
 def test_an_address_is_one_below_a_domain_that_there_is(text, evidences) -> None:
@@ -92,6 +106,9 @@ def test_an_address_is_one_below_a_domain_that_there_is(text, evidences) -> None
         ("MRN00471108", ["certain"]),
         ("Patient ID: 4711-08", ["certain"]),
         ("SSN 123-45-6789", ["certain"]),
+        ("Pat.-Nr. 123456", ["certain"]),
+        ("Patientennummer 123456", ["certain"]),
+        ("fnr 15108695088", ["certain"]),
         ("CPR 1234", []),
         ("NHS 12345", []),
         ("PAT no 123456", ["possible"]),
