@@ -37,17 +37,21 @@ MOST_SERIES: Final = 50
 """Series of a study that are looked into for what differs."""
 
 
-class SeriesDifference(msgspec.Struct, frozen=True):
-    """A series that both have with the same instances.
+class SeriesDifference(msgspec.Struct, frozen=True, rename="camel"):
+    """A series that both have with the same SOP Instance UIDs.
 
     Attributes:
         series: Its key.
         attributes: Keywords of what differs, or tags where there is no keyword; none where the same values
-            are written in other ways.
+            are written in other ways, or one has an instance more often.
+        source_instances: Number of its instances in the source, one that is there twice counted twice.
+        destination_instances: Likewise in the destination.
     """
 
     series: str
     attributes: tuple[str, ...]
+    source_instances: int
+    destination_instances: int
 
 
 class Compared(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -215,8 +219,9 @@ def _compare(transaction: ReadTransaction, key: str, here: Copy | None, there: C
         if found is not None:
             status, only_here, only_there = "different", found.only_here, found.only_there
             differences = tuple(
-                SeriesDifference(uid, differing_attributes(transaction, here.row, there.row, uid))
+                SeriesDifference(uid, one.attributes, one.here, one.there)
                 for uid in found.uids[:MOST_SERIES]
+                for one in (differing_attributes(transaction, here.row, there.row, uid),)
             )
         elif not _is_comparable(mine, theirs):
             status = "not-comparable"

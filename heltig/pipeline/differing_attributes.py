@@ -2,6 +2,8 @@
 
 from typing import Final
 
+import msgspec
+
 from heltig.dicom.cell import ABSENT, Cell
 from heltig.dicom.snapshot import read_snapshot
 from heltig.dicom.source import FILES
@@ -14,10 +16,23 @@ MOST: Final = 100
 """Attributes of a series that are named."""
 
 
-def differing_attributes(
-    transaction: ReadTransaction, here: int, there: int, series_key: str
-) -> tuple[str, ...]:
-    """The keywords of the attributes that differ in any instance, or their tags where they have none.
+class Differing(msgspec.Struct, frozen=True):
+    """What differs between two copies of a series.
+
+    Attributes:
+        here: Number of its instances in the one; one that is there twice counts twice.
+        there: In the other.
+        attributes: Keywords of the attributes that differ in any instance, or tags where they have none; not
+            told where the numbers differ, since it is not known which instance is which.
+    """
+
+    here: int
+    there: int
+    attributes: tuple[str, ...]
+
+
+def differing_attributes(transaction: ReadTransaction, here: int, there: int, series_key: str) -> Differing:
+    """What differs between two copies of a series.
 
     Args:
         transaction: Any.
@@ -30,10 +45,13 @@ def differing_attributes(
     """
     contents = [content_of(transaction, row, series_key) for row in (here, there)]
     mine, theirs = (read_snapshot(series_key, None, FILES, [one]) for one in contents if one is not None)
+    if mine.rows != theirs.rows:
+        return Differing(mine.rows, theirs.rows, ())
     differing = [
         tag for tag in sorted(mine.columns.keys() | theirs.columns.keys()) if _differs(tag, mine, theirs)
     ]
-    return tuple(keyword_of(tag[:8]) or tag for tag in differing[:MOST])
+    named = tuple(keyword_of(tag[:8]) or tag for tag in differing[:MOST])
+    return Differing(mine.rows, theirs.rows, named)
 
 
 def _differs(tag: str, mine: StudyTable, theirs: StudyTable) -> bool:

@@ -9,7 +9,7 @@ from typing import IO, Final, Literal, TypeAlias
 import msgspec
 from jinja2 import Template
 
-from heltig.pipeline.comparing import STATUSES, Compared, Status
+from heltig.pipeline.comparing import STATUSES, Compared, SeriesDifference, Status
 from heltig.reports.rendering import BASE_STYLE, environment
 from heltig.reports.wording import counted
 
@@ -88,7 +88,7 @@ async def write(
 
 def _row(one: Compared) -> tuple[object, ...]:
     return (
-        f"'{one.study}" if one.study.startswith(("=", "+", "-", "@", "\t", "\r")) else one.study,
+        _cell(one.study),
         one.status,
         one.source_series,
         one.source_instances,
@@ -96,8 +96,13 @@ def _row(one: Compared) -> tuple[object, ...]:
         one.destination_instances,
         one.only_source,
         one.only_destination,
-        _differences(one),
+        _cell(_differences(one)),
     )
+
+
+def _cell(text: str) -> str:
+    """A text of an archive; a spreadsheet is not to take it for a formula."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 def _line(one: Compared) -> str:
@@ -108,8 +113,8 @@ def _line(one: Compared) -> str:
     sizes = " / ".join(
         "-" if series is None else f"{series} series, {instances} inst." for series, instances in sides
     )
-    study = "".join(c if c.isprintable() else "?" for c in one.study)
-    return f"{one.status:<16}  {study}  {sizes}  {_differences(one)}".rstrip()
+    line = f"{one.status:<16}  {one.study}  {sizes}  {_differences(one)}".rstrip()
+    return "".join(c if c.isprintable() else "?" for c in line)
 
 
 def _differences(one: Compared) -> str:
@@ -119,10 +124,15 @@ def _differences(one: Compared) -> str:
     if one.only_destination:
         said.append(f"{counted(one.only_destination, 'instance')} only in the destination")
     for series in one.differences:
-        said.append(
-            f"{series.series}: {', '.join(series.attributes) or 'written otherwise, the same values'}"
-        )
+        said.append(f"{series.series}: {_difference(series)}")
     return "; ".join(said)
+
+
+def _difference(series: SeriesDifference) -> str:
+    here, there = series.source_instances, series.destination_instances
+    if here != there:
+        return f"{counted(here, 'instance')} in the source and {there:,} in the destination, of the same UIDs"
+    return ", ".join(series.attributes) or "written otherwise, the same values"
 
 
 @cache

@@ -1,7 +1,9 @@
 """Two archives side by side."""
 
+import csv
 import io
 import json
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -136,3 +138,70 @@ async def test_it_is_written_as_it_comes(site: Two, format_: Format, tmp_path: P
     if format_ == "html":
         assert told.count("<tr>") == 5
         assert "<script" not in told
+
+
+async def test_an_instance_that_is_there_twice_is_no_other_value(site: Two) -> None:
+    """Where it is not known which instance is which, no attribute is blamed."""
+    once = study("1.8", series=1, instances=4, date="20260102")
+    site.put(site.old, *once)
+    site.put(site.new, *once, deepcopy(once[1]))
+    await site.pulled()
+    (series,) = (await site.compare())["1.8"].differences
+    assert (series.source_instances, series.destination_instances, series.attributes) == (4, 5, ())
+    told = await written(site, "text")
+    assert "1.8.1: 4 instances in the source and 5 in the destination, of the same UIDs" in told
+
+
+async def test_keys_of_series_are_no_formulas_and_no_orders_to_a_terminal(site: Two) -> None:
+    for archive, title in ((site.old, "a"), (site.new, "b")):
+        for one in study("1.9", series=1, date="20260102"):
+            one["0020000E"] = {"vr": "UI", "Value": ["=HYPERLINK(1)\x1b[2J"]}
+            site.put(archive, one | {"00081030": {"vr": "LO", "Value": [title]}})
+    await site.pulled()
+    rows = csv.DictReader(io.StringIO(await written(site, "csv")))
+    assert {row["differences"][:3] for row in rows if row["study"] == "1.9"} == {"'=H"}
+    assert "\x1b" not in await written(site, "text")
+
+
+async def written(site: Two, format_: Format) -> str:
+    file = io.StringIO()
+    found = compared(site.store, "old", "new")
+    await write(found, format_, file, source="old", destination="new", everything=True)
+    return file.getvalue()
+
+
+async def test_what_a_migration_may_change_is_equal(site: Two) -> None:
+    """The transfer syntax, the order, where bulk data lies, private blocks, how numbers are written."""
+    block = {"vr": "LO", "Value": ["ACME 1"]}
+    changes: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+        "1.11": (
+            {"00083002": {"vr": "UI", "Value": ["1.2.840.10008.1.2.1"]}},
+            {"00083002": {"vr": "UI", "Value": ["1.2.840.10008.1.2.4.90"]}},
+        ),
+        "1.12": (
+            {"7FE00010": {"vr": "OW", "BulkDataURI": "http://old/1"}},
+            {"7FE00010": {"vr": "OW", "BulkDataURI": "http://new/1"}},
+        ),
+        "1.13": (
+            {"00290010": block, "00291001": {"vr": "LO", "Value": ["x"]}},
+            {"00290011": block, "00291101": {"vr": "LO", "Value": ["x"]}},
+        ),
+        "1.14": (
+            {"00280030": {"vr": "DS", "Value": [0.5, 0.5]}},
+            {"00280030": {"vr": "DS", "Value": ["0.50", "0.500"]}},
+        ),
+        "1.15": (
+            {},
+            {
+                "77770010": {"vr": "LO", "Value": ["DCM4CHEE Archive 5"]},
+                "77771020": {"vr": "DT", "Value": ["20260101"]},
+            },
+        ),
+    }
+    for uid, (before, after) in changes.items():
+        instances = study(uid, series=1, instances=3, date="20260102")
+        site.put(site.old, *(one | before for one in instances))
+        site.put(site.new, *(one | after for one in reversed(instances)))
+    await site.pulled()
+    found = await site.compare()
+    assert {uid: found[uid].status for uid in changes} == dict.fromkeys(changes, "equal")
