@@ -23,11 +23,13 @@ class Connected(msgspec.Struct, frozen=True, kw_only=True):
         dicomweb: To search it and to read from it.
         once: The same, asked once and not again.
         feed: A client of what tells of changes, where the entry or the last probe says where that is.
+        stow: A client whose root is that of STOW-RS.
     """
 
     dicomweb: DicomWebArchive
     once: DicomWebArchive
     feed: http.Client | None
+    stow: http.Client
 
 
 @asynccontextmanager
@@ -84,6 +86,7 @@ async def connect(
         client(entry.qido_url) as qido,
         client(entry.wado_url) as wado,
         client(told_at or entry.qido_url) as feed,
+        client(entry.stow_url or entry.qido_url) as stow,
     ):
 
         def archive(retry: Retry) -> DicomWebArchive:
@@ -101,6 +104,7 @@ async def connect(
             dicomweb=archive(Retry(retry_after_cap_seconds=patience, waiting=waiting)),
             once=archive(Retry(attempts=1)),
             feed=feed if told_at else None,
+            stow=stow,
         )
 
 

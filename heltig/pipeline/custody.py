@@ -3,17 +3,41 @@
 Every door of a gate hands over here: the STOW-RS route and the C-STORE listener alike.
 """
 
-from collections.abc import Sequence
+import asyncio
+import re
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 import msgspec
+import structlog
 
+from connectors.stow.answer import Outcome
+from connectors.stow.client import Stored
+from heltig import audit
+from heltig.errors import ArchiveError, NotFoundError
+from heltig.pipeline import refusal_codes as codes
+from heltig.pipeline.archives import find_archive
+from heltig.pipeline.gate_judging import GateJudging
+from heltig.pipeline.gate_ledger import Entry, Ledger
+from heltig.pipeline.gate_spool import GateSpool
+from heltig.pipeline.gate_upstream import Sendable, present, send
+from heltig.pipeline.opened import OpenArchives
+from heltig.store import gate_studies, objects
 from heltig.store.archive_options import GateFailing, GateMode, GateReview
+from heltig.store.engine import Store
+from heltig.store.objects import GateObject, ObjectState
 from heltig.store.records import Location
+from heltig.store.transaction import ReadTransaction, WriteTransaction
 
 MOST_COMMENT: Final = 64
 """Characters of an ErrorComment (0000,0902), LO."""
+
+_UID: Final = re.compile(r"[\x21-\x7e]{1,128}")
+"""What an object can be named by. Whether it is a UID is for the rules to say."""
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("heltig.gate")
 
 
 class Received(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +95,27 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Custody:
-    """What the doors of all gates hand objects to."""
+    """What the doors of all gates hand objects to.
+
+    Attributes:
+        spool: Where they put the files.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        spool: GateSpool,
+        opens: OpenArchives,
+        judging: GateJudging,
+        *,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.spool = spool
+        self._store = store
+        self._opens = opens
+        self._judging = judging
+        self._clock = clock
+        self._ledger = Ledger(store, spool, clock=clock)
 
     async def open(self, gate: str) -> Gate:
         """A gate by its archive's name.
@@ -80,7 +124,21 @@ class Custody:
             NotFoundError: There is no such archive, or it has no gate.
             StorageError: There is no room for what might come.
         """
-        raise NotImplementedError
+        entry = await find_archive(self._store, gate)
+        options = entry.options
+        if options.gate is None:
+            raise NotFoundError(
+                f"Archive {gate} has no gate. `heltig archives change {gate} --gate` opens one."
+            )
+        self.spool.insist_on_room()
+        return Gate(
+            archive=gate,
+            location=Location("gate", gate),
+            mode=options.gate,
+            failing=options.gate_failing,
+            review=options.gate_review,
+            idle_seconds=options.gate_idle_seconds,
+        )
 
     async def take(
         self, gate: Gate, received: Sequence[Received], *, sender: str, request: str
@@ -100,4 +158,224 @@ class Custody:
             StorageError: Nothing is known of these objects afterwards: they may be sent again.
             ArchiveError: The archive cannot be asked now, and nothing of it was forwarded; likewise.
         """
-        raise NotImplementedError
+        taking = _Taking(self, gate, received, sender=sender, request=request)
+        try:
+            return await taking.run()
+        finally:
+            self.spool.remove(taking.useless)
+
+    async def _enter(
+        self, gate: Gate, chosen: Sequence[Received], state: ObjectState, *, sender: str, request: str
+    ) -> list[bool]:
+        """Writes objects down, a study at a time; says of each whether it is new."""
+        new: list[bool] = [False] * len(chosen)
+        by_study: dict[str, list[int]] = {}
+        for place, one in enumerate(chosen):
+            by_study.setdefault(one.study_uid, []).append(place)
+        entries = [
+            Entry(
+                location=gate.location,
+                study_uid=study_uid,
+                objects=[self._row(chosen[place], state, sender=sender, request=request) for place in places],
+                idle=timedelta(seconds=gate.idle_seconds),
+                files=[chosen[place].path for place in places] if state == "held" else (),
+            )
+            for study_uid, places in by_study.items()
+        ]
+        added = await asyncio.gather(*map(self._ledger.add, entries))
+        for places, are_new in zip(by_study.values(), added, strict=True):
+            for place, is_new in zip(places, are_new, strict=True):
+                new[place] = is_new
+        return new
+
+    def _row(self, one: Received, state: ObjectState, *, sender: str, request: str) -> GateObject:
+        return GateObject(
+            study=0,
+            sop_instance_uid=one.sop_instance_uid,
+            sop_class_uid=_storable(one.sop_class_uid),
+            series_uid=_storable(one.series_uid),
+            transfer_syntax_uid=_storable(one.transfer_syntax_uid),
+            digest=one.digest,
+            size=one.size,
+            state=state,
+            file=self.spool.file_of(one.path),
+            spool=self.spool.name,
+            sender=sender[:256],
+            request=request[:256],
+            received=self._clock(),
+        )
+
+
+class _Taking:
+    """One call of `Custody.take`.
+
+    Attributes:
+        useless: Files that belong to nothing in the end.
+    """
+
+    def __init__(
+        self, custody: Custody, gate: Gate, received: Sequence[Received], *, sender: str, request: str
+    ) -> None:
+        self.useless = [one.path for one in received]
+        self._custody = custody
+        self._gate = gate
+        self._received = received
+        self._sender = sender
+        self._request = request
+        self._decisions: list[Decision | None] = [None] * len(received)
+
+    async def run(self) -> list[Decision]:
+        first: dict[tuple[str, str, str], int] = {}
+        for place, one in enumerate(self._received):
+            if self._is_named(place, one):
+                first.setdefault(_same(one), place)
+        places = list(first.values())
+        if self._gate.mode == "hold":
+            await self._hold(places)
+        else:
+            await self._forward(places if self._gate.mode == "observe" else await self._admit(places))
+        for place, one in enumerate(self._received):  # whoever sends the same twice is told the same twice
+            self._decisions[place] = self._decisions[first.get(_same(one), place)]
+        return [decision or Decision(codes.PROCESSING_FAILURE) for decision in self._decisions]
+
+    def _is_named(self, place: int, one: Received) -> bool:
+        if _UID.fullmatch(one.sop_instance_uid) and _UID.fullmatch(one.study_uid):
+            return True
+        self._decisions[place] = Decision(codes.NO_IDENTITY, "No usable SOP Instance or Study UID")
+        return False
+
+    async def _hold(self, places: Sequence[int]) -> None:
+        await self._enter(places, "held")
+        for place in places:
+            self._decisions[place] = Decision()
+
+    async def _admit(self, places: Sequence[int]) -> list[int]:
+        """Those that no rule refuses; those that could not be judged too, where the gate fails open."""
+        admitted, refused, opened = [], list[str](), 0
+        said = await self._custody._judging.judge(self._gate, [self._received[place] for place in places])
+        for place, one in zip(places, said, strict=True):
+            if one.blocks:
+                self._decisions[place] = Decision(codes.code_of(one.blocks), _comment(one.blocks))
+                refused.extend(one.blocks)
+            elif not one.is_readable:
+                self._decisions[place] = Decision(codes.UNREADABLE, "No DICOM object can be read")
+                refused.append("unreadable")
+            elif one.failed and self._gate.failing == "closed":
+                self._decisions[place] = Decision(codes.PROCESSING_FAILURE, _comment(one.failed))
+                refused.extend(one.failed)
+            else:
+                opened += bool(one.failed)
+                admitted.append(place)
+        if refused:
+            await self._record("gate.refuse", len(places) - len(admitted), sorted(set(refused)))
+        if opened:
+            await self._record("gate.open", opened, [])
+        return sorted(admitted)
+
+    async def _forward(self, places: Sequence[int]) -> None:
+        if not places:
+            return
+        custody, gate = self._custody, self._gate
+        try:
+            outcomes = await send(custody._opens, gate.archive, [self._sendable(place) for place in places])
+        except ArchiveError:
+            custody._judging.forget(gate, {self._received[place].study_uid for place in places})
+            raise
+        failed = [place for place, one in zip(places, outcomes, strict=True) if one.kind == "failure"]
+        there = await self._there_already(failed) if failed else set()
+        taken = []
+        for place, outcome in zip(places, outcomes, strict=True):
+            self._decisions[place] = _decision(outcome) if place not in there else Decision()
+            if outcome.kind in ("success", "warning"):
+                taken.append(place)
+        if len(taken) < len(places):
+            lost = {self._received[place].study_uid for place in places if place not in taken}
+            custody._judging.forget(gate, lost)
+        await self._enter(taken, "forwarded")
+
+    async def _there_already(self, places: Sequence[int]) -> set[int]:
+        """Of those that the archive refuses those that it has, with the same bytes, from us."""
+        custody = self._custody
+        known = await custody._store.read(self._forwarded_before, places)
+        if not known:
+            return set()
+        try:
+            found = await present(custody._opens, self._gate.archive, [self._sendable(one) for one in known])
+        except ArchiveError:
+            return set()
+        return {place for place, is_there in zip(known, found, strict=True) if is_there}
+
+    def _forwarded_before(self, transaction: ReadTransaction, places: Sequence[int]) -> list[int]:
+        found = []
+        for place in places:
+            one = self._received[place]
+            row = gate_studies.row_of(transaction, self._gate.location, one.study_uid)
+            known = objects.known(transaction, row, [one.sop_instance_uid]) if row is not None else []
+            if any(old.digest == one.digest and old.state == "forwarded" for old in known):
+                found.append(place)
+        return found
+
+    async def _enter(self, places: Sequence[int], state: ObjectState) -> None:
+        chosen = [self._received[place] for place in places]
+        new = await self._custody._enter(
+            self._gate, chosen, state, sender=self._sender, request=self._request
+        )
+        kept = {one.path for one, is_new in zip(chosen, new, strict=True) if is_new}
+        self.useless = [path for path in self.useless if path not in kept]
+
+    def _sendable(self, place: int) -> Sendable:
+        one = self._received[place]
+        return Sendable(
+            study_uid=one.study_uid,
+            series_uid=one.series_uid,
+            stored=Stored(one.sop_instance_uid, one.path, one.size),
+        )
+
+    async def _record(self, action: str, instances: int, rules: Sequence[str]) -> None:
+        custody, gate = self._custody, self._gate
+        log.info(action, gate=gate.archive, request=self._request, instances=instances, rules=list(rules))
+
+        def record(transaction: WriteTransaction) -> None:
+            audit.record(
+                transaction,
+                at=custody._clock(),
+                actor=self._sender,
+                action=action,
+                subject=str(gate.location),
+                outcome="refused" if action == "gate.refuse" else "success",
+                origin="",
+                detail={"request": self._request, "instances": instances, "rules": list(rules)[:50]},
+            )
+
+        await custody._store.write_durably(record)
+
+
+def _same(one: Received) -> tuple[str, str, str]:
+    return one.study_uid, one.sop_instance_uid, one.digest
+
+
+def _decision(outcome: Outcome) -> Decision:
+    match outcome.kind:
+        case "success":
+            return Decision()
+        case "warning":
+            return Decision(warning=outcome.code)
+        case "failure":
+            return Decision(outcome.code, "The archive refuses it")
+        case _:
+            return Decision(codes.PROCESSING_FAILURE, "The archive does not say what became of it")
+
+
+def _comment(rules: Sequence[str]) -> str:
+    """As many ids as there is room for."""
+    comment = ""
+    for rule in rules:
+        longer = f"{comment},{rule}" if comment else rule
+        if len(longer) > MOST_COMMENT:
+            break
+        comment = longer
+    return comment or rules[0][:MOST_COMMENT]
+
+
+def _storable(uid: str) -> str:
+    return uid if _UID.fullmatch(uid) else ""

@@ -91,7 +91,7 @@ def judge(
             the rules.
         index_facts: What the index of all studies says about this one, sorted.
     """
-    own = profile.for_study(kinds=_kinds(table), archive=archive) if profile.exceptions else profile
+    own = profile.for_study(kinds=kinds_of(table), archive=archive) if profile.exceptions else profile
     context = Context(reference_date, own.parameters, deidentified)
     snapshot = snapshot or snapshot_id(table, series_evidence(table))
     inputs = Inputs(
@@ -115,7 +115,7 @@ def _places(table: StudyTable, evaluation: Evaluation) -> list[frozenset[str]]:
     return [frozenset(series[row] for row in rows) for rows in evaluation.rows]
 
 
-def _kinds(table: StudyTable) -> Iterator[InstanceKind]:
+def kinds_of(table: StudyTable) -> Iterator[InstanceKind]:
     """The kinds of instances of a study, for the scopes of a profile."""
     tags = tuple(map(tag_of, ("Modality", "SOPClassUID", "Manufacturer")))
     for combination in Combinations(table).of(tags):

@@ -29,6 +29,9 @@ from heltig.work_hours import WorkHours
 ASKED_LATELY: Final = timedelta(minutes=1)
 """A worker counts as one that asks an archive for so long after it was last seen at it."""
 
+STORES: Final = 4
+"""Requests that bring objects to an archive at the same time, at least: senders wait for them."""
+
 
 class Opened(msgspec.Struct, frozen=True, kw_only=True):
     """An archive that may be asked now.
@@ -56,6 +59,20 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
     def guarded(self, feed: ChangeFeed) -> GuardedFeed:
         """A feed made of `dicomweb` and `feed_client`, behind the archive's guard."""
         return GuardedFeed(feed, self.guard)
+
+
+class OpenedToStore(msgspec.Struct, frozen=True, kw_only=True):
+    """An archive that objects are sent to.
+
+    Attributes:
+        client: To send them by: paced and measured.
+        guard: For each request by it.
+        archive: To ask for what it has of them, behind the same guard.
+    """
+
+    client: http.Client
+    guard: Guard
+    archive: ArchivePort
 
 
 class OpenArchives:
@@ -114,6 +131,30 @@ class OpenArchives:
                 capabilities=last_capabilities(entry)
                 or await known_capabilities(self._store, entry, opened.archive, clock=self._clock),
                 location=location_of(name),
+            )
+        finally:
+            opened.users -= 1
+            await opened.close_if_unused()
+
+    @asynccontextmanager
+    async def use_to_store(self, name: str) -> AsyncIterator[OpenedToStore]:
+        """An archive that objects are sent to, at any hour, and though nothing is pulled from it for now.
+
+        Raises:
+            NotFoundError: There is no archive of that name.
+            ArchivePausedError: Its entry cannot be read.
+            ConfigurationError: A secret or a certificate cannot be read.
+        """
+        entry = await find_archive(self._store, name)
+        if entry.broken:
+            raise ArchivePausedError(f"Nothing is sent to archive {name}. {entry.broken}")
+        opened = await self._opened(entry)
+        opened.users += 1
+        try:
+            yield OpenedToStore(
+                client=opened.stow,
+                guard=opened.storing,
+                archive=GuardedArchive(opened.once, opened.storing),
             )
         finally:
             opened.users -= 1
@@ -182,7 +223,10 @@ class OpenArchives:
             guard=guard,
             archive=GuardedArchive(connected.dicomweb, guard),
             dicomweb=connected.dicomweb,
+            once=connected.once,
             feed=connected.feed,
+            stow=connected.stow,
+            storing=Guard(breakers, concurrency=max(entry.options.concurrency, STORES)),
         )
 
 
@@ -214,7 +258,10 @@ class _Open(msgspec.Struct, kw_only=True):
     guard: Guard
     archive: GuardedArchive
     dicomweb: DicomWebArchive
+    once: DicomWebArchive
     feed: http.Client | None
+    stow: http.Client
+    storing: Guard
     users: int = 0
     is_retired: bool = False
 

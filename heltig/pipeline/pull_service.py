@@ -97,13 +97,15 @@ class ArchiveProfiles:
         self._known: dict[Location, tuple[Profile, datetime]] = {}
 
     async def of(self, location: Location) -> Profile:
-        """The profile of a location; a file is read once by a process, like that of the site.
+        """The profile of a location, of a gate that of its archive.
+
+        A file is read once by a process, like that of the site.
 
         Raises:
             ConfigurationError: The profile of an archive cannot be read.
             StorageError: The database failed.
         """
-        if location.kind != "archive":
+        if location.kind == "upload":
             return self._default
         now = self._clock()
         known, until = self._known.get(location, (self._default, now))

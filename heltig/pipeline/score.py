@@ -140,7 +140,7 @@ def _listed_attributes(table: StudyTable) -> StudyAttributes:
 
 
 def _archive(location: Location) -> str:
-    return location.name if location.kind == "archive" else ""
+    return "" if location.kind == "upload" else location.name
 
 
 def _content_digest(digests: Iterable[SeriesDigest], source: Source) -> str:

@@ -20,7 +20,7 @@ from sqlalchemy import ColumnElement, and_, bindparam, func, or_, select, update
 
 from heltig.store.records import Location, StudyState
 from heltig.store.studies import IS_STUDY, named
-from heltig.store.tables import locations, observations, studies
+from heltig.store.tables import gate_studies, locations, observations, studies
 from heltig.store.transaction import ReadTransaction, WriteTransaction
 
 UNDATED: Final = ("none", "none")
@@ -130,6 +130,10 @@ _MOVE = (
 )
 _IS_UNSETTLED = select(observations.c.study_row).where(
     observations.c.study_row == bindparam("row"), observations.c.unsettled_since.is_not(None)
+)
+
+_IS_ARRIVING = select(gate_studies.c.study_row).where(
+    gate_studies.c.study_row == bindparam("row"), gate_studies.c.due.is_not(None)
 )
 
 
@@ -249,8 +253,9 @@ def forget(transaction: WriteTransaction, known: Observation) -> bool:
 
 
 def is_unsettled(transaction: ReadTransaction, row: int) -> bool:
-    """Whether a study changed since it was last pulled, as far as is known."""
-    return transaction.first(_IS_UNSETTLED, {"row": row}) is not None
+    """Whether a study changed since it was last read, as far as is known: pulled, or taken by a gate."""
+    parameters = {"row": row}
+    return any(transaction.first(asked, parameters) is not None for asked in (_IS_UNSETTLED, _IS_ARRIVING))
 
 
 def _move(transaction: WriteTransaction, known: Observation, to: Observation) -> bool:

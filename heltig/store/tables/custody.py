@@ -52,6 +52,7 @@ class ObjectTable(Table, table=True):
     study_row: int = Field(foreign_key="gate_studies.study_row")
     sop_instance_uid: str = Field(max_length=KEY_LENGTH)
     sop_class_uid: str = Field(max_length=KEY_LENGTH)
+    series_uid: str = Field(max_length=KEY_LENGTH)
     transfer_syntax_uid: str = Field(max_length=KEY_LENGTH)
     digest: str = Field(max_length=64)  # SHA-256 of the file
     size: int = Field(sa_type=BigInteger)

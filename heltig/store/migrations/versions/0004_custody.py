@@ -38,6 +38,7 @@ def upgrade() -> None:
         sa.Column("study_row", sa.Integer(), nullable=False),
         sa.Column("sop_instance_uid", _text(128), nullable=False),
         sa.Column("sop_class_uid", _text(128), nullable=False),
+        sa.Column("series_uid", _text(128), nullable=False),
         sa.Column("transfer_syntax_uid", _text(128), nullable=False),
         sa.Column("digest", _text(64), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
