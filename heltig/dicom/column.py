@@ -2,7 +2,6 @@
 
 from array import array
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import Final, Literal, TypeAlias
 
 import msgspec
@@ -20,7 +19,7 @@ _NO_ENCODINGS = array("H", [0])
 _MOST_ROWS: Final = 32  # of a table that shares columns with others
 _LONGEST: Final = 1024  # bytes of a cell that is worth keeping
 _MOST_OF_A_TAG: Final = 48  # columns of an attribute
-_MOST: Final = 4096  # columns of all attributes
+_MOST: Final = 16_384  # columns of all attributes and tables
 
 
 class Column:
@@ -146,13 +145,20 @@ class Alike:
         ones: `Column.codes` of a constant column.
     """
 
-    def __init__(self, rows: int, encoding: int) -> None:
+    def __init__(self, rows: int, encoding: int, kept: Callable[[], None] | None = None) -> None:
+        """Prepare for columns.
+
+        Args:
+            rows: Number of rows.
+            encoding: How to read them.
+            kept: Called for each column that others will share; None where none will.
+        """
         self.rows = rows
         self.encoding = encoding
         self.one = array("H", (0, encoding))
         self.ones = b"\x01" * rows
         self._common: dict[str, dict[bytes, Column]] = {}
-        self._size = 0
+        self._kept = kept
 
     def constant(self, tag: str, cell: bytes) -> Column:
         """The column of a tag that has this cell in every row."""
@@ -162,22 +168,40 @@ class Alike:
             column = Column(tag)
             column.cells.append(cell)
             column.encodings, column.codes, column.constant = self.one, self.ones, True
-            if self.rows <= _MOST_ROWS and len(cell) <= _LONGEST:
-                self._keep(column, cell)
+            if self._kept and len(cell) <= _LONGEST:
+                of_tag = self._common.setdefault(tag, {})
+                if len(of_tag) < _MOST_OF_A_TAG:  # else it has a value of its own in each study, or nearly
+                    of_tag[cell] = column
+                    column.common = True
+                    self._kept()
         return column
 
-    def _keep(self, column: Column, cell: bytes) -> None:
-        """Have others share a column, unless its attribute has a value of its own in each study."""
-        of_tag = self._common.setdefault(column.tag, {})
-        if len(of_tag) < _MOST_OF_A_TAG:
-            if self._size == _MOST:
-                self._common, self._size = {column.tag: (of_tag := {})}, 0
-            of_tag[cell] = column
-            self._size += 1
-            column.common = True
+
+class _Shared:
+    """What tables share, by what they have to have in common."""
+
+    def __init__(self) -> None:
+        self._alike: dict[tuple[int, int, Encoding], Alike] = {}
+        self._size = 0
+
+    def alike(self, rows: int, encoding: int, read_as: Encoding) -> Alike:
+        key = rows, encoding, read_as
+        found = self._alike.get(key)
+        if found is None:
+            found = self._alike[key] = Alike(rows, encoding, self._count)
+        return found
+
+    def _count(self) -> None:
+        """Take note of one more column; with too many all are forgotten."""
+        self._size += 1
+        if self._size > _MOST:
+            self._alike.clear()
+            self._size = 0
 
 
-@lru_cache(maxsize=8)
+_SHARED: Final = _Shared()
+
+
 def alike(rows: int, encoding: int, read_as: Encoding) -> Alike:
     """What tables share that have so many rows.
 
@@ -186,7 +210,7 @@ def alike(rows: int, encoding: int, read_as: Encoding) -> Alike:
         encoding: A number into the tables' lists of encodings.
         read_as: The encoding that it stands for: a cell that is decoded for one table is so for all.
     """
-    return Alike(rows, encoding)
+    return _SHARED.alike(rows, encoding, read_as) if rows <= _MOST_ROWS else Alike(rows, encoding)
 
 
 def settled(tag: str, raws: tuple[Raw, ...], alike: Alike) -> Column:
