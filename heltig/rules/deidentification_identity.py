@@ -67,8 +67,8 @@ def name_word(study: StudyView) -> Iterator[Hit]:
     """The name of a de-identified patient is a word that may be a name.
 
     Finds: In instances said to be de-identified, items of sequences too, a PatientName that may be a name:
-        one word of letters; two of which one is a word of imaging, or that stand beside a number; an animal
-        or a phantom with a given name. Not told are replacements such as `ANON`, in the languages of Europe,
+        one word of letters; two of which one is a word of imaging, or that stand beside a number; a whole
+        name beside a replacement; an animal or a phantom with a given name. Not told are replacements such as `ANON`, in the languages of Europe,
         one word beside a number (`Aquila 12`), words of imaging alone, hexadecimal codes, what a profile's
         `pseudonyms` describe, and a name that is the PatientID as well.
     Why: A family name alone is a name: with the dates and the place, often enough to find the person.

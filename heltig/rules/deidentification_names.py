@@ -20,13 +20,17 @@ def name_evidence(name: str) -> Evidence | None:
 
     `certain`: a given name beside another word, or words in two components that nothing explains otherwise.
     `possible`: one such word; two of which one is a word of imaging; two beside a number, as pseudonyms have
-    it; an animal or a phantom with a given name. None: replacements, words of imaging, animals, phantoms.
+    it; a whole name beside a replacement; an animal or a phantom with a given name. None: replacements, words
+    of imaging, animals, phantoms.
     """
     group = name.partition("=")[0].strip("^ ") or name.strip("=").partition("=")[0]
     words = _words(group)
-    if not words or says_dummy(words):
+    if not words:
         return None
-    return _judged(group, tuple(words))
+    if says_dummy(words):
+        left = [word for word in words if not (says_dummy((word,)) or is_term(word))]
+        return "possible" if len(left) > 1 and any(map(is_given_name, left)) else None
+    return _judged(group, words)
 
 
 def names_somebody(name: str) -> bool:
