@@ -11,7 +11,7 @@ import click
 
 from heltig.cli.database import open_database
 from heltig.errors import UsageError
-from heltig.pipeline.comparing import Compared, Status, compare_study, compared, locations_of
+from heltig.pipeline.comparing import Compared, Status, compare_study, compared, days_of, locations_of
 from heltig.reports.comparison import Format, write
 from heltig.settings import load_settings
 
@@ -55,7 +55,7 @@ def compare(
         raise UsageError("Give --study, or --from and --to.")
     if first and last and first > last:
         raise UsageError("--from is after --to.")
-    dates = (f"{first:%Y%m%d}" if first else "", f"{last:%Y%m%d}" if last else "")
+    dates = days_of(first and first.date(), last and last.date())
     counts = asyncio.run(
         _compare(
             source, destination, study, dates, everything=everything or study is not None, format_=format_

@@ -17,6 +17,7 @@ from heltig.cli.options import is_profile_given, profile_option
 from heltig.cli.pull_display import display_for
 from heltig.errors import ArchiveError, NotFoundError, UsageError
 from heltig.pipeline.archives import find_archive
+from heltig.pipeline.backfill import range_of
 from heltig.pipeline.connecting import open_archive
 from heltig.pipeline.keep import Scoring
 from heltig.pipeline.listing import ListedStudy, Listing, list_studies
@@ -182,7 +183,5 @@ def _query(first: datetime | None, last: datetime | None) -> dict[str, str]:
     """The range of study dates as PS3.4 C.2.2.2.5 writes it; nothing for all studies."""
     if first and last and first > last:
         raise UsageError("--from is after --to.")
-    if not first and not last:
-        return {}
-    start, end = (f"{day:%Y%m%d}" if day else "" for day in (first, last))
-    return {"StudyDate": start if start == end else f"{start}-{end}"}
+    dates = range_of(first and first.date(), last and last.date())
+    return {"StudyDate": dates} if dates else {}

@@ -50,7 +50,8 @@ def range_of(first: date | None, last: date | None) -> str:
     """A range of study dates as PS3.4 C.2.2.2.5 writes it; empty for all studies."""
     if not first and not last:
         return ""
-    start, end = (f"{day:%Y%m%d}" if day else "" for day in (first, last))
+    # strftime does not fill up years below 1000.
+    start, end = (day.isoformat().replace("-", "") if day else "" for day in (first, last))
     return start if start == end else f"{start}-{end}"
 
 
@@ -87,15 +88,9 @@ async def cancel(queue: JobQueue, id: int, *, actor: str, origin: str) -> Backfi
     now = queue.clock()
 
     def write(transaction: WriteTransaction) -> None:
+        known = found_backfill(transaction, id)
         if backfills.cancel(transaction, id, now=now):
-            _record(
-                transaction,
-                "backfill.cancel",
-                found_backfill(transaction, id),
-                at=now,
-                actor=actor,
-                origin=origin,
-            )
+            _record(transaction, "backfill.cancel", known, at=now, actor=actor, origin=origin)
 
     await queue.store.write_durably(write)
     return await queue.store.read(found_backfill, id)

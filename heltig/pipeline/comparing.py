@@ -5,6 +5,7 @@ much is in memory as a page of studies.
 """
 
 from collections.abc import AsyncGenerator, Iterable
+from datetime import date
 from typing import Final, Literal, TypeAlias
 
 import msgspec
@@ -134,6 +135,12 @@ async def compared(
         for one in page.items:
             yield one
         place = page.next
+
+
+def days_of(first: date | None, last: date | None) -> tuple[str, str]:
+    """The first and the last day of a range as they are stored; empty where there is none."""
+    start, end = (day.isoformat().replace("-", "") if day else "" for day in (first, last))
+    return start, end
 
 
 def compare_study(transaction: ReadTransaction, source: str, destination: str, study: str) -> Compared:

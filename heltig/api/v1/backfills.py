@@ -21,9 +21,15 @@ from heltig.store.archives import location_of
 
 _MEDIA_TYPES: Final = {
     "json": "application/json",
-    "csv": "text/csv; charset=utf-8",
-    "html": "text/html; charset=utf-8",
+    "csv": "text/csv",
+    "html": "text/html",
 }
+_SEALED: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+}
+"""Of reports: they have texts of archives in them, and a browser shows them as a page of ours."""
 
 
 class BackfillPage(msgspec.Struct, frozen=True):
@@ -85,7 +91,7 @@ async def show_backfill_report(
     report = await services.store.read(report_of, id, now=services.clock())
     file = io.StringIO()
     write(report, form, file)
-    headers = {"Content-Disposition": f'inline; filename="backfill-{id}.{form}"'}
+    headers = {**_SEALED, "Content-Disposition": f'inline; filename="backfill-{id}.{form}"'}
     return Response(file.getvalue(), media_type=_MEDIA_TYPES[form], headers=headers)
 
 

@@ -13,7 +13,15 @@ from heltig.api.problems import responses
 from heltig.api.services import Services
 from heltig.api.v1.paging import DEFAULT_LIMIT, Limit
 from heltig.errors import UsageError
-from heltig.pipeline.comparing import Compared, ComparedPage, Place, Status, compare_page, compare_study
+from heltig.pipeline.comparing import (
+    Compared,
+    ComparedPage,
+    Place,
+    Status,
+    compare_page,
+    compare_study,
+    days_of,
+)
 
 
 class ComparisonPage(msgspec.Struct, frozen=True):
@@ -71,4 +79,4 @@ async def compare_archives(
 def _dates(first: date | None, last: date | None) -> tuple[str, str]:
     if first and last and first > last:
         raise UsageError("from is after to.")
-    return f"{first:%Y%m%d}" if first else "", f"{last:%Y%m%d}" if last else ""
+    return days_of(first, last)

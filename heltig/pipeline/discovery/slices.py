@@ -177,7 +177,7 @@ def _date(day: str) -> date:
 
 
 def _text(day: date) -> str:
-    return f"{day:%Y%m%d}"
+    return day.isoformat().replace("-", "")  # strftime does not fill up years below 1000
 
 
 def _decade_end(day: date) -> date:

@@ -64,6 +64,30 @@ async def test_a_study_is_a_job_and_the_same_again_is_the_first(service: Service
     assert "PENDING" in (await service.get("/api/v1/studies/1.2.3")).text
 
 
+@pytest.mark.parametrize("id", ["0", "77", str(2**31), "9" * 30])
+async def test_no_such_backfill(service: Service, id: str) -> None:
+    for answer in (
+        await service.get(f"/api/v1/backfills/{id}"),
+        await service.get(f"/api/v1/backfills/{id}/report"),
+        await service.post(f"/api/v1/backfills/{id}/cancel"),
+    ):
+        assert answer.status_code == 404
+
+
+@pytest.mark.parametrize("form", ["json", "csv", "html"])
+async def test_a_report_is_a_sealed_page(service: Service, form: str) -> None:
+    """It holds texts of an archive, and comes from where our own pages come from."""
+    await added(service)
+    await service.post(f"{ARCHIVE}/backfills", json={"from": "0001-01-01"})
+    answer = await service.get("/api/v1/backfills/1/report", params={"format": form})
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["content-type"].count("charset") <= 1
+    assert answer.headers["cache-control"] == "no-store"
+    shown = (await service.get("/api/v1/backfills/1")).json()
+    assert shown["dates"] == "00010101-"
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [
