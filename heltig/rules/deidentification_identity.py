@@ -1,7 +1,7 @@
 """De-identification: is what is said to be de-identified free of the patient's name and numbers?"""
 
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from heltig.dicom.cell import Cell
 from heltig.dicom.dates import parse_da
@@ -14,15 +14,15 @@ from heltig.rules.deidentification_claims import (
     columns,
     is_claimed,
 )
-from heltig.rules.deidentification_names import name_evidence
 from heltig.rules.deidentification_words import is_dummy
-from heltig.rules.numbers_in_text import records_in
-from heltig.rules.personal_numbers import Evidence, personal_number
 from heltig.rules.rule import Hit, rule
 from heltig.rules.site_pattern import pattern_of
 from heltig.rules.views import StudyView
 from heltig.rules.wording import cut
 from heltig.standard.dictionary import tag_of
+
+if TYPE_CHECKING:  # what tells names and numbers takes long to load, and most data claims nothing
+    from heltig.rules.personal_numbers import Evidence
 
 _NAME: Final = tag_of("PatientName")
 _ID: Final = tag_of("PatientID")
@@ -68,9 +68,9 @@ def name_word(study: StudyView) -> Iterator[Hit]:
 
     Finds: In instances said to be de-identified, items of sequences too, a PatientName that may be a name:
         one word of letters; two of which one is a word of imaging, or that stand beside a number; a whole
-        name beside a replacement; an animal or a phantom with a given name. Not told are replacements such as `ANON`, in the languages of Europe,
-        one word beside a number (`Aquila 12`), words of imaging alone, hexadecimal codes, what a profile's
-        `pseudonyms` describe, and a name that is the PatientID as well.
+        name beside a replacement; an animal or a phantom with a given name. Not told are replacements such as
+        `ANON`, in the languages of Europe, one word beside a number (`Aquila 12`), words of imaging alone,
+        hexadecimal codes, what a profile's `pseudonyms` describe, and a name that is the PatientID as well.
     Why: A family name alone is a name: with the dates and the place, often enough to find the person.
     Mend: Have somebody look whether it is a name. Use pseudonyms that nobody takes for one, with a number in
         them, and say in the profile how they look (`pseudonyms`).
@@ -100,7 +100,7 @@ def id_number(study: StudyView) -> Iterator[Hit]:
     yield from _hits(study, _ID, "possible", "empty, or a pseudonym that no state could have given")
 
 
-def _hits(study: StudyView, tag: str, evidence: Evidence, expected: str) -> Iterator[Hit]:
+def _hits(study: StudyView, tag: str, evidence: "Evidence", expected: str) -> Iterator[Hit]:
     """The values of an attribute, in items too, that are so surely those of a person."""
     claimed = claimed_rows(study)
     for path, table, column in columns(study):
@@ -121,8 +121,12 @@ def _hits(study: StudyView, tag: str, evidence: Evidence, expected: str) -> Iter
                 )
 
 
-def _evidence(found: Found, pseudonyms: str) -> Evidence | None:
+def _evidence(found: Found, pseudonyms: str) -> "Evidence | None":
     """How surely a name or number is that of a person."""
+    from heltig.rules.deidentification_names import name_evidence
+    from heltig.rules.numbers_in_text import records_in
+    from heltig.rules.personal_numbers import personal_number
+
     text = found.cell.shown.strip()
     if pseudonyms and text:
         return None if pattern_of(pseudonyms).matches(text.rstrip("^=")) else "certain"
@@ -136,6 +140,8 @@ def _evidence(found: Found, pseudonyms: str) -> Evidence | None:
 
 def _is_checked(found: Found) -> bool:
     """A number with a check digit; others are told only where name and number are not the same."""
+    from heltig.rules.personal_numbers import personal_number
+
     number = personal_number(found.cell.shown) if found.path[-1] == _ID else None
     return number is not None and number.has_check
 
@@ -210,6 +216,8 @@ def old_identity(study: StudyView) -> Iterator[Hit]:
 
 
 def _tells(cell: Cell) -> bool:
+    from heltig.rules.deidentification_names import name_evidence
+
     if cell.vr == "PN":
         return name_evidence(cell.shown) is not None
     digits = sum(character.isdigit() for character in cell.text)

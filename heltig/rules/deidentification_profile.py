@@ -14,7 +14,6 @@ from heltig.rules.deidentification_claims import (
     columns,
     is_claimed,
 )
-from heltig.rules.deidentification_names import names_somebody
 from heltig.rules.deidentification_words import is_dummy
 from heltig.rules.rule import Hit, rule
 from heltig.rules.views import StudyView
@@ -144,6 +143,8 @@ def _says_something(cell: Cell, *, is_removed: bool) -> bool:
     if cell.vr in _NUMBERS:
         return has_number
     if cell.vr == "PN":
+        from heltig.rules.deidentification_names import names_somebody  # loaded where something is claimed
+
         return names_somebody(cell.shown)
     return cell.vr == "CS" or not is_dummy(cell.shown) or (is_removed and has_number)
 

@@ -7,20 +7,18 @@ suspects are decoded: de-identified studies are as large as others.
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
-from heltig.rules.dates_in_text import dates_in
 from heltig.rules.deidentification_claims import FULL_DATES, Found, cells, claims, columns, is_claimed
-from heltig.rules.deidentification_names import name_evidence, names_in_text
-from heltig.rules.deidentification_terms import is_known
 from heltig.rules.deidentification_words import is_dummy
-from heltig.rules.numbers_in_text import mails_in, personal_numbers_in, phones_in, records_in
-from heltig.rules.personal_numbers import Evidence
 from heltig.rules.rule import Hit, rule
 from heltig.rules.views import StudyView
 from heltig.rules.wording import cut
 from heltig.standard.deidentification import protection
 from heltig.standard.dictionary import is_private, lookup, tag_of
+
+if TYPE_CHECKING:  # what tells names and numbers takes long to load, and most data claims nothing
+    from heltig.rules.personal_numbers import Evidence
 
 _FREE_TEXT: Final = frozenset({"LO", "LT", "SH", "ST", "UC", "UT"})
 _LONG_TEXT: Final = frozenset({"LT", "ST", "UT"})
@@ -53,7 +51,7 @@ class _Names(NamedTuple):
 class _Told(NamedTuple):
     """What an attribute of some instances tells of somebody."""
 
-    evidence: Evidence
+    evidence: "Evidence"
     kind: str
     part: str
     attribute: str
@@ -153,6 +151,9 @@ def _is_read(nature: Nature) -> bool:
 
 
 def _names(study: StudyView) -> _Names:
+    from heltig.rules.deidentification_names import name_evidence
+    from heltig.rules.deidentification_terms import is_known
+
     texts = {name for keyword in ("PatientName", "OtherPatientNames") for name in set(study.texts(keyword))}
     words = {
         word.casefold()
@@ -169,7 +170,7 @@ def _holds(names: _Names, raw: bytes) -> bool:
     return names.written is not None and names.written.search(raw.decode("utf-8", "replace")) is not None
 
 
-def _what(found: Found, names: _Names, nature: Nature, *, dates: bool) -> tuple[Evidence, str, str] | None:
+def _what(found: Found, names: _Names, nature: Nature, *, dates: bool) -> "tuple[Evidence, str, str] | None":
     """What a cell tells of somebody, the surest of it; `None` where it tells nothing."""
     text = _text(found)
     if names.written and (name := names.written.search(text)):
@@ -184,7 +185,7 @@ def _what(found: Found, names: _Names, nature: Nature, *, dates: bool) -> tuple[
     return _surest(text, nature, dates=dates)
 
 
-def _padded(key: str, text: str) -> tuple[Evidence, str, str] | None:
+def _padded(key: str, text: str) -> "tuple[Evidence, str, str] | None":
     """Words where there should be nothing but padding."""
     if key != _PADDING or len(_WORD.findall(text)) < 2:
         return None
@@ -196,12 +197,12 @@ _RUN: Final = re.compile(r"[^\W\d_][^\x00-\x1f\x7f-\x9f\ufffd]{3,}")
 """Text among other bytes."""
 
 
-def _surest(text: str, nature: Nature, *, dates: bool) -> tuple[Evidence, str, str] | None:
+def _surest(text: str, nature: Nature, *, dates: bool) -> "tuple[Evidence, str, str] | None":
     look = _remembered if len(text) <= _LONGEST else _look_through
     return look(text, nature, dates)
 
 
-def _look_through(text: str, nature: Nature, dates: bool) -> tuple[Evidence, str, str] | None:
+def _look_through(text: str, nature: Nature, dates: bool) -> "tuple[Evidence, str, str] | None":
     possible = None
     for evidence, kind, part in _everything(text, nature, dates=dates):
         if evidence == "certain":
@@ -216,19 +217,20 @@ _LONGEST: Final = 256
 """Characters of a text of which is remembered what it tells: descriptions are the same in many series."""
 
 
-_FORMS: Final = (
-    ("a personal number", personal_numbers_in),
-    ("a record number", records_in),
-    ("a telephone number", phones_in),
-    ("an address", mails_in),
-)
+def _everything(text: str, nature: Nature, *, dates: bool) -> "Iterator[tuple[Evidence, str, str]]":
+    from heltig.rules.dates_in_text import dates_in
+    from heltig.rules.deidentification_names import names_in_text
+    from heltig.rules.numbers_in_text import mails_in, personal_numbers_in, phones_in, records_in
 
-
-def _everything(text: str, nature: Nature, *, dates: bool) -> Iterator[tuple[Evidence, str, str]]:
     is_prose, has_own_form = _is_read(nature), nature in ("comment", "private", "bytes")
     for evidence, name in names_in_text(text, is_prose=is_prose, has_own_form=has_own_form):
         yield evidence, "a name", name
-    for kind, forms in _FORMS:
+    for kind, forms in (
+        ("a personal number", personal_numbers_in),
+        ("a record number", records_in),
+        ("a telephone number", phones_in),
+        ("an address", mails_in),
+    ):
         for evidence, part in forms(text):
             yield evidence, kind, part
     if dates and nature in ("comment", "description", "bytes"):
