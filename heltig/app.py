@@ -50,6 +50,12 @@ from heltig.api.v1.jobs import discard_job, list_jobs, retry_job, show_job
 from heltig.api.v1.known_parameters import refuse_unknown_parameters
 from heltig.api.v1.proposed_changes import list_proposed_changes
 from heltig.api.v1.pulls import pull_studies
+from heltig.api.v1.quarantine import (
+    discard_quarantined,
+    list_quarantine,
+    release_quarantined,
+    show_quarantined,
+)
 from heltig.api.v1.rescore import start_rescore
 from heltig.api.v1.rules import list_rules, show_rule
 from heltig.api.v1.studies import list_findings, list_studies, show_study
@@ -58,6 +64,7 @@ from heltig.api.v1.waivers import give_waiver, list_waivers, revoke_waiver, show
 from heltig.auth.keys import KeyRing
 from heltig.auth.refusals import Refusals
 from heltig.dashboard.errors import lost
+from heltig.gate.stow import store_instances
 from heltig.jobs.queue import utc_now
 from heltig.pipeline.stream import ChangeStream
 from heltig.rules.profile import DEFAULT, Profile
@@ -114,6 +121,11 @@ ROUTES: Final = (
     show_waiver,
     revoke_waiver,
     start_rescore,
+    store_instances,
+    list_quarantine,
+    show_quarantined,
+    release_quarantined,
+    discard_quarantined,
     health,
     ready,
 )
@@ -187,6 +199,8 @@ async def _services(
             uploads=parts.desks.uploads,
             waivers=parts.desks.waivers,
             rescoring=parts.desks.rescoring,
+            gate=parts.desks.custody,
+            quarantine=parts.desks.quarantine,
             pool=parts.pool,
             stream=ChangeStream(parts.store),
             is_working=parts.is_working,

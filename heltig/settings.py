@@ -143,6 +143,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     metadata_max_size: Annotated[
         Size, Meta(description="One metadata answer of an archive, decompressed.")
     ] = Size(256 * 1024**2)
+    gate_max_size: Annotated[Size, Meta(description="One request that brings objects to a gate.")] = Size(
+        64 * 1024**3
+    )
+    gate_max_parts: Annotated[int, Meta(ge=1, description="Objects of such a request.")] = 50_000
+    gate_read_seconds: Annotated[
+        float, Meta(gt=0, description="How long a sender may stay silent in the middle of such a request.")
+    ] = 30.0
+    gate_reserve: Annotated[
+        Size,
+        Meta(description="Room on the disk of `HELTIG_HOME` below which gates take nothing (503)."),
+    ] = Size(1024**3)
     log_format: Annotated[
         Literal["text", "json"] | None,
         Meta(

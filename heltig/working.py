@@ -24,6 +24,13 @@ from heltig.periodic import Periodic, Sweep
 from heltig.pipeline import events
 from heltig.pipeline.backfill import BACKFILL, Backfilling
 from heltig.pipeline.context import REJUDGE
+from heltig.pipeline.custody import Custody
+from heltig.pipeline.forward import KIND as FORWARD
+from heltig.pipeline.forward import ForwardDesk
+from heltig.pipeline.gate_judging import GateJudging
+from heltig.pipeline.gate_settle import KIND as GATE_SETTLE
+from heltig.pipeline.gate_settle import SettleDesk
+from heltig.pipeline.gate_spool import GateSpool
 from heltig.pipeline.keep import Scoring
 from heltig.pipeline.measuring import Measurements
 from heltig.pipeline.opened import OpenArchives
@@ -31,6 +38,7 @@ from heltig.pipeline.pool import JudgingPool
 from heltig.pipeline.probe_job import PROBE, ProbeDesk
 from heltig.pipeline.publish import render
 from heltig.pipeline.pull_service import ArchiveProfiles, PullService
+from heltig.pipeline.quarantine import QuarantineDesk
 from heltig.pipeline.rejudge import rejudge
 from heltig.pipeline.rescore import KIND as RESCORE
 from heltig.pipeline.rescore import RescoreDesk
@@ -54,6 +62,9 @@ GRACE: Final = timedelta(seconds=3)
 LOOK: Final = timedelta(seconds=5)
 """How often what is due in watched archives is queued."""
 
+GATE_LOOK: Final = timedelta(seconds=1)
+"""How often studies are queued that came through a gate and are at rest."""
+
 FLUSH: Final = timedelta(seconds=10)
 """How often what was measured is added to the database."""
 
@@ -63,11 +74,14 @@ PLACES: Final = 2
 KEPT: Final = timedelta(hours=1)
 """How long jobs are kept that succeeded and of which there are many."""
 
-BULK: Final = (REJUDGE, "pull", "discover", PROBE, BACKFILL)
+BULK: Final = (REJUDGE, "pull", "discover", PROBE, BACKFILL, GATE_SETTLE, FORWARD)
 """The kinds of those; what they came to stands with the studies and the archives."""
 
 Does: TypeAlias = Literal["all", "uploads", "all but uploads"]
-"""Which jobs a process does. Uploads are files in a folder of the server that took them."""
+"""Which jobs a process does. Uploads, and what gates took, are files in a folder of one server."""
+
+_BY_THE_FILES: Final = (UPLOAD, GATE_SETTLE, FORWARD)
+"""The kinds of jobs that need these."""
 
 logger = logging.getLogger(__name__)
 
@@ -83,6 +97,10 @@ class Desks:
     pulls: PullService
     backfills: Backfilling
     probes: ProbeDesk
+    custody: Custody
+    settling: SettleDesk
+    forwarding: ForwardDesk
+    quarantine: QuarantineDesk
     archives: OpenArchives
     measurements: Measurements
 
@@ -118,6 +136,8 @@ def handlers_of(desks: Desks) -> dict[str, Handler]:
         RESCORE: desks.rescoring.run,
         PROBE: desks.probes.run,
         BACKFILL: desks.backfills.run,
+        GATE_SETTLE: desks.settling.run,
+        FORWARD: desks.forwarding.run,
         **desks.pulls.handlers(),
     }
 
@@ -136,6 +156,8 @@ def sweeps_of(desks: Desks, queue: JobQueue) -> list[tuple[timedelta, Sweep]]:
         (LOOK, desks.backfills.sweep),
         (MINUTE, desks.pulls.see_to_the_rest),
         (HOUR, desks.probes.sweep),
+        (GATE_LOOK, desks.settling.look),
+        (HOUR, desks.settling.sweep),
         (FLUSH, desks.measurements.flush),
         (HOUR, desks.measurements.sweep),
     ]
@@ -200,8 +222,8 @@ async def working(
 
 def _some(handlers: dict[str, Handler], does: Does) -> dict[str, Handler]:
     if does == "uploads":
-        return {UPLOAD: handlers[UPLOAD]}
-    return {kind: handler for kind, handler in handlers.items() if does == "all" or kind != UPLOAD}
+        return {kind: handlers[kind] for kind in _BY_THE_FILES}
+    return {kind: handler for kind, handler in handlers.items() if does == "all" or kind not in _BY_THE_FILES}
 
 
 async def _run(runner: Runner, queue: JobQueue, settings: Settings, does: Does) -> None:
@@ -221,6 +243,8 @@ def _desks(settings: Settings, profile: Profile, queue: JobQueue, pool: JudgingP
     measurements = Measurements(store, clock=clock)
     opens = OpenArchives(store, settings, environ=os.environ, clock=clock, measurements=measurements)
     profile_of = ArchiveProfiles(store, profile, clock=clock).of
+    gate_spool = GateSpool(settings.home / "spool" / "gate", name=spool.name, reserve=settings.gate_reserve)
+    judging = GateJudging(store, gate_spool, pool, profile_of=profile_of, clock=clock)
     return Desks(
         uploads=UploadDesk(queue, spool, pool, settings=settings, profile=profile, clock=clock),
         waivers=WaiverDesk(queue, pool, profile=profile, profile_of=profile_of, clock=clock, workers=workers),
@@ -233,6 +257,10 @@ def _desks(settings: Settings, profile: Profile, queue: JobQueue, pool: JudgingP
         ),
         backfills=Backfilling(opens, queue, clock=clock),
         probes=ProbeDesk(opens, queue, clock=clock),
+        custody=Custody(store, gate_spool, opens, judging, clock=clock),
+        settling=SettleDesk(queue, gate_spool, pool, profile_of=profile_of, clock=clock),
+        forwarding=ForwardDesk(queue, gate_spool, opens, clock=clock),
+        quarantine=QuarantineDesk(queue, gate_spool, clock=clock),
         archives=opens,
         measurements=measurements,
     )

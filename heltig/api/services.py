@@ -9,7 +9,9 @@ from litestar.datastructures import State
 from heltig.auth.keys import KeyRing
 from heltig.auth.refusals import Refusals
 from heltig.jobs.queue import JobQueue
+from heltig.pipeline.custody import Custody
 from heltig.pipeline.pool import JudgingPool
+from heltig.pipeline.quarantine import QuarantineDesk
 from heltig.pipeline.rescore import RescoreDesk
 from heltig.pipeline.stream import ChangeStream
 from heltig.pipeline.upload import UploadDesk
@@ -41,6 +43,8 @@ class Services:
     uploads: UploadDesk
     waivers: WaiverDesk
     rescoring: RescoreDesk
+    gate: Custody
+    quarantine: QuarantineDesk
     pool: JudgingPool
     stream: ChangeStream
     is_working: Callable[[], bool]

@@ -29,6 +29,8 @@ OPEN_TO: Final[Mapping[Area, frozenset[Role]]] = {
     "metrics": _PEOPLE | {"auditor"},
     "rules": frozenset(ROLES),
     "pages": _PEOPLE,
+    "gate": frozenset({"archive", "qa_operator", "admin"}),
+    "quarantine": frozenset({"reviewer", "admin"}),
 }
 
 ROUTES: Final[Mapping[str, Access]] = {
@@ -84,6 +86,12 @@ ROUTES: Final[Mapping[str, Access]] = {
     "POST /api/v1/backfills/{id}/cancel": "configure",
     "GET /api/v1/comparison": "studies",
     "GET /api/v1/status": "archives",
+    "POST /gate/{archive}/studies": "gate",
+    "POST /gate/{archive}/studies/{study}": "gate",
+    "GET /api/v1/quarantine": "studies",
+    "GET /api/v1/quarantine/{id}": "studies",
+    "POST /api/v1/quarantine/{id}/release": "quarantine",
+    "POST /api/v1/quarantine/{id}/discard": "quarantine",
     "GET /metrics": "metrics",
     "GET /": "pages",
     "GET /studies/{study}": "pages",

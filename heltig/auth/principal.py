@@ -20,7 +20,7 @@ ROLES: Final[Mapping[Role, str]] = {
 
 Area: TypeAlias = Literal[
     "look-up", "query", "studies", "waivers", "upload", "rescore", "jobs", "dead-letters", "archives",
-    "configure", "metrics", "rules", "pages",
+    "configure", "metrics", "rules", "pages", "gate", "quarantine",
 ]  # fmt: skip
 
 AREAS: Final[Mapping[Area, str]] = {
@@ -37,6 +37,8 @@ AREAS: Final[Mapping[Area, str]] = {
     "metrics": "figures for monitoring; no patient data",
     "rules": "the rules and their manuals",
     "pages": "the pages for people",
+    "gate": "bringing objects to an archive through the gate before it",
+    "quarantine": "releasing studies that a gate kept back, or throwing them away",
 }
 """Parts of the service that are given to roles; a key can be limited to some of them."""
 

@@ -1,0 +1,256 @@
+"""`POST /gate/{archive}/studies`: objects for an archive, taken by the gate before it (PS3.18 10.5)."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any, Final
+from urllib.parse import quote
+
+from litestar import Request, Response, post
+from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath
+from multipart import parse_options_header  # type: ignore[import-untyped]  # it has no type information
+
+from connectors.stow.multipart import MultipartError, MultipartReader
+from heltig.api.front import segment
+from heltig.api.problems import responses
+from heltig.api.services import Services
+from heltig.api.v1.upload_body import MediaTypeError
+from heltig.auth.principal import Principal
+from heltig.errors import UsageError
+from heltig.gate.body import Incoming, Part, Rejected
+from heltig.gate.response import (
+    JSON,
+    XML,
+    Told,
+    as_json,
+    as_xml,
+    response_of,
+    status_of,
+    wants_xml,
+    warning_of,
+)
+from heltig.pipeline import refusal_codes as codes
+from heltig.pipeline.custody import Custody, Gate, Received
+
+AT_ONCE: Final = 512 * 1024
+"""Bytes that are written at once, in a thread: one change of threads for each."""
+
+BATCH_OBJECTS: Final = 64
+BATCH_BYTES: Final = 8 * 1024 * 1024
+"""So much is taken into custody at once, while more comes."""
+
+MOST_SECONDS: Final = 6 * 3600.0
+MIN_BYTES_PER_SECOND: Final = 1024
+RATE_WINDOW_SECONDS: Final = 30.0
+
+_OTHER_TYPES: Final = ("application/dicom+json", "application/dicom+xml")
+
+
+class SlowSenderError(UsageError):
+    """The sender is silent in the middle of a request, or as good as silent."""
+
+    status = 408
+    problem_type = "/problems/request-timeout"
+    title = "Request too slow"
+
+
+@post(
+    ["/gate/{archive:str}/studies", "/gate/{archive:str}/studies/{study:str}"],
+    status_code=200,
+    request_max_body_size=None,
+    responses={
+        202: ResponseSpec(None, generate_examples=False, description="Some are stored", media_type=JSON),
+        **responses(400, 401, 403, 404, 408, 409, 413, 415, 502, 503),
+    },
+    tags=["Gate"],
+)
+async def store_instances(
+    request: Request[Principal, Any, Any],
+    services: NamedDependency[Services],
+    archive: FromPath[str],
+    study: FromPath[str | None] = None,
+) -> Response[bytes]:
+    """Store instances through the gate before an archive.
+
+    The body is `multipart/related` with parts of type `application/dicom`. Whatever its status, an answer in
+    `application/dicom+json` says of each instance what became of it; any other answer leaves it open, and
+    everything may be sent again: the same bytes sent again are stored, not refused.
+    """
+    boundary = _boundary(request)
+    gate = await services.gate.open(archive)
+    settings = services.settings
+    incoming = Incoming(
+        MultipartReader(boundary, most_parts=settings.gate_max_parts),
+        services.gate.spool,
+        gate.archive,
+        most=settings.gate_max_size,
+        most_part=settings.member_max_size,
+        study=None if study is None else segment(study),
+    )
+    taking = _Taking(
+        services.gate,
+        gate,
+        sender=request.user.name,
+        request=str(request.scope["state"].get("request_id", "")),
+    )
+    try:
+        async with aclosing(_pieces(request, silence=settings.gate_read_seconds)) as pieces:
+            async for piece in pieces:
+                await taking.add(await asyncio.to_thread(incoming.feed, piece))
+        incoming.close()
+        told = await taking.finish()
+    except BaseException:
+        incoming.abandon()
+        await taking.abandon()
+        raise
+    if not told:
+        raise MultipartError("The body has no part.")
+    return _answer(request, services, gate, told)
+
+
+class _Taking:
+    """The parts of one request: handed over a batch at a time, while the next one comes."""
+
+    def __init__(self, custody: Custody, gate: Gate, *, sender: str, request: str) -> None:
+        self._custody = custody
+        self._gate = gate
+        self._sender = sender
+        self._request = request
+        self._told: list[Told] = []
+        self._batch: list[Received] = []
+        self._size = 0
+        self._under_way: asyncio.Task[list[Told]] | None = None
+
+    async def add(self, parts: list[Part]) -> None:
+        """Takes parts that are whole."""
+        for part in parts:
+            if isinstance(part, Rejected):
+                self._told.append(
+                    Told(
+                        sop_class_uid=part.sop_class_uid,
+                        sop_instance_uid=part.sop_instance_uid,
+                        code=part.code,
+                        comment=codes.MEANINGS[part.code][:64],
+                    )
+                )
+                continue
+            self._batch.append(part)
+            self._size += part.size
+            if len(self._batch) >= BATCH_OBJECTS or self._size >= BATCH_BYTES:
+                await self._hand_over()
+
+    async def finish(self) -> list[Told]:
+        """Hands over what is left; what is told of all parts."""
+        await self._hand_over()
+        await self._collect()
+        return self._told
+
+    async def abandon(self) -> None:
+        """Lets go of what was not handed over; what was is seen through."""
+        paths = [one.path for one in self._batch]
+        await asyncio.to_thread(self._custody.spool.remove, paths)
+        if self._under_way is not None:
+            await asyncio.wait([self._under_way])
+            self._under_way.exception()
+
+    async def _hand_over(self) -> None:
+        await self._collect()
+        if self._batch:
+            batch, self._batch, self._size = self._batch, [], 0
+            self._under_way = asyncio.create_task(self._take(batch))
+
+    async def _collect(self) -> None:
+        if self._under_way is not None:
+            told = await asyncio.shield(self._under_way)
+            self._under_way = None
+            self._told.extend(told)
+
+    async def _take(self, batch: list[Received]) -> list[Told]:
+        decisions = await self._custody.take(self._gate, batch, sender=self._sender, request=self._request)
+        return [
+            Told(
+                sop_class_uid=one.sop_class_uid,
+                sop_instance_uid=one.sop_instance_uid,
+                study_uid=one.study_uid,
+                series_uid=one.series_uid,
+                code=decision.code,
+                warning=decision.warning,
+                comment=decision.comment,
+            )
+            for one, decision in zip(batch, decisions, strict=True)
+        ]
+
+
+async def _pieces(request: Request[Any, Any, Any], *, silence: float) -> AsyncGenerator[bytes, None]:
+    """The body in pieces of about `AT_ONCE`.
+
+    Raises:
+        SlowSenderError: The sender is silent, or sends next to nothing, or takes for ever.
+    """
+    waiting = bytearray()
+    begun = window = time.monotonic()
+    arrived = 0
+    async with aclosing(request.stream()) as chunks:
+        while True:
+            try:
+                async with asyncio.timeout(silence):
+                    chunk = await anext(chunks, None)
+            except TimeoutError as error:
+                raise SlowSenderError(
+                    f"Nothing came for {silence:g} s (HELTIG_GATE_READ_SECONDS)."
+                ) from error
+            if chunk is None:
+                break
+            now = time.monotonic()
+            arrived += len(chunk)
+            if now - window >= RATE_WINDOW_SECONDS:
+                if arrived < MIN_BYTES_PER_SECOND * (now - window) or now - begun > MOST_SECONDS:
+                    raise SlowSenderError(f"Less than {MIN_BYTES_PER_SECOND} bytes a second came.")
+                window, arrived = now, 0
+            waiting += chunk
+            if len(waiting) >= AT_ONCE:
+                yield bytes(waiting)
+                waiting.clear()
+                window += time.monotonic() - now  # what we were at meanwhile is not the sender's
+    if waiting:
+        yield bytes(waiting)
+
+
+def _boundary(request: Request[Any, Any, Any]) -> str:
+    """The boundary of a body that we read.
+
+    Raises:
+        MediaTypeError: It is of another type, or compressed.
+        MultipartError: It names none.
+    """
+    kind, options = parse_options_header(request.headers.get("content-type", ""))
+    root = options.get("type", "application/dicom").partition(";")[0].strip().lower()
+    if kind.lower() != "multipart/related" or root != "application/dicom":
+        raise MediaTypeError(
+            'Send objects as multipart/related; type="application/dicom". Metadata with bulk data '
+            f"({', '.join(_OTHER_TYPES)}) is not taken: an object is forwarded byte for byte as it was sent."
+        )
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise MediaTypeError("Send the body as it is, without a Content-Encoding.")
+    boundary: str = options.get("boundary", "")
+    return boundary
+
+
+def _answer(
+    request: Request[Any, Any, Any], services: Services, gate: Gate, told: list[Told]
+) -> Response[bytes]:
+    base = services.settings.public_url or str(request.base_url)
+    dataset = response_of(told, root=f"{base.rstrip('/')}/gate/{quote(gate.archive, safe='')}")
+    is_xml = wants_xml(request.headers.get("accept", ""))
+    headers = {"Cache-Control": "no-store"}
+    if warning := warning_of(told):
+        headers["Warning"] = warning
+    return Response(
+        as_xml(dataset) if is_xml else as_json(dataset),
+        status_code=status_of(told),
+        media_type=XML if is_xml else JSON,
+        headers=headers,
+    )
