@@ -9,7 +9,7 @@ to the same as one by one, for a tenth of the time.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from math import isfinite
 from operator import attrgetter
@@ -75,10 +75,11 @@ def texts(table: Table, column: Column) -> list[str]:
     """The first value of each distinct cell of a column, as `Cell.text` gives it, by code."""
     cells = column.cells
     plain = _plain_json(cells[1:]) if _may_be_plain(table, column) else None
-    if plain is not None and plain.vr in _WORDS and not plain.has_several:
+    if plain and plain.vr in _WORDS and not plain.has_several:
         with suppress(*REFUSALS):
             found = list(map("".join, map(_values_of, _read_texts(plain.elements))))
-            if len(found) == len(cells) - 1:
+            has_two_members = plain.elements.count(b":") == 2 * (len(cells) - 1)
+            if len(found) == len(cells) - 1 and has_two_members and not _is_padded(found):
                 return ["", *found]
     return [table.cell(column, code).text for code in range(len(cells))]
 
@@ -133,21 +134,19 @@ _MANY: Final = 8
 
 _Values: TypeAlias = tuple[Any, ...]
 
-_BEGINNING: Final = re.compile(rb'\{"vr":"([A-Z]{2})","Value":\[')
-_BEGINNING_OF_BULK: Final = re.compile(rb'\{"vr":"([A-Z]{2})","BulkDataURI":"')
+_WRITTEN_VR: Final = re.compile(rb'"vr"[ \t\r\n]*:[ \t\r\n]*"([A-Z]{2})"')
+
 _WORDS: Final = TEXT_VRS - {"PN", "DS", "IS"}
 _values_of: Callable[[Any], _Values] = attrgetter("Value")
 
 
 class _Plain(msgspec.Struct, frozen=True):
-    """Elements of one VR that have members `vr` and `Value`, in this order, each once, and no other.
-
-    No text in them has an escape or spaces at its ends, and all is ASCII.
+    """Elements of DICOM JSON of one VR. No text in them has an escape, and all is ASCII.
 
     Attributes:
         vr: As it is written.
-        elements: A JSON array of them. Their values may still be any JSON.
-        has_several: One of them may have more than one value; then the first of them is no empty text.
+        elements: A JSON array of them; what members they have is still to be seen.
+        has_several: One of them may have more than one value; then none is empty text.
     """
 
     vr: str
@@ -155,14 +154,18 @@ class _Plain(msgspec.Struct, frozen=True):
     has_several: bool
 
 
-def _reader(kind: Any) -> Callable[[bytes], list[Any]]:
-    """What decodes elements with `vr` and `Value` and no other member, and values of one type."""
-    members = [("vr", str), ("Value", tuple[kind, ...])]
+def _reader(member: str, kind: Any) -> Callable[[bytes], list[Any]]:
+    """What decodes elements with `vr` and this member, and no other."""
+    members = [("vr", str), (member, kind)]
     element = msgspec.defstruct("Element", members, forbid_unknown_fields=True, gc=False)
     return msgspec.json.Decoder(list[element]).decode  # type: ignore[valid-type]
 
 
-_read_texts, _read_integers, _read_floats = _reader(str), _reader(int), _reader(float)
+_read_texts, _read_integers, _read_floats = (
+    _reader("Value", tuple[kind, ...])  # type: ignore[valid-type]
+    for kind in (str, int, float)
+)
+_read_addresses = _reader("BulkDataURI", str)
 
 
 def _may_be_plain(table: Table, column: Column) -> bool:
@@ -170,42 +173,33 @@ def _may_be_plain(table: Table, column: Column) -> bool:
 
 
 def _plain_json(cells: Sequence[bytes]) -> _Plain | None:
-    """Cells of DICOM JSON that are all plain and written alike; None where they are not."""
+    """Cells of DICOM JSON that are all plain and of one VR; None where they are not."""
     count = len(cells)
-    found = _BEGINNING.match(cells[0])
+    found = _WRITTEN_VR.search(cells[0])
     text = b",".join(cells)
     if found is None or not text.isascii() or b"\\" in text or text.count(found[0]) != count:
         return None
-    has_two_members = text.count(b":") == 2 * count
-    is_padded = b" " in text and (b'" ' in text or b' "' in text)
     has_several = text.count(b",") >= 2 * count
-    if not has_two_members or is_padded or (has_several and b'[""' in text):
+    if has_several and b'""' in text:
         return None
     return _Plain(found[1].decode(), b"[" + text + b"]", has_several)
 
 
 def _normals_of(tag: str, cells: Sequence[bytes]) -> list[Normal] | None:
     """The normal forms of cells of DICOM JSON; None where they have to be made one by one."""
-    if _are_addresses(cells):
-        return [_BINARY] * len(cells)
     plain = _plain_json(cells)
     if plain is None:
         return None
     try:
-        normals = _read(_vr(tag) or plain.vr, plain.vr, plain.elements)
+        if plain.vr in BYTE_VRS and plain.elements.count(b'"') == 8 * len(cells):
+            normals: list[Normal] | None = [_BINARY for _ in _read_addresses(plain.elements)]
+        elif plain.elements.count(b":") == 2 * len(cells):  # no member stands twice
+            normals = _read(_vr(tag) or plain.vr, plain.vr, plain.elements)
+        else:
+            normals = None
     except (*REFUSALS, ValueError, OverflowError):
         return None
     return normals if normals is None or len(normals) == len(cells) else None
-
-
-def _are_addresses(cells: Sequence[bytes]) -> bool:
-    """Whether all cells are plain addresses of bulk data."""
-    found = _BEGINNING_OF_BULK.match(cells[0])
-    if found is None or found[1].decode() not in BYTE_VRS:
-        return False
-    count, text = len(cells), b"".join(cells)
-    is_plain = text.isascii() and b"\\" not in text and text.count(b'"') == 8 * count
-    return is_plain and text.count(found[0]) == text.count(b'"}') == count
 
 
 def _read(vr: str, written: str, elements: bytes) -> list[Normal] | None:
@@ -222,11 +216,18 @@ def _read(vr: str, written: str, elements: bytes) -> list[Normal] | None:
     if vr == "PN" or vr in BYTE_VRS:
         return None
     if written in _WORDS:
-        return list(map("\\".join, map(_values_of, _read_texts(elements))))
+        words = list(map("\\".join, map(_values_of, _read_texts(elements))))
+        return None if _is_padded(words) else list[Normal](words)
     if written in INTEGER_RANGES or written in FLOAT_VRS:
         read = _read_floats if written in FLOAT_VRS else _read_integers
         return ["\\".join(map(str, values)) for values in map(_values_of, read(elements))]
     return None
+
+
+def _is_padded(words: Iterable[str]) -> bool:
+    """Whether there is a space at an end of one of several texts, or of their values."""
+    text = "\0" + "\0".join(words) + "\0"
+    return " " in text and any(place in text for place in ("\0 ", " \0", "\\ ", " \\"))
 
 
 def _numbers(written: str, elements: bytes) -> list[_Values] | None:

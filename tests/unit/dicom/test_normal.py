@@ -61,6 +61,7 @@ def columns(draw: st.DrawFn) -> tuple[str, list[bytes]]:
     places = st.integers(0, 11)
     odd = draw(st.just({}) | st.dictionaries(places, st.lists(st.sampled_from([*PLAIN, *ODD]), max_size=3)))
     otherwise = draw(st.just({}) | st.dictionaries(places, st.sampled_from(OTHERWISE)))
+    style = draw(st.sampled_from(["", "Orthanc"]))
     cells = []
     for n in range(12):
         values = [one + n if isinstance(one, int | float) else number(one, n) for one in usual]
@@ -73,8 +74,12 @@ def columns(draw: st.DrawFn) -> tuple[str, list[bytes]]:
                 text = f'{{"Value":{array},"vr":"{vr}"}}'
             case "twice":
                 text = f'{{"vr":"{vr}","Value":["x"],"Value":{array}}}'
+            case "address" if style == "Orthanc":
+                text = f'{{ "BulkDataURI" : "http://archive.example/{n}", "vr" : "{vr}" }}'
             case "address":
                 text = f'{{"vr":"{vr}","BulkDataURI":"http://archive.example/{n}"}}'
+            case _ if values and style == "Orthanc":
+                text = f'{{\n  "Value" : {array},\n  "vr" : "{vr}"\n}}'
             case _:
                 text = f'{{"vr":"{vr}","Value":{array}}}' if values else f'{{"vr":"{vr}"}}'
         cells.append(text.encode())
