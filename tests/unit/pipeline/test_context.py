@@ -29,7 +29,7 @@ from heltig.pipeline.pull_run import corrected, judged_again, pull_archive
 from heltig.pipeline.rejudge import rejudge, rejudge_queued
 from heltig.pipeline.score import score
 from heltig.rules.profile import DEFAULT
-from heltig.store import changes, jobs, studies, verdicts
+from heltig.store import changes, jobs, lookups, studies, verdicts
 from heltig.store.engine import Store
 from heltig.store.records import Location, StoredVerdict
 
@@ -338,6 +338,33 @@ async def test_a_study_that_comes_between_look_and_publication_is_not_missed(sto
     found = await standing(store, (MAIN, "1.1"), (MAIN, "1.2"))
     assert [rules_of(v) for v in found.values()] == [["STU-ACCESSION-SHARED"]] * 2
     assert found[MAIN, "1.1"].revision == 1
+
+
+@pytest.mark.parametrize("rule", ["", *PAIRS])
+async def test_in_one_transaction_or_two_all_ends_alike(
+    rule: str, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = PAIRS[rule] if rule else [images("1.1"), images("1.2")]
+    ends = []
+    for is_at_once in (True, False):
+        if not is_at_once:
+            monkeypatch.setattr(Store, "writes_alone", False)
+        async with database_url(tmp_path_factory.mktemp("ways")) as url:
+            store = await Store.open(url, render=render)
+            using = scoring(store)
+            await arrive(using, [(MAIN, content) for content in pair])
+            await settle(using)
+            found = await standing(store, (MAIN, "1.1"), (MAIN, "1.2"))
+            ends.append(
+                (
+                    ids(found),
+                    await store.read(changes.since, 0, limit=10),
+                    [await store.read(studies.find, MAIN, key) for key in ("1.1", "1.2")],
+                    await store.read(lookups.find_many, ["1.1", "1.2"]),
+                )
+            )
+            await store.close()
+    assert ends[0] == ends[1]
 
 
 async def test_of_a_burst_each_study_is_judged_again_once_a_minute_at_most(store: Store) -> None:
