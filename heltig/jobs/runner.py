@@ -13,7 +13,7 @@ from heltig.jobs.queue import JobQueue
 from heltig.jobs.retries import Retries
 from heltig.logs import described
 from heltig.seldom import seldom
-from heltig.store import claims
+from heltig.store import claims, waiting
 from heltig.store.jobs import Job
 from heltig.store.transaction import ReadTransaction, WriteTransaction
 
@@ -185,9 +185,9 @@ class Runner:
         if lost:
             await _unless_it_fails(self._queue.store.write(self._take_back, lost))
             self.wake()
-        ahead = await _unless_it_fails(self._queue.store.read(claims.ahead, now=self._queue.clock()))
+        ahead = await _unless_it_fails(self._queue.store.read(waiting.ahead, now=self._queue.clock()))
         if ahead:
-            await _unless_it_fails(self._queue.store.write(claims.bring_forward, ahead))
+            await _unless_it_fails(self._queue.store.write(waiting.bring_forward, ahead))
             self.wake()
 
     def _claim_next(self, transaction: WriteTransaction) -> list[Job]:

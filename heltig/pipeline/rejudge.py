@@ -7,7 +7,7 @@ from heltig.jobs.attempt import JobContext
 from heltig.jobs.runner import Runner
 from heltig.pipeline.context import REJUDGE
 from heltig.pipeline.keep import Kept, Scoring
-from heltig.store import claims, studies
+from heltig.store import studies, waiting
 from heltig.store.records import Location
 
 
@@ -39,10 +39,10 @@ async def rejudge_queued(scoring: Scoring) -> list[Kept]:
             done.append(kept)
 
     runner = Runner(scoring.queue, {REJUDGE: handle}, places=1, lease=timedelta(minutes=5))
-    await scoring.store.write(claims.hurry, REJUDGE)
+    await scoring.store.write(waiting.hurry, REJUDGE)
     await runner.drain()
     while await scoring.store.write(
-        claims.hurry, REJUDGE
+        waiting.hurry, REJUDGE
     ):  # what was judged has changed what others are told
         await runner.drain()
     return done

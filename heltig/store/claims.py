@@ -4,7 +4,7 @@ A running job belongs to its `lease_owner`. Whoever has lost it gets False from 
 and drops the work.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
@@ -16,7 +16,6 @@ from sqlalchemy import (
     ScalarSelect,
     Select,
     Text,
-    and_,
     bindparam,
     func,
     or_,
@@ -37,36 +36,10 @@ STRIDE: Final = 1_000_000
 LONGEST_CLOSED: Final = timedelta(minutes=15)
 """No group is closed for longer (`set_group`): one that seems to be was closed by a clock that was ahead."""
 
-LONGEST_WAIT: Final = timedelta(hours=1)
-"""No job that was begun before waits for longer (`ahead`); it may find then that it is to wait again."""
-
-_SLIP: Final = timedelta(seconds=5)
-"""The clocks of our hosts may differ by so much."""
-
 _LOCK: Final = select(func.pg_advisory_xact_lock(0x48454C54_0001))
 """On PostgreSQL: any number that no one else locks."""
 
 _WAKE = update(jobs).where(text(WAITING), jobs.c.not_before <= bindparam("now")).values(not_before=None)
-_HURRY = (
-    update(jobs)
-    .where(text(WAITING), jobs.c.kind == bindparam("of_kind"), jobs.c.attempts == 0)
-    .values(not_before=None)
-)
-_AHEAD = (
-    select(jobs.c.id, jobs.c.created, jobs.c.started, jobs.c.not_before)
-    .where(
-        text(WAITING),
-        jobs.c.not_before > bindparam("soon"),
-        or_(
-            and_(jobs.c.started.is_not(None), jobs.c.not_before > bindparam("latest")),
-            jobs.c.created > bindparam("soon"),
-        ),
-    )
-    .limit(1000)
-)
-_BRING_FORWARD = (
-    update(jobs).where(text(WAITING), jobs.c.id == bindparam("job")).values(not_before=bindparam("to"))
-)
 _READY = select(jobs.c.id, jobs.c.priority).where(
     text(READY),
     jobs.c.kind.in_(bindparam("kinds", expanding=True)),
@@ -323,30 +296,6 @@ def put_back(
     text = None if error is None else storable(error)
     given = {"to_not_before": not_before, "to_error": text, "to_attempts": attempts}
     return _change(transaction, _PUT_BACK, job, owner, **given)
-
-
-def hurry(transaction: WriteTransaction, kind: str) -> int:
-    """Has the jobs of a kind that were never begun start now; returns the number of those that waited."""
-    return transaction.run(_HURRY, {"of_kind": kind})
-
-
-def ahead(transaction: ReadTransaction, *, now: datetime) -> dict[int, datetime]:
-    """Jobs that wait for longer than any is to, since a clock was ahead when that was written: until when to.
-
-    Those that are to begin at a certain time, however late, are none of them.
-    """
-    found = transaction.rows(_AHEAD, {"soon": now + _SLIP, "latest": now + LONGEST_WAIT})
-    until: dict[int, datetime] = {}
-    for row in found:
-        wait = LONGEST_WAIT if row.started is not None else row.not_before - row.created
-        if wait <= LONGEST_WAIT:
-            until[row.id] = min(row.not_before, now + wait)
-    return until
-
-
-def bring_forward(transaction: WriteTransaction, jobs: Mapping[int, datetime]) -> None:
-    """Has jobs that wait, wait until some time."""
-    transaction.run_many(_BRING_FORWARD, [{"job": job, "to": until} for job, until in jobs.items()])
 
 
 def running(transaction: ReadTransaction) -> list[Job]:

@@ -12,7 +12,7 @@ from unit.store.databases import SERVER, render
 
 from heltig.errors import ConflictError, NotFoundError
 from heltig.jobs.queue import JobQueue
-from heltig.store import claims, jobs
+from heltig.store import claims, jobs, waiting
 from heltig.store.engine import Store
 from heltig.store.jobs import Job, NewJob
 from heltig.store.transaction import WriteTransaction
@@ -280,8 +280,8 @@ async def test_what_a_clock_wrote_that_was_ahead_puts_off_no_job_for_long(
     clock.advance(day)
     soon = await add(queue, key="soon", not_before=clock.now + MINUTE)
     clock.advance(-day)
-    ahead = await queue.store.read(claims.ahead, now=clock.now)
+    ahead = await queue.store.read(waiting.ahead, now=clock.now)
     assert ahead == {tried: clock.now + hour, soon: clock.now + MINUTE}
-    await queue.store.write(claims.bring_forward, ahead)
-    waiting = {job.id: job.not_before for job in await queue.store.read(jobs.newest)}
-    assert waiting == {**ahead, later: clock.now + 30 * day}
+    await queue.store.write(waiting.bring_forward, ahead)
+    left = {job.id: job.not_before for job in await queue.store.read(jobs.newest)}
+    assert left == {**ahead, later: clock.now + 30 * day}
