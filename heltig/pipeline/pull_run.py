@@ -181,6 +181,7 @@ class _Run:
         self._asked = asked
         self._failures = 0
         self._not_given = 0
+        self._not_kept = 0
 
     async def pull(self, listed: ListedStudy) -> PulledStudy:
         """One study; raises only for what the next study would fail for too."""
@@ -195,15 +196,19 @@ class _Run:
             return PulledStudy(uid=listed.uid, outcome="failed", error=error.detail)
         except UpgradedError:
             raise
-        except (ArchiveError, StorageError) as error:
+        except ArchiveError as error:
             self._failures += 1
             _end_after(MOST_FAILURES, self._failures, error)
+            return PulledStudy(uid=listed.uid, outcome="failed", error=error.detail)
+        except StorageError as error:
+            self._not_kept += 1
+            _end_after(MOST_FAILURES, self._not_kept, error)
             return PulledStudy(uid=listed.uid, outcome="failed", error=error.detail)
         except HeltigError as error:
             return PulledStudy(uid=listed.uid, outcome="failed", error=error.detail)
         except Exception as error:  # a fault of ours, that this study brings out
             return PulledStudy(uid=listed.uid, outcome="failed", error=_where(error))
-        self._failures = self._not_given = 0
+        self._not_kept = 0
         return pulled
 
     async def _pull(self, listed: ListedStudy) -> PulledStudy:
@@ -213,6 +218,7 @@ class _Run:
             table = await pull_study(
                 self._archive, listed.uid, listed=listed.rows, capabilities=self._capabilities
             )
+        self._failures = self._not_given = 0  # now: to judge it may take longer than the next ones to fail
 
         def confirm(transaction: WriteTransaction) -> bool:
             return saw(transaction, self._location, listed, known, now=self._scoring.clock())

@@ -19,7 +19,7 @@ from heltig.errors import (
     UpgradedError,
 )
 from heltig.pipeline.listing import ListedStudy, list_studies
-from heltig.pipeline.pull_run import MOST_FAILURES, PulledStudy, pull_archive
+from heltig.pipeline.pull_run import AHEAD, MOST_FAILURES, PulledStudy, pull_archive
 from heltig.store import changes, studies
 from heltig.store.engine import Store
 from heltig.store.records import Location
@@ -120,7 +120,7 @@ async def test_an_archive_that_fails_for_study_after_study_ends_the_run(
     with pytest.raises(type(error)):
         await run(archive, store, concurrency=1, asked=asked.append)
     assert await store.read(changes.latest) == 2
-    assert len(asked) == 2 + MOST_FAILURES
+    assert 2 + MOST_FAILURES <= len(asked) <= 2 + MOST_FAILURES + AHEAD  # some fail before the good ones came
 
 
 async def test_an_archive_that_answers_something_else_from_some_point_on_ends_the_run(store: Store) -> None:
