@@ -1,32 +1,42 @@
 """A gate before an archive, and senders that speak to it."""
 
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import httpx
 from servers.heltig_server import HeltigServer, heltig_server
 from servers.orthanc import Orthanc
-from unit.api.service import synthetic
 
 from heltig.demo.samples import part10_files
+from heltig.demo.studies import SyntheticStudy, make_studies
 
+WAIT_SECONDS = 60.0
+PAUSE_SECONDS = 0.05
 OBJECT = b"Content-Type: application/dicom"
 FAILED, STORED, OTHERS = "00081198", "00081199", "0008119A"
 UID, REASON = "00081155", "00081197"
 
 
-def files_of(name: str) -> list[bytes]:
-    """The files of a synthetic study."""
-    return [content for _, content in part10_files(synthetic(name))]
+def files_of(name: str, seed: int = 1) -> list[bytes]:
+    """The files of a synthetic study; another one of its kind for each seed."""
+    return [content for _, content in part10_files(_made(name, seed))]
 
 
-def uid_of(name: str) -> str:
+def uid_of(name: str, seed: int = 1) -> str:
     """Its StudyInstanceUID."""
-    found: str = synthetic(name).datasets[0]["0020000D"]["Value"][0]
+    found: str = _made(name, seed).datasets[0]["0020000D"]["Value"][0]
     return found
+
+
+@cache
+def _made(name: str, seed: int) -> SyntheticStudy:
+    return next(study for study in make_studies(seed) if study.name == name)
 
 
 def body_of(parts: Iterable[bytes], *, boundary: str, header: bytes = OBJECT) -> bytes:
@@ -74,22 +84,37 @@ class Gated:
         return found
 
     def spooled(self) -> list[Path]:
-        return list((self.server.home / "spool" / "gate").rglob("*.dcm"))
+        return list((self.server.home / "spool" / "gate" / self.archive).glob("*.dcm"))
 
     def readiness(self, study: str) -> str | None:
         """What the gate's verdict on a study is; None while there is none."""
         answer = self.client.get(f"/dicom-web/studies/{study}/readiness", params={"archive": "gate:main"})
-        if not answer.is_success:
-            return None
-        values = answer.json()[0]["00991001"].get("Value") if isinstance(answer.json(), list) else None
-        values = values or answer.json().get("00991001", {}).get("Value", []) if values is None else values
+        values = answer.json()["00991001"].get("Value") if answer.is_success else None
         return values[0] if values else None
+
+    def until(self, is_so: Callable[[], Any]) -> Any:
+        """Asks until something is so: nothing tells another process of it."""
+        end = time.monotonic() + WAIT_SECONDS
+        while not (found := is_so()):
+            assert time.monotonic() < end, f"it did not happen in time:\n{self.server.output}"
+            with suppress(subprocess.TimeoutExpired):
+                code = self.server.process.wait(PAUSE_SECONDS)
+                raise AssertionError(f"the server ended with {code}:\n{self.server.output}")
+        return found
 
 
 @contextmanager
-def gated(home: Path, root: str, *, password: str = "", **options: Any) -> Iterator[Gated]:
+def gated(
+    home: Path,
+    root: str,
+    *,
+    password: str = "",
+    program: Sequence[str] = ("-m", "heltig"),
+    settings: Mapping[str, str] | None = None,
+    **options: Any,
+) -> Iterator[Gated]:
     """Runs a server with a gate before what is at `root`."""
-    with heltig_server(home, secret_orthanc=password or "none") as server:
+    with heltig_server(home, program, secret_orthanc=password or "none", **(settings or {})) as server:
         gate = Gated(server)
         entry: dict[str, Any] = {"name": "main", "qidoUrl": root, "options": {"strategy": "none", **options}}
         if password:

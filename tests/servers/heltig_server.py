@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,14 +23,16 @@ class HeltigServer:
         process: The process.
     """
 
-    def __init__(self, home: Path, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, home: Path, environ: Mapping[str, str], program: Sequence[str] = ("-m", "heltig")
+    ) -> None:
         self.home = home
         self.url = ""
         self.consult = ""
         self._lines: list[str] = []
         self._answers = threading.Event()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "heltig", "serve"],
+            [sys.executable, *program, "serve"],
             env={
                 **os.environ,
                 "HELTIG_HOME": str(home),
@@ -85,9 +87,12 @@ class HeltigServer:
 
 
 @contextmanager
-def heltig_server(home: Path, **settings: str) -> Iterator[HeltigServer]:
+def heltig_server(
+    home: Path, program: Sequence[str] = ("-m", "heltig"), **settings: str
+) -> Iterator[HeltigServer]:
     """Runs a server; settings without their prefix, in lower case."""
-    server = HeltigServer(home, {f"HELTIG_{name.upper()}": value for name, value in settings.items()})
+    environ = {f"HELTIG_{name.upper()}": value for name, value in settings.items()}
+    server = HeltigServer(home, environ, program)
     try:
         yield server
     finally:
