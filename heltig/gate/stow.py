@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any, Final
@@ -19,7 +20,7 @@ from heltig.api.problems import responses
 from heltig.api.services import Services
 from heltig.api.v1.upload_body import MediaTypeError
 from heltig.auth.principal import Principal
-from heltig.errors import UsageError
+from heltig.errors import ArchiveError, ArchiveUnavailableError, UsageError
 from heltig.gate.body import Incoming, Part, Rejected
 from heltig.gate.response import (
     JSON,
@@ -42,6 +43,9 @@ BATCH_OBJECTS: Final = 64
 BATCH_BYTES: Final = 8 * 1024 * 1024
 """So much is taken into custody at once, while more comes."""
 
+RETRY_SECONDS: Final = 30.0
+"""After so long a sender may try again, where the archive does not say."""
+
 MOST_SECONDS: Final = 6 * 3600.0
 MIN_BYTES_PER_SECOND: Final = 1024
 RATE_WINDOW_SECONDS: Final = 30.0
@@ -57,13 +61,19 @@ class SlowSenderError(UsageError):
     title = "Request too slow"
 
 
+class GateClosedError(ArchiveUnavailableError):
+    """The archive behind the gate takes nothing now."""
+
+    status = 503
+
+
 @post(
     ["/gate/{archive:str}/studies", "/gate/{archive:str}/studies/{study:str}"],
     status_code=200,
     request_max_body_size=None,
     responses={
         202: ResponseSpec(None, generate_examples=False, description="Some are stored", media_type=JSON),
-        **responses(400, 401, 403, 404, 408, 409, 413, 415, 502, 503),
+        **responses(400, 401, 403, 404, 408, 409, 413, 415, 503),
     },
     tags=["Gate"],
 )
@@ -102,9 +112,11 @@ async def store_instances(
                 await taking.add(await asyncio.to_thread(incoming.feed, piece))
         incoming.close()
         told = await taking.finish()
-    except BaseException:
+    except BaseException as error:
         incoming.abandon()
         await taking.abandon()
+        if isinstance(error, ArchiveError):
+            raise GateClosedError(error.detail, retry_after=error.retry_after or RETRY_SECONDS) from error
         raise
     if not told:
         raise MultipartError("The body has no part.")
@@ -120,13 +132,16 @@ class _Taking:
         self._sender = sender
         self._request = request
         self._told: list[Told] = []
+        self._whole = deque[Part]()
         self._batch: list[Received] = []
         self._size = 0
         self._under_way: asyncio.Task[list[Told]] | None = None
 
     async def add(self, parts: list[Part]) -> None:
         """Takes parts that are whole."""
-        for part in parts:
+        self._whole.extend(parts)
+        while self._whole:
+            part = self._whole.popleft()
             if isinstance(part, Rejected):
                 self._told.append(
                     Told(
@@ -150,7 +165,7 @@ class _Taking:
 
     async def abandon(self) -> None:
         """Lets go of what was not handed over; what was is seen through."""
-        paths = [one.path for one in self._batch]
+        paths = [one.path for one in (*self._whole, *self._batch) if isinstance(one, Received)]
         await asyncio.to_thread(self._custody.spool.remove, paths)
         if self._under_way is not None:
             await asyncio.wait([self._under_way])

@@ -317,11 +317,13 @@ class _Taking:
 
     async def _enter(self, places: Sequence[int], state: ObjectState) -> None:
         chosen = [self._received[place] for place in places]
+        # From here on rows may name these files, whatever happens: a commit that fails may have been one.
+        entered = {one.path for one in chosen}
+        self.useless = [path for path in self.useless if path not in entered]
         new = await self._custody._enter(
             self._gate, chosen, state, sender=self._sender, request=self._request
         )
-        kept = {one.path for one, is_new in zip(chosen, new, strict=True) if is_new}
-        self.useless = [path for path in self.useless if path not in kept]
+        self.useless.extend(one.path for one, is_new in zip(chosen, new, strict=True) if not is_new)
 
     def _sendable(self, place: int) -> Sendable:
         one = self._received[place]
