@@ -1,21 +1,24 @@
 """`/dicom-web/studies/{study}/readiness`: whether studies are fit to be stored, one or many at a time."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Final
+from functools import partial
+from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
 from litestar import HttpMethod, Request, post, route
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import BodyKwarg, FromPath, FromQuery
+from litestar.params import BodyKwarg, FromPath, FromQuery, QueryParameter
 from litestar.types import ASGIApp
 
 from heltig.api.answers import JSON, PlainAnswer, TaggedAnswer, chosen_or_refused
 from heltig.api.front import segment
-from heltig.api.problems import responses
+from heltig.api.problems import RefusedError, responses
 from heltig.api.services import Services
 from heltig.api.standing import at, standing
-from heltig.errors import NotFoundError
+from heltig.auth.policy import refusal
+from heltig.errors import AuthorisationError, NotFoundError, UsageError
+from heltig.pipeline.on_demand import MOST_SECONDS, Pulling, verdict_awaited
 from heltig.pipeline.publish import (
     CREATOR,
     CREATOR_TAG,
@@ -31,6 +34,14 @@ from heltig.store.lookups import Lookup
 
 REPRESENTATIONS: Final = (MEDIA_TYPE, JSON)
 """PS3.18 8.7.3: `application/dicom+json`; plain JSON for clients that know no other."""
+
+Wait: TypeAlias = Annotated[
+    int, QueryParameter(ge=0, le=MOST_SECONDS, description="Seconds to wait for a verdict.")
+]
+Pull: TypeAlias = Annotated[
+    Annotated[str, msgspec.Meta(min_length=1)] | None,
+    QueryParameter(description="The archive to pull the study from."),
+]
 
 MOST_AT_ONCE: Final = 10_000
 _BODY_LIMIT: Final = 8 * 1024 * 1024
@@ -51,18 +62,61 @@ async def study_readiness(
     services: NamedDependency[Services],
     study: FromPath[str],
     archive: FromQuery[str | None] = None,
+    wait: Wait = 0,
+    pull: Pull = None,
 ) -> ASGIApp:
     """Say whether one study is fit to be stored.
 
     `archive` asks for the verdict at one location; without it the worst current verdict is given, with the
     number of locations. A study that was never seen is 404.
+
+    With `wait` the answer comes when the study is judged, or when that time is over; with `pull` the study is
+    pulled from that archive first, unless it is judged there already, and the answer is about that location.
+    Whoever asks has to be allowed to have studies pulled; all who wait for a study share one pull.
     """
     media_type = chosen_or_refused(request.scope, *REPRESENTATIONS)
-    found = at(await services.lookups.find(segment(study)), archive)
+    if wait or pull:
+        found = await _awaited(request, services, segment(study), archive, wait, pull)
+    else:
+        found = at(await services.lookups.find(segment(study)), archive)
     if not found:
         where = f" at {archive}" if archive else ""
         raise NotFoundError(f"Nothing is known of this study{where}. It was never pulled or uploaded.")
     return readiness_answer(found, services, media_type=media_type)
+
+
+async def _awaited(
+    request: Request[Any, Any, Any],
+    services: Services,
+    study: str,
+    archive: str | None,
+    seconds: int,
+    pull: str | None,
+) -> Sequence[Lookup]:
+    if pull is None:
+        return await verdict_awaited(
+            partial(_find, services, study, archive), seconds=seconds, again=_nothing
+        )
+    refused = refusal(request.user, "POST", "/api/v1/archives/{id}/pulls")
+    if refused is not None:
+        raise RefusedError(AuthorisationError(refused.detail), refused.rule)
+    if archive not in (None, pull):
+        raise UsageError("archive and pull name different archives: one answer is about one of them.")
+    origin = request.client.host if request.client else ""
+    pulling = Pulling(services.queue, pull, study, actor=request.user.name, origin=origin)
+    find = partial(_find, services, study, str(pulling.location))
+    if not any(one.state == "JUDGED" for one in await find()):
+        await pulling.ask()
+    found = await verdict_awaited(find, seconds=seconds, again=pulling.ask)
+    return [one for one in found if one.state != "WITHDRAWN" or one.revision]  # others were never there
+
+
+async def _find(services: Services, study: str, archive: str | None) -> Sequence[Lookup]:
+    return at(await services.lookups.find(study), archive)
+
+
+async def _nothing() -> None:
+    """Nobody is asked for what is waited for."""
 
 
 @post(

@@ -13,7 +13,9 @@ from heltig.store.text import storable_key
 from heltig.store.transaction import WriteTransaction
 
 
-async def ask_for_study(queue: JobQueue, archive: str, study: str, *, actor: str, origin: str) -> Job:
+async def ask_for_study(
+    queue: JobQueue, archive: str, study: str, *, actor: str, origin: str, at_once: bool = False
+) -> Job:
     """Has a study pulled as soon as may be; it need neither be known nor listed.
 
     Args:
@@ -22,6 +24,7 @@ async def ask_for_study(queue: JobQueue, archive: str, study: str, *, actor: str
         study: The StudyInstanceUID.
         actor: Who asks, for the audit trail.
         origin: From where.
+        at_once: It is judged as it is found, where its counts agree, and not left to come to rest first.
 
     Returns:
         The job that pulls it: the one that is queued or at work, where there is one.
@@ -29,15 +32,24 @@ async def ask_for_study(queue: JobQueue, archive: str, study: str, *, actor: str
     Raises:
         NotFoundError: There is no archive of that name.
     """
-    return await queue.store.write_durably(_ask, queue, archive, study, actor=actor, origin=origin)
+    return await queue.store.write_durably(
+        _ask, queue, archive, study, actor=actor, origin=origin, at_once=at_once
+    )
 
 
 def _ask(
-    transaction: WriteTransaction, queue: JobQueue, archive: str, study: str, *, actor: str, origin: str
+    transaction: WriteTransaction,
+    queue: JobQueue,
+    archive: str,
+    study: str,
+    *,
+    actor: str,
+    origin: str,
+    at_once: bool,
 ) -> Job:
     entry, now = found_archive(archives.find(transaction, archive), archive), queue.clock()
     location, key = location_of(archive), storable_key(study)
-    id, is_new = jobs.enqueue(transaction, pull_of(entry, key, priority=0), now=now)
+    id, is_new = jobs.enqueue(transaction, pull_of(entry, key, priority=0, at_once=at_once), now=now)
     if is_new:  # else what the one at work knows of the study is to stay as it is
         ask_for(transaction, location, study, priority=0, now=now)
         known = observations.find(transaction, location, key)

@@ -109,7 +109,8 @@ class PullDesk:
             )
         try:
             async with self._archives.use(location.name) as opened:
-                return await self._pull(opened, known, uid)
+                at_once = bool(context.payload.get("atOnce"))
+                return await self._pull(opened, known, uid, at_once=at_once)
         except NotFoundError:
             return {"outcome": "no archive"}  # should it come again, the sweep finds the study
 
@@ -127,7 +128,7 @@ class PullDesk:
             await self._see_to(one)
         return len(left)
 
-    async def _pull(self, opened: Opened, known: Observation, uid: str) -> dict[str, Any]:
+    async def _pull(self, opened: Opened, known: Observation, uid: str, *, at_once: bool) -> dict[str, Any]:
         try:
             table = await pull_study(opened.archive, uid, capabilities=opened.capabilities)
         except ArchiveNotFoundError:
@@ -138,7 +139,8 @@ class PullDesk:
             raise
         table.arrange()
         whole = agrees(table)
-        rest = rest_of(known, agrees=whole, now=self._clock(), options=opened.options)
+        options = replace(opened.options, quiet_seconds=0.0) if at_once else opened.options
+        rest = rest_of(known, agrees=whole, now=self._clock(), options=options)
         if rest.state == "waiting":
             await self._store.write(observations.put_off, known, due=rest.due)
             return {"outcome": "waiting"}

@@ -83,13 +83,14 @@ async def settle(store: Store, queue: JobQueue, *, now: datetime, queue_most: in
     return added
 
 
-def pull_of(archive: Archive, study_key: str, *, priority: int) -> NewJob:
+def pull_of(archive: Archive, study_key: str, *, priority: int, at_once: bool = False) -> NewJob:
     """The job that pulls a study.
 
     Args:
         archive: Its archive.
         study_key: The study, as it is stored.
         priority: Among the studies of the archive: the lower the sooner.
+        at_once: It is judged as it is found, where its counts agree, and not left to come to rest first.
     """
     location = location_of(archive.name)
     return NewJob(
@@ -97,7 +98,7 @@ def pull_of(archive: Archive, study_key: str, *, priority: int) -> NewJob:
         key=handing_on.job_key(location, study_key),
         group=str(location),
         priority=archive.options.priority * STEPS + priority,
-        payload={"archive": archive.name, "study": study_key},
+        payload={"archive": archive.name, "study": study_key} | ({"atOnce": True} if at_once else {}),
     )
 
 

@@ -264,3 +264,10 @@ async def test_a_verdict_is_seen_as_soon_as_it_is_stored(service: Service) -> No
         new = snapshot([series(content=readiness)], facts=readiness.encode())
         await judge(service.services.store, new, readiness=readiness)
         assert (await service.get(PATH)).headers["heltig-readiness"] == readiness
+
+
+async def test_only_who_may_have_studies_pulled_may_ask_with_pull(guarded: Service) -> None:
+    for role, status in (("archive", 403), ("researcher", 403), ("reader", 403), ("qa_operator", 404)):
+        answer = await guarded.get(f"{PATH}?pull=main", headers=await guarded.key(role))
+        assert answer.status_code == status, role
+    assert await guarded.audit("study.pull") == []
