@@ -1,7 +1,7 @@
 """`POST /api/v1/archives/{id}/pulls`: have a study, some days or all of an archive pulled."""
 
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, TypedDict
 
 import msgspec
 from litestar import Request, post
@@ -115,6 +115,13 @@ def place_of(known: Progress) -> str:
     return f"/api/v1/backfills/{known.id}"
 
 
-def who(request: Caller) -> dict[str, str]:
+class Who(TypedDict):
+    """Who asks, and from where, for the audit trail."""
+
+    actor: str
+    origin: str
+
+
+def who(request: Caller) -> Who:
     """Who asks, and from where, for the audit trail."""
     return {"actor": request.user.name, "origin": request.client.host if request.client else ""}
