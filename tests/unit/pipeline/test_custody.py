@@ -1,0 +1,434 @@
+"""Objects in custody: what an archive answers for each of them, however it does, and what becomes of them."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from integration.gated import files_of, uid_of
+from servers.httpd import Asked, httpd
+from servers.scripted import answer
+from unit.pipeline.scoring import ThisProcess
+
+from connectors.stow.multipart import MultipartReader
+from heltig.errors import ArchiveError, ArchiveUnavailableError, ConflictError, StorageError, UsageError
+from heltig.gate.body import Incoming
+from heltig.jobs.attempt import JobContext
+from heltig.jobs.queue import JobQueue
+from heltig.pipeline import refusal_codes as codes
+from heltig.pipeline.custody import Custody, Decision, Gate, Received
+from heltig.pipeline.forward import ForwardDesk
+from heltig.pipeline.gate_judging import GateJudging
+from heltig.pipeline.gate_settle import SettleDesk
+from heltig.pipeline.gate_spool import GateSpool
+from heltig.pipeline.opened import OpenArchives
+from heltig.pipeline.quarantine import QuarantineDesk
+from heltig.rules.profile import DEFAULT, Profile
+from heltig.setting_types import Size
+from heltig.settings import Settings
+from heltig.store import archives, jobs, studies
+from heltig.store.archives import Archive, ArchiveOptions
+from heltig.store.engine import Store
+from heltig.store.records import Location
+
+NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
+IDLE = timedelta(seconds=30)
+GATE = Location("gate", "main")
+
+
+class Upstream:
+    """An archive that takes what it is sent, and answers as a test wants it to.
+
+    Attributes:
+        stored: What it has, by SOP Instance UID.
+        answers: Makes the answer of what came, by SOP Instance UID; None hangs up without one.
+        takes: Whether it keeps an object.
+    """
+
+    def __init__(self) -> None:
+        self.stored: dict[str, bytes] = {}
+        self.answers: Callable[[list[str]], bytes | None] = stored_answer
+        self.takes: Callable[[str], bool] = lambda uid: True
+        self.sent: list[list[str]] = []
+
+    def __call__(self, asked: Asked) -> bytes:
+        if asked.method == "GET":
+            rows = [{"00080018": {"vr": "UI", "Value": [uid]}} for uid in self.stored]
+            return answer(json.dumps(rows).encode(), headers={"Content-Type": "application/dicom+json"})
+        boundary = asked.headers["content-type"].partition("boundary=")[2]
+        reader = MultipartReader(boundary, most_parts=1000)
+        parts = [b""]
+        for event in reader.feed(asked.body):
+            if isinstance(event, bytes):
+                parts[-1] += event
+            else:
+                parts.append(b"")
+        reader.close()
+        came = {uid_in(part): part for part in parts if part}
+        self.sent.append(list(came))
+        self.stored |= {uid: part for uid, part in came.items() if self.takes(uid)}
+        return self.answers(list(came)) or b""
+
+
+UIDS: dict[bytes, str] = {}
+
+
+def uid_in(part: bytes) -> str:
+    return UIDS[hashlib.sha256(part).digest()]
+
+
+def response(stored: Sequence[str] = (), failed: dict[str, int] | None = None, *, status: int = 200) -> bytes:
+    dataset: dict[str, Any] = {"00081190": {"vr": "UR"}}
+    if stored:
+        dataset["00081199"] = {
+            "vr": "SQ",
+            "Value": [{"00081155": {"vr": "UI", "Value": [u]}} for u in stored],
+        }
+    if failed:
+        dataset["00081198"] = {
+            "vr": "SQ",
+            "Value": [
+                {"00081155": {"vr": "UI", "Value": [uid]}, "00081197": {"vr": "US", "Value": [code]}}
+                for uid, code in failed.items()
+            ],
+        }
+    return answer(
+        json.dumps(dataset).encode(), status=status, headers={"Content-Type": "application/dicom+json"}
+    )
+
+
+def stored_answer(came: list[str]) -> bytes:
+    return response(came)
+
+
+@dataclass
+class Site:
+    """A gate with all that is behind it."""
+
+    store: Store
+    upstream: Upstream
+    custody: Custody
+    spool: GateSpool
+    processes: ThisProcess
+    settling: SettleDesk
+    forwarding: ForwardDesk
+    quarantine: QuarantineDesk
+    now: list[datetime] = field(default_factory=lambda: [NOW])
+
+    def gate(self, mode: Any, **options: Any) -> Gate:
+        return Gate(archive="main", location=GATE, mode=mode, **options)
+
+    def received(self, files: Sequence[bytes]) -> list[Received]:
+        """Files as a door hands them over."""
+        reader = MultipartReader("b", most_parts=1000)
+        incoming = Incoming(reader, self.spool, "main", most=Size(2**40), most_part=Size(2**30), study=None)
+        body = b"".join(b"--b\r\n\r\n" + file + b"\r\n" for file in files) + b"--b--"
+        parts = [part for part in incoming.feed(body) if isinstance(part, Received)]
+        assert len(parts) == len(files)
+        UIDS.update(
+            {hashlib.sha256(f).digest(): p.sop_instance_uid for f, p in zip(files, parts, strict=True)}
+        )
+        return parts
+
+    async def take(self, gate: Gate, files: Sequence[bytes]) -> list[Decision]:
+        return await self.custody.take(gate, self.received(files), sender="test", request="1")
+
+    async def work(self) -> None:
+        """Lets time pass until everything is at rest, and does what is queued then."""
+        self.now[0] += IDLE + timedelta(seconds=1)
+        await self.settling.look()
+        for kind, desk in (("gate-settle", self.settling), ("forward", self.forwarding)):
+            for job in await self.store.read(jobs.newest, kind=kind, state="queued"):
+                await desk.run(JobContext(job))
+                await self.store.write(jobs.cancel, job.id, now=self.now[0])
+
+    def files(self) -> list[Path]:
+        return sorted(self.spool.path_of("main").glob("*.dcm"))
+
+
+@asynccontextmanager
+async def site_before(upstream: Upstream, store: Store, folder: Path) -> AsyncIterator[Site]:
+    now = [NOW]
+
+    def clock() -> datetime:
+        return now[0]
+
+    async def profile_of(location: Location) -> Profile:
+        return DEFAULT
+
+    async with httpd(upstream) as server:
+        options = ArchiveOptions(gate="hold")
+        entry = Archive(name="main", qido_url=server.root, wado_url=server.root, options=options)
+        await store.write(archives.add, entry)
+        queue, processes = JobQueue(store, clock=clock), ThisProcess()
+        spool = GateSpool(folder / "gate", name="here", reserve=Size(0))
+        opens = OpenArchives(store, Settings(home=folder), environ={}, clock=clock)
+        judging = GateJudging(store, spool, processes, profile_of=profile_of, clock=clock)
+        yield Site(
+            store=store,
+            upstream=upstream,
+            custody=Custody(store, spool, opens, judging, clock=clock),
+            spool=spool,
+            processes=processes,
+            settling=SettleDesk(queue, spool, processes, profile_of=profile_of, clock=clock),
+            forwarding=ForwardDesk(queue, spool, opens, clock=clock),
+            quarantine=QuarantineDesk(queue, spool, clock=clock),
+            now=now,
+        )
+        await opens.close()
+
+
+@pytest.fixture
+async def site(store: Store, tmp_path: Path) -> AsyncIterator[Site]:
+    async with site_before(Upstream(), store, tmp_path) as made:
+        yield made
+
+
+FILES = files_of("mg-screening")
+STUDY = uid_of("mg-screening")
+
+
+async def test_held_objects_are_forwarded_once_they_are_judged(site: Site) -> None:
+    assert await site.take(site.gate("hold"), FILES) == [Decision()] * 4
+    assert len(site.files()) == 4
+    assert not site.upstream.sent
+    known = await site.store.read(studies.find, GATE, STUDY)
+    assert known is not None
+    assert known.state == "PENDING"
+    await site.work()
+    known = await site.store.read(studies.find, GATE, STUDY)
+    assert known is not None
+    assert (known.state, known.readiness, known.instances) == ("JUDGED", "READY", 4)
+    assert sorted(site.upstream.stored.values()) == sorted(FILES)
+    assert not site.files()
+
+
+async def test_a_mixed_answer_counts_by_instance_whatever_its_status(site: Site) -> None:
+    site.upstream.answers = lambda came: response(came[:1], {came[1]: 0xC000}, status=409)
+    site.upstream.takes = lambda uid: uid not in site.upstream.sent[0][1:3]
+    told = await site.take(site.gate("observe"), FILES)
+    # named as stored; named as failed; not named and not there; not named and there
+    assert [one.code for one in told] == [0, 0xC000, codes.PROCESSING_FAILURE, 0]
+    assert len(site.files()) == 2
+
+
+@pytest.mark.parametrize("status", [400, 500])
+async def test_an_answer_without_names_is_looked_up(site: Site, status: int) -> None:
+    site.upstream.answers = lambda came: answer(b"<html>", status=status)
+    assert [one.code for one in await site.take(site.gate("observe"), FILES)] == [0] * 4
+
+
+async def test_a_lost_answer_is_looked_up(site: Site) -> None:
+    site.upstream.answers = lambda came: None
+    site.upstream.takes = lambda uid: uid != site.upstream.sent[0][0]
+    told = await site.take(site.gate("observe"), FILES)
+    assert [one.code for one in told] == [codes.PROCESSING_FAILURE, 0, 0, 0]
+
+
+async def test_nothing_taken_and_no_answer_is_an_error_that_leaves_nothing(site: Site) -> None:
+    site.upstream.answers = lambda came: None
+    site.upstream.takes = lambda uid: False
+    with pytest.raises(ArchiveError):
+        await site.take(site.gate("observe"), FILES)
+    assert not site.files()
+
+
+async def test_what_is_too_much_at_once_is_sent_in_halves(site: Site) -> None:
+    site.upstream.takes = lambda uid: len(site.upstream.sent[-1]) == 1
+    site.upstream.answers = lambda came: response(came) if len(came) == 1 else answer(status=413)
+    assert [one.code for one in await site.take(site.gate("observe"), FILES)] == [0] * 4
+    assert [len(came) for came in site.upstream.sent] == [4, 2, 1, 1, 2, 1, 1]
+
+
+async def test_known_bytes_that_the_archive_refuses_are_there(site: Site) -> None:
+    assert await site.take(site.gate("observe"), FILES[:2]) == [Decision()] * 2
+    site.upstream.answers = lambda came: response((), dict.fromkeys(came, 0x0111), status=409)
+    told = await site.take(site.gate("observe"), FILES[:3])
+    assert [one.code for one in told] == [0, 0, 0x0111]  # the third was never ours
+
+
+async def test_one_object_twice_in_a_request_is_sent_once(site: Site) -> None:
+    assert await site.take(site.gate("observe"), [FILES[0], FILES[0]]) == [Decision()] * 2
+    assert [len(came) for came in site.upstream.sent] == [1]
+    assert len(site.files()) == 1
+
+
+@pytest.mark.parametrize(
+    ("failing", "code", "sent"), [("closed", codes.PROCESSING_FAILURE, 0), ("open", 0, 1)]
+)
+async def test_what_cannot_be_judged_is_refused_unless_the_gate_fails_open(
+    site: Site, failing: Any, code: int, sent: int
+) -> None:
+    async def dying(*_: Any, **__: Any) -> Any:
+        raise StorageError("A process died.")
+
+    site.processes.run = dying  # type: ignore[method-assign]
+    told = await site.take(site.gate("enforce", failing=failing), FILES[:2])
+    assert {one.code for one in told} == {code}
+    assert len(site.upstream.sent) == sent
+
+
+async def test_a_refusal_for_good_waits_for_a_person(site: Site) -> None:
+    site.upstream.answers = lambda came: response(came[1:], {came[0]: 0x0122})
+    await site.take(site.gate("hold"), FILES)
+    await site.work()
+    [found] = await site.quarantine.waiting(gate="main", limit=10, offset=0)
+    assert (found.objects, found.study.reason) == (1, "The archive refuses it (0122H).")
+    assert len(site.files()) == 1
+    site.upstream.answers = stored_answer
+    await site.quarantine.release(found.study.id, reason="It knows the class now.", actor="a", origin="")
+    await site.work()
+    assert not site.files()
+    assert not await site.quarantine.waiting(gate=None, limit=10, offset=0)
+
+
+async def test_a_refusal_that_may_pass_is_tried_again(site: Site) -> None:
+    site.upstream.answers = lambda came: response((), dict.fromkeys(came, 0xA700), status=409)
+    await site.take(site.gate("hold"), FILES)
+    with pytest.raises(ArchiveUnavailableError):
+        await site.work()
+    assert len(site.files()) == 4
+
+
+async def test_a_file_that_is_not_what_came_is_never_sent(site: Site) -> None:
+    await site.take(site.gate("hold"), FILES)
+    damaged = site.files()[0]
+    content = damaged.read_bytes()
+    damaged.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    await site.work()
+    [found] = await site.quarantine.waiting(gate="main", limit=10, offset=0)
+    assert found.study.reason == "A file of the spool is not what was received."
+    assert sorted(map(len, site.upstream.sent)) == [3]
+
+
+async def test_what_comes_while_a_study_is_judged_makes_it_wait_again(site: Site) -> None:
+    gate = site.gate("hold")
+    await site.take(gate, FILES[:2])
+    run = site.processes.run
+
+    async def judging(work: Any, *args: Any, **kwargs: Any) -> Any:
+        if work.__name__ == "score":
+            await site.take(gate, FILES[2:])
+        return await run(work, *args, **kwargs)
+
+    site.processes.run = judging  # type: ignore[method-assign]
+    await site.work()
+    assert not site.upstream.sent
+    site.processes.run = run  # type: ignore[method-assign]
+    await site.work()
+    assert sorted(site.upstream.stored.values()) == sorted(FILES)
+
+
+async def test_many_senders_share_transactions(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    transactions = 0
+    write = site.store.write_durably
+
+    async def counted(*args: Any, **kwargs: Any) -> Any:
+        nonlocal transactions
+        transactions += 1
+        return await write(*args, **kwargs)
+
+    monkeypatch.setattr(site.store, "write_durably", counted)
+    gate, files = site.gate("hold"), files_of("ct-liver")[:40]
+    told = await asyncio.gather(*(site.take(gate, [file]) for file in files))
+    assert told == [[Decision()]] * 40
+    assert len(site.files()) == 40
+    assert transactions < 10
+
+
+async def test_whoever_stops_waiting_leaves_what_may_be_written_down(site: Site) -> None:
+    """A row that is committed after its sender went away must find its file."""
+    taking = asyncio.create_task(site.take(site.gate("hold"), FILES))
+    for _ in range(5):  # it takes a few turns until it waits for the disk
+        await asyncio.sleep(0)
+    writing = site.custody._ledger._writing
+    assert writing is not None
+    taking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await taking
+    await writing
+    assert len(site.files()) == 4
+    await site.work()
+    assert len(site.upstream.stored) == 4
+
+
+async def test_files_without_rows_go_after_a_while(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    await site.take(site.gate("hold"), FILES[:1])
+    site.received(FILES[1:2])
+    await site.settling.sweep()
+    assert len(site.files()) == 2
+    monkeypatch.setattr("heltig.pipeline.gate_spool.ABANDONED", timedelta(seconds=-60))
+    await site.settling.sweep()
+    assert len(site.files()) == 1
+
+
+async def test_objects_without_a_name_are_refused(site: Site) -> None:
+    [one] = site.received(FILES[:1])
+    broken = Received(**{**{f: getattr(one, f) for f in one.__struct_fields__}, "sop_instance_uid": "a b"})
+    [told] = await site.custody.take(site.gate("hold"), [broken], sender="test", request="1")
+    assert told.code == codes.NO_IDENTITY
+    assert not site.files()
+
+
+async def test_what_was_thrown_away_may_come_again(site: Site) -> None:
+    files = files_of("modality-mixed")
+    await site.take(site.gate("hold"), files)
+    await site.work()
+    [found] = await site.quarantine.waiting(gate="main", limit=10, offset=0)
+    assert (found.objects, found.readiness) == (len(files), "BLOCKED")
+    await site.quarantine.discard(found.study.id, reason="A phantom.", actor="a", origin="")
+    known = await site.store.read(studies.find, GATE, uid_of("modality-mixed"))
+    assert known is not None
+    assert known.state == "WITHDRAWN"
+    assert not site.files()
+    await site.take(site.gate("hold"), files)
+    await site.work()
+    [again] = await site.quarantine.waiting(gate="main", limit=10, offset=0)
+    assert again.objects == len(files)
+    known = await site.store.read(studies.find, GATE, uid_of("modality-mixed"))
+    assert known is not None
+    assert (known.state, known.instances) == ("JUDGED", len(files))
+
+
+async def test_what_was_forwarded_and_comes_again_is_forwarded_again(site: Site) -> None:
+    """The archive may have lost it since."""
+    for round in (1, 2):
+        await site.take(site.gate("hold"), FILES)
+        await site.work()
+        assert [len(came) for came in site.upstream.sent] == [4] * round
+        assert not site.files()
+    known = await site.store.read(studies.find, GATE, STUDY)
+    assert known is not None
+    assert (known.instances, known.readiness) == (4, "READY")
+
+
+async def test_what_comes_late_is_judged_with_what_was_forwarded(site: Site) -> None:
+    files = files_of("two-patient-ids")
+    await site.take(site.gate("hold"), files[:2])
+    await site.work()
+    await site.take(site.gate("hold"), files[-2:])
+    await site.work()
+    [found] = await site.quarantine.waiting(gate="main", limit=10, offset=0)
+    shown = await site.quarantine.show(found.study.id)
+    assert [one.state for one in shown.objects] == ["forwarded"] * 2 + ["quarantined"] * 2
+    known = await site.store.read(studies.find, GATE, uid_of("two-patient-ids"))
+    assert known is not None
+    assert (known.instances, known.readiness) == (4, "BLOCKED")
+
+
+async def test_nobody_decides_about_a_study_of_which_more_came(site: Site) -> None:
+    files = files_of("two-patient-ids")
+    await site.take(site.gate("hold"), [files[0], files[-1]])
+    await site.work()
+    [found] = await site.quarantine.waiting(gate="main", limit=10, offset=0)
+    await site.take(site.gate("hold"), files[1:2])
+    with pytest.raises(ConflictError):
+        await site.quarantine.release(found.study.id, reason="Now!", actor="a", origin="")
+    with pytest.raises(UsageError):
+        await site.quarantine.discard(found.study.id, reason="  ", actor="a", origin="")
