@@ -30,6 +30,8 @@ _TAIL = "[\x80-\xbf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™�
 _CHARACTER: Final = f"(?:[Ä-ß]{_TAIL}|[à-ï]{_TAIL}{{2}})"
 _READ_TWICE: Final = re.compile(f"[ÂÃ]{_TAIL}|{_CHARACTER}{{2,}}")
 _BEYOND_ASCII: Final = re.compile(r"[^\x00-\x7f]+")
+_LAST_OF_LATIN_1: Final = "\xff"
+_UNICODE: Final = frozenset(("ISO_IR 192", "GB18030"))
 _CHARACTER_SET: Final = tag_of("SpecificCharacterSet")
 
 _LEADING_SPACE: Final = re.compile("(?:^|(?<==)) ")
@@ -209,7 +211,9 @@ def replacement(at: Place) -> Iterator[Hit]:
     Why: The name is spoilt in the object itself: it does not match the information system, and no reader
         can bring it back.
     Mend: Have the text written again from its source, and the converter that spoilt it mended: it spoils
-        every study. Letters of UTF-8 that were read as ISO 8859-1 can be read again: that is proposed.
+        every study. Letters of UTF-8 that were read as ISO 8859-1 can be read again: that is proposed where
+        they read as words. In a file whose set has no such letters, and all of whose text reads in UTF-8,
+        the declaration is what is wrong: ISO_IR 192 is proposed.
     Example: `MÃ¼ller^JÃ¼rgen`, or `M?ller^J?rgen`.
     """
     if not _of_standard(at) or any(fault.kind == "charset-undecodable" for fault in at.cell.faults):
@@ -220,15 +224,24 @@ def replacement(at: Place) -> Iterator[Hit]:
             or (not value.isascii() and _is_read_twice(value))
             or (at.cell.vr == "PN" and "?" in value and ("??" in value or _LOST_IN_NAME.search(value)))
         ):
-            why = "The letters are UTF-8 read as ISO 8859-1, and give valid text when read rightly."
-            changes = () if "?" in value else mended_at(at, mending.read_twice, why)
+            changes = () if "?" in value else _read_rightly(at)
             yield Hit(observed=cut(value), expected="the characters that were meant", changes=changes)
+
+
+def _read_rightly(at: Place) -> tuple[Change, ...]:
+    """The text as it was meant or, where its character set has no such letters, the set that has them."""
+    why = "The letters are UTF-8 read as ISO 8859-1, and give words when read rightly."
+    changes = mended_at(at, mending.read_twice, why)
+    meant = "".join(text for change in changes for text in change.becomes or ())
+    if meant.isascii() or max(meant) <= _LAST_OF_LATIN_1 or _UNICODE.issuperset(at.encoding.charset):
+        return changes
+    return () if at.syntax == "json" else _declare_unicode(at)
 
 
 def _is_read_twice(text: str) -> bool:
     """Text with letters of UTF-8 as another set shows them: `Ã¼`, several side by side, or nothing else."""
     return _READ_TWICE.search(text) is not None or (
-        len(_BEYOND_ASCII.findall(text)) > 1 and mending.read_twice(text) is not None
+        len(_BEYOND_ASCII.findall(text)) > 1 and mending.may_be_read_twice(text)
     )
 
 

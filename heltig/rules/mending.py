@@ -23,7 +23,8 @@ _AROUND: Final = " \t\n\f\r\v\x00\x1c\x1d\x1e\x1f\x85\xa0\u2007\u202f\u200b\u206
 _ONE_BYTE_SETS: Final = ("latin-1", "cp1252")
 _WORD: Final = re.compile(r"[^\W\d_]+")
 _LAST_OF_LATIN_EXTENDED_A: Final = "\u017f"
-_BEYOND_ASCII: Final = re.compile(rb"[\x80-\xff]+")
+_WHOLE_RUN: Final = re.compile(rb"[\x80-\xff]+(?![0-9\x40-\xff])")
+"""Bytes beyond ASCII side by side; behind them nothing that ends a letter of GBK, GB18030 or Shift JIS."""
 _JAPANESE: Final = frozenset(("HAN", "HIRAGANA", "KATAKANA"))
 _OTHER_SCRIPTS: Final = frozenset(("ARABIC", "CYRILLIC", "DEVANAGARI", "GREEK", "HEBREW", "THAI"))
 
@@ -70,7 +71,7 @@ def trimmed(text: str) -> str | None:
     None, too, where the text is UTF-8 that was read in another set: its last byte may look like a space.
     """
     core = text.strip(_AROUND)
-    return core if core.isprintable() and core and not _may_be_read_twice(text) else None
+    return core if core.isprintable() and core and not may_be_read_twice(text) else None
 
 
 def trimmed_name(text: str) -> str:
@@ -145,18 +146,23 @@ def character_set(term: str) -> str | None:
     return _SPELLINGS_OF_SETS.get(re.sub("[^A-Z0-9]", "", term.upper()))
 
 
-def _may_be_read_twice(text: str) -> bool:
+def may_be_read_twice(text: str) -> bool:
+    """Whether text could be UTF-8 that was once read as ISO 8859-1 or Windows-1252, likely or not."""
     return not text.isascii() and any(_read_again(text, codec) is not None for codec in _ONE_BYTE_SETS)
 
 
 def read_twice(text: str) -> str | None:
-    """Text in UTF-8 that was once read as ISO 8859-1 or Windows-1252, read again rightly."""
+    """Text in UTF-8 that was once read as ISO 8859-1 or Windows-1252, read again rightly.
+
+    None where it could as well be text in another set that was read so: `Ã«^Â½` is `毛^陆` in GBK, and no
+    `ë^½`.
+    """
     if text.isascii():
         return text
     for codec in _ONE_BYTE_SETS:
         meant = _read_again(text, codec)
         if meant is not None:
-            return meant if meant.isprintable() else None
+            return meant if meant.isprintable() and is_surely_utf8(meant.encode()) else None
     return None
 
 
@@ -184,8 +190,8 @@ def is_surely_utf8(data: bytes) -> bool:
     if scripts == {"LATIN"}:
         return all(_is_latin_word(word) for word in _WORD.findall(text))
     if scripts and (scripts <= _JAPANESE or scripts == {"HANGUL"}):
-        # Sets of two bytes a letter never have an odd number of them side by side.
-        return len(letters) >= 4 or any(len(run) % 2 for run in _BEYOND_ASCII.findall(data))
+        # Sets of two bytes a letter have an odd number of them side by side only where ASCII ends the last.
+        return len(letters) >= 4 or any(len(run) % 2 for run in _WHOLE_RUN.findall(data))
     return len(scripts) == 1 and scripts <= _OTHER_SCRIPTS and len(letters) >= 4
 
 

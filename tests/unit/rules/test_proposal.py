@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from heltig.rules import mending
@@ -164,14 +164,14 @@ def test_what_is_right_stays(mend: Any, right: str) -> None:
 
 
 def test_text_that_is_utf8_is_not_trimmed_though_its_last_byte_looks_like_a_space() -> None:
-    """`SKRÅ` and `NICOLà` in UTF-8, declared as ISO 8859-1: one correction, which keeps the letter."""
+    """`SKRÅ` and `Nicolà` in UTF-8, declared as ISO 8859-1: one correction, which keeps the letter."""
     latin = {"SpecificCharacterSet": "ISO_IR 100"}
     description = latin | {"StudyDescription": {"vr": "LO", "bytes": "534B 52C3 85"}}
     assert proposed("CHR-CONTROL", description, **FILES) == []
     assert only("CHR-REPLACEMENT", description, **FILES) == ("replace", ("SKRÃ\x85",), ("SKRÅ",))
-    number = latin | {"PatientID": {"vr": "LO", "bytes": "4E49 434F 4CC3 A0"}}
+    number = latin | {"PatientID": {"vr": "LO", "bytes": "4E69 636F 6CC3 A0"}}
     assert proposed("PAT-ID-WHITESPACE", number, **FILES) == []
-    assert only("CHR-REPLACEMENT", number, **FILES) == ("replace", ("NICOLÃ\xa0",), ("NICOLà",))
+    assert only("CHR-REPLACEMENT", number, **FILES) == ("replace", ("NicolÃ\xa0",), ("Nicolà",))
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,10 @@ def test_text_that_is_utf8_is_not_trimmed_though_its_last_byte_looks_like_a_spac
         ("Łódzki", True),
         ("Иванов^Иван", True),
         ("Yamada^Tarou=山田^太郎", True),
-        ("홍^길동", True),
+        ("남궁^길동", True),
+        ("홍길동", True),  # nine bytes, and nothing behind them: no letters of two bytes
+        ("홍^길동", False),  # `^` could be the second byte of a letter of GBK
+        ("あA", False),  # two letters of GBK, the second of which ends in A
         ("CTë", False),  # 毛 in GBK behind a modality
         ("ë^½", False),  # 毛^陆 in GBK
         ("Ƽ^ŵ", False),  # half-width katakana
@@ -194,6 +197,28 @@ def test_text_that_is_utf8_is_not_trimmed_though_its_last_byte_looks_like_a_spac
 def test_unicode_is_declared_where_the_bytes_leave_no_doubt(text: str, is_sure: bool) -> None:
     changes = proposed("CHR-MISSING", {"PatientName": {"vr": "PN", "bytes": text.encode().hex()}}, **FILES)
     assert [change.becomes for change in changes] == ([("ISO_IR 192",)] if is_sure else [])
+
+
+@pytest.mark.parametrize("name", ["毛^陆", "谢^肖", "莫^毛", "毛"])
+@pytest.mark.parametrize("syntax", ["explicit", "json"])
+def test_names_in_gbk_that_were_declared_as_latin_are_not_read_as_utf8(name: str, syntax: str) -> None:
+    written = name.encode("gbk")
+    value = {"vr": "PN", "bytes": written.hex()} if syntax == "explicit" else written.decode("latin-1")
+    instance = {"SpecificCharacterSet": "ISO_IR 100", "PatientName": value}
+    assert not proposed("CHR-REPLACEMENT", instance, syntax=syntax)
+
+
+def test_letters_that_the_declared_set_does_not_have_make_the_declaration_wrong() -> None:
+    name = {"PatientName": {"vr": "PN", "bytes": "Иванов^Иван".encode().hex()}}
+    latin = {"SpecificCharacterSet": "ISO_IR 100"}
+    declared = "replace", ("ISO_IR 100",), ("ISO_IR 192",)
+    assert only("CHR-REPLACEMENT", name | latin, **FILES) == declared
+    assert not proposed("CHR-REPLACEMENT", name | latin | {"StudyDescription": LATIN}, **FILES)
+    twice = "Иванов^Иван".encode().decode("latin-1")
+    assert not proposed("CHR-REPLACEMENT", latin | {"PatientName": twice})  # who knows what the file declares
+    name = {"PatientName": {"vr": "PN", "bytes": twice.encode().hex()}}
+    becomes = only("CHR-REPLACEMENT", name | {"SpecificCharacterSet": "ISO_IR 192"}, **FILES)
+    assert becomes == ("replace", (twice,), ("Иванов^Иван",))
 
 
 @pytest.mark.parametrize("name", ["濮红晶", "毛陆", "璩婕"])
@@ -208,6 +233,7 @@ def test_a_word_behind_a_comma_that_is_no_given_name_is_left_alone(word: str) ->
     assert proposed("PAT-NAME-SHAPE", {"PatientName": f"BERG, {word}"}) == []
 
 
+@example(b"\xe3\x81\x82\x41".decode("gbk"))  # `あA`
 @given(st.text(st.characters(min_codepoint=0x4E00, max_codepoint=0x9FA5), min_size=1, max_size=6))
 def test_names_in_other_sets_are_not_taken_for_unicode(name: str) -> None:
     for codec in ("gbk", "euc_kr", "shift_jis"):
