@@ -22,7 +22,7 @@ from heltig.rules.memory import Memory
 from heltig.rules.plan import Layout, Plan, Reading
 from heltig.rules.profile import Profile
 from heltig.rules.proposal import proposed
-from heltig.rules.rule import Level, Rule, WrongHitError
+from heltig.rules.rule import Level, Rule, WrongHitError, hits_of
 from heltig.rules.seen import with_cells
 from heltig.rules.silence import Contents, Silences, Told, contents_of
 from heltig.rules.stopwatch import Stopwatch
@@ -231,7 +231,7 @@ def _try(
             cells = Named(combination, rule.reads)
             at = Values(cells, memory.context)
             applies = rule.when(at) if rule.when else any(cells[keyword].vr for keyword in rule.reads)
-            hits = list(rule.check(at) or ()) if applies else None
+            hits = hits_of(rule, at) if applies else None
             if hits:
                 seen = combination.cells()
                 found.extend([(with_cells(hit, seen), combination.rows, ()) for hit in hits])
@@ -320,12 +320,12 @@ def _look(rule: Rule, views: Sequence[RowsView], chosen: _Chosen) -> tuple[bool,
         applies = views  # one view has all rows, and the layout left out rules on what no row has
     else:
         applies = [view for view in views if any(map(view.has, rule.reads))]
-    return bool(applies), [(hit, view.rows, ()) for view in applies for hit in rule.check(view) or ()]
+    return bool(applies), [(hit, view.rows, ()) for view in applies for hit in hits_of(rule, view)]
 
 
 def _open(rule: Rule, package: PackageView) -> tuple[bool, list[Found]]:
     """Run an input rule over a package."""
-    return True, [(hit, (), ()) for hit in rule.check(package) or ()]
+    return True, [(hit, (), ()) for hit in hits_of(rule, package)]
 
 
 def _where(error: BaseException) -> str:

@@ -4,13 +4,15 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Final
 
+import msgspec
 from msgspec.structs import replace
 
 from heltig.rules.finding import Finding
 from heltig.rules.profile import Profile
 from heltig.rules.proposal import Change, ProposedChange
-from heltig.rules.rule import SEVERITIES, Hit, Rule, WrongHitError, see_that_it_is_a_hit
+from heltig.rules.rule import SEVERITIES, Hit, Rule, WrongHitError, rows_of, see_that_it_is_a_hit
 from heltig.rules.seen import digest_of
+from heltig.rules.wording import plain
 from heltig.standard.dictionary import tag_of
 
 EXAMPLES = 5
@@ -81,18 +83,18 @@ class Draft:
             WrongHitError: It is no hit.
         """
         see_that_it_is_a_hit(hit)
-        key = (tags or tuple(map(_tag, hit.tags or self.rule.reads)), hit.observed)
+        key = (tags or tuple(map(_tag, hit.tags or self.rule.reads)), plain(hit.observed))
         group = self._groups.get(key)
         if group is None:
             group = self._groups[key] = _Group(hit)
-        concerned = list(rows if hit.rows is None else hit.rows)
+        concerned = list(rows) if hit.rows is None else rows_of(hit.rows)
         if min(concerned, default=0) < 0:
             raise WrongHitError("it yields a Hit whose rows there are not")
         group.rows.update(concerned)
         group.see(hit.seen)
         for change in hit.changes:
-            own = concerned if change.rows is None else change.rows
-            group.changes.setdefault(replace(change, rows=None), set()).update(own)
+            own = concerned if change.rows is None else rows_of(change.rows)
+            group.changes.setdefault(_writable(change), set()).update(own)
         if not hit.changes:
             self._without_change.append(concerned)
 
@@ -143,10 +145,10 @@ class Draft:
             rule=self.rule.id,
             severity=profile.severity(self.rule),
             level=self.rule.level,
-            message=group.hit.message or self.rule.title,
+            message=plain(group.hit.message or self.rule.title),
             tags=tags,
             observed=observed,
-            expected=group.hit.expected,
+            expected=plain(group.hit.expected),
             count=len(group.rows),
             instances=tuple(name(row) for row in sorted(group.rows)[:EXAMPLES]),
             reference=self.rule.reference,
@@ -171,5 +173,19 @@ def _tag(name: str) -> str:
         return tag_of(name)
     except KeyError:
         if _TAG.match(name):
-            return name
+            return plain(name)
         raise WrongHitError("it yields a Hit with a tag that is no keyword and no tag") from None
+
+
+def _writable(change: Change) -> Change:
+    """A change without its rows, which are kept apart.
+
+    Raises:
+        WrongHitError: No report could hold it, and nobody could write it.
+    """
+    own = replace(change, rows=None)
+    try:
+        msgspec.json.encode(own)
+    except (UnicodeError, TypeError):
+        raise WrongHitError("it yields a Hit with a change that is no text of Unicode") from None
+    return own

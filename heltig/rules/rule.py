@@ -16,16 +16,20 @@ A rule is written as a function with a decorator. Its docstring is its manual, u
 hold* (the function, which yields a `Hit` for what does not).
 """
 
+import difflib
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias
+from itertools import islice
+from typing import Any, Final, Literal, TypeAlias, TypeVar, get_args
 
 import msgspec
 
 from heltig.dicom.source import SHOWS
 from heltig.rules.proposal import Change
+from heltig.standard.dictionary import entries, tag_of
+from heltig.standard.value_representations import VRS
 
 Severity: TypeAlias = Literal["block", "review", "note"]
 Level: TypeAlias = Literal["value", "instance", "series", "study", "context", "input"]
@@ -33,6 +37,14 @@ Level: TypeAlias = Literal["value", "instance", "series", "study", "context", "i
 SEVERITIES: Final = ("block", "review", "note")
 _ID: Final = re.compile(r"[A-Z0-9]+(?:[-.][A-Z0-9]+)*")
 HEADINGS: Final = ("Finds", "Why", "Mend", "Example")
+
+MOST_HITS: Final = 100_000
+"""Hits of one call of a rule: one that yields without end must not keep a study from its verdict."""
+
+_MOST_ROWS: Final = 10_000_000
+"""Rows of one hit, likewise."""
+
+_T = TypeVar("_T")
 
 
 class Hit(msgspec.Struct, frozen=True):
@@ -83,6 +95,31 @@ def see_that_it_is_a_hit(hit: object) -> None:
 
 def _kind(value: object) -> str:
     return f"of type {type(value).__name__}"
+
+
+def hits_of(rule: "Rule", view: object) -> list[Hit]:
+    """What a rule yields about what it is given.
+
+    Raises:
+        WrongHitError: It yields more than `MOST_HITS`.
+    """
+    return _some(rule.check(view) or (), MOST_HITS, "hits in one call")
+
+
+def rows_of(rows: Iterable[int]) -> list[int]:
+    """The rows of a hit or of a change.
+
+    Raises:
+        WrongHitError: There are more than any study has.
+    """
+    return _some(rows, _MOST_ROWS, "rows in a Hit")
+
+
+def _some(things: Iterable[_T], most: int, what: str) -> list[_T]:
+    found = list(islice(things, most + 1))
+    if len(found) > most:
+        raise WrongHitError(f"it yields more than {most:,} {what}")
+    return found
 
 
 _FIELDS: Final[Mapping[str, type | tuple[type, ...]]] = {
@@ -166,6 +203,7 @@ def rule(
         unknown = set(needs) - set(SHOWS)
         if unknown:
             raise ValueError(f"rule {id}: unknown need {sorted(unknown)}; known are {sorted(SHOWS)}")
+        _see_that_it_names_what_there_is(id, level=level, severity=severity, reads=reads, vrs=vrs)
         if level == "value" and bool(reads) == bool(vrs):
             raise ValueError(f"rule {id}: a value rule names attributes or VRs, one of the two")
         if compares and (level not in ("series", "study") or not reads):
@@ -187,6 +225,29 @@ def rule(
         )
 
     return declare
+
+
+def _see_that_it_names_what_there_is(
+    id: str, *, level: str, severity: str, reads: Iterable[str], vrs: Iterable[str]
+) -> None:
+    """Refuse what a declaration misspells.
+
+    Raises:
+        ValueError: There is no such level, severity, keyword or VR.
+    """
+    for what, named, known in (("level", level, get_args(Level)), ("severity", severity, SEVERITIES)):
+        if named not in known:
+            raise ValueError(f"rule {id}: {named!r} is no {what}; known are {', '.join(known)}")
+    for keyword in reads:
+        try:
+            tag_of(keyword)
+        except KeyError:
+            near = difflib.get_close_matches(keyword, [entry.keyword for entry in entries()], n=1)
+            hint = f"; the nearest one is {near[0]}" if near else ""
+            raise ValueError(f"rule {id}: there is no keyword {keyword}{hint}") from None
+    unknown = set(vrs) - {"", *VRS}
+    if unknown:
+        raise ValueError(f"rule {id}: unknown VR {sorted(unknown)}")
 
 
 def parse_manual(id: str, text: str) -> tuple[str, dict[str, str]]:

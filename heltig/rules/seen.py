@@ -16,6 +16,7 @@ import msgspec
 
 from heltig.dicom.cell import Cell
 from heltig.rules.rule import Hit
+from heltig.rules.wording import plain
 
 DIGITS = 32
 """Hex digits of a finding's digest."""
@@ -62,7 +63,7 @@ def _of_cell(cell: Cell) -> str:
 def _plain(part: object) -> object:
     """The same with half surrogate pairs, which no text of Unicode can hold, written out."""
     if isinstance(part, str):
-        return part.encode("utf-8", "backslashreplace").decode()
+        return plain(part)
     if isinstance(part, list | tuple):
         return [_plain(inner) for inner in part]
     return part

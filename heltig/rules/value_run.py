@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeAlias
 from heltig.dicom.column import Column
 from heltig.dicom.table import ItemTable, Table
 from heltig.rules.memory import Known
-from heltig.rules.rule import Hit, Rule
+from heltig.rules.rule import Hit, Rule, hits_of
 from heltig.rules.seen import with_cells
 from heltig.rules.views import Place
 
@@ -90,7 +90,7 @@ def try_values(rule: Rule, bit: int, waiting: Sequence[Seen]) -> tuple[bool, lis
     for seen in waiting:
         if when is None or when(seen.at):
             applied = True
-            found = list(rule.check(seen.at) or ())
+            found = hits_of(rule, seen.at)
             if found:
                 hits.setdefault((id(seen.table), seen.column.tag), []).extend((seen, hit) for hit in found)
             if seen.inside:

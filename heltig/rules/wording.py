@@ -27,6 +27,15 @@ def _printable(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
+def plain(text: str) -> str:
+    r"""Write half surrogate pairs, which no text of Unicode can hold, as escapes.
+
+    >>> plain("A\ud800")
+    'A\\ud800'
+    """
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
 def cut(text: str, longest: int = LONGEST) -> str:
     """Shorten a text in its middle: the ends of values tell them apart.
 

@@ -285,6 +285,8 @@ def test_a_server_judges_with_the_rules_of_its_profile_and_rescore_follows_it(tm
         ('from heltig.rules.rule import rule\n'
          '@rule("acme\\n", level="study", severity="note")\ndef a(study): ...',
          "ValueError: rule 'acme\\n': an id is capitals"),
+        (RULES_WITH_CODE.replace('"StationName", "S', '"StationNam", "S'),
+         "ValueError: rule ACME-STATION-ROOM: there is no keyword StationNam; the nearest one is StationN"),
     ],
 )  # fmt: skip
 def test_rules_that_cannot_be_loaded_are_told_with_module_and_line(acme, text, told):

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from datetime import date
+from itertools import count
 
+import msgspec
 import pytest
 
 from heltig.dicom.source import FILES_SHOW
@@ -11,10 +13,12 @@ from heltig.rules.engine import Ruleset, evaluate
 from heltig.rules.grouping import EXAMPLES, VALUES_SHOWN
 from heltig.rules.parameters import Parameters
 from heltig.rules.profile import Profile
-from heltig.rules.rule import Hit, rule
+from heltig.rules.proposal import Change
+from heltig.rules.rule import MOST_HITS, Hit, rule
 from heltig.rules.views import Context, Place, SeriesView, StudyView, Values
 
 CONTEXT = Context(date(2026, 1, 1), Parameters())
+HALF = Change(tag="00100020", vr="LO", was=(), becomes=("\ud800",), why="")
 MANUAL = """{}.
 
 Finds: What it finds.
@@ -148,6 +152,8 @@ def test_a_user_who_interrupts_is_obeyed():
         ({"observed": "x", "expected": "", "rows": [-1]}, "a Hit whose rows there are not"),
         ({"observed": "x", "expected": "", "rows": [7]}, "IndexError"),
         ({"observed": "x", "expected": "", "rows": ["x"]}, "TypeError"),
+        ({"observed": "x", "expected": "", "rows": count()}, "more than 10,000,000 rows in a Hit"),
+        ({"observed": "x", "expected": "", "changes": (HALF,)}, "a change that is no text of Unicode"),
         (None, "of type dict, not a Hit"),
     ],
 )
@@ -159,6 +165,26 @@ def test_what_is_no_hit_is_an_error_of_its_rule_and_never_in_a_report(hit, told)
     assert evaluation.outcomes == {"TST-RULE": "error"}
     assert evaluation.findings == ()
     assert told in evaluation.errors[0].error
+
+
+@pytest.mark.parametrize("level", ["value", "instance", "series", "study"])
+def test_a_rule_that_yields_without_end_is_an_error_of_that_rule(level):
+    def endless(view):
+        while True:
+            yield Hit(observed="x", expected="")
+
+    evaluation = run([declared(level, endless, reads=("PatientID",))], [{"PatientID": "A"}])
+    assert evaluation.outcomes == {"TST-RULE": "error"}
+    assert evaluation.errors[0].error == f"it yields more than {MOST_HITS:,} hits in one call"
+
+
+def test_half_characters_in_a_hit_are_written_out():
+    def yields(view):
+        yield Hit(observed="a\ud800", expected="\udfff", message="ü\ud800")
+
+    (finding,) = run([declared("study", yields, reads=("PatientID",))], [{"PatientID": "A"}]).findings
+    assert (finding.observed, finding.expected, finding.message) == ("a\\ud800", "\\udfff", "ü\\ud800")
+    assert msgspec.json.encode(finding)
 
 
 def test_what_the_source_does_not_show_is_not_evaluable_and_the_rule_does_not_run():
@@ -218,6 +244,11 @@ def test_groups_count_absent_and_empty_as_one():
         ({"level": "value"}, "attributes or VRs"),
         ({"level": "value", "reads": ("PatientID",), "vrs": ("LO",)}, "attributes or VRs"),
         ({"level": "study", "needs": ("telepathy",)}, "telepathy"),
+        ({"level": "study", "reads": ("PatientIdd",)}, "no keyword PatientIdd; the nearest one is PatientID"),
+        ({"level": "study", "reads": "PatientID"}, "no keyword P"),
+        ({"level": "value", "vrs": ("XX",)}, "unknown VR"),
+        ({"level": "studies"}, "'studies' is no level; known are value"),
+        ({"level": "study", "severity": "error"}, "'error' is no severity; known are block"),
     ],
 )
 def test_a_wrong_declaration_is_refused(declaration, told):
@@ -226,7 +257,7 @@ def test_a_wrong_declaration_is_refused(declaration, told):
 
     check.__doc__ = MANUAL.format("A rule")
     with pytest.raises(ValueError, match=told):
-        rule("TST-WRONG", severity="note", **declaration)(check)
+        rule("TST-WRONG", **{"severity": "note", **declaration})(check)
 
 
 @pytest.mark.parametrize(
