@@ -4,7 +4,6 @@ import io
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from urllib.parse import urlsplit
 from xml.etree import ElementTree as ET
 
@@ -318,18 +317,20 @@ def test_one_study_in_fifty_requests_at_the_same_time(
     assert gate.until(lambda: gate.readiness(uid_of("ct-liver", seed))) == "READY"
 
 
-def test_an_archive_that_is_away(gate: Gated, tmp_path: Path) -> None:
+def test_an_archive_that_is_away(gate: Gated) -> None:
     """In `enforce` nothing is taken; in `hold` it is kept until the archive is back."""
-    entry = {"name": "away", "qidoUrl": "http://127.0.0.1:9/dicom-web", "options": {"gate": "enforce"}}
+    options = {"gate": "enforce", "gateIdleSeconds": 0.5, "strategy": "none"}
+    entry = {"name": "away", "qidoUrl": "http://127.0.0.1:9/dicom-web", "options": options}
     assert gate.client.post("/api/v1/archives", json=entry).is_success
     away = Gated(gate.server, "away")
     answer = away.store(files_of("dx-hand", 21))
     assert (answer.status_code, answer.headers["Retry-After"].isdigit()) == (503, True)
-    assert not gate.spooled()
+    assert not away.spooled()
     away.change(gate="hold")
     assert away.store(files_of("dx-hand", 21)).status_code == 200
+    jobs = "/api/v1/jobs?kind=forward&limit=100"
     gate.until(
-        lambda: [one for one in gate.get("/api/v1/jobs?kind=forward&limit=5")["items"] if one["error"]]
+        lambda: [one for one in gate.get(jobs)["items"] if one["group"] == "gate:away" and one["error"]]
     )
-    assert len(gate.spooled()) == 2
+    assert len(away.spooled()) == 2
     away.client.close()

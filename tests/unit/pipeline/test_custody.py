@@ -32,7 +32,7 @@ from heltig.pipeline.quarantine import QuarantineDesk
 from heltig.rules.profile import DEFAULT, Profile
 from heltig.setting_types import Size
 from heltig.settings import Settings
-from heltig.store import archives, jobs, studies
+from heltig.store import archives, audit_trail, jobs, studies
 from heltig.store.archives import Archive, ArchiveOptions
 from heltig.store.engine import Store
 from heltig.store.records import Location
@@ -282,7 +282,10 @@ async def test_a_refusal_for_good_waits_for_a_person(site: Site) -> None:
     assert (found.objects, found.study.reason) == (1, "The archive refuses it (0122H).")
     assert len(site.files()) == 1
     site.upstream.answers = stored_answer
-    await site.quarantine.release(found.study.id, reason="It knows the class now.", actor="a", origin="")
+    await site.quarantine.release(found.study.id, reason="It knows the class now.", actor="a", origin="x")
+    [entry] = await site.store.read(audit_trail.entries, action="quarantine.release")
+    assert (entry.actor, entry.origin, entry.detail["instances"]) == ("a", "x", 1)
+    assert entry.detail["reason"] == "It knows the class now."
     await site.work()
     assert not site.files()
     assert not await site.quarantine.waiting(gate=None, limit=10, offset=0)
