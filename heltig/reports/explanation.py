@@ -5,7 +5,7 @@ import textwrap
 from typing import Final, get_args
 
 from heltig.dicom.source import SHOWS
-from heltig.rules.catalogue import family_of
+from heltig.rules.catalogue import family_of, since_of
 from heltig.rules.parameters import Target
 from heltig.rules.rule import Rule
 
@@ -45,7 +45,7 @@ def facts_of(rule: Rule) -> dict[str, str]:
         "Reads": reads,
         "Source must show": "; ".join(f"{need}: {SHOWS[need]}" for need in sorted(rule.needs)) or "nothing",
         "Standard": rule.reference or "a rule of practice",
-        "Since": rule.since or "a rule of the profile",
+        "Since": since_of(rule) or "a rule of the site",
     }
     if targets := targets_of(rule):
         facts["Targets"] = ", ".join(targets)

@@ -3,14 +3,12 @@
 import hashlib
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from pathlib import Path
-from traceback import extract_tb
 from types import ModuleType
 
 from heltig.errors import ConfigurationError
+from heltig.rules.installed import digest_of_installed, distribution_of, installed
 from heltig.rules.rule import Rule
 
 FAMILIES = {
@@ -84,7 +82,7 @@ def catalogue() -> dict[str, Rule]:
     """
     rules: dict[str, Rule] = {}
     modules = [import_module(f"heltig.rules.{name}") for name in FAMILIES]
-    for module in [*modules, *_of_the_site()]:
+    for module in [*modules, *(one.module for one in installed())]:
         for found in rules_of(module):
             if rules.setdefault(found.id, found) is not found:
                 raise ConfigurationError(
@@ -104,43 +102,12 @@ def family_of(rule: Rule) -> str:
     return FAMILIES.get(module[2], "Site") if module[0] == "heltig.rules" else "Site"
 
 
-def _of_the_site() -> list[ModuleType]:
-    """The modules of a site's own rules, in the order of the names of their entry points.
+def since_of(rule: Rule) -> str:
+    """The version of Heltig that brought a rule.
 
-    Raises:
-        ConfigurationError: One cannot be imported; the detail says where it stands still.
+    Of a site's rule with code the distribution that it is in with its version; empty for one of a profile.
     """
-    modules = []
-    for point in sorted(entry_points(group="heltig.rules"), key=lambda point: point.name):
-        what = f"the rules of entry point {point.name} ({point.value})"
-        try:
-            module = point.load()
-        except BaseException as error:
-            if isinstance(error, KeyboardInterrupt):
-                raise
-            raise ConfigurationError(f"{what} cannot be loaded: {_said_of(error)}") from error
-        if not isinstance(module, ModuleType):
-            raise ConfigurationError(
-                f"{what} cannot be loaded: it names no module, but {type(module).__name__}"
-            )
-        modules.append(module)
-    return modules
-
-
-def _said_of(error: BaseException) -> str:
-    """What went wrong while a module was imported, with file and line of where it did."""
-    said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    if isinstance(error, SyntaxError):
-        return f"{type(error).__name__}: {error.msg}, at {error.filename}:{error.lineno}"
-    ours = Path(__file__).parents[1]  # where our own line refuses something, the line that called it is meant
-    own = [
-        frame
-        for frame in extract_tb(error.__traceback__)
-        if not Path(frame.filename).is_relative_to(ours)
-        and "importlib" not in Path(frame.filename).parts
-        and not frame.filename.startswith("<frozen")
-    ]
-    return f"{said}, at {own[-1].filename}:{own[-1].lineno}" if own else said
+    return distribution_of(rule.check.__module__) if family_of(rule) == "Site" else rule.since
 
 
 @cache
@@ -160,8 +127,8 @@ def ruleset_hash() -> str:
     ]
     for part in parts:
         digest.update(part.name.encode() + b"\0" + hashlib.sha256(part.read_bytes()).digest())
-    for module in _of_the_site():
-        digest.update(module.__name__.encode() + b"\0" + hashlib.sha256(_source_of(module)).digest())
+    if installed():
+        digest.update(digest_of_installed())
     return digest.hexdigest()
 
 
@@ -175,7 +142,3 @@ def _sources(folder: Traversable) -> list[Traversable]:
         elif part.name.endswith((".py", ".json")):
             found.append(part)
     return found
-
-
-def _source_of(module: ModuleType) -> bytes:
-    return Path(module.__file__).read_bytes() if module.__file__ else b""

@@ -244,6 +244,34 @@ def test_rules_with_code_come_in_by_their_entry_point(acme, clean, tmp_path):
     assert "there is no rule ACME-STATION-ROOM" in heltig("check", "--profile", profile, *study).stderr
 
 
+def test_whatever_decides_in_the_package_of_a_site_is_in_the_hash_of_the_ruleset(acme):
+    def ruleset():
+        code = "from heltig.rules.catalogue import ruleset_hash; print(ruleset_hash())"
+        command = [sys.executable, "-c", code]
+        environ = {**os.environ, "PYTHONPATH": str(acme)}
+        return subprocess.run(command, capture_output=True, text=True, check=True, env=environ).stdout
+
+    package = acme / "acme_heltig"
+    rules = package / "rules.py"
+    rules.write_text(
+        rules.read_text().replace("from heltig.rules.rule", "from . import rooms\nfrom heltig.rules.rule")
+    )
+    (package / "rooms.py").write_text("ROOMS = 1\n")
+    found = [ruleset(), ruleset()]
+    (package / "rooms.py").write_text("ROOMS = 2\n")
+    found.append(ruleset())
+    (package / "lists").mkdir()
+    (package / "lists" / "rooms.json").write_text("[]")
+    found.append(ruleset())
+    assert found[0] == found[1]
+    assert len(set(found)) == 3
+
+
+def test_a_rule_with_code_says_which_distribution_brought_it(acme):
+    shown = heltig("rules", "show", "ACME-STATION-ROOM", PYTHONPATH=str(acme)).stdout
+    assert shown.splitlines()[-1].split() == ["Since:", "acme-heltig", "1.0"]
+
+
 def test_a_site_module_that_cannot_be_loaded_is_named(acme):
     (acme / "acme_heltig" / "rules.py").write_text("import nowhere_to_be_found")
     ran = heltig("rules", PYTHONPATH=str(acme))

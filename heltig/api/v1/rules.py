@@ -11,13 +11,19 @@ from heltig.api.problems import responses
 from heltig.api.services import Services
 from heltig.errors import NotFoundError
 from heltig.reports.explanation import targets_of
-from heltig.rules.catalogue import catalogue, family_of
+from heltig.rules.catalogue import catalogue, family_of, since_of
 from heltig.rules.parameters import Target
 from heltig.rules.rule import Level, Rule, Severity
 
 
 class RuleView(msgspec.Struct, frozen=True, rename="camel"):
-    """A rule in a list; `severity` is its own, which a profile can change."""
+    """A rule in a list.
+
+    Attributes:
+        severity: Its own, which a profile can change.
+        since: The version of Heltig that brought it; of a site's rule with code its distribution, of one in
+            the profile empty.
+    """
 
     id: str
     title: str
@@ -92,5 +98,5 @@ def _facts(rule: Rule) -> dict[str, Any]:
         "severity": rule.severity,
         "needs": sorted(rule.needs),
         "reference": rule.reference,
-        "since": rule.since,
+        "since": since_of(rule),
     }
