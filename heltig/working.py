@@ -48,10 +48,11 @@ from heltig.pipeline.upload import UploadDesk
 from heltig.pipeline.waiving import ENDED, GIVEN, WaiverDesk
 from heltig.rules.profile import Profile
 from heltig.settings import Settings
-from heltig.store import jobs
+from heltig.store import archives, jobs
 from heltig.store.engine import Store
 from heltig.store.migrations import upgrade
 from heltig.store.one_host import OneHost
+from heltig.store.transaction import ReadTransaction
 
 MINUTE: Final = timedelta(minutes=1)
 HOUR: Final = timedelta(hours=1)
@@ -201,6 +202,8 @@ async def working(
         spool = Spool(settings.home / "spool")
         pool = JudgingPool(settings.workers, scratch=spool.scratch)
         stack.push_async_callback(pool.close)
+        if await store.read(_judges_at_the_door):
+            await stack.enter_async_context(_beside(pool.start()))  # the first sender is not to wait for it
         queue = JobQueue(store, clock=clock)
         desks = _desks(settings, profile, queue, pool, spool)
         stack.push_async_callback(desks.measurements.flush)
@@ -218,6 +221,11 @@ async def working(
         for one in periodic:
             await stack.enter_async_context(_beside(one.run()))
         yield Working(store=store, queue=queue, pool=pool, desks=desks, runner=running, sweeps=periodic)
+
+
+def _judges_at_the_door(transaction: ReadTransaction) -> bool:
+    """Whether a gate judges while its senders wait."""
+    return any(entry.options.gate == "enforce" for entry in archives.every(transaction))
 
 
 def _some(handlers: dict[str, Handler], does: Does) -> dict[str, Handler]:
