@@ -39,7 +39,8 @@ def truncated(study: StudyView) -> Iterator[Hit]:
     """A file ends before its data set does, or cannot be read to its end.
 
     Finds: Files that end within an element, pixel data shorter than declared, and elements whose length leads
-        nowhere, so that what follows them is lost.
+        nowhere, so that what follows them is lost. Where the header itself is cut, what the instance lacks is
+        no finding of other rules: it may have been in the rest.
     Why: Part of the object is missing: a row of pixels, the rest of the header, or everything behind it. An
         archive refuses it, or stores it and fails when somebody opens it.
     Mend: Copy or send the file again from where it came. If it is damaged there too, have the object exported

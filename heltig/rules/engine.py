@@ -9,11 +9,14 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from functools import partial
 from pathlib import PurePath
-from typing import Any
+from typing import Any, Final
+
+from msgspec.structs import replace
 
 from heltig.dicom.study import StudyTable
 from heltig.dicom.watched import Watched
 from heltig.rules.combinations import Combination, Combinations, Named
+from heltig.rules.cut_headers import cut_headers
 from heltig.rules.finding import Evaluation, Finding, NotEvaluable, Outcome, RuleError
 from heltig.rules.grouping import Draft, Propose, worst_first
 from heltig.rules.index_facts import IndexFact
@@ -22,13 +25,16 @@ from heltig.rules.memory import Memory
 from heltig.rules.plan import Layout, Plan, Reading
 from heltig.rules.profile import Profile
 from heltig.rules.proposal import proposed
-from heltig.rules.rule import Level, Rule, WrongHitError, hits_of
+from heltig.rules.rule import Level, Rule, WrongHitError, hits_of, rows_of, see_that_it_is_a_hit
 from heltig.rules.seen import with_cells
 from heltig.rules.silence import Contents, Silences, Told, contents_of
 from heltig.rules.stopwatch import Stopwatch
 from heltig.rules.value_run import Found, Work
 from heltig.rules.views import MAKING, Context, ContextView, PackageView, RowsView, Values
 from heltig.rules.walk import walk
+
+_ABSENCE: Final = "all_attributes"
+"""What rules need that complain of what is not there."""
 
 
 class Ruleset:
@@ -77,16 +83,18 @@ def evaluate(
         Findings (worst first), rules that were not evaluable, rules that failed to run, and every rule's
         outcome.
     """
-    plan = ruleset.plan(table.source.shows)
+    cut = cut_headers(table)
+    shows = table.source.shows
+    plan = ruleset.plan(shows - {_ABSENCE} if len(cut) == table.rows else shows)
     layout = plan.layout(table.columns)
-    run = _TimedRun(plan.outcomes, stopwatch) if stopwatch else _Run(plan.outcomes)
+    run = _TimedRun(plan.outcomes, stopwatch, cut) if stopwatch else _Run(plan.outcomes, cut)
     memory = plan.memory(context)
     applied = walk(table, layout.tags, plan.values, memory, run.call)
     run.passed(plan.values.among(applied))
     contents = contents_of(table)
     run.instances(layout.instances, table, memory, contents)
     study = ContextView(table, context, facts)
-    silences = None if facts else memory.silences(layout.tags, table)
+    silences = None if facts or cut else memory.silences(layout.tags, table)
     rules = _Wholes(run, table, contents, layout, silences)
     rules.run(layout.series, study.series)
     rules.run(layout.studies, [study])
@@ -109,7 +117,14 @@ def evaluate_package(ruleset: Ruleset, package: PackageView) -> Evaluation:
 class _Run:
     """Some rules over one study or package: their drafts, outcomes and errors."""
 
-    def __init__(self, outcomes: Mapping[str, Outcome]) -> None:
+    def __init__(self, outcomes: Mapping[str, Outcome], cut: Set[int] = frozenset()) -> None:
+        """Begin.
+
+        Args:
+            outcomes: Each rule's outcome before any was run.
+            cut: Instances of which no rule about absence may speak (`heltig.rules.cut_headers`).
+        """
+        self._cut = cut
         self.drafts: dict[str, Draft] = {}
         self.outcomes = dict(outcomes)
         self.errors: dict[str, str] = {}
@@ -161,6 +176,8 @@ class _Run:
             return False
         try:
             applied, found = work(rule, *on)
+            if self._cut and _ABSENCE in rule.needs:
+                found = _of_whole(found, self._cut)
             if found:
                 draft = self.drafts.get(id) or Draft(rule)
                 for hit, rows, where in found:
@@ -207,8 +224,8 @@ class _Run:
 class _TimedRun(_Run):
     """A run that takes the time."""
 
-    def __init__(self, outcomes: Mapping[str, Outcome], stopwatch: Stopwatch) -> None:
-        super().__init__(outcomes)
+    def __init__(self, outcomes: Mapping[str, Outcome], stopwatch: Stopwatch, cut: Set[int]) -> None:
+        super().__init__(outcomes, cut)
         self._stopwatch = stopwatch
 
     def call(self, rule: Rule, work: Work, *on: Any) -> bool:
@@ -321,6 +338,17 @@ def _look(rule: Rule, views: Sequence[RowsView], chosen: _Chosen) -> tuple[bool,
     else:
         applies = [view for view in views if any(map(view.has, rule.reads))]
     return bool(applies), [(hit, view.rows, ()) for view in applies for hit in hits_of(rule, view)]
+
+
+def _of_whole(found: Iterable[Found], cut: Set[int]) -> list[Found]:
+    """What is left of some hits without the instances that are not there to their end."""
+    whole: list[Found] = []
+    for hit, rows, where in found:
+        see_that_it_is_a_hit(hit)
+        left = [row for row in (rows if hit.rows is None else rows_of(hit.rows)) if row not in cut]
+        if left:
+            whole.append((replace(hit, rows=left), left, where))
+    return whole
 
 
 def _open(rule: Rule, package: PackageView) -> tuple[bool, list[Found]]:
