@@ -97,6 +97,15 @@ class Exceptions(Change, frozen=True, forbid_unknown_fields=True):
             for another in other.archives
         )
 
+    def covers(self, other: "Exceptions") -> bool:
+        """Every study that is concerned by another is by this one, as far as one table can tell."""
+        return (
+            _all_fit(self.archives, other.archives)
+            and _all_fit(self.modalities, other.modalities)
+            and _all_fit(self.sop_classes, other.sop_classes)
+            and _all_fit(self.manufacturers, other.manufacturers)
+        )
+
     def _names(self, kind: InstanceKind) -> bool:
         return (
             (not self.modalities or kind.modality.upper() in self.modalities)
@@ -108,6 +117,11 @@ class Exceptions(Change, frozen=True, forbid_unknown_fields=True):
 def _fits(wanted: str, text: str) -> bool:
     """A text is as wanted, whatever the case; `*` stands for any characters."""
     return is_like(wanted.casefold().strip(), text.casefold().strip())
+
+
+def _all_fit(wanted: tuple[str, ...], texts: tuple[str, ...]) -> bool:
+    """Whoever is named by some texts is named as wanted; none wanted are all."""
+    return not wanted or (bool(texts) and all(any(_fits(name, text) for name in wanted) for text in texts))
 
 
 def is_like(form: str, text: str) -> bool:

@@ -167,7 +167,8 @@ class _Reading:
             return
         called = tables.take(root, (), "name", str, PurePath(name).stem)
         if not _NAME.fullmatch(called):
-            tables.problem(("name",), f"name: {called!r} is more than 64 letters, digits, spaces and . + - _")
+            said = f"name: {called!r} is no name: 64 letters, digits, spaces and . + - _ at most"
+            tables.problem(("name",), said)
         see_that_they_agree(tables, change, exceptions, self.layers)
         self.layers.append(Layer(called, change, tuple(exceptions), tuple(declared.values())))
 

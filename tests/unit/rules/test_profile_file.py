@@ -117,7 +117,9 @@ def test_a_sop_class_is_named_by_keyword_or_uid():
         ('base = "x.toml"', "site.toml:1:1: the profile x.toml cannot be read: no such file"),
         ("base = 3", "site.toml:1:1: base: expected `str`, got `int`"),
         ('name = "a\\nb"',
-         "site.toml:1:1: name: 'a\\nb' is more than 64 letters, digits, spaces and . + - _"),
+         "site.toml:1:1: name: 'a\\nb' is no name: 64 letters, digits, spaces and . + - _ at most"),
+        ('name = "\\u0000"',
+         "site.toml:1:1: name: '\\x00' is no name: 64 letters, digits, spaces and . + - _ at most"),
         ("rule = 3", "site.toml:1:1: rule is no table"),
     ],
 )  # fmt: skip
@@ -142,6 +144,15 @@ def test_a_wrong_profile_is_told_where_and_what_is_near(text, told):
          "site.toml:6:1: off: UID-ROOT is insisted on by another [[for]] that may concern the same studies"),
         ('base = "for.toml"\nrequired = ["UID-ROOT"]',
          "site.toml:2:1: required: UID-ROOT is switched off for some studies by a [[for]] of its base"),
+        ('base = "for.toml"\nrequired = ["UID-ROOT"]\n[[for]]\nmodalities = ["MR"]\non = ["UID-ROOT"]',
+         "site.toml:2:1: required: UID-ROOT is switched off for some studies by a [[for]] of its base; take "
+         "it back by a [[for]] for the same studies with on"),
+        ('base = "for.toml"\nrequired = ["UID-ROOT"]\n'
+         '[[for]]\nmodalities = ["CT"]\narchives = ["a"]\non = ["UID-ROOT"]',
+         "site.toml:2:1: required: UID-ROOT is switched off for some studies by a [[for]] of its base"),
+        ('base = "required-for.toml"\noff = ["UID-ROOT"]',
+         "site.toml:2:1: off: UID-ROOT is insisted on for some studies by a [[for]] of its base; take it "
+         "back by a [[for]] for the same studies with optional"),
     ],
 )  # fmt: skip
 def test_what_would_be_insisted_on_and_switched_off_is_refused(text, told):
@@ -149,6 +160,8 @@ def test_what_would_be_insisted_on_and_switched_off_is_refused(text, told):
         "off.toml": 'off = ["UID-ROOT"]',
         "required.toml": 'required = ["UID-ROOT"]',
         "for.toml": '[[for]]\nmodalities = ["CT"]\noff = ["UID-ROOT"]',
+        "required-for.toml": '[[for]]\nmodalities = ["CT"]\nrequired = ["UID-ROOT"]',
+        "on.toml": 'base = "for.toml"\n[[for]]\nmodalities = ["CT", "MR"]\non = ["UID-ROOT"]',
     }
     (problem,) = problems(text, files)
     assert problem.startswith(told)
@@ -161,6 +174,7 @@ def test_what_would_be_insisted_on_and_switched_off_is_refused(text, told):
         'base = "required.toml"\noff = ["UID-ROOT"]\noptional = ["UID-ROOT"]',
         'base = "off.toml"\n[[for]]\nmodalities = ["CT"]\non = ["UID-ROOT"]\nrequired = ["UID-ROOT"]',
         'base = "for.toml"\nrequired = ["UID-ROOT"]\n[[for]]\nmodalities = ["CT"]\non = ["UID-ROOT"]',
+        'base = "on.toml"\nrequired = ["UID-ROOT"]',
         '[[for]]\narchives = ["a"]\nrequired = ["UID-ROOT"]\n[[for]]\narchives = ["b"]\noff = ["UID-ROOT"]',
     ],
 )
@@ -169,6 +183,8 @@ def test_who_says_both_is_understood(text):
         "off.toml": 'off = ["UID-ROOT"]',
         "required.toml": 'required = ["UID-ROOT"]',
         "for.toml": '[[for]]\nmodalities = ["CT"]\noff = ["UID-ROOT"]',
+        "required-for.toml": '[[for]]\nmodalities = ["CT"]\nrequired = ["UID-ROOT"]',
+        "on.toml": 'base = "for.toml"\n[[for]]\nmodalities = ["CT", "MR"]\non = ["UID-ROOT"]',
     }
     assert parse(text, files)
 
