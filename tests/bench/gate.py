@@ -5,6 +5,7 @@ ways take turns, each with a new study a round. `python tests/bench/gate.py [ROU
 """
 
 import io
+import os
 import statistics
 import sys
 import tempfile
@@ -56,12 +57,28 @@ def seconds(send: Callable[[bytes], httpx.Response], files: Sequence[bytes]) -> 
     return spent
 
 
-def measure(gate: Gated, orthanc: Orthanc, side: int, rounds: int) -> dict[str, list[float]]:
+def cpu(gate: Gated) -> float:
+    """Seconds that the server and its judging processes were at work so far."""
+    server = gate.server.process.pid
+    tasks = Path(f"/proc/{server}/task").glob("*/children")
+    processes = [server, *(int(child) for task in tasks for child in task.read_text().split())]
+    ticks = 0
+    for process in processes:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def measure(
+    gate: Gated, orthanc: Orthanc, side: int, rounds: int
+) -> tuple[dict[str, list[float]], dict[str, float]]:
+    """Seconds of each request, by way; and of all of them the gate's own CPU seconds."""
     headers = {"Content-Type": content_type("b"), "Accept": "application/dicom+json"}
     straight = httpx.Client(
         auth=(orthanc.username, orthanc.password), trust_env=False, timeout=120, headers=headers
     )
     found: dict[str, list[float]] = {}
+    spent: dict[str, float] = {}
     with straight:
         for _ in range(rounds):
             new = series(side, A_REQUEST)
@@ -70,16 +87,21 @@ def measure(gate: Gated, orthanc: Orthanc, side: int, rounds: int) -> dict[str, 
             )
             for mode in MODES:
                 gate.change(gate=mode)
+                gate.store(series(64, 1))  # a changed entry gets new connections
+                gate.until(lambda: not gate.spooled())
                 new = series(side, A_REQUEST)
+                before = cpu(gate)
                 found.setdefault(mode, []).append(
                     seconds(lambda body: gate.client.post(gate.path, content=body, headers=headers), new)
                 )
+                spent[mode] = spent.get(mode, 0.0) + cpu(gate) - before
                 gate.until(lambda: not gate.spooled())
-    return found
+    return found, spent
 
 
 def main(rounds: int) -> None:
-    print("| size | way | instances/s | times straight | aim |\n|---|---|---|---|---|")
+    print("| size | way | instances/s | times straight | aim | ms CPU of the gate an instance |")
+    print("|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "orthanc"
         folder.mkdir()
@@ -95,13 +117,14 @@ def main(rounds: int) -> None:
         ):
             measure(gate, orthanc, 64, 1)  # processes start, connections are made
             for name, side in SIZES.items():
-                found = measure(gate, orthanc, side, rounds)
+                found, spent = measure(gate, orthanc, side, rounds)
                 for way, times in found.items():
                     ratio = statistics.median(
                         ours / theirs for ours, theirs in zip(times, found["straight"], strict=True)
                     )
                     rate = A_REQUEST / statistics.median(times)
-                    print(f"| {name} | {way} | {rate:,.0f} | {ratio:.2f} | {AIMS.get(way, '')} |", flush=True)
+                    own = f"{1000 * spent[way] / (rounds * A_REQUEST):.2f}" if way in spent else ""
+                    print(f"| {name} | {way} | {rate:,.0f} | {ratio:.2f} | {AIMS.get(way, '')} | {own} |")
 
 
 if __name__ == "__main__":
