@@ -62,6 +62,7 @@ FAMILIES = {
     "geometry_stacks": "Geometry",
     "geometry_order": "Geometry",
     "geometry_frames": "Geometry",
+    "geometry_dimensions": "Geometry",
     "contours": "Geometry",
     "conformance": "IOD conformance",
     "context": "Across studies",

@@ -22,7 +22,7 @@ OF_SLIDES: Final = ("ImageOrientationSlide", "TotalPixelMatrixOriginSequence")
 """Attributes that show that the frame of reference is a slide's."""
 
 _POINTERS: Final = ("FunctionalGroupPointer", "DimensionIndexPointer")
-_INDICES: Final = ("FrameContentSequence", "DimensionIndexValues")
+INDICES: Final = ("FrameContentSequence", "DimensionIndexValues")
 _ORGANIZATION: Final = tag_of("DimensionOrganizationType")
 _FRAME_CONTENT: Final = tag_of("FrameContentSequence")
 _SHARED: Final = "SharedFunctionalGroupsSequence"
@@ -83,19 +83,19 @@ def _twice(series: SeriesView) -> Iterator[Hit]:
         )
 
 
-def _declared(series: SeriesView) -> dict[int, Cell]:
+def declared_dimensions(series: SeriesView) -> dict[int, Cell]:
     """DimensionIndexSequence of the instances that have items in it."""
     cells = zip(series.rows, series.cells("DimensionIndexSequence"), strict=True)
     return {row: cell for row, cell in cells if cell.items}
 
 
 def _dimensions(series: SeriesView) -> Iterator[Hit]:
-    declared = _declared(series)
+    declared = declared_dimensions(series)
     if not declared:
         return
     table = FrameTable(series.table, list(declared))
     wrong: dict[tuple[int, int], list[int]] = {}
-    for frame, cell in zip(table.frames, table.cells(*_INDICES), strict=True):
+    for frame, cell in zip(table.frames, table.cells(*INDICES), strict=True):
         values, dimensions = len(cell.values), len(declared[frame.row].items)
         if values not in (0, dimensions):
             wrong.setdefault((values, dimensions), []).append(frame.row)
@@ -106,6 +106,41 @@ def _dimensions(series: SeriesView) -> Iterator[Hit]:
             expected="a value for each dimension",
             rows=sorted(set(rows)),
         )
+
+
+@rule(
+    "GEO-ENH-CONCATENATION",
+    level="series",
+    severity="review",
+    reads=("InConcatenationNumber",),
+    reference="PS3.3 C.7.6.16",
+)
+def concatenation(series: SeriesView) -> Iterator[Hit]:
+    """An object says of its place in a concatenation what cannot be.
+
+    Finds: InConcatenationNumber (0020,9162) below 1, or above InConcatenationTotalNumber (0020,9163); one
+        number for two objects of a ConcatenationUID (0020,9161).
+    Why: The parts of one image are put together by these numbers: readers drop a part, or wait for one that
+        does not exist.
+    Mend: Have the parts numbered from 1 on by what split the image, or sent again as one object.
+    Example: The third of two parts, after the image was sent again in larger pieces.
+    """
+    keywords = ("ConcatenationUID", "InConcatenationNumber", "InConcatenationTotalNumber", "SOPInstanceUID")
+    of_rows = zip(series.rows, *map(series.cells, keywords), strict=True)
+    numbered: dict[tuple[str, float], dict[str, int]] = {}
+    for row, uid, number, total, instance in of_rows:
+        place, last = (cell.numbers[0] if cell.numbers else None for cell in (number, total))
+        if place is None:
+            continue
+        if place < 1 or (last is not None and place > last):
+            observed = f"part {number.text} of {total.text or 'an unknown number'}"
+            yield Hit(tags=keywords[1:3], observed=observed, expected="parts from 1 on", rows=(row,))
+        elif uid.text and instance.text:
+            numbered.setdefault((uid.text, place), {})[instance.text] = row
+    for (_, place), rows in numbered.items():
+        if len(rows) > 1:
+            observed = f"{len(rows)} objects are part {place:g}"
+            yield Hit(tags=keywords[:2], observed=observed, expected="a part each", rows=rows.values())
 
 
 @rule(
@@ -131,7 +166,7 @@ def frame_missing(series: SeriesView) -> Iterator[Hit]:
     Example: A segmentation of which a de-identification tool removed PlaneOrientationSequence.
     """
     yield from _nowhere(series)
-    declared = _declared(series)
+    declared = declared_dimensions(series)
     if declared:
         yield from _without_indices(series, declared)
         yield from _lost_dimensions(series, declared)
@@ -169,7 +204,7 @@ def _without_indices(series: SeriesView, declared: Mapping[int, Cell]) -> Iterat
     own = dict(zip(series.rows, series.cells(_OWN), strict=True))
     lacking = [
         frame.row
-        for frame, cell in zip(table.frames, table.cells(*_INDICES), strict=True)
+        for frame, cell in zip(table.frames, table.cells(*INDICES), strict=True)
         if cell.empty and frame.number and _FRAME_CONTENT in own[frame.row].items[frame.number - 1].tags
     ]
     if lacking:
@@ -188,7 +223,7 @@ def _lost_dimensions(series: SeriesView, declared: Mapping[int, Cell]) -> Iterat
             continue  # what varies from tile to tile is implied (PS3.3 C.7.6.17.3)
         table = FrameTable(series.table, [row])
         for item in cell.items:
-            group, pointer = (_target(item, keyword) for keyword in _POINTERS)
+            group, pointer = pointed_at(item)
             if group and pointer and all(found is ABSENT for found in table.cells(group, pointer)):
                 lost.setdefault((group, pointer), []).append(row)
     for (group, pointer), rows in lost.items():
@@ -200,7 +235,11 @@ def _lost_dimensions(series: SeriesView, declared: Mapping[int, Cell]) -> Iterat
         )
 
 
-def _target(item: Item, keyword: str) -> str:
-    """The attribute of the standard that an item points to; empty where it is private or there is none."""
-    cell = element(DataSet(item.tags, item.raws, item.encoding), tag_of(keyword))
-    return keyword_of(cell.text)
+def pointed_at(item: Item) -> tuple[str, str]:
+    """The functional group and the attribute that an item of DimensionIndexSequence points to.
+
+    Keywords; empty where they are private or there is none.
+    """
+    dimension = DataSet(item.tags, item.raws, item.encoding)
+    group, pointer = (keyword_of(element(dimension, tag_of(keyword)).text) for keyword in _POINTERS)
+    return group, pointer
