@@ -1,15 +1,10 @@
 """De-identification: is it said how, and of all of the study?"""
 
 from collections.abc import Iterator
-from typing import Final
 
-from heltig.rules.acquisition import ACQUIRED
-from heltig.rules.deidentification_claims import claimed_rows, declared, is_claimed
+from heltig.rules.deidentification_claims import checked_rows, claimed_rows, declared, is_claimed
 from heltig.rules.rule import Hit, rule
 from heltig.rules.views import StudyView, Values
-from heltig.standard.sop_classes import lookup
-
-_SECONDARY_CAPTURE: Final = "1.2.840.10008.5.1.4.1.1.7"
 
 
 def _claims_itself(at: Values) -> bool:
@@ -55,42 +50,22 @@ def mixed(study: StudyView) -> Iterator[Hit]:
     """A part of the study is said to be de-identified, a part is not.
 
     Finds: Instances without the claim in a study of which others claim to be de-identified. Not counted are
-        objects made from images, such as segmentations and reports, of the same PatientName and PatientID:
-        they were made later.
+        objects that say nothing about it, are made from images, such as segmentations and reports, and have
+        the PatientName and PatientID of an image that claims it, or of such an object of another maker: they
+        were made later. The other rules look through them as through the images. One that says
+        PatientIdentityRemoved NO is always counted.
     Why: The part that was left out may name the patient, and with him all the rest.
     Mend: De-identify the instances named here, or find out that they were and have them say so; do not send
         the study before.
     Example: A series that arrived after the script had run.
     """
     claimed = claimed_rows(study)
-    if len(claimed) == len(study):
-        return
-    names = {row: (name, id) for row, name, id in _identities(study)}
-    known = {names[row] for row in claimed}
-    classes = study.texts("SOPClassUID")
-    others = [
-        row
-        for row in study.rows
-        if row not in claimed and not (names[row] in known and _is_made_later(classes[row]))
-    ]
-    if others:
+    checked = checked_rows(study)
+    if len(checked) < len(study):
+        others = [row for row in study.rows if row not in checked]
         yield Hit(
             tags=("PatientIdentityRemoved",),
             observed=f"YES in {len(claimed)}, not in {len(others)} instances",
             expected="all of the study de-identified, or nothing",
             rows=others,
         )
-
-
-def _identities(study: StudyView) -> Iterator[tuple[int, str, str]]:
-    return zip(study.rows, study.texts("PatientName"), study.texts("PatientID"), strict=True)
-
-
-def _is_made_later(sop_class_uid: str) -> bool:
-    sop_class = lookup(sop_class_uid)
-    return (
-        sop_class is not None
-        and sop_class_uid != _SECONDARY_CAPTURE
-        and bool(sop_class.modality)
-        and ACQUIRED.isdisjoint(sop_class.modality)
-    )

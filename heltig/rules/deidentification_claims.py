@@ -7,9 +7,11 @@ from typing import Final, NamedTuple
 from heltig.dicom.cell import Cell
 from heltig.dicom.column import Column
 from heltig.dicom.table import Table
+from heltig.rules.acquisition import ACQUIRED
 from heltig.rules.references_read import is_sequence
 from heltig.rules.views import Context, StudyView
 from heltig.standard.dictionary import tag_of
+from heltig.standard.sop_classes import lookup
 
 REMOVED: Final = tag_of("PatientIdentityRemoved")
 METHOD: Final = tag_of("DeidentificationMethod")
@@ -19,6 +21,7 @@ DATES_MODIFIED: Final = tag_of("LongitudinalTemporalInformationModified")
 FULL_DATES: Final = "113106"
 MODIFIED_DATES: Final = "113107"
 
+_SECONDARY_CAPTURE: Final = "1.2.840.10008.5.1.4.1.1.7"
 _PRIVATE_SEQUENCE: Final = re.compile(rb'SQ|\{"vr": ?"SQ"')
 _CODE: Final = re.compile(r"(?<!\d)1131(?:0\d|1[0-2])(?!\d)")
 _OF_DATES: Final = {"UNMODIFIED": FULL_DATES, "MODIFIED": MODIFIED_DATES}
@@ -32,11 +35,19 @@ class Claim(NamedTuple):
         codes: Profile and options claimed by code (PS3.16 CID 7050), as coded entries or within the method's
             text.
         dates: LongitudinalTemporalInformationModified in capitals; empty where it is absent.
+        later: Instances that say nothing themselves and were made from these: segmentations, reports, plans
+            of the same PatientName and PatientID, beside an image or an object of another maker.
     """
 
     rows: frozenset[int]
     codes: frozenset[str]
     dates: str
+    later: frozenset[int] = frozenset()
+
+    @property
+    def checked(self) -> frozenset[int]:
+        """The instances in which nothing may be left: those that claim it, and what was made from them."""
+        return self.rows | self.later if self.later else self.rows
 
     @property
     def options(self) -> frozenset[str]:
@@ -70,10 +81,50 @@ def _claims(study: StudyView) -> list[Claim]:
             claimed = set(_CODE.findall(cells[1].shown)) | _codes(table, columns[2], combination[2])
             dates = cells[3].text.upper()
             found.setdefault((frozenset(claimed), dates), set()).update(rows)
-    return [
+    every = [
         Claim(frozenset(rows), codes, dates)
         for (codes, dates), rows in sorted(found.items(), key=lambda pair: min(pair[1]))
     ]
+    is_whole = sum(len(claim.rows) for claim in every) == len(study)
+    return every if is_whole else _with_later(study, every)
+
+
+def _with_later(study: StudyView, every: list[Claim]) -> list[Claim]:
+    """The claims, with what was made from their instances."""
+    classes, answers = study.texts("SOPClassUID"), study.texts("PatientIdentityRemoved")
+    claimed = frozenset[int]().union(*(claim.rows for claim in every))
+    made = {
+        row
+        for row in study.rows
+        if row not in claimed and not answers[row].strip() and _is_made_from_images(classes[row])
+    }
+    if not made:
+        return every
+    names = list(zip(study.texts("PatientName"), study.texts("PatientID"), strict=True))
+    makers = study.texts("Manufacturer")
+    found = []
+    for claim in every:
+        images = {names[row] for row in claim.rows if not _is_made_from_images(classes[row])}
+        others = {(names[row], makers[row]) for row in claim.rows if names[row] not in images}
+        later = frozenset(
+            row
+            for row in made
+            if names[row] in images
+            or any(name == names[row] and maker != makers[row] for name, maker in others)
+        )
+        made -= later
+        found.append(claim._replace(later=later))
+    return found
+
+
+def _is_made_from_images(sop_class_uid: str) -> bool:
+    sop_class = lookup(sop_class_uid)
+    return (
+        sop_class is not None
+        and sop_class_uid != _SECONDARY_CAPTURE
+        and bool(sop_class.modality)
+        and ACQUIRED.isdisjoint(sop_class.modality)
+    )
 
 
 def _combinations(columns: Sequence[Column | None], rows: int) -> dict[tuple[int, ...], Sequence[int]]:
@@ -95,6 +146,17 @@ def claimed_rows(study: StudyView) -> frozenset[int]:
 def _claimed_rows(study: StudyView) -> frozenset[int]:
     every = claims(study)
     return every[0].rows if len(every) == 1 else frozenset[int]().union(*(claim.rows for claim in every))
+
+
+def checked_rows(study: StudyView) -> frozenset[int]:
+    """The instances that claim to be de-identified, and those made from them: see `Claim.later`."""
+    return study.once(_checked_rows)
+
+
+def _checked_rows(study: StudyView) -> frozenset[int]:
+    claimed = claimed_rows(study)
+    later = [claim.later for claim in claims(study) if claim.later]
+    return claimed.union(*later) if later else claimed
 
 
 def is_claimed(study: StudyView) -> bool:

@@ -9,7 +9,7 @@ from heltig.rules.deidentification_claims import (
     MODIFIED_DATES,
     Found,
     cells,
-    claimed_rows,
+    checked_rows,
     claims,
     columns,
     is_claimed,
@@ -40,7 +40,8 @@ def identity_left(study: StudyView) -> Iterator[Hit]:
         them a given name, or of two components that are neither a replacement nor words of imaging, trials,
         animals and phantoms; a PatientID in the form of a national number, with a birth date and check digits
         that hardly another number has; a PatientBirthDate other than a first of January, unless dates are
-        said to be shifted. Where the profile says how pseudonyms look, every PatientName and PatientID that
+        said to be shifted (then DEI-TABLE-X tells it). Objects made from the images, see DEI-MIXED, are
+        looked through, too. Where the profile says how pseudonyms look, every PatientName and PatientID that
         does not. What is less sure is a matter of DEI-NAME-WORD and DEI-ID-NUMBER.
     Why: Whoever gets the data knows the patient. Once it has left the house it cannot be called back.
     Mend: Keep the study back. De-identify it again from the original, and look why the first run left this.
@@ -52,7 +53,7 @@ def identity_left(study: StudyView) -> Iterator[Hit]:
         if MODIFIED_DATES in claim.options:
             continue
         for group in study.groups("PatientBirthDate"):
-            rows = claim.rows.intersection(group.rows) if _is_birth_date(group.key, study) else ()
+            rows = claim.checked.intersection(group.rows) if is_birth_date(group.key, study) else ()
             if rows:
                 yield Hit(
                     tags=("PatientBirthDate",),
@@ -102,7 +103,7 @@ def id_number(study: StudyView) -> Iterator[Hit]:
 
 def _hits(study: StudyView, tag: str, evidence: "Evidence", expected: str) -> Iterator[Hit]:
     """The values of an attribute, in items too, that are so surely those of a person."""
-    claimed = claimed_rows(study)
+    claimed = checked_rows(study)
     for path, table, column in columns(study):
         if path[-1] != tag or not _ELSEWHERE.isdisjoint(path):
             continue
@@ -153,7 +154,7 @@ def _with_other_name_than_number(study: StudyView, found: Found, rows: frozenset
     return frozenset(row for row in rows if others[row].strip("^= ") != value)
 
 
-def _is_birth_date(text: str, study: StudyView) -> bool:
+def is_birth_date(text: str, study: StudyView) -> bool:
     """A day on which somebody was born: no first of January, nor the study's day, nor too long ago."""
     day = parse_da(text)
     context = study.context
@@ -193,7 +194,7 @@ def old_identity(study: StudyView) -> Iterator[Hit]:
     Example: A PatientID corrected by an archive before export, with the wrong one, a real one, kept beside
         it.
     """
-    claimed = claimed_rows(study)
+    claimed = checked_rows(study)
     for path, table, column in columns(study):
         tag = path[-1]
         before = _ORIGINAL_ATTRIBUTES in path[:-1] and tag in _IDENTITIES

@@ -93,7 +93,7 @@ def overlay(study: StudyView) -> Iterator[Hit]:
         option = _picture_option(path[-1])
         if option is None:
             continue
-        rows = {row for claim in claims(study) if option not in claim.options for row in claim.rows}
+        rows = {row for claim in claims(study) if option not in claim.options for row in claim.checked}
         there = {row for cell in cells(path, table, column) if not cell.cell.empty for row in cell.rows()}
         if rows & there:
             yield Hit(

@@ -9,11 +9,12 @@ from heltig.rules.deidentification_claims import (
     Claim,
     Found,
     cells,
-    claimed_rows,
+    checked_rows,
     claims,
     columns,
     is_claimed,
 )
+from heltig.rules.deidentification_replaced import replaced_attributes
 from heltig.rules.deidentification_words import is_dummy
 from heltig.rules.rule import Hit, rule
 from heltig.rules.views import StudyView
@@ -53,17 +54,24 @@ def profile_attributes(study: StudyView) -> Iterator[Hit]:
     Finds: In instances said to be de-identified, items of sequences too, attributes that PS3.15 table E.1-1
         removes (X), and names and texts that it may also empty or replace (Z, D) with a value that does not
         look like a replacement. What an option keeps is left alone where the option is claimed by code;
-        otherwise the attributes of one option are told together. Dates, UIDs, private attributes, pictures
-        and the patient's own name have rules of their own.
+        otherwise the attributes of one option are told together. Also told, for no option keeps them: a
+        PatientBirthDate other than a first of January although dates are said to be shifted, and an
+        AccessionNumber or StudyID in the form of a hospital's numbers: seven to twelve digits, behind up to
+        four letters, or a year and a number. Shorter ones are counters and longer ones hash values; nor are
+        those told that hold the PatientID or PatientName or that the profile's `pseudonyms` describe. Objects
+        made from the images, see DEI-MIXED, are looked through except for their content, descriptions and
+        devices. Dates, UIDs, private attributes, pictures and the patient's own name have rules of their own.
     Why: Institution, physicians and descriptions narrow down who the patient is, often to one person.
     Mend: Have the attributes removed or replaced. Where they were kept on purpose, have the de-identifier
-        write the code of the option that allows it (PS3.16 CID 7050).
+        write the code of the option that allows it (PS3.16 CID 7050). A number that was replaced by another
+        of the same form: say in the profile how they look (`pseudonyms`), or waive the finding.
     Example: InstitutionName and ReferringPhysicianName left in research data.
     """
     by_option: dict[str, tuple[list[str], set[int]]] = {}
     for claim in claims(study):
         for found, options in _kept(study, claim):
-            rows = claim.rows.intersection(found.rows())
+            looked_at = claim.rows if _OF_ITS_MAKING.intersection(options) else claim.checked
+            rows = looked_at.intersection(found.rows())
             if not rows:
                 continue
             if options:
@@ -86,6 +94,11 @@ def profile_attributes(study: StudyView) -> Iterator[Hit]:
             expected=f"removed, or the {OPTIONS[option]} ({option}) claimed",
             rows=sorted(concerned),
         )
+    yield from replaced_attributes(study)
+
+
+_OF_ITS_MAKING: Final = frozenset({"113104", "113105", "113109"})
+"""Options for content, descriptions and devices: what was made from the images has its own."""
 
 
 def _kept(study: StudyView, claim: Claim) -> Iterator[tuple[Found, tuple[str, ...]]]:
@@ -159,7 +172,7 @@ def private_attributes(study: StudyView) -> Iterator[Hit]:
     Mend: Have private attributes removed, or all but those known to be safe kept under option 113111.
     Example: Siemens protocols, which hold the patient's age, weight and the time of the examination.
     """
-    claimed = claimed_rows(study)
+    claimed = checked_rows(study)
     declared_safe = _declared_safe(study)
     by_creator: dict[str, tuple[list[str], set[int]]] = {}
     for path, table, column in columns(study):
