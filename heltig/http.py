@@ -184,7 +184,8 @@ async def post_form(
         ArchiveError: No answer, or one that is too large or broken.
     """
     started = time.monotonic()
-    response = await send(client, client.build_request("POST", url, data=dict(form)))
+    request = client.build_request("POST", url, data=dict(form))
+    response = await send(client, request, head_seconds=client.head_seconds)
     answer = _Answer(client, "search", response, clock=time.monotonic, started=started)
     try:
         return answer.head, b"".join([chunk async for chunk in answer.body(max_bytes)])
@@ -200,7 +201,7 @@ async def _send(
     await client.pace.turn()
     started = time.monotonic()
     try:
-        response = await send(client, request)
+        response = await send(client, request, head_seconds=client.head_seconds)
         if not response.is_success:
             await response.aclose()
             raise head_of(response).error()

@@ -1,9 +1,9 @@
-"""The HTTP client of one archive: what `heltig.http` sends requests with.
+"""The HTTP client of one archive: what `heltig.http` sends requests with. Only here httpx is imported.
 
-httpx is imported only here and beneath, in `heltig.http_transport`. Nobody else chooses timeouts, redirects,
-proxies or certificates.
+Nobody else chooses timeouts, redirects, proxies or certificates.
 """
 
+import asyncio
 import logging
 import re
 from collections.abc import AsyncGenerator, AsyncIterable
@@ -23,7 +23,6 @@ from heltig.errors import (
 )
 from heltig.exchange import Observer
 from heltig.http_answer import Head
-from heltig.http_transport import Transport
 from heltig.link_local import LINK_LOCAL, is_link_local
 from heltig.pacing import Pace
 from heltig.tls import Tls, ssl_context, tls_reason
@@ -38,6 +37,7 @@ for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 
+_HOST: Final = re.compile(rb"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+(%[A-Za-z0-9._~-]+)?")
 _NAMED: Final = {"studies": "{study}", "series": "{series}", "instances": "{instance}", "frames": "{frames}"}
 _RESOURCE: Final = re.compile(rf"/({'|'.join(_NAMED)})/[^/]+")
 _UID: Final = re.compile(r"(?<![\w.])\d+(?:\.\d+){4,}(?![\w.])")  # an address of IPv4 has four numbers
@@ -48,6 +48,7 @@ class Client(httpx.AsyncClient):
 
     pace: Pace
     observe: Observer
+    head_seconds: float
     allows_link_local: bool
 
 
@@ -83,13 +84,11 @@ def client(
         ConfigurationError: The root is no such URL, or a certificate cannot be read.
     """
     url = _root(root, allow_link_local=allow_link_local)
-    context = ssl_context(tls or Tls())
     made = Client(
         base_url=url,
         auth=auth,
-        verify=context,
+        verify=ssl_context(tls or Tls()),
         proxy=proxy,
-        transport=None if proxy else Transport(context),
         trust_env=False,
         follow_redirects=False,
         timeout=httpx.Timeout(read_seconds, connect=connect_seconds, pool=connect_seconds),
@@ -97,6 +96,7 @@ def client(
     )
     made.pace = pace or Pace()
     made.observe = observe
+    made.head_seconds = connect_seconds + 2 * read_seconds
     made.allows_link_local = allow_link_local
     return made
 
@@ -104,12 +104,17 @@ def client(
 def _root(root: str, *, allow_link_local: bool) -> httpx.URL:
     try:
         url = httpx.URL(root)
-    except httpx.InvalidURL as wrong:
-        raise ConfigurationError("The archive's address is not a URL.") from wrong
+        url.host.encode("idna")
+    except (httpx.InvalidURL, UnicodeError) as wrong:
+        raise ConfigurationError(
+            "The archive's address is not a URL, or its host is no host's name."
+        ) from wrong
     if url.scheme not in ("http", "https") or not url.host or url.userinfo or url.query or url.fragment:
         raise ConfigurationError(
             f"{_place(url)}: not an archive's address. Give http(s)://HOST/PATH, without user and query."
         )
+    if not _HOST.fullmatch(url.raw_host):
+        raise ConfigurationError(f"{_place(url)}: this is no host's name.")
     if url.port is not None and not 0 < url.port < 65536:
         raise ConfigurationError(f"{_place(url)}: {url.port} is no port. Give one of 1 to 65535.")
     if not allow_link_local and is_link_local(url.host):
@@ -158,8 +163,14 @@ def post_request(
     return client.build_request("POST", path, content=body, headers=headers, timeout=timeout)
 
 
-async def send(client: Client, request: Request) -> Response:
+async def send(client: Client, request: Request, *, head_seconds: float | None = None) -> Response:
     """Sends a request once. Whatever the status of the response, its body is still to be read.
+
+    Args:
+        client: The client.
+        request: The request.
+        head_seconds: How long it may take, sending included, until the head of the response is whole. Each
+            single byte of it may come in time, and the last one never.
 
     Raises:
         ArchiveError: It lies outside the client's root, or there is no answer.
@@ -169,9 +180,16 @@ async def send(client: Client, request: Request) -> Response:
         # Our credentials are for the archive alone.
         raise ArchiveAnswerError(f"{_place(request.url)}: not asked, since it lies outside {_place(root)}.")
     try:
-        response = await client.send(request, stream=True)
+        async with asyncio.timeout(head_seconds):
+            response = await client.send(request, stream=True)
     except httpx.TransportError as wrong:
         raise _transport_error(wrong, _place(request.url)) from wrong
+    except TimeoutError as wrong:
+        raise ArchiveUnavailableError(
+            f"{_place(request.url)}: after {head_seconds:g} s the answer has not begun. Try again later."
+        ) from wrong
+    except UnicodeError as wrong:  # of the resolver
+        raise ArchiveUnavailableError(f"{_place(request.url)}: no such host. Check the address.") from wrong
     if not client.allows_link_local and _is_from_link_local(response):
         await response.aclose()
         raise ArchiveAccessError(f"{_place(request.url)}: {LINK_LOCAL}")

@@ -7,6 +7,7 @@ from litestar import Request
 from litestar.datastructures import State
 
 from heltig.api.services import Services, services_of
+from heltig.api.v1.pulls import Who
 from heltig.auth.principal import LOCAL, Principal
 from heltig.errors import AuthorisationError, UsageError
 
@@ -60,7 +61,7 @@ async def typed_in(request: AnyRequest) -> dict[str, str]:
     return {name: value.replace("\r\n", "\n").strip() for name, value in pairs}
 
 
-def who(request: AnyRequest) -> dict[str, str]:
+def who(request: AnyRequest) -> Who:
     """Who sends it, and from where, for the audit trail."""
     user, client = request.scope.get("user"), request.client
     return {

@@ -1,6 +1,7 @@
 """One study that somebody asks to be pulled now, beside whoever watches its archive."""
 
 from heltig import audit
+from heltig.errors import UsageError
 from heltig.jobs.queue import JobQueue
 from heltig.pipeline.archives import found_archive
 from heltig.pipeline.discovery.observe import ask_for
@@ -9,6 +10,7 @@ from heltig.pipeline.settle import pull_of
 from heltig.store import archives, handing_on, jobs, observations
 from heltig.store.archives import location_of
 from heltig.store.jobs import Job
+from heltig.store.records import KEY_LENGTH
 from heltig.store.text import storable_key
 from heltig.store.transaction import WriteTransaction
 
@@ -31,7 +33,10 @@ async def ask_for_study(
 
     Raises:
         NotFoundError: There is no archive of that name.
+        UsageError: That is no UID that could be asked for.
     """
+    if not (0 < len(study) <= KEY_LENGTH and study.isprintable()) or set(study) & set("*?\\"):
+        raise UsageError(f"study: give one StudyInstanceUID, of at most {KEY_LENGTH} characters.")
     return await queue.store.write_durably(
         _ask, queue, archive, study, actor=actor, origin=origin, at_once=at_once
     )

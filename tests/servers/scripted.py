@@ -3,12 +3,16 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
-# In a script: the connection is closed without an answer, or stays open without one.
+# In a script: the connection is closed without an answer, stays open without one, or has one that never
+# ends to begin, a byte at a time.
 HANG_UP = b""
 STAY_SILENT = None
+DRIP = b"HTTP/1.1 200 -\r\nX-Long: "
+
+_DRIP_SECONDS = 0.01
 
 
 def answer(
@@ -50,8 +54,18 @@ async def scripted_server(
             await reader.read()  # until the client goes
         else:
             writer.write(following)
+        if following is DRIP:
+            await drip(writer)
         writer.close()
-        await writer.wait_closed()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+    async def drip(writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while not writer.is_closing():
+                writer.write(b"x")
+                await writer.drain()
+                await asyncio.sleep(_DRIP_SECONDS)
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     port = server.sockets[0].getsockname()[1]

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
-from servers.scripted import HANG_UP, STAY_SILENT, answer, scripted_server
+from servers.scripted import DRIP, HANG_UP, STAY_SILENT, answer, scripted_server
 
 from heltig import __version__, http
 from heltig.errors import (
@@ -328,6 +328,15 @@ async def test_silence_ends_the_request() -> None:
             await http.get(client, "studies", accept=JSON, max_bytes=10, retry=Retry(attempts=1))
 
 
+async def test_an_answer_that_does_not_come_to_begin_is_not_waited_for() -> None:
+    async with (
+        scripted_server([DRIP]) as server,
+        http.client(server.root, connect_seconds=0.1, read_seconds=0.1) as client,
+    ):
+        with pytest.raises(ArchiveUnavailableError, match="has not begun"):
+            await http.get(client, "studies", accept=JSON, max_bytes=10, retry=Retry(attempts=1))
+
+
 @pytest.mark.parametrize(
     "root",
     [
@@ -336,6 +345,11 @@ async def test_silence_ends_the_request() -> None:
         "ftp://pacs.example/",
         "http:///dicom-web",
         "http://pacs.example:port/",
+        "http://a..b/",
+        "http://.example/",
+        "http://xn--a/",
+        "http://exa mple/",
+        f"http://{'a' * 64}.example/",
         "https://user:s3cret@pacs.example/",
         "https://pacs.example/?name=s3cret",
         "https://pacs.example/#s3cret",

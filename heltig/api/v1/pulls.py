@@ -1,4 +1,4 @@
-"""`POST /api/v1/archives/{id}/pulls`: have a study, some days or all of an archive pulled."""
+"""`POST /api/v1/archives/{id}/pulls`: have a study or the studies of some days pulled."""
 
 from datetime import date
 from typing import Annotated, Any, TypedDict
@@ -84,11 +84,13 @@ async def pull_studies(
     id: FromPath[str],
     data: Annotated[PullRequest, BodyKwarg(description="What to pull.")],
 ) -> Response[PullView]:
-    """Have a study pulled now, or the studies of some days, or all of the archive by and by.
+    """Have a study pulled now, or the studies of some days by and by.
 
     The same request again, while the first is under way, answers with the first. A study that was never
     listed is read twice before it is judged, some minutes apart: it may be arriving.
     """
+    if data.study is None and not (data.first or data.last):
+        raise UsageError("Give study, or from or to. All of an archive: POST to its /backfills.")
     if data.study is None:
         started = await started_backfill(request, services, id, data)
         view, place = PullView(None, started.id), place_of(started)

@@ -95,6 +95,12 @@ async def test_a_report_is_a_sealed_page(service: Service, form: str) -> None:
         ({"study": " "}, 400),
         ({"from": "2026-02-01", "to": "2026-01-01"}, 400),
         ({"form": "2026-02-01"}, 400),
+        ({}, 400),
+        ({"study": None}, 400),
+        ({"study": "1.2*"}, 400),
+        ({"study": "1.2\\1.3"}, 400),
+        ({"study": "1.2\0"}, 400),
+        ({"study": "9" * 129}, 400),
     ],
 )
 async def test_what_makes_no_sense_is_refused(service: Service, body: dict[str, Any], status: int) -> None:
@@ -107,7 +113,7 @@ async def test_there_is_nothing_of_what_nobody_started(service: Service) -> None
     for path in ("/api/v1/backfills/1", "/api/v1/backfills/99999999999", "/api/v1/backfills/1/report"):
         assert (await service.get(path)).status_code == 404
     assert (await service.post("/api/v1/backfills/1/cancel")).status_code == 404
-    assert (await service.post(f"{ARCHIVE}/pulls", json={})).status_code == 404
+    assert (await service.post(f"{ARCHIVE}/pulls", json={"study": "1.2"})).status_code == 404
 
 
 async def test_a_report_counts_studies_by_what_they_are(service: Service) -> None:

@@ -64,7 +64,7 @@ def test_other_credentials_replace_those_before() -> None:
 )
 def test_whatever_is_sent_is_read_or_refused(value: Any, field: str) -> None:
     with suppress(UsageError):
-        assert msgspec.to_builtins(read_form({**MAIN, field: value}))["qidoUrl"]
+        assert "qidoUrl" in msgspec.to_builtins(read_form({**MAIN, field: value}))
 
 
 def test_files_that_hold_secrets_of_archives_may_be_named_from_afar(tmp_path: Path) -> None:
