@@ -31,7 +31,7 @@ from heltig.pipeline.gate_judging import GateJudging
 from heltig.pipeline.gate_settle import KIND as GATE_SETTLE
 from heltig.pipeline.gate_settle import SettleDesk
 from heltig.pipeline.gate_spool import GateSpool
-from heltig.pipeline.keep import Scoring
+from heltig.pipeline.keep import ProfileOf, Scoring
 from heltig.pipeline.measuring import Measurements
 from heltig.pipeline.opened import OpenArchives
 from heltig.pipeline.pool import JudgingPool
@@ -205,7 +205,9 @@ async def working(
         if await store.read(_judges_at_the_door):
             await stack.enter_async_context(_beside(pool.start()))  # the first sender is not to wait for it
         queue = JobQueue(store, clock=clock)
-        desks = _desks(settings, profile, queue, pool, spool)
+        profiles = ArchiveProfiles(store, profile, clock=clock)
+        await profiles.tell_what_is_wrong()
+        desks = _desks(settings, profile, queue, pool, spool, profile_of=profiles.of)
         stack.push_async_callback(desks.measurements.flush)
         stack.push_async_callback(desks.archives.close)
         queue.on_end(events.job_end)
@@ -246,11 +248,18 @@ async def _run(runner: Runner, queue: JobQueue, settings: Settings, does: Does) 
         await ArqRunner(runner, queue, url=settings.redis_url.secret).run()
 
 
-def _desks(settings: Settings, profile: Profile, queue: JobQueue, pool: JudgingPool, spool: Spool) -> Desks:
+def _desks(
+    settings: Settings,
+    profile: Profile,
+    queue: JobQueue,
+    pool: JudgingPool,
+    spool: Spool,
+    *,
+    profile_of: ProfileOf,
+) -> Desks:
     store, clock, workers = queue.store, queue.clock, settings.workers
     measurements = Measurements(store, clock=clock)
     opens = OpenArchives(store, settings, environ=os.environ, clock=clock, measurements=measurements)
-    profile_of = ArchiveProfiles(store, profile, clock=clock).of
     gate_spool = GateSpool(settings.home / "spool" / "gate", name=spool.name, reserve=settings.gate_reserve)
     judging = GateJudging(store, gate_spool, pool, profile_of=profile_of, clock=clock)
     return Desks(

@@ -1,6 +1,7 @@
 """The service that watches archives and pulls what changed: its jobs, and what has to happen now and then."""
 
 import asyncio
+import logging
 import random
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -13,7 +14,7 @@ from heltig.pipeline.discovery.discover import Discovery
 from heltig.pipeline.discovery.schedule import DISCOVER, PULL, tick
 from heltig.pipeline.keep import Processes, ProfileOf
 from heltig.pipeline.opened import OpenArchives
-from heltig.pipeline.profiles import load_profile
+from heltig.pipeline.profiles import ProfileFile
 from heltig.pipeline.pull_job import PullDesk
 from heltig.pipeline.settle import settle
 from heltig.rules.profile import Profile
@@ -24,7 +25,9 @@ from heltig.store.records import Location
 JITTER: Final = random.SystemRandom().uniform
 
 LOOKED_UP: Final = timedelta(seconds=10)
-"""How often an archive's entry is looked up for its profile."""
+"""How often an archive's entry is looked up for its profile, and the profile for a change."""
+
+logger = logging.getLogger(__name__)
 
 
 class PullService:
@@ -93,16 +96,18 @@ class ArchiveProfiles:
         self._store = store
         self._default = default
         self._clock = clock
-        self._read: dict[str, Profile] = {}
+        self._read: dict[str, ProfileFile] = {}
+        self._reading = asyncio.Lock()
         self._known: dict[Location, tuple[Profile, datetime]] = {}
 
     async def of(self, location: Location) -> Profile:
         """The profile of a location, of a gate that of its archive.
 
-        A file is read once by a process, like that of the site.
+        A file that changed is read again after `LOOKED_UP` at most, unlike that of the site. Where it cannot
+        be read any more, what was read last holds.
 
         Raises:
-            ConfigurationError: The profile of an archive cannot be read.
+            ConfigurationError: The profile of an archive cannot be read, and never could.
             StorageError: The database failed.
         """
         if location.kind == "upload":
@@ -119,9 +124,24 @@ class ArchiveProfiles:
         named = entry.options.profile if entry else None
         if named is None:
             return self._default
-        if named not in self._read:
+        async with self._reading:
             try:
-                self._read[named] = await asyncio.to_thread(load_profile, named)
+                return await asyncio.to_thread(self._read.setdefault(named, ProfileFile(named)).read)
             except ConfigurationError as wrong:
                 raise ConfigurationError(f"{location}: {wrong.detail}") from wrong
-        return self._read[named]
+
+    async def tell_what_is_wrong(self) -> None:
+        """Writes a line to the log for each archive whose profile cannot be read.
+
+        A start is not refused for it: all other archives, and who asks for verdicts, need the service. The
+        archive's studies stay PENDING.
+
+        Raises:
+            StorageError: The database failed.
+        """
+        for entry in await self._store.read(archives.every):
+            try:
+                await self.of(archives.location_of(entry.name))
+            except ConfigurationError as wrong:
+                said = wrong.detail.replace("\n", "; ")
+                logger.error("A profile cannot be read; studies of its archive stay PENDING: %s", said)

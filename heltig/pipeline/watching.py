@@ -12,6 +12,7 @@ from heltig.errors import NotFoundError
 from heltig.pipeline.answering import answering
 from heltig.pipeline.capabilities import described
 from heltig.pipeline.position import position_in_words
+from heltig.pipeline.profiles import profile_file
 from heltig.pipeline.status import (
     ArchiveState,
     ArchiveStatus,
@@ -160,6 +161,11 @@ def _state(
     options = entry.options
     if entry.broken:
         return "failing", entry.broken
+    if options.profile and profile_file(options.profile).problem() is not None:
+        return "failing", (
+            f"Its profile {options.profile} cannot be read: `heltig check --profile` on the server's host "
+            "says why. Processes that read it before judge as it was; others leave its studies PENDING."
+        )
     if entry.paused:
         return "paused", "It is paused: nothing is asked of it until it is resumed."
     if opens := WorkHours(options.hours, options.timezone).opens(now):
