@@ -27,7 +27,12 @@ async def side_by_side(items: Iterable[T], work: Callable[[T], Awaitable[None]],
 
 
 async def judge_again(
-    found: Sequence[tuple[Location, str]], scoring: Scoring, context: JobContext, *, at_once: int
+    found: Sequence[tuple[Location, str]],
+    scoring: Scoring,
+    context: JobContext,
+    *,
+    at_once: int,
+    failed: Callable[[Location, str], Awaitable[None]] | None = None,
 ) -> dict[str, Any]:
     """Judges studies again for a job; one that fails does not keep the others from it.
 
@@ -36,6 +41,7 @@ async def judge_again(
         scoring: Judges and keeps them.
         context: The job.
         at_once: How many at a time.
+        failed: Called with each that failed.
 
     Returns:
         The job's result: the numbers of studies by what became of them.
@@ -53,6 +59,8 @@ async def judge_again(
             outcomes["gone"] += 1
         except Exception as error:  # a fault of ours, too
             errors.append(error)
+            if failed is not None:
+                await failed(*study)
         context.progress(done=outcomes.total() + len(errors), total=len(found))
 
     await side_by_side(found, again, at_once=at_once)

@@ -13,8 +13,9 @@ from heltig.jobs.queue import JobQueue
 from heltig.pipeline.again import judge_again
 from heltig.pipeline.keep import Processes, ProfileOf, Scoring
 from heltig.rules.profile import Profile
-from heltig.store import locations, studies, waivers
+from heltig.store import locations, states, studies, waivers
 from heltig.store.jobs import NewJob
+from heltig.store.records import Location
 from heltig.store.transaction import ReadTransaction, WriteTransaction
 from heltig.store.waivers import GivenWaiver, NewWaiver
 
@@ -114,12 +115,17 @@ class WaiverDesk:
     async def judge_ended(self, context: JobContext) -> dict[str, Any]:
         """Handles a job of `ENDED`."""
         found = await self._store.read(waivers.ended, now=self._clock())
-        return await judge_again(found, self._scoring("waivers"), context, at_once=self._workers)
+        return await judge_again(
+            found, self._scoring("waivers"), context, at_once=self._workers, failed=self._tell_ended
+        )
 
     async def sweep(self) -> None:
         """Queues a job where verdicts no longer hold that nobody has judged again yet."""
         if await self._store.read(waivers.ended, now=self._clock()):
             await self._store.write(self._queue.enqueue, NewJob(kind=ENDED, key="sweep", priority=_PRIORITY))
+
+    async def _tell_ended(self, location: Location, study_key: str) -> None:
+        await self._store.write_durably(states.tell_ended, location, study_key, at=self._clock())
 
     def _scoring(self, origin: str) -> Scoring:
         return Scoring(

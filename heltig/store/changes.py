@@ -1,4 +1,4 @@
-"""The change feed: every verdict that was given and every study that went away, in commit order."""
+"""The change feed: every verdict that was given or ended, every study that went away, in commit order."""
 
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -43,6 +43,16 @@ _LAST_BEFORE = (
 _FIRST_FROM = (
     select(changes.c.sequence).where(changes.c.at >= bindparam("at")).order_by(changes.c.at).limit(1)
 )
+_ENDED = (
+    select(changes.c.sequence)
+    .where(
+        changes.c.at >= bindparam("since"),
+        changes.c.location == bindparam("location"),
+        changes.c.study_key == bindparam("study_key"),
+        changes.c.state == "PENDING",
+    )
+    .limit(1)
+)
 _LATEST = select(sequences.c.value).where(sequences.c.name == "changes")
 
 SKEW: Final = timedelta(hours=1)
@@ -71,6 +81,12 @@ def latest(transaction: ReadTransaction) -> int:
     """The sequence of the last change, 0 before the first."""
     last: int = transaction.connection.execute(_LATEST).scalar_one()
     return last
+
+
+def is_told_ended(transaction: ReadTransaction, study: Study, *, since: datetime) -> bool:
+    """Whether the feed says that the verdict on a study ended: that it is PENDING, since then."""
+    of = {"location": str(study.location), "study_key": study.study_key, "since": since}
+    return transaction.connection.execute(_ENDED, of).first() is not None
 
 
 def append(transaction: WriteTransaction, study: Study, *, verdict_id: str | None, at: datetime) -> None:

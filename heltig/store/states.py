@@ -125,6 +125,28 @@ def mark_pending(
     return study.version
 
 
+def tell_ended(transaction: WriteTransaction, location: Location, study_key: str, *, at: datetime) -> None:
+    """Says in the change feed that a verdict no longer holds, once, where no other one can be given now.
+
+    Look-ups say PENDING since the minute at which it ended; whoever follows the feed would keep it.
+
+    Args:
+        transaction: Of `Store.write_durably`.
+        location: Where the study is.
+        study_key: The study.
+        at: The time.
+    """
+    found = lock(transaction, location, study_key)
+    if found is None:
+        return
+    study = found[1]
+    if study.state != "JUDGED" or study.valid_until is None or study.valid_until > at:
+        return
+    if not changes.is_told_ended(transaction, study, since=study.valid_until):
+        verdict = current(transaction, location, study_key)
+        changes.append(transaction, study.at(at), verdict_id=verdict.verdict.id if verdict else None, at=at)
+
+
 def withdraw(transaction: WriteTransaction, location: Location, study_key: str, *, at: datetime) -> None:
     """Says that a study is gone from its location. Its verdicts stay; the change feed tells.
 

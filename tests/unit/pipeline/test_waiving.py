@@ -13,12 +13,16 @@ from unit.pipeline.scoring import NOW, ThisProcess
 
 from connectors.base import InMemoryArchive
 from heltig.dicom.study import StudyTable
-from heltig.errors import ConflictError, StorageError
+from heltig.errors import ConfigurationError, ConflictError, StorageError
+from heltig.jobs.queue import JobQueue
+from heltig.jobs.retries import Retries
+from heltig.jobs.runner import Runner
 from heltig.pipeline.judging import judge
 from heltig.pipeline.keep import Kept, Scoring
 from heltig.pipeline.pull import pull_study
+from heltig.pipeline.waiving import ENDED, WaiverDesk
 from heltig.rules.finding import Finding
-from heltig.rules.profile import DEFAULT
+from heltig.rules.profile import DEFAULT, Profile
 from heltig.store import changes, publication, states, studies, tables, verdicts, waivers
 from heltig.store.engine import Store
 from heltig.store.records import Location
@@ -222,3 +226,37 @@ async def test_a_verdict_never_holds_with_a_waiver_that_is_revoked_meanwhile(sto
         assert found.at(NOW).state == "PENDING" or not await is_waived(store)
         await scoring(store).score_again(HERE, "1.2")
         assert not await is_waived(store)
+
+
+async def test_the_change_feed_tells_once_of_a_verdict_that_ended_and_cannot_be_given_anew(
+    store: Store,
+) -> None:
+    """Whoever follows the feed does not keep a verdict that no look-up tells any more."""
+    clock, profiles = Clock(), []
+
+    async def profile_of(location: Location) -> Profile:
+        if not profiles:
+            raise ConfigurationError(f"{location}: its profile cannot be read")
+        return profiles[0]
+
+    async def told() -> list[tuple[str, int]]:
+        return [(one.state, one.revision) for one in await store.read(changes.since, 0, limit=100)]
+
+    source = archive("1.2.1")
+    await judged(store, source, clock)
+    await give(store, await observed(store))
+    await scoring(store, clock).score_again(HERE, "1.2")
+    assert await told() == [("JUDGED", 1), ("JUDGED", 2)]
+    queue = JobQueue(store, clock=clock)
+    desk = WaiverDesk(queue, ThisProcess(), profile=DEFAULT, profile_of=profile_of, clock=clock, workers=1)
+    runner = Runner(queue, {ENDED: desk.judge_ended}, retries=Retries())
+    clock.now = ENDS
+    for _ in range(3):
+        await desk.sweep()
+        await runner.drain()
+        clock.now += timedelta(hours=1)
+    assert await told() == [("JUDGED", 1), ("JUDGED", 2), ("PENDING", 2)]
+    profiles.append(DEFAULT)
+    await desk.sweep()
+    await runner.drain()
+    assert await told() == [("JUDGED", 1), ("JUDGED", 2), ("PENDING", 2), ("JUDGED", 3)]
