@@ -110,9 +110,9 @@ def type_1(study: StudyView) -> Iterator[Hit]:
     """An attribute that must have a value is absent.
 
     Finds: Absent attributes of type 1, in the data set and in items of sequences at any depth, of mandatory
-        modules. Where a module has none of them they are one finding; where it has nothing at all, it is one
-        of IOD-MODULE. Of optional parts of the object IOD-OPTIONAL-PART speaks; identifiers, image pixels,
-        planes and codes have rules of their own.
+        modules. Where a module, or an item, has none of them they are one finding; where a module has nothing
+        at all, it is one of IOD-MODULE. Of optional parts of the object IOD-OPTIONAL-PART speaks;
+        identifiers, image pixels, planes and codes have rules of their own.
     Why: Without these an object of its kind cannot be used as the standard means it.
     Mend: Have the sender's software corrected; converters and anonymisers must keep these attributes or
         replace their values.
@@ -208,7 +208,8 @@ def enumeration_of_iod(study: StudyView) -> Iterator[Hit]:
     """A value is not among those that this kind of object may have.
 
     Finds: Values outside the Enumerated Values of a module of the object, though another module has them.
-        Values that no module has are a matter of VAL-ENUM.
+        Values that no module has are a matter of VAL-ENUM, but for those of ApprovalStatus, and of attributes
+        that some module leaves open.
     Why: The value means something, but not in this kind of object: viewers may show it wrongly.
     Mend: Have the sender use one of the values listed, or the SOP Class that the value belongs to.
     Example: BitsAllocated `8` in CT images.
@@ -241,9 +242,9 @@ def functional_group(study: StudyView) -> Iterator[Hit]:
     """A functional group is missing, or stands where it may not.
 
     Finds: Functional groups of enhanced objects that the IOD makes mandatory, or a condition requires, and
-        that are neither shared nor in every frame's own groups; and groups that must be shared, or must be
-        each frame's own, and are the other. Of groups in both places GEO-ENH-FG tells, of missing planes
-        GEO-IPP-IOP-MISSING.
+        that are neither shared nor in every frame's own groups, those that are nowhere in one finding; and
+        groups that must be shared, or must be each frame's own, and are the other. Of groups in both places
+        GEO-ENH-FG tells, of missing planes GEO-IPP-IOP-MISSING.
     Why: Viewers look for the timing, contrast or segment of a frame there, and cannot show it without.
     Mend: Have the sender's or converter's software corrected.
     Example: Frames of a segmentation without SegmentIdentificationSequence.

@@ -5,7 +5,7 @@ objection, and neither is anything about an optional module unless an attribute 
 shows that it is there.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from heltig.dicom.shapes import EMPTY, Shape, State
@@ -143,12 +143,20 @@ class _Check:
         together: set[str] = set()
         for part in parts if not scope.path else ():
             together |= self._hollow_module(part, lacking)
-        for tag, (_, attribute, part) in lacking.items():
-            others = instead_of(attribute) & lacking.keys()
+        left: Lacking = {}
+        for tag, entry in lacking.items():
+            others = instead_of(entry[1]) & lacking.keys()
             instead = {other for other in others if tag in instead_of(lacking[other][1])}
             if tag not in together and not self._is_owned(tag, scope) and not any(o < tag for o in instead):
-                rule = rule_for(_RULE_OF_TYPE[attribute.type], part)
-                self._add(self.words.absent(rule, scope.path, attribute, part.name))
+                left[tag] = entry
+        if scope.path and not scope.states and len(left) >= _SEVERAL:
+            _, attribute, part = min(left.values(), key=_rank)
+            rule = rule_for(_RULE_OF_TYPE[attribute.type], part)
+            self._add(self.words.empty_item(rule, scope.path, part.name, tuple(sorted(left))))
+            return
+        for _, attribute, part in left.values():
+            rule = rule_for(_RULE_OF_TYPE[attribute.type], part)
+            self._add(self.words.absent(rule, scope.path, attribute, part.name))
         for tag, state in scope.states.items():
             if isinstance(state, tuple):
                 self._sequence(tag, state, parts, scope)
@@ -239,8 +247,7 @@ class _Check:
 
     def _groups(self) -> None:
         shared = self.scope.shared
-        for macro in self.iod.macros:
-            self._macro(macro)
+        self._missing_groups([group for macro in self.iod.macros for group in self._macro(macro)])
         places = [(SHARED, shared)] if shared is not None else []
         for place, shape in (*places, *((PER_FRAME, frame) for frame in self.scope.frames)):
             scope = GroupScope(shape, self.scope, place)
@@ -254,8 +261,23 @@ class _Check:
                 if isinstance(state, tuple):
                     self._sequence(tag, state, parts[:1], scope)
 
-    def _macro(self, macro: MacroUse) -> None:
-        """Check where a functional group macro stands: in the shared groups or in each frame's own."""
+    def _missing_groups(self, missing: Sequence[tuple[str, MacroUse]]) -> None:
+        """Says of groups that stand nowhere that they are missing: of several at once."""
+        if not missing:
+            return
+        if len(missing) < _SEVERAL:
+            self._add(self.words.group_missing(*missing[0], "all"))
+        else:
+            self._add(self.words.groups_missing(tuple(sorted(tag for tag, _ in missing))))
+        for rule in ("IOD-TYPE1", "IOD-SEQ-ITEMS"):  # they are missing since there are no shared ones
+            self.found.pop((rule, (SHARED,)), None)
+
+    def _macro(self, macro: MacroUse) -> Iterator[tuple[str, MacroUse]]:
+        """Check where a functional group macro stands: in the shared groups or in each frame's own.
+
+        Yields:
+            A group that is missing in both, with its macro.
+        """
         for attribute in macro.attributes:
             tag = attribute.tag
             in_shared = self.scope.shared is not None and tag in self.scope.shared.states
@@ -267,8 +289,12 @@ class _Check:
                 self._add(self.words.group_misplaced(tag, macro, "per-frame"))
             elif (not in_shared and lacking == len(self.scope.frames)) or (lacking and in_frames):
                 needed = self._required(macro) and self._is_needed(attribute, self.scope)
-                if needed and tag not in self.owned.in_data_set and not (in_frames and goes_by_frame(macro)):
-                    self._add(self.words.group_missing(tag, macro, "some" if in_frames else "all"))
+                if not needed or tag in self.owned.in_data_set or (in_frames and goes_by_frame(macro)):
+                    continue
+                if in_frames:
+                    self._add(self.words.group_missing(tag, macro, "some"))
+                else:
+                    yield tag, macro
 
     def _add(self, objection: Objection) -> None:
         self.found.setdefault((objection.rule, objection.path), objection)

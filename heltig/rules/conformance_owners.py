@@ -174,5 +174,8 @@ def owners() -> tuple[str, ...]:
     return (*dict.fromkeys(rule_id for rule_id, _ in _OWNERS), "VAL-CODE-SEQ")
 
 
-VALUES_REPORTED_ELSEWHERE: Final = frozenset(map(tag_of, ("ApprovalStatus", "Modality", "PatientSex")))
-"""Attributes whose values IOD-SOP-MODALITY and PAT-SEX-ENUM judge; VAL-ENUM says why not ApprovalStatus."""
+VALUES_REPORTED_ELSEWHERE: Final = frozenset(map(tag_of, ("Modality", "PatientSex")))
+"""Attributes whose values IOD-SOP-MODALITY and PAT-SEX-ENUM judge."""
+
+NOT_OF_VAL_ENUM: Final = frozenset({tag_of("ApprovalStatus")})
+"""Attributes that VAL-ENUM leaves alone: systems write them into objects whose IOD does not have them."""

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import NamedTuple
 
-from heltig.rules.conformance_owners import VALUES_REPORTED_ELSEWHERE
+from heltig.rules.conformance_owners import NOT_OF_VAL_ENUM, VALUES_REPORTED_ELSEWHERE
 from heltig.rules.wording import cut
 from heltig.standard.dictionary import keyword_of
 from heltig.standard.iods import Iod, MacroUse, ModuleUse
@@ -21,7 +21,7 @@ class Objection(NamedTuple):
         observed: What is there.
         expected: What should be there.
         message: One sentence.
-        more: The other attributes concerned.
+        more: The other attributes concerned; those in items as paths of tags joined by a slash.
         seen: What was observed, as a hit has it (`Hit.seen`): `()` where nothing is left out.
     """
 
@@ -62,6 +62,16 @@ class Words:
         observed = f"absent ({self._iod})"
         return Objection(rule, tags[:1], observed, cut(keywords, 200), message, tags[1:], seen=())
 
+    def empty_item(self, rule: str, path: Path, part: str, tags: Path) -> Objection:
+        """An item of a sequence has nothing in it, and several attributes must be there."""
+        keywords = ", ".join(keyword_of(tag) or tag for tag in tags)
+        first, *others = ["/".join((*path, tag)) for tag in tags]
+        sentence = (
+            f"has an item without anything in it, where {self._part(part)} asks for {cut(keywords, 400)}"
+        )
+        objection = self._objection(rule, path, "absent", cut(keywords, 200), sentence, seen=())
+        return objection._replace(path=tuple(first.split("/")), more=tuple(others))
+
     def empty(self, rule: str, path: Path, attribute: Attribute, part: str) -> Objection:
         """An attribute that must have a value, or a sequence that must have an item, has none."""
         because = f", since {attribute.condition.when.words}" if attribute.condition else ""
@@ -90,7 +100,7 @@ class Words:
         if attribute.tag in VALUES_REPORTED_ELSEWHERE:
             return None
         keyword = keyword_of(attribute.tag)
-        anywhere = enumerated(keyword, max(number, 1))
+        anywhere = None if attribute.tag in NOT_OF_VAL_ENUM else enumerated(keyword, max(number, 1))
         if anywhere is not None and value not in {str(term) for term in anywhere}:
             return None  # VAL-ENUM
         if not VRS["CS"].characters.issuperset(value):
@@ -144,6 +154,14 @@ class Words:
             sentence,
             seen=() if frames == "all" else None,
         )
+
+    def groups_missing(self, tags: Path) -> Objection:
+        """Several functional groups are in neither place."""
+        keywords = ", ".join(keyword_of(tag) or tag for tag in tags)
+        message = f"Functional groups that {self._iod} must have are in neither place: {cut(keywords, 400)}"
+        expected = "in the shared groups or in each frame's"
+        observed = f"absent ({self._iod})"
+        return Objection("IOD-FUNCTIONAL-GROUP", tags[:1], observed, expected, message, tags[1:], seen=())
 
     def group_misplaced(self, tag: str, macro: MacroUse, place: str) -> Objection:
         """A functional group stands where this macro may not."""

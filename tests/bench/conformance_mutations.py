@@ -111,9 +111,10 @@ def whole(uid: str, iod: Iod) -> Data:
         missing = [one for one in objections(iod, data) if one.observed.split(" (")[0] in _MENDED]
         for objection in missing:
             if objection.rule == "IOD-FUNCTIONAL-GROUP":
-                _add_group(data, objection.path[0], iod)
+                for tag in (objection.path[0], *objection.more):
+                    _add_group(data, tag, iod)
                 continue
-            for path in (objection.path, *((tag,) for tag in objection.more)):
+            for path in _paths(objection):
                 _mend(data, path, iod)
         if not missing:
             break
@@ -208,11 +209,12 @@ def objections(iod: Iod, data: Data) -> tuple[Objection, ...]:
 
 
 def _ours(iod: Iod, data: Data) -> set[tuple[str, tuple[str, ...]]]:
-    return {
-        (one.rule, path)
-        for one in objections(iod, data)
-        for path in (one.path, *((tag,) for tag in one.more))
-    }
+    return {(one.rule, path) for one in objections(iod, data) for path in _paths(one)}
+
+
+def _paths(objection: Objection) -> list[tuple[str, ...]]:
+    """The attributes that an objection is about."""
+    return [objection.path, *(tuple(path.split("/")) for path in objection.more)]
 
 
 def _theirs(path: Path) -> Counter[str] | None:

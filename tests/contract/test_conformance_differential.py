@@ -145,7 +145,7 @@ def _ours(iod: Iod, shape: Shape) -> tuple[Said, frozenset[str]]:
     modules = set()
     for objection in check(iod, shape, owned=NOTHING):
         kind = _KIND_OF_RULE.get(objection.rule) or _KIND_OF_WORD[objection.observed.split(" (")[0]]
-        for path in (objection.path, *((tag,) for tag in objection.more)):
+        for path in (objection.path, *(tuple(path.split("/")) for path in objection.more)):
             said[kind, path] = objection.message
         if objection.message.startswith("Nothing of the "):
             modules.add(objection.message.removeprefix("Nothing of the ").split(" module is")[0])

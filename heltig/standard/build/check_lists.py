@@ -190,7 +190,8 @@ def _rows(attributes: dict[str, Any], place: tuple[str, ...]) -> list[Any]:
             if not condition or in_words == ["required else forbidden", *condition[1:]]:
                 condition = in_words  # the source takes no word of "otherwise" for "may be present"
         items = _items(_rows(attribute.get("items", {}), where))
-        rows.append(short([tag, attribute["type"], items, condition, _values(tag, attribute.get("enums"))]))
+        values = corrections.VALUES.get((place[0], tag)) or _values(tag, attribute.get("enums"))
+        rows.append(short([tag, attribute["type"], items, condition, values]))
     return rows
 
 

@@ -167,3 +167,14 @@ ADDED: Final[dict[str, list[list[Any]]]] = {
     "C.17.3": [["0040A043", "1"]],
 }
 """What a module asks for beside the macros that it includes, by module."""
+
+_VOLUMETRIC: Final = [[0, ["DISTORTED", "MIXED", "SAMPLED", "VOLUME"]]]
+
+VALUES: Final[dict[tuple[str, str], list[Any]]] = {
+    # tables C.8-132 and C.8-133, to which these modules and macros refer
+    ("C.8-131", "00089205"): [[0, ["COLOR", "MIXED", "MONOCHROME", "TRUE_COLOR"]]],
+    ("C.8-131", "00089206"): _VOLUMETRIC,
+    ("C.8-107", "00089206"): _VOLUMETRIC,
+    ("C.8.24.6.1", "00089206"): _VOLUMETRIC,
+}
+"""Enumerated values by module and tag that stand in the text behind the module's table, not in it."""

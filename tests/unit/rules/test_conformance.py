@@ -34,8 +34,9 @@ def found(*instances, syntax="json"):
     evaluation = evaluate(Ruleset(RULES, Profile()), table, Context(date(2026, 1, 1), Parameters()))
     assert evaluation.errors == ()
     return {
-        (finding.rule, ".".join(map(keyword_of, finding.tags[0].split("/")))): finding
+        (finding.rule, ".".join(map(keyword_of, tag.split("/")))): finding
         for finding in evaluation.findings
+        for tag in finding.tags
     }
 
 
