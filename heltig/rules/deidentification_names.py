@@ -6,7 +6,7 @@ from typing import Final
 
 from heltig.rules.deidentification_terms import is_known, is_no_person, is_term
 from heltig.rules.deidentification_words import says_dummy
-from heltig.rules.given_names import is_given_name
+from heltig.rules.given_names import is_given_name, plain
 from heltig.rules.personal_numbers import Evidence
 
 _WORD: Final = re.compile(r"[^\W\d_]{2,}|[\u3040-\u9fff\uac00-\ud7af]")
@@ -25,7 +25,7 @@ def name_evidence(name: str) -> Evidence | None:
     """
     group = name.partition("=")[0].strip("^ ") or name.strip("=").partition("=")[0]
     words = _words(group)
-    if not words:
+    if not words or _is_of_a_test(words):
         return None
     if says_dummy(words):
         left = [word for word in words if not (says_dummy((word,)) or is_term(word))]
@@ -44,6 +44,15 @@ def _words(group: str) -> list[str]:
     if any(map(str.isdigit, group)):
         group = "^".join(_WITH_DIGIT.sub(" ", part) for part in group.split("^"))
     return [word for word in _WORD.findall(group) if not _is_code(word)]
+
+
+def _is_of_a_test(words: Sequence[str]) -> bool:
+    """Winston and Lutz, who have a test of accelerators, with no word beside them that tells of anybody."""
+    plain_words = set(map(plain, words))
+    return plain_words >= _TEST and all(is_term(word) or says_dummy((word,)) for word in plain_words - _TEST)
+
+
+_TEST: Final = {"WINSTON", "LUTZ"}
 
 
 def _is_code(word: str) -> bool:
@@ -87,7 +96,8 @@ _PARTICLE: Final = "(?:" + "|".join(sorted(_PARTICLES)) + ")"
 _BETWEEN: Final = re.compile(rf"[ _]{{1,2}}(?:{_PARTICLE} )*|, ?|\. ")
 _SINGLE: Final = re.compile(rf"{_LETTERS}+(?:['’-]{_LETTERS}+)*")
 _FORM_OF_ADDRESS: Final = re.compile(
-    rf"(?<![^\W\d_])(?:(?:Mr|Mrs|Ms|Mme|Mlle|Dr|Prof|Sig|Sra|Hr)\.? |(?:MR|MRS|MS|DR|PROF|SIG|SRA|HR)\. ?|DR_"
+    rf"(?<![^\W\d_])(?:(?:Mr|Mrs|Ms|Mme|Mlle|Dr|Prof|Sig|Sra|Hr)\.? |Sr\. |DR_"
+    r"|(?:MR|MRS|MS|DR|PROF|SIG|SRA|HR)\. ?"
     rf"|Miss |Madame |Monsieur |Signora? |Señora? |Senhora? |Fräulein |Frau |Herrn? |Fru |Mevrouw |Mevr\. )"
     rf"(?=({_LETTERS}+))"
 )
@@ -97,7 +107,10 @@ _PATIENT: Final = re.compile(
 )
 _OF_AN_INSTITUTION: Final = re.compile(
     r"(?i)[\W_]*(?:hospital|hosp|universi\w+|clini\w+|klini\w+|cent(?:er|re)|institut\w*|medical|cancer|health|school|college"
-    r"|krankenhaus|spital|foundation|criteria|method|score|sign|index|classification|test|syndrome|disease|rank)"
+    r"|krankenhaus|spital|foundation|criteria|method|score|sign|index|classification|test|syndrome|disease|rank"
+    r"|street|avenue|boulevard|campus|building)"
+    # a third name before it: Martin Luther King Jr. Hospital
+    r"|[ _](?-i:[A-Z])[^\W\d_]+(?: [JS]r\.?)?[ _](?:hospital|clinic|institute|university|street|avenue)\b"
 )
 
 
@@ -120,7 +133,12 @@ def names_in_text(text: str, *, is_prose: bool, has_own_form: bool) -> Iterator[
 
 def _of_components(family: str, given: str, *, has_own_form: bool) -> Evidence | None:
     words = (family, given)
-    if says_dummy(words) or any(map(is_no_person, words)) or any(map(_is_code, words)):
+    if (
+        _is_of_a_test(words)
+        or says_dummy(words)
+        or any(map(is_no_person, words))
+        or any(map(_is_code, words))
+    ):
         return None
     if any(map(is_given_name, words)) and min(map(len, words)) > 1:
         return "possible" if any(map(is_term, words)) else "certain"

@@ -93,9 +93,9 @@ def text_word(study: StudyView) -> Iterator[Hit]:
 
     Finds: In comments and descriptions of instances said to be de-identified, in the method of
         de-identification, the private information of the file meta and the padding: a given name beside a
-        word that is none of imaging; who is addressed (`Frau Holm`); numbers after `call`, `PID` and the
-        like; numbers in the form of others that nobody can tell apart (an American social security number, a
-        British health service number); dates with two digits of the year; words in the padding.
+        word that is none of imaging; who is addressed (`Frau Holm`); numbers after `call`, `PID`, `ID` and
+        the like; numbers in the form of others that nobody can tell apart (an American social security
+        number, a British health service number); dates with two digits of the year; words in the padding.
     Why: It looks like a leak but need not be one: scanners, coils and protocols have names and numbers, too.
         No rule can tell a family name from a word in every language, so a person has to look. Names in
         letters without capitals, such as Arabic or Chinese ones, are found in DICOM's form only.

@@ -152,7 +152,7 @@ _OF_RECORDS: Final = (
     r"(?i:MRN|NHS|CHI|SSN|CPR|CPR-?nr|CPR-?nummer|fnr|f[øo]dselsnummer|personnummer|medical record|UHID"
     r"|accession|acc ?#|patient(?:en)?[ _-]?(?:id|no|nr|nummer|number)|fall-?(?:nr|nummer)|dossier"
     r"|hist[oó]ria cl[ií]nica|cartella clinica|(?:hospital|insurance)[ _-]?(?:no|nr|number))"
-    r"(?i:[ _-]?(?:no|nr|number))?|Pat[.-]{0,2} ?(?:ID|[Ii]d|[Nn]o|[Nn]r)"
+    r"(?i:[ _-]?(?:no|nr|number))?|Pat[.-]{0,2} ?(?:ID|[Ii]d|[Nn]o|[Nn]r)|(?i:pat\. ?(?:id|no|nr))\.?"
 )
 _OF_OTHERS_TOO: Final = r"(?i:PID|PAT(?:ID| no| nr|[.-]? ?id)|UR ?no)"
 _RECORDS: Final[tuple[tuple[Evidence, re.Pattern[str]], ...]] = (
@@ -162,10 +162,13 @@ _RECORDS: Final[tuple[tuple[Evidence, re.Pattern[str]], ...]] = (
         "possible",
         re.compile(rf"(?<![^\W\d_])(?:{_OF_OTHERS_TOO})\b[\W_]{{0,4}}(\d(?:[ -]?\d){{5,}}){_END}"),
     ),
+    ("possible", re.compile(rf"(?<![^\W\d_])(?i:pt|pat|patient)\.? ?# ?(\d{{4,}}){_END}")),
 )
+_ALONE: Final = re.compile(r"(?<![\w.-])(?:ID|Id)(?: |: ?| ?# ?| ?= ?)(\d{7,})(?![\w.-]|[ /]\d)")
+"""A number behind `ID` with no word before it that would say whose."""
 _WORDS_OF_RECORDS: Final = (
     *("mrn", "nhs", "chi", "ssn", "cpr", "nummer", "record", "acc", "pat", "hosp", "ins", "pid", "ur", "nr"),
-    *("uhid", "hist", "dossier", "cartella"),
+    *("uhid", "hist", "dossier", "cartella", "pt#", "pt #", "pt.#", "pt. #"),
 )
 _OF_CONTROL: Final = re.compile(
     r"(?i)\W*(?:control|loop|regulat|gain|tuning|setting|param|feedback|temperature|motor)"
@@ -182,6 +185,9 @@ def records_in(text: str) -> Iterator[tuple[Evidence, str]]:
             wanted = _FULL_LENGTH.get(found[0][:3].upper())
             if (wanted is None or digits == wanted) and not _OF_CONTROL.match(text, found.end()):
                 yield evidence, found[0]
+    for found in _ALONE.finditer(text) if "ID" in text or "Id" in text else ():
+        if not _WORD_BEFORE.search(text, max(0, found.start() - _FAR), found.start()):
+            yield "possible", found[0]
 
 
 def personal_numbers_in(text: str) -> Iterator[tuple[Evidence, str]]:
