@@ -98,7 +98,7 @@ async def _rescore(
                         profile,
                         selection,
                         dry_run=dry_run,
-                        since=now(),
+                        since=None,
                         at_once=settings.workers,
                         profile_of=profile_of,
                         progress=progress,

@@ -52,10 +52,12 @@ class Kept(msgspec.Struct, frozen=True):
     Attributes:
         outcome: It was judged; or nothing changed; or it changed since it was read, and is PENDING still.
         study: The study.
+        by_other: Somebody else was quicker to judge it.
     """
 
     outcome: Literal["judged", "unchanged", "outdated"]
     study: Study
+    by_other: bool = False
 
 
 class Processes(Protocol):
@@ -259,7 +261,7 @@ class Scoring:
             except ConflictError:  # it changed meanwhile, or somebody else judged it, or its waivers changed
                 study = await self._standing(location, study_key)
                 if study.version != new.version and study.at(self.clock()).state != "PENDING":
-                    return Kept("judged" if study.state == "JUDGED" else "unchanged", study)
+                    return Kept("judged" if study.state == "JUDGED" else "unchanged", study, by_other=True)
                 new = await self.judge_stored(location, study_key)
                 continue
             if isinstance(outcome, Study):

@@ -47,7 +47,7 @@ async def rescore(
     selection: Selection,
     *,
     dry_run: bool,
-    since: datetime,
+    since: datetime | None,
     at_once: int,
     profile_of: ProfileOf | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -59,7 +59,8 @@ async def rescore(
         profile: The profile it judges under, where `profile_of` does not say otherwise.
         selection: Which studies.
         dry_run: Write nothing.
-        since: When this began: of what was judged later the verdict before counts as the one before.
+        since: When a run began that this one goes on with: of what was judged later the verdict before counts
+            as the one before. None for a new run: what others judged meanwhile is none of its changes.
         at_once: Studies judged at a time.
         profile_of: What `scoring` takes the profiles of locations from, where that is not one for all.
         progress: Told how many of how many are done.
@@ -98,7 +99,7 @@ class _Run:
         profile_of: ProfileOf | None,
         *,
         dry_run: bool,
-        since: datetime,
+        since: datetime | None,
     ) -> None:
         self.done = 0
         self._scoring = scoring
@@ -121,7 +122,9 @@ class _Run:
         before, last = found
         try:
             is_current = await self._is_current(last, location)
-            after = last.verdict if is_current else await self._again(location, study_key)
+            after, by_other = last.verdict, False
+            if not is_current:
+                after, by_other = await self._again(location, study_key)
         except Exception as error:  # a fault of ours, too: it must not keep the others from it
             if isinstance(error, NotFoundError) and await self._scoring.store.read(
                 _gone, location, study_key
@@ -130,7 +133,7 @@ class _Run:
             else:
                 self._failed.append(Failure(str(location), study_key, described(error)))
         else:
-            self._compared.add(location, study_key, before.verdict, after)
+            self._compared.add(location, study_key, after if by_other else before.verdict, after)
 
     def report(self, rendered: int) -> RescoreReport:
         """What it came to."""
@@ -156,24 +159,25 @@ class _Run:
         self._under_own += profile.hash != self._profile.hash
         return (last.inputs.ruleset, last.inputs.profile) == (ruleset_name().hash, profile.hash)
 
-    async def _again(self, location: Location, study_key: str) -> Verdict:
+    async def _again(self, location: Location, study_key: str) -> tuple[Verdict, bool]:
+        """The verdict now, and whether somebody else was quicker to give it."""
         if self._dry_run:
-            return (await self._scoring.judge_stored(location, study_key)).verdict
-        await self._scoring.score_again(location, study_key)
+            return (await self._scoring.judge_stored(location, study_key)).verdict, False
+        kept = await self._scoring.score_again(location, study_key)
         given = await self._scoring.store.read(verdicts.current, location, study_key)
         if given is None:
             raise NotFoundError(f"{location} does not have this study any more.")
-        return given.verdict
+        return given.verdict, kept.by_other or kept.outcome == "unchanged"
 
 
 def _known(
-    transaction: ReadTransaction, location: Location, study_key: str, since: datetime
+    transaction: ReadTransaction, location: Location, study_key: str, since: datetime | None
 ) -> tuple[StoredVerdict, StoredVerdict] | None:
     """The verdict on a study when this began, and the last one."""
     study = studies.find(transaction, location, study_key)
     last = verdicts.current(transaction, location, study_key)
     before = last
-    while before is not None and before.judged > since:
+    while since is not None and before is not None and before.judged > since:
         before = verdicts.revision(transaction, location, study_key, before.revision - 1)
     if study is None or last is None or before is None or study.state == "WITHDRAWN":
         return None
@@ -291,7 +295,7 @@ class RescoreDesk:
             profile,
             selection,
             dry_run=bool(context.payload["dryRun"]),
-            since=context.job.created,
+            since=context.job.created,  # it may go on with what it began before the service stopped
             at_once=self._workers,
             profile_of=profile_of,
             progress=lambda done, total: context.progress(done=done, total=total),

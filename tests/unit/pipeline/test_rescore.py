@@ -1,5 +1,6 @@
 """Stored studies judged again: what is counted, what is written, and what is left alone."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -119,6 +120,35 @@ async def test_a_run_that_was_interrupted_goes_on_and_tells_all(filled: Store) -
         under(filled, profile), profile, Selection(), dry_run=False, since=LATER, at_once=1
     )
     assert (once_more.unchanged, once_more.moves) == (2, ())
+
+
+async def test_of_two_runs_at_once_each_tells_what_it_changed_itself(filled: Store) -> None:
+    """The store has one of them give each verdict; both see the former one."""
+    profile = without("PAT-ID-CONFLICT")
+
+    class Together(ThisProcess):
+        """Both judge before one of them publishes."""
+
+        barrier = asyncio.Barrier(2)
+
+        async def run(self, work: Any, /, *args: Any, **kwargs: Any) -> Any:
+            await self.barrier.wait()
+            return await super().run(work, *args, **kwargs)
+
+    async def run() -> RescoreReport:
+        scoring = under(filled, profile, Together(), LATER)
+        selection = Selection(study_key="1.3")
+        return await rescore(scoring, profile, selection, dry_run=False, since=None, at_once=1)
+
+    reports = await asyncio.gather(run(), run())
+    assert sorted((report.moved, report.unchanged) for report in reports) == [(0, 1), (1, 0)]
+
+
+async def test_a_new_run_does_not_tell_what_another_one_did(filled: Store) -> None:
+    profile = without("PAT-ID-CONFLICT")
+    await again(filled, profile)
+    new = await rescore(under(filled, profile), profile, Selection(), dry_run=False, since=None, at_once=1)
+    assert (new.unchanged, new.moves) == (2, ())
 
 
 async def test_studies_are_selected(filled: Store) -> None:
