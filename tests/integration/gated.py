@@ -4,7 +4,7 @@ import secrets
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -114,15 +114,17 @@ def gated(
     **options: Any,
 ) -> Iterator[Gated]:
     """Runs a server with a gate before what is at `root`."""
-    with heltig_server(home, program, secret_orthanc=password or "none", **(settings or {})) as server:
+    with ExitStack() as stack:
+        made = heltig_server(home, program, secret_orthanc=password or "none", **(settings or {}))
+        server = stack.enter_context(made)
         gate = Gated(server)
+        stack.callback(gate.client.close)
         entry: dict[str, Any] = {"name": "main", "qidoUrl": root, "options": {"strategy": "none", **options}}
         if password:
             entry["auth"] = {"kind": "basic", "username": "heltig", "secret": "env:HELTIG_SECRET_ORTHANC"}
         answer = gate.client.post("/api/v1/archives", json=entry)
         assert answer.is_success, answer.text
         yield gate
-        gate.client.close()
 
 
 def stored_in(orthanc: Orthanc) -> dict[str, bytes]:
