@@ -244,3 +244,54 @@ def russian(text: str) -> bool:
 def american(text: str) -> bool:
     """Numbers that were never given out are none."""
     return text[:3] not in ("000", "666") and text[0] != "9" and text[4:6] != "00" and text[7:] != "0000"
+
+
+def mexican(text: str) -> bool:
+    """The CURP: a birth date, and a check digit that seventeen places make."""
+    places = "0123456789ABCDEFGHIJKLMNÑOPQRSTUVWXYZ"
+    value = text.upper()
+    total = _weighted([places.index(character) for character in value[:17]], range(18, 1, -1))
+    return str(-total % 10) == value[17] and year_first(value[4:10])
+
+
+def malaysian(text: str) -> bool:
+    """A birth date and a place; no check digit. Programs write recent days like it."""
+    place = int(text[7:9])
+    return year_first(text) and (1 <= place <= 16 or 21 <= place <= 59 or place >= 82)
+
+
+def singaporean(text: str) -> bool:
+    """Of citizens and foreigners, but for those that begin with M."""
+    value = text.upper()
+    total = _weighted(_digits(value), (2, 7, 6, 5, 4, 3, 2)) + 4 * (value[0] in "TG")
+    return ("JZIHGFEDCBA" if value[0] in "ST" else "XWUTRQPNMLK")[total % 11] == value[8]
+
+
+def chilean(text: str) -> bool:
+    """The RUT."""
+    digits = "".join(filter(str.isdigit, text[:-1]))
+    check = -_weighted(_digits(digits[::-1]), (2, 3, 4, 5, 6, 7, 2, 3)) % 11
+    return "0123456789K"[check] == text[-1].upper()
+
+
+def egyptian(text: str) -> bool:
+    """A century, a birth date and a governorate."""
+    governorate = int(text[7:9])
+    return year_first(text[1:]) and (1 <= governorate <= 35 or governorate == 88)
+
+
+_VERHOEFF: Final = tuple(
+    tuple((a + b) % 5 + b // 5 * 5 if a < 5 else (a - b) % 5 + (1 - b // 5) * 5 for b in range(10))
+    for a in range(10)
+)
+_PERMUTED: Final = (1, 5, 7, 6, 2, 8, 3, 0, 9, 4)
+
+
+def indian(text: str) -> bool:
+    """The Aadhaar: Verhoeff's check digit."""
+    check = 0
+    for place, digit in enumerate(reversed(_digits(text))):
+        for _ in range(place % 8):
+            digit = _PERMUTED[digit]
+        check = _VERHOEFF[check][digit]
+    return check == 0

@@ -86,9 +86,10 @@ def id_number(study: StudyView) -> Iterator[Hit]:
 
     Finds: In instances said to be de-identified, items of sequences too, a PatientID that may be a national
         number: ten, eleven or thirteen digits with a birth date and one check digit; ten with a birth date as
-        in Denmark, where no check digit is needed, unless the PatientName is the same; eight digits and the
-        check letter of Spain; the form of an American social security number; or one that says itself that it
-        is the number of a record (`MRN 1234`).
+        in Denmark, where no check digit is needed, unless the PatientName is the same; digits and the check
+        letter of Spain, Singapore or Chile; fourteen digits with a birth date as in Egypt; the form of a
+        number of the United States, Malaysia, Pakistan or Mexico or, with its check digit, of India (`2341
+        2341 2346`); or one that says itself that it is the number of a record (`MRN 1234`).
     Why: A national number is as good as a name. But pseudonyms are such numbers, too: of random ones with ten
         digits one in twenty passes as that of some state, of those with eleven one in forty. Nobody can tell
         these by their form, so a person has to look. Numbers that hardly one in a thousand passes as are told

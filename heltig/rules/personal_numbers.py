@@ -103,6 +103,12 @@ def _korean(text: str) -> Evidence | None:
     return "possible" if check.year_first(text) else None
 
 
+def _mexican(text: str) -> Evidence | None:
+    if check.mexican(text):
+        return "certain"
+    return "possible" if check.year_first(text[4:10]) else None
+
+
 def _if(fits: Callable[[str], bool], evidence: Evidence = "certain") -> Callable[[str], Evidence | None]:
     return lambda text: evidence if fits(text) else None
 
@@ -126,6 +132,9 @@ def _bare(form: str, fits: Callable[[str], bool], evidence: Evidence) -> _Bare:
     return _Bare(re.compile(form, re.ASCII), fits, evidence)
 
 
+_MEXICAN_STATES: Final = (
+    "AS|B[CS]|C[CHLMS]|D[FG]|G[RT]|HG|JC|M[CNS]|N[ELT]|OC|PL|Q[RT]|S[LPR]|T[CLS]|VZ|YN|ZS"
+)
 _WRITTEN: Final = (
     _written(r"\d{6}[-+]\d{4}", _six_and_four),
     _written(r"(?:18|19|20)\d{6}[-+]\d{4}", _with_century),
@@ -137,6 +146,8 @@ _WRITTEN: Final = (
     _written(r"[12] \d\d (?:0[1-9]|1[0-2]) (?:\d\d|2[AB]) \d{3} \d{3} \d\d", _if(check.french)),
     _written(r"[A-Za-z]{6}\d\d[A-EHLMPR-Ta-ehlmpr-t]\d\d[A-Za-z]\d{3}[A-Za-z]", _if(check.italian)),
     _written(r"756\.\d{4}\.\d{4}\.\d\d", _if(check.swiss)),
+    _written(rf"[A-Za-z]{{4}}\d{{6}}[HMXhmx](?i:{_MEXICAN_STATES})[A-Za-z]{{3}}[0-9A-Za-z]\d", _mexican),
+    _written(r"\d{1,2}\.\d{3}\.\d{3}-[\dKk]", _if(check.chilean)),
     _written(r"\d{4} \d{6}", _if(check.austrian, "possible")),
     _written(r"\d{3}\.\d{3}\.\d{3}-\d\d", _if(check.brazilian)),
     _written(r"\d{3}-\d{3}-\d{3}[ -]\d\d", _if(check.russian)),
@@ -147,7 +158,8 @@ _WRITTEN: Final = (
 
 _MAYBE_WRITTEN: Final = re.compile(
     r"\d{6}[-+/A-FU-Y]\d{3}|\d{3}[ .-]\d{3}[ .-]\d{2}|\d{3}-\d\d-\d{4}|\d{4} \d{6}|\d\d\.\d\d\.\d\d-\d{3}"
-    r"|[12] \d\d \d\d \d|[A-Za-z]\d\d[A-Za-z]\d\d[A-Za-z]\d{3}[A-Za-z]|756\.\d{4}\.",
+    r"|[12] \d\d \d\d \d|[A-Za-z]\d\d[A-Za-z]\d\d[A-Za-z]\d{3}[A-Za-z]|756\.\d{4}\."
+    r"|[A-Za-z]\d{6}[HMXhmx][A-Za-z]{5}|\d\.\d{3}\.\d{3}-",
     re.ASCII,
 )
 """What one of them has in it: most texts have nothing of it."""
@@ -172,5 +184,11 @@ _BARE: Final = (
     _bare(r"[1-9]\d{12}", check.romanian, "possible"),
     _bare(r"\d{6}[1-8]\d{6}", check.korean, "possible"),
     _bare(r"(?:\d{8}|[XYZ]\d{7})-?[A-Z]", check.spanish, "possible"),
+    _bare(r"[STFG]\d{7}[A-Z]", check.singaporean, "possible"),
+    _bare(r"\d{7,8}-[\dK]", check.chilean, "possible"),
+    _bare(r"[23]\d{13}", check.egyptian, "possible"),
+    _bare(r"\d{6}-\d\d-\d{4}", check.malaysian, "possible"),
+    _bare(r"[2-9]\d{3}([ -])\d{4}\1\d{4}", check.indian, "possible"),
+    _bare(r"[1-7]\d{4}-\d{7}-\d", lambda _: True, "possible"),  # Pakistan: no check, but a form of its own
 )
-"""Numbers without separators, the surest first."""
+"""Numbers without separators, the surest first; and with separators that others have in texts, too."""
