@@ -16,7 +16,7 @@ from servers.orthanc import Orthanc
 from heltig.demo.samples import part10_files
 from heltig.demo.studies import SyntheticStudy, make_studies
 
-WAIT_SECONDS = 60.0
+WAIT_SECONDS = 120.0
 PAUSE_SECONDS = 0.05
 OBJECT = b"Content-Type: application/dicom"
 FAILED, STORED, OTHERS = "00081198", "00081199", "0008119A"
