@@ -79,12 +79,13 @@ def main() -> None:
         try:
             heltig(standalone_mode=True)
         finally:
-            sys.stdout.flush()
+            if sys.stdout is not None:  # closed by whoever started us, as a service may be
+                sys.stdout.flush()
     except HeltigError as error:
         click.echo(f"heltig: {error.detail}", err=True)
         sys.exit(error.exit_code)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EPIPE):
+        if error.errno not in (errno.ENOSPC, errno.EPIPE) or sys.stdout is None:
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left would be tried again
         click.echo(f"heltig: standard output cannot be written: {error.strerror}.", err=True)

@@ -62,3 +62,17 @@ def test_what_cannot_be_written_is_told_in_a_line(arguments):
     assert ran.returncode == 7
     assert ran.stderr.count("\n") == 1
     assert "standard output cannot be written" in ran.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell's >&- is needed")
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        ("rules", 0, ""),
+        ("check .", 7, "heltig: standard output is closed; name a file with --output.\n"),
+    ],
+)
+def test_a_closed_standard_output_is_no_fault_of_ours(tmp_path, arguments, code, told):
+    command = f"exec {sys.executable} -m heltig {arguments} >&-"
+    ran = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (code, told)
