@@ -68,8 +68,11 @@ _SPELLINGS_OF_SETS: Final = {re.sub("[ _]", "", term): term for term in DEFINED_
 def trimmed(text: str) -> str | None:
     """A line of text without what stands around it; None where something invisible is left inside.
 
-    None, too, where the text is UTF-8 that was read in another set: its last byte may look like a space.
+    None, too, where the text is UTF-8 that was read in another set: its last byte may look like a space; and
+    where NULL stands before the end: that is no slip of a keyboard, and something else may have been there.
     """
+    if "\0" in text.rstrip(" \0"):
+        return None
     core = text.strip(_AROUND)
     return core if core.isprintable() and core and not may_be_read_twice(text) else None
 

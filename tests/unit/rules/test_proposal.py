@@ -65,6 +65,7 @@ def test_a_value_in_a_well_known_wrong_form(
     ("rule", "instance"),
     [
         ("PAT-ID-WHITESPACE", {"PatientID": "A\t1"}),  # two numbers?
+        ("STU-ACCESSION-LEN", {"AccessionNumber": "\0A1"}),  # what was there?
         ("CHR-TERM", {"SpecificCharacterSet": "WINDOWS-1252"}),  # like ISO_IR 100, and not the same
         ("CHR-TERM", {"SpecificCharacterSet": ["UTF-8", "ISO 2022 IR 87"]}),  # allows no other beside it
         ("CHR-REPLACEMENT", {"PatientName": "M?ller^J?rgen"}),
