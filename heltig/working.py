@@ -39,7 +39,7 @@ from heltig.pipeline.probe_job import PROBE, ProbeDesk
 from heltig.pipeline.publish import render
 from heltig.pipeline.pull_service import ArchiveProfiles, PullService
 from heltig.pipeline.quarantine import QuarantineDesk
-from heltig.pipeline.rejudge import rejudge
+from heltig.pipeline.rejudge import queue_the_rest, rejudge
 from heltig.pipeline.rescore import KIND as RESCORE
 from heltig.pipeline.rescore import RescoreDesk
 from heltig.pipeline.spool import Spool
@@ -149,6 +149,9 @@ def sweeps_of(desks: Desks, queue: JobQueue) -> list[tuple[timedelta, Sweep]]:
     async def forget_jobs() -> None:
         await queue.store.write(jobs.forget_succeeded, BULK, before=queue.clock() - KEPT)
 
+    async def queue_left() -> None:
+        await queue_the_rest(queue)
+
     return [
         (MINUTE, desks.waivers.sweep),
         (MINUTE, desks.uploads.sweep),
@@ -156,6 +159,7 @@ def sweeps_of(desks: Desks, queue: JobQueue) -> list[tuple[timedelta, Sweep]]:
         (LOOK, desks.pulls.look),
         (LOOK, desks.backfills.sweep),
         (MINUTE, desks.pulls.see_to_the_rest),
+        (MINUTE, queue_left),
         (HOUR, desks.probes.sweep),
         (GATE_LOOK, desks.settling.look),
         (HOUR, desks.settling.sweep),

@@ -8,7 +8,7 @@ studies that name one another come to rest. What comes while it waits for that i
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -105,6 +105,18 @@ def look_at(
             queue.enqueue(transaction, _job(study, at))
 
 
+def queue_left(transaction: WriteTransaction, queue: JobQueue, left: Iterable[Study]) -> None:
+    """Queues studies for judging that are PENDING, and that no job will judge.
+
+    Args:
+        transaction: Any that writes.
+        queue: Takes re-judgements.
+        left: The studies.
+    """
+    for study in left:
+        queue.enqueue(transaction, _job(study, study.changed))
+
+
 def _job(study: Study, at: datetime) -> NewJob:
     key = f"{study.location} {study.study_key}"
     if len(key) > _KEY_LENGTH:
@@ -112,5 +124,10 @@ def _job(study: Study, at: datetime) -> NewJob:
     payload = {"location": str(study.location), "study": study.study_key}
     rests = min(study.judged, at) + AT_MOST_ONCE_IN if study.judged else at  # a clock may have been ahead
     return NewJob(
-        kind=REJUDGE, key=key, group=REJUDGE, payload=payload, not_before=rests if rests > at else None
+        kind=REJUDGE,
+        key=key,
+        group=REJUDGE,
+        payload=payload,
+        not_before=rests if rests > at else None,
+        follows=True,  # one that is running may have published already, and only not have ended
     )

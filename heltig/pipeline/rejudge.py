@@ -1,14 +1,39 @@
 """Judges stored studies again, since another study came, changed or went."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from heltig.jobs.attempt import JobContext
+from heltig.jobs.queue import JobQueue
 from heltig.jobs.runner import Runner
-from heltig.pipeline.context import REJUDGE
+from heltig.pipeline.context import REJUDGE, queue_left
 from heltig.pipeline.keep import Kept, Scoring
-from heltig.store import studies, waiting
+from heltig.store import handing_on, studies, waiting
 from heltig.store.records import Location
+
+LEFT: Final = timedelta(minutes=5)
+"""After so long a study is PENDING because nobody judges it, and not because somebody is about to."""
+
+MOST_AT_ONCE: Final = 500
+"""Studies that one sweep queues."""
+
+
+async def queue_the_rest(queue: JobQueue) -> int:
+    """Queues studies that are PENDING, and that nobody judges: every minute or so; returns their number.
+
+    There should be none: whatever makes a study PENDING queues it, or judges it itself. But who does so may
+    be killed, and then nobody else would ever come back to it.
+
+    Raises:
+        StorageError: The database failed.
+    """
+    before = queue.clock() - LEFT
+    left = await queue.store.read(
+        handing_on.judged_by_nobody, kind=REJUDGE, before=before, limit=MOST_AT_ONCE
+    )
+    if left:
+        await queue.store.write(queue_left, queue, left)
+    return len(left)
 
 
 async def rejudge(context: JobContext, *, scoring: Scoring) -> dict[str, Any]:
@@ -38,6 +63,7 @@ async def rejudge_queued(scoring: Scoring) -> list[Kept]:
         if kept := await _again(context, scoring):
             done.append(kept)
 
+    await queue_the_rest(scoring.queue)
     runner = Runner(scoring.queue, {REJUDGE: handle}, places=1, lease=timedelta(minutes=5))
     await scoring.store.write(waiting.hurry, REJUDGE)
     await runner.drain()

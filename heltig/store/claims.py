@@ -10,14 +10,18 @@ from typing import Any, Final, Literal
 
 from msgspec import UNSET, UnsetType
 from sqlalchemy import (
+    ColumnElement,
     Executable,
     Integer,
     Row,
     ScalarSelect,
     Select,
     Text,
+    Update,
     bindparam,
+    case,
     func,
+    literal,
     or_,
     select,
     text,
@@ -107,15 +111,24 @@ _RUNS_FOR = update(jobs).where(
 )
 _EXTEND = _RUNS_FOR.values(lease_until=bindparam("to_lease_until"), progress=bindparam("to_progress"))
 _LET_GO = _RUNS_FOR.values(lease_owner=None, lease_until=None)
-_SUCCEED = _LET_GO.values(
-    state="succeeded", result=bindparam("to_result"), error=None, finished=bindparam("now")
-)
+_IS_TO_END = jobs.c.not_before.is_(None)
+"""Of a running job; otherwise it is to run once more (`NewJob.follows`), as if it had never been tried."""
+
+
+def _ends(state: ColumnElement[Any]) -> Update:
+    """Ends a running job; in one statement with the look whether it is to run once more."""
+    return _LET_GO.values(
+        state=case((_IS_TO_END, state), else_="queued"),
+        finished=case((_IS_TO_END, bindparam("now", type_=jobs.c.finished.type)), else_=None),
+        attempts=case((_IS_TO_END, jobs.c.attempts), else_=0),
+    )
+
+
+_SUCCEED = _ends(literal("succeeded", jobs.c.state.type)).values(result=bindparam("to_result"), error=None)
 _ERROR = bindparam("to_error", type_=Text)
-_GIVE_UP = _LET_GO.values(
-    state=bindparam("to_state"),
+_GIVE_UP = _ends(bindparam("to_state", type_=jobs.c.state.type)).values(
     error=_ERROR,
     first_error=func.coalesce(jobs.c.first_error, _ERROR),
-    finished=bindparam("now"),
 )
 _PUT_BACK = _LET_GO.values(
     state="queued",
@@ -256,7 +269,7 @@ def extend(
 def succeed(
     transaction: WriteTransaction, job: int, *, owner: str, result: dict[str, Any] | None, now: datetime
 ) -> bool:
-    """Ends a running job well."""
+    """Ends a running job well; queues it again where it is to run once more."""
     given = None if result is None else to_json(result)
     return _change(transaction, _SUCCEED, job, owner, to_result=given, now=now)
 
@@ -270,7 +283,10 @@ def give_up(
     error: str,
     now: datetime,
 ) -> bool:
-    """Ends a running job badly: `failed` where trying again makes no sense, `dead` after too many tries."""
+    """Ends a running job badly: `failed` where trying again makes no sense, `dead` after too many tries.
+
+    One that is to run once more is queued again, since what it will find is not what it failed for.
+    """
     return _change(transaction, _GIVE_UP, job, owner, to_state=state, to_error=storable(error), now=now)
 
 

@@ -1,4 +1,4 @@
-"""Observations whose time has come, handed on to jobs; and those that no job will do."""
+"""Observations whose time has come, handed on to jobs; and those, and verdicts, that no job will see to."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -8,10 +8,12 @@ import msgspec
 from sqlalchemy import ColumnElement, and_, bindparam, case, exists, func, or_, select, text, update
 
 from heltig.store.observations import COLUMNS, Observation, observation_of
-from heltig.store.records import Location
-from heltig.store.tables import archives, jobs, locations, observations, studies
+from heltig.store.records import Location, Study
+from heltig.store.studies import SELECT, with_patients
+from heltig.store.tables import archives, gate_studies, jobs, locations, observations, studies
 from heltig.store.tables.operations import ENDED_BADLY, LIVE
 from heltig.store.tables.pulling import DUE, HANDED_ON
+from heltig.store.tables.seen import PENDING
 from heltig.store.transaction import ReadTransaction, WriteTransaction
 
 _AT_ONCE: Final = 500  # keys of a query
@@ -128,6 +130,23 @@ _PULLED_BY_NOBODY = (
     .order_by(observations.c.study_row)
     .limit(bindparam("limit"))
 )
+_JUDGED_BY_NOBODY = (
+    SELECT.outerjoin(observations, observations.c.study_row == studies.c.id)
+    .outerjoin(gate_studies, gate_studies.c.study_row == studies.c.id)
+    .where(
+        text(PENDING),
+        studies.c.changed < bindparam("before"),
+        studies.c.snapshot.is_not(None),
+        observations.c.unsettled_since.is_(None),
+        gate_studies.c.due.is_(None),
+        ~exists().where(text(LIVE), _IS_JOB).correlate(studies, locations),
+        ~exists()
+        .where(text(ENDED_BADLY), _IS_JOB, jobs.c.finished >= studies.c.changed)
+        .correlate(studies, locations),
+    )
+    .order_by(studies.c.changed)
+    .limit(bindparam("limit"))
+)
 
 
 def job_key(location: Location, study_key: str) -> str:
@@ -210,3 +229,18 @@ def pulled_by_nobody(transaction: ReadTransaction, *, kind: str, limit: int) -> 
         )
         for row in found
     ]
+
+
+def judged_by_nobody(transaction: ReadTransaction, *, kind: str, before: datetime, limit: int) -> list[Study]:
+    """Studies that are PENDING though they were read as they are, and that no job will judge.
+
+    One whose job was given up since is left to a person, who finds that job.
+
+    Args:
+        transaction: Any.
+        kind: Of the jobs that judge what is stored, under `job_key`.
+        before: Only studies that changed earlier: whoever changed one may be about to judge it.
+        limit: The most of them.
+    """
+    parameters = {"job_kind": kind, "before": before, "limit": limit}
+    return with_patients(transaction, transaction.rows(_JUDGED_BY_NOBODY, parameters))

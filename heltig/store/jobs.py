@@ -27,6 +27,8 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
         priority: The lower the sooner.
         payload: What the handler needs to find its work: ids, no patient data.
         not_before: Nobody starts it earlier.
+        follows: A job with its key that is running is not enough, since that may have looked already at what
+            makes this one necessary: it runs once more after its end.
     """
 
     kind: str
@@ -35,6 +37,7 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     priority: int = 0
     payload: dict[str, Any] = {}
     not_before: datetime | None = None
+    follows: bool = False
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +46,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         attempts: How often it was started.
         lease_owner: Who works on it, until `lease_until` unless they extend it.
+        not_before: Nobody starts it earlier; of a running job: it runs once more after its end, not earlier.
         progress: What its handler last said about how far it is.
         result: What its handler gave.
         error: Why it did not succeed, last time. No patient data.
@@ -70,6 +74,16 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _LIVE = select(jobs.c.id).where(text(LIVE), jobs.c.kind == bindparam("kind"), jobs.c.key == bindparam("key"))
+_RUN_ONCE_MORE = (
+    update(jobs)
+    .where(
+        text(LIVE),
+        jobs.c.kind == bindparam("of_kind"),
+        jobs.c.key == bindparam("of_key"),
+        jobs.c.state == "running",
+    )
+    .values(not_before=func.coalesce(jobs.c.not_before, bindparam("again", type_=jobs.c.not_before.type)))
+)
 _FIND = select(jobs).where(jobs.c.id == bindparam("job"))
 _CANCEL = (
     update(jobs)
@@ -93,6 +107,9 @@ _COUNTS = select(jobs.c.kind, jobs.c.state, func.count().label("number")).group_
 def enqueue(transaction: WriteTransaction, new: NewJob, *, now: datetime) -> tuple[int, bool]:
     """Adds a job, unless one of its kind with its key is queued or running.
 
+    Where the new one `follows`, a running one is told to run once more. Its end waits for this transaction,
+    or this one for its end: so it either hears of it, or is over and a job is added.
+
     Returns:
         The id of that job, and whether it is new.
     """
@@ -111,6 +128,9 @@ def enqueue(transaction: WriteTransaction, new: NewJob, *, now: datetime) -> tup
     if new.key is None:
         return transaction.insert_row(jobs, row), True
     parameters = {"kind": new.kind, "key": new.key}
+    if new.follows:
+        again = {"of_kind": new.kind, "of_key": new.key, "again": new.not_before or now}
+        transaction.run(_RUN_ONCE_MORE, again)
     live = transaction.scalar(_LIVE, parameters)
     if live is not None:
         return live, False

@@ -20,8 +20,9 @@ class LocationTable(Table, table=True):
     name: str = Field(max_length=KEY_LENGTH)
 
 
+# A query that is to use these indexes has to say the same in the same words.
 ENDING = "valid_until IS NOT NULL"
-"""A query that is to use the index of these has to say the same in the same words."""
+PENDING = "state = 'PENDING'"
 
 WORST = (
     "rank",
@@ -48,6 +49,7 @@ class StudyTable(Table, table=True):
         Index("ix_studies_worst", *WORST),
         Index("ix_studies_study_date", "study_date", "id"),
         Index("ix_studies_valid_until", "valid_until", **where(ENDING)),
+        Index("ix_studies_pending", "changed", **where(PENDING)),
         Index("ix_studies_first_seen", "location_row", "first_seen"),
     )
 

@@ -96,6 +96,33 @@ async def test_a_key_is_unique_among_live_jobs_of_a_kind(queue: JobQueue, clock:
     assert await add(queue, key="k") not in (first, other_kind)
 
 
+async def test_a_job_that_follows_a_running_one_has_it_run_once_more(queue: JobQueue, clock: Clock) -> None:
+    """Whoever is at work may have looked already at what makes it necessary."""
+    number = await add(queue, key="k", follows=True)
+    assert await add(queue, key="k", follows=True) == number  # which is to be looked at still
+    job = await claim(queue)
+    assert job is not None
+    soon = clock.now + MINUTE
+    assert await add(queue, key="k", follows=True, not_before=soon) == number
+    assert await add(queue, key="k", follows=True, not_before=soon + MINUTE) == number
+    assert await queue.store.write(claims.succeed, number, owner="me", result=None, now=clock.now)
+    again = await queue.store.read(jobs.find, number)
+    assert again is not None
+    assert (again.state, again.attempts, again.not_before, again.finished) == ("queued", 0, soon, None)
+    assert await claim(queue) is None
+    clock.advance(MINUTE)
+    job = await claim(queue)
+    assert job is not None
+    assert (job.id, job.attempts) == (number, 1)
+    await add(queue, key="k", follows=True)
+    await queue.store.write(claims.give_up, number, owner="me", state="dead", error="no", now=clock.now)
+    job = await claim(queue)
+    assert job is not None
+    assert (job.id, job.error) == (number, "no")
+    await queue.store.write(claims.succeed, number, owner="me", result=None, now=clock.now)
+    assert await add(queue, key="k", follows=True) != number
+
+
 async def test_jobs_without_a_key_are_all_added(queue: JobQueue) -> None:
     assert await add(queue) != await add(queue)
 

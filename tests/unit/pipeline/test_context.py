@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from servers.dicomweb import instance
 from unit.pipeline.scoring import NOW, ThisProcess, scoring
 from unit.pipeline.watched import Clock
@@ -19,6 +20,7 @@ from connectors.base import InMemoryArchive
 from heltig.dicom.json_stream import InstanceSplitter
 from heltig.dicom.source import METADATA_SHOWS, Source
 from heltig.dicom.study import StudyTable
+from heltig.jobs.attempt import JobContext
 from heltig.jobs.queue import JobQueue
 from heltig.jobs.runner import Runner
 from heltig.pipeline.context import REJUDGE, withdraw
@@ -26,12 +28,14 @@ from heltig.pipeline.keep import Scoring
 from heltig.pipeline.listing import list_studies
 from heltig.pipeline.publish import render
 from heltig.pipeline.pull_run import corrected, judged_again, pull_archive
-from heltig.pipeline.rejudge import rejudge, rejudge_queued
+from heltig.pipeline.rejudge import LEFT, queue_the_rest, rejudge, rejudge_queued
 from heltig.pipeline.score import score
 from heltig.rules.profile import DEFAULT
-from heltig.store import changes, jobs, lookups, studies, verdicts
+from heltig.store import changes, claims, jobs, lookups, observations, states, studies, verdicts, waiting
 from heltig.store.engine import Store
+from heltig.store.locations import ensure
 from heltig.store.records import Location, StoredVerdict
+from heltig.store.transaction import WriteTransaction
 
 MAIN, OTHER, UPLOAD = Location("archive", "main"), Location("archive", "other"), Location("upload", "u1")
 JANE = {"name": "Doe^Jane", "born": "19500101", "sex": "F"}
@@ -317,6 +321,68 @@ async def test_racing_workers_end_in_the_same_verdicts(
             assert not counts.get((REJUDGE, "queued"))
             await store.close()
     assert ends[0] == ends[1]
+
+
+async def test_a_study_that_comes_between_a_re_judgement_and_the_end_of_its_job_is_not_missed(
+    store: Store,
+) -> None:
+    """The job is still running, and has nothing more to publish: it runs once more."""
+    using = scoring(store)
+    await arrive(using, [(MAIN, images(f"1.{n}", accession="A1")) for n in (1, 2)])
+    third = [(MAIN, images("1.3", accession="A1"))]
+
+    async def handle(context: JobContext) -> dict[str, Any]:
+        result = await rejudge(context, scoring=using)
+        while third:
+            await arrive(scoring(store), [third.pop()])
+        return result
+
+    await store.write(waiting.hurry, REJUDGE)
+    await Runner(using.queue, {REJUDGE: handle}, places=1).drain()
+    await settle(using)
+    found = await standing(store, *((MAIN, f"1.{n}") for n in (1, 2, 3)))
+    assert [len(verdict.inputs.index_facts) for verdict in found.values()] == [2, 2, 2]
+
+
+async def test_what_is_pending_and_judged_by_nobody_is_queued(store: Store) -> None:
+    clock = Clock(NOW)
+    using = Scoring(store, ThisProcess(), profile=DEFAULT, clock=clock, actor="test")
+    queue = using.queue
+    await arrive(using, [(MAIN, images(f"1.{n}")) for n in (1, 2)])
+    await store.write_durably(states.mark_pending, MAIN, "1.1", study_uid="1.1", at=clock())
+    await store.write_durably(states.mark_pending, MAIN, "1.9", study_uid="1.9", at=clock())  # never read
+    assert await queue_the_rest(queue) == 0  # whoever did that may be about to judge it
+    clock.advance(LEFT + timedelta(seconds=1))
+    assert await queue_the_rest(queue) == 1
+    assert await queue_the_rest(queue) == 0
+    (job,) = await store.write(
+        claims.claim, kinds=[REJUDGE], owner="me", now=clock(), until=clock() + LEFT, limit=9
+    )
+    assert await queue_the_rest(queue) == 0
+    await store.write(claims.give_up, job.id, owner="me", state="dead", error="no", now=clock())
+    assert await queue_the_rest(queue) == 0  # that is for a person to look at
+    clock.advance(timedelta(seconds=1))
+    await store.write_durably(states.mark_pending, MAIN, "1.1", study_uid="1.1", at=clock())
+    clock.advance(LEFT + timedelta(seconds=1))
+    assert await settle(using) == 1
+    await standing(store, (MAIN, "1.1"), (MAIN, "1.2"))
+
+
+async def test_a_study_that_is_to_be_read_again_is_not_judged_by_what_is_stored(store: Store) -> None:
+    clock = Clock(NOW)
+    using = Scoring(store, ThisProcess(), profile=DEFAULT, clock=clock, actor="test")
+    await arrive(using, [(MAIN, images("1.1"))])
+    await store.write_durably(states.mark_pending, MAIN, "1.1", study_uid="1.1", at=clock())
+
+    def is_due(transaction: WriteTransaction) -> None:
+        location = ensure(transaction, MAIN)
+        seen = observations.find_many(transaction, location, ["1.1"])["1.1"]
+        changed = replace(seen, fingerprint=b"1", changed=NOW, unsettled_since=NOW, due=NOW)
+        observations.write(transaction, location, [changed])
+
+    await store.write(is_due)
+    clock.advance(LEFT + timedelta(seconds=1))
+    assert await queue_the_rest(using.queue) == 0
 
 
 async def test_a_study_that_comes_between_look_and_publication_is_not_missed(store: Store) -> None:
