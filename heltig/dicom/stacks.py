@@ -15,6 +15,9 @@ SAME_PLACE = 0.01
 """Millimetres: planes nearer to each other stand at one level."""
 
 _FREQUENT = 3  # of so many distances one must be the smallest for it to be the step
+_CUT = 2  # levels with one plane more that may be the beginning of a volume; one is a slice too many
+_TURNS = 5  # spaces, narrow and wide by turns, that make two stacks in one another
+_EVERY_THIRD = 2  # steps wide is every second space where every third slice is missing
 _EXACT = 0.02  # of a step: how far a wide space may be from a whole number of them where they are all alike
 
 
@@ -139,9 +142,28 @@ class Stack:
     @property
     def has_step(self) -> bool:
         """A third of the spaces or more are one step wide, and half of them or more a number of steps."""
+        if self.is_interleaved:
+            return False
         spaces = len(self.spaces)
         odd = sum(not space.missing for space in self.uneven)
         return (spaces - len(self.uneven)) * _FREQUENT >= spaces and odd * 2 <= spaces
+
+    @cached_property
+    def is_interleaved(self) -> bool:
+        """A narrow and a wide space take turns all the way: two stacks stand in one another.
+
+        Where the wide one is two steps of the narrow one, every third slice may be missing instead.
+        """
+        if not self.uneven or len(self.spaces) < _TURNS:
+            return False
+        narrow, wide = sorted((self.spaces[::2], self.spaces[1::2]))
+        limit = self.tolerance.of(narrow[0])
+        return (
+            max(narrow) - narrow[0] <= limit
+            and max(wide) - min(wide) <= limit
+            and min(wide) - max(narrow) > limit
+            and self._multiple(min(wide), narrow[0]) != _EVERY_THIRD
+        )
 
     def missing_in(self, space: Space) -> int:
         """How many slices fit into a space, whether or not it is a whole number of steps."""
@@ -161,11 +183,31 @@ class Stack:
 
     @cached_property
     def usual(self) -> int:
-        """How many planes stand at a level: what more than half of the levels have; 0 where no number is."""
+        """How many planes stand at a level: what more than half of the levels have; 0 where no number is.
+
+        Of two numbers that have exactly half of the levels each it is the larger.
+        """
         if len(self.levels) == len(self.planes):
             return 1
-        number, often = Counter(map(len, self.levels)).most_common(1)[0]
-        return number if often * 2 > len(self.levels) else 0
+        counts = Counter(map(len, self.levels)).most_common()
+        often = counts[0][1]
+        tied = [number for number, count in counts if count == often]
+        is_known = often * 2 > len(self.levels) or (often > 1 and often * 2 == len(self.levels))
+        return max(tied) if is_known else 0
+
+    @property
+    def is_cut_short(self) -> bool:
+        """Two levels or more, all at one end, have one plane more than usual, and no others have any.
+
+        It is a last volume that was cut short, or a part of a stack that is there again.
+        """
+        if len(self.levels) == len(self.planes) or not self.usual:
+            return False
+        more = [place for place, level in enumerate(self.levels) if len(level) == self.usual + 1]
+        if len(more) < _CUT or len(more) + [*map(len, self.levels)].count(self.usual) < len(self.levels):
+            return False
+        is_one_run = more[-1] - more[0] + 1 == len(more)
+        return is_one_run and (more[0] == 0 or more[-1] == len(self.levels) - 1)
 
     @cached_property
     def flaws(self) -> int:

@@ -13,8 +13,9 @@ from heltig.dicom.stacks import SAME_PLACE, Stack
 
 Kind: TypeAlias = Literal["volume", "acquisition", "thickness"]
 
-_SHARED_BY_ACQUISITIONS = 3  # planes: fewer are a slice taken or sent twice
-_SHORTEST = 3  # planes of a part of another thickness
+_SHARED_BY_ACQUISITIONS = 3  # planes: fewer may be a slice taken or sent twice
+_SHORTEST = 3  # planes of a part of another thickness, and of an acquisition that shares fewer with another
+_WHOLE_ACQUISITIONS = 3  # so many of one extent show what the extent should be
 
 
 class Attribute(NamedTuple):
@@ -23,7 +24,8 @@ class Attribute(NamedTuple):
     Attributes:
         kind: `volume`: a volume has one value, and two values at one level are two volumes. `acquisition`:
             the values also change from slice to slice, as in step and shoot; they part volumes only where
-            several slices overlap. `thickness`: a stack may change its step where the value changes.
+            several slices overlap, or whole acquisitions do at their ends. `thickness`: a stack may change
+            its step where the value changes.
         values: The value of each plane, by its number.
     """
 
@@ -77,10 +79,10 @@ def _by_value(stack: Stack, attribute: Attribute, places: Sequence[float]) -> li
     if attribute.kind == "thickness":
         if min(map(len, groups.values())) < _SHORTEST:
             return [stack]
-    elif _overlap(groups.values(), places) < (
-        _SHARED_BY_ACQUISITIONS if attribute.kind == "acquisition" else 1
-    ):
-        return [stack]
+    else:
+        are_single = attribute.kind == "acquisition" and min(map(len, groups.values())) < _SHORTEST
+        if _overlap(groups.values(), places) < (_SHARED_BY_ACQUISITIONS if are_single else 1):
+            return [stack]
     return [Stack(planes, places, stack.tolerance) for planes in groups.values()]
 
 
@@ -96,3 +98,46 @@ def _overlap(groups: Iterable[Sequence[int]], places: Sequence[float]) -> int:
         count += sum(places[plane] <= top + SAME_PLACE for plane in planes)
         top = max(top, places[planes[-1]])
     return count
+
+
+class Lack(NamedTuple):
+    """Slices that other volumes of a series have below or above those of one.
+
+    Attributes:
+        volume: The number of the volume.
+        heights: Where other volumes have slices, in millimetres.
+    """
+
+    volume: int
+    heights: list[float]
+
+
+def lacks_at_ends(whole: Stack, volumes: Sequence[Stack], *, are_alike: bool) -> list[Lack]:
+    """The volumes that end before others do.
+
+    Volumes of uneven spaces are left out: they neither say what others should have nor are asked. So are
+    volumes that have little in common: together they must fill two thirds of the places.
+
+    Args:
+        whole: The planes of all volumes as one stack.
+        volumes: Its parts.
+        are_alike: They measure the same again (positions in time, echoes, b-values): what one has, all
+            should have. Acquisitions may be of different extents: each place counts that half of them have,
+            and three or more must have all such places.
+    """
+    owner = {plane: number for number, volume in enumerate(volumes) for plane in volume.planes}
+    even = {number for number, volume in enumerate(volumes) if not volume.uneven}
+    holders = [{owner[plane] for plane in level} & even for level in whole.levels]
+    least = 1 if are_alike else (len(even) + 1) // 2
+    wanted = [place for place, found in enumerate(holders) if len(found) >= max(1, least)]
+    filled = sum(len(holders[place]) for place in wanted)
+    if len(even) < 2 or filled * 3 < len(even) * len(wanted) * 2:
+        return []
+    lacks = []
+    for number in sorted(even):
+        low, high = volumes[number].places[0], volumes[number].places[-1]
+        heights = [whole.heights[place] for place in wanted if number not in holders[place]]
+        outside = [height for height in heights if not low < height < high]
+        if outside:
+            lacks.append(Lack(number, outside))
+    return lacks if are_alike or len(even) - len(lacks) >= _WHOLE_ACQUISITIONS else []

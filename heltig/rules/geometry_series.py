@@ -8,7 +8,7 @@ from heltig.dicom.stacks import SAME_PLACE
 from heltig.rules.conflict import conflict
 from heltig.rules.planes import Planes, has_slices, planes_of
 from heltig.rules.rule import Hit, rule
-from heltig.rules.stacking import stacks_of
+from heltig.rules.stacking import stacks_of, volumes_of
 from heltig.rules.views import SeriesView
 from heltig.rules.wording import counted, cut
 
@@ -163,3 +163,45 @@ def single_location(series: SeriesView) -> Iterator[Hit]:
             expected="a volume has several positions",
             rows=planes.rows_of(range(len(planes.positions))),
         )
+
+
+_PRESCRIBED: Final = "NumberOfTemporalPositions"
+
+
+@rule(
+    "GEO-VOLUME-MISSING",
+    level="series",
+    severity="review",
+    reads=(_PRESCRIBED,),
+    needs=("metadata", "complete_study"),
+    when=lambda series: series.has(_PRESCRIBED) and has_slices(series),
+    reference="PS3.3 C.8.3.1",
+)
+def volume_missing(series: SeriesView) -> Iterator[Hit]:
+    """A series has fewer positions in time than it says.
+
+    Finds: CT, MR and PET series of two positions in time or more, but fewer than NumberOfTemporalPositions
+        (0020,0105): different values of TemporalPositionIdentifier (0020,0100), or, without any, images at
+        one place. A series that has fewer than half of them is a selection of what was measured, or one of
+        several that share a measurement, and is left alone.
+    Why: The transfer, or the scan, ended early. What is made of the course in time is wrong or cannot be
+        compared.
+    Mend: Compare with the modality's own list of the series and send it again. A scan that was stopped can be
+        accepted by a waiver.
+    Example: 150 of 200 volumes of a functional scan after the network had failed.
+    """
+    stated = next((n for n in series.first(_PRESCRIBED).numbers if n is not None), 0)
+    identifiers = set(series.texts("TemporalPositionIdentifier")) - {""}
+    if identifiers:
+        there = len(identifiers)
+    else:
+        there = max((len(level) for found in volumes_of(series) for level in found.whole.levels), default=0)
+    if 1 < there < stated <= there * _SELECTED:
+        yield Hit(
+            tags=(_PRESCRIBED,),
+            observed=f"{there} of {stated:g} positions in time",
+            expected=f"all {stated:g}",
+        )
+
+
+_SELECTED: Final = 2

@@ -6,10 +6,11 @@ from typing import Final
 from heltig.dicom.blocks import WIDE, Evidence, is_gap, is_implausible
 from heltig.dicom.geometry import along
 from heltig.dicom.stacks import Space, Stack
+from heltig.dicom.volumes import lacks_at_ends
 from heltig.rules.geometry_stacks import NAMED, READS, has_stack, heights, millimetres, usual_number
-from heltig.rules.planes import Planes, planes_of
+from heltig.rules.planes import Planes, left_out, planes_of
 from heltig.rules.rule import Hit, rule
-from heltig.rules.stacking import PlacedStack, evidence_of, stacks_of
+from heltig.rules.stacking import PlacedStack, Volumes, evidence_of, stacks_of, volumes_of
 from heltig.rules.views import SeriesView
 
 _RUN: Final = 3
@@ -40,9 +41,13 @@ def slice_gap(series: SeriesView) -> Iterator[Hit]:
         if it is a whole number of them: it lies between two blocks (GEO-SLICE-BLOCKS) if it is not, if more
         would be missing than are there, if it is one between three equal blocks or more, or if another
         attribute changes there. Where more would be missing than are there and no InstanceNumber says so,
-        the space is named, not a number. Equal spaces one after the other are a matter of
-        GEO-SLICE-IRREGULAR, and a space into which an image of damaged position belongs one of the rule that
-        tells of that image. The instances named are those on both sides. Localizers are left alone.
+        the space is named, not a number. Equal spaces one after the other, and a narrow and a wide one by
+        turns, are a matter of GEO-SLICE-IRREGULAR, and a space into which an image of damaged position
+        belongs, or one that calls itself a localizer, one of the rule that tells of that image.
+        A volume that begins later or ends earlier than the others lacks slices there, too: positions in time,
+        echoes, b-values and whatever else measures the same places again should all have what one has;
+        acquisitions may be of different extents, unless three or more are alike. The instances named are
+        those on both sides, or the volume. Localizers are left alone.
     Why: Nobody notices a missing slice until a measurement, a plan or a diagnosis is wrong: software fills
         the space or moves all further slices.
     Mend: Compare with the modality's own list of the series and send it again. Slices that were left out on
@@ -57,6 +62,9 @@ def slice_gap(series: SeriesView) -> Iterator[Hit]:
             for spaces in together:
                 yield _gap(spaces, found.stack, planes, evidence_of(series))
             yield from _incomplete(found.stack, usual_number(found.stack, planes, series), planes)
+    for volumes in volumes_of(series):
+        if len(volumes.parts) > 1:
+            yield from _cut_short(volumes, planes)
 
 
 def _gaps(found: PlacedStack, planes: Planes, series: SeriesView) -> list[Space]:
@@ -64,7 +72,7 @@ def _gaps(found: PlacedStack, planes: Planes, series: SeriesView) -> list[Space]
     stack, evidence = found.stack, evidence_of(series)
     gaps = [space for space in stack.uneven if is_gap(space, stack, evidence)]
     changes = _changes_of_step(stack, evidence)
-    gaps = [space for space in gaps if space not in changes and not _explained(space, found, planes)]
+    gaps = [space for space in gaps if space not in changes and not _explained(space, found, series)]
     far = [space for space in gaps if is_implausible(space, stack, evidence)]
     near = [space for space in gaps if space not in far]
     # GEO-IPP-IOP-MISSING and GEO-IPP-FAR tell of the images that may lie there.
@@ -111,6 +119,26 @@ def _incomplete(stack: Stack, usual: int, planes: Planes) -> Iterator[Hit]:
         )
 
 
+def _cut_short(volumes: Volumes, planes: Planes) -> Iterator[Hit]:
+    """Volumes that end before others of the series do: a transfer that was interrupted ends so."""
+    lacks = lacks_at_ends(volumes.whole, volumes.parts, are_alike=volumes.are_alike)
+    missing = sum(len(lack.heights) for lack in lacks)
+    if missing > planes.unplaced + len(planes.strays):
+        places = sorted({height for lack in lacks for height in lack.heights})
+        short = [volumes.parts[lack.volume] for lack in lacks]
+        where = f"in {len(short)} of {len(volumes.parts)} volumes"
+        yield Hit(
+            tags=("ImagePositionPatient",),
+            observed=f"{missing} missing at {heights(places)}, {where}",
+            expected="slices wherever the other volumes have one",
+            rows=planes.rows_of([plane for volume in short for plane in volume.planes]),
+            message=_SHORT,
+        )
+
+
+_SHORT: Final = "A volume of the series ends before the others do: slices are missing there"
+
+
 def _gap(gaps: Sequence[Space], stack: Stack, planes: Planes, evidence: Evidence) -> Hit:
     below, above = stack.heights[gaps[0].below], stack.heights[gaps[-1].below + 1]
     missing = sum(space.missing for space in gaps)
@@ -142,11 +170,18 @@ _TOO_FAR: Final = (
 )
 
 
-def _explained(space: Space, found: PlacedStack, planes: Planes) -> bool:
-    """A slice of wrong orientation lies in the space: GEO-IOP-MIXED tells of it."""
+def _explained(space: Space, found: PlacedStack, series: SeriesView) -> bool:
+    """As many images as are missing lie in the space, but are turned, or called no slices.
+
+    GEO-IOP-MIXED tells of those that are turned, and rules about ImageType of the others.
+    """
+    planes = planes_of(series)
     below, above = found.stack.heights[space.below], found.stack.heights[space.below + 1]
-    strays = [position for plane in planes.strays if (position := planes.positions[plane]) is not None]
-    return any(below < place < above for place in along(found.orientation.normal, strays))
+    others = [position for plane in planes.strays if (position := planes.positions[plane]) is not None]
+    tolerance = series.context.parameters.orientation_tolerance
+    others += [at for o, at in series.once(left_out) if o.is_like(found.orientation, tolerance)]
+    between = sum(below < place < above for place in along(found.orientation.normal, others))
+    return between >= max(1, space.missing)
 
 
 @rule(
@@ -162,9 +197,9 @@ def slice_irregular(series: SeriesView) -> Iterator[Hit]:
 
     Finds: Spaces between neighbouring slices of a CT, MR or PET stack of four slices or more that differ from
         its usual one by more than the profile's `slice_distance_ratio` and `slice_distance_mm`, and are no
-        multiple of it, or are one three times in a row where InstanceNumbers run on. Blocks of five slices or
-        more, and parts of different SliceThickness, may each have a step of their own (GEO-SLICE-BLOCKS).
-        Localizers are left alone.
+        multiple of it, or are one three times in a row where InstanceNumbers run on; and a narrow and a wide
+        space by turns, as of two stacks in one another. Blocks of five slices or more, and parts of different
+        SliceThickness, may each have a step of their own (GEO-SLICE-BLOCKS). Localizers are left alone.
     Why: Software that takes one distance for the whole stack stretches a part of the body: volumes,
         distances and doses come out wrong.
     Mend: Look where the distances change. Two scans, or parts of two series, in one are sent as two. What a
@@ -175,6 +210,9 @@ def slice_irregular(series: SeriesView) -> Iterator[Hit]:
     for found in stacks_of(series):
         stack = found.stack
         if not stack.uneven or len(stack.levels) < _JUDGED:
+            continue
+        if stack.is_interleaved:
+            yield _interleaved(stack, planes)
             continue
         evidence = evidence_of(series)
         changes = _changes_of_step(stack, evidence) if stack.has_step else ()
@@ -193,3 +231,20 @@ def slice_irregular(series: SeriesView) -> Iterator[Hit]:
                 expected=f"a slice every {millimetres(stack.step)} mm",
                 rows=planes.rows_of([plane for level in beside for plane in stack.levels[level]]),
             )
+
+
+def _interleaved(stack: Stack, planes: Planes) -> Hit:
+    narrow, wide = sorted(stack.spaces[:2])
+    return Hit(
+        tags=("ImagePositionPatient",),
+        observed=f"spaces of {millimetres(narrow)} and {millimetres(wide)} mm by turns",
+        expected=f"a slice every {millimetres(narrow + wide)} mm, or slices half as far apart",
+        rows=planes.rows_of(stack.planes),
+        message=_TWO_IN_ONE,
+    )
+
+
+_TWO_IN_ONE: Final = (
+    "Two stacks stand in one another, shifted against each other: two scans or reconstructions became one "
+    "series. No slice is missing"
+)

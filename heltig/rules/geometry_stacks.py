@@ -1,14 +1,14 @@
 """Geometry: do the slices of a stack stand one above the other, each at a place of its own?"""
 
-import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from heltig.dicom.geometry import along
+from heltig.dicom.lines import Line, line_of
 from heltig.dicom.stacks import Stack
 from heltig.rules.planes import Planes, has_slices, planes_of
 from heltig.rules.rule import Hit, rule
-from heltig.rules.stacking import points, stacks_of
+from heltig.rules.stacking import points, stacks_of, volumes_of
 from heltig.rules.views import SeriesView
 from heltig.standard.dictionary import tag_of
 
@@ -71,9 +71,17 @@ _ELSEWHERE: Final = b"BulkDataURI"
 def usual_number(stack: Stack, planes: Planes, series: SeriesView) -> int:
     """How many images a level should have; 0 where nobody knows.
 
-    Two at most levels are two volumes if an attribute tells them apart, and else one that is there twice.
+    Two at most levels are two volumes if an attribute tells them apart, and else one that is there twice. Of
+    several volumes the last one may have been cut short: then some levels at one end have one image more.
     """
+    if stack.is_cut_short and (stack.usual > 1 or _has_volumes_of(stack.usual + 1, series)):
+        return stack.usual + 1
     return 1 if stack.usual == _TWICE and _is_twice(stack, planes, series) else stack.usual
+
+
+def _has_volumes_of(number: int, series: SeriesView) -> bool:
+    """Other volumes of the series have so many images at a level."""
+    return any(one.usual == number for volumes in volumes_of(series) for one in volumes.parts)
 
 
 _TWICE: Final = 2
@@ -195,58 +203,65 @@ def _block(stack: Stack) -> str:
     return f"{len(stack.levels)} every {millimetres(stack.step)} mm from {start} mm"
 
 
+def _lines(series: SeriesView) -> list[Line]:
+    planes = planes_of(series)
+    limit = series.context.parameters.stack_shift_mm
+    return [
+        line_of(
+            found.stack,
+            [along(direction, points(planes, found.stack)) for direction in found.orientation],
+            limit,
+        )
+        for found in stacks_of(series)
+        if len(found.stack.levels) >= _LINE
+    ]
+
+
 @rule("GEO-SHEAR", level="series", severity="note", reads=READS, when=has_stack)
 def shear(series: SeriesView) -> Iterator[Hit]:
     """A stack leans: its slices are not stacked along their normal.
 
     Finds: CT, MR and PET stacks of three slices or more whose positions drift within the plane, by more than
-        the profile's `stack_lean_degrees` from the first slice to the last, or in which a slice is shifted
-        against the line of the others by more than `stack_shift_mm`. Localizers are left alone.
+        the profile's `stack_lean_degrees` from the first slice to the last, or leave a straight line little
+        by little, by more than `stack_shift_mm`. Slices that stand beside the line of the others are a matter
+        of GEO-SLICE-SHIFT. Localizers are left alone.
     Why: Software that puts slices straight on top of one another shows the body sheared. It is right for
         scans with a tilted gantry, which must be resampled before they are measured in three dimensions.
-    Mend: Nothing for a tilted gantry. A shift of single slices shows that two scans were mixed, or that a
-        position was damaged.
+    Mend: Nothing for a tilted gantry.
     Example: A scan of the head with the gantry tilted by 18 degrees.
     """
-    parameters = series.context.parameters
     planes = planes_of(series)
-    for found in stacks_of(series):
-        stack = found.stack
-        if len(stack.levels) < _LINE:
-            continue
-        at = points(planes, stack)
-        height = stack.places[-1] - stack.places[0]
-        drifts, shifts = [], []
-        for direction in found.orientation:
-            places = along(direction, at)
-            drift = (places[-1] - places[0]) / height
-            drifts.append(drift)
-            offsets = [place - drift * z for place, z in zip(places, stack.places, strict=True)]
-            shifts.append((max(offsets) - min(offsets), offsets))
-        lean = math.degrees(math.atan(math.hypot(*drifts)))
-        worst, offsets = max(shifts)
-        if worst > parameters.stack_shift_mm:
-            yield _shift(offsets, stack, planes, parameters.stack_shift_mm)
-        elif lean > parameters.stack_lean_degrees:
+    for stack, lean, _, bend in series.once(_lines):
+        if bend or lean > series.context.parameters.stack_lean_degrees:
             yield Hit(
                 tags=("ImagePositionPatient",),
-                observed=f"leans by {lean:.1f}°",
-                expected="slices along their normal",
+                observed=f"out of line by up to {millimetres(bend)} mm" if bend else f"leans by {lean:.1f}°",
+                expected="slices in one line" if bend else "slices along their normal",
                 rows=planes.rows_of(stack.planes),
             )
 
 
-def _shift(offsets: Sequence[float], stack: Stack, planes: Planes, limit: float) -> Hit:
-    middle = sorted(offsets)[len(offsets) // 2]
-    shifted = [
-        (plane, offset - middle)
-        for plane, offset in zip(stack.planes, offsets, strict=True)
-        if abs(offset - middle) > limit / 2
-    ]
-    worst = max((abs(by) for _, by in shifted), default=limit)
-    return Hit(
-        tags=("ImagePositionPatient",),
-        observed=f"{len(shifted)} of {len(offsets)} images shifted by up to {millimetres(worst)} mm",
-        expected="slices in one line",
-        rows=planes.rows_of([plane for plane, _ in shifted] or stack.planes),
-    )
+@rule("GEO-SLICE-SHIFT", level="series", severity="review", reads=READS, when=has_stack)
+def slice_shift(series: SeriesView) -> Iterator[Hit]:
+    """Slices of a stack are shifted sideways against the others.
+
+    Finds: CT, MR and PET stacks of four slices or more of which at most half stand beside the line of the
+        others, by more than half of the profile's `stack_shift_mm`, where it is more than that from end to
+        end. The line may lean (GEO-SHEAR). Localizers are left alone.
+    Why: A position was damaged, or two scans were mixed. What is built of the stack has a step in it, and
+        distances and volumes across it are wrong.
+    Mend: Compare with the modality and have the shifted slices sent again. Two scans between which the
+        patient or the table was moved are two series.
+    Example: One slice of twenty of which the position was written 40 mm to the left.
+    """
+    planes = planes_of(series)
+    for stack, _, shifted, _ in series.once(_lines):
+        if shifted:
+            least, most = (millimetres(pick(by for _, by in shifted)) for pick in (min, max))
+            images = f"{len(shifted)} of {len(stack.planes)} images shifted"
+            yield Hit(
+                tags=("ImagePositionPatient",),
+                observed=f"{images} by {most} mm" if least == most else f"{images} by {least} to {most} mm",
+                expected="slices in one line",
+                rows=planes.rows_of([plane for plane, _ in shifted]),
+            )

@@ -111,8 +111,9 @@ def number_gap(series: SeriesView) -> Iterator[Hit]:
 
     Finds: Numbers missing between the first and the last InstanceNumber (0020,0013) of a CT, MR or PET
         series of at least three single-frame images, judged by its own steps: a series that counts 1, 5, 9,
-        or in equal blocks, is whole, and so is one that has as many images as numbers. Where numbers repeat,
-        each AcquisitionNumber is looked at by itself.
+        or in equal blocks, is whole, and so is one that has as many images as numbers. Of four blocks or
+        more, most of them equal, with as many numbers left out between them as they have or more, only
+        numbers within blocks count. Where numbers repeat, each AcquisitionNumber is looked at by itself.
     Why: Images may not have arrived. Nobody notices a missing slice until a measurement or a plan is wrong.
     Mend: Compare with the modality's own list of the series and send it again. Images that were left out or
         deleted on purpose can be accepted by a waiver.
@@ -153,6 +154,9 @@ def _missing(numbers: list[int]) -> list[range]:
     gaps = [index for index, found in enumerate(steps) if found > step]
     if _in_blocks(steps, gaps):
         return []
+    counted = _by_blocks(numbers, step, gaps)
+    if counted is not None:
+        return _ranges(sorted(set(counted).difference(numbers)), step)
     return [range(numbers[i] + step, numbers[i + 1], step) for i in gaps]
 
 
@@ -161,6 +165,48 @@ def _in_blocks(steps: list[int], gaps: list[int]) -> bool:
     ends = [-1, *gaps, len(steps)]
     lengths = {after - before for before, after in pairwise(ends)}
     return len(gaps) > 1 and len(lengths) == 1 and len({steps[index] for index in gaps}) == 1
+
+
+def _by_blocks(numbers: list[int], step: int, gaps: list[int]) -> list[int] | None:
+    """The numbers that equal blocks would hold, with as many left out between them as each has, or more.
+
+    Args:
+        numbers: Ascending.
+        step: From number to number within a block.
+        gaps: Indices of numbers after which others are left out.
+
+    Returns:
+        All from the first number to the last; None where most runs do not make such blocks.
+    """
+    ends = [-1, *gaps, len(numbers) - 1]
+    runs = [(numbers[before + 1], after - before) for before, after in pairwise(ends)]
+    if len(runs) <= _FEW_BLOCKS:
+        return None
+    length, often = Counter(length for _, length in runs).most_common(1)[0]
+    period, regular = Counter(b - a for (a, _), (b, _) in pairwise(runs)).most_common(1)[0]
+    if often * 2 < len(runs) or regular * 2 < len(runs) - 1 or period < 2 * length * step:
+        return None
+    anchor = Counter(start % period for start, _ in runs).most_common(1)[0][0]
+    first, last = numbers[0], numbers[-1]
+    starts = range(first - (first - anchor) % period, last + 1, period)
+    expected = [
+        n for start in starts for n in range(start, start + length * step, step) if first <= n <= last
+    ]
+    return expected if set(numbers).issubset(expected) else None
+
+
+_FEW_BLOCKS = 3
+
+
+def _ranges(numbers: list[int], step: int) -> list[range]:
+    """Ascending numbers, those that follow one another in one range."""
+    ranges: list[range] = []
+    for number in numbers:
+        if ranges and ranges[-1].stop == number:
+            ranges[-1] = range(ranges[-1].start, number + step, step)
+        else:
+            ranges.append(range(number, number + step, step))
+    return ranges
 
 
 @rule(

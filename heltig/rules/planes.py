@@ -138,6 +138,18 @@ def planes_of(series: SeriesView) -> Planes:
     return series.once(_planes)
 
 
+def left_out(series: SeriesView) -> list[tuple[Orientation, Vector]]:
+    """Where images lie that are no planes of a series, because of their kind."""
+    planes = planes_of(series)
+    rows = sorted(set(series.rows).difference(planes.rows))
+    if planes.table is not None or not rows:
+        return []
+    orientations = map(as_orientation, numbers_of(series, "ImageOrientationPatient", rows))
+    positions = map(as_position, numbers_of(series, "ImagePositionPatient", rows))
+    placed = zip(orientations, positions, strict=True)
+    return [(o, position) for o, position in placed if o is not None and position is not None]
+
+
 def _planes(series: SeriesView) -> Planes:
     rows = _slices(series)
     if not rows or _is_localizer(series):

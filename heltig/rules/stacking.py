@@ -64,9 +64,30 @@ class PlacedStack(NamedTuple):
     block: int = 0
 
 
+class Volumes(NamedTuple):
+    """Planes of one orientation, and of one declared stack, by the volumes they belong to.
+
+    Attributes:
+        whole: All of them as one stack.
+        orientation: What they are parallel to.
+        parts: The volumes; the stack itself where nothing tells volumes apart, or where it has no flaws.
+        are_alike: The volumes are told apart by what is measured again at the same places.
+    """
+
+    whole: Stack
+    orientation: Orientation
+    parts: list[Stack]
+    are_alike: bool = False
+
+
 def stacks_of(series: SeriesView) -> list[PlacedStack]:
     """The stacks of a series; none of a localizer."""
     return series.once(_stacks)
+
+
+def volumes_of(series: SeriesView) -> list[Volumes]:
+    """The volumes of a series; none of a localizer."""
+    return series.once(_volumes)
 
 
 def points(planes: Planes, stack: Stack) -> list[Vector]:
@@ -74,22 +95,46 @@ def points(planes: Planes, stack: Stack) -> list[Vector]:
     return [position for plane in stack.planes if (position := planes.positions[plane]) is not None]
 
 
-def _stacks(series: SeriesView) -> list[PlacedStack]:
+def _volumes(series: SeriesView) -> list[Volumes]:
     planes = planes_of(series)
     tolerance = Tolerance(
         series.context.parameters.slice_distance_ratio, series.context.parameters.slice_distance_mm
     )
-    found: list[PlacedStack] = []
+    found: list[Volumes] = []
     for orientation, members in planes.groups:
         places = along(orientation.normal, [position or _ORIGIN for position in planes.positions])
         for numbers in _by_stack_id(series, planes, members):
             whole = Stack(numbers, places, tolerance)
             if not whole.flaws:
-                found.append(PlacedStack(whole, orientation))
+                found.append(Volumes(whole, orientation, [whole]))
                 continue
-            for volume in part(whole, _attributes(series, planes), places):
-                blocks = blocks_of(volume, places, evidence_of(series)) if volume.uneven else [volume]
-                found.extend(PlacedStack(block, orientation, number) for number, block in enumerate(blocks))
+            attributes = list(_attributes(series, planes))
+            parts = part(whole, attributes, places)
+            found.append(Volumes(whole, orientation, parts, _measures_again(parts, attributes)))
+    return found
+
+
+def _measures_again(parts: Sequence[Stack], attributes: Sequence[Attribute]) -> bool:
+    """An attribute of which a volume has one value differs from part to part, and not within any."""
+    return len(parts) > 1 and any(
+        all(len({attribute.values[plane] for plane in one.planes}) == 1 for one in parts)
+        and len({attribute.values[one.planes[0]] for one in parts}) > 1
+        for attribute in attributes
+        if attribute.kind == "volume"
+    )
+
+
+def _stacks(series: SeriesView) -> list[PlacedStack]:
+    planes = planes_of(series)
+    found: list[PlacedStack] = []
+    for whole, orientation, parts, _ in volumes_of(series):
+        if not whole.flaws:
+            found.append(PlacedStack(whole, orientation))
+            continue
+        places = along(orientation.normal, [position or _ORIGIN for position in planes.positions])
+        for volume in parts:
+            blocks = blocks_of(volume, places, evidence_of(series)) if volume.uneven else [volume]
+            found.extend(PlacedStack(block, orientation, number) for number, block in enumerate(blocks))
     return found
 
 
