@@ -64,6 +64,8 @@ FAMILIES = {
     "geometry_frames": "Geometry",
     "geometry_dimensions": "Geometry",
     "contours": "Geometry",
+    "dose_grid": "Geometry",
+    "segmentation_frames": "Geometry",
     "conformance": "IOD conformance",
     "context": "Across studies",
     "context_patient": "Across studies",

@@ -1,8 +1,13 @@
-"""Geometry: have the contours of a structure set as many points as they say?"""
+"""Geometry: have contours as many points as they say, and are these in the images they were drawn on?"""
 
 from collections.abc import Iterator
+from typing import Final
 
+from heltig.dicom.cell import Cell
+from heltig.dicom.geometry import Vector, along, dot
 from heltig.dicom.table import ItemTable, Table
+from heltig.rules.frames_of_reference import frames_of_structure_sets
+from heltig.rules.image_planes import ImagePlane, by_owner, image_planes
 from heltig.rules.pixel_facts import integer
 from heltig.rules.rule import Hit, rule
 from heltig.rules.views import StudyView
@@ -12,6 +17,9 @@ from heltig.standard.dictionary import tag_of
 _PATH = "/".join(map(tag_of, ("ROIContourSequence", "ContourSequence")))
 _DATA = tag_of("ContourData")
 _POINTS = tag_of("NumberOfContourPoints")
+_IMAGES: Final = tag_of("ContourImageSequence")
+_ACROSS_IMAGES: Final = frozenset({"OPEN_NONPLANAR"})
+"""Geometric types of contours that need not lie in an image."""
 
 
 @rule(
@@ -71,3 +79,94 @@ def _coordinates(contours: ItemTable) -> Iterator[int | None]:
 
 def _said(contours: ItemTable) -> Iterator[int | None]:
     return (integer(contours.at(_POINTS, item)) for item in range(contours.rows))
+
+
+@rule(
+    "GEO-CONTOUR-PLANE",
+    level="study",
+    severity="review",
+    reads=("ROIContourSequence",),
+    when=lambda study: study.has("ROIContourSequence") and bool(image_planes(study).of),
+    reference="PS3.3 C.8.8.6",
+)
+def plane(study: StudyView) -> Iterator[Hit]:
+    """A contour is not in the image it was drawn on.
+
+    Finds: Contours of structure sets with points further from every image of their ContourImageSequence
+        (3006,0016) than half the way to the next image of its series, half its thickness, or a millimetre,
+        the greatest counts. Only images of the study that have a position are looked at, in structure sets of
+        one frame of reference; contours that cross images (OPEN_NONPLANAR) are left alone.
+    Why: Viewers that go by the image show the contour on another slice than those that go by the points: the
+        region is at two places, and one of them is treated.
+    Mend: Look at the contour over its images in the system that it was drawn in, and export the structure set
+        again. Images that were sent again with other positions need the structure set that fits them.
+    Example: A tool that sorted the slices the other way round and left the points as they were.
+    """
+    contours = _below(_below(study.table, "ROIContourSequence"), "ContourSequence")
+    if contours is None:
+        return
+    frames = frames_of_structure_sets(study)
+    looked_at: dict[int, int] = {}
+    off: dict[int, list[float]] = {}
+    for item, planes, furthest in _drawn(study, contours):
+        for row in contours.parent.study_rows(contours.column.tag, {contours.owners[item]}):
+            if {one.frame_of_reference for one in planes} == frames.get(row):
+                looked_at[row] = looked_at.get(row, 0) + 1
+                if furthest:
+                    off.setdefault(row, []).append(furthest)
+    for row, distances in sorted(off.items()):
+        yield Hit(
+            tags=(f"{_PATH}/{_DATA}",),
+            observed=cut(f"{len(distances)} of {looked_at[row]} contours, up to {max(distances):.4g} mm off"),
+            expected="points in the plane of their image",
+            rows=(row,),
+        )
+
+
+def _drawn(study: StudyView, contours: ItemTable) -> Iterator[tuple[int, list[ImagePlane], float]]:
+    """Contours whose images are at hand: the item, its images, and how far off it is; 0 where it is not."""
+    data, named = contours.columns.get(_DATA), _below(contours, "ContourImageSequence")
+    if data is None or named is None:
+        return
+    images = image_planes(study)
+    items = by_owner(named)
+    codes = contours.columns[_IMAGES].codes
+    for item, code in enumerate(codes):
+        planes = [
+            images.at(_text(named, "ReferencedSOPInstanceUID", one), _frame(named, one))
+            for one in items.get(code, ())
+        ]
+        known = [one for one in planes if one is not None]
+        if not known or len(known) < len(planes):
+            continue
+        if _text(contours, "ContourGeometricType", item) not in _ACROSS_IMAGES:
+            points = _points_of(contours.cell(data, data.codes[item]))
+            distances = [_furthest(one, points) for one in known]
+            is_in_one = any(d <= images.reach[one] for one, d in zip(known, distances, strict=True))
+            yield item, known, 0.0 if is_in_one else min(distances)
+
+
+def _text(items: ItemTable, keyword: str, item: int) -> str:
+    return items.at(tag_of(keyword), item).text
+
+
+def _frame(items: ItemTable, item: int) -> int:
+    """The frame that a reference names; 0 where it names none."""
+    return integer(items.at(tag_of("ReferencedFrameNumber"), item)) or 0
+
+
+def _points_of(cell: Cell) -> list[Vector]:
+    """The points of ContourData; none where some coordinate is no number."""
+    numbers = cell.numbers
+    known = [number for number in numbers if number is not None]
+    if len(known) < len(numbers) or len(known) % 3:
+        return []
+    return list(zip(known[::3], known[1::3], known[2::3], strict=True))
+
+
+def _furthest(image: ImagePlane, points: list[Vector]) -> float:
+    """How far the furthest point is from an image's plane, in millimetres."""
+    normal = image.orientation.normal
+    heights = along(normal, points)
+    own = dot(normal, image.position)
+    return max((abs(height - own) for height in heights), default=0.0)

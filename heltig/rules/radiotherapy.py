@@ -1,6 +1,7 @@
-"""Radiotherapy: have plans as many beams and control points as they say, and histograms as many bins?"""
+"""Radiotherapy: do the counts and weights of plans agree with their beams, and those of histograms?"""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final
 
 from heltig.dicom.cell import Cell
@@ -78,6 +79,79 @@ def bins(study: StudyView) -> Iterator[Hit]:
     Example: A histogram whose last bins, all zero, were left out.
     """
     yield from _hits(study, "DVHSequence", "DVHNumberOfBins", "DVHData")
+
+
+_POINTS: Final = {"BeamSequence": "ControlPointSequence", "IonBeamSequence": "IonControlPointSequence"}
+_FINAL: Final = "FinalCumulativeMetersetWeight"
+_WEIGHT: Final = "CumulativeMetersetWeight"
+_ROUNDED: Final = 0.001
+"""What weights differ by, as a part of the final one, where they are rounded."""
+
+
+@rule(
+    "REF-RT-METERSET",
+    level="study",
+    severity="review",
+    reads=tuple(_POINTS),
+    reference="PS3.3 C.8.8.14",
+)
+def meterset(study: StudyView) -> Iterator[Hit]:
+    """The weights of a beam do not add up.
+
+    Finds: Beams of plans whose FinalCumulativeMetersetWeight (300A,010E) is not the CumulativeMetersetWeight
+        (300A,0134) of their last control point, by more than a thousandth, or whose cumulative weights fall
+        from one control point to the next. Beams for setup, control points without weights and beams with
+        other control points than they say (REF-RT-COUNT) are left alone.
+    Why: The dose at a control point is its weight by the final one: with a wrong one the beam ends too early,
+        or is delivered with too much.
+    Mend: Export the plan again from the planning system. It must not be corrected by hand.
+    Example: A plan from a script that cut a beam's last control points off, and wrote the count anew.
+    """
+    damaged = {row for _, rows in study.faults("truncated", "unreadable") for row in rows}
+    for sequence, points in _POINTS.items():
+        column = study.table.columns.get(tag_of(sequence))
+        if column is None:
+            continue
+        beams, found = study.table.items(column), dict[tuple[str, str, str], set[int]]()
+        for beam, owner in enumerate(beams.owners):
+            wrong = _wrong_weights(beams, points, beam)
+            if wrong:
+                found.setdefault(wrong, set()).add(owner)
+        for (keyword, observed, expected), owners in sorted(found.items()):
+            rows = [row for row in study.table.study_rows(column.tag, owners) if row not in damaged]
+            path = (sequence, keyword) if keyword == _FINAL else (sequence, points, keyword)
+            if rows:
+                tags = ("/".join(map(tag_of, path)),)
+                yield Hit(tags=tags, observed=observed, expected=expected, rows=rows)
+
+
+def _wrong_weights(beams: ItemTable, points: str, beam: int) -> tuple[str, str, str] | None:
+    """What is wrong with the weights of a beam: the attribute, what is there, what should be."""
+    column = beams.columns.get(tag_of(points))
+    if column is None or beams.at(tag_of("TreatmentDeliveryType"), beam).text == "SETUP":
+        return None
+    items = beams.items(column)
+    there = [item for item, owner in enumerate(items.owners) if owner == column.codes[beam]]
+    weights = [_number(items.at(tag_of(_WEIGHT), item)) for item in there]
+    known = [weight for weight in weights if weight is not None]
+    said, final = (
+        integer(beams.at(tag_of("NumberOfControlPoints"), beam)),
+        _number(beams.at(tag_of(_FINAL), beam)),
+    )
+    if not known or len(known) < len(weights) or said not in (None, len(there)):
+        return None
+    slack = _ROUNDED * max(map(abs, (*known, final or 0.0)))
+    for before, after in pairwise(known):
+        if after < before - slack:
+            return _WEIGHT, cut(f"{after:.6g} after {before:.6g}"), "weights that do not fall"
+    if final is not None and abs(final - known[-1]) > slack:
+        observed = cut(f"{final:.6g}, where the last control point has {known[-1]:.6g}")
+        return _FINAL, observed, "the weight of the last control point"
+    return None
+
+
+def _number(cell: Cell) -> float | None:
+    return cell.numbers[0] if cell.values else None
 
 
 def _hits(study: StudyView, sequence: str, keyword: str, counted: str) -> Iterator[Hit]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from heltig.dicom.frames import FrameTable
+from heltig.rules.frames_of_reference import other_frames, unlisted_frames
 from heltig.rules.references import absent, missing
 from heltig.rules.references_read import Reference, named, references_by_row, rows_of
 from heltig.rules.references_sources import (
@@ -57,8 +58,8 @@ def radiotherapy_chain(study: StudyView) -> Iterator[Hit]:
     Finds: A dose that refers to a plan, or a plan to a structure set, that is not in the study although
         others of its kind are; a structure set on images of this study, or of a series that the study has,
         that are not there; contours on images that are neither there nor among those that the structure set
-        lists; objects of one chain in different frames of reference. Of what may be in another study
-        REF-SOURCE-ELSEWHERE tells.
+        lists; objects of one chain in different frames of reference; regions in a frame of reference that
+        their structure set does not list. Of what may be in another study REF-SOURCE-ELSEWHERE tells.
     Why: A planning system loads the chain as a whole. With a link missing, or coordinates that belong to
         another frame of reference, it refuses the plan or shows the dose in the wrong place.
     Mend: Export the whole chain again from the planning system: the plan that was approved, with its
@@ -75,7 +76,8 @@ def radiotherapy_chain(study: StudyView) -> Iterator[Hit]:
     images = of_structure_sets(study)
     yield from not_there(images.lost, images.all, "the images of the structure set")
     yield from not_there(images.unlisted, images.all, _UNLISTED)
-    yield from _other_frames(study, chain)
+    yield from other_frames(study, chain)
+    yield from unlisted_frames(study)
 
 
 @rule(
@@ -107,7 +109,7 @@ def segmentation(study: StudyView) -> Iterator[Hit]:
     yield from not_there(images.lost, images.all, "the images it was made from")
     yield from not_there(images.unlisted, images.all, _UNLISTED)
     yield from _segment_numbers(study, rows)
-    yield from _other_frames(study, made_from)
+    yield from other_frames(study, made_from)
 
 
 @rule(
@@ -163,45 +165,6 @@ def _lost(lost: list[Reference], of: list[Reference], expected: str) -> Iterator
             expected=expected,
             rows=rows_of(gone),
         )
-
-
-def _other_frames(study: StudyView, by: dict[int, list[Reference]]) -> Iterator[Hit]:
-    """Objects whose coordinates are not those of the objects they refer to."""
-    own = dict(enumerate(study.texts("FrameOfReferenceUID")))
-    listed = _frames_of_structure_sets(study)
-    rows = {uid: row for row, uid in enumerate(study.texts("SOPInstanceUID"))}
-
-    def frames(row: int) -> set[str]:
-        return listed.get(row) or {own[row]} - {""}
-
-    wrong: dict[tuple[str, str], set[int]] = {}
-    for row, several in by.items():
-        mine = frames(row)
-        for target in {rows[one.instance] for one in several if one.instance in rows}:
-            its = frames(target)
-            if mine and its and mine.isdisjoint(its):
-                wrong.setdefault((min(mine), min(its)), set()).add(row)
-    for (mine_first, its_first), concerned in sorted(wrong.items()):
-        yield Hit(
-            tags=("FrameOfReferenceUID",),
-            observed=f"{cut(mine_first, 32)}, where it refers to {cut(its_first, 32)}",
-            expected="the frame of reference of what it refers to",
-            rows=sorted(concerned),
-        )
-
-
-def _frames_of_structure_sets(study: StudyView) -> dict[int, set[str]]:
-    """The frames of reference that structure sets list, by row (PS3.3 C.8.8.5)."""
-    column = study.table.columns.get(tag_of("ReferencedFrameOfReferenceSequence"))
-    if column is None:
-        return {}
-    items = study.table.items(column)
-    by_cell: dict[int, set[str]] = {}
-    for item, owner in enumerate(items.owners):
-        uid = items.at(tag_of("FrameOfReferenceUID"), item).text
-        if uid:
-            by_cell.setdefault(owner, set()).add(uid)
-    return {row: by_cell[code] for row, code in enumerate(column.codes) if code in by_cell}
 
 
 def _segment_numbers(study: StudyView, rows: list[int]) -> Iterator[Hit]:

@@ -17,7 +17,9 @@ from heltig.rules.views import Context
 RULES = [
     rule
     for rule in catalogue().values()
-    if rule.id.startswith(("REF-", "IOCM-", "DEI-", "TGT-", "IOD-SOP-T", "GEO-CONTOUR"))
+    if rule.id.startswith(
+        ("REF-", "IOCM-", "DEI-", "TGT-", "IOD-SOP-T", "GEO-CONTOUR", "GEO-DOSE", "GEO-SEG")
+    )
 ]
 CONTEXT = Context(
     date(2026, 1, 1), Parameters(targets=get_args(Target), accepted_sop_classes=("1.2.3",)), deidentified=True

@@ -1,0 +1,152 @@
+"""Geometry: are the planes of a dose in order, and is it where the images and regions are?"""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Final
+
+from heltig.dicom.geometry import Vector, as_position
+from heltig.dicom.table import ItemTable, Table
+from heltig.rules.frames_of_reference import frames_of_structure_sets
+from heltig.rules.image_planes import Box, ImagePlane, apart, box_of, image_planes, moved, planes_of_rows
+from heltig.rules.rule import Hit, rule
+from heltig.rules.views import StudyView, Values
+from heltig.rules.wording import cut
+from heltig.standard.dictionary import tag_of
+
+_DOSE: Final = "1.2.840.10008.5.1.4.1.1.481.2"
+_FAR: Final = 10.0
+"""Millimetres between a dose and the nearest image that no rounding explains."""
+
+_FEWEST: Final = 3
+"""Images that make a volume; fewer may be localizers."""
+
+
+@rule(
+    "GEO-DOSE-OFFSETS",
+    level="instance",
+    severity="review",
+    reads=("GridFrameOffsetVector", "SOPClassUID"),
+    when=lambda at: at["SOPClassUID"].text == _DOSE and len(at["GridFrameOffsetVector"].values) > 1,
+    reference="PS3.3 C.8.8.3.2",
+)
+def offsets(at: Values) -> Iterator[Hit]:
+    """The planes of a dose are not in order.
+
+    Finds: GridFrameOffsetVector (3004,000C) of doses with two planes at one place, or with planes that go up
+        and down. Unequal steps and steps downwards are allowed. More or fewer values than frames are a matter
+        of PIX-FRAME-POINTER.
+    Why: Planning systems and viewers interpolate between neighbouring planes: with two at one place, or out
+        of order, they refuse the dose or show it in the wrong place.
+    Mend: Export the dose again from the planning system. It must not be corrected by hand: which plane is the
+        wrong one cannot be told from the numbers.
+    Example: A script that doubled the last plane and its offset to get an even number.
+    """
+    numbers = at["GridFrameOffsetVector"].numbers
+    known = [number for number in numbers if number is not None]
+    if len(known) < len(numbers):
+        return
+    steps = [after - before for before, after in pairwise(known)]
+    if len(set(known)) < len(known):
+        twice = next(number for place, number in enumerate(known) if number in known[:place])
+        yield Hit(
+            tags=("GridFrameOffsetVector",),
+            observed=cut(f"{twice:.15g} more than once"),
+            expected="a place of its own for each plane",
+        )
+    elif min(steps) < 0 < max(steps):
+        turn = next(place for place, step in enumerate(steps) if step * steps[0] < 0)
+        yield Hit(
+            tags=("GridFrameOffsetVector",),
+            observed=cut(f"{known[turn + 1]:.15g} after {known[turn]:.15g}, against the direction"),
+            expected="offsets that only rise, or only fall",
+        )
+
+
+@rule(
+    "GEO-DOSE-PLACE",
+    level="study",
+    severity="review",
+    needs=("metadata", "complete_study"),
+    when=lambda study: bool(study.once(_doses)),
+    reads=("GridFrameOffsetVector", "ImagePositionPatient"),
+    reference="PS3.3 C.8.8.3",
+)
+def place(study: StudyView) -> Iterator[Hit]:
+    """A dose is nowhere near the images or regions of its frame of reference.
+
+    Finds: Doses that are apart, by more than a centimetre, from the box that all images and contours of the
+        study in the same FrameOfReferenceUID (0020,0052) fill; of the images there are at least three.
+    Why: A dose lies in the patient. Where it does not meet what was planned on, its coordinates are of
+        another plan or patient, or were changed on the way; over the images nothing is seen of it.
+    Mend: Export the whole chain again from the planning system. Do not shift the dose by hand.
+    Example: A dose that a script moved to another origin, and its images not.
+    """
+    for row, (frame, dose) in sorted(study.once(_doses).items()):
+        images = [one for one in image_planes(study).of.values() if one.frame_of_reference == frame]
+        if len(images) < _FEWEST or apart(_box(images), dose) <= _FAR:
+            continue
+        regions = box_of(_contour_points(study, frame))
+        distance = min(apart(box, dose) for box in (_box(images), regions) if box)
+        if distance > _FAR:
+            yield Hit(
+                tags=("ImagePositionPatient", "GridFrameOffsetVector"),
+                observed=cut(f"{distance:.5g} mm away"),
+                expected="a dose that meets the images or regions",
+                rows=(row,),
+            )
+
+
+def _box(images: Sequence[ImagePlane]) -> Box:
+    """The box that images fill."""
+    points = [corner for one in images for corner in one.corners or (one.position,)]
+    return box_of(points) or (images[0].position, images[0].position)
+
+
+def _doses(study: StudyView) -> dict[int, tuple[str, Box]]:
+    """The frame of reference of each dose, and the box that it fills; by row."""
+    rows = sorted(row for group in study.groups("SOPClassUID") if group.key == _DOSE for row in group.rows)
+    if not rows:
+        return {}
+    uids = study.texts("FrameOfReferenceUID")
+    found = {}
+    for row, _, plane in planes_of_rows(study, rows, [uids[row] for row in rows]):
+        offsets = study.table.at(tag_of("GridFrameOffsetVector"), row).numbers
+        box = box_of(_points(plane, [offset for offset in offsets if offset is not None]))
+        if plane.frame_of_reference and box:
+            found[row] = plane.frame_of_reference, box
+    return found
+
+
+def _points(plane: ImagePlane, offsets: Sequence[float]) -> Iterator[Vector]:
+    """The corners of the first and last planes of a dose.
+
+    Offsets start at zero and count from ImagePositionPatient, or are heights in the patient (PS3.3
+    C.8.8.3.2). Systems mix the two up: where they do not start at zero, both are taken.
+    """
+    normal, height = plane.orientation.normal, plane.position[2]
+    ends = {0.0} if not offsets else {min(offsets) - offsets[0], max(offsets) - offsets[0]}
+    if offsets and offsets[0]:
+        ends |= {(offset - height) * normal[2] for offset in (min(offsets), max(offsets))}
+        ends |= {min(offsets), max(offsets)}
+    for corner in plane.corners or (plane.position,):
+        for end in ends:
+            yield moved(corner, normal, end)
+
+
+def _contour_points(study: StudyView, frame: str) -> Iterator[Vector]:
+    """The first point of each contour of the structure sets in a frame of reference."""
+    rois = _below(study.table, "ROIContourSequence")
+    contours = _below(rois, "ContourSequence")
+    if rois is None or contours is None:
+        return
+    rows = {row for row, uids in frames_of_structure_sets(study).items() if frame in uids}
+    for item, owner in enumerate(contours.owners):
+        if not rows.isdisjoint(rois.study_rows(contours.column.tag, {owner})):
+            point = as_position(contours.at(tag_of("ContourData"), item).numbers[:3])
+            if point is not None:
+                yield point
+
+
+def _below(table: Table | None, keyword: str) -> ItemTable | None:
+    column = table.columns.get(tag_of(keyword)) if table else None
+    return table.items(column) if table and column else None
