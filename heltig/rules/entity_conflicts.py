@@ -1,10 +1,10 @@
 """Entities: the rest of what is said once for a patient, a study, a series or its equipment."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from heltig.dicom.cell import Cell
-from heltig.rules.conflict import patients
+from heltig.rules.conflict import conflict, patients
 from heltig.rules.entity_attributes import (
     DEVICE,
     MEANING,
@@ -161,6 +161,35 @@ def device_conflict(study: StudyView) -> Iterator[Hit]:
     Example: SoftwareVersions of the scanner in most images, of a workstation in the reformatted ones.
     """
     yield from _conflicts(study, DEVICE, each=_series_of, where="series")
+
+
+_OF_ONE_FRAME: Final = frozenset({"SEG", "RTDOSE", "RTPLAN", "SM"})
+_SPECTROSCOPY: Final = "1.2.840.10008.5.1.4.1.1.4.2"
+
+
+@rule(
+    "SER-FRAME-CONFLICT",
+    level="series",
+    severity="note",
+    when=lambda series: (
+        series.has_uid
+        and (series.modality in _OF_ONE_FRAME or series.first("SOPClassUID").text == _SPECTROSCOPY)
+    ),
+    reads=("FrameOfReferenceUID",),
+    reference="PS3.3 C.7.4.1",
+)
+def frame_conflict(series: SeriesView) -> Iterator[Hit]:
+    """Objects of one series are in several frames of reference.
+
+    Finds: More than one FrameOfReferenceUID (0020,0052) within a series of segmentations, doses, plans,
+        slides or spectra; objects without one do not count. Of slices GEO-FOR-MIXED tells, of objects in
+        another frame of reference than what they were made from REF-SEG-FRAMES and REF-RT-CHAIN.
+    Why: The standard has one for a series. Archives and viewers that keep it with the series lay part of the
+        objects over the wrong images.
+    Mend: Have the objects of the rarer value stored in a series of their own, unless each names its images.
+    Example: Segmentations of two examinations, which a tool wrote into one series.
+    """
+    yield from conflict(series, "FrameOfReferenceUID", where="series")
 
 
 class _Difference(NamedTuple):

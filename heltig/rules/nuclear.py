@@ -1,13 +1,15 @@
 """Nuclear medicine and PET: do the numbers of frames and images say which one is which (PS3.3 C.8.4.8)?"""
 
 from collections.abc import Iterator
+from math import prod
 from typing import Final
 
 from heltig.dicom.cell import Cell, DataSet
 from heltig.dicom.study import element
+from heltig.rules.acquisition import value
 from heltig.rules.pixel_facts import integer
 from heltig.rules.rule import Hit, rule
-from heltig.rules.views import Values
+from heltig.rules.views import SeriesView, Values
 from heltig.rules.wording import cut, listed
 from heltig.standard.dictionary import keyword_of, tag_of
 
@@ -217,4 +219,66 @@ def pet_index(at: Values) -> Iterator[Hit]:
             tags=("ImageIndex", *names),
             observed=cut(f"{index}, where there are {places}" if places else str(index)),
             expected=cut(f"1 to {places}" if places else "1 or more"),
+        )
+
+
+def _is_counted(series: SeriesView) -> bool:
+    """A PET series of images that says how many there are."""
+    types = series.first("SeriesType")
+    return (
+        series.has_uid
+        and series.first("SOPClassUID").text == _PET_IMAGE
+        and types.text in _PLACES
+        and value(types, 2) == "IMAGE"
+    )
+
+
+@rule("PIX-PET-COUNT", level="series", severity="review", reference="PS3.3 C.8.9.4.1.9",
+    needs=("metadata", "complete_study"), when=_is_counted,
+    reads=("SeriesType", "ImageIndex", *_DIMENSIONS))  # fmt: skip
+def pet_count(series: SeriesView) -> Iterator[Hit]:
+    """A PET series has fewer images than it says.
+
+    Finds: Series of images, no projections, with fewer instances than the product of their dimensions by
+        SeriesType (0054,1000): NumberOfSlices (0054,0081), times NumberOfTimeSlices (0054,0101) of dynamic
+        series, times NumberOfRRIntervals (0054,0061) and NumberOfTimeSlots (0054,0071) of gated ones. Series
+        in which these differ are a matter of SER-DETAIL-CONFLICT, images with a number beyond of
+        PIX-PET-INDEX.
+    Why: Slices at the ends of the body, or a time, are missing, and positions alone do not show it: uptake in
+        a lesion there is not seen, and curves over time break off.
+    Mend: Compare with the scanner's own list of the series and send it again. Where images were left out on
+        purpose, a waiver can accept it.
+    Example: A transfer of 324 slices that was broken off after 300.
+    """
+    names = _PLACES[series.first("SeriesType").text]
+    numbers = [integer(series.first(name)) or 0 for name in names]
+    there, said = len(set(filter(None, series.texts("SOPInstanceUID")))), prod(numbers)
+    if all(map(series.uniform, names)) and min(numbers) > 0 and there < said:
+        yield Hit(tags=names, observed=cut(f"{there} of {said} images"), expected=cut(str(said)))
+
+
+@rule("PIX-PET-INDEX-TWICE", level="series", severity="note", reference="PS3.3 C.8.9.4.1.9",
+    when=_is_counted, reads=("ImageIndex",))  # fmt: skip
+def pet_index_twice(series: SeriesView) -> Iterator[Hit]:
+    """Two PET images of a series have one number.
+
+    Finds: ImageIndex (0054,1330) that several images of one series have, under SOPInstanceUIDs of their own.
+    Why: Programs for processing find slice and time of an image by its index: of two, one is lost.
+    Mend: Look whether series were joined, or an image was made twice. Position and time of each image still
+        tell where it belongs.
+    Example: Two bed positions joined into one series, each numbered from 1 on.
+    """
+    uids = series.texts("SOPInstanceUID")
+    rows: dict[str, dict[str, int]] = {}
+    for row, uid, index in zip(series.rows, uids, series.texts("ImageIndex"), strict=True):
+        if index and uid:
+            rows.setdefault(index, {}).setdefault(uid, row)
+    twice = {index: of_uid for index, of_uid in rows.items() if len(of_uid) > 1}
+    if twice:
+        more = f", and {len(twice) - 1} more" if len(twice) > 1 else ""
+        yield Hit(
+            tags=("ImageIndex",),
+            observed=cut(f"{next(iter(twice))} of {len(next(iter(twice.values())))} images{more}"),
+            expected="an index of its own for each image",
+            rows=sorted(row for of_uid in twice.values() for row in of_uid.values()),
         )

@@ -143,7 +143,7 @@ def planar(at: Values) -> Iterator[Hit]:
 
     Finds: PlanarConfiguration (0028,0006) absent or empty where there is more than one sample a pixel, and 1,
         by plane, for photometric interpretations that share samples between pixels, such as YBR_FULL_422.
-        Its presence in grey images harms nobody, and is left alone.
+        Its presence in grey images is a matter of PIX-PLANAR-GREY.
     Why: Readers take colours for places: the image appears three times side by side, in grey.
     Mend: Have the sender write it: 0 where the samples of a pixel stand together, which is what nearly all
         systems do. Look at the image before and after.
@@ -154,6 +154,23 @@ def planar(at: Values) -> Iterator[Hit]:
         yield Hit(tags=("PlanarConfiguration",), observed="empty" if cell.vr else "absent", expected="0 or 1")
     elif photometric in _COLOUR_BY_PIXEL and integer(cell) == 1:
         yield Hit(tags=("PlanarConfiguration",), observed=f"1, with {photometric}", expected="0")
+
+
+@rule("PIX-PLANAR-GREY", level="instance", severity="note", reference="PS3.3 C.7.6.3",
+    reads=("PlanarConfiguration", "SamplesPerPixel"),
+    when=lambda at: bool(at["PlanarConfiguration"].vr))  # fmt: skip
+def planar_of_grey(at: Values) -> Iterator[Hit]:
+    """An image of one sample a pixel says how its samples are ordered.
+
+    Finds: PlanarConfiguration (0028,0006) where SamplesPerPixel (0028,0002) is 1. The standard has it only
+        where there are more.
+    Why: It means nothing, and viewers pass over it. Validators call it an error.
+    Mend: Nothing needs to be done before the study is moved. The sender should leave it out.
+    Example: A converter that writes the same attributes into grey and coloured images.
+    """
+    if integer(at["SamplesPerPixel"]) == 1:
+        observed = cut(at["PlanarConfiguration"].shown) or "empty"
+        yield Hit(tags=("PlanarConfiguration",), observed=observed, expected="none in images of one sample")
 
 
 @rule("PIX-PALETTE", level="study", severity="review", reference="PS3.3 C.7.6.3.1.5",

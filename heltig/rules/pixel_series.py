@@ -5,7 +5,7 @@ from typing import Final
 
 from heltig.dicom.cell import Cell
 from heltig.rules.acquisition import is_single_frame, value
-from heltig.rules.conflict import conflict
+from heltig.rules.conflict import conflict, parts
 from heltig.rules.rule import Hit, rule
 from heltig.rules.views import RowsView, SeriesView
 
@@ -42,6 +42,54 @@ def series_shape(series: SeriesView) -> Iterator[Hit]:
         hits = [hit for keyword in varying for hit in conflict(stack, keyword, where="series")]
         if hits:
             yield _one_of(hits)
+
+
+_CT: Final = "1.2.840.10008.5.1.4.1.1.2"
+_RESCALE: Final = ("RescaleIntercept", "RescaleSlope")
+
+
+@rule("PIX-RESCALE-MIXED", level="series", severity="review", compares=True, reads=_RESCALE,
+    when=lambda series: series.first("SOPClassUID").text == _CT and series.has_uid,
+    reference="PS3.3 C.8.2.1")  # fmt: skip
+def rescale_mixed(series: SeriesView) -> Iterator[Hit]:
+    """The slices of a CT series are rescaled in several ways.
+
+    Finds: More than one RescaleIntercept (0028,1052) or RescaleSlope (0028,1053) among CT slices of one frame
+        that have the same orientation, ImageType, kernel, bits and pixel representation. Localizers, and
+        slices without a value (PIX-RESCALE), are left alone, and so are series in which hardly two slices
+        have the same, as systems write that fit them to each image.
+    Why: A scanner rescales all slices of a reconstruction alike. Where part of them was converted and
+        the rest was not, air and bone have other numbers from one slice to the next: measurements are wrong.
+    Mend: Look at both kinds of slices with one window. If they look alike, the pixels fit their values, and a
+        waiver can accept them; if not, have the series exported again.
+    Example: An intercept of 0 in the slices that went through a converter, of -1024 in the others.
+    """
+    for rows in _stacks(series):
+        stack = RowsView(series.table, rows, series.context)
+        for like in _of_one_kind(stack):
+            hits = [hit for keyword in _RESCALE if _is_shared(like, keyword)
+                    for hit in conflict(like, keyword, where="series", key=_as_number)]  # fmt: skip
+            if hits:
+                yield _one_of(hits)
+
+
+def _of_one_kind(stack: RowsView) -> list[RowsView]:
+    """The slices of a stack by what their rescaling may depend on."""
+    kinds = [stack]
+    for keyword in ("PixelRepresentation", "BitsStored", "ConvolutionKernel", "SOPClassUID"):
+        kinds = [part for kind in kinds for part in parts(kind, keyword)]
+    return kinds
+
+
+def _is_shared(stack: RowsView, keyword: str) -> bool:
+    """Each value is one of several slices, on the average: none is fitted to the image."""
+    groups = [group for group in stack.groups(keyword, _as_number) if group.key]
+    return len(groups) * _FEWEST <= len(stack)
+
+
+def _as_number(cell: Cell) -> str:
+    number = cell.numbers[0] if cell.values else None
+    return cell.text if number is None else f"{number:.9g}"
 
 
 def _one_of(hits: list[Hit]) -> Hit:

@@ -92,8 +92,9 @@ def pet_units(series: SeriesView) -> Iterator[Hit]:
     """Uptake (SUV) cannot be worked out from a PET series.
 
     Finds: PET images without Units (0054,1001) or DecayCorrection (0054,1102), and series in BQML without
-        PatientWeight, RadionuclideTotalDose, RadionuclideHalfLife or the time of injection. A weight of zero
-        is a matter of VAL-ZERO-UNKNOWN; series in other units than BQML are not looked at further.
+        PatientWeight, RadionuclideTotalDose, RadionuclideHalfLife or the time of injection, or with a dose or
+        half-life of zero. A weight of zero is a matter of VAL-ZERO-UNKNOWN; series in other units than BQML
+        are not looked at further.
     Why: The standardised uptake value is activity by dose and weight, with decay: without one of them the
         images can be looked at, but not measured or compared with a later examination.
     Mend: Have the missing values filled in from the examination's record. A patient's weight is often known
@@ -130,7 +131,11 @@ def _without_dose(series: SeriesView) -> list[str]:
     def has(keyword: str) -> bool:
         return any(not items.at(tag_of(keyword), row).empty for row in rows)
 
-    missing = [keyword for keyword in _OF_DOSE if not has(keyword)]
+    def is_zero(keyword: str) -> bool:
+        numbers = [number for row in rows for number in items.at(tag_of(keyword), row).numbers]
+        return bool(numbers) and not any(number is None or number > 0 for number in numbers)
+
+    missing = [keyword for keyword in _OF_DOSE if not has(keyword) or is_zero(keyword)]
     return missing if any(map(has, _STARTS)) else [*missing, _STARTS[0]]
 
 

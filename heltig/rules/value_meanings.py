@@ -1,5 +1,6 @@
 """Values: do they mean something where they stand?"""
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -123,6 +124,30 @@ def negative(at: Place) -> Iterator[Hit]:
         return
     if any(number is not None and number < 0 for number in at.cell.numbers):
         yield Hit(observed=cut(at.cell.shown), expected="no negative value")
+
+
+_OFFSET: Final = re.compile(r"([+-])([0-9]{2})([0-5][0-9])")
+_WEST, _EAST = -12 * 60, 14 * 60
+"""The time zones of the world, in minutes."""
+
+
+@rule("VAL-TIMEZONE", level="value", severity="review", reads=("TimezoneOffsetFromUTC",),
+    reference="PS3.3 C.12.1.1.8")  # fmt: skip
+def timezone(at: Place) -> Iterator[Hit]:
+    """A time zone is none that there is.
+
+    Finds: TimezoneOffsetFromUTC (0008,0201) that is not a sign, two digits of hours and two of minutes, from
+        -1200 to +1400, or that is -0000, which the standard forbids.
+    Why: Software that shifts the study's times by the offset shows another hour, or day, or fails.
+    Mend: Have the sender write the offset of the place of the examination, or leave it out.
+    Example: `+2500`, or `CET`.
+    """
+    for offset in at.cell.values:
+        text = offset.rstrip() if isinstance(offset, str) else ""
+        parts = _OFFSET.fullmatch(text)
+        minutes = int(parts[1] + "1") * (int(parts[2]) * 60 + int(parts[3])) if parts else _EAST + 1
+        if text and (not _WEST <= minutes <= _EAST or text == "-0000"):
+            yield Hit(observed=cut(text), expected="-1200 to +1400, such as +0100")
 
 
 _LISTED: Final = (
