@@ -234,13 +234,13 @@ def _theirs(path: Path) -> Counter[str] | None:
     )
 
 
-def _write(data: Data, path: Path, uid: str) -> Path:
-    written = pydicom.Dataset.from_json(json.dumps(data))
-    written.file_meta = pydicom.dataset.FileMetaDataset()
-    written.file_meta.MediaStorageSOPClassUID = pydicom.uid.UID(uid)
-    written.file_meta.MediaStorageSOPInstanceUID = pydicom.uid.UID(f"{UID}.7")
-    written.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
-    written.save_as(path, enforce_file_format=True)
+def written(data: Data, path: Path, uid: str) -> Path:
+    dataset = pydicom.Dataset.from_json(json.dumps(data))
+    dataset.file_meta = pydicom.dataset.FileMetaDataset()
+    dataset.file_meta.MediaStorageSOPClassUID = pydicom.uid.UID(uid)
+    dataset.file_meta.MediaStorageSOPInstanceUID = pydicom.uid.UID(f"{UID}.7")
+    dataset.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    dataset.save_as(path, enforce_file_format=True)
     return path
 
 
@@ -271,7 +271,7 @@ def measure(uid: str, iod: Iod, folder: Path, pool: ThreadPoolExecutor) -> Measu
     """Mutate the object of one SOP Class."""
     data = whole(uid, iod)
     ours = _ours(iod, data)
-    theirs = _theirs(_write(data, folder / "whole.dcm", uid))
+    theirs = _theirs(written(data, folder / "whole.dcm", uid))
     mutations = [(kind, place) for place in _places(data) for kind in KINDS if place[-1] not in LEFT_ALONE]
     unnoticed: list[tuple[str, Place]] = []
     paths: list[Path] = []
@@ -280,7 +280,7 @@ def measure(uid: str, iod: Iod, folder: Path, pool: ThreadPoolExecutor) -> Measu
         if _ours(iod, mutated) <= ours:
             unnoticed.append((kind, place))
             if theirs is not None:
-                paths.append(_write(mutated, folder / f"{len(paths)}.dcm", uid))
+                paths.append(written(mutated, folder / f"{len(paths)}.dcm", uid))
     silent = []
     for (kind, place), said in zip(unnoticed, pool.map(_theirs, paths), strict=theirs is not None):
         keyword = keyword_of(str(place[-1]))

@@ -171,6 +171,8 @@ ADDED: Final[dict[str, list[list[Any]]]] = {
 _VOLUMETRIC: Final = [[0, ["DISTORTED", "MIXED", "SAMPLED", "VOLUME"]]]
 
 VALUES: Final[dict[tuple[str, str], list[Any]]] = {
+    # C.10.9.1.5: integers of 8 to 64 bits, and 8 bits by A-law and mu-law
+    ("C.10.9", "54001006"): [[0, ["AB", "MB", "SB", "SL", "SS", "SV", "UB", "UL", "US", "UV"]]],
     # tables C.8-132 and C.8-133, to which these modules and macros refer
     ("C.8-131", "00089205"): [[0, ["COLOR", "MIXED", "MONOCHROME", "TRUE_COLOR"]]],
     ("C.8-131", "00089206"): _VOLUMETRIC,
