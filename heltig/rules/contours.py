@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from typing import Final
 
-from heltig.dicom.cell import Cell
+from heltig.dicom.column import Column
 from heltig.dicom.geometry import Vector, along, dot
+from heltig.dicom.points import plain_numbers
 from heltig.dicom.table import ItemTable, Table
 from heltig.rules.frames_of_reference import frames_of_structure_sets
 from heltig.rules.image_planes import ImagePlane, by_owner, image_planes
@@ -108,8 +109,11 @@ def plane(study: StudyView) -> Iterator[Hit]:
     frames = frames_of_structure_sets(study)
     looked_at: dict[int, int] = {}
     off: dict[int, list[float]] = {}
+    rows_of = {
+        owner: contours.parent.study_rows(contours.column.tag, {owner}) for owner in set(contours.owners)
+    }
     for item, planes, furthest in _drawn(study, contours):
-        for row in contours.parent.study_rows(contours.column.tag, {contours.owners[item]}):
+        for row in rows_of[contours.owners[item]]:
             if {one.frame_of_reference for one in planes} == frames.get(row):
                 looked_at[row] = looked_at.get(row, 0) + 1
                 if furthest:
@@ -140,7 +144,7 @@ def _drawn(study: StudyView, contours: ItemTable) -> Iterator[tuple[int, list[Im
         if not known or len(known) < len(planes):
             continue
         if _text(contours, "ContourGeometricType", item) not in _ACROSS_IMAGES:
-            points = _points_of(contours.cell(data, data.codes[item]))
+            points = _points_of(contours, data, data.codes[item])
             distances = [_furthest(one, points) for one in known]
             is_in_one = any(d <= images.reach[one] for one, d in zip(known, distances, strict=True))
             yield item, known, 0.0 if is_in_one else min(distances)
@@ -155,9 +159,10 @@ def _frame(items: ItemTable, item: int) -> int:
     return integer(items.at(tag_of("ReferencedFrameNumber"), item)) or 0
 
 
-def _points_of(cell: Cell) -> list[Vector]:
-    """The points of ContourData; none where some coordinate is no number."""
-    numbers = cell.numbers
+def _points_of(contours: ItemTable, data: Column, code: int) -> list[Vector]:
+    """The points of ContourData, mostly read without decoding; none where some coordinate is no number."""
+    plain = plain_numbers((data.cells[code],))[0] if code else ()
+    numbers = contours.cell(data, code).numbers if plain is None else plain
     known = [number for number in numbers if number is not None]
     if len(known) < len(numbers) or len(known) % 3:
         return []

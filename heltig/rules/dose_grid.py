@@ -140,8 +140,13 @@ def _contour_points(study: StudyView, frame: str) -> Iterator[Vector]:
     if rois is None or contours is None:
         return
     rows = {row for row, uids in frames_of_structure_sets(study).items() if frame in uids}
+    owners = {
+        owner
+        for owner in set(contours.owners)
+        if not rows.isdisjoint(rois.study_rows(contours.column.tag, {owner}))
+    }
     for item, owner in enumerate(contours.owners):
-        if not rows.isdisjoint(rois.study_rows(contours.column.tag, {owner})):
+        if owner in owners:
             point = as_position(contours.at(tag_of("ContourData"), item).numbers[:3])
             if point is not None:
                 yield point
