@@ -5,11 +5,26 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from heltig.errors import ConfigurationError
+
 EDITION = "2024e"
 """Edition of PS3.3, PS3.5 and PS3.6 that the tables of this package hold."""
 
 TABLES = Path(__file__).parent / "tables"
 """Folder of the compiled tables, written by `python -m heltig.standard.build`."""
+
+NAMES = (
+    "body_parts",
+    "deidentification",
+    "dictionary",
+    "enumerations",
+    "interests",
+    "iods",
+    "modules",
+    "sop_classes",
+    "uids",
+)
+"""All of them."""
 
 Rows = TypeVar("Rows")
 
@@ -60,12 +75,22 @@ def read_table(name: str, rows: type[Rows]) -> Table[Rows]:
         rows: The type of its rows.
 
     Raises:
+        ConfigurationError: The installation lacks it.
         msgspec.DecodeError: The file is not the table that this version of the package expects.
     """
-    return msgspec.json.decode((TABLES / f"{name}.json").read_bytes(), type=Table[rows])  # type: ignore[valid-type]
+    try:
+        content = (TABLES / f"{name}.json").read_bytes()
+    except OSError as error:
+        raise ConfigurationError(
+            f"this installation lacks the table {name} of the standard: install it anew"
+        ) from error
+    return msgspec.json.decode(content, type=Table[rows])  # type: ignore[valid-type]
 
 
 def provenance() -> dict[str, tuple[Source, ...]]:
-    """Return the sources of every compiled table, by the table's name."""
-    names = sorted(path.stem for path in TABLES.glob("*.json"))
-    return {name: tuple(read_table(name, msgspec.Raw).sources) for name in names}
+    """Return the sources of every compiled table, by the table's name.
+
+    Raises:
+        ConfigurationError: The installation lacks one.
+    """
+    return {name: tuple(read_table(name, msgspec.Raw).sources) for name in NAMES}

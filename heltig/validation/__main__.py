@@ -4,7 +4,13 @@ import sys
 
 import msgspec
 
+from heltig.errors import HeltigError
 from heltig.validation.rule_cases import judge_cases
 
 order, part, parts = map(int, sys.argv[1:])
-sys.stdout.buffer.write(msgspec.json.encode(list(judge_cases(order=order, part=part, parts=parts))))
+try:
+    judged = list(judge_cases(order=order, part=part, parts=parts))
+except HeltigError as error:
+    sys.stderr.write(f"heltig: {error.detail}\n")
+    sys.exit(error.exit_code)
+sys.stdout.buffer.write(msgspec.json.encode(judged))

@@ -57,6 +57,7 @@ class RuleResult(msgspec.Struct, frozen=True, rename="camel"):
         cases: Number of labelled studies for each outcome.
         found_among_all: On one that fails the rule finds something with all other rules beside it.
         as_expected: So it does, and all came out as labelled, one at least that fails and one that passes.
+            None for a rule of the site: the labelled studies of Heltig say nothing of it.
     """
 
     rule: str
@@ -66,11 +67,11 @@ class RuleResult(msgspec.Struct, frozen=True, rename="camel"):
     title: str
     cases: dict[str, int]
     found_among_all: bool
-    as_expected: bool
+    as_expected: bool | None
 
 
 def judge_cases(*, order: int, part: int, parts: int) -> Iterator[CaseResult]:
-    """Judge the labelled studies of all rules of this package; those of a site have none here.
+    """Judge the labelled studies of all rules of this package, without the rules that a site installed.
 
     Args:
         order: What their order is drawn from.
@@ -80,10 +81,8 @@ def judge_cases(*, order: int, part: int, parts: int) -> Iterator[CaseResult]:
     Raises:
         ConfigurationError: The installation lacks them.
     """
-    everything = tuple(catalogue().values())
-    cases = [
-        (rule, number, case) for rule in shipped_rules() for number, case in enumerate(cases_of(rule.id), 1)
-    ]
+    everything = shipped_rules()
+    cases = [(rule, number, case) for rule in everything for number, case in enumerate(cases_of(rule.id), 1)]
     random.Random(order).shuffle(cases)  # noqa: S311 - no secret is made of it
     for rule, number, case in cases[part::parts]:
         by_all = evaluate_case(everything, case)
@@ -105,10 +104,19 @@ def shipped_rules() -> list[Rule]:
     return [rule for rule in catalogue().values() if family_of(rule) != "Site"]
 
 
+def rules_of_the_site() -> list[Rule]:
+    """The rules that a site installed."""
+    return [rule for rule in catalogue().values() if family_of(rule) == "Site"]
+
+
 def results_of_rules(cases: Iterable[CaseResult]) -> list[RuleResult]:
-    """What the results of all labelled studies mean for the rules, by rule."""
+    """What the results of all labelled studies mean for the rules, by rule; those of a site last."""
     by_rule = {rule: list(found) for rule, found in groupby(sorted(cases), key=lambda case: case.rule)}
-    return [_result(rule, by_rule.get(rule.id, [])) for rule in shipped_rules()]
+    own = [_result(rule, by_rule.get(rule.id, [])) for rule in shipped_rules()]
+    return [
+        *own,
+        *(msgspec.structs.replace(_result(rule, []), as_expected=None) for rule in rules_of_the_site()),
+    ]
 
 
 def _result(rule: Rule, cases: list[CaseResult]) -> RuleResult:

@@ -14,10 +14,10 @@ import msgspec
 
 from heltig.demo.samples import part10_files
 from heltig.demo.studies import SyntheticStudy
-from heltig.errors import HeltigError
+from heltig.errors import ConfigurationError, HeltigError
 from heltig.rules.profile import DEFAULT
 from heltig.settings import PREFIX
-from heltig.validation.rule_cases import CaseResult
+from heltig.validation.rule_cases import CaseResult, rules_of_the_site
 
 REFERENCE_DATE: Final = "2026-01-01"
 """Today, to the rules: the synthetic studies were made for any day after their own."""
@@ -84,7 +84,8 @@ def judge_again_and_again(
 ) -> Judged:
     """Judge the cases of all rules, and synthetic studies by `heltig check`, several times.
 
-    Nothing of this site has a part in it but its installation: neither settings nor its profile.
+    Nothing of this site has a part in it but its installation: neither settings nor its profile, nor rules
+    that it installed, which would find things that no label knows.
 
     Args:
         studies: The labelled synthetic studies.
@@ -93,15 +94,17 @@ def judge_again_and_again(
         progress: Called with the number of each run that is done.
 
     Raises:
+        ConfigurationError: The installation lacks something.
         HeltigError: A run gave no verdicts.
     """
     judged = Judged([], [], [])
+    profile = _without_rules_of_the_site(folder)
     for number in range(1, reruns + 1):
         given = folder / str(number)
         _write(studies, given, order=number)
         processes = 1 if number % 2 else 2
         cases = _judged_cases(order=number, processes=processes)
-        report = _checked(given, processes=processes, hash_seed=number)
+        report = _checked(given, profile, processes=processes, hash_seed=number)
         found = [msgspec.json.encode(cases).decode(), json.dumps(report["studies"], sort_keys=True)]
         digest = hashlib.sha256("\n".join(found).encode()).hexdigest()
         if not judged.runs:
@@ -123,7 +126,7 @@ def _judged_cases(*, order: int, processes: int) -> list[CaseResult]:
     for process in started:
         output, errors = process.communicate()
         if process.returncode:
-            raise HeltigError(f"judging the cases ended with {process.returncode}: {errors.decode().strip()}")
+            raise _failed("judging the cases", process.returncode, errors)
         found += msgspec.json.decode(output, type=list[CaseResult])
     return sorted(found)
 
@@ -148,14 +151,32 @@ def _write(studies: Iterable[SyntheticStudy], folder: Path, *, order: int) -> No
         (folder / f"{number:06}.dcm").write_bytes(content)
 
 
-def _checked(folder: Path, *, processes: int, hash_seed: int) -> dict[str, Any]:
+def _failed(what: str, code: int, errors: bytes) -> HeltigError:
+    """What a process that gave nothing said last, in one line."""
+    said = (errors.decode(errors="replace").strip().splitlines() or ["it said nothing"])[-1]
+    if code == ConfigurationError.exit_code:
+        return ConfigurationError(said.removeprefix("heltig: "))
+    return HeltigError(f"{what} ended with {code}: {said}")
+
+
+def _without_rules_of_the_site(folder: Path) -> str:
+    """The default profile, with the rules off that a site installed beside those of this package."""
+    ids = [rule.id for rule in rules_of_the_site()]
+    if not ids:
+        return DEFAULT.name
+    path = folder / "without-rules-of-the-site.toml"
+    path.write_text(f"off = {json.dumps(ids)}\n", "utf-8")
+    return str(path)
+
+
+def _checked(folder: Path, profile: str, *, processes: int, hash_seed: int) -> dict[str, Any]:
     command = [sys.executable, "-m", "heltig", "check", ".", "--format", "json"]
     command += ["--jobs", str(processes), "--reference-date", REFERENCE_DATE]
-    command += ["--profile", DEFAULT.name]
+    command += ["--profile", profile]
     process = _start(command, hash_seed, folder)
     output, errors = process.communicate()
     if process.returncode not in _VERDICTS:
-        raise HeltigError(f"`heltig check` ended with {process.returncode}: {errors.decode().strip()}")
+        raise _failed("`heltig check`", process.returncode, errors)
     report: dict[str, Any] = json.loads(output)
     return report
 

@@ -69,6 +69,56 @@ def test_settings_of_the_site_have_no_part_in_it(pack, tmp_path):
     assert installation["profile"]["name"] == "default"
 
 
+SITE_RULE = '''
+from heltig.rules.rule import Hit, rule
+
+
+@rule("ACME-NO-CT", level="study", severity="block", reads=("Modality",))
+def no_ct(study):
+    """There are instances.
+
+    Finds: Any study.
+    Why: To be seen.
+    Mend: Nothing.
+    Example: Any.
+    """
+    yield Hit(observed="something", expected="nothing")
+'''
+
+
+def site_with(folder, text):
+    """A folder with a distribution of a site's rules, as an installer leaves it there."""
+    information = folder / "acme_heltig-1.0.dist-info"
+    information.mkdir(parents=True)
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-heltig\nVersion: 1.0\n")
+    (information / "entry_points.txt").write_text("[heltig.rules]\nacme = acme_heltig\n")
+    (folder / "acme_heltig.py").write_text(text)
+    return str(folder)
+
+
+def test_rules_of_the_site_are_listed_and_have_no_part_in_it(pack, tmp_path):
+    folder = tmp_path / "pack"
+    site = site_with(tmp_path / "site", SITE_RULE)
+    ran = heltig("--reruns", 1, "--output", folder, PYTHONPATH=site)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "1 rule of the site is not covered by cases of Heltig" in ran.stdout
+    told = {row["rule"]: row["asExpected"] for row in rows(folder, "rules.csv")}
+    assert told.pop("ACME-NO-CT") == "site, not covered by cases of Heltig"
+    assert told == {row["rule"]: "yes" for row in rows(pack, "rules.csv")}
+    assert "Rules of the site" in (folder / "summary.html").read_text("utf-8")
+    assert rows(folder, "cases.csv") == rows(pack, "cases.csv")
+    assert rows(folder, "studies.csv") == rows(pack, "studies.csv")
+
+
+def test_rules_of_the_site_that_cannot_be_loaded_are_told_in_one_line(tmp_path):
+    site = site_with(tmp_path / "site", "import acme_absent")
+    ran = heltig("--output", tmp_path / "pack", PYTHONPATH=site)
+    assert ran.returncode == 2
+    assert ran.stderr.startswith("heltig: the rules of entry point acme (acme_heltig) cannot be loaded: ")
+    assert len(ran.stderr.splitlines()) == 1
+    assert not (tmp_path / "pack").exists()
+
+
 def test_runs_differ_in_order_and_processes_and_give_the_same(pack):
     runs = rows(pack, "runs.csv")
     assert [row["processes"] for row in runs] == ["1", "2"]
