@@ -46,8 +46,8 @@ def slice_gap(series: SeriesView) -> Iterator[Hit]:
         belongs, or one that calls itself a localizer, one of the rule that tells of that image.
         A volume that begins later or ends earlier than the others lacks slices there, too: positions in time,
         echoes, b-values and whatever else measures the same places again should all have what one has;
-        acquisitions may be of different extents, unless three or more are alike. The instances named are
-        those on both sides, or the volume. Localizers are left alone.
+        acquisitions and derived images may be of different extents, unless three volumes or more are alike.
+        The instances named are those on both sides, or the volume. Localizers are left alone.
     Why: Nobody notices a missing slice until a measurement, a plan or a diagnosis is wrong: software fills
         the space or moves all further slices.
     Mend: Compare with the modality's own list of the series and send it again. Slices that were left out on

@@ -110,7 +110,8 @@ def _volumes(series: SeriesView) -> list[Volumes]:
                 continue
             attributes = list(_attributes(series, planes))
             parts = part(whole, attributes, places)
-            found.append(Volumes(whole, orientation, parts, _measures_again(parts, attributes)))
+            are_alike = _measures_again(parts, attributes) and _is_of_one_kind(series)
+            found.append(Volumes(whole, orientation, parts, are_alike))
     return found
 
 
@@ -122,6 +123,11 @@ def _measures_again(parts: Sequence[Stack], attributes: Sequence[Attribute]) -> 
         for attribute in attributes
         if attribute.kind == "volume"
     )
+
+
+def _is_of_one_kind(series: SeriesView) -> bool:
+    """All images are original, or all derived: what is derived from others may show a part of them."""
+    return len({group.key.partition("\\")[0] for group in series.groups("ImageType")}) == 1
 
 
 def _stacks(series: SeriesView) -> list[PlacedStack]:

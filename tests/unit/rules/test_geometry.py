@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 from bench import synthetic
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from heltig.dicom.json_stream import InstanceSplitter
@@ -125,6 +125,72 @@ def test_positions_in_time_are_no_duplicates(stack, times, named):
     del series[-2]
     if named or times > 2:
         assert {rule for rule, _ in found(series)} <= {"GEO-SLICE-GAP"}
+
+
+@given(stacks(fewest=3), st.integers(3, 5), st.booleans(), st.data())
+def test_a_transfer_that_ended_within_a_volume_is_told(stack, times, backwards, data):
+    if backwards:
+        stack.reverse()
+    series = [
+        instance | {"SOPInstanceUID": f"1.2.3.{time + 1}.{place + 1}", "TemporalPositionIdentifier": time + 1}
+        for time in range(times)
+        for place, instance in enumerate(stack)
+    ]
+    lost = data.draw(st.integers(1, len(stack) - 1))
+    ((rule, observed),) = found(numbered(series[:-lost]))
+    assert rule == "GEO-SLICE-GAP"
+    assert observed.startswith(f"{lost} missing at ")
+
+
+@given(stacks(fewest=3), st.integers(2, 5), st.integers(0, 6), st.booleans())
+def test_positions_in_time_are_counted_with_and_without_identifiers(stack, times, lost, named):
+    series = []
+    for time in range(times):
+        for place, instance in enumerate(stack):
+            own = {
+                "SOPInstanceUID": f"1.2.3.{time + 1}.{place + 1}",
+                "NumberOfTemporalPositions": times + lost,
+            }
+            if named:
+                own["TemporalPositionIdentifier"] = time + 1
+            series.append(instance | own)
+    told = {("GEO-VOLUME-MISSING", f"{times} of {times + lost} positions in time")}
+    assert found(numbered(series)) == (told if 0 < lost <= times else set())
+
+
+@given(stacks(fewest=6), st.data())
+def test_a_part_of_a_stack_that_is_there_again_is_a_duplicate(stack, data):
+    start = data.draw(st.integers(0, len(stack) - 1))
+    end = data.draw(st.integers(start + 1, len(stack)))
+    again = [
+        instance | {"SOPInstanceUID": instance["SOPInstanceUID"] + ".2"} for instance in stack[start:end]
+    ]
+    assert rules_of(numbered(stack + again)) == {"GEO-SLICE-DUP"}
+
+
+@given(stacks(fewest=6), st.sampled_from([0.1, 0.15, 0.2, 0.28, 0.42, 0.6, 0.72, 0.8, 0.9]))
+def test_two_stacks_in_one_another_lack_no_slice(stack, part):
+    assume(stack[0]["SliceThickness"] >= 2)  # tolerances of thinner ones take some of these for even
+    again = [
+        instance | {"SOPInstanceUID": instance["SOPInstanceUID"] + ".2"}
+        for instance in moved(stack, part * stack[0]["SliceThickness"])
+    ]
+    hits = {hit for hit in found(numbered(stack + again)) if hit[0].startswith("GEO-SLICE-")}
+    ((rule, observed),) = hits
+    assert rule == "GEO-SLICE-IRREGULAR"
+    assert observed.endswith(" mm by turns")
+
+
+@given(stacks(fewest=6, most=30), st.integers(1, 3), st.sampled_from([0, -0.5]))
+def test_acquisitions_that_overlap_are_stacks_of_their_own(stack, shared, offset):
+    step = stack[0]["SliceThickness"]
+    second = moved(stack, step * (len(stack) - shared + offset))
+    series = [
+        instance | {"SOPInstanceUID": f"1.2.{number + 1}.{place + 1}", "AcquisitionNumber": number + 1}
+        for number, acquisition in enumerate((stack, second))
+        for place, instance in enumerate(acquisition)
+    ]
+    assert found(numbered(series)) == set()
 
 
 @given(stacks(fewest=24, most=60), st.data())
