@@ -6,11 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from heltig.errors import ConfigurationError
 from heltig.standard import edition
 from heltig.standard.build.__main__ import main
-from heltig.standard.edition import EDITION, TABLES, provenance
+from heltig.standard.edition import EDITION, TABLES, provenance, read_table
 
 NAMES = {
     *("body_parts", "deidentification", "dictionary", "enumerations", "interests", "iods", "modules"),
@@ -85,3 +87,8 @@ def test_the_tables_are_read_without_heavy_imports() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+def test_a_table_that_an_installation_lacks_is_told():
+    with pytest.raises(ConfigurationError, match="lacks the table nowhere of the standard: install it anew"):
+        read_table("nowhere", msgspec.Raw)
