@@ -6,11 +6,11 @@ from typing import Final
 
 from heltig.dicom.cell import DataSet
 from heltig.dicom.study import SERIES_INSTANCE_UID, StudyTable, element
+from heltig.pipeline.gathering import LOST
 
 _STUDY_SERIES: Final = "00201206"
 _STUDY_INSTANCES: Final = "00201208"
 _SERIES_INSTANCES: Final = "00201209"
-_LOST: Final = ("metadata-missing", "metadata-cut")
 
 
 def agrees(table: StudyTable) -> bool:
@@ -23,7 +23,7 @@ def agrees(table: StudyTable) -> bool:
         table: The study, arranged.
     """
     source = table.source
-    if any(failure.kind in _LOST for failure in source.failures):
+    if any(failure.kind in LOST for failure in source.failures):
         return False
     came = Counter({series.uid or "": len(series.rows) for series in table.series})
     instances = _sum(source.study_rows, _STUDY_INSTANCES)

@@ -3,6 +3,7 @@
 What an answer gives before it breaks off is kept, and not taken again from the answers that make up for it.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import aclosing
@@ -34,6 +35,9 @@ MOST_REFUSED: Final = 10
 _PASSING_REFUSALS: Final = frozenset({407, 423, 425})
 """Refusals (4xx) that say nothing of what was asked for: a proxy's, "locked" and "too early"."""
 
+LOST: Final = ("metadata-missing", "metadata-cut")
+"""Kinds of failures with which something of a study did not come."""
+
 _ENDS_EARLY: Final = "the answer ends before its end"
 _EMPTY: Final = "the answer is empty"
 _OTHER: Final = "the answer is no DICOM JSON"
@@ -43,6 +47,9 @@ MOST_INSTANCES: Final = 200_000
 _TOO_LARGE: Final = "the answer is over our limit"
 _NO_ADDRESS: Final = "no address can be made of its UID"
 _SILENT: Final = "there is no answer"
+_ABSENT: Final = "the archive does not have it"
+_STATUS: Final = "the archive answers {}"
+_REFUSED: Final = re.compile(re.escape(_STATUS).replace(re.escape("{}"), r"(4\d\d)"))
 
 
 class Gathered(msgspec.Struct, frozen=True):
@@ -286,13 +293,13 @@ def _problem(error: ArchiveError) -> str:
     """Why an answer was refused, in words that are the same the next time and name no address."""
     match error:
         case ArchiveNotFoundError():
-            return "the archive does not have it"
+            return _ABSENT
         case ArchiveAnswerTooLargeError():
             return _TOO_LARGE
         case ArchiveAddressError():
             return _NO_ADDRESS
         case ArchiveAnswerError(answer_status=int(status)):
-            return f"the archive answers {status}"
+            return _STATUS.format(status)
         case ArchiveUnavailableError():
             return _SILENT
         case _:
@@ -308,3 +315,17 @@ def is_definite(error: ArchiveError) -> bool:
             return 400 <= status < 500 and status not in _PASSING_REFUSALS
         case _:
             return False
+
+
+def may_pass(failure: Fault) -> bool:
+    """Whether what an archive did not give may come the next time that it is asked.
+
+    Args:
+        failure: Of `Gathered.failures`.
+    """
+    if failure.kind not in LOST or any(
+        words in failure.detail for words in (_ABSENT, _NO_ADDRESS, _TOO_LARGE)
+    ):
+        return False
+    refused = _REFUSED.search(failure.detail)
+    return refused is None or int(refused[1]) in _PASSING_REFUSALS

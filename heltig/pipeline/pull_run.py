@@ -7,9 +7,11 @@ from pathlib import PurePath
 from typing import Final, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from connectors.base import Archive, Capabilities
 from heltig import audit
+from heltig.dicom.study import StudyTable
 from heltig.errors import (
     ArchiveError,
     ArchiveNotFoundError,
@@ -20,11 +22,13 @@ from heltig.errors import (
 )
 from heltig.pipeline.context import withdraw
 from heltig.pipeline.discovery.observe import saw
+from heltig.pipeline.gathering import may_pass
 from heltig.pipeline.keep import Kept, Scoring
 from heltig.pipeline.listing import ListedStudy
 from heltig.pipeline.pull import pull_study
 from heltig.pipeline.rejudge import rejudge_queued
 from heltig.store import observations, studies, verdicts
+from heltig.store.observations import Observation
 from heltig.store.records import Location, Study
 from heltig.store.transaction import WriteTransaction
 from heltig.verdict import Readiness
@@ -215,10 +219,16 @@ class _Run:
         known = await self._scoring.store.read(observations.find, self._location, listed.uid)
         async with self._asking:
             self._asked(listed.uid)
-            table = await pull_study(
-                self._archive, listed.uid, listed=listed.rows, capabilities=self._capabilities
-            )
+            table = await self._read(listed)
+            trouble = _passing(table)
+            if trouble:
+                table = await self._read(listed)
+                trouble = _passing(table)
         self._failures = self._not_given = 0  # now: to judge it may take longer than the next ones to fail
+        if trouble and known and known.changed:
+            return await self._in_part(listed, known, trouble)
+        if trouble:
+            listed = replace(listed, rows=())  # who watches or backfills its archive finds it new
 
         def confirm(transaction: WriteTransaction) -> bool:
             return saw(transaction, self._location, listed, known, now=self._scoring.clock())
@@ -227,6 +237,22 @@ class _Run:
         if kept.outcome == "outdated":
             return PulledStudy(uid=listed.uid, outcome="failed", error=_CHANGED)
         return _pulled(listed.uid, kept, await rules_behind(self._scoring, kept.study))
+
+    async def _read(self, listed: ListedStudy) -> StudyTable:
+        return await pull_study(
+            self._archive, listed.uid, listed=listed.rows, capabilities=self._capabilities
+        )
+
+    async def _in_part(self, listed: ListedStudy, known: Observation, trouble: str) -> PulledStudy:
+        """A study of which a part did not come, and may come the next time: it is due until it does."""
+        if known.unsettled_since is None:
+            now = self._scoring.clock()
+            await self._scoring.store.write(observations.put_off, known, due=now, since=now)
+        return PulledStudy(
+            uid=listed.uid,
+            outcome="failed",
+            error=f"Not all of it came, and it was asked for twice: {trouble}. What was known of it stands.",
+        )
 
     async def _gone(self, uid: str, error: ArchiveNotFoundError) -> PulledStudy:
         """Withdraws a study that the archive had once."""
@@ -269,6 +295,11 @@ def _pulled(uid: str, kept: Kept, rules: tuple[str, ...]) -> PulledStudy:
         notes=study.notes,
         rules=rules,
     )
+
+
+def _passing(table: StudyTable) -> str:
+    """Why not all of a study came, where that may pass: without its UIDs; empty where it will not."""
+    return next((f.detail.rpartition(": ")[2] for f in table.source.failures if may_pass(f)), "")
 
 
 def _end_after(most: int, failed: int, error: HeltigError) -> None:

@@ -13,6 +13,7 @@ from unit.pipeline.watched import Clock, Site
 from heltig.cli.backfill_display import described
 from heltig.errors import (
     ArchiveAccessError,
+    ArchiveAnswerError,
     ArchiveClosedError,
     ArchiveError,
     ArchivePausedError,
@@ -185,6 +186,73 @@ async def test_a_command_tries_again_what_failed_and_leaves_the_rest(site: Fille
     site.clock.advance(MINUTE)
     second = await site.alone(await site.start())
     assert (await site.counts(second)).outcomes == {"judged": 1, "known": 5}
+
+
+class _Broken:
+    """Metadata of an archive that answers 500 for one study as a whole, and for one of its instances."""
+
+    def __init__(self, site: Filled, *, times: int, status: int = 500) -> None:
+        self._retrieve = site.archive.retrieve_metadata
+        self.left = times
+        self._status = status
+
+    def __call__(self, study: str, *below: str) -> Any:
+        if study == "1.2.3" and (len(below) < 2 or below[1].endswith(".2")) and self.left:
+            self.left -= len(below) == 2
+            raise ArchiveAnswerError("It answers otherwise.", answer_status=self._status)
+        return self._retrieve(study, *below)
+
+
+async def test_a_command_asks_again_for_what_did_not_come_whole(
+    site: Filled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error that passes is no property of the study."""
+    monkeypatch.setattr(site.archive, "retrieve_metadata", _Broken(site, times=1))
+    ended = await site.alone(await site.start())
+    assert (await site.counts(ended)).outcomes == {"judged": 6}
+    assert (await found(site, 3)).instances == 2
+
+
+async def test_a_study_of_which_a_part_does_not_come_has_failed_and_is_read_again(
+    site: Filled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = _Broken(site, times=99)
+    monkeypatch.setattr(site.archive, "retrieve_metadata", broken)
+    pulled: list[PulledStudy] = []
+    ended = await site.alone(await site.start(), pulled=pulled.append)
+    assert (await site.counts(ended)).outcomes == {"judged": 5, "failed": 1}
+    (failed,) = (one for one in pulled if one.outcome == "failed")
+    assert (failed.uid, failed.readiness) == ("1.2.3", None)
+    assert "500" in failed.error
+    assert "1.2.3" not in failed.error
+    assert (await found(site, 3)).state == "PENDING"
+
+    site.clock.advance(MINUTE)
+    again = await site.alone(await site.start(again=True))
+    assert (await site.counts(again)).outcomes == {"unchanged": 5, "failed": 1}
+    broken.left = 0
+    site.clock.advance(MINUTE)
+    third = await site.alone(await site.start())
+    assert (await site.counts(third)).outcomes == {"known": 5, "judged": 1}
+    assert (await found(site, 3)).instances == 2
+
+    broken.left = 99
+    site.clock.advance(MINUTE)
+    again = await site.alone(await site.start(again=True))
+    assert (await site.counts(again)).outcomes == {"unchanged": 5, "failed": 1}
+    broken.left = 0
+    await site.alone(await site.start())
+    assert ((await found(site, 3)).state, (await found(site, 3)).revision) == ("JUDGED", 1)
+    assert (await found(site, 3)).readiness == (await found(site, 0)).readiness
+
+
+async def test_what_an_archive_refuses_for_good_is_a_fact_about_the_study(
+    site: Filled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site.archive, "retrieve_metadata", _Broken(site, times=99, status=400))
+    ended = await site.alone(await site.start())
+    assert (await site.counts(ended)).outcomes == {"judged": 6}
+    assert ((await found(site, 3)).readiness, (await found(site, 3)).instances) == ("BLOCKED", 1)
 
 
 def _failing(retrieve: Any, uid: str = "") -> Any:
