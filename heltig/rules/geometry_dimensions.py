@@ -1,6 +1,7 @@
 """Geometry: do the indices of an enhanced object's frames say what the frames say of themselves?"""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Final, NamedTuple
 
@@ -15,6 +16,9 @@ _COUNTING: Final = frozenset({"InStackPositionNumber", "TemporalPositionIndex"})
 
 _SAME: Final = 0.1
 """How far apart numbers of one place may be: the jitter of positions, in millimetres."""
+
+_LIMIT: Final = 2**32
+"""An index is a UL, in JSON too."""
 
 _FRAME_CONTENT: Final = "FrameContentSequence"
 _VALUES: Final = "DimensionIndexValues"
@@ -57,24 +61,50 @@ def dimension_indices(series: SeriesView) -> Iterator[Hit]:
     Example: A converter that wrote the same indices into every frame.
     """
     declared = declared_dimensions(series)
-    for row, own in zip(series.rows, series.cells("PerFrameFunctionalGroupsSequence"), strict=True):
-        if not own.items:
-            continue
-        table = FrameTable(series.table, [row])
-        hit = _of_indices(table, declared[row]) if row in declared else None
-        hit = hit or _of_stacks(table)
+    frames = _Frames(series)
+    for row in frames.rows:
+        read = partial(frames.cells, row)
+        hit = _of_indices(read, declared[row]) if row in declared else None
+        hit = hit or _of_stacks(read)
         if hit:
             tags, observed, expected = hit
             yield Hit(tags=tags, observed=observed, expected=expected, rows=(row,))
 
 
+class _Frames:
+    """The frames of the objects of a series: each attribute is read once for all of them.
+
+    Attributes:
+        rows: The objects that have frames.
+    """
+
+    def __init__(self, series: SeriesView) -> None:
+        own = zip(series.rows, series.cells("PerFrameFunctionalGroupsSequence"), strict=True)
+        self._table = FrameTable(series.table, [row for row, cell in own if cell.items])
+        self._places: dict[int, list[int]] = {}
+        for place, frame in enumerate(self._table.frames):
+            self._places.setdefault(frame.row, []).append(place)
+        self._known: dict[tuple[str, str], list[Cell]] = {}
+        self.rows = tuple(self._places)
+
+    def cells(self, row: int, macro: str, keyword: str) -> list[Cell]:
+        """An attribute of every frame of an object."""
+        if (macro, keyword) not in self._known:
+            self._known[macro, keyword] = self._table.cells(macro, keyword)
+        known = self._known[macro, keyword]
+        return [known[place] for place in self._places[row]]
+
+
+Read = Callable[[str, str], list[Cell]]
+"""Reads an attribute of every frame of one object, given the macro and the attribute."""
+
 Problem = tuple[tuple[str, ...], str, str]
 """The attributes concerned, what is there and what should be."""
 
 
-def _of_indices(table: FrameTable, declared: Cell) -> Problem | None:
+def _of_indices(read: Read, declared: Cell) -> Problem | None:
     """What is wrong with the indices of one object."""
-    found = [_indices(cell, len(declared.items)) for cell in table.cells(*INDICES)]
+    found = [_indices(cell, len(declared.items)) for cell in read(*INDICES)]
     frames = [number for number, of_frame in enumerate(found) if of_frame]
     indices = [of_frame for of_frame in found if of_frame]
     low = [index for of_frame in indices for index in of_frame if index < 1]
@@ -87,7 +117,7 @@ def _of_indices(table: FrameTable, declared: Cell) -> Problem | None:
     dimensions: list[_Dimension | None] = []
     for item in declared.items:
         group, pointer = pointed_at(item)
-        cells = table.cells(group, pointer) if group and pointer else []
+        cells = read(group, pointer) if group and pointer else []
         dimensions.append(_Dimension(pointer, [cells[number] for number in frames]) if cells else None)
     for place, dimension in enumerate(dimensions):
         if dimension and dimension.pointer in _COUNTING:
@@ -99,7 +129,7 @@ def _of_indices(table: FrameTable, declared: Cell) -> Problem | None:
 
 def _indices(cell: Cell, dimensions: int) -> Indices:
     """The indices of a frame; none where they are not one integer for each dimension."""
-    values = tuple([value for value in cell.values if isinstance(value, int)])
+    values = tuple([value for value in cell.values if isinstance(value, int) and abs(value) < _LIMIT])
     return values if len(values) == len(cell.values) == dimensions else ()
 
 
@@ -138,10 +168,10 @@ def _shared(indices: Sequence[Indices], dimensions: Iterable[_Dimension]) -> Pro
     return None
 
 
-def _of_stacks(table: FrameTable) -> Problem | None:
+def _of_stacks(read: Read) -> Problem | None:
     """Frames of one stack with one number at different places (PS3.3 C.7.6.16.2.2.4)."""
-    stacks, numbers = (table.cells(_FRAME_CONTENT, keyword) for keyword in ("StackID", _STACK))
-    positions = table.cells("PlanePositionSequence", "ImagePositionPatient")
+    stacks, numbers = (read(_FRAME_CONTENT, keyword) for keyword in ("StackID", _STACK))
+    positions = read("PlanePositionSequence", "ImagePositionPatient")
     planes: dict[tuple[str, str], list[Cell]] = {}
     for stack, number, position in zip(stacks, numbers, positions, strict=True):
         if stack.text and number.text and not position.empty:
