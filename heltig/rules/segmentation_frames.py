@@ -1,10 +1,11 @@
 """Geometry: are the frames of a segmentation where the images are that they were made from?"""
 
+from bisect import bisect
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from heltig.dicom.frames import PER_FRAME
-from heltig.dicom.geometry import dot
+from heltig.dicom.geometry import Vector, along, dot
 from heltig.dicom.table import ItemTable, Table
 from heltig.rules.image_planes import ImagePlane, ImagePlanes, by_owner, image_planes, planes_of_rows
 from heltig.rules.pixel_facts import integer
@@ -16,6 +17,9 @@ from heltig.standard.dictionary import tag_of
 
 _PARALLEL: Final = 0.999
 """Cosine between normals of planes that are parallel."""
+
+_IN_PLANE: Final = 0.02
+"""Millimetres that planes at one height differ by, rounded."""
 
 _POSITION: Final = "/".join(map(tag_of, ("PlanePositionSequence", "ImagePositionPatient")))
 _ORIENTATION: Final = "/".join(map(tag_of, ("PlaneOrientationSequence", "ImageOrientationPatient")))
@@ -44,7 +48,8 @@ def source(study: StudyView) -> Iterator[Hit]:
         the way to the next image, half the thickness, or a millimetre; and frames of as many rows and columns
         as their source, in its plane, whose corners are elsewhere. Only images of the study in the same frame
         of reference are looked at, and not those of which SpatialLocationsPreserved (0028,135A) says NO. A
-        segmentation on a grid of its own is left alone, where it covers the same volume.
+        segmentation on a grid of its own is left alone, where it covers the same volume: most of its frames
+        are in the plane of no image.
     Why: Viewers that go by the source lay the segment over another slice, or turned over, than those that go
         by the position: a lesion is counted in the wrong place, or has the wrong volume.
     Mend: Have the segmentation written again by its maker, from the images as they are now.
@@ -58,7 +63,7 @@ def source(study: StudyView) -> Iterator[Hit]:
         distances = [_off_plane(made, images) for made in frames]
         found = [number for number, distance in enumerate(distances) if distance]
         if 2 * len(found) > len(frames):
-            found = [number for number in found if _is_outside(frames[number], frames, images)]
+            found = _misplaced(found, frames, images)
         if found:
             off[row] = [distances[number] for number in found]
         turned = [made for made, distance in zip(frames, distances, strict=True) if _is_other(made, distance)]
@@ -93,13 +98,26 @@ def _are_parallel(one: ImagePlane, other: ImagePlane) -> bool:
     return abs(dot(one.orientation.normal, other.orientation.normal)) >= _PARALLEL
 
 
-def _is_outside(made: _Made, frames: list[_Made], images: ImagePlanes) -> bool:
-    """A frame is above or below all images that the segmentation was made from."""
-    normal = made.sources[0].orientation.normal
-    sources = [one for other in frames for one in other.sources]
-    heights = [dot(normal, one.position) for one in sources]
+def _misplaced(found: list[int], frames: list[_Made], images: ImagePlanes) -> list[int]:
+    """Of many frames off their sources those that no grid of the segmentation's own explains.
+
+    They are above or below all images, or as large as an image and in the plane of another one.
+    """
+    sources = {one for made in frames for one in made.sources}
     slack = max(images.reach[one] for one in sources)
-    return not min(heights) - slack <= dot(normal, made.frame.position) <= max(heights) + slack
+    of_normal: dict[Vector, list[float]] = {}
+    misplaced = []
+    for number in found:
+        frame, source = frames[number].frame, frames[number].sources[0]
+        normal = source.orientation.normal
+        if normal not in of_normal:
+            of_normal[normal] = sorted(along(normal, [one.position for one in sources]))
+        heights, own = of_normal[normal], dot(normal, frame.position)
+        above = bisect(heights, own - _IN_PLANE)
+        is_level = any(height <= own + _IN_PLANE for height in heights[above : above + 1])
+        if (is_level and frame.size == source.size) or not heights[0] - slack <= own <= heights[-1] + slack:
+            misplaced.append(number)
+    return misplaced
 
 
 def _is_other(made: _Made, off_plane: float) -> bool:
