@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 from heltig.dicom.shapes import EMPTY, Shape, State
 from heltig.rules.conformance_owners import Owned
 from heltig.rules.conformance_parts import (
+    STRICTEST,
     Known,
     Part,
     goes_by_frame,
@@ -19,14 +20,9 @@ from heltig.rules.conformance_parts import (
     part_of,
     parts_below,
     rule_for,
+    rule_of_type,
 )
-from heltig.rules.conformance_scope import (
-    PER_FRAME,
-    SHARED,
-    DataSetScope,
-    GroupScope,
-    Scope,
-)
+from heltig.rules.conformance_scope import PER_FRAME, SHARED, DataSetScope, GroupScope, Scope
 from heltig.rules.conformance_words import Objection, Words
 from heltig.standard.conditions import Truth
 from heltig.standard.iods import Iod, MacroUse, ModuleUse
@@ -36,12 +32,10 @@ from heltig.standard.single_items import SINGLE_ITEM
 Found: TypeAlias = dict[tuple[str, tuple[str, ...]], Objection]
 """Objections by rule and path: what two modules say of one attribute is said once."""
 
-Lacking: TypeAlias = dict[str, tuple[tuple[bool, int], Attribute, Part]]
-"""Absent attributes by tag, each with how strictly it is required, and by which part."""
+Lacking: TypeAlias = dict[str, tuple[Attribute, Part]]
+"""Absent attributes by tag, each with the part that requires it."""
 
 _SEVERAL: Final = 2  # attributes of one module that are reported as one
-_STRICTEST: Final = {"1": 0, "1C": 1, "2": 2, "2C": 3, "3": 4}
-_RULE_OF_TYPE: Final = {"1": "IOD-TYPE1", "1C": "IOD-TYPE1C", "2": "IOD-TYPE2", "2C": "IOD-TYPE2C"}
 
 
 def check(iod: Iod, shape: Shape, *, owned: Owned) -> tuple[Objection, ...]:
@@ -136,7 +130,7 @@ class _Check:
                     continue
                 if state is None:
                     if self._is_needed(attribute, scope):
-                        entry = ((part.optional, _STRICTEST[attribute.type]), attribute, part)
+                        entry = (attribute, part)
                         lacking[attribute.tag] = min(lacking.get(attribute.tag, entry), entry, key=_rank)
                 else:
                     self._there(attribute, state, part, parts, scope)
@@ -145,18 +139,17 @@ class _Check:
             together |= self._hollow_module(part, lacking)
         left: Lacking = {}
         for tag, entry in lacking.items():
-            others = instead_of(entry[1]) & lacking.keys()
-            instead = {other for other in others if tag in instead_of(lacking[other][1])}
+            others = instead_of(entry[0]) & lacking.keys()
+            instead = {other for other in others if tag in instead_of(lacking[other][0])}
             if tag not in together and not self._is_owned(tag, scope) and not any(o < tag for o in instead):
                 left[tag] = entry
         if scope.path and not scope.states and len(left) >= _SEVERAL:
-            _, attribute, part = min(left.values(), key=_rank)
-            rule = rule_for(_RULE_OF_TYPE[attribute.type], part)
+            attribute, part = min(left.values(), key=_rank)
+            rule = rule_of_type(attribute.type, part)
             self._add(self.words.empty_item(rule, scope.path, part.name, tuple(sorted(left))))
             return
-        for _, attribute, part in left.values():
-            rule = rule_for(_RULE_OF_TYPE[attribute.type], part)
-            self._add(self.words.absent(rule, scope.path, attribute, part.name))
+        for attribute, part in left.values():
+            self._add(self.words.absent(rule_of_type(attribute.type, part), scope.path, attribute, part.name))
         for tag, state in scope.states.items():
             if isinstance(state, tuple):
                 self._sequence(tag, state, parts, scope)
@@ -166,11 +159,10 @@ class _Check:
         needed = {a.tag for a in part.attributes if a.type == "1" and not a.guard}
         if not needed <= lacking.keys():
             return set()
-        told = {tag for tag in needed - self.owned.in_data_set if lacking[tag][2] is part}
+        told = {tag for tag in needed - self.owned.in_data_set if lacking[tag][1] is part}
         if len(told) < _SEVERAL:
             return set()
-        rule = rule_for(_RULE_OF_TYPE["1"], part)
-        self._add(self.words.all_absent(rule, part.name, tuple(sorted(told))))
+        self._add(self.words.all_absent(rule_of_type("1", part), part.name, tuple(sorted(told))))
         return told
 
     def _is_owned(self, tag: str, scope: Scope) -> bool:
@@ -263,13 +255,11 @@ class _Check:
 
     def _missing_groups(self, missing: Sequence[tuple[str, MacroUse]]) -> None:
         """Says of groups that stand nowhere that they are missing: of several at once."""
-        if not missing:
-            return
-        if len(missing) < _SEVERAL:
-            self._add(self.words.group_missing(*missing[0], "all"))
-        else:
+        if len(missing) >= _SEVERAL:
             self._add(self.words.groups_missing(tuple(sorted(tag for tag, _ in missing))))
-        for rule in ("IOD-TYPE1", "IOD-SEQ-ITEMS"):  # they are missing since there are no shared ones
+        for tag, macro in missing if len(missing) < _SEVERAL else ():
+            self._add(self.words.group_missing(tag, macro, "all"))
+        for rule in ("IOD-TYPE1", "IOD-SEQ-ITEMS") if missing else ():  # since there are no shared ones
             self.found.pop((rule, (SHARED,)), None)
 
     def _macro(self, macro: MacroUse) -> Iterator[tuple[str, MacroUse]]:
@@ -304,5 +294,6 @@ _REPEATING: Final = ("50", "60", "7F")
 """Overlays and curves stand in groups of their own, of which the tables have the first."""
 
 
-def _rank(entry: tuple[tuple[bool, int], Attribute, Part]) -> tuple[bool, int]:
-    return entry[0]
+def _rank(entry: tuple[Attribute, Part]) -> tuple[bool, int]:
+    attribute, part = entry
+    return part.optional, STRICTEST.index(attribute.type)

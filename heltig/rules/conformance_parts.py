@@ -6,9 +6,12 @@ from typing import Final, NamedTuple
 from heltig.rules.duplicates import OF_A_QUERY
 from heltig.standard.dictionary import lookup, tag_of
 from heltig.standard.iods import MacroUse, ModuleUse
-from heltig.standard.modules import Attribute, Attributes
+from heltig.standard.modules import Attribute, Attributes, Type
 
 _IMAGE_TYPE: Final = tag_of("ImageType")
+STRICTEST: Final[tuple[Type, ...]] = ("1", "1C", "2", "2C", "3")
+"""The types of attributes, the strictest first (PS3.5 7.4)."""
+
 _MAY_BE_EMPTY: Final = frozenset({"2", "2C", "3"})
 
 
@@ -75,3 +78,8 @@ def parts_below(of_tag: Iterable[tuple[Part, Attribute]]) -> list[Part]:
 def rule_for(rule: str, part: Part) -> str:
     """The rule that reports what is missing in a part of the object: another one where it is optional."""
     return "IOD-OPTIONAL-PART" if part.optional and rule not in ("IOD-TYPE2", "IOD-TYPE2C") else rule
+
+
+def rule_of_type(type: Type, part: Part) -> str:
+    """The rule that reports absent attributes of a type, which is no 3."""
+    return rule_for(f"IOD-TYPE{type}", part)
