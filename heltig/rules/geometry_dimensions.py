@@ -1,8 +1,9 @@
 """Geometry: do the indices of an enhanced object's frames say what the frames say of themselves?"""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Final, NamedTuple
 
 from heltig.dicom.cell import Cell
@@ -81,9 +82,10 @@ class _Frames:
     def __init__(self, series: SeriesView) -> None:
         own = zip(series.rows, series.cells("PerFrameFunctionalGroupsSequence"), strict=True)
         self._table = FrameTable(series.table, [row for row, cell in own if cell.items])
-        self._places: dict[int, list[int]] = {}
-        for place, frame in enumerate(self._table.frames):
-            self._places.setdefault(frame.row, []).append(place)
+        self._places: dict[int, slice] = {}
+        counts = Counter(frame.row for frame in self._table.frames)  # the frames of an object stand together
+        for stop, (row, count) in zip(accumulate(counts.values()), counts.items(), strict=True):
+            self._places[row] = slice(stop - count, stop)
         self._known: dict[tuple[str, str], list[Cell]] = {}
         self.rows = tuple(self._places)
 
@@ -91,8 +93,7 @@ class _Frames:
         """An attribute of every frame of an object."""
         if (macro, keyword) not in self._known:
             self._known[macro, keyword] = self._table.cells(macro, keyword)
-        known = self._known[macro, keyword]
-        return [known[place] for place in self._places[row]]
+        return self._known[macro, keyword][self._places[row]]
 
 
 Read = Callable[[str, str], list[Cell]]
@@ -170,12 +171,16 @@ def _shared(indices: Sequence[Indices], dimensions: Iterable[_Dimension]) -> Pro
 
 def _of_stacks(read: Read) -> Problem | None:
     """Frames of one stack with one number at different places (PS3.3 C.7.6.16.2.2.4)."""
-    stacks, numbers = (read(_FRAME_CONTENT, keyword) for keyword in ("StackID", _STACK))
+    stacks, numbers = (
+        [cell.text for cell in read(_FRAME_CONTENT, keyword)] for keyword in ("StackID", _STACK)
+    )
+    if len(set(zip(stacks, numbers, strict=True))) == len(stacks):
+        return None  # the most frequent case
     positions = read("PlanePositionSequence", "ImagePositionPatient")
     planes: dict[tuple[str, str], list[Cell]] = {}
     for stack, number, position in zip(stacks, numbers, positions, strict=True):
-        if stack.text and number.text and not position.empty:
-            planes.setdefault((stack.text, number.text), []).append(position)
+        if stack and number and not position.empty:
+            planes.setdefault((stack, number), []).append(position)
     apart = [cells for cells in planes.values() if _differ(cells)]
     if not apart:
         return None
