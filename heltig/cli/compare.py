@@ -48,8 +48,8 @@ def compare(
     No archive is asked: pull both before, with `heltig pull ARCHIVE --backfill`. Attributes are compared
     where both archives show all of them, instances where both show whole studies.
 
-    Exit code: 0 all studies are equal; 10 one differs, is in one archive alone, or cannot be compared; 4
-    there is no such archive or study; 2 wrong usage or settings; 7 the database failed.
+    Exit code: 0 all studies are equal; 10 one differs, is in one archive alone, or cannot be compared, or its
+    attributes cannot; 4 there is no such archive or study; 2 wrong usage or settings; 7 the database failed.
     """
     if study is not None and (first or last):
         raise UsageError("Give --study, or --from and --to.")

@@ -4,7 +4,7 @@ Nothing is asked of the archives: what was pulled is compared. So both are to be
 much is in memory as a page of studies.
 """
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Final, Literal, TypeAlias
 
@@ -19,17 +19,19 @@ from heltig.store.divergence import Held, divergence
 from heltig.store.engine import Store
 from heltig.store.locations import row_of
 from heltig.store.side_by_side import Copy
+from heltig.store.studies import unpack_uids
 from heltig.store.text import storable_key
 from heltig.store.transaction import ReadTransaction
 
 Status: TypeAlias = Literal[
-    "equal", "different", "only-source", "only-destination", "not-read", "not-comparable"
+    "equal", "alike", "different", "only-source", "only-destination", "not-read", "not-comparable"
 ]
 STATUSES: Final[tuple[Status, ...]] = (
-    "equal", "different", "only-source", "only-destination", "not-read", "not-comparable",
+    "equal", "alike", "different", "only-source", "only-destination", "not-read", "not-comparable",
 )  # fmt: skip
-"""`not-read`: both have it, but it was not pulled from both as it is now. `not-comparable`: what both can
-show is too little to tell."""
+"""`alike`: the same instances in the same series, whose attributes could not be compared since an archive
+gives a summary of its metadata. `not-read`: both have it, but it was not pulled from both as it is now.
+`not-comparable`: what both can show is too little to tell."""
 
 PAGE: Final = 200
 """Studies that are compared in one transaction."""
@@ -39,12 +41,13 @@ MOST_SERIES: Final = 50
 
 
 class SeriesDifference(msgspec.Struct, frozen=True, rename="camel"):
-    """A series that both have with the same SOP Instance UIDs.
+    """A series of the same SOP Instance UIDs in both; or of which the other has some in another series.
 
     Attributes:
         series: Its key.
         attributes: Keywords of what differs, or tags where there is no keyword; none where the same values
-            are written in other ways, or one has an instance more often.
+            are written in other ways, or one has an instance more often. `SeriesInstanceUID` alone where
+            instances are in another series.
         source_instances: Number of its instances in the source, one that is there twice counted twice.
         destination_instances: Likewise in the destination.
     """
@@ -230,8 +233,13 @@ def _compare(transaction: ReadTransaction, key: str, here: Copy | None, there: C
                 for uid in found.uids[:MOST_SERIES]
                 for one in (differing_attributes(transaction, here.row, there.row, uid),)
             )
+        elif moved := _moved(mine, theirs):
+            status = "different"
+            differences = tuple(moved[:MOST_SERIES])
         elif not _is_comparable(mine, theirs):
             status = "not-comparable"
+        elif _digests(mine) != _digests(theirs):  # which do not diverge: a summary shows less
+            status = "alike"
     return Compared(
         study=key,
         status=status,
@@ -246,9 +254,33 @@ def _compare(transaction: ReadTransaction, key: str, here: Copy | None, there: C
 
 
 def _is_comparable(mine: Held, theirs: Held) -> bool:
-    """Whether what does not differ is the same: both show instances, and have the same ones."""
-    uids = [sorted(packed for _, packed in one.series.values()) for one in (mine, theirs)]
+    """Whether what does not differ is the same: both show instances, and each series has the same ones."""
+    uids = [{key: packed for key, (_, packed) in one.series.items()} for one in (mine, theirs)]
     return "metadata" in mine.shows & theirs.shows and uids[0] == uids[1]
+
+
+def _digests(one: Held) -> dict[str, bytes]:
+    return {key: digest for key, (digest, _) in one.series.items()}
+
+
+def _moved(mine: Held, theirs: Held) -> list[SeriesDifference]:
+    """The series of which both have instances, but not in the same series; though neither shows all."""
+    if "metadata" not in mine.shows & theirs.shows:
+        return []
+    here, there = (
+        {key: unpack_uids(packed) for key, (_, packed) in one.series.items()} for one in (mine, theirs)
+    )
+    found = _strayed(here, there) | _strayed(there, here)
+    return [
+        SeriesDifference(key, ("SeriesInstanceUID",), len(here.get(key, ())), len(there.get(key, ())))
+        for key in sorted(found)
+    ]
+
+
+def _strayed(these: Mapping[str, Sequence[str]], those: Mapping[str, Sequence[str]]) -> set[str]:
+    """The series of these that have an instance which those have in other series alone."""
+    everywhere = frozenset[str]().union(*those.values())
+    return {key for key, uids in these.items() if (everywhere & {*uids}) - {*those.get(key, ())}}
 
 
 def _is_dated(one: Copy, dates: tuple[str, str]) -> bool:

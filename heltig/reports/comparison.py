@@ -22,6 +22,7 @@ COLUMNS: Final = (
 
 WORDS: Final[dict[Status, str]] = {
     "equal": "equal",
+    "alike": "of the same instances, attributes not compared",
     "different": "different",
     "only-source": "only in {source}",
     "only-destination": "only in {destination}",
@@ -130,6 +131,8 @@ def _differences(one: Compared) -> str:
 
 def _difference(series: SeriesDifference) -> str:
     here, there = series.source_instances, series.destination_instances
+    if series.attributes == ("SeriesInstanceUID",):
+        return "instances that the other has in another series"
     if here != there:
         return f"{counted(here, 'instance')} in the source and {there:,} in the destination, of the same UIDs"
     return ", ".join(series.attributes) or "written otherwise, the same values"

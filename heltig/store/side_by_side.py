@@ -10,7 +10,7 @@ from heltig.dicom.snapshot import read_source
 from heltig.store.divergence import Held
 from heltig.store.packing import decompress
 from heltig.store.records import StudyState
-from heltig.store.tables import series, snapshots, studies
+from heltig.store.tables import observations, series, snapshots, studies
 from heltig.store.transaction import ReadTransaction
 
 Side: TypeAlias = Literal["source", "destination"]
@@ -23,11 +23,12 @@ _SIDE = (
     studies.c.content_digest,
     studies.c.series_count,
     studies.c.instance_count,
+    observations.c.unsettled_since.is_not(None).label("is_unsettled"),
 )
+_COPIES = select(*_SIDE).outerjoin(observations, observations.c.study_row == studies.c.id)
 _STANDS = and_(studies.c.location_row == bindparam("location"), studies.c.state != "WITHDRAWN")
 _PAGE = (
-    select(*_SIDE)
-    .where(
+    _COPIES.where(
         _STANDS,
         studies.c.study_key > bindparam("after"),
         or_(bindparam("first") == "", studies.c.study_date >= bindparam("first")),
@@ -39,7 +40,7 @@ _PAGE = (
     .order_by(studies.c.study_key)
     .limit(bindparam("limit"))
 )
-_NAMED = select(*_SIDE).where(_STANDS, studies.c.study_key.in_(bindparam("keys", expanding=True)))
+_NAMED = _COPIES.where(_STANDS, studies.c.study_key.in_(bindparam("keys", expanding=True)))
 _SERIES = select(series.c.series_key, series.c.digest, series.c.sop_instance_uids).where(
     series.c.study_row == bindparam("row")
 )
@@ -57,6 +58,7 @@ class Copy(msgspec.Struct, frozen=True):
     Attributes:
         row: Its row.
         content_digest: Of its newest snapshot; None before the first.
+        is_unsettled: It changed since it was last read, as far as its archive is watched.
     """
 
     row: int
@@ -66,11 +68,16 @@ class Copy(msgspec.Struct, frozen=True):
     content_digest: str | None
     series: int
     instances: int
+    is_unsettled: bool
 
     @property
     def is_read(self) -> bool:
-        """Its newest snapshot is what the archive has, as far as is known, and has something in it."""
-        return self.state == "JUDGED" and self.content_digest is not None and self.instances > 0
+        """Its newest snapshot is what the archive has, as far as is known, and has something in it.
+
+        One that is PENDING may be read: its verdict is given anew since another study changed.
+        """
+        is_current = self.state == "JUDGED" or not self.is_unsettled
+        return is_current and self.content_digest is not None and self.instances > 0
 
 
 def page(
