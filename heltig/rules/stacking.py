@@ -165,6 +165,8 @@ def _by_stack_id(series: SeriesView, planes: Planes, members: Sequence[int]) -> 
     if planes.table is None and (not series.has("StackID") or series.uniform("StackID")):
         return [members]
     texts = [cell.text for cell in planes.cells(series, "FrameContentSequence", "StackID")]
+    if len({texts[plane] for plane in members} - {""}) < 2:
+        return [members]  # one stack, of which some frame may not say so
     found: dict[str, list[int]] = {}
     for plane in members:
         found.setdefault(texts[plane], []).append(plane)
