@@ -4,10 +4,12 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Final, TypeVar
 
 from heltig.errors import StorageError
 from heltig.jobs.attempt import Attempt, Handler, rings, try_again
+from heltig.jobs.claiming import Claim
 from heltig.jobs.owner import Owner
 from heltig.jobs.queue import JobQueue
 from heltig.jobs.retries import Retries
@@ -66,6 +68,7 @@ class Runner:
         self._retries = retries or Retries()
         self._lease = lease
         self._attempts: set[Attempt] = set()
+        self._in_doubt: list[Job] = []
         self._bell = asyncio.Event()
         self._told: list[Callable[[Sequence[Job]], None]] = []
         self._stopping = asyncio.Event()
@@ -108,7 +111,7 @@ class Runner:
         Raises:
             StorageError: The database failed.
         """
-        while found := await self._queue.store.write(self._claim, limit=1):
+        while found := await self._queue.store.write(self._claim().make, limit=1):
             await self._do(self._attempt(found[0]))  # and what follows it
 
     async def stop(self, *, grace: timedelta = timedelta(seconds=10)) -> None:
@@ -124,8 +127,7 @@ class Runner:
         while not self._stopping.is_set():
             self._bell.clear()  # before the look: what is added after it rings again
             room = self._places - len(self._attempts)
-            claim = self._queue.store.write(self._claim, limit=room) if room else None
-            found = (await _unless_it_fails(claim) or []) if claim else []
+            found = await self._look(room) if room else []
             for job in found:
                 group.create_task(self._do(self._attempt(job)))
             for told in self._told:
@@ -134,6 +136,15 @@ class Runner:
                 await rings(self._bell, await self._pause())
             else:
                 await self._bell.wait()
+
+    async def _look(self, room: int) -> list[Job]:
+        """Jobs to start; none where the database failed."""
+        claim = self._claim()
+        claim.jobs, self._in_doubt = self._in_doubt, []
+        found = await _unless_it_fails(self._queue.store.write(claim.make, limit=room))
+        if found is None:
+            self._in_doubt += claim.jobs
+        return found or []
 
     def _attempt(self, job: Job) -> Attempt:
         attempt = Attempt(
@@ -157,10 +168,13 @@ class Runner:
 
     async def _do_one(self, attempt: Attempt) -> Attempt | None:
         found: list[Job] | None = None
+        claim = self._claim()
         try:
-            found = await attempt.run(self._claim_next)
+            found = await attempt.run(partial(self._claim_next, claim))
         finally:
             self._attempts.discard(attempt)
+            if found is None:
+                self._in_doubt += claim.jobs
             if not found:
                 self.wake()
         if not found:
@@ -190,19 +204,11 @@ class Runner:
             await _unless_it_fails(self._queue.store.write(waiting.bring_forward, ahead))
             self.wake()
 
-    def _claim_next(self, transaction: WriteTransaction) -> list[Job]:
-        return [] if self._stopping.is_set() else self._claim(transaction, limit=1)
+    def _claim_next(self, claim: Claim, transaction: WriteTransaction) -> list[Job]:
+        return claim.make(transaction, limit=0 if self._stopping.is_set() else 1)
 
-    def _claim(self, transaction: WriteTransaction, *, limit: int) -> list[Job]:
-        now = self._queue.clock()
-        return claims.claim(
-            transaction,
-            kinds=self._handlers,
-            owner=str(self.owner),
-            now=now,
-            until=now + self._lease,
-            limit=limit,
-        )
+    def _claim(self) -> Claim:
+        return Claim(self._handlers, owner=str(self.owner), lease=self._lease, clock=self._queue.clock)
 
     def _lost(self, transaction: ReadTransaction) -> list[Job]:
         """The jobs whose worker is gone."""

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 from sqlalchemy import (
     ColumnElement,
     Executable,
@@ -99,6 +100,9 @@ _START = (
     )
     .returning(jobs)
 )
+_AT_WORK_FOR = select(jobs.c.started).where(
+    jobs.c.id == bindparam("job"), jobs.c.state == "running", jobs.c.lease_owner == bindparam("owner")
+)
 _RUNNING = select(jobs).where(text(RUNNING)).order_by(jobs.c.lease_until)
 _NEXT_DUE = select(func.min(jobs.c.not_before)).where(text(WAITING))
 _NEXT_OPEN = select(func.min(job_groups.c.not_before)).where(job_groups.c.not_before > bindparam("now"))
@@ -173,6 +177,29 @@ def claim(
     parameters = {"jobs": chosen, "owner": owner, "until": until, "now": now}
     started = {row.id: job_of(row) for row in transaction.rows(_START, parameters)}
     return [started[job] for job in chosen if job in started]
+
+
+def held(
+    transaction: WriteTransaction, jobs_claimed: Sequence[Job], *, owner: str, until: datetime
+) -> list[Job]:
+    """Those of some jobs that are still leased as they were claimed; their leases are extended.
+
+    Args:
+        transaction: Any that writes.
+        jobs_claimed: As `claim` gave them, in a transaction of which nobody knows whether it committed.
+        owner: Who claimed them.
+        until: When the leases end from now on.
+    """
+    found: list[Job] = []
+    for job in jobs_claimed:
+        row = transaction.first(_AT_WORK_FOR, {"job": job.id, "owner": owner})
+        if (
+            row is not None
+            and row.started == job.started
+            and extend(transaction, job.id, owner=owner, until=until, progress=None)
+        ):
+            found.append(replace(job, lease_until=until))
+    return found
 
 
 class Turn:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from unit.jobs.conftest import Clock
+from unit.store.databases import render
 
 from heltig.errors import (
     ArchiveClosedError,
@@ -22,6 +23,7 @@ from heltig.jobs.queue import JobQueue
 from heltig.jobs.retries import JobFailedError, Retries
 from heltig.jobs.runner import Runner
 from heltig.store import claims, jobs
+from heltig.store.engine import Store
 from heltig.store.jobs import Job, JobState, NewJob
 
 SOON = timedelta(milliseconds=5)
@@ -105,6 +107,65 @@ async def test_as_many_jobs_at_a_time_as_there_are_workers(queue: JobQueue) -> N
     async with running(queue, {"work": work}, places=3):
         for number in numbers:
             await becomes(queue, number, "succeeded")
+
+
+class Unsure(Store):
+    """A database that commits, and breaks off before it says so, once jobs were claimed.
+
+    Attributes:
+        left: So many times.
+    """
+
+    left = 0
+
+    async def write(self, work: Any, /, *args: Any, **kwargs: Any) -> Any:
+        found = await super().write(work, *args, **kwargs)
+        if self.left and isinstance(found, list) and found and isinstance(found[0], Job):
+            self.left -= 1
+            raise StorageError("The connection broke.")
+        return found
+
+
+@pytest.mark.parametrize("times", [1, 2, 9])
+async def test_jobs_whose_claim_was_not_answered_are_taken_up_before_others(
+    url: str, clock: Clock, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """The lease would keep them from everybody else; the clock of this test stands still."""
+    monkeypatch.setattr("heltig.jobs.attempt._WAITS", (0, 0))
+    store = await Unsure.open(url, render=render)
+    assert isinstance(store, Unsure)
+    queue = JobQueue(store, clock=clock)
+    numbers = [await add(queue) for _ in range(4)]
+    began: list[int] = []
+
+    async def work(context: JobContext) -> None:
+        if not began:
+            store.left = times
+        began.append(context.job.id)
+
+    async with running(queue, {"work": work}, places=1):
+        for number in numbers:
+            await becomes(queue, number, "succeeded")
+    assert began == numbers
+    await store.close()
+
+
+async def test_the_first_claim_is_taken_up_too(url: str, clock: Clock) -> None:
+    store = await Unsure.open(url, render=render)
+    assert isinstance(store, Unsure)
+    queue = JobQueue(store, clock=clock)
+    numbers = [await add(queue) for _ in range(3)]
+    began: list[int] = []
+
+    async def work(context: JobContext) -> None:
+        began.append(context.job.id)
+
+    store.left = 1
+    async with running(queue, {"work": work}, places=2):
+        for number in numbers:
+            await becomes(queue, number, "succeeded")
+    assert sorted(began) == numbers
+    await store.close()
 
 
 async def test_a_failure_is_tried_again_later_and_later_until_the_job_is_dead(
