@@ -12,6 +12,7 @@ many instances have it.
 import hashlib
 from array import array
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from operator import itemgetter
 from typing import TypeAlias
 
@@ -98,13 +99,28 @@ def _series_digest(series: SeriesRows, parts: Sequence[_Part]) -> str:
 
 
 def _in_order(parts: Iterable[_Part], rows: range) -> "itemgetter[Sequence[int]] | None":
-    """What puts something of each row into the order of the SOP Instance UIDs; None where it is in that."""
-    for part in parts:
-        if isinstance(part, _Differing) and part.tag == SOP_INSTANCE_UID:
+    """What puts something of each row into the order of the SOP Instance UIDs; None where it is in that.
+
+    Rows of one UID, or without any, are put in the order of what they say: the table has them in the order
+    of how it is written.
+    """
+    differing = [part for part in parts if isinstance(part, _Differing)]
+    uids: list[Normal] = [""] * len(rows)
+    for part in differing:
+        if part.tag == SOP_INSTANCE_UID:
             uids = [part.values[code] for code in part.codes[rows.start : rows.stop]]
-            order = sorted(range(len(uids)), key=uids.__getitem__)
-            return None if order == list(range(len(uids))) else itemgetter(*order)
-    return None
+    order = sorted(range(len(uids)), key=uids.__getitem__)
+    if len(set(uids)) < len(uids):
+        tied = (list(group) for _, group in groupby(order, key=uids.__getitem__))
+        order = [row for group in tied for row in _by_content(differing, rows, group)]
+    return None if order == list(range(len(uids))) else itemgetter(*order)
+
+
+def _by_content(parts: Sequence[_Differing], rows: range, tied: list[int]) -> list[int]:
+    def content(row: int) -> list[bytes]:
+        return [_encode(part.values[part.codes[rows.start + row]]) for part in parts]
+
+    return sorted(tied, key=content) if len(tied) > 1 else tied
 
 
 def _same(tag: str, value: Normal) -> bytes:
