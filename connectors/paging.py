@@ -105,7 +105,8 @@ class Pager:
     A page may hold fewer rows than were asked for because nothing is left, or because the archive caps its
     pages without a word. So what was really given is what is skipped next. The request that would find
     nothing is spared where a page shows that nothing is left: an archive that once gave 40 rows in a page
-    would not stop at 39, and one that gives more than was asked for gives all.
+    would not stop at 39, and one that gives more than was asked for gives all. It is not spared where the
+    listing is to be a proof: a row that is deleted while its page is made makes the page shorter, too.
 
     Pages are no snapshot: rows that are deleted while they are read move others forward, past our place. So
     each page begins with the last row of the one before. Where that is not in it, nor another row that came
@@ -113,13 +114,15 @@ class Pager:
     its rows in one order.
     """
 
-    def __init__(self, *, page_rows: int, most_pages: int) -> None:
+    def __init__(self, *, page_rows: int, most_pages: int, until_nothing_comes: bool = False) -> None:
         """Starts without knowing anything of the archive.
 
         Args:
             page_rows: Rows to ask for.
             most_pages: Pages after which a search is given up.
+            until_nothing_comes: Read on after a short page, until one has no new row.
         """
+        self._until_nothing_comes = until_nothing_comes
         self._asked_for = page_rows
         self._page_rows = page_rows
         self._most_pages = most_pages
@@ -185,8 +188,10 @@ class Pager:
             total += len(new)
             stale = 0 if new else stale + 1
             has_more, date = (page.has_more, page.date) if isinstance(page, Page) else (False, None)
-            is_short = not page or len(page) < min(self._largest, limit) or len(page) > limit
-            ends = is_short and not has_more
+            is_short = len(page) < min(self._largest, limit)
+            ends = not has_more and (
+                not page or len(page) > limit or (is_short and not (new and self._until_nothing_comes))
+            )
             is_last = ends or stale >= MOST_STALE or number == self._most_pages - 1
             more: More = ""
             if is_last and not ends:

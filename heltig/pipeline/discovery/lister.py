@@ -78,7 +78,7 @@ class Lister:
         """
         self._clock = clock
         self._archive = archive
-        self._pager = Pager(page_rows=page_rows, most_pages=most_pages)
+        self._pager = Pager(page_rows=page_rows, most_pages=most_pages, until_nothing_comes=True)
         self._most_rows = most_slice_rows
 
     async def list_days(self, wanted: Slice) -> Listed:

@@ -48,7 +48,7 @@ async def every_study(
     async def ask(limit: int, offset: int) -> Page:
         return await archive.search_studies({}, limit=limit, offset=offset)
 
-    pager = Pager(page_rows=page_rows, most_pages=MOST_ROWS // page_rows)
+    pager = Pager(page_rows=page_rows, most_pages=MOST_ROWS // page_rows, until_nothing_comes=True)
     uids: set[str] | None = set() if place.position.skip == 0 else None
     found: list[tuple[StudyKey, bytes]] = []
     read = 0

@@ -23,7 +23,7 @@ STAGES = [
     ("within observe", 1),
     ("after _write", 1),  # what was observed is committed, with its cursor
     ("after _hand_on", 1),  # the jobs are queued
-    ("after _claim", 5),  # a job is begun
+    ("after make", 5),  # a job is begun
     ("after end_and_go_on", 3),  # one is ended, and the next begun
     *(
         [
