@@ -163,6 +163,7 @@ def sweeps_of(desks: Desks, queue: JobQueue) -> list[tuple[timedelta, Sweep]]:
         (HOUR, desks.probes.sweep),
         (GATE_LOOK, desks.settling.look),
         (HOUR, desks.settling.sweep),
+        (MINUTE, desks.forwarding.sweep),
         (FLUSH, desks.measurements.flush),
         (HOUR, desks.measurements.sweep),
     ]

@@ -29,6 +29,7 @@ COMMANDS = {
     "archives": "heltig.cli.archives:archives",
     "rescore": "heltig.cli.rescore:rescore_command",
     "jobs": "heltig.cli.jobs:jobs",
+    "quarantine": "heltig.cli.quarantine:quarantine",
     "keys": "heltig.cli.keys:keys",
     "rules": "heltig.cli.rules:rules",
     "validate": "heltig.cli.validate:validate",

@@ -47,6 +47,7 @@ def forward_job(study: GateStudy) -> NewJob:
         group=str(study.location),
         priority=PRIORITY,
         payload={"study": study.id},
+        follows=True,  # one that is running may have read already what waits
     )
 
 
@@ -90,6 +91,11 @@ class ForwardDesk:
                 f"Archive {study.location.name} did not take {passing} objects for now. Try again later."
             )
         return {"outcome": "refused" if refused else "done", "forwarded": done, "refused": refused}
+
+    async def sweep(self) -> None:
+        """Gives to quarantine what nobody forwards any more: its job was tried in vain, and discarded."""
+        for study in await self._store.read(gate_studies.forsaken, kind=KIND, limit=MOST_OBJECTS):
+            await self._store.write_durably(self._forsaken, study)
 
     async def _send(self, study: GateStudy, batch: Sequence[GateObject]) -> tuple[int, int, int]:
         """Sends some objects; returns how many are there, are refused, and were not taken for now."""
@@ -148,6 +154,12 @@ class ForwardDesk:
         done = [one for one in there if one.judged or not will_be_judged]
         objects.let_go(transaction, [one.id for one in done])
         return [self._spool.path_of(one.file) for one in done if one.file is not None]
+
+    def _forsaken(self, transaction: WriteTransaction, study: GateStudy) -> None:
+        known = gate_studies.lock(transaction, study.id)
+        waiting = objects.in_state(transaction, study.id, "forwarding")
+        if known.version == study.version and waiting:
+            self._refused(transaction, study, waiting, "Nobody forwards it any more: its job was discarded.")
 
     def _refused(
         self, transaction: WriteTransaction, study: GateStudy, refused: Sequence[GateObject], reason: str

@@ -8,21 +8,23 @@ from datetime import datetime
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import bindparam, func, or_, select, text, update
+from sqlalchemy import String, bindparam, cast, exists, func, or_, select, text, update
 
 from heltig.errors import NotFoundError
 from heltig.store import states, studies
 from heltig.store.locations import ensure
 from heltig.store.records import Location
 from heltig.store.tables import gate_studies, locations
+from heltig.store.tables import jobs as job_table
 from heltig.store.tables import objects as object_table
 from heltig.store.tables import studies as study_table
-from heltig.store.tables.custody import DUE, QUARANTINED
+from heltig.store.tables.custody import DUE, KEPT, QUARANTINED
+from heltig.store.tables.operations import ENDED_BADLY, LIVE
 from heltig.store.transaction import ReadTransaction, WriteTransaction
 from heltig.verdict import Readiness
 
 
-class GateStudy(msgspec.Struct, frozen=True, kw_only=True):
+class GateStudy(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A study that came through a gate.
 
     Attributes:
@@ -44,7 +46,7 @@ class GateStudy(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
+class Quarantined(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A study in quarantine, as it is listed.
 
     Attributes:
@@ -104,6 +106,20 @@ _DECIDE: Final = (
     update(gate_studies)
     .where(gate_studies.c.study_row == bindparam("id"))
     .values(version=gate_studies.c.version + 1, quarantined=None, reason="", due=None)
+)
+_FORSAKEN: Final = (
+    _ALL.join(object_table, object_table.c.study_row == gate_studies.c.study_row)
+    .where(
+        text(KEPT),
+        object_table.c.state == "forwarding",
+        ~exists().where(
+            job_table.c.kind == bindparam("kind"),
+            job_table.c.key == cast(gate_studies.c.study_row, String),
+            or_(text(LIVE), text(ENDED_BADLY)),
+        ),
+    )
+    .distinct()
+    .limit(bindparam("limit"))
 )
 _FORGET: Final = update(gate_studies).where(gate_studies.c.study_row == bindparam("id")).values(snapshot=None)
 
@@ -165,6 +181,17 @@ def lock(transaction: WriteTransaction, id: int) -> GateStudy:
 def next_due(transaction: ReadTransaction, *, now: datetime, limit: int) -> list[GateStudy]:
     """Studies that are to be judged, those that wait longest first."""
     return [_study(row) for row in transaction.rows(_DUE, {"now": now, "limit": limit})]
+
+
+def forsaken(transaction: ReadTransaction, *, kind: str, limit: int) -> list[GateStudy]:
+    """Studies whose objects wait to be forwarded, although nobody is going to, or could be told to.
+
+    Args:
+        transaction: Any.
+        kind: Of the jobs that forward; their key is the study's row.
+        limit: The most.
+    """
+    return [_study(row) for row in transaction.rows(_FORSAKEN, {"kind": kind, "limit": limit})]
 
 
 def settle(

@@ -16,7 +16,7 @@ ObjectState: TypeAlias = Literal["held", "forwarding", "quarantined", "forwarded
 _AT_ONCE: Final = 500  # keys of a query
 
 
-class GateObject(msgspec.Struct, frozen=True, kw_only=True):
+class GateObject(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A SOP Instance that a gate took.
 
     Attributes:

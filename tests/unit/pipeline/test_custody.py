@@ -32,7 +32,7 @@ from heltig.pipeline.quarantine import QuarantineDesk
 from heltig.rules.profile import DEFAULT, Profile
 from heltig.setting_types import Size
 from heltig.settings import Settings
-from heltig.store import archives, audit_trail, jobs, studies
+from heltig.store import archives, audit_trail, claims, jobs, studies
 from heltig.store.archives import Archive, ArchiveOptions
 from heltig.store.engine import Store
 from heltig.store.records import Location
@@ -423,6 +423,47 @@ async def test_what_comes_late_is_judged_with_what_was_forwarded(site: Site) -> 
     known = await site.store.read(studies.find, GATE, uid_of("two-patient-ids"))
     assert known is not None
     assert (known.instances, known.readiness) == (4, "BLOCKED")
+
+
+async def test_what_nobody_forwards_any_more_waits_for_a_person(site: Site) -> None:
+    site.upstream.answers = lambda came: answer(b"", status=503)
+    site.upstream.takes = lambda uid: False
+    await site.take(site.gate("hold"), FILES)
+    with pytest.raises(ArchiveUnavailableError):
+        await site.work()
+    [job] = await site.store.read(jobs.newest, kind="forward")
+    await site.forwarding.sweep()
+    assert not await site.quarantine.waiting(gate="main", limit=10, offset=0)  # somebody will try again
+    await site.store.write(jobs.cancel, job.id, now=site.now[0])
+    await site.forwarding.sweep()
+    [found] = await site.quarantine.waiting(gate="main", limit=10, offset=0)
+    assert found.objects == 4
+    assert "discarded" in found.study.reason
+    site.upstream.answers, site.upstream.takes = stored_answer, lambda uid: True
+    await site.quarantine.release(found.study.id, reason="It is back.", actor="a", origin="")
+    await site.work()
+    assert sorted(site.upstream.stored.values()) == sorted(FILES)
+    assert not site.files()
+
+
+async def test_what_may_be_forwarded_while_some_is_being_forwarded_is_not_forgotten(site: Site) -> None:
+    await site.take(site.gate("hold"), FILES[:2])
+    site.now[0] += IDLE + timedelta(seconds=1)
+    await site.settling.look()
+    for kind, desk in (("gate-settle", site.settling), ("forward", site.forwarding)):
+        [job] = await site.store.read(jobs.newest, kind=kind, state="queued")
+        until = site.now[0] + timedelta(hours=1)
+        assert await site.store.write(claims.claim, kinds=[kind], owner="w", now=site.now[0], until=until)
+        if kind == "gate-settle":
+            await desk.run(JobContext(job))
+            await site.store.write(jobs.cancel, job.id, now=site.now[0])
+    await site.take(site.gate("hold"), FILES[2:])
+    site.now[0] += IDLE + timedelta(seconds=1)
+    await site.settling.look()
+    [job] = await site.store.read(jobs.newest, kind="gate-settle", state="queued")
+    await site.settling.run(JobContext(job))
+    [forward] = await site.store.read(jobs.newest, kind="forward")
+    assert (forward.state, forward.not_before) == ("running", site.now[0])  # it runs once more after its end
 
 
 async def test_nobody_decides_about_a_study_of_which_more_came(site: Site) -> None:
