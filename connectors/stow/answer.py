@@ -1,35 +1,17 @@
 """What an archive says of objects that were sent to it: a Store Instances Response (PS3.18 I.1)."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final
 
 import msgspec
 
-Kind: TypeAlias = Literal["success", "warning", "failure", "unknown"]
+from connectors.storing import PROCESSING_FAILURE, SUCCESS, Outcome
 
 REFERENCED: Final = "00081199"
 FAILED: Final = "00081198"
 _INSTANCE: Final = "00081155"
 _FAILURE_REASON: Final = "00081197"
 _WARNING_REASON: Final = "00081196"
-
-PROCESSING_FAILURE: Final = 0x0110
-
-
-class Outcome(msgspec.Struct, frozen=True):
-    """What became of one object.
-
-    Attributes:
-        kind: `unknown` where the answer does not name it.
-        code: The Failure Reason (0008,1197) or Warning Reason (0008,1196).
-    """
-
-    kind: Kind
-    code: int = 0
-
-
-UNKNOWN: Final = Outcome("unknown")
-SUCCESS: Final = Outcome("success")
 
 
 def outcomes_of(body: bytes) -> dict[str, Outcome]:

@@ -3,38 +3,16 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterator, Sequence
-from pathlib import Path
 from typing import Final
 
-import msgspec
-
-from connectors.stow.answer import PROCESSING_FAILURE, UNKNOWN, Outcome, outcomes_of
+from connectors.storing import OUT_OF_RESOURCES, SYNTAX_NOT_SUPPORTED, UNKNOWN, Outcome, StoreAnswer, Stored
+from connectors.stow.answer import outcomes_of
 from heltig import http
 from heltig.http_answer import Head
 
 ACCEPT: Final = "application/dicom+json"
 MOST_ANSWER: Final = 64 * 1024 * 1024  # bytes
 PIECE: Final = 1024 * 1024  # bytes that are read at once
-OUT_OF_RESOURCES: Final = 0xA700
-SYNTAX_NOT_SUPPORTED: Final = 0xC122
-
-
-class Stored(msgspec.Struct, frozen=True):
-    """An object to be sent: the file is sent as it is."""
-
-    sop_instance_uid: str
-    path: Path
-    size: int
-
-
-class StoreAnswer(msgspec.Struct, frozen=True):
-    """What came of one request, or of several where the archive wanted less at a time.
-
-    Attributes:
-        outcomes: By SOP Instance UID; of each object that was sent one.
-    """
-
-    outcomes: dict[str, Outcome]
 
 
 async def store(client: http.Client, objects: Sequence[Stored]) -> StoreAnswer:
@@ -81,11 +59,6 @@ async def _refused(client: http.Client, objects: Sequence[Stored], head: Head) -
         case _:
             raise head.error()
     return StoreAnswer({one.sop_instance_uid: outcome for one in objects})
-
-
-def is_transient(outcome: Outcome) -> bool:
-    """Whether a failure may pass: out of resources, or a processing failure (PS3.18 I.2.2)."""
-    return outcome.kind == "failure" and (outcome.code == PROCESSING_FAILURE or outcome.code >> 8 == 0xA7)
 
 
 class _Body:

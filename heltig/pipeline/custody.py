@@ -13,8 +13,7 @@ from typing import Final
 import msgspec
 import structlog
 
-from connectors.stow.answer import Outcome
-from connectors.stow.client import Stored
+from connectors.storing import Outcome, Stored
 from heltig import audit
 from heltig.errors import ArchiveError, NotFoundError
 from heltig.pipeline import refusal_codes as codes

@@ -12,8 +12,7 @@ from typing import Any, Final
 
 import structlog
 
-from connectors.stow.answer import Outcome
-from connectors.stow.client import Stored, is_transient
+from connectors.storing import Outcome, Stored, is_transient
 from heltig import audit
 from heltig.errors import ArchiveUnavailableError, NotFoundError
 from heltig.jobs.attempt import JobContext

@@ -6,8 +6,8 @@ from typing import Final
 import msgspec
 
 from connectors.base import read_row
-from connectors.stow.answer import PROCESSING_FAILURE, SUCCESS, UNKNOWN, Outcome
-from connectors.stow.client import Stored, store
+from connectors.storing import PROCESSING_FAILURE, SUCCESS, UNKNOWN, Outcome, Stored
+from connectors.stow.client import store
 from heltig.dicom.study import SOP_INSTANCE_UID, element
 from heltig.errors import (
     ArchiveAccessError,
