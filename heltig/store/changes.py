@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import Row, bindparam, select
 
+from heltig.store.deliveries import tell_of_changes
 from heltig.store.records import Location, Study, StudyState
 from heltig.store.tables import changes, sequences
 from heltig.store.transaction import ReadTransaction, WriteTransaction
@@ -89,8 +90,18 @@ def is_told_ended(transaction: ReadTransaction, study: Study, *, since: datetime
     return transaction.connection.execute(_ENDED, of).first() is not None
 
 
-def append(transaction: WriteTransaction, study: Study, *, verdict_id: str | None, at: datetime) -> None:
-    """Adds a study as it stands now to the feed."""
+def append(
+    transaction: WriteTransaction, study: Study, *, before: Study, verdict_id: str | None, at: datetime
+) -> None:
+    """Adds a study as it stands now to the feed; whoever is to be told of it will be.
+
+    Args:
+        transaction: Of `Store.write_durably`.
+        study: The study.
+        before: As it stood.
+        verdict_id: Its last verdict.
+        at: The time.
+    """
     transaction.append_change(
         {
             "at": at,
@@ -101,7 +112,9 @@ def append(transaction: WriteTransaction, study: Study, *, verdict_id: str | Non
             "revision": study.revision,
             "readiness": study.readiness,
             "verdict_id": verdict_id,
-        }
+        },
+        before=None if before.state == "WITHDRAWN" else before.readiness,
+        tell=tell_of_changes,
     )
 
 

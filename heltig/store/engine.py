@@ -65,6 +65,7 @@ class Store:
         self.database = database
         self._render = render
         self._memory: dict[Hashable, Any] = {}
+        self._ring: Callable[[str], None] = lambda kind: None
 
     @classmethod
     async def open(cls, url: str, *, render: Renderer) -> "Store":
@@ -138,6 +139,10 @@ class Store:
         """
         return await self._write(work, True, *args, **kwargs)
 
+    def on_jobs(self, bell: Callable[[str], None]) -> None:
+        """Has `bell` called, with the kind, after the commit of jobs that transactions add by themselves."""
+        self._ring = bell
+
     async def close(self) -> None:
         """Closes the database."""
         await self.database.close()
@@ -151,7 +156,7 @@ class Store:
     ) -> T:
         def in_transaction(connection: Connection) -> tuple[T, list[Callable[[], None]]]:
             transaction = WriteTransaction(
-                connection, durable=durable, render=self._render, memory=self._memory
+                connection, durable=durable, render=self._render, memory=self._memory, ring=self._ring
             )
             result = work(transaction, *args, **kwargs)
             return result, transaction.finish()

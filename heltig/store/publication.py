@@ -70,7 +70,7 @@ def publish(transaction: WriteTransaction, new: NewVerdict, *, locked: Locked | 
         notes=standing.count("note"),
         changed=new.judged,
     )
-    changes.append(transaction, study, verdict_id=verdict.verdict.id, at=new.judged)
+    changes.append(transaction, study, before=before, verdict_id=verdict.verdict.id, at=new.judged)
     audit_trail.append(
         transaction,
         at=new.judged,

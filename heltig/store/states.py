@@ -144,7 +144,8 @@ def tell_ended(transaction: WriteTransaction, location: Location, study_key: str
         return
     if not changes.is_told_ended(transaction, study, since=study.valid_until):
         verdict = current(transaction, location, study_key)
-        changes.append(transaction, study.at(at), verdict_id=verdict.verdict.id if verdict else None, at=at)
+        verdict_id = verdict.verdict.id if verdict else None
+        changes.append(transaction, study.at(at), before=study, verdict_id=verdict_id, at=at)
 
 
 def withdraw(transaction: WriteTransaction, location: Location, study_key: str, *, at: datetime) -> None:
@@ -165,7 +166,8 @@ def withdraw(transaction: WriteTransaction, location: Location, study_key: str, 
     row, before = found
     study = replace(before, state="WITHDRAWN", version=before.version + 1, changed=at)
     verdict = current(transaction, location, study_key)
-    changes.append(transaction, study, verdict_id=verdict.verdict.id if verdict else None, at=at)
+    verdict_id = verdict.verdict.id if verdict else None
+    changes.append(transaction, study, before=before, verdict_id=verdict_id, at=at)
     change(transaction, row, study, verdict)
 
 

@@ -4,14 +4,15 @@ import sqlite3
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
-from sqlalchemy import Connection, Dialect, Executable, Insert, Table, bindparam, insert, update
+from sqlalchemy import Connection, Dialect, Executable, Insert, Table, bindparam, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from heltig.store.records import Published
 from heltig.store.statement import Parameters, compiled
-from heltig.store.tables import audit, changes, sequences
+from heltig.store.tables import audit, changes, sequences, webhooks
+from heltig.verdict import Readiness
 
 
 class Renderer(Protocol):
@@ -33,6 +34,15 @@ _ADVANCE = (
     .values(value=sequences.c.value + bindparam("count"))
     .returning(sequences.c.value)
 )
+
+
+_ADVANCE_CHANGES = _ADVANCE.returning(
+    select(func.count()).select_from(webhooks).where(webhooks.c.paused.is_(False)).scalar_subquery()
+)
+"""Asks in the same breath whether anybody is to be told."""
+
+Change: TypeAlias = tuple[dict[str, Any], Readiness | None]
+"""An entry of the change feed as a row, and the readiness that stood before."""
 
 
 @cache
@@ -111,7 +121,13 @@ class WriteTransaction(ReadTransaction):
     """
 
     def __init__(
-        self, connection: Connection, *, durable: bool, render: Renderer, memory: dict[Hashable, Any]
+        self,
+        connection: Connection,
+        *,
+        durable: bool,
+        render: Renderer,
+        memory: dict[Hashable, Any],
+        ring: Callable[[str], None],
     ) -> None:
         """Made by `Store`.
 
@@ -120,20 +136,30 @@ class WriteTransaction(ReadTransaction):
             durable: It is on disk before anybody hears of it.
             render: Makes prepared answers.
             memory: What this process knows to stand in the database for ever, see `learn`.
+            ring: Says, after the commit, that there are jobs of a kind.
         """
         super().__init__(connection)
         self.render = render
         self.memory = memory
+        self.ring = ring
         self._durable = durable
         self._last: dict[Hashable, Callable[[], None]] = {}
-        self._changes: list[dict[str, Any]] = []
+        self._changes: list[Change] = []
+        self._tell: Tell | None = None
         self._audit: list[dict[str, Any]] = []
         self._after_commit: list[Callable[[], None]] = []
 
-    def append_change(self, row: dict[str, Any]) -> None:
-        """Adds an entry to the change feed, as a row without its sequence."""
+    def append_change(self, row: dict[str, Any], *, before: Readiness | None, tell: "Tell") -> None:
+        """Adds an entry to the change feed.
+
+        Args:
+            row: The entry, without its sequence.
+            before: The readiness that stood before.
+            tell: Called with all entries once they have their sequences, where somebody is to be told.
+        """
         self._need_durable()
-        self._changes.append(row)
+        self._changes.append((row, before))
+        self._tell = tell
 
     def append_audit(self, row: dict[str, Any]) -> None:
         """Adds an entry to the audit trail, as a row without its sequence."""
@@ -235,17 +261,31 @@ class WriteTransaction(ReadTransaction):
         """
         for call in self._last.values():
             call()
-        self._number("changes", changes, self._changes)
-        self._number("audit", audit, self._audit)
+        if self._changes:
+            self._number_changes()
+        if self._audit:
+            given = {"sequence": "audit", "count": len(self._audit)}
+            self.insert(audit, _numbered(self._audit, self.rows(_ADVANCE, given)[0][0]))
         return self._after_commit
 
-    def _number(self, name: str, table: Table, rows: list[dict[str, Any]]) -> None:
-        if not rows:
-            return
-        last: int = self.rows(_ADVANCE, {"sequence": name, "count": len(rows)})[0][0]
-        self.insert(table, [{**row, "sequence": last - len(rows) + n} for n, row in enumerate(rows, start=1)])
+    def _number_changes(self) -> None:
+        given = {"sequence": "changes", "count": len(self._changes)}
+        last, receivers = self.rows(_ADVANCE_CHANGES, given)[0]
+        rows = _numbered([row for row, _ in self._changes], last)
+        self.insert(changes, rows)
+        if receivers and self._tell is not None:
+            self._tell(self, [(row, before) for row, (_, before) in zip(rows, self._changes, strict=True)])
 
     def _need_durable(self) -> None:
         """A number that someone has seen must not be given to something else after a power cut."""
         if not self._durable:
             raise RuntimeError("Changes and audit entries need Store.write_durably.")
+
+
+Tell: TypeAlias = Callable[[WriteTransaction, Sequence[Change]], None]
+"""Adds what is to be told of changes to their transaction."""
+
+
+def _numbered(rows: Sequence[dict[str, Any]], last: int) -> list[dict[str, Any]]:
+    """Rows with their sequences, of which the last is given."""
+    return [{**row, "sequence": last - len(rows) + n} for n, row in enumerate(rows, start=1)]

@@ -40,10 +40,12 @@ from heltig.store.tables.seen import (
     StudyPatientTable,
     StudyTable,
 )
+from heltig.store.tables.telling import AlertTable, WebhookTable
 
 __all__ = [
     "TEXT_LENGTH",
     "Table",
+    "alerts",
     "api_keys",
     "archives",
     "audit",
@@ -75,6 +77,7 @@ __all__ = [
     "uploads",
     "verdicts",
     "waivers",
+    "webhooks",
     "workers",
 ]
 
@@ -118,3 +121,5 @@ backfills = _table(BackfillTable)
 backfill_studies = _table(BackfillStudyTable)
 gate_studies = _table(GateStudyTable)
 objects = _table(ObjectTable)
+webhooks = _table(WebhookTable)
+alerts = _table(AlertTable)

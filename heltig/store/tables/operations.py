@@ -16,6 +16,7 @@ RUNNING = "state = 'running'"
 LIVE = "state IN ('queued', 'running')"
 ENDED_BADLY = "state IN ('failed', 'dead')"
 SUCCEEDED = "state = 'succeeded'"
+DELIVERY = "kind = 'webhook'"
 
 
 class ArchiveTable(Table, table=True):
@@ -63,6 +64,7 @@ class JobTable(Table, table=True):
         Index("ix_jobs_running", "lease_until", **where(RUNNING)),
         Index("ix_jobs_ended_badly", "state", "id", **where(ENDED_BADLY)),
         Index("ix_jobs_succeeded", "kind", "finished", **where(SUCCEEDED)),
+        Index("ix_jobs_deliveries", "group", "id", **where(DELIVERY)),
         {"sqlite_autoincrement": True},  # an id is never given again
     )
 
