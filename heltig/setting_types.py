@@ -45,6 +45,44 @@ class Address(msgspec.Struct, frozen=True):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+class Peer(msgspec.Struct, frozen=True):
+    """Who may send to the DICOM listener, written as `AE@ADDRESS`, `AE@NETWORK` or `AE@ADDRESS:PORT`.
+
+    An IPv6 address or network stands in brackets.
+
+    Attributes:
+        ae_title: Its AE title; `*` for any.
+        network: Where it calls from.
+        port: Where it listens for storage commitment results, None where it does not.
+    """
+
+    ae_title: str
+    network: ipaddress.IPv4Network | ipaddress.IPv6Network
+    port: int | None = None
+
+    @classmethod
+    def parse(cls, given: str) -> Self:
+        """Reads a peer; ValueError where it is none."""
+        found = re.fullmatch(r"([^@]+)@(?:\[([^\]]+)\]|([^:\[\]]+))(?::(\d{1,5}))?", given, re.ASCII)
+        if not found or not (found[1] == "*" or is_ae_title(found[1])):
+            raise ValueError(f"{given}: expected a peer such as `CT1@10.1.2.3` or `CT1@10.1.2.3:11112`")
+        network = ipaddress.ip_network(found[2] or found[3])
+        port = int(found[4]) if found[4] else None
+        if port is not None and (not 0 < port < 65536 or network.num_addresses > 1 or found[1] == "*"):
+            raise ValueError(f"{given}: a port belongs to one AE title at one address")
+        return cls(found[1], network, port)
+
+    def matches(self, ae_title: str, address: str) -> bool:
+        """Whether this is who calls."""
+        return self.ae_title in ("*", ae_title) and self.is_at(address)
+
+    def is_at(self, address: str) -> bool:
+        """Whether it may call from an address."""
+        called_from = ipaddress.ip_address(address.partition("%")[0])
+        mapped = getattr(called_from, "ipv4_mapped", None)
+        return (mapped or called_from) in self.network
+
+
 class SecretUrl(msgspec.Struct, frozen=True):
     """A URL that may hold a password.
 
@@ -81,3 +119,8 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def is_ae_title(text: str) -> bool:
+    """Whether a text can be an AE title (PS3.5 6.2): 16 characters at most, no backslash."""
+    return bool(re.fullmatch(r"[!-\[\]-~](?:[ -\[\]-~]{0,14}[!-\[\]-~])?", text))

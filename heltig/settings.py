@@ -22,7 +22,7 @@ import msgspec
 from msgspec import Meta
 
 from heltig.errors import ConfigurationError
-from heltig.setting_types import Address, SecretUrl, Size, is_loopback
+from heltig.setting_types import Address, Peer, SecretUrl, Size, is_ae_title, is_loopback
 
 PREFIX = "HELTIG_"
 FOREIGN_PREFIXES = ("HELTIG_SECRET_", "HELTIG_TEST_")
@@ -154,6 +154,56 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Size,
         Meta(description="Room on the disk of `HELTIG_HOME` below which gates take nothing (503)."),
     ] = Size(1024**3)
+    ae_title: Annotated[
+        str,
+        Meta(description="AE title of `heltig listen`, and of us where we send to an archive by C-STORE."),
+    ] = "HELTIG"
+    dicom_host: Annotated[
+        str,
+        Meta(description="Address that it listens on. Any other than loopback needs `HELTIG_DICOM_PEERS`."),
+    ] = "127.0.0.1"
+    dicom_port: Annotated[
+        int, Meta(ge=0, le=65535, description="Port that it listens on; 0 takes a free one.")
+    ] = 11112
+    dicom_peers: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Who may send to it: AE titles at addresses or networks, such as "
+            "`CT1@10.1.2.3,*@10.4.0.0/16`. With a port (`CT1@10.1.2.3:104`) storage commitment results go "
+            "there. Everybody on this machine where there is nothing."
+        ),
+    ] = ()
+    dicom_certificate: Annotated[
+        Path | None,
+        Meta(description="PEM file of its certificate, with its chain: it speaks TLS only, then."),
+    ] = None
+    dicom_key: Annotated[
+        Path | None,
+        Meta(description="PEM file of its key, where the certificate's file does not hold it."),
+    ] = None
+    dicom_client_ca: Annotated[
+        Path | None,
+        Meta(description="PEM file of the authorities that a sender's certificate has to be of."),
+    ] = None
+    dicom_associations: Annotated[
+        int, Meta(ge=1, le=1000, description="Associations at the same time; more are rejected.")
+    ] = 25
+    idle_seconds: Annotated[
+        float | None,
+        Meta(
+            gt=0,
+            description="A study that `heltig listen` takes is at rest when nothing of it came for so long.",
+            extra={"default": "`gateIdleSeconds` of the archive; 30"},
+        ),
+    ] = None
+    upload_url: Annotated[
+        str | None,
+        Meta(description="The server that `heltig upload` and `heltig listen --server` send studies to."),
+    ] = None
+    upload_key: Annotated[
+        str | None,
+        Meta(description="Where an API key for that server lies: `env:HELTIG_SECRET_NAME` or `file:PATH`."),
+    ] = None
     log_format: Annotated[
         Literal["text", "json"] | None,
         Meta(
@@ -217,6 +267,7 @@ def _contradictions(settings: Settings) -> Iterator[str]:
             ipaddress.ip_network(network)
         except ValueError as wrong:
             yield f"HELTIG_CONSULT_ALLOW: {wrong}. Give addresses or networks such as 10.4.0.0/16."
+    yield from _dicom_contradictions(settings)
     if settings.public_url and not re.fullmatch(r"https?://[^/?#@\s]+(/[^?#\s]*)?", settings.public_url):
         yield "HELTIG_PUBLIC_URL: not an address for links. Give https://HOST or https://HOST/PATH."
     if settings.database_url:
@@ -230,6 +281,23 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         yield "HELTIG_ARCHIVE_PROXY: not an HTTP proxy. Give http://HOST:PORT."
     if settings.redis_url and not settings.redis_url.secret.startswith(("redis://", "rediss://", "unix://")):
         yield "HELTIG_REDIS_URL: not a Redis. Give redis://HOST:PORT/0, rediss://… or unix://PATH."
+
+
+def _dicom_contradictions(settings: Settings) -> Iterator[str]:
+    if not is_ae_title(settings.ae_title):
+        yield "HELTIG_AE_TITLE: not an AE title. Give up to 16 letters, digits and the like."
+    for peer in settings.dicom_peers:
+        try:
+            Peer.parse(peer)
+        except ValueError as wrong:
+            yield f"HELTIG_DICOM_PEERS: {wrong}."
+    if not is_loopback(settings.dicom_host) and not settings.dicom_peers:
+        yield (
+            f"HELTIG_DICOM_HOST: {settings.dicom_host} can be reached from other machines. "
+            "Name those that may send in HELTIG_DICOM_PEERS, or listen on 127.0.0.1."
+        )
+    if (settings.dicom_key or settings.dicom_client_ca) and not settings.dicom_certificate:
+        yield "HELTIG_DICOM_CERTIFICATE: TLS needs a certificate. Name its file."
 
 
 def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from heltig.errors import ConfigurationError
 from heltig.setting_info import describe
-from heltig.setting_types import Address, SecretUrl, Size, is_loopback
+from heltig.setting_types import Address, Peer, SecretUrl, Size, is_loopback
 from heltig.settings import Settings, load_settings
 
 FIELDS = [field.name for field in msgspec.structs.fields(Settings)]
@@ -223,3 +223,48 @@ def test_the_home_folder_follows_the_users_data_folder(
     monkeypatch.delenv("XDG_DATA_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert Settings().home == tmp_path / ".local/share/heltig"
+
+
+@pytest.mark.parametrize(
+    ("written", "ae_title", "address", "matches"),
+    [
+        ("CT1@10.1.2.3", "CT1", "10.1.2.3", True),
+        ("CT1@10.1.2.3", "CT2", "10.1.2.3", False),
+        ("CT1@10.1.2.3", "CT1", "10.1.2.4", False),
+        ("*@10.4.0.0/16", "ANY ONE", "10.4.9.9", True),
+        ("*@10.4.0.0/16", "ANY", "10.5.0.1", False),
+        ("CT 1@10.1.2.3:104", "CT 1", "::ffff:10.1.2.3", True),
+        ("CT1@[2001:db8::/32]", "CT1", "2001:db8::7", True),
+    ],
+)
+def test_a_peer_is_an_ae_title_at_an_address(
+    written: str, ae_title: str, address: str, matches: bool
+) -> None:
+    assert Peer.parse(written).matches(ae_title, address) is matches
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "CT1",
+        "@10.1.2.3",
+        "CT1@host",
+        "CT1@10.1.2.3:0",
+        "*@10.1.2.3:104",
+        "CT1@10.0.0.0/8:104",
+        "A\\B@10.1.2.3",
+    ],
+)
+def test_what_is_no_peer_is_refused(written: str) -> None:
+    assert "HELTIG_DICOM_PEERS" in refusal({"HELTIG_DICOM_PEERS": written})
+
+
+def test_a_listener_for_other_machines_names_who_may_send() -> None:
+    assert "HELTIG_DICOM_PEERS" in refusal({"HELTIG_DICOM_HOST": "0.0.0.0"})
+    settings = load_settings({"HELTIG_DICOM_HOST": "0.0.0.0", "HELTIG_DICOM_PEERS": "CT1@10.1.2.3"})
+    assert settings.dicom_peers == ("CT1@10.1.2.3",)
+
+
+@pytest.mark.parametrize("title", ["SEVENTEEN_LETTERS", "BACK\\SLASH", "Ä"])
+def test_what_is_no_ae_title_is_refused(title: str) -> None:
+    assert "HELTIG_AE_TITLE" in refusal({"HELTIG_AE_TITLE": title})
