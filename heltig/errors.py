@@ -18,6 +18,8 @@
     │   └── UpgradedError              our own files are others than when we started
     └── ArchiveError                   a remote archive
         ├── ArchiveUnavailableError    no connection, no answer, or "not now"
+        │   ├── ArchiveSilentError     no answer in time
+        │   ├── ArchiveBusyError       it says "not now"
         │   └── ArchiveRateLimitedError
         ├── ArchiveAccessError         it refuses us, or we cannot trust it
         │   └── ArchiveCredentialsError
@@ -197,10 +199,26 @@ class ArchiveError(HeltigError):
 
 
 class ArchiveUnavailableError(ArchiveError):
-    """No connection, no answer in time, an answer that breaks off, or "not now" (408, 502, 503, 504)."""
+    """No connection, an answer that breaks off; below it no answer in time, and "not now"."""
 
     problem_type = "/problems/archive-unavailable"
     title = "Archive not available"
+
+
+class ArchiveSilentError(ArchiveUnavailableError):
+    """No answer in time."""
+
+    status = 504
+    problem_type = "/problems/archive-silent"
+    title = "Archive silent"
+
+
+class ArchiveBusyError(ArchiveUnavailableError):
+    """The archive says "not now" (408, 502, 503, 504)."""
+
+    status = 503
+    problem_type = "/problems/archive-busy"
+    title = "Archive busy"
 
 
 class ArchiveRateLimitedError(ArchiveUnavailableError):

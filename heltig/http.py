@@ -5,12 +5,13 @@ the query of a URL: QIDO-RS queries name patients.
 """
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 
-from heltig.errors import ArchiveAnswerTooLargeError, ArchiveError, ArchiveUnavailableError
+from heltig.errors import ArchiveError
 from heltig.exchange import Exchange, Operation
-from heltig.http_answer import Decompression, Head
+from heltig.http_answer import Head
+from heltig.http_body import Answer
 from heltig.http_client import (
     Auth,
     BasicAuth,
@@ -21,11 +22,10 @@ from heltig.http_client import (
     get_request,
     head_of,
     post_request,
-    received,
+    relayed_request,
     send,
 )
 from heltig.retry import Retry
-from heltig.setting_types import Size
 from heltig.tls import Tls
 
 __all__ = [
@@ -39,12 +39,9 @@ __all__ = [
     "get",
     "post",
     "post_form",
+    "relay",
     "stream",
 ]
-
-# Below this an archive counts as silent, though each byte comes before the read timeout.
-MIN_BYTES_PER_SECOND = 1024
-RATE_WINDOW_SECONDS = 30.0
 
 STORE_SECONDS = 300.0
 """How long an archive may be at what it was sent before it answers: it may have to write all of it down."""
@@ -162,9 +159,58 @@ async def post(
         seconds = time.monotonic() - started
         client.observe(Exchange(operation="store", error=error, is_begun=False, seconds=seconds, received=0))
         raise
-    answer = _Answer(client, "store", response, clock=time.monotonic, started=started)
+    answer = Answer(client, "store", response, clock=time.monotonic, started=started)
     try:
         return answer.head, b"".join([chunk async for chunk in answer.body(max_bytes)])
+    finally:
+        await answer.close()
+
+
+@asynccontextmanager
+async def relay(
+    client: Client,
+    address: str,
+    *,
+    method: str,
+    headers: Mapping[str, str],
+    max_bytes: int,
+    operation: Operation,
+) -> AsyncIterator[tuple[Head, AsyncIterator[bytes]]]:
+    """Asks once for somebody else, with what they send of their own; see `stream`.
+
+    Args:
+        client: From `client`.
+        address: A whole URL below the client's root. It is sent byte for byte.
+        method: `GET` or `HEAD`.
+        headers: Beside the client's own, or in place of them.
+        max_bytes: Limit of the decompressed body.
+        operation: What it is for.
+
+    Yields:
+        The head and the body of an answer 2xx, 304, or of a redirect, which is not followed.
+
+    Raises:
+        ArchiveError: As of `get`; also while the body is read.
+        UsageError: There is no such address below the root, or it could not be sent as it stands.
+    """
+    request = relayed_request(client, address, method=method, headers=headers)
+    await client.pace.turn()
+    started = time.monotonic()
+    try:
+        response = await send(client, request, head_seconds=client.head_seconds)
+        if response.status_code >= 400:
+            await response.aclose()
+            raise head_of(response).error()
+    except ArchiveError as error:
+        seconds = time.monotonic() - started
+        client.observe(
+            Exchange(operation=operation, error=error, is_begun=False, seconds=seconds, received=0)
+        )
+        raise
+    answer = Answer(client, operation, response, clock=time.monotonic, started=started)
+    try:
+        async with aclosing(answer.body(max_bytes)) as chunks:
+            yield answer.head, chunks
     finally:
         await answer.close()
 
@@ -186,7 +232,7 @@ async def post_form(
     started = time.monotonic()
     request = client.build_request("POST", url, data=dict(form))
     response = await send(client, request, head_seconds=client.head_seconds)
-    answer = _Answer(client, "search", response, clock=time.monotonic, started=started)
+    answer = Answer(client, "search", response, clock=time.monotonic, started=started)
     try:
         return answer.head, b"".join([chunk async for chunk in answer.body(max_bytes)])
     finally:
@@ -195,7 +241,7 @@ async def post_form(
 
 async def _send(
     client: Client, path: str, *, accept: str, operation: Operation, clock: Callable[[], float]
-) -> "_Answer":
+) -> Answer:
     """Asks once. The body of the answer is still to be read."""
     request = get_request(client, path, accept=accept)
     await client.pace.turn()
@@ -211,83 +257,4 @@ async def _send(
             Exchange(operation=operation, error=error, is_begun=False, seconds=seconds, received=0)
         )
         raise
-    return _Answer(client, operation, response, clock=clock, started=started)
-
-
-class _Answer:
-    """A good answer whose body is still to be read."""
-
-    def __init__(
-        self,
-        client: Client,
-        operation: Operation,
-        response: Response,
-        *,
-        clock: Callable[[], float],
-        started: float,
-    ) -> None:
-        self.head = head_of(response)
-        self._client = client
-        self._operation = operation
-        self._response = response
-        self._clock = clock
-        self._started = started
-        self._received = 0
-        self._held_up = 0.0
-        self._error: ArchiveError | None = None
-
-    async def body(self, max_bytes: int) -> AsyncGenerator[bytes, None]:
-        """The body: decompressed, up to a limit, and not for ever."""
-        try:
-            async with aclosing(self._chunks(max_bytes)) as chunks:
-                async for chunk in chunks:
-                    yield chunk
-        except ArchiveError as error:
-            self._error = error
-            raise
-
-    async def close(self) -> None:
-        """Says that nobody reads any more."""
-        await self._response.aclose()
-        seconds = max(0.0, time.monotonic() - self._started - self._held_up)
-        self._client.observe(
-            Exchange(
-                operation=self._operation,
-                error=self._error,
-                is_begun=True,
-                seconds=seconds,
-                received=self._received,
-            )
-        )
-
-    async def _chunks(self, max_bytes: int) -> AsyncGenerator[bytes, None]:
-        place = self.head.place
-        decompression = Decompression(self.head)
-        handed_out = arrived = 0
-        waited = 0.0
-        before = self._clock()
-        async with aclosing(received(self._response)) as pieces:
-            async for packed in pieces:
-                # Only time spent waiting for the archive counts, not what our reader does between two pieces.
-                waited += self._clock() - before
-                came = time.monotonic()
-                arrived += len(packed)
-                self._received += len(packed)
-                if waited >= RATE_WINDOW_SECONDS:
-                    if arrived < MIN_BYTES_PER_SECOND * waited:
-                        raise ArchiveUnavailableError(
-                            f"{place}: the archive sends less than {MIN_BYTES_PER_SECOND} bytes a second. "
-                            "Try again later."
-                        )
-                    waited, arrived = 0.0, 0
-                await self._client.pace.received(len(packed))
-                for piece in decompression.feed(packed):
-                    handed_out += len(piece)
-                    if handed_out > max_bytes:
-                        raise ArchiveAnswerTooLargeError(
-                            f"{place}: the answer is over the limit of {Size(max_bytes)}."
-                        )
-                    yield piece
-                self._held_up += time.monotonic() - came
-                before = self._clock()
-        decompression.close()
+    return Answer(client, operation, response, clock=clock, started=started)

@@ -9,6 +9,7 @@ import msgspec
 from heltig.errors import (
     ArchiveAccessError,
     ArchiveAnswerError,
+    ArchiveBusyError,
     ArchiveCredentialsError,
     ArchiveError,
     ArchiveNotFoundError,
@@ -70,7 +71,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
                     f"{text}: we ask too often. {later}.", retry_after=self.retry_after
                 )
             case 408 | 502 | 503 | 504:
-                return ArchiveUnavailableError(f"{text}: not now. {later}.", retry_after=self.retry_after)
+                return ArchiveBusyError(f"{text}: not now. {later}.", retry_after=self.retry_after)
             case 301 | 302 | 303 | 307 | 308:
                 advice = (
                     "a redirect, perhaps to log in. Check credentials, or give the address that it leads to"

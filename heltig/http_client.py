@@ -6,7 +6,7 @@ Nobody else chooses timeouts, redirects, proxies or certificates.
 import asyncio
 import logging
 import re
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Mapping
 from typing import Final, TypeAlias
 
 import httpx
@@ -17,6 +17,7 @@ from heltig.errors import (
     ArchiveAnswerError,
     ArchiveCredentialsError,
     ArchiveError,
+    ArchiveSilentError,
     ArchiveUnavailableError,
     ConfigurationError,
     UsageError,
@@ -163,6 +164,28 @@ def post_request(
     return client.build_request("POST", path, content=body, headers=headers, timeout=timeout)
 
 
+def relayed_request(client: Client, address: str, *, method: str, headers: Mapping[str, str]) -> Request:
+    """A request on behalf of somebody else, who has a say in its address and headers.
+
+    Args:
+        client: From `client`.
+        address: The whole URL.
+        method: `GET` or `HEAD`.
+        headers: Beside the client's own, or in place of them.
+
+    Raises:
+        UsageError: The address is not below the client's root, or would not be sent as it stands.
+    """
+    root = str(client.base_url)
+    try:
+        request = client.build_request(method, address, headers=dict(headers))
+    except (httpx.InvalidURL, UnicodeError) as wrong:
+        raise UsageError("This cannot be part of an address: control characters, or far too long.") from wrong
+    if str(request.url) != address or not address.startswith(root):
+        raise UsageError("This cannot be sent to an archive as it stands: percent-encode what has to be.")
+    return request
+
+
 async def send(client: Client, request: Request, *, head_seconds: float | None = None) -> Response:
     """Sends a request once. Whatever the status of the response, its body is still to be read.
 
@@ -185,7 +208,7 @@ async def send(client: Client, request: Request, *, head_seconds: float | None =
     except httpx.TransportError as wrong:
         raise _transport_error(wrong, _place(request.url)) from wrong
     except TimeoutError as wrong:
-        raise ArchiveUnavailableError(
+        raise ArchiveSilentError(
             f"{_place(request.url)}: after {head_seconds:g} s the answer has not begun. Try again later."
         ) from wrong
     except UnicodeError as wrong:  # of the resolver
@@ -243,6 +266,7 @@ def _transport_error(error: httpx.TransportError, place: str) -> ArchiveError:
             text = "no connection. Check address, port and firewall, and whether the archive runs"
         case httpx.ReadTimeout():
             text = "the archive stays silent. Try again later, or wait longer (HELTIG_ARCHIVE_READ_SECONDS)"
+            return ArchiveSilentError(f"{place}: {text}.")
         case httpx.PoolTimeout():
             text = "all our connections to the archive are in use"
         case httpx.RemoteProtocolError():

@@ -24,6 +24,7 @@ from heltig.errors import (
     ArchiveAccessError,
     ArchiveAnswerError,
     ArchiveAnswerTooLargeError,
+    ArchiveBusyError,
     ArchiveCredentialsError,
     ArchiveError,
     ArchiveNotFoundError,
@@ -115,7 +116,7 @@ async def test_not_now_is_asked_again_with_growing_random_delays(status: int, ti
 
 async def test_after_four_attempts_the_last_error_stands(time: Time) -> None:
     error = await refusal([answer(status=503)] * 4 + [answer(b"too late")], time=time)
-    assert type(error) is ArchiveUnavailableError
+    assert type(error) is ArchiveBusyError
     assert len(time.sleeps) == 3
 
 
