@@ -13,11 +13,10 @@ from litestar.types import ASGIApp
 from heltig.api.answers import JSON, TaggedAnswer, chosen_or_refused
 from heltig.api.problems import responses
 from heltig.api.services import Services
+from heltig.pipeline.change_view import ChangeView, view_of
 from heltig.store import changes
 from heltig.store.changes import Change
-from heltig.store.records import StudyState
 from heltig.store.transaction import ReadTransaction
-from heltig.verdict import Readiness
 
 _FIRST: Final = datetime(1, 1, 2, tzinfo=UTC)
 _LAST: Final = datetime(9999, 12, 30, tzinfo=UTC)
@@ -32,34 +31,6 @@ StartTime: TypeAlias = Annotated[
 EndTime: TypeAlias = Annotated[
     datetime | None, QueryParameter(name="endTime", description="Changes made before then.")
 ]
-
-
-class ChangeView(
-    msgspec.Struct, frozen=True, kw_only=True, rename={"study_instance_uid": "studyInstanceUID"}
-):
-    """A verdict that was given, or another change of how a study stands.
-
-    Attributes:
-        sequence: Its place in the feed: 1, 2, 3 and so on.
-        at: When it was made, by the clock of the process that made it.
-        study_instance_uid: As its instances have it; null where they have none.
-        key: What the study is asked for by.
-        location: Where the study is: `archive:NAME`, `gate:NAME`, `upload:NAME`.
-        state: PENDING, JUDGED or WITHDRAWN, then.
-        readiness: The verdict; null where none stood.
-        revision: Of the verdict.
-        verdict: The id of the verdict.
-    """
-
-    sequence: int
-    at: datetime
-    study_instance_uid: str | None
-    key: str
-    location: str
-    state: StudyState
-    readiness: Readiness | None
-    revision: int
-    verdict: str | None
 
 
 class ChangesView(msgspec.Struct, frozen=True):
@@ -133,21 +104,6 @@ def _latest(transaction: ReadTransaction) -> tuple[list[Change], int]:
 def _answer(found: list[Change], following: int, latest: int) -> TaggedAnswer:
     body = msgspec.json.encode(ChangesView(list(map(view_of, found)), following, latest))
     return TaggedAnswer(body, media_type=JSON, tag=f"{following}-{latest}")
-
-
-def view_of(change: Change) -> ChangeView:
-    """A change as it is told."""
-    return ChangeView(
-        sequence=change.sequence,
-        at=change.at,
-        study_instance_uid=change.study_uid,
-        key=change.study_key,
-        location=str(change.location),
-        state=change.state,
-        readiness=change.readiness if change.state == "JUDGED" else None,
-        revision=change.revision,
-        verdict=change.verdict_id,
-    )
 
 
 def _utc(time: datetime) -> datetime:

@@ -15,10 +15,10 @@ from litestar.response.streaming import ASGIStreamingResponse
 from litestar.types import ASGIApp
 
 from heltig.api.answers import chosen_or_refused, header
-from heltig.api.changefeed import view_of
 from heltig.api.problems import responses
 from heltig.api.services import Services
 from heltig.errors import BusyError, UsageError
+from heltig.pipeline.change_view import view_of
 from heltig.pipeline.stream import ChangeStream
 
 MEDIA_TYPE: Final = "text/event-stream"
