@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from heltig.dicom.cell import ABSENT, Cell
+from heltig.dicom.points import numbers_in
 from heltig.dicom.table import ItemTable, Table
 from heltig.standard.dictionary import tag_of
 
@@ -80,6 +81,17 @@ class FrameTable:
                 cell = self._table.at(attribute, frame.row)
             found.append(cell)
         return found
+
+    def numbers(self, macro: str, keyword: str) -> list[tuple[float | None, ...]]:
+        """The numbers of an attribute of every frame; without functional groups plain ones are not decoded.
+
+        Args:
+            macro: As for `cells`.
+            keyword: The attribute.
+        """
+        if self._own is None and self._shared is None:
+            return numbers_in(self._table, tag_of(keyword), [frame.row for frame in self.frames])
+        return [cell.numbers for cell in self.cells(macro, keyword)]
 
 
 class _Macro:

@@ -6,6 +6,7 @@ to the head).
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias
 
 from heltig.dicom.cell import Cell
@@ -34,8 +35,7 @@ class Orientation(NamedTuple):
 
         A degenerate orientation gives the zero vector.
         """
-        (a, b, c), (d, e, f) = self
-        return _unit((b * f - c * e, c * d - a * f, a * e - b * d))
+        return _normal(self.row, self.column)
 
     @property
     def length_error(self) -> float:
@@ -84,6 +84,17 @@ def along(direction: Vector, positions: Sequence[Vector]) -> list[float]:
     """Where planes stand along a direction, in millimetres."""
     x, y, z = direction
     return [x * a + y * b + z * c for a, b, c in positions]
+
+
+@lru_cache(1024)
+def _normal(row: Vector, column: Vector) -> Vector:
+    """The images of a series have one, and are asked one by one.
+
+    No zero is negative: directions that are remembered as equal give one normal.
+    """
+    (a, b, c), (d, e, f) = row, column
+    x, y, z = _unit((b * f - c * e, c * d - a * f, a * e - b * d))
+    return (x + 0.0, y + 0.0, z + 0.0)
 
 
 def _unit(vector: Vector) -> Vector:

@@ -7,9 +7,12 @@ become it when their backslashes are written as commas.
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
+
+from heltig.dicom.table import Table
 
 _HEADER = 4  # bytes before a Decimal String: VR and length (PS3.5 7.1.2), or the length (7.1.3)
 _IS_PART10 = re.compile(rb"(?:DS[\x00-\xff]{2}|[\x00-\xff]\x00{3})[-+0-9.eE \\]*", re.DOTALL)
@@ -38,6 +41,32 @@ def plain_numbers(cells: Sequence[bytes]) -> list[tuple[float, ...] | None]:
         return list(_read(cells))
     except msgspec.DecodeError:
         return [_one(cell) for cell in cells]
+
+
+def numbers_in(table: Table, tag: str, rows: Sequence[int]) -> list[tuple[float | None, ...]]:
+    """The numbers of an attribute in some rows of a table; plainly written ones are not decoded."""
+    column = table.columns.get(tag)
+    if column is None:
+        return [()] * len(rows)
+    if column.constant:
+        only = _one_again(column.cells[1])
+        return [table.cell(column, 1).numbers if only is None else only] * len(rows)
+    codes = [column.codes[row] for row in rows]
+    distinct = list(dict.fromkeys(codes))
+    plain = plain_numbers([column.cells[code] for code in distinct])
+    numbers = [
+        table.cell(column, code).numbers if read is None else read
+        for code, read in zip(distinct, plain, strict=True)
+    ]
+    if len(distinct) == len(codes):
+        return numbers
+    return list(map(dict(zip(distinct, numbers, strict=True)).__getitem__, codes))
+
+
+@lru_cache(1024)
+def _one_again(cell: bytes) -> tuple[float, ...] | None:
+    """Orientations, spacings and thicknesses come again from study to study."""
+    return _one(cell)
 
 
 def _one(cell: bytes) -> tuple[float, ...] | None:

@@ -81,12 +81,17 @@ def place(study: StudyView) -> Iterator[Hit]:
     Mend: Export the whole chain again from the planning system. Do not shift the dose by hand.
     Example: A dose that a script moved to another origin, and its images not.
     """
+    boxes: dict[str, Box | None] = {}
     for row, (frame, dose) in sorted(study.once(_doses).items()):
-        images = [one for one in image_planes(study).of.values() if one.frame_of_reference == frame]
-        if len(images) < _FEWEST or apart(_box(images), dose) <= _FAR:
+        if frame not in boxes:
+            boxes[frame] = _box(
+                [one for one in image_planes(study).of.values() if one.frame_of_reference == frame]
+            )
+        images = boxes[frame]
+        if images is None or apart(images, dose) <= _FAR:
             continue
         regions = box_of(_contour_points(study, frame))
-        distance = min(apart(box, dose) for box in (_box(images), regions) if box)
+        distance = min(apart(box, dose) for box in (images, regions) if box)
         if distance > _FAR:
             yield Hit(
                 tags=("ImagePositionPatient", "GridFrameOffsetVector"),
@@ -96,10 +101,11 @@ def place(study: StudyView) -> Iterator[Hit]:
             )
 
 
-def _box(images: Sequence[ImagePlane]) -> Box:
-    """The box that images fill."""
-    points = [corner for one in images for corner in one.corners or (one.position,)]
-    return box_of(points) or (images[0].position, images[0].position)
+def _box(images: Sequence[ImagePlane]) -> Box | None:
+    """The box that images fill; None where they are too few for a volume."""
+    if len(images) < _FEWEST:
+        return None
+    return box_of([corner for one in images for corner in one.corners or (one.position,)])
 
 
 def _doses(study: StudyView) -> dict[int, tuple[str, Box]]:

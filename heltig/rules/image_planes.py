@@ -5,14 +5,15 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from heltig.dicom.cell import Cell
+import msgspec
+
 from heltig.dicom.frames import FrameTable
 from heltig.dicom.geometry import Orientation, Vector, as_orientation, as_position, dot
 from heltig.dicom.table import ItemTable
-from heltig.rules.pixel_facts import integer, is_image
+from heltig.rules.pixel_facts import is_image
+from heltig.rules.planes import numbers_of
 from heltig.rules.references_sources import SEGMENTATIONS
 from heltig.rules.views import RowsView, SeriesView, StudyView
-from heltig.standard.dictionary import tag_of
 
 Box = tuple[Vector, Vector]
 """The least and the greatest coordinates of something."""
@@ -27,8 +28,8 @@ _UNPLACED: Final = SEGMENTATIONS | {"1.2.840.10008.5.1.4.1.1.481.2"}
 """Segmentations and doses are made from images, and stand by rules of their own."""
 
 
-class ImagePlane(NamedTuple):
-    """One image, or one frame of an image, in the patient's coordinates (millimetres).
+class ImagePlane(msgspec.Struct, frozen=True, gc=False, eq=False):
+    """One image, or one frame of an image, in the patient's coordinates (millimetres); equal to itself alone.
 
     Attributes:
         row: Its row in the study.
@@ -60,13 +61,9 @@ class ImagePlane(NamedTuple):
             return ()
         down = self.spacing[0] * (self.size[0] - 1)
         across = self.spacing[1] * (self.size[1] - 1)
-        return tuple(
-            [
-                moved(moved(self.position, self.orientation.row, right), self.orientation.column, below)
-                for right in (0.0, across)
-                for below in (0.0, down)
-            ]
-        )
+        left, right = self.position, moved(self.position, self.orientation.row, across)
+        column = self.orientation.column
+        return left, moved(left, column, down), right, moved(right, column, down)
 
 
 class ImagePlanes(NamedTuple):
@@ -107,11 +104,11 @@ def _of_series(series: SeriesView) -> dict[tuple[str, int], ImagePlane]:
         return {}
     uids, frames = series.texts("SOPInstanceUID"), series.texts("FrameOfReferenceUID")
     start = series.rows.start
-    single = tag_of("NumberOfFrames")
+    declared = numbers_of(series, "NumberOfFrames", series.rows)
     found = {}
     for row, number, plane in planes_of_rows(series, series.rows, frames):
         uid, sop_class = uids[row - start], classes[row - start]
-        if uid and _is_placed(sop_class) and (number or (integer(series.table.at(single, row)) or 1) == 1):
+        if uid and _is_placed(sop_class) and (number or (_whole(declared[row - start]) or 1) == 1):
             found[uid, number] = plane
     return found
 
@@ -133,26 +130,21 @@ def planes_of_rows(
     """
     table = FrameTable(view.table, rows)
     own = dict(zip(rows, frames_of_reference, strict=True))
-    columns = (
-        table.cells("PlanePositionSequence", "ImagePositionPatient"),
-        table.cells("PlaneOrientationSequence", "ImageOrientationPatient"),
-        table.cells("PixelMeasuresSequence", "PixelSpacing"),
-        table.cells("PixelMeasuresSequence", "SliceThickness"),
+    sizes = dict(
+        zip(rows, map(_size, *(numbers_of(view, name, rows) for name in ("Rows", "Columns"))), strict=True)
     )
-    sizes: dict[int, tuple[int, int] | None] = {}
+    columns = (
+        map(as_position, table.numbers("PlanePositionSequence", "ImagePositionPatient")),
+        map(_directions, table.numbers("PlaneOrientationSequence", "ImageOrientationPatient")),
+        map(_spacing, table.numbers("PixelMeasuresSequence", "PixelSpacing")),
+        map(_thickness, table.numbers("PixelMeasuresSequence", "SliceThickness")),
+    )
     found = []
-    for frame, position, orientation, spacing, thickness in zip(table.frames, *columns, strict=True):
-        point, directions = as_position(position.numbers), as_orientation(orientation.numbers)
-        if point is None or directions is None or not any(directions.normal):
-            continue
-        if frame.row not in sizes:
-            sizes[frame.row] = _size(view, frame.row)
-        thick = thickness.numbers[0] if thickness.values else None
-        plane = ImagePlane(
-            *(frame.row, own[frame.row], point, directions, _spacing(spacing), sizes[frame.row]),
-            thick if thick and 0 < thick < _WIDEST else 0.0,
-        )
-        found.append((frame.row, frame.number, plane))
+    for frame, point, directions, spacing, thickness in zip(table.frames, *columns, strict=True):
+        if point is not None and directions is not None:
+            row, number = frame
+            plane = ImagePlane(row, own[row], point, directions, spacing, sizes[row], thickness)
+            found.append((row, number, plane))
     return found
 
 
@@ -162,8 +154,20 @@ _WIDEST: Final = 1000.0
 _MOST_PIXELS: Final = 65_535
 
 
-def _spacing(cell: Cell) -> tuple[float, float] | None:
-    numbers = cell.numbers
+@lru_cache(1024)
+def _directions(numbers: tuple[float | None, ...]) -> Orientation | None:
+    """Image Orientation (Patient) of planes that have a normal."""
+    directions = as_orientation(numbers)
+    return directions if directions and any(directions.normal) else None
+
+
+def _thickness(numbers: tuple[float | None, ...]) -> float:
+    """The first of some numbers, where it may be the thickness of a slice; else 0."""
+    thick = numbers[0] if numbers else None
+    return thick if thick and 0 < thick < _WIDEST else 0.0
+
+
+def _spacing(numbers: tuple[float | None, ...]) -> tuple[float, float] | None:
     if len(numbers) != 2:
         return None
     down, across = numbers
@@ -172,24 +176,36 @@ def _spacing(cell: Cell) -> tuple[float, float] | None:
     return down, across
 
 
-def _size(view: RowsView, row: int) -> tuple[int, int] | None:
-    rows, columns = (integer(view.table.at(tag_of(name), row)) or 0 for name in ("Rows", "Columns"))
+def _whole(numbers: tuple[float | None, ...]) -> int | None:
+    """The first of some numbers, where it is a whole one."""
+    number = numbers[0] if numbers else None
+    return int(number) if number is not None and number == int(number) else None
+
+
+def _size(
+    rows_numbers: tuple[float | None, ...], columns_numbers: tuple[float | None, ...]
+) -> tuple[int, int] | None:
+    rows, columns = _whole(rows_numbers) or 0, _whole(columns_numbers) or 0
     return (rows, columns) if 0 < rows <= _MOST_PIXELS and 0 < columns <= _MOST_PIXELS else None
 
 
 def _reaches(planes: Iterable[ImagePlane]) -> dict[ImagePlane, float]:
     """How far each plane of a series reaches: half the greater of its thickness and the steps beside it."""
     stacks: dict[tuple[float, ...], list[tuple[float, ImagePlane]]] = {}
+    rounded: dict[Vector, tuple[float, ...]] = {}
     for plane in planes:
-        normal = tuple([round(cosine, 2) for cosine in plane.orientation.normal])
-        stacks.setdefault(normal, []).append((plane.height, plane))
+        normal = plane.orientation.normal
+        if normal not in rounded:
+            rounded[normal] = tuple([round(cosine, 2) for cosine in normal])
+        height = round(dot(normal, plane.position), 2)
+        stacks.setdefault(rounded[normal], []).append((height, plane))
     reach = {}
     for stack in stacks.values():
-        heights = sorted({round(height, 2) for height, _ in stack})
+        heights = sorted({height for height, _ in stack})
         steps = [above - below for below, above in pairwise(heights)]
         beside = {height: max(steps[max(i - 1, 0) : i + 1], default=0.0) for i, height in enumerate(heights)}
         for height, plane in stack:
-            half = max(beside[round(height, 2)], plane.thickness) / 2
+            half = max(beside[height], plane.thickness) / 2
             reach[plane] = max(half, _REACH_MM) * _SLACK
     return reach
 

@@ -110,13 +110,12 @@ def _one_of(hits: list[Hit]) -> Hit:
 def _stacks(series: SeriesView) -> Iterator[list[int]]:
     """The rows of slices with the same orientation and image type, where there are enough of them."""
     stacks: dict[Hashable, list[int]] = {}
-    cells = zip(series.rows, series.cells("ImageOrientationPatient"), series.cells("ImageType"), strict=True)
-    for row, orientation, kind in cells:
+    for (orientation, kind), rows in series.alike("ImageOrientationPatient", "ImageType"):
         cosines = [number for number in orientation.numbers if number is not None]
         if len(cosines) == _COSINES and _NO_SLICES.isdisjoint(_kinds(kind)):
             rounded = tuple([round(cosine, 1) + 0.0 for cosine in cosines])
-            stacks.setdefault((rounded, _kinds(kind)), []).append(row)
-    yield from (rows for rows in stacks.values() if len(rows) >= _FEWEST)
+            stacks.setdefault((rounded, _kinds(kind)), []).extend(rows)
+    yield from (sorted(rows) for rows in stacks.values() if len(rows) >= _FEWEST)
 
 
 def _kinds(image_type: Cell) -> tuple[str, ...]:

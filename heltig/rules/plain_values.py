@@ -68,6 +68,7 @@ _TEXTS: Final = {name: _line(entry.limit) for name, entry in VRS.items() if entr
 
 _UNSIGNED = rb"(?:0|[1-9][0-9]{0,8}+)"
 _DECIMAL = rb"-?+(?:0|[1-9][0-9]{0,15}+)(?:\.[0-9]{1,20}+)?+" + _EXPONENT
+_NEAR_DECIMAL = rb"-?+(?:0|[1-9][0-9]{0,3}+)(?:\.[0-9]{1,20}+)?+"
 _POSITIVE_DECIMAL = rb"(?:[1-9][0-9]{0,15}+(?:\.[0-9]{1,20}+)?+|0\.0{0,15}+[1-9][0-9]{0,15}+)"
 
 _JSON_NUMBERS: Final = (
@@ -107,6 +108,12 @@ def positive_value(vr: str) -> Plain:
     if vr == "IS":
         return Plain((rb"[1-9][0-9]{0,8}+",), rb"[1-9][0-9]{0,8}+")
     return Plain((rb"(?:[1-5][0-9]{4}|[1-9][0-9]{0,3}+)",), rb"(?!\x00\x00)(?s:..)")
+
+
+def near_value() -> Plain:
+    """A plain DS value between -10000 and 10000."""
+    text = rb"[-+]?+[0-9]{1,4}+(?:\.[0-9]*+)?+" + _AT_MOST_16
+    return Plain((rb"(?:" + _NEAR_DECIMAL + rb"|" + _quoted(text) + rb")",), text)
 
 
 def instance_uid() -> Plain:

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from heltig.dicom.cell import Cell
 from heltig.dicom.frames import FrameTable
 from heltig.dicom.geometry import Orientation, Vector, as_orientation, as_position
-from heltig.dicom.points import plain_numbers
+from heltig.dicom.points import numbers_in
 from heltig.rules.views import RowsView, SeriesView
 from heltig.standard.dictionary import tag_of
 from heltig.standard.sop_classes import lookup
@@ -104,28 +104,7 @@ def _has_slices(series: SeriesView) -> bool:
 
 def numbers_of(view: RowsView, keyword: str, rows: Sequence[int]) -> list[tuple[float | None, ...]]:
     """The numbers of an attribute in some rows of a view; plainly written ones are not decoded."""
-    column = view.table.columns.get(tag_of(keyword))
-    if column is None:
-        return [()] * len(rows)
-    if column.constant:
-        only = _plain_numbers_of_one(column.cells[1])
-        return [view.table.cell(column, 1).numbers if only is None else only] * len(rows)
-    codes = [column.codes[row] for row in rows]
-    distinct = list(dict.fromkeys(codes))
-    plain = plain_numbers([column.cells[code] for code in distinct])
-    numbers = [
-        view.table.cell(column, code).numbers if read is None else read
-        for code, read in zip(distinct, plain, strict=True)
-    ]
-    if len(distinct) == len(codes):
-        return numbers
-    return list(map(dict(zip(distinct, numbers, strict=True)).__getitem__, codes))
-
-
-@lru_cache(1024)
-def _plain_numbers_of_one(cell: bytes) -> tuple[float, ...] | None:
-    """Orientations, spacings and thicknesses come again from study to study."""
-    return plain_numbers((cell,))[0]
+    return numbers_in(view.table, tag_of(keyword), rows)
 
 
 def positions_of(series: RowsView) -> list[Vector | None]:

@@ -13,7 +13,14 @@ from typing import Final, Literal, TypeAlias
 
 from heltig.dicom.cell import Syntax
 from heltig.dicom.values import BYTE_VRS, NUMBER_VRS
-from heltig.rules.plain_values import Plain, instance_uid, listed_value, plain_value, positive_value
+from heltig.rules.plain_values import (
+    Plain,
+    instance_uid,
+    listed_value,
+    near_value,
+    plain_value,
+    positive_value,
+)
 from heltig.rules.uid import OF_INSTANCES
 from heltig.rules.value_meanings import POSITIVE
 from heltig.standard.dictionary import GROUP_LENGTH, Entry, lookup
@@ -22,6 +29,10 @@ from heltig.standard.value_representations import VRS
 
 Dialect: TypeAlias = Literal["compact", "json", "explicit", "implicit"]
 """How a cell is written: DICOM JSON without white space and with `vr` first, other JSON, or Part 10."""
+
+NEAR: Final = frozenset({"ImagePositionPatient"})
+"""Attributes of which nearly each image has its own value: no rule that names one objects to what passes its
+screen (GEO-IPP-FAR)."""
 
 _SEPARATOR: Final = b"\xff"
 """Stands between cells: text that matches does not hold it."""
@@ -143,6 +154,8 @@ def _values(entry: Entry, vr: str) -> list[Plain]:
     """What the first, the second and every further value of an attribute may be."""
     if entry.tag in OF_INSTANCES:
         return [instance_uid()]
+    if entry.keyword in NEAR:
+        return [near_value()]
     if entry.keyword in POSITIVE:
         return [positive_value(vr)]
     listed = [enumerated(entry.keyword, number) for number in (1, 2, 3)]

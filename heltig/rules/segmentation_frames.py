@@ -149,9 +149,11 @@ def _made(study: StudyView) -> dict[int, list[_Made]]:
     rows = sorted(
         row for group in study.groups("SOPClassUID") if group.key in SEGMENTATIONS for row in group.rows
     )
-    images = image_planes(study) if rows else None
     column = study.table.columns.get(PER_FRAME)
-    if images is None or not images.of or column is None:
+    if not rows or column is None:
+        return {}
+    images = image_planes(study)
+    if not images.of:
         return {}
     groups = study.table.items(column)
     items_of, sources = by_owner(groups), _sources(groups, images)

@@ -208,6 +208,21 @@ class RowsView:
             found.append(cell)
         return found
 
+    def alike(self, *keywords: str) -> list[tuple[tuple[Cell, ...], list[int]]]:
+        """The rows grouped by their cells of some attributes, in the order of their first rows.
+
+        For what many rows have in common: it is then made of a few cells. Two groups may have equal cells.
+        """
+        columns = [self.table.columns.get(tag_of(keyword)) for keyword in keywords]
+        varying = [column for column in columns if column is not None and not column.constant]
+        groups: dict[tuple[int, ...], list[int]] = {} if varying else {(): list(self.rows)}
+        for row, codes in zip(self.rows, zip(*map(self._codes, varying), strict=True), strict=bool(varying)):
+            groups.setdefault(codes, []).append(row)
+        return [
+            (tuple([self.table.at(tag_of(keyword), rows[0]) for keyword in keywords]), rows)
+            for rows in groups.values()
+        ]
+
     def texts(self, keyword: str) -> list[str]:
         """The first value of every row as text without surrounding spaces, in order; empty where none is.
 

@@ -9,7 +9,7 @@ from heltig.dicom.column import Column
 from heltig.dicom.table import Table
 from heltig.rules.memory import FEW, Known, Memory, is_full
 from heltig.rules.rule import Rule
-from heltig.rules.screen import screen_of
+from heltig.rules.screen import NEAR, screen_of
 from heltig.rules.value_run import Inside, Seen, Unknown, ask, try_values
 from heltig.rules.views import Place
 from heltig.standard.dictionary import keyword_of, lookup, tag_of
@@ -32,6 +32,7 @@ class ValueRules:
         all: Every one of them with its bit in a set of rules.
         of_tag: Of each attribute that rules name their numbers in `all`.
         of_vr: Of each VR the numbers of the rules that hold for all of it.
+        spared: Of attributes whose screen speaks for the rules that name them, too, the bits of these rules.
         unscreened: VRs that a rule from outside this package reads: no screen was made for it, so it sees
             every value.
     """
@@ -45,8 +46,14 @@ class ValueRules:
                 self.of_tag.setdefault(tag_of(keyword), []).append(number)
             for vr in rule.vrs:
                 self.of_vr.setdefault(vr, []).append(number)
-        of_site = [rule.vrs for rule, _ in self.all if not is_own(rule)]
-        self.unscreened = frozenset[str]().union(*of_site)
+        of_site = [rule for rule, _ in self.all if not is_own(rule)]
+        self.unscreened = frozenset[str]().union(*[rule.vrs for rule in of_site])
+        named = {keyword for rule in of_site for keyword in rule.reads}
+        self.spared = {
+            tag: sum(self.all[number][1] for number in self.of_tag[tag])
+            for tag in map(tag_of, NEAR - named)
+            if tag in self.of_tag
+        }
         self._among: dict[int, tuple[Rule, ...]] = {}
 
     def among(self, bits: int) -> tuple[Rule, ...]:
@@ -185,14 +192,19 @@ class _Walker:
         """Have some cells of a column wait for their rules, and walk the items in them."""
         tag = column.tag
         named = tag in self._rules.of_tag
+        spared = self._rules.spared.get(tag, 0)
         if self._is_plain(table, column, inside.get(1)):
             return
         suspects = self._suspects(table, column, codes, level, inside)
         if not suspects and not named:
             return
         suspected = set(suspects) if named else ()
+        if spared and len(suspects) < len(codes):
+            self._applied |= spared
+            for code in set(codes).difference(suspects) if inside else ():
+                inside[code].apply(spared)
         has_items = False
-        for code in codes if named else suspects:
+        for code in codes if named and not spared else suspects:
             at = self._place(table, column, code, level)
             seen = Seen(at, table, column, code, level.place + tag, inside.get(code))
             if named:

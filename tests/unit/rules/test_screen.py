@@ -17,9 +17,9 @@ from heltig.dicom.table import Table
 from heltig.pipeline.reading import read_inputs
 from heltig.rules.catalogue import catalogue
 from heltig.rules.parameters import Parameters
-from heltig.rules.screen import Screen, screen_of
+from heltig.rules.screen import NEAR, Screen, screen_of
 from heltig.rules.views import Context, Place
-from heltig.standard.dictionary import entries, keyword_of, lookup
+from heltig.standard.dictionary import entries, keyword_of, lookup, tag_of
 from heltig.standard.value_representations import VRS
 
 CONTEXT = Context(date(2026, 1, 1), Parameters())
@@ -34,13 +34,14 @@ def syntax_of(dialect):
 
 
 def objections(table, column, code):
-    """What the rules on VRs have against one cell."""
+    """What the rules that a screen speaks for have against one cell."""
     cell = table.cell(column, code)
     encoding = table.encodings[column.encodings[code]]
     tag = column.tag
     at = Place(cell, column.cells[code], encoding, tag, keyword_of(tag), lookup(tag), 0, CONTEXT)
     vr = cell.vr if cell.vr in VRS else ""
-    rules = [r for r in VALUE_RULES if vr in r.vrs and (r.when is None or r.when(at))]
+    named = {at.path} & NEAR
+    rules = [r for r in VALUE_RULES if vr in r.vrs or named & set(r.reads) if r.when is None or r.when(at)]
     return [(rule.id, hit) for rule in rules for hit in rule.check(at) or ()]
 
 
@@ -271,3 +272,21 @@ def test_a_splitter_gives_the_cells_that_screens_are_made_for():
     instances = [*splitter.feed(synthetic.body(2)), *splitter.close()]
     cells = dict(zip(instances[0].tags, map(bytes, instances[0].raws), strict=True))
     assert passes(screen_of("00080018", "json", cells["00080018"]), cells["00080018"])
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_no_rule_that_names_an_attribute_objects_to_what_passes_a_screen_that_speaks_for_it(data):
+    keyword, dialect = data.draw(st.sampled_from(sorted(NEAR))), data.draw(st.sampled_from(sorted(SAMPLES)))
+    tag, numbers = tag_of(keyword), data.draw(st.lists(st.floats(-20_000, 20_000), min_size=3, max_size=3))
+    texts = [f"{number:.{data.draw(st.integers(0, 6))}g}" for number in numbers]
+    value = "\\".join(texts).encode()
+    raw = {
+        "compact": b'{"vr":"DS","Value":[%b]}' % ",".join(map(repr, numbers)).encode(),
+        "json": b'{"vr": "DS", "Value": ["%b"]}' % '", "'.join(texts).encode(),
+        "explicit": b"DS" + struct.pack("<H", len(value)) + value,
+        "implicit": struct.pack("<I", len(value)) + value,
+    }[dialect]
+    screen = screen_of(tag, syntax_of(dialect), SAMPLES[dialect])
+    if passes(screen, raw):
+        assert judged(tag, raw, Encoding(syntax_of(dialect))) == []

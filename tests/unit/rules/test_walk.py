@@ -111,3 +111,22 @@ def test_values_of_both_part_10_syntaxes_in_one_study():
     joined.arrange()
     evaluation = evaluate(Ruleset(of_catalogue("CHR-CONTROL"), Profile()), joined, CONTEXT)
     assert [(finding.observed, finding.count) for finding in evaluation.findings] == [("T\\x07", 1)]
+
+
+def test_a_rule_that_names_positions_is_spared_plain_ones_and_passes_them():
+    near = [{"ImagePositionPatient": f"0\\0\\{number}"} for number in range(MANY)]
+    assert run(of_catalogue("GEO-IPP-FAR"), near).outcomes == {"GEO-IPP-FAR": "pass"}
+    (finding,) = run(of_catalogue("GEO-IPP-FAR"), [*near, {"ImagePositionPatient": "0\\0\\10001"}]).findings
+    assert (finding.observed, finding.count) == ("0\\0\\10001", 1)
+
+
+def test_a_rule_of_a_site_sees_every_position():
+    seen = []
+
+    def look(at: Place) -> None:
+        seen.append(at.cell.shown)
+
+    near = [f"0\\0\\{number}" for number in range(MANY)]
+    rules = [of_site(look, reads=("ImagePositionPatient",)), *of_catalogue("GEO-IPP-FAR", "VAL-IS-DS")]
+    run(rules, [{"ImagePositionPatient": position} for position in near])
+    assert sorted(seen) == sorted(near)
