@@ -203,5 +203,6 @@ async def _services(
             quarantine=parts.desks.quarantine,
             pool=parts.pool,
             stream=ChangeStream(parts.store),
+            archives=parts.desks.archives,
             is_working=parts.is_working,
         )

@@ -10,6 +10,7 @@ from heltig.auth.keys import KeyRing
 from heltig.auth.refusals import Refusals
 from heltig.jobs.queue import JobQueue
 from heltig.pipeline.custody import Custody
+from heltig.pipeline.opened import OpenArchives
 from heltig.pipeline.pool import JudgingPool
 from heltig.pipeline.quarantine import QuarantineDesk
 from heltig.pipeline.rescore import RescoreDesk
@@ -47,6 +48,7 @@ class Services:
     quarantine: QuarantineDesk
     pool: JudgingPool
     stream: ChangeStream
+    archives: OpenArchives
     is_working: Callable[[], bool]
 
     def minute(self) -> str:

@@ -8,7 +8,14 @@ import msgspec
 from heltig.credentials import ClientProof
 from heltig.pipeline.archive_form import ArchiveForm
 from heltig.rules.profile_shipped import SHIPPED
-from heltig.store.archive_options import ArchiveOptions, GateFailing, GateMode, GateReview, StrategyChoice
+from heltig.store.archive_options import (
+    ArchiveOptions,
+    GateBlocked,
+    GateFailing,
+    GateMode,
+    GateReview,
+    StrategyChoice,
+)
 
 Kind: TypeAlias = Literal["text", "url", "secret", "whole", "number", "lines", "choice"]
 
@@ -71,6 +78,10 @@ _FAILING: Final[Mapping[GateFailing, str]] = {"closed": "is refused (closed)", "
 _REVIEW: Final[Mapping[GateReview, str]] = {
     "forward": "is forwarded (forward)",
     "quarantine": "waits for a person (quarantine)",
+}
+_BLOCKED: Final[Mapping[GateBlocked, str]] = {
+    "pass": "can be retrieved through it (pass)",
+    "refuse": "cannot be retrieved through it (refuse)",
 }
 
 
@@ -206,6 +217,7 @@ GROUPS: Final = (
             _option("gate", "What it does", "choice", choices=tuple(_GATES.items())),
             _option("gate_failing", "What could not be judged", "choice", choices=tuple(_FAILING.items())),
             _option("gate_review", "What needs review", "choice", choices=tuple(_REVIEW.items())),
+            _option("gate_blocked", "What is BLOCKED", "choice", choices=tuple(_BLOCKED.items())),
             _option("gate_idle_seconds", "Quiet for (seconds)", "number"),
         ),
         is_folded=True,

@@ -23,12 +23,14 @@ class Connected(msgspec.Struct, frozen=True, kw_only=True):
         dicomweb: To search it and to read from it.
         once: The same, asked once and not again.
         feed: A client of what tells of changes, where the entry or the last probe says where that is.
-        stow: A client whose root is that of STOW-RS.
+        qido: A client whose root is that of QIDO-RS; `wado` and `stow` likewise.
     """
 
     dicomweb: DicomWebArchive
     once: DicomWebArchive
     feed: http.Client | None
+    qido: http.Client
+    wado: http.Client
     stow: http.Client
 
 
@@ -104,6 +106,8 @@ async def connect(
             dicomweb=archive(Retry(retry_after_cap_seconds=patience, waiting=waiting)),
             once=archive(Retry(attempts=1)),
             feed=feed if told_at else None,
+            qido=qido,
+            wado=wado,
             stow=stow,
         )
 

@@ -12,6 +12,7 @@ from heltig.errors import (
     ArchiveAnswerError,
     ArchiveNotFoundError,
     ArchiveRateLimitedError,
+    BusyError,
 )
 from heltig.exchange import Exchange, Operation
 from heltig.pipeline.breaker import Breakers
@@ -31,15 +32,19 @@ class Measuring(Protocol):
 class Guard:
     """What stands before each operation on one archive: its breakers, and how many may be under way."""
 
-    def __init__(self, breakers: Breakers, *, concurrency: int) -> None:
+    def __init__(
+        self, breakers: Breakers, *, concurrency: int, patience_seconds: float | None = None
+    ) -> None:
         """Makes it.
 
         Args:
             breakers: Those of the archive.
             concurrency: Operations at the same time.
+            patience_seconds: How long an operation waits for its turn; None for as long as it takes.
         """
         self._breakers = breakers
         self._places = asyncio.Semaphore(concurrency)
+        self._patience_seconds = patience_seconds
         self._inside: set[asyncio.Task[Any] | None] = set()
 
     @asynccontextmanager
@@ -52,19 +57,31 @@ class Guard:
 
         Raises:
             ArchiveClosedError: The archive may not be asked.
+            BusyError: Its turn did not come.
         """
         task = asyncio.current_task()
         if task in self._inside:  # it would wait for itself
             async with self._breakers.guard(operation, subject):
                 yield
             return
-        async with self._places:
-            self._inside.add(task)
-            try:
-                async with self._breakers.guard(operation, subject):
-                    yield
-            finally:
-                self._inside.discard(task)
+        await self._take_a_place()
+        self._inside.add(task)
+        try:
+            async with self._breakers.guard(operation, subject):
+                yield
+        finally:
+            self._inside.discard(task)
+            self._places.release()
+
+    async def _take_a_place(self) -> None:
+        try:
+            async with asyncio.timeout(self._patience_seconds):
+                await self._places.acquire()
+        except TimeoutError as error:
+            raise BusyError(
+                "As many requests to the archive as there may be are under way. Try again in a moment.",
+                retry_after=self._patience_seconds,
+            ) from error
 
 
 class GuardedArchive:

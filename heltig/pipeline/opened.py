@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from datetime import datetime, timedelta
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,24 +13,27 @@ from connectors.base import Archive as ArchivePort
 from connectors.base import Capabilities, ChangeFeed
 from connectors.dicomweb import DicomWebArchive
 from heltig import http
-from heltig.errors import ArchiveClosedError, ArchivePausedError, StorageError
+from heltig.errors import ArchiveClosedError, ArchivePausedError
 from heltig.pipeline.archives import find_archive
 from heltig.pipeline.breaker import PULLING, Breakers
-from heltig.pipeline.connecting import connect, pace_of, tls_of
+from heltig.pipeline.connecting import Connected, connect, pace_of, tls_of
 from heltig.pipeline.guarded import Guard, GuardedArchive, GuardedFeed, Measuring, observer
 from heltig.pipeline.probing import known_capabilities, last_capabilities
+from heltig.pipeline.sharers import Sharers
 from heltig.settings import Settings
-from heltig.store import workers
 from heltig.store.archives import Archive, ArchiveOptions, location_of
 from heltig.store.engine import Store
 from heltig.store.records import Location
 from heltig.work_hours import WorkHours
 
-ASKED_LATELY: Final = timedelta(minutes=1)
-"""A worker counts as one that asks an archive for so long after it was last seen at it."""
-
 STORES: Final = 4
 """Requests that bring objects to an archive at the same time, at least: senders wait for them."""
+
+READS: Final = 16
+"""Requests on behalf of others at the same time: a viewer makes some at once, and people wait."""
+
+PATIENCE: Final = 10.0
+"""Seconds that such a request waits for its place."""
 
 
 class Opened(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +78,22 @@ class OpenedToStore(msgspec.Struct, frozen=True, kw_only=True):
     archive: ArchivePort
 
 
+class OpenedToRead(msgspec.Struct, frozen=True, kw_only=True):
+    """An archive that others are let through to.
+
+    Attributes:
+        options: Those of its entry.
+        qido: To search it by: paced and measured.
+        wado: To retrieve from it by.
+        guard: For each request.
+    """
+
+    options: ArchiveOptions
+    qido: http.Client
+    wado: http.Client
+    guard: Guard
+
+
 class OpenArchives:
     """The archives that this process asks. Close it in the end."""
 
@@ -117,24 +136,19 @@ class OpenArchives:
         """
         entry = await find_archive(self._store, name)
         self._insist_on_time(entry)
-        opened = await self._opened(entry)
-        opened.users += 1
-        try:
+        async with self._in_use(entry) as opened:
             await opened.breakers.admit(*PULLING)
             yield Opened(
                 entry=entry,
                 options=entry.options,
                 archive=opened.archive,
-                dicomweb=opened.dicomweb,
-                feed_client=opened.feed,
+                dicomweb=opened.connected.dicomweb,
+                feed_client=opened.connected.feed,
                 guard=opened.guard,
                 capabilities=last_capabilities(entry)
                 or await known_capabilities(self._store, entry, opened.archive, clock=self._clock),
                 location=location_of(name),
             )
-        finally:
-            opened.users -= 1
-            await opened.close_if_unused()
 
     @asynccontextmanager
     async def use_to_store(self, name: str) -> AsyncIterator[OpenedToStore]:
@@ -148,17 +162,32 @@ class OpenArchives:
         entry = await find_archive(self._store, name)
         if entry.broken:
             raise ArchivePausedError(f"Nothing is sent to archive {name}. {entry.broken}")
-        opened = await self._opened(entry)
-        opened.users += 1
-        try:
+        async with self._in_use(entry) as opened:
             yield OpenedToStore(
-                client=opened.stow,
+                client=opened.connected.stow,
                 guard=opened.storing,
-                archive=GuardedArchive(opened.once, opened.storing),
+                archive=GuardedArchive(opened.connected.once, opened.storing),
             )
-        finally:
-            opened.users -= 1
-            await opened.close_if_unused()
+
+    @asynccontextmanager
+    async def use_to_read(self, name: str) -> AsyncIterator[OpenedToRead]:
+        """An archive that others are let through to now.
+
+        Raises:
+            NotFoundError: There is no archive of that name.
+            ArchivePausedError: It is paused, or its entry cannot be read.
+            ArchiveClosedError: It is outside its hours.
+            ConfigurationError: A secret or a certificate cannot be read.
+        """
+        entry = await find_archive(self._store, name)
+        self._insist_on_time(entry)
+        async with self._in_use(entry) as opened:
+            yield OpenedToRead(
+                options=entry.options,
+                qido=opened.connected.qido,
+                wado=opened.connected.wado,
+                guard=opened.reading,
+            )
 
     async def close(self) -> None:
         """Closes what is open."""
@@ -181,14 +210,23 @@ class OpenArchives:
                 retry_after=(opens - now).total_seconds(),
             )
 
+    @asynccontextmanager
+    async def _in_use(self, entry: Archive) -> AsyncIterator["_Open"]:
+        opened = await self._opened(entry)
+        opened.users += 1
+        try:
+            yield opened
+        finally:
+            opened.users -= 1
+            await opened.close_if_unused()
+
     async def _opened(self, entry: Archive) -> "_Open":
         async with self._opening:
             made_of = _made_of(entry)
             known = self._open.get(entry.name)
             if known is not None and known.made_of == made_of:
                 return known
-            made = await self._make(entry, made_of)
-            self._open[entry.name] = made
+            made = self._open[entry.name] = await self._make(entry, made_of)
         if known is not None:
             known.is_retired = True
             await known.close_if_unused()
@@ -222,31 +260,10 @@ class OpenArchives:
             breakers=breakers,
             guard=guard,
             archive=GuardedArchive(connected.dicomweb, guard),
-            dicomweb=connected.dicomweb,
-            once=connected.once,
-            feed=connected.feed,
-            stow=connected.stow,
+            connected=connected,
             storing=Guard(breakers, concurrency=max(entry.options.concurrency, STORES)),
+            reading=Guard(breakers, concurrency=READS, patience_seconds=PATIENCE),
         )
-
-
-class Sharers:
-    """The workers that share the rates of an archive: those that have had jobs of it lately."""
-
-    def __init__(self, store: Store, archive: str, *, clock: Callable[[], datetime]) -> None:
-        self._store = store
-        self._group = str(location_of(archive))
-        self._clock = clock
-        self._seen: dict[str, datetime] = {}
-
-    async def count(self) -> int:
-        """Counts them; between two jobs a worker counts, too. As before where the database does not say."""
-        now = self._clock()
-        with suppress(StorageError):
-            at_work = await self._store.read(workers.at_work, self._group, now=now)
-            self._seen |= dict.fromkeys(at_work, now)
-        self._seen = {owner: seen for owner, seen in self._seen.items() if now - seen < ASKED_LATELY}
-        return len(self._seen)
 
 
 class _Open(msgspec.Struct, kw_only=True):
@@ -257,11 +274,9 @@ class _Open(msgspec.Struct, kw_only=True):
     breakers: Breakers
     guard: Guard
     archive: GuardedArchive
-    dicomweb: DicomWebArchive
-    once: DicomWebArchive
-    feed: http.Client | None
-    stow: http.Client
+    connected: Connected
     storing: Guard
+    reading: Guard
     users: int = 0
     is_retired: bool = False
 
@@ -273,8 +288,7 @@ class _Open(msgspec.Struct, kw_only=True):
 def _made_of(entry: Archive) -> tuple[Any, ...]:
     """What connections are made of: where any of it is another, they are made anew."""
     files = [_stamp(file) for file in tls_of(entry.options).files]
-    found = last_capabilities(entry)
-    feed_root = found.feed_root if found else None
+    feed_root = found.feed_root if (found := last_capabilities(entry)) else None
     return msgspec.structs.replace(entry, capabilities=None, probed=None), feed_root, files
 
 

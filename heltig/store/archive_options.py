@@ -17,6 +17,7 @@ StrategyChoice = Literal["auto", "listing", "orthanc", "azure", "dcm4chee", "non
 GateMode = Literal["observe", "enforce", "hold"]
 GateFailing = Literal["closed", "open"]
 GateReview = Literal["forward", "quarantine"]
+GateBlocked = Literal["pass", "refuse"]
 
 
 class ArchiveOptions(
@@ -141,6 +142,13 @@ class ArchiveOptions(
             "(`forward`) or lays it before a person, like one that is BLOCKED (`quarantine`)."
         ),
     ] = "forward"
+    gate_blocked: Annotated[
+        GateBlocked,
+        Meta(
+            description="What the gate does with who retrieves a study that is BLOCKED: passes it on like "
+            "any other (`pass`) or refuses it (`refuse`)."
+        ),
+    ] = "pass"
     gate_idle_seconds: Annotated[
         float,
         Meta(
