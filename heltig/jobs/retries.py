@@ -9,7 +9,15 @@ import msgspec
 
 from heltig.errors import ArchiveClosedError, ArchivePausedError, HeltigError
 
-NOT_NOW: Final = (ArchivePausedError, ArchiveClosedError)
+
+class NotNowError(HeltigError):
+    """Raised by a handler whose job has to wait for something that is not its own.
+
+    `retry_after` is how long, where that is known.
+    """
+
+
+NOT_NOW: Final = (ArchivePausedError, ArchiveClosedError, NotNowError)
 """What says nothing about a job, only about when: it does not count as an attempt."""
 
 NOT_NOW_WAIT: Final = timedelta(minutes=1)

@@ -15,7 +15,7 @@ from heltig.jobs.queue import JobQueue
 from heltig.jobs.retries import Retries
 from heltig.logs import described
 from heltig.seldom import seldom
-from heltig.store import claims, waiting
+from heltig.store import claims, leases, waiting
 from heltig.store.jobs import Job
 from heltig.store.transaction import ReadTransaction, WriteTransaction
 
@@ -74,7 +74,7 @@ class Runner:
         self._stopping = asyncio.Event()
         self._stopped = asyncio.Event()
         self._stopped.set()
-        queue.on_work(lambda kind: self.wake())
+        queue.on_work(self._rung)
 
     @property
     def has_room(self) -> bool:
@@ -210,14 +210,22 @@ class Runner:
     def _claim(self) -> Claim:
         return Claim(self._handlers, owner=str(self.owner), lease=self._lease, clock=self._queue.clock)
 
+    def _rung(self, kind: str) -> None:
+        if kind in self._handlers:
+            self.wake()
+
     def _lost(self, transaction: ReadTransaction) -> list[Job]:
-        """The jobs whose worker is gone."""
+        """The jobs that it could do, and whose worker is gone."""
         now = self._queue.clock()
         return [
             job
-            for job in claims.running(transaction)
-            if (job.lease_until is None or job.lease_until <= now)
-            or self.owner.outlived(job.lease_owner or "")
+            for job in leases.running(transaction)
+            if job.kind in self._handlers
+            and (
+                job.lease_until is None
+                or job.lease_until <= now
+                or self.owner.outlived(job.lease_owner or "")
+            )
         ]
 
     def _take_back(self, transaction: WriteTransaction, lost: list[Job]) -> None:

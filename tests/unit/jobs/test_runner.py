@@ -382,9 +382,12 @@ async def test_a_job_of_a_silent_worker_is_found_again_when_its_lease_is_over(
 
 async def test_a_job_whose_workers_always_vanish_dies(queue: JobQueue, clock: Clock) -> None:
     """It may be what kills them."""
+    async def work(context: JobContext) -> None:
+        raise AssertionError("the runner has no place for it")
+
     number = await add(queue)
     retries = Retries(attempts=3)
-    async with running(queue, {}, retries=retries):
+    async with running(queue, {"work": work}, retries=retries, places=0):
         for _ in range(3):
             now = clock.now
             await queue.store.write(
