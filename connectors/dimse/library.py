@@ -1,0 +1,65 @@
+"""pynetdicom, set up once a process: it logs nothing, and takes every storage SOP Class, private ones too.
+
+Its log would hold what senders say, in exceptions the data itself.
+"""
+
+import logging
+import socket
+import time
+from typing import Any, Final
+
+from pynetdicom import _config
+from pynetdicom.association import Association
+
+_config.LOG_HANDLER_LEVEL = "none"
+_config.UNRESTRICTED_STORAGE_SERVICE = True
+_config.STORE_SEND_CHUNKED_DATASET = True  # a file goes out as it is, and never is whole in memory
+logging.getLogger("pynetdicom").setLevel(logging.CRITICAL + 1)
+
+MAXIMUM_PDU: Final = 128 * 1024
+"""Bytes of a PDU that we take: the most that DCMTK sends."""
+
+MOST_PDU: Final = 1024 * 1024
+"""A PDU that says it is longer is none: an association request with all that it may hold is shorter."""
+
+MIN_BYTES_PER_SECOND: Final = 1024
+"""A PDU that comes more slowly is not waited for."""
+
+
+def hasten(association: Association, *, silence: float) -> None:
+    """Has an association answer without delay, and not wait for ever; to be called when it is connected.
+
+    Many toolkits (DCMTK is one) send a message in two pieces. Nagle's algorithm keeps the second one back
+    until the first one is acknowledged, which Linux puts off for 40 ms. So we acknowledge at once, which has
+    to be asked for before each read; and our own messages are sent at once.
+
+    Args:
+        association: The association.
+        silence: Seconds that the peer may be silent in the middle of a PDU.
+    """
+    transport: Any = association.dul.socket
+    connection: socket.socket = transport.socket
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection.settimeout(silence)
+    quick = getattr(socket, "TCP_QUICKACK", None)  # Linux has it
+
+    def receive(count: int) -> bytearray:
+        if count > MOST_PDU:
+            raise ConnectionAbortedError("A PDU is longer than any may be.")
+        data = bytearray(count)
+        view, received = memoryview(data), 0
+        deadline = time.monotonic() + silence + count / MIN_BYTES_PER_SECOND
+        while received < count:
+            if quick is not None:
+                connection.setsockopt(socket.IPPROTO_TCP, quick, 1)
+            piece = connection.recv_into(view[received:])
+            if not piece:
+                break
+            received += piece
+            if time.monotonic() > deadline:
+                raise TimeoutError("The peer sends next to nothing.")
+        view.release()
+        del data[received:]
+        return data
+
+    transport.recv = receive
