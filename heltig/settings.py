@@ -204,6 +204,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str | None,
         Meta(description="Where an API key for that server lies: `env:HELTIG_SECRET_NAME` or `file:PATH`."),
     ] = None
+    alert_disk: Annotated[
+        Size,
+        Meta(
+            description="Room on the disk of `HELTIG_HOME`, or of the spool, below which there is an alert."
+        ),
+    ] = Size(5 * 1024**3)
+    alert_quarantine_hours: Annotated[
+        float,
+        Meta(ge=0, le=8784, description="How long a study may wait in quarantine until there is an alert."),
+    ] = 1.0
     log_format: Annotated[
         Literal["text", "json"] | None,
         Meta(

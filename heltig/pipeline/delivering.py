@@ -207,6 +207,6 @@ def _without_patient(change: ChangeView) -> ChangeView:
     )
 
 
-def test_body(webhook: Webhook, *, at: datetime) -> bytes:
+def trial_body(webhook: Webhook, *, at: datetime) -> bytes:
     """What a receiver is sent to be tried out."""
     return msgspec.json.encode({"webhook": webhook.name, "at": at})

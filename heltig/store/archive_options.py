@@ -120,6 +120,21 @@ class ArchiveOptions(
     cold_hours: Annotated[
         float, Meta(ge=1, le=_YEAR_IN_HOURS, description="How often all studies are listed.")
     ] = 24.0
+    failing_hours: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=_YEAR_IN_HOURS,
+            description="There is an alert when it could not be asked for new studies for so long.",
+        ),
+    ] = 1.0
+    silent_hours: Annotated[
+        Annotated[float, Meta(gt=0, le=_YEAR_IN_HOURS)] | None,
+        Meta(
+            description="There is an alert when it was read and showed no new study for so long; none where "
+            "nothing is said."
+        ),
+    ] = None
     gate: Annotated[
         GateMode | None,
         Meta(
