@@ -48,6 +48,33 @@ def ssl_context(tls: Tls) -> ssl.SSLContext:
     return context
 
 
+def server_context(certificate: Path, key: Path | None, client_ca: Path | None) -> ssl.SSLContext:
+    """What a listener of ours speaks TLS with, of version 1.2 at least.
+
+    Args:
+        certificate: PEM file of its certificate, with its chain.
+        key: PEM file of its key, where `certificate` does not hold it.
+        client_ca: PEM file of the authorities that a client's certificate has to be of; None asks for none.
+
+    Raises:
+        ConfigurationError: As `ssl_context` does.
+    """
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_cert_chain(certificate, key, password="")
+        if client_ca is not None:
+            context.load_verify_locations(client_ca)
+            context.verify_mode = ssl.CERT_REQUIRED
+    except OSError as wrong:
+        files = ", ".join(str(file) for file in (certificate, key, client_ca) if file)
+        raise ConfigurationError(
+            f"{files}: not readable as certificates and key in PEM, or the key is not that of the "
+            "certificate, or it needs a password."
+        ) from wrong
+    return context
+
+
 def tls_reason(error: BaseException) -> str:
     """Why TLS refuses; empty where it does not. A connection that ends without a goodbye is no refusal."""
     cause: BaseException | None = error

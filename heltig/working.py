@@ -6,7 +6,7 @@ Here, and only here, a kind of job gets its handler, and what has to happen now 
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -176,6 +176,7 @@ async def working(
     profile: Profile,
     clock: Callable[[], datetime],
     does: Does = "all",
+    more: Callable[["Desks", JobQueue], Mapping[str, Handler]] = lambda desks, queue: {},
     grace: timedelta = GRACE,
 ) -> AsyncIterator[Working]:
     """Opens everything, works jobs off meanwhile, and closes everything in the opposite order.
@@ -185,6 +186,7 @@ async def working(
         profile: What studies are judged with.
         clock: Gives the time, in UTC.
         does: Which jobs this process does.
+        more: Gives the handlers of jobs that only a process of its kind can do.
         grace: How long jobs at work get to finish at the end.
 
     Raises:
@@ -216,7 +218,8 @@ async def working(
         stack.push_async_callback(desks.measurements.flush)
         stack.push_async_callback(desks.archives.close)
         queue.on_end(events.job_end)
-        runner = Runner(queue, _some(handlers_of(desks), does), places=PLACES * settings.workers)
+        handlers = {**_some(handlers_of(desks), does), **more(desks, queue)}
+        runner = Runner(queue, handlers, places=PLACES * settings.workers)
         running = await stack.enter_async_context(_beside(_run(runner, queue, settings, does)))
         presence = Presence(queue, runner.owner)
         stack.push_async_callback(presence.leave)

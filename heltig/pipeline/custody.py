@@ -238,7 +238,7 @@ class _Taking:
         return [decision or Decision(codes.PROCESSING_FAILURE) for decision in self._decisions]
 
     def _is_named(self, place: int, one: Received) -> bool:
-        if _UID.fullmatch(one.sop_instance_uid) and _UID.fullmatch(one.study_uid):
+        if can_be_named(one):
             return True
         self._decisions[place] = Decision(codes.NO_IDENTITY, "No usable SOP Instance or Study UID")
         return False
@@ -349,6 +349,11 @@ class _Taking:
             )
 
         await custody._store.write_durably(record)
+
+
+def can_be_named(one: Received) -> bool:
+    """Whether there are UIDs that an object can be known by; what has none is refused in every mode."""
+    return bool(_UID.fullmatch(one.sop_instance_uid) and _UID.fullmatch(one.study_uid))
 
 
 def _same(one: Received) -> tuple[str, str, str]:

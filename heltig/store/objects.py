@@ -7,7 +7,8 @@ from typing import Any, Final, Literal, TypeAlias
 import msgspec
 from sqlalchemy import and_, bindparam, case, or_, select, text, update
 
-from heltig.store.tables import objects
+from heltig.store.records import Location
+from heltig.store.tables import locations, objects, studies
 from heltig.store.tables.custody import KEPT
 from heltig.store.transaction import ReadTransaction, WriteTransaction
 
@@ -63,6 +64,16 @@ _IN_STATE: Final = (
 _KNOWN: Final = select(objects).where(
     objects.c.study_row == bindparam("study"),
     objects.c.sop_instance_uid.in_(bindparam("uids", expanding=True)),
+)
+_AT: Final = (
+    select(objects, studies.c.study_key)
+    .join(studies, studies.c.id == objects.c.study_row)
+    .join(locations, locations.c.id == studies.c.location_row)
+    .where(
+        locations.c.kind == bindparam("kind"),
+        locations.c.name == bindparam("name"),
+        objects.c.sop_instance_uid.in_(bindparam("uids", expanding=True)),
+    )
 )
 _FILES: Final = select(objects.c.file).where(
     text(KEPT), objects.c.file.in_(bindparam("files", expanding=True))
@@ -140,6 +151,17 @@ def known(transaction: ReadTransaction, study: int, uids: Collection[str]) -> li
         _object(row)
         for some in _portions(uids)
         for row in transaction.rows(_KNOWN, {"study": study, "uids": some})
+    ]
+
+
+def at_location(
+    transaction: ReadTransaction, location: Location, uids: Collection[str]
+) -> list[tuple[str, GateObject]]:
+    """The objects of a gate with some SOP Instance UIDs, each with its StudyInstanceUID."""
+    return [
+        (row.study_key, _object(row))
+        for some in _portions(uids)
+        for row in transaction.rows(_AT, {"kind": location.kind, "name": location.name, "uids": some})
     ]
 
 
