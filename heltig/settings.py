@@ -189,9 +189,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int, Meta(ge=1, le=1000, description="Associations at the same time; more are rejected.")
     ] = 25
     idle_seconds: Annotated[
-        float | None,
+        Annotated[float, Meta(gt=0)] | None,
         Meta(
-            gt=0,
             description="A study that `heltig listen` takes is at rest when nothing of it came for so long.",
             extra={"default": "`gateIdleSeconds` of the archive; 30"},
         ),
@@ -206,9 +205,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = None
     alert_disk: Annotated[
         Size,
-        Meta(
-            description="Room on the disk of `HELTIG_HOME`, or of the spool, below which there is an alert."
-        ),
+        Meta(description="Room on the disk of `HELTIG_HOME` or of the spool below which there is an alert."),
     ] = Size(5 * 1024**3)
     alert_quarantine_hours: Annotated[
         float,
@@ -389,8 +386,10 @@ def _convert(given: object, annotated: Any) -> object:
 
 
 def annotation_of(annotated: Any) -> tuple[Any, Meta]:
-    """Splits a field's annotation into its type, without None, and its Meta."""
+    """Splits a field's annotation into its type, without None and limits of its own, and its Meta."""
     kind, meta = typing.get_args(annotated)
     if typing.get_origin(kind) in (types.UnionType, typing.Union):
+        kind = typing.get_args(kind)[0]
+    if typing.get_origin(kind) is Annotated:  # where there may be None, limits stand with the number
         kind = typing.get_args(kind)[0]
     return kind, meta
