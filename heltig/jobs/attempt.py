@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from heltig.errors import StorageError
 from heltig.jobs.queue import JobQueue
 from heltig.jobs.retries import NOT_NOW, JobFailedError, NotHereError, Retries, described, not_now_wait
-from heltig.store import claims
+from heltig.store import leases
 from heltig.store.jobs import Job
 from heltig.store.transaction import WriteTransaction
 
@@ -149,18 +149,18 @@ class Attempt:
     def _extend(self, transaction: WriteTransaction) -> bool:
         until = self._queue.clock() + self._lease
         progress = self._context.said
-        return claims.extend(transaction, self._job.id, owner=self._owner, until=until, progress=progress)
+        return leases.extend(transaction, self._job.id, owner=self._owner, until=until, progress=progress)
 
     def _succeeded(self, transaction: WriteTransaction, result: dict[str, Any] | None) -> bool:
         now = self._queue.clock()
         ended = replace(self._job, state="succeeded", result=result, finished=now)
-        is_ours = claims.succeed(transaction, ended.id, owner=self._owner, result=result, now=now)
+        is_ours = leases.succeed(transaction, ended.id, owner=self._owner, result=result, now=now)
         return self._told(transaction, is_ours, ended)
 
     def _failed(self, transaction: WriteTransaction, error: str) -> bool:
         now = self._queue.clock()
         ended = replace(self._job, state="failed", error=error, finished=now)
-        is_ours = claims.give_up(
+        is_ours = leases.give_up(
             transaction, ended.id, owner=self._owner, state="failed", error=error, now=now
         )
         return self._told(transaction, is_ours, ended)
@@ -182,7 +182,7 @@ class Attempt:
     def _put_back(self, transaction: WriteTransaction, until: datetime | None = None) -> bool:
         """As if it had not been tried."""
         attempts = self._job.attempts - 1
-        return claims.put_back(
+        return leases.put_back(
             transaction, self._job.id, owner=self._owner, not_before=until, attempts=attempts
         )
 
@@ -193,8 +193,8 @@ def try_again(
     """Puts a running job back for after a wait, or lays it among the dead when there is none."""
     owner = job.lease_owner or ""
     if wait is None:
-        return claims.give_up(transaction, job.id, owner=owner, state="dead", error=error, now=now)
-    return claims.put_back(transaction, job.id, owner=owner, not_before=now + wait, error=error)
+        return leases.give_up(transaction, job.id, owner=owner, state="dead", error=error, now=now)
+    return leases.put_back(transaction, job.id, owner=owner, not_before=now + wait, error=error)
 
 
 async def rings(bell: asyncio.Event, within: timedelta) -> bool:

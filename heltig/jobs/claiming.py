@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import timedelta
 
 from heltig.jobs.queue import Clock
-from heltig.store import claims
+from heltig.store import claims, leases
 from heltig.store.jobs import Job
 from heltig.store.transaction import WriteTransaction
 
@@ -38,7 +38,7 @@ class Claim:
         """The jobs to start; of more than `limit` only those that are leased to the runner already."""
         now = self._clock()
         until = now + self._lease
-        held = claims.held(transaction, self.jobs, owner=self._owner, until=until)
+        held = leases.held(transaction, self.jobs, owner=self._owner, until=until)
         more = limit - len(held)
         found = (
             claims.claim(transaction, kinds=self._kinds, owner=self._owner, now=now, until=until, limit=more)

@@ -1,4 +1,4 @@
-"""Rows of durable jobs, as those see them who add and watch them. `claims` is for those who work on them."""
+"""Rows of durable jobs, as those see them who add and watch them. Those who work on them: `claims`, `leases`."""
 
 from collections.abc import Collection
 from datetime import datetime

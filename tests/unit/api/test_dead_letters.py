@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from unit.api.service import LATER, Service
 
-from heltig.store import claims
+from heltig.store import claims, leases
 from heltig.store.jobs import NewJob
 from heltig.store.transaction import WriteTransaction
 
@@ -19,9 +19,9 @@ async def dead_job(service: Service, *errors: str, kind: str = "made-up") -> int
             until = LATER + timedelta(minutes=1)
             claims.claim(transaction, kinds=[kind], owner="me", now=LATER, until=until)
             if n == len(errors):
-                claims.give_up(transaction, number, owner="me", state="dead", error=error, now=LATER)
+                leases.give_up(transaction, number, owner="me", state="dead", error=error, now=LATER)
             else:
-                claims.put_back(transaction, number, owner="me", not_before=None, error=error)
+                leases.put_back(transaction, number, owner="me", not_before=None, error=error)
         return number
 
     return await store.write(die)

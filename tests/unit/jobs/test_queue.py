@@ -12,7 +12,7 @@ from unit.store.databases import SERVER, render
 
 from heltig.errors import ConflictError, NotFoundError
 from heltig.jobs.queue import JobQueue
-from heltig.store import claims, jobs, waiting
+from heltig.store import claims, jobs, leases, waiting
 from heltig.store.engine import Store
 from heltig.store.jobs import Job, NewJob
 from heltig.store.transaction import WriteTransaction
@@ -92,7 +92,7 @@ async def test_a_key_is_unique_among_live_jobs_of_a_kind(queue: JobQueue, clock:
     assert rung == []
     other_kind = await add(queue, "judge", key="k")
     assert other_kind != first
-    await queue.store.write(claims.succeed, first, owner="me", result=None, now=clock.now)
+    await queue.store.write(leases.succeed, first, owner="me", result=None, now=clock.now)
     assert await add(queue, key="k") not in (first, other_kind)
 
 
@@ -105,7 +105,7 @@ async def test_a_job_that_follows_a_running_one_has_it_run_once_more(queue: JobQ
     soon = clock.now + MINUTE
     assert await add(queue, key="k", follows=True, not_before=soon) == number
     assert await add(queue, key="k", follows=True, not_before=soon + MINUTE) == number
-    assert await queue.store.write(claims.succeed, number, owner="me", result=None, now=clock.now)
+    assert await queue.store.write(leases.succeed, number, owner="me", result=None, now=clock.now)
     again = await queue.store.read(jobs.find, number)
     assert again is not None
     assert (again.state, again.attempts, again.not_before, again.finished) == ("queued", 0, soon, None)
@@ -115,11 +115,11 @@ async def test_a_job_that_follows_a_running_one_has_it_run_once_more(queue: JobQ
     assert job is not None
     assert (job.id, job.attempts) == (number, 1)
     await add(queue, key="k", follows=True)
-    await queue.store.write(claims.give_up, number, owner="me", state="dead", error="no", now=clock.now)
+    await queue.store.write(leases.give_up, number, owner="me", state="dead", error="no", now=clock.now)
     job = await claim(queue)
     assert job is not None
     assert (job.id, job.error) == (number, "no")
-    await queue.store.write(claims.succeed, number, owner="me", result=None, now=clock.now)
+    await queue.store.write(leases.succeed, number, owner="me", result=None, now=clock.now)
     assert await add(queue, key="k", follows=True) != number
 
 
@@ -178,15 +178,15 @@ async def test_nobody_gets_what_another_has(queue: JobQueue, url: str) -> None:
 async def test_who_has_lost_a_job_cannot_end_it(queue: JobQueue, clock: Clock) -> None:
     number = await add(queue)
     await claim(queue, owner="first")
-    await queue.store.write(claims.put_back, number, owner="first", not_before=None)
+    await queue.store.write(leases.put_back, number, owner="first", not_before=None)
     await claim(queue, owner="second")
     write = queue.store.write
     until = clock.now + MINUTE
-    assert not await write(claims.extend, number, owner="first", until=until, progress=None)
-    assert not await write(claims.succeed, number, owner="first", result=None, now=clock.now)
-    assert not await write(claims.give_up, number, owner="first", state="dead", error="no", now=clock.now)
-    assert not await write(claims.put_back, number, owner="first", not_before=None)
-    assert await write(claims.succeed, number, owner="second", result={"n": 1}, now=clock.now)
+    assert not await write(leases.extend, number, owner="first", until=until, progress=None)
+    assert not await write(leases.succeed, number, owner="first", result=None, now=clock.now)
+    assert not await write(leases.give_up, number, owner="first", state="dead", error="no", now=clock.now)
+    assert not await write(leases.put_back, number, owner="first", not_before=None)
+    assert await write(leases.succeed, number, owner="second", result={"n": 1}, now=clock.now)
     job = await queue.store.read(jobs.find, number)
     assert job is not None
     assert (job.state, job.result, job.lease_owner, job.attempts) == ("succeeded", {"n": 1}, None, 2)
@@ -202,7 +202,7 @@ async def test_a_cancelled_job_is_not_started(queue: JobQueue, clock: Clock) -> 
 async def test_what_ended_badly_can_be_retried_by_a_person(queue: JobQueue, clock: Clock) -> None:
     number = await add(queue, key="k")
     await claim(queue)
-    await queue.store.write(claims.give_up, number, owner="me", state="dead", error="no luck", now=clock.now)
+    await queue.store.write(leases.give_up, number, owner="me", state="dead", error="no luck", now=clock.now)
     await queue.store.write(jobs.retry, number)
     job = await claim(queue)
     assert job is not None
@@ -245,12 +245,12 @@ async def test_jobs_are_listed_and_counted(queue: JobQueue, clock: Clock) -> Non
 async def test_jobs_that_succeeded_are_forgotten_after_a_while(queue: JobQueue, clock: Clock) -> None:
     kept = [await add(queue, "upload"), await add(queue), await add(queue)]
     for number in await claimed(queue):
-        await queue.store.write(claims.give_up, number, owner="me", state="dead", error="no", now=clock.now)
+        await queue.store.write(leases.give_up, number, owner="me", state="dead", error="no", now=clock.now)
     gone = await add(queue)
     await claim(queue)
-    await queue.store.write(claims.succeed, gone, owner="me", result=None, now=clock.now)
+    await queue.store.write(leases.succeed, gone, owner="me", result=None, now=clock.now)
     await claim(queue, "upload")
-    await queue.store.write(claims.succeed, kept[0], owner="me", result=None, now=clock.now)
+    await queue.store.write(leases.succeed, kept[0], owner="me", result=None, now=clock.now)
     forget = partial(queue.store.write, jobs.forget_succeeded, ["pull", "discover"])
     assert await forget(before=clock.now) == 0
     assert await forget(before=clock.now + MINUTE) == 1
@@ -269,7 +269,7 @@ async def test_a_long_queue_is_not_searched_through(queue: JobQueue) -> None:
         now = queue.clock()
         number = queue.enqueue(transaction, NewJob(kind="pull", key="k"))
         claims.claim(transaction, kinds=["pull"], owner="me", now=now, until=now + MINUTE)
-        claims.running(transaction)
+        leases.running(transaction)
         claims.next_due(transaction, now=now)
         claims.ready_kinds(transaction, now=now)
         jobs.newest(transaction, state="dead")
@@ -301,7 +301,7 @@ async def test_what_a_clock_wrote_that_was_ahead_puts_off_no_job_for_long(
     day, hour = timedelta(days=1), timedelta(hours=1)
     tried = await add(queue, key="tried")
     await claim(queue)
-    back = partial(queue.store.write, claims.put_back, owner="me", attempts=None)
+    back = partial(queue.store.write, leases.put_back, owner="me", attempts=None)
     await back(tried, not_before=clock.now + day)
     later = await add(queue, key="at a certain time", not_before=clock.now + 30 * day)
     clock.advance(day)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from unit.jobs.conftest import Clock
 
 from heltig.jobs.queue import JobQueue
-from heltig.store import claims
+from heltig.store import claims, leases
 from heltig.store.jobs import Job, NewJob
 from heltig.store.transaction import WriteTransaction
 
@@ -38,7 +38,7 @@ async def claimed_groups(queue: JobQueue, number: int, *, at_once: int = 1) -> l
     while len(found) < number and (jobs := await claim(queue, min(at_once, number - len(found)))):
         for job in jobs:
             found.append(job.group)
-            await queue.store.write(claims.succeed, job.id, owner="me", result=None, now=queue.clock())
+            await queue.store.write(leases.succeed, job.id, owner="me", result=None, now=queue.clock())
     return found
 
 
@@ -91,7 +91,7 @@ async def test_no_more_of_a_group_at_a_time_than_it_may_have(queue: JobQueue, cl
     assert Counter(job.group for job in mine) == {"archive:a": 2, "archive:b": 1}
     assert await claim(queue, 4, owner="other") == []
     of_a = next(job for job in mine if job.group == "archive:a")
-    await queue.store.write(claims.succeed, of_a.id, owner="me", result=None, now=clock.now)
+    await queue.store.write(leases.succeed, of_a.id, owner="me", result=None, now=clock.now)
     assert [job.group for job in await claim(queue, 4, owner="other")] == ["archive:a"]
 
 

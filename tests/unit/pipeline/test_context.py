@@ -31,7 +31,18 @@ from heltig.pipeline.pull_run import corrected, judged_again, pull_archive
 from heltig.pipeline.rejudge import LEFT, queue_the_rest, rejudge, rejudge_queued
 from heltig.pipeline.score import score
 from heltig.rules.profile import DEFAULT
-from heltig.store import changes, claims, jobs, lookups, observations, states, studies, verdicts, waiting
+from heltig.store import (
+    changes,
+    claims,
+    jobs,
+    leases,
+    lookups,
+    observations,
+    states,
+    studies,
+    verdicts,
+    waiting,
+)
 from heltig.store.engine import Store
 from heltig.store.locations import ensure
 from heltig.store.records import Location, StoredVerdict
@@ -359,7 +370,7 @@ async def test_what_is_pending_and_judged_by_nobody_is_queued(store: Store) -> N
         claims.claim, kinds=[REJUDGE], owner="me", now=clock(), until=clock() + LEFT, limit=9
     )
     assert await queue_the_rest(queue) == 0
-    await store.write(claims.give_up, job.id, owner="me", state="dead", error="no", now=clock())
+    await store.write(leases.give_up, job.id, owner="me", state="dead", error="no", now=clock())
     assert await queue_the_rest(queue) == 0  # that is for a person to look at
     clock.advance(timedelta(seconds=1))
     await store.write_durably(states.mark_pending, MAIN, "1.1", study_uid="1.1", at=clock())

@@ -21,7 +21,7 @@ from heltig.pipeline.listing import list_studies
 from heltig.pipeline.publish import render
 from heltig.pipeline.pull_run import judged_again, pull_archive
 from heltig.rules.profile import DEFAULT
-from heltig.store import claims, studies, verdicts
+from heltig.store import leases, studies, verdicts
 from heltig.store.archives import location_of
 from heltig.store.engine import Store
 from heltig.store.transaction import WriteTransaction
@@ -70,8 +70,8 @@ class MortalStore(Store):
 
 def started_again(transaction: WriteTransaction) -> None:
     """What the first sweep of the next process does."""
-    for job in claims.running(transaction):
-        claims.put_back(transaction, job.id, owner=job.lease_owner or "", not_before=None)
+    for job in leases.running(transaction):
+        leases.put_back(transaction, job.id, owner=job.lease_owner or "", not_before=None)
 
 
 async def do(site: Site, store: MortalStore, archive: InMemoryArchive, action: tuple[Any, ...]) -> None:

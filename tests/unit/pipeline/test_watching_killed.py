@@ -13,7 +13,7 @@ from unit.pipeline.watched import BEGIN, Clock, Site
 from unit.store.databases import SERVER, database_url
 
 from heltig.pipeline.publish import render
-from heltig.store import changes, claims, cursors
+from heltig.store import changes, cursors, leases
 from heltig.store.archives import location_of
 from heltig.store.engine import Store
 from heltig.store.transaction import WriteTransaction
@@ -54,8 +54,8 @@ async def killed(url: str, stage: str, which: int) -> None:
 
 
 def taken_back(transaction: WriteTransaction) -> None:
-    for job in claims.running(transaction):
-        claims.put_back(transaction, job.id, owner=job.lease_owner or "", not_before=None)
+    for job in leases.running(transaction):
+        leases.put_back(transaction, job.id, owner=job.lease_owner or "", not_before=None)
 
 
 @pytest.mark.parametrize(("stage", "which"), STAGES)

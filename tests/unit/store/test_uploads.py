@@ -6,7 +6,7 @@ import pytest
 from unit.store.samples import NOW, PROFILE, sha
 
 from heltig.errors import StorageError
-from heltig.store import claims, jobs, uploads
+from heltig.store import claims, jobs, leases, uploads
 from heltig.store.engine import Store
 from heltig.store.jobs import NewJob
 from heltig.store.transaction import WriteTransaction
@@ -57,12 +57,12 @@ async def test_an_upload_that_failed_can_be_sent_again(store: Store, state: str)
     until = NOW + timedelta(minutes=1)
     await store.write(claims.claim, kinds=["judge-upload"], owner="me", now=NOW, until=until)
     if state == "succeeded":
-        await store.write(claims.succeed, upload.job, owner="me", result=None, now=NOW)
+        await store.write(leases.succeed, upload.job, owner="me", result=None, now=NOW)
     elif state == "cancelled":
         await store.write(jobs.cancel, upload.job, now=NOW)
     else:
         await store.write(
-            claims.give_up,
+            leases.give_up,
             upload.job,
             owner="me",
             state=state,  # type: ignore[arg-type]
