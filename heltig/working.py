@@ -14,17 +14,20 @@ from functools import partial
 from typing import Any, Final, Literal, TypeAlias
 
 from heltig.errors import StorageError
-from heltig.jobs.arq_runner import ArqRunner
 from heltig.jobs.attempt import Handler
-from heltig.jobs.doorbell import Doorbell
 from heltig.jobs.presence import EVERY, Presence
 from heltig.jobs.queue import JobQueue
 from heltig.jobs.runner import Runner
+from heltig.jobs.running import run
 from heltig.periodic import Periodic, Sweep
 from heltig.pipeline import events
+from heltig.pipeline.alerts import AlertDesk
 from heltig.pipeline.backfill import BACKFILL, Backfilling
 from heltig.pipeline.context import REJUDGE
 from heltig.pipeline.custody import Custody
+from heltig.pipeline.delivering import PLACES as DELIVERIES
+from heltig.pipeline.delivering import RETRIES as DELIVERED_AGAIN
+from heltig.pipeline.delivering import DeliveryDesk
 from heltig.pipeline.forward import KIND as FORWARD
 from heltig.pipeline.forward import ForwardDesk
 from heltig.pipeline.gate_judging import GateJudging
@@ -49,6 +52,7 @@ from heltig.pipeline.waiving import ENDED, GIVEN, WaiverDesk
 from heltig.rules.profile import Profile
 from heltig.settings import Settings
 from heltig.store import archives, jobs
+from heltig.store.deliveries import KIND as DELIVERY
 from heltig.store.engine import Store
 from heltig.store.migrations import upgrade
 from heltig.store.one_host import OneHost
@@ -65,6 +69,9 @@ LOOK: Final = timedelta(seconds=5)
 
 GATE_LOOK: Final = timedelta(seconds=1)
 """How often studies are queued that came through a gate and are at rest."""
+
+ALERT_LOOK: Final = timedelta(seconds=15)
+"""How often alerts are raised and ended."""
 
 FLUSH: Final = timedelta(seconds=10)
 """How often what was measured is added to the database."""
@@ -102,6 +109,8 @@ class Desks:
     settling: SettleDesk
     forwarding: ForwardDesk
     quarantine: QuarantineDesk
+    deliveries: DeliveryDesk
+    alerts: AlertDesk
     archives: OpenArchives
     measurements: Measurements
 
@@ -128,7 +137,7 @@ class Working:
 
 
 def handlers_of(desks: Desks) -> dict[str, Handler]:
-    """Who does the jobs of each kind."""
+    """Who does the jobs of each kind, but for deliveries, which have places of their own."""
     return {
         UPLOAD: desks.uploads.judge,
         REJUDGE: partial(rejudge, scoring=desks.scoring),
@@ -163,6 +172,9 @@ def sweeps_of(desks: Desks, queue: JobQueue) -> list[tuple[timedelta, Sweep]]:
         (HOUR, desks.probes.sweep),
         (GATE_LOOK, desks.settling.look),
         (HOUR, desks.settling.sweep),
+        (ALERT_LOOK, desks.alerts.look),
+        (HOUR, desks.alerts.sweep),
+        (HOUR, desks.deliveries.sweep),
         (MINUTE, desks.forwarding.sweep),
         (FLUSH, desks.measurements.flush),
         (HOUR, desks.measurements.sweep),
@@ -212,18 +224,24 @@ async def working(
         if await store.read(_judges_at_the_door):
             await stack.enter_async_context(_beside(pool.start()))  # the first sender is not to wait for it
         queue = JobQueue(store, clock=clock)
+        store.on_jobs(queue.ring)
         profiles = ArchiveProfiles(store, profile, clock=clock)
         await profiles.tell_what_is_wrong()
         desks = _desks(settings, profile, queue, pool, spool, profile_of=profiles.of)
         stack.push_async_callback(desks.measurements.flush)
         stack.push_async_callback(desks.archives.close)
+        stack.push_async_callback(desks.deliveries.close)
         queue.on_end(events.job_end)
         handlers = {**_some(handlers_of(desks), does), **more(desks, queue)}
         runner = Runner(queue, handlers, places=PLACES * settings.workers)
-        running = await stack.enter_async_context(_beside(_run(runner, queue, settings, does)))
+        teller = _teller(queue, desks)  # a receiver that takes long must not keep studies waiting
+        redis_url = settings.redis_url.secret if settings.redis_url else None
+        working_off = run(runner, None if does == "uploads" else teller, queue, redis_url=redis_url)
+        running = await stack.enter_async_context(_beside(working_off))
         presence = Presence(queue, runner.owner)
         stack.push_async_callback(presence.leave)
         stack.push_async_callback(runner.stop, grace=grace)
+        stack.push_async_callback(teller.stop, grace=grace)
         sweeps = [*sweeps_of(desks, queue), (EVERY, presence.say)]
         if one_host is not None:
             sweeps.append((EVERY, partial(asyncio.to_thread, one_host.keep)))
@@ -244,16 +262,10 @@ def _some(handlers: dict[str, Handler], does: Does) -> dict[str, Handler]:
     return {kind: handler for kind, handler in handlers.items() if does == "all" or kind not in _BY_THE_FILES}
 
 
-async def _run(runner: Runner, queue: JobQueue, settings: Settings, does: Does) -> None:
-    if settings.redis_url is None:
-        await runner.run()
-    elif does == "uploads":  # the messages are for those who do the rest
-        doorbell = Doorbell(settings.redis_url.secret)
-        queue.on_work(doorbell.ring)
-        async with _beside(doorbell.run()):
-            await runner.run()
-    else:
-        await ArqRunner(runner, queue, url=settings.redis_url.secret).run()
+def _teller(queue: JobQueue, desks: Desks) -> Runner:
+    """What makes deliveries."""
+    handlers: dict[str, Handler] = {DELIVERY: desks.deliveries.run}
+    return Runner(queue, handlers, places=DELIVERIES, retries=DELIVERED_AGAIN)
 
 
 def _desks(
@@ -286,6 +298,14 @@ def _desks(
         settling=SettleDesk(queue, gate_spool, pool, profile_of=profile_of, clock=clock),
         forwarding=ForwardDesk(queue, gate_spool, opens, clock=clock),
         quarantine=QuarantineDesk(queue, gate_spool, clock=clock),
+        deliveries=DeliveryDesk(store, clock=clock, environ=os.environ),
+        alerts=AlertDesk(
+            store,
+            home=settings.home,
+            disk=settings.alert_disk,
+            quarantine=timedelta(hours=settings.alert_quarantine_hours),
+            clock=clock,
+        ),
         archives=opens,
         measurements=measurements,
     )

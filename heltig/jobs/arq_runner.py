@@ -36,7 +36,13 @@ class ArqRunner:
     """A runner that is woken by Redis, and while that is away looks for work as any other."""
 
     def __init__(
-        self, runner: Runner, queue: JobQueue, *, url: str, reconcile: timedelta = RECONCILE
+        self,
+        runner: Runner,
+        queue: JobQueue,
+        *,
+        url: str,
+        reconcile: timedelta = RECONCILE,
+        beside: Runner | None = None,
     ) -> None:
         """Makes it; `run` starts it.
 
@@ -45,8 +51,10 @@ class ArqRunner:
             queue: The jobs.
             url: The Redis.
             reconcile: How often to look for work that nobody rang for.
+            beside: Does other kinds of jobs, in places of its own; it looks for work as any other, too.
         """
         self._runner = runner
+        self._runners = (runner,) if beside is None else (runner, beside)
         self._queue = queue
         self._url = url
         self._reconcile = reconcile
@@ -65,18 +73,21 @@ class ArqRunner:
                 group.create_task(self._ring_now_and_then()),
             ]
             try:
-                await self._runner.run()
+                async with asyncio.TaskGroup() as working:
+                    for runner in self._runners:
+                        working.create_task(runner.run())
             finally:
                 for task in beside:
                     task.cancel()
 
     async def stop(self, *, grace: timedelta) -> None:
         """Starts no more jobs; those at work get some time to finish, and are put back otherwise."""
-        await self._runner.stop(grace=grace)
+        for runner in self._runners:
+            await runner.stop(grace=grace)
 
     def _added(self, kind: str) -> None:
         """This process added a job; it does it itself where it can."""
-        if not (self._runner.has_room and kind in self._runner.kinds):
+        if not any(runner.has_room and kind in runner.kinds for runner in self._runners):
             self._doorbell.ring(kind)
 
     def _looked(self, found: Sequence[Job]) -> None:
@@ -114,10 +125,11 @@ class ArqRunner:
             await self._ring_for_all()
 
         async def answer(ctx: dict[Any, Any], *args: Any, **kwargs: Any) -> None:
-            self._runner.wake()
+            for runner in self._runners:
+                runner.wake()
 
         return Worker(
-            functions=[func(answer, name=kind) for kind in self._runner.kinds],
+            functions=[func(answer, name=kind) for runner in self._runners for kind in runner.kinds],
             queue_name=QUEUE,
             redis_settings=redis_settings(self._url),
             on_startup=connected,

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from heltig.pipeline.discovery.schedule import DISCOVER, PULL
+from heltig.store.alerts import Alert
 from heltig.store.breakers import Breaker
 from heltig.store.jobs import Job
 from heltig.store.records import Location
@@ -69,6 +70,23 @@ def breaker(location: Location, now: Breaker) -> None:
         "until": now.until.isoformat() if now.until else None,
     }
     _tell("breaker", fields, is_alarming=now.state == "open")
+
+
+def alert(now: Alert, *, is_raised: bool) -> None:
+    """An alert was raised, or ended.
+
+    Args:
+        now: The alert.
+        is_raised: Which of them.
+    """
+    fields = {
+        "alert": now.id,
+        "kind": now.kind,
+        "subject": now.subject,
+        "state": "raised" if is_raised else "ended",
+        "detail": now.detail,
+    }
+    _tell("alert", fields, is_alarming=is_raised)
 
 
 def _some(found: Mapping[str, Any], *names: str) -> dict[str, Any]:

@@ -107,6 +107,12 @@ _DECIDE: Final = (
     .where(gate_studies.c.study_row == bindparam("id"))
     .values(version=gate_studies.c.version + 1, quarantined=None, reason="", due=None)
 )
+_WAITING_SINCE: Final = (
+    select(locations.c.kind, locations.c.name, func.min(gate_studies.c.quarantined).label("since"))
+    .join(gate_studies, gate_studies.c.location_row == locations.c.id)
+    .where(text(f"gate_studies.{QUARANTINED}"))
+    .group_by(locations.c.kind, locations.c.name)
+)
 _FORSAKEN: Final = (
     _ALL.join(object_table, object_table.c.study_row == gate_studies.c.study_row)
     .where(
@@ -220,6 +226,11 @@ def decide(transaction: WriteTransaction, id: int) -> None:
 def forget_snapshot(transaction: WriteTransaction, id: int) -> None:
     """Says that nothing that came before belongs to the study any more; it is locked."""
     transaction.run(_FORGET, {"id": id})
+
+
+def waiting_since(transaction: ReadTransaction) -> list[tuple[Location, datetime]]:
+    """The gates that keep studies back, each with since when the first of them waits for a person."""
+    return [(Location(row.kind, row.name), row.since) for row in transaction.rows(_WAITING_SINCE)]
 
 
 def in_quarantine(

@@ -128,6 +128,11 @@ _STANDING: Final = (
     .join(locations, locations.c.id == studies.c.location_row)
     .group_by(locations.c.kind, _PLACE, studies.c.state, studies.c.rank)
 )  # all of it stands in the index of the worklist
+_LAST_SEEN: Final = (
+    select(func.max(studies.c.first_seen))
+    .join(locations, locations.c.id == studies.c.location_row)
+    .where(locations.c.kind == "archive", locations.c.name == bindparam("name"))
+)
 _SEEN: Final = (
     select(func.count())
     .select_from(studies)
@@ -171,6 +176,12 @@ def oldest_queued(transaction: ReadTransaction) -> datetime | None:
     """Since when the oldest of the queued jobs waits."""
     oldest: datetime | None = transaction.connection.execute(_OLDEST).scalar()
     return oldest
+
+
+def last_seen(transaction: ReadTransaction, archive: str) -> datetime | None:
+    """When an archive last showed a study for the first time; None where it never did."""
+    last: datetime | None = transaction.connection.execute(_LAST_SEEN, {"name": archive}).scalar()
+    return last
 
 
 def backfills_under_way(transaction: ReadTransaction) -> list[Backfill]:
