@@ -13,6 +13,7 @@ from connectors.paging import Pager
 from heltig import http
 from heltig.dicom.cell import DataSet
 from heltig.errors import ArchiveAnswerTooLargeError
+from heltig.exchange import trials
 from heltig.http_answer import Head
 from heltig.retry import Retry
 
@@ -187,7 +188,8 @@ class DicomWebArchive:
 
     async def probe(self) -> Capabilities:
         """Finds out how the archive behaves, see `connectors.base.Archive.probe`."""
-        return await probe(self)
+        with trials():
+            return await probe(self)
 
     async def _page(
         self, parameters: Mapping[str, str], study: str, series: str | None, limit: int, offset: int

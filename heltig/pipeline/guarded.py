@@ -175,5 +175,6 @@ def _outcome(exchange: Exchange) -> Outcome:
         case ArchiveAccessError() | ArchiveRateLimitedError():
             return "refused"
         case ArchiveAnswerError(answer_status=int(status)) if status < 500:
-            return "refused"
+            does_not_do_it = exchange.is_trial and status >= 400
+            return "not-found" if does_not_do_it else "refused"
     return "broken-off" if exchange.is_begun else "failed"

@@ -51,8 +51,8 @@ class Measurements:
         Args:
             archive: Who was asked.
             operation: What for: `search`, `metadata`, `retrieve`, `store` or `changes`.
-            outcome: `refused` for a status that says no, `failed` for no answer or a fault of the archive,
-                `broken-off` for one that did not end.
+            outcome: `refused` for a status that says no (`not-found` where a probe was told so), `failed` for
+                no answer or a fault of the archive, `broken-off` for one that did not end.
             seconds: From the request to the last byte, waiting for our own turn left out.
             received: Bytes of the body.
         """

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from servers.certificates import Authority
-from servers.httpd import Httpd, TokenEndpoint, httpd
+from servers.httpd import Asked, Httpd, TokenEndpoint, httpd
 from servers.scripted import answer
 from unit.store.samples import NOW
 
@@ -247,6 +247,21 @@ async def test_every_request_is_measured(world: World) -> None:
         ("search", "refused"): 1,
         ("search", "failed"): 1,
     }
+
+
+async def test_a_probe_is_refused_what_an_archive_does_not_do(world: World) -> None:
+    def search_only(asked: Asked) -> bytes:
+        return NOTHING if asked.path == "/studies" else answer(status=400)
+
+    async with httpd(search_only) as server:
+        await world.has(server.root)
+        async with world.archives.use("main") as opened:
+            await opened.archive.probe()
+            assert not any(outcome == "refused" for _, _, outcome in world.measured.counts)
+            assert world.measured.counts["main", "changes", "not-found"]
+            with suppress(ArchiveError):
+                await opened.archive.search_series("1.2")
+        assert world.measured.counts["main", "search", "refused"] == 1
 
 
 async def test_a_token_is_revoked_in_the_middle_of_a_run_and_then_the_client(world: World) -> None:
