@@ -113,7 +113,7 @@ def append(
             "readiness": study.readiness,
             "verdict_id": verdict_id,
         },
-        before=None if before.state == "WITHDRAWN" else before.readiness,
+        before=before.readiness,
         tell=tell_of_changes,
     )
 

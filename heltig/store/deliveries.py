@@ -88,9 +88,7 @@ _NEWEST: Final = select(jobs).where(_OF_WEBHOOK).order_by(jobs.c.id.desc()).limi
 _ENDED_BADLY: Final = or_(jobs.c.state == "failed", jobs.c.state == "dead")
 _CANCEL: Final = (
     update(jobs)
-    .where(
-        text(DELIVERY), jobs.c.group == bindparam("of_group"), jobs.c.state.in_(("queued", "failed", "dead"))
-    )
+    .where(text(DELIVERY), jobs.c.group == bindparam("of_group"), or_(jobs.c.state == "queued", _ENDED_BADLY))
     .values(state="cancelled", finished=bindparam("now"))
 )
 _GIVE_UP: Final = (
@@ -115,7 +113,7 @@ _FORGET: Final = delete(jobs).where(
     jobs.c.group == bindparam("of_group"),
     or_(
         and_(jobs.c.state == "succeeded", jobs.c.id <= bindparam("last")),
-        and_(jobs.c.state.in_(("failed", "dead", "cancelled")), jobs.c.finished < bindparam("before")),
+        and_(or_(jobs.c.state == "cancelled", _ENDED_BADLY), jobs.c.finished < bindparam("before")),
     ),
 )
 

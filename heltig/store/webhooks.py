@@ -60,7 +60,7 @@ class WebhookOptions(
     ] = ()
     from_readiness: Annotated[
         tuple[Side, ...],
-        Meta(description="Only changes from these; `NONE` is a study without a verdict before."),
+        Meta(description="Only changes from these last verdicts; `NONE` is a study that had none."),
     ] = ()
     to_readiness: Annotated[
         tuple[Side, ...],
