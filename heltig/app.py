@@ -64,6 +64,7 @@ from heltig.api.v1.waivers import give_waiver, list_waivers, revoke_waiver, show
 from heltig.auth.keys import KeyRing
 from heltig.auth.refusals import Refusals
 from heltig.dashboard.errors import lost
+from heltig.gate.pass_through import methods_at_gate, retrieve_through_gate, search_through_gate
 from heltig.gate.stow import store_instances
 from heltig.jobs.queue import utc_now
 from heltig.pipeline.stream import ChangeStream
@@ -121,7 +122,10 @@ ROUTES: Final = (
     show_waiver,
     revoke_waiver,
     start_rescore,
+    methods_at_gate,  # before the others at its paths, which would have the framework make one
     store_instances,
+    search_through_gate,
+    retrieve_through_gate,
     list_quarantine,
     show_quarantined,
     release_quarantined,

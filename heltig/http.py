@@ -171,7 +171,6 @@ async def relay(
     client: Client,
     address: str,
     *,
-    method: str,
     headers: Mapping[str, str],
     max_bytes: int,
     operation: Operation,
@@ -181,7 +180,6 @@ async def relay(
     Args:
         client: From `client`.
         address: A whole URL below the client's root. It is sent byte for byte.
-        method: `GET` or `HEAD`.
         headers: Beside the client's own, or in place of them.
         max_bytes: Limit of the decompressed body.
         operation: What it is for.
@@ -193,7 +191,7 @@ async def relay(
         ArchiveError: As of `get`; also while the body is read.
         UsageError: There is no such address below the root, or it could not be sent as it stands.
     """
-    request = relayed_request(client, address, method=method, headers=headers)
+    request = relayed_request(client, address, headers=headers)
     await client.pace.turn()
     started = time.monotonic()
     try:

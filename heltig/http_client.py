@@ -164,13 +164,12 @@ def post_request(
     return client.build_request("POST", path, content=body, headers=headers, timeout=timeout)
 
 
-def relayed_request(client: Client, address: str, *, method: str, headers: Mapping[str, str]) -> Request:
+def relayed_request(client: Client, address: str, *, headers: Mapping[str, str]) -> Request:
     """A request on behalf of somebody else, who has a say in its address and headers.
 
     Args:
         client: From `client`.
         address: The whole URL.
-        method: `GET` or `HEAD`.
         headers: Beside the client's own, or in place of them.
 
     Raises:
@@ -178,7 +177,7 @@ def relayed_request(client: Client, address: str, *, method: str, headers: Mappi
     """
     root = str(client.base_url)
     try:
-        request = client.build_request(method, address, headers=dict(headers))
+        request = client.build_request("GET", address, headers=dict(headers))
     except (httpx.InvalidURL, UnicodeError) as wrong:
         raise UsageError("This cannot be part of an address: control characters, or far too long.") from wrong
     if str(request.url) != address or not address.startswith(root):

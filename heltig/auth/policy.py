@@ -30,6 +30,7 @@ OPEN_TO: Final[Mapping[Area, frozenset[Role]]] = {
     "rules": frozenset(ROLES),
     "pages": _PEOPLE,
     "gate": frozenset({"archive", "qa_operator", "admin"}),
+    "pass-through": _PEOPLE | {"archive"},
     "quarantine": frozenset({"reviewer", "admin"}),
 }
 
@@ -88,6 +89,11 @@ ROUTES: Final[Mapping[str, Access]] = {
     "GET /api/v1/status": "archives",
     "POST /gate/{archive}/studies": "gate",
     "POST /gate/{archive}/studies/{study}": "gate",
+    "GET /gate/{archive}/studies": "pass-through",
+    "GET /gate/{archive}/series": "pass-through",
+    "GET /gate/{archive}/instances": "pass-through",
+    "GET /gate/{archive}/studies/{study}": "pass-through",
+    "GET /gate/{archive}/studies/{study}/{resource}": "pass-through",
     "GET /api/v1/quarantine": "studies",
     "GET /api/v1/quarantine/{id}": "studies",
     "POST /api/v1/quarantine/{id}/release": "quarantine",
