@@ -23,6 +23,7 @@ COMMANDS = {
     "check": "heltig.cli.check:check",
     "serve": "heltig.cli.serve:serve",
     "worker": "heltig.cli.worker:worker",
+    "listen": "heltig.cli.listen:listen",
     "upload": "heltig.cli.upload:upload",
     "pull": "heltig.cli.pull:pull",
     "compare": "heltig.cli.compare:compare",
