@@ -12,6 +12,7 @@ A cell is decoded when a rule asks for it, once for each distinct raw cell.
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from functools import lru_cache
+from itertools import compress
 from operator import itemgetter
 from typing import TypeVar
 
@@ -272,8 +273,7 @@ class Table:
         if column is None or column.constant:
             return iter(rows if (0 if column is None else 1) in codes else ())
         if isinstance(rows, range):
-            found = enumerate(column.codes[rows.start : rows.stop], rows.start)
-            return (row for row, code in found if code in codes)
+            return compress(rows, map(codes.__contains__, column.codes[rows.start : rows.stop]))
         return (row for row in rows if column.codes[row] in codes)
 
     def items(self, column: Column) -> "ItemTable":

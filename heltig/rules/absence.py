@@ -44,18 +44,16 @@ def lacking(
     rows = _rows_without(study, keyword)
     if not rows:
         return
-    classes = [cell.text for cell in RowsView(study.table, rows, study.context).cells("SOPClassUID")]
-    needs = {uid: needed_by(uid) for uid in set(classes)}
-    rows = [row for row, uid in zip(rows, classes, strict=True) if needs[uid]]
-    states = [
-        "empty" if cell.vr else "absent" for cell in RowsView(study.table, rows, study.context).cells(keyword)
-    ]
-    for state in sorted(set(states)):
+    states: dict[str, list[int]] = {}
+    for (sop_class, cell), found in RowsView(study.table, rows, study.context).alike("SOPClassUID", keyword):
+        if needed_by(sop_class.text):
+            states.setdefault("empty" if cell.vr else "absent", []).extend(found)
+    for state, found in sorted(states.items()):
         yield Hit(
             tags=(keyword,),
             observed=state,
             expected=f"a value in {keyword}",
-            rows=[row for row, found in zip(rows, states, strict=True) if found == state],
+            rows=sorted(found),
             seen=(),
         )
 

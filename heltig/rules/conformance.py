@@ -274,5 +274,5 @@ def extended(study: StudyView) -> Iterator[Hit]:
             observed=f"{len(paths)} attribute{'s' * (len(paths) > 1)} ({iod})",
             expected="attributes of the IOD",
             message=f"Not in the IOD, but there: {listed(names, 400)}",
-            rows=sorted({row for _, rows in found for row in rows}),
+            rows=sorted(set[int]().union(*{id(rows): rows for _, rows in found}.values())),
         )

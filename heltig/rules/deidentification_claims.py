@@ -211,6 +211,11 @@ class Found(NamedTuple):
         """The instances that have it."""
         return set(self.table.study_rows(self.column.tag, {self.code}))
 
+    def among(self, rows: frozenset[int]) -> frozenset[int]:
+        """Of some instances those that have it."""
+        is_everywhere = self.column.constant and not self.table.depth
+        return rows if is_everywhere else rows.intersection(self.rows())
+
 
 def columns(study: StudyView) -> list[tuple[tuple[str, ...], Table, Column]]:
     """Every column of a study, in items of sequences too, with its path."""

@@ -111,7 +111,7 @@ def _hits(study: StudyView, tag: str, evidence: "Evidence", expected: str) -> It
         for found in cells(path, table, column):
             if _evidence(found, study.context.parameters.pseudonyms) != evidence:
                 continue
-            rows = claimed.intersection(found.rows())
+            rows = found.among(claimed)
             if evidence == "possible" and not _is_checked(found):
                 rows = _with_other_name_than_number(study, found, rows)
             if rows:
@@ -205,7 +205,7 @@ def old_identity(study: StudyView) -> Iterator[Hit]:
         for found in cells(path, table, column):
             if not _tells(found.cell) or (before and _is_kept(found, study)):
                 continue
-            rows = claimed.intersection(found.rows())
+            rows = found.among(claimed)
             if not before:
                 rows = _with_another(study, found, rows)
             if rows:

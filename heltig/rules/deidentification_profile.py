@@ -71,7 +71,7 @@ def profile_attributes(study: StudyView) -> Iterator[Hit]:
     for claim in claims(study):
         for found, options in _kept(study, claim):
             looked_at = claim.rows if _OF_ITS_MAKING.intersection(options) else claim.checked
-            rows = looked_at.intersection(found.rows())
+            rows = found.among(looked_at)
             if not rows:
                 continue
             if options:

@@ -40,7 +40,10 @@ def replaced_attributes(study: StudyView) -> Iterator[Hit]:
             if not _is_given(group.key, study.context.parameters.pseudonyms):
                 continue
             rows = checked_rows(study).intersection(group.rows)
-            rows = frozenset(row for row in rows if not _is_of_pseudonym(group.key, study, row))
+            own = list(zip(study.texts("PatientID"), study.texts("PatientName"), strict=True))
+            pseudonyms = {pair for pair in set(own) if _is_of_pseudonym(group.key, *pair)}
+            if pseudonyms:
+                rows = frozenset(row for row in rows if own[row] not in pseudonyms)
             if rows:
                 yield Hit(
                     tags=(keyword,),
@@ -61,9 +64,9 @@ def _is_given(value: str, pseudonyms: str) -> bool:
     return not (pseudonyms and pattern_of(pseudonyms).matches(text))
 
 
-def _is_of_pseudonym(value: str, study: StudyView, row: int) -> bool:
+def _is_of_pseudonym(value: str, patient_id: str, name: str) -> bool:
     """The value is, or holds, the PatientID or PatientName, or begins with the letters of the PatientID."""
-    text, number, name = value.strip(), study.texts("PatientID")[row].strip(), study.texts("PatientName")[row]
+    text, number = value.strip(), patient_id.strip()
     letters = re.match("[A-Za-z]*", text)
     return (
         text in number

@@ -121,7 +121,7 @@ def _all_told(study: StudyView) -> list[_Told]:
                 continue
             for claim in every:
                 what = _what(found, names, nature, dates=FULL_DATES not in claim.options)
-                rows = claim.checked.intersection(found.rows()) if what else frozenset()
+                rows = found.among(claim.checked) if what else frozenset()
                 if what and what[1] == "a record number":
                     rows = frozenset(row for row in rows if not numbers[row] or numbers[row] not in what[2])
                 if what and rows:

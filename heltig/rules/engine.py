@@ -7,7 +7,7 @@ about the study. What they yield is grouped into findings.
 
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from functools import partial
+from functools import cache, partial
 from pathlib import PurePath
 from typing import Any, Final
 
@@ -101,9 +101,8 @@ def evaluate(
     rules.run(layout.contexts, [study])
     table.watched = None
     study.series = ()  # they know the study: as a cycle they would keep the whole table for some time
-    return run.result(
-        ruleset.profile, table.instance_key, plan.not_evaluable, propose=partial(proposed, table=table)
-    )
+    name = cache(table.instance_key)  # findings name the same few
+    return run.result(ruleset.profile, name, plan.not_evaluable, propose=partial(proposed, table=table))
 
 
 def evaluate_package(ruleset: Ruleset, package: PackageView) -> Evaluation:

@@ -87,7 +87,11 @@ class Draft:
         group = self._groups.get(key)
         if group is None:
             group = self._groups[key] = _Group(hit)
-        concerned = list(rows) if hit.rows is None else rows_of(hit.rows)
+        concerned: Sequence[int]
+        if hit.rows is None:
+            concerned = rows if isinstance(rows, range) else list(rows)
+        else:
+            concerned = rows_of(hit.rows)
         if min(concerned, default=0) < 0:
             raise WrongHitError("it yields a Hit whose rows there are not")
         group.rows.update(concerned)
