@@ -28,8 +28,8 @@ from heltig.store.transaction import ReadTransaction, WriteTransaction
 from heltig.store.webhooks import Webhook
 from heltig.tls import Tls
 
-RETRIES: Final = Retries(first=timedelta(seconds=30), longest=timedelta(hours=2), attempts=20)
-"""Of deliveries: twenty attempts within about a day."""
+RETRIES: Final = Retries(first=timedelta(seconds=30), longest=timedelta(hours=1), attempts=31)
+"""Of deliveries: attempts for a day. No job waits for longer than an hour."""
 
 GIVEN_UP: Final = timedelta(days=1)
 """How long a delivery waits for a receiver that takes nothing, or is paused."""
