@@ -16,8 +16,9 @@ from heltig.api.problems import responses
 from heltig.api.qido import MORE, Search, parse_search
 from heltig.api.readiness import REPRESENTATIONS
 from heltig.api.services import Services
+from heltig.api.study_fields import further_attributes
 from heltig.api.study_row import study_row
-from heltig.pipeline.publish import MEDIA_TYPE
+from heltig.pipeline.publish import MEDIA_TYPE, DataSet
 from heltig.store import lookups
 from heltig.store.lookups import Lookup, minute
 from heltig.store.records import Study
@@ -26,24 +27,27 @@ from heltig.store.transaction import ReadTransaction
 
 _PARAMETERS: Final = {
     "StudyDate": "A day as YYYYMMDD, or a range of two joined by a hyphen.",
-    "StudyTime": "A time as HHMMSS, or a range.",
+    "StudyTime": "A time as HHMMSS, or a range; with a range of StudyDate one range of moments.",
     "AccessionNumber": "`*` and `?` stand for any characters and any one.",
     "ModalitiesInStudy": "One modality, or a list: the study has any of them.",
-    "ReferringPhysicianName": "`*` and `?` as above.",
+    "ReferringPhysicianName": "As PatientName.",
     "StudyDescription": "`*` and `?` as above.",
-    "PatientName": "Without regard to case; `*` and `?` as above.",
+    "PatientName": "In any group, without regard to case and accents; `*` and `?` as above.",
     "PatientID": "Any of the study's patients has it; `*` and `?` as above.",
     "IssuerOfPatientID": "Likewise.",
-    "PatientBirthDate": "A day as YYYYMMDD.",
+    "PatientBirthDate": "A day as YYYYMMDD, or a range.",
     "PatientSex": "M, F or O.",
     "StudyInstanceUID": "One, or a list.",
     "StudyID": "`*` and `?` as above.",
     "readiness": "READY, NEEDS_REVIEW or BLOCKED, or a list; the same as `00991001`.",
     "archive": "Studies at this location only: an archive's name, or `upload:NAME`.",
-    "includefield": "`all`, or keywords and tags; `00991010` adds the findings.",
+    "includefield": "`all`, or keywords and tags of further attributes of the patient or the study, private "
+    "ones with their creator, such as `00091001` and `00090010=CREATOR`; `00991010` adds the findings.",
     "limit": "The most rows: 100 unless it is given, never more than 1000.",
     "offset": "Rows to pass over.",
+    "emptyvaluematching": "`true`: a value of two quotation marks matches attributes that are empty.",
     "fuzzymatching": "Not supported: `true` is answered with a Warning.",
+    "multiplevaluematching": "Likewise.",
 }
 
 _TEXT: Final = Schema(type=OpenAPIType.STRING)
@@ -51,7 +55,10 @@ _NUMBER: Final = Schema(type=OpenAPIType.INTEGER, minimum=0, maximum=999_999_999
 _SCHEMAS: Final = {
     "StudyDate": Schema(type=OpenAPIType.STRING, pattern=r"^([0-9]{8}(-([0-9]{8})?)?|-[0-9]{8})?$"),
     "StudyTime": Schema(type=OpenAPIType.STRING, pattern=r"^([0-9]{6}(-([0-9]{6})?)?|-[0-9]{6})?$"),
-    "PatientBirthDate": Schema(type=OpenAPIType.STRING, pattern=r"^([0-9]{8})?$"),
+    "PatientBirthDate": Schema(type=OpenAPIType.STRING, pattern=r"^([0-9]{8}(-([0-9]{8})?)?|-[0-9]{8})?$"),
+    "emptyvaluematching": Schema(type=OpenAPIType.STRING, enum=["true", "false"]),
+    "fuzzymatching": Schema(type=OpenAPIType.STRING, enum=["true", "false"]),
+    "multiplevaluematching": Schema(type=OpenAPIType.STRING, enum=["true", "false"]),
     "readiness": Schema(type=OpenAPIType.STRING, enum=["READY", "NEEDS_REVIEW", "BLOCKED"]),
     "archive": Schema(type=OpenAPIType.STRING, pattern=r"^[A-Za-z0-9_-]+$"),
     "limit": _NUMBER,
@@ -95,7 +102,12 @@ async def search_studies(request: Request[Any, Any, Any], services: NamedDepende
     wanted = parse_search(request.scope["query_string"])
     now = services.clock()
     found = await services.store.read(_find, wanted, now)
-    rows = [study_row(study, lookup, wanted, minute=minute(now)) for study, lookup in found[: wanted.limit]]
+    rows = []
+    for study, lookup in found[: wanted.limit]:
+        further: DataSet = {}
+        if wanted.fields.further:
+            further = await services.store.read(further_attributes, study, wanted.fields)
+        rows.append(study_row(study, lookup, wanted, minute=minute(now), further=further))
     warnings = [*wanted.warnings, *([MORE] if len(found) > wanted.limit else [])]
     headers = [(b"warning", f'299 heltig "{text}"'.encode("ascii", "replace")) for text in warnings]
     return PlainAnswer(msgspec.json.encode(rows), media_type=media_type, headers=headers)

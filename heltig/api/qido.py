@@ -8,17 +8,24 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from heltig.api.standing import location_named
+from heltig.api.study_fields import Fields, fields_of, is_creator, tag_named
 from heltig.errors import UsageError
 from heltig.pipeline.publish import READINESS_TAG
-from heltig.standard.dictionary import lookup, tag_of
+from heltig.standard.dictionary import lookup
 from heltig.store.search import StudyQuery
 from heltig.verdict import READINESS
 
 DEFAULT_LIMIT: Final = 100
 MOST_ROWS: Final = 1000
+MOST_ROWS_OF_EVIDENCE: Final = 100
+"""Of a search that has to read in what studies were judged by."""
+
+EMPTY: Final = '""'
+"""Matches attributes without a value, with `emptyvaluematching=true` (PS3.4 C.2.2.2)."""
 
 MORE: Final = "There are additional results that can be requested"
 NOT_FUZZY: Final = "The fuzzymatching parameter is not supported. Only literal matching has been performed."
+NOT_MULTIPLE: Final = "The multiplevaluematching parameter is not supported"
 
 _DATE: Final = re.compile(r"\d{8}", re.ASCII)
 _TIME: Final = re.compile(r"\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?", re.ASCII)
@@ -31,16 +38,14 @@ class Search(msgspec.Struct, frozen=True):
     Attributes:
         query: What studies have to match.
         limit: The most rows; `offset` the rows to pass over.
-        everything: `includefield=all`.
-        fields: Tags of the attributes named by `includefield`.
+        fields: What `includefield` names.
         warnings: What the client has to be told beside the rows.
     """
 
     query: StudyQuery
     limit: int
     offset: int
-    everything: bool
-    fields: frozenset[str]
+    fields: Fields
     warnings: tuple[str, ...]
 
 
@@ -54,42 +59,63 @@ def parse_search(query_string: bytes) -> Search:
         UsageError: A value is not what its attribute or parameter takes.
     """
     keys: dict[str, Any] = {}
-    fields: set[str] = set()
+    names: list[str] = []
+    creators: dict[str, str] = {}
     warnings: list[str] = []
     numbers = {"limit": DEFAULT_LIMIT, "offset": 0}
-    everything = False
-    for name, value in _parameters(query_string):
+    given = _parameters(query_string)
+    empty = ("emptyvaluematching", "true") in given
+    for name, value in given:
+        tag = tag_named(name)
         if name in numbers:
             numbers[name] = _number(name, value)
         elif name == "includefield":
-            wanted = [part.strip() for part in value.split(",")]
-            everything = everything or "all" in wanted
-            fields.update(tag for part in wanted if (tag := _tag(part)))
-        elif name == "fuzzymatching":
-            if value.lower() == "true":
-                warnings.append(NOT_FUZZY)
+            names += [part.strip() for part in value.split(",") if part.strip()]
+        elif name in _FLAGS:
+            if _flag(name, value) and (warning := _FLAGS[name]):
+                warnings.append(warning)
         elif name == "archive":
             keys["locations"] = (location_named(value),)
-        elif matching := _MATCHING.get("00991001" if name == "readiness" else _tag(name)):
-            if value:
-                attribute, read = matching
-                keys[attribute] = (*keys.get(attribute, ()), *read(value)) if read is _uids else read(value)
-        elif tag := _tag(name):
+        elif matching := _MATCHING.get("00991001" if name == "readiness" else tag):
+            _match(keys, name, value, *matching, empty=empty)
+        elif tag and is_creator(tag):
+            creators[tag] = value
+        elif tag:
             entry = lookup(tag)
             warnings.append(f"{entry.keyword if entry else tag} is not matched")
     if len(keys.get("study_keys", ())) > _MOST_VALUES:
         raise UsageError(f"StudyInstanceUID: at most {_MOST_VALUES} at a time; more by POST to /readiness.")
     if "readiness" in keys:
         keys["states"] = ("JUDGED",)  # what was READY and is PENDING now is not READY
-    limit = min(numbers["limit"], MOST_ROWS)
+    fields = fields_of(names, creators)
     return Search(
         StudyQuery(**keys),
-        limit,
+        min(numbers["limit"], MOST_ROWS_OF_EVIDENCE if fields.further else MOST_ROWS),
         numbers["offset"],
-        everything,
-        frozenset(fields),
-        tuple(dict.fromkeys(warnings)),
+        fields,
+        tuple(dict.fromkeys((*warnings, *fields.warnings))),
     )
+
+
+def _match(
+    keys: dict[str, Any],
+    name: str,
+    value: str,
+    attribute: str,
+    read: Callable[[str], Any],
+    *,
+    empty: bool,
+) -> None:
+    """Notes what one attribute has to be. Lists grow when they are given again; nothing else may be."""
+    is_list = read in (_uids, _readiness)
+    if not value:
+        return
+    if empty and value == EMPTY and attribute in _MAY_BE_EMPTY:
+        keys["empty"] = keys.get("empty", frozenset()) | {attribute}
+        return
+    if attribute in keys and not is_list:
+        raise UsageError(f"{name} is given twice. Only lists of UIDs, of modalities and of readiness may be.")
+    keys[attribute] = (*keys.get(attribute, ()), *read(value)) if is_list else read(value)
 
 
 def _parameters(query_string: bytes) -> list[tuple[str, str]]:
@@ -100,14 +126,10 @@ def _parameters(query_string: bytes) -> list[tuple[str, str]]:
         raise UsageError("The query is not percent-encoded UTF-8, or has over 1000 parameters.") from error
 
 
-def _tag(name: str) -> str:
-    """The tag that a keyword or eight hex digits name; empty for what names no attribute."""
-    if re.fullmatch(r"[0-9A-Fa-f]{8}", name):
-        return name.upper()
-    try:
-        return tag_of(name)
-    except KeyError:
-        return ""
+def _flag(name: str, value: str) -> bool:
+    if value.lower() not in ("true", "false"):
+        raise UsageError(f"{name}: true or false is wanted.")
+    return value.lower() == "true"
 
 
 def _number(name: str, value: str) -> int:
@@ -142,10 +164,8 @@ def _times(value: str) -> tuple[str, str]:
     return _range(value, _TIME, "StudyTime is a time as HHMMSS")
 
 
-def _birth_date(value: str) -> str:
-    if not _DATE.fullmatch(value):
-        raise UsageError("PatientBirthDate is matched by a single day as YYYYMMDD.")
-    return value
+def _birth_dates(value: str) -> tuple[str, str]:
+    return _range(value, _DATE, "PatientBirthDate is a day as YYYYMMDD")
 
 
 def _readiness(value: str) -> tuple[str, ...]:
@@ -165,10 +185,21 @@ _MATCHING: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
     "00100010": ("patient_name", _text),
     "00100020": ("patient_id", _text),
     "00100021": ("issuer_of_patient_id", _text),
-    "00100030": ("patient_birth_date", _birth_date),
+    "00100030": ("patient_birth_date", _birth_dates),
     "00100040": ("patient_sex", _text),
     "0020000D": ("study_keys", _uids),
     "00200010": ("study_id", _text),
     READINESS_TAG: ("readiness", _readiness),
 }
 """The attributes that are matched: the field of `StudyQuery`, and how a value of the query is read."""
+
+_MAY_BE_EMPTY: Final = frozenset(
+    attribute for attribute, _ in _MATCHING.values() if attribute not in ("study_keys", "readiness")
+)
+
+_FLAGS: Final[Mapping[str, str]] = {
+    "fuzzymatching": NOT_FUZZY,
+    "multiplevaluematching": NOT_MULTIPLE,
+    "emptyvaluematching": "",
+}
+"""Parameters that are true or false, and the warning where true is not supported (PS3.18 8.3.4)."""

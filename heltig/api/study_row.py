@@ -14,21 +14,24 @@ from heltig.store.records import Patient, Study
 _ISSUER_OF_PATIENT_ID: Final = "00100021"
 
 
-def study_row(study: Study, lookup: Lookup, search: Search, *, minute: str) -> DataSet:
+def study_row(
+    study: Study, lookup: Lookup, search: Search, *, minute: str, further: DataSet | None = None
+) -> DataSet:
     """The row of a study at one location, tags ascending.
 
-    Every attribute that is kept of a study is returned; the findings only when `includefield` names them.
+    Every attribute that is kept of a study is returned; findings only when `includefield` names them.
 
     Args:
         study: The study.
         lookup: The prepared answer about it.
         search: What was asked.
         minute: The present one.
+        further: Attributes beside those that are kept of every study.
     """
     verdict: DataSet = msgspec.json.decode(standing([lookup], minute=minute).dataset)
-    if not (search.everything or FINDINGS_TAG in search.fields):
+    if not search.fields.findings:
         verdict.pop(FINDINGS_TAG, None)
-    return dict(sorted({**verdict, **dict(_attributes(study))}.items()))
+    return dict(sorted({**(further or {}), **verdict, **dict(_attributes(study))}.items()))
 
 
 def _attributes(study: Study) -> Iterator[tuple[str, Element]]:

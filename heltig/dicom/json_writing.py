@@ -41,7 +41,7 @@ def instances_as_json(table: StudyTable, rows: Iterable[int]) -> Iterator[bytes]
                 continue
             if (tag, code) not in written:
                 encoding = table.encodings[column.encodings[code]]
-                written[tag, code] = _element(tag, column.cells[code], encoding)
+                written[tag, code] = element_as_json(tag, column.cells[code], encoding)
             if " " not in tag:
                 blocks.note(tag, column.cells[code], table.encodings[column.encodings[code]])
             if element := written[tag, code]:
@@ -77,8 +77,8 @@ def _object(members: list[tuple[str, bytes]]) -> bytes:
     return b"{" + b",".join([b'"%s":%s' % (tag.encode(), element) for tag, element in members]) + b"}"
 
 
-def _element(tag: str, raw: bytes, encoding: Encoding) -> bytes:
-    """One element; empty where there is nothing to tell of it."""
+def element_as_json(tag: str, raw: bytes, encoding: Encoding) -> bytes:
+    """One element from its raw cell; empty where there is nothing to tell of it."""
     cell = decoded(tag, raw, encoding)
     if encoding.syntax == "json" and not cell.faults and not cell.items:
         return bytes(raw)
@@ -94,7 +94,7 @@ def _element(tag: str, raw: bytes, encoding: Encoding) -> bytes:
 
 def _item(item: Item) -> bytes:
     elements = zip(item.tags, item.raws, strict=True)
-    told = {tag: _element(tag, raw, item.encoding) for tag, raw in elements if _is_told(tag)}
+    told = {tag: element_as_json(tag, raw, item.encoding) for tag, raw in elements if _is_told(tag)}
     return _object([(tag, element) for tag, element in told.items() if element])
 
 

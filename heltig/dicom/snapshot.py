@@ -7,7 +7,7 @@ in their final order, columns by tag, and cells are numbered by their first row.
 
 import hashlib
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TypeAlias
 
 import msgspec
@@ -15,6 +15,7 @@ import msgspec
 from heltig.dicom.cell import Cell, DataSet, Encoding, Fault
 from heltig.dicom.column import Column
 from heltig.dicom.json_members import JSON
+from heltig.dicom.json_writing import element_as_json
 from heltig.dicom.source import Source
 from heltig.dicom.study import SeriesRows, StudyTable
 from heltig.dicom.table import decoded
@@ -118,6 +119,26 @@ def read_snapshot(key: str, uid: str | None, source: Source, contents: Sequence[
         _append(table, msgspec.msgpack.decode(content, type=_Series))
     table.arrange()
     return table
+
+
+def read_elements(content: bytes, columns: Collection[str]) -> dict[str, bytes]:
+    """Some attributes in DICOM JSON as the first instance of a series has them, of those that any has.
+
+    Args:
+        content: The stored bytes of the series.
+        columns: Tags; of private attributes what `heltig.dicom.table.private_key` makes of them.
+
+    Raises:
+        msgspec.DecodeError: The bytes are not those of a series.
+    """
+    series = msgspec.msgpack.decode(content, type=_Series)
+    return {
+        column.tag: element_as_json(
+            column.tag, column.cells[0], series.encodings[array("H", column.encodings)[0]]
+        )
+        for column in series.columns
+        if column.tag in columns and column.cells
+    }
 
 
 def read_cells(content: bytes, tag: str) -> list[Cell]:

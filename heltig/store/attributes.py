@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from heltig.store.names import folded
 from heltig.store.records import Patient, StudyAttributes
 from heltig.store.tables import TEXT_LENGTH
 from heltig.store.text import storable
@@ -36,7 +37,11 @@ def storable_attributes(attributes: StudyAttributes) -> StudyAttributes:
 def columns_of(attributes: StudyAttributes) -> dict[str, Any]:
     """The columns of a study's attributes; patients have a table of their own."""
     columns = {name: getattr(attributes, name) for name in TEXTS}
-    return {**columns, "modalities_in_study": joined(attributes.modalities_in_study)}
+    return {
+        **columns,
+        "referring_physician_folded": folded(attributes.referring_physician_name),
+        "modalities_in_study": joined(attributes.modalities_in_study),
+    }
 
 
 def joined(values: Iterable[str]) -> str:

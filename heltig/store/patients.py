@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import bindparam, delete, select
 
 from heltig.rules.index_facts import name_words
+from heltig.store.names import folded
 from heltig.store.records import Patient
 from heltig.store.tables import TEXT_LENGTH, patients, study_patients
 from heltig.store.transaction import WriteTransaction
@@ -65,8 +66,3 @@ def _row(patient: Patient) -> dict[str, Any]:
         "name_folded": folded(patient.patient_name),
         "name_words": name_words(patient.patient_name)[:TEXT_LENGTH],
     }
-
-
-def folded(name: str) -> str:
-    """A name without regard to case, as it is searched for."""
-    return name.casefold()[:TEXT_LENGTH]

@@ -9,13 +9,16 @@ from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.sql.elements import KeyedColumnElement
 
 from heltig.store.attributes import split
-from heltig.store.patients import folded
+from heltig.store.names import escaped, is_like, matches
 from heltig.store.records import Location, LocationKind, Study, StudyState
 from heltig.store.studies import RANKS, SELECT, with_patients
 from heltig.store.tables import findings, locations, patients, studies, study_patients, verdicts
 from heltig.store.text import storable_key
 from heltig.store.transaction import ReadTransaction
 from heltig.verdict import Readiness
+
+_AND_LONGER = "\N{DELETE}"
+"""Sorts behind every digit: `101559` has `101559.5` in it."""
 
 Order: TypeAlias = Literal["worst", "newest", "first_seen"]
 
@@ -24,7 +27,7 @@ class StudyQuery(msgspec.Struct, frozen=True, kw_only=True):
     """What studies have to match: everything that is given.
 
     Text is matched as PS3.4 C.2.2.2 has it: `*` stands for any characters, `?` for one, anything else for
-    itself; names without regard to case, the rest with it.
+    itself; names as `heltig.store.names` has it, the rest with regard to case.
 
     Attributes:
         study_keys: StudyInstanceUIDs or fallback keys, any of them.
@@ -34,10 +37,14 @@ class StudyQuery(msgspec.Struct, frozen=True, kw_only=True):
         readiness: Of the last verdict, any of them.
         rules: The last verdict has an unwaived finding of any of these rules.
         study_date: First and last day as YYYYMMDD, both included; an empty one is open.
-        study_time: First and last time as HHMMSS or longer, likewise.
+        study_time: First and last time as HHMMSS or longer, likewise. Where both are ranges that are open at
+            the same ends, they are one range of moments (PS3.4 C.2.2.2.5): from the first time of the first
+            day to the last time of the last.
         modalities_in_study: The study has any of them.
         text: Somewhere in the study's key or its description; the case of Latin letters does not matter.
         patient_id: Any of the study's patients has it; `patient_name` and the rest likewise.
+        patient_birth_date: As `study_date`.
+        empty: Names of attributes above that have no value.
     """
 
     study_keys: tuple[str, ...] = ()
@@ -57,8 +64,9 @@ class StudyQuery(msgspec.Struct, frozen=True, kw_only=True):
     patient_id: str | None = None
     issuer_of_patient_id: str | None = None
     patient_name: str | None = None
-    patient_birth_date: str | None = None
+    patient_birth_date: tuple[str, str] | None = None
     patient_sex: str | None = None
+    empty: frozenset[str] = frozenset()
 
 
 def search(
@@ -132,31 +140,43 @@ def _of_study(query: StudyQuery) -> Iterable[ColumnElement[bool]]:
         )
         # + 0: not by the index of locations, which would have each row read, but by that of the worklist.
         yield (studies.c.location_row + 0).in_(wanted_rows)
-    for column, wanted in (("study_date", query.study_date), ("study_time", query.study_time)):
-        if wanted is not None:
-            yield from _between(studies.c[column], *wanted)
+    yield from _when(query.study_date, query.study_time)
     if query.modalities_in_study:
-        yield or_(*(_like(studies.c.modalities_in_study, f"*\\{m}\\*") for m in query.modalities_in_study))
+        yield or_(*(matches(studies.c.modalities_in_study, f"*\\{m}\\*") for m in query.modalities_in_study))
     if query.text is not None:
         yield or_(
             _contains(studies.c.study_key, query.text), _contains(studies.c.study_description, query.text)
         )
-    for column in ("accession_number", "study_description", "study_id", "referring_physician_name"):
+    for column in ("accession_number", "study_description", "study_id"):
         if (text := getattr(query, column)) is not None:
-            yield _like(studies.c[column], text)
+            yield matches(studies.c[column], text)
+    if query.referring_physician_name is not None:
+        yield is_like(studies.c.referring_physician_folded, query.referring_physician_name)
+    for column in sorted(query.empty - _OF_PATIENTS):
+        yield studies.c[column] == ""
+
+
+_OF_PATIENTS = frozenset(
+    {"patient_id", "issuer_of_patient_id", "patient_name", "patient_birth_date", "patient_sex"}
+)
 
 
 def _of_patients(query: StudyQuery) -> Iterable[ColumnElement[bool]]:
     conditions = [
-        _like(patients.c[column], text)
-        for column in ("patient_id", "issuer_of_patient_id", "patient_birth_date", "patient_sex")
+        matches(patients.c[column], text)
+        for column in ("patient_id", "issuer_of_patient_id", "patient_sex")
         if (text := getattr(query, column)) is not None
     ]
     if query.patient_name is not None:
-        conditions.append(_like(patients.c.name_folded, folded(query.patient_name)))
-    if conditions:
-        linked = select(study_patients.c.study_row).join(patients).where(*conditions)
-        yield studies.c.id.in_(linked)
+        conditions.append(is_like(patients.c.name_folded, query.patient_name))
+    if query.patient_birth_date is not None:
+        conditions += _between(patients.c.patient_birth_date, *query.patient_birth_date)
+    without = [patients.c[column] == "" for column in sorted(query.empty & _OF_PATIENTS)]
+    if conditions or without:
+        linked = select(study_patients.c.study_row).join(patients).where(*conditions, *without)
+        found = studies.c.id.in_(linked)
+        nobody = studies.c.id.not_in(select(study_patients.c.study_row))
+        yield found if conditions else or_(found, nobody)
 
 
 def _of_verdict(query: StudyQuery, now: datetime) -> Iterable[ColumnElement[bool]]:
@@ -188,27 +208,34 @@ def _in_state(states: Iterable[StudyState], now: datetime) -> ColumnElement[bool
     return or_(stored, and_(studies.c.state == "JUDGED", studies.c.valid_until <= now))
 
 
+def _when(dates: tuple[str, str] | None, times: tuple[str, str] | None) -> Iterable[ColumnElement[bool]]:
+    """StudyDate and StudyTime, each by itself or as one range of moments."""
+    day, time = studies.c.study_date, studies.c.study_time
+    if dates and times and _are_ranges(dates, times):
+        yield from _between(day, *dates)
+        if times[0]:
+            yield or_(day != dates[0], time >= times[0])
+        if times[1]:
+            yield or_(day != dates[1], and_(time != "", time <= times[1] + _AND_LONGER))
+        return
+    for column, wanted in ((day, dates), (time, times)):
+        if wanted is not None:
+            yield from _between(column, *wanted)
+
+
+def _are_ranges(dates: tuple[str, str], times: tuple[str, str]) -> bool:
+    open_alike = [bool(end) for end in dates] == [bool(end) for end in times]
+    return open_alike and dates[0] != dates[1] and times[0] != times[1]
+
+
 def _between(column: KeyedColumnElement[Any], first: str, last: str) -> Iterable[ColumnElement[bool]]:
     """A range over text that sorts as it reads; what is longer than its end belongs to it."""
     yield column != ""
     if first:
         yield column >= first
     if last:
-        yield column <= last + "\N{DELETE}"
-
-
-def _like(column: KeyedColumnElement[Any], pattern: str) -> ColumnElement[bool]:
-    """Matching by `*` and `?` (PS3.4 C.2.2.2.4); a prefix by a range, so that an index serves it."""
-    fixed = pattern.replace("?", "*").partition("*")[0]
-    if fixed == pattern:
-        return column == pattern
-    like = column.like(_escaped(pattern).replace("*", "%").replace("?", "_"), escape="!")
-    return and_(column >= fixed, column < fixed + chr(0x10FFFF), like) if fixed else like
+        yield column <= last + _AND_LONGER
 
 
 def _contains(column: KeyedColumnElement[Any], text: str) -> ColumnElement[bool]:
-    return func.lower(column).like(f"%{_escaped(text.lower())}%", escape="!")
-
-
-def _escaped(text: str) -> str:
-    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+    return func.lower(column).like(f"%{escaped(text.lower())}%", escape="!")

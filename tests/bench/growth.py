@@ -32,7 +32,7 @@ from heltig.store import cursors, search, tables
 from heltig.store.archives import location_of
 from heltig.store.engine import Store
 from heltig.store.lookups import Lookups
-from heltig.store.patients import folded
+from heltig.store.names import folded
 from heltig.store.search import StudyQuery
 from heltig.store.transaction import WriteTransaction
 

@@ -74,6 +74,28 @@ def test_findings_by_includefield_and_filtering_by_readiness(client: DICOMwebCli
     assert "PAT-ID-CONFLICT" in rules
 
 
+def test_further_attributes_by_includefield(client: DICOMwebClient) -> None:
+    uid = read(client.search_for_studies(search_filters={"ModalitiesInStudy": "MR"})[0]).StudyInstanceUID
+    kept = client.retrieve_study_metadata(uid)[0]
+    (row,) = client.search_for_studies(
+        fields=["PatientAge", "00101030", "PatientComments"], search_filters={"StudyInstanceUID": uid}
+    )
+    asked = {tag: kept[tag] for tag in ("00101010", "00101030", "00104000") if tag in kept}
+    assert asked
+    assert {tag: row[tag] for tag in row.keys() & {"00101010", "00101030", "00104000"}} == asked
+
+
+def test_metadata_of_a_study_a_series_and_an_instance(client: DICOMwebClient) -> None:
+    uid = read(client.search_for_studies(search_filters={"ModalitiesInStudy": "MR"})[0]).StudyInstanceUID
+    every = [read(instance) for instance in client.retrieve_study_metadata(uid)]
+    assert {instance.StudyInstanceUID for instance in every} == {uid}
+    one = every[0]
+    alike = [instance for instance in every if instance.SeriesInstanceUID == one.SeriesInstanceUID]
+    assert len(client.retrieve_series_metadata(uid, one.SeriesInstanceUID)) == len(alike)
+    found = client.retrieve_instance_metadata(uid, one.SeriesInstanceUID, one.SOPInstanceUID)
+    assert read(found) == one
+
+
 def test_nothing_found_and_what_is_refused(client: DICOMwebClient) -> None:
     assert client.search_for_studies(search_filters={"PatientID": "nobody"}) == []
     with pytest.raises(HTTPError) as refused:

@@ -79,6 +79,9 @@ class StudyTable(Table, table=True):
     study_description: str = Field(max_length=TEXT_LENGTH)
     study_id: str = Field(max_length=TEXT_LENGTH)
     referring_physician_name: str = Field(max_length=TEXT_LENGTH)
+    referring_physician_folded: str = Field(
+        max_length=TEXT_LENGTH, sa_column_kwargs={"server_default": ""}
+    )  # as `heltig.store.names` folds it
     modalities_in_study: str = Field(max_length=TEXT_LENGTH)  # each between backslashes
 
 
@@ -96,7 +99,7 @@ class PatientTable(Table, table=True):
     patient_id: str = Field(max_length=TEXT_LENGTH, index=True)
     issuer_of_patient_id: str = Field(max_length=TEXT_LENGTH)
     patient_name: str = Field(max_length=TEXT_LENGTH)
-    name_folded: str = Field(max_length=TEXT_LENGTH)  # without regard to case
+    name_folded: str = Field(max_length=TEXT_LENGTH)  # as `heltig.store.names` folds it
     name_words: str = Field(max_length=TEXT_LENGTH)  # without regard to case and punctuation
     patient_birth_date: str = Field(max_length=TEXT_LENGTH)
     patient_sex: str = Field(max_length=TEXT_LENGTH)

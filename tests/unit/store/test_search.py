@@ -106,13 +106,53 @@ CASES: list[tuple[dict[str, Any], list[str]]] = [
     ({"patient_name": "*"}, ["1.1", "1.2", "1.3"]),
     ({"patient_id": "p_2", "patient_name": "Doe*"}, []),
     ({"patient_id": "p_2", "patient_sex": "M", "issuer_of_patient_id": "HOSP"}, ["1.2"]),
-    ({"patient_birth_date": "19700101"}, ["1.1", "1.2"]),
+    ({"patient_birth_date": ("19700101", "19700101")}, ["1.1", "1.2"]),
+    ({"patient_birth_date": ("", "19691231")}, []),
+    ({"patient_name": "grun^ol"}, ["1.2"]),
+    ({"patient_name": "Grün ^ ÖL^"}, ["1.2"]),
+    ({"referring_physician_name": "HÓUSE^*"}, ["1.2"]),
+    ({"study_date": ("20260101", "20260215"), "study_time": ("1100", "2300")}, ["1.2"]),
+    ({"study_date": ("20260101", "20260215"), "study_time": ("1000", "2200")}, ["1.1"]),
+    ({"study_date": ("20260101", ""), "study_time": ("1016", "")}, ["1.2"]),
+    ({"study_date": ("20260101", ""), "study_time": ("1000", "1100")}, ["1.1"]),  # of each day
+    ({"empty": frozenset({"accession_number"})}, ["1.3"]),
+    ({"empty": frozenset({"patient_birth_date"})}, ["1.2", "1.3"]),
+    ({"empty": frozenset({"patient_birth_date"}), "patient_id": "p_2"}, ["1.2"]),
 ]
 
 
 @pytest.mark.parametrize(("query", "wanted"), CASES)
 async def test_what_matches_is_found(filled: Store, query: dict[str, Any], wanted: list[str]) -> None:
     assert await keys(filled, **query) == wanted
+
+
+NAMES = ("Yamada^Tarou=山田^太郎=やまだ^たろう", "Yamada^Jirou=山田^次郎", "Ångström^Łucja", "=김^희중")
+PATTERNS = {
+    "yamada*": [0, 1],
+    "YAMADA^TAROU": [0],
+    "*jirou": [1],
+    "山田^太郎": [0],
+    "山田*": [0, 1],
+    "やまだ*": [0],
+    "=山田^次郎": [1],
+    "yamada*=山田*": [0, 1],
+    "==やまだ*": [0],
+    "yamada^tarou==や*": [0],
+    "angstrom^lucja": [2],
+    "ANGSTRÖM*": [2],
+    "김*": [3],
+    "tarou": [],
+    "*=*": [0, 1, 2, 3],
+}
+
+
+async def test_names_match_in_their_groups(store: Store) -> None:
+    for number, name in enumerate(NAMES):
+        await judge(store, snapshot(study=f"1.{number}", patients=(Patient(patient_name=name),)))
+    found = {
+        pattern: [int(key[2:]) for key in await keys(store, patient_name=pattern)] for pattern in PATTERNS
+    }
+    assert found == PATTERNS
 
 
 async def test_the_worst_come_first_and_of_those_the_newest(store: Store) -> None:
