@@ -25,6 +25,7 @@ from heltig.api.rejection_note import study_rejection_note
 from heltig.api.services import Services, services_of
 from heltig.api.shortcut import answered_shortly
 from heltig.api.stream import stream_changes
+from heltig.api.v1.alerts import list_alerts
 from heltig.api.v1.archive_status import show_archive_status, show_status
 from heltig.api.v1.archives import (
     add_archive,
@@ -61,6 +62,19 @@ from heltig.api.v1.rules import list_rules, show_rule
 from heltig.api.v1.studies import list_findings, list_studies, show_study
 from heltig.api.v1.upload import upload, upload_async
 from heltig.api.v1.waivers import give_waiver, list_waivers, revoke_waiver, show_waiver
+from heltig.api.v1.webhooks import (
+    add_webhook,
+    change_webhook,
+    list_deliveries,
+    list_webhooks,
+    pause_webhook,
+    remove_webhook,
+    resume_webhook,
+    retry_deliveries,
+    retry_delivery,
+    show_webhook,
+    test_webhook,
+)
 from heltig.auth.keys import KeyRing
 from heltig.auth.refusals import Refusals
 from heltig.dashboard.errors import lost
@@ -68,6 +82,7 @@ from heltig.gate.pass_through import methods_at_gate, retrieve_through_gate, sea
 from heltig.gate.stow import store_instances
 from heltig.jobs.queue import utc_now
 from heltig.pipeline.stream import ChangeStream
+from heltig.pipeline.webhooks import WebhookDesk
 from heltig.rules.profile import DEFAULT, Profile
 from heltig.settings import Settings
 from heltig.store.lookups import Lookups
@@ -130,6 +145,18 @@ ROUTES: Final = (
     show_quarantined,
     release_quarantined,
     discard_quarantined,
+    list_webhooks,
+    show_webhook,
+    add_webhook,
+    change_webhook,
+    remove_webhook,
+    test_webhook,
+    pause_webhook,
+    resume_webhook,
+    list_deliveries,
+    retry_deliveries,
+    retry_delivery,
+    list_alerts,
     health,
     ready,
 )
@@ -205,6 +232,8 @@ async def _services(
             rescoring=parts.desks.rescoring,
             gate=parts.desks.custody,
             quarantine=parts.desks.quarantine,
+            webhooks=WebhookDesk(parts.store, home=settings.home, clock=clock, from_afar=True),
+            deliveries=parts.desks.deliveries,
             pool=parts.pool,
             stream=ChangeStream(parts.store),
             archives=parts.desks.archives,

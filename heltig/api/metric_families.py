@@ -20,6 +20,7 @@ from heltig.pipeline.answering import is_timed
 from heltig.pipeline.measuring import EDGES
 from heltig.pipeline.status import STATES, ArchiveStatus, ServiceStatus
 from heltig.store import breakers
+from heltig.store.alert_kinds import ALERT_KINDS, AlertKind
 from heltig.store.measurements import Answers, Count
 from heltig.store.watch import Standing
 
@@ -39,6 +40,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
         answers: How archives answered since the first day.
         standing: All studies, counted by how they stand.
         requests: What this process was asked.
+        alerts: How many stand, by kind.
     """
 
     now: datetime
@@ -47,6 +49,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     answers: Mapping[Answers, Count]
     standing: Sequence[Standing]
     requests: RequestCounts
+    alerts: Mapping[AlertKind, int]
 
 
 def families(figures: Figures) -> Iterator[Metric]:
@@ -89,6 +92,10 @@ def _of_service(figures: Figures) -> Iterator[Metric]:
     for version, number in versions.items():
         workers.add_metric((version,), number)
     yield workers
+    alerts = GaugeMetricFamily("heltig_alerts", "Alerts that stand.", labels=("kind",))
+    for kind in ALERT_KINDS:
+        alerts.add_metric((kind,), figures.alerts.get(kind, 0))
+    yield alerts
     yield CounterMetricFamily(
         "heltig_changes",
         "Entries of the change feed: verdicts given and studies withdrawn.",

@@ -29,7 +29,7 @@ from heltig.api.request_counts import RequestCounts
 from heltig.api.services import Services
 from heltig.pipeline import watching
 from heltig.pipeline.judging import ruleset_name
-from heltig.store import archives, measurements, watch
+from heltig.store import alerts, archives, measurements, watch
 from heltig.store.transaction import ReadTransaction
 from heltig.store.watch import Standing
 
@@ -113,4 +113,5 @@ def _figures(
         answers=measurements.ever(transaction, names),
         standing=standing,
         requests=requests,
+        alerts=alerts.counts(transaction),
     )

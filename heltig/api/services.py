@@ -10,6 +10,7 @@ from heltig.auth.keys import KeyRing
 from heltig.auth.refusals import Refusals
 from heltig.jobs.queue import JobQueue
 from heltig.pipeline.custody import Custody
+from heltig.pipeline.delivering import DeliveryDesk
 from heltig.pipeline.opened import OpenArchives
 from heltig.pipeline.pool import JudgingPool
 from heltig.pipeline.quarantine import QuarantineDesk
@@ -17,6 +18,7 @@ from heltig.pipeline.rescore import RescoreDesk
 from heltig.pipeline.stream import ChangeStream
 from heltig.pipeline.upload import UploadDesk
 from heltig.pipeline.waiving import WaiverDesk
+from heltig.pipeline.webhooks import WebhookDesk
 from heltig.rules.profile import Profile
 from heltig.settings import Settings
 from heltig.store.engine import Store
@@ -46,6 +48,8 @@ class Services:
     rescoring: RescoreDesk
     gate: Custody
     quarantine: QuarantineDesk
+    webhooks: WebhookDesk
+    deliveries: DeliveryDesk
     pool: JudgingPool
     stream: ChangeStream
     archives: OpenArchives

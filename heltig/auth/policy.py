@@ -32,6 +32,7 @@ OPEN_TO: Final[Mapping[Area, frozenset[Role]]] = {
     "gate": frozenset({"archive", "qa_operator", "admin"}),
     "pass-through": _PEOPLE | {"archive"},
     "quarantine": frozenset({"reviewer", "admin"}),
+    "webhooks": frozenset({"admin"}),
 }
 
 ROUTES: Final[Mapping[str, Access]] = {
@@ -98,6 +99,18 @@ ROUTES: Final[Mapping[str, Access]] = {
     "GET /api/v1/quarantine/{id}": "studies",
     "POST /api/v1/quarantine/{id}/release": "quarantine",
     "POST /api/v1/quarantine/{id}/discard": "quarantine",
+    "GET /api/v1/webhooks": "webhooks",
+    "POST /api/v1/webhooks": "webhooks",
+    "GET /api/v1/webhooks/{id}": "webhooks",
+    "PATCH /api/v1/webhooks/{id}": "webhooks",
+    "DELETE /api/v1/webhooks/{id}": "webhooks",
+    "POST /api/v1/webhooks/{id}/test": "webhooks",
+    "POST /api/v1/webhooks/{id}/pause": "webhooks",
+    "POST /api/v1/webhooks/{id}/resume": "webhooks",
+    "GET /api/v1/webhooks/{id}/deliveries": "webhooks",
+    "POST /api/v1/webhooks/{id}/deliveries/retry": "webhooks",
+    "POST /api/v1/webhooks/{id}/deliveries/{job}/retry": "webhooks",
+    "GET /api/v1/alerts": "archives",
     "GET /metrics": "metrics",
     "GET /": "pages",
     "GET /studies/{study}": "pages",

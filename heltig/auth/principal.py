@@ -20,7 +20,7 @@ ROLES: Final[Mapping[Role, str]] = {
 
 Area: TypeAlias = Literal[
     "look-up", "query", "studies", "waivers", "upload", "rescore", "jobs", "dead-letters", "archives",
-    "configure", "metrics", "rules", "pages", "gate", "pass-through", "quarantine",
+    "configure", "metrics", "rules", "pages", "gate", "pass-through", "quarantine", "webhooks",
 ]  # fmt: skip
 
 AREAS: Final[Mapping[Area, str]] = {
@@ -40,6 +40,7 @@ AREAS: Final[Mapping[Area, str]] = {
     "gate": "bringing objects to an archive through the gate before it",
     "pass-through": "searching archives and retrieving from them through their gates, images included",
     "quarantine": "releasing studies that a gate kept back, or throwing them away",
+    "webhooks": "receivers that are told of changes and alerts, and what they are told",
 }
 """Parts of the service that are given to roles; a key can be limited to some of them."""
 

@@ -31,6 +31,8 @@ COMMANDS = {
     "rescore": "heltig.cli.rescore:rescore_command",
     "jobs": "heltig.cli.jobs:jobs",
     "quarantine": "heltig.cli.quarantine:quarantine",
+    "webhooks": "heltig.cli.webhooks:webhooks",
+    "alerts": "heltig.cli.alerts:alerts",
     "keys": "heltig.cli.keys:keys",
     "rules": "heltig.cli.rules:rules",
     "validate": "heltig.cli.validate:validate",
