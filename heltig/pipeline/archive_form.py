@@ -13,6 +13,7 @@ import msgspec
 from heltig import http
 from heltig.credentials import NO_AUTH, ArchiveAuth, ClientCredentials
 from heltig.errors import ConfigurationError, UsageError
+from heltig.link_local import LINK_LOCAL, is_link_local
 from heltig.pipeline import archive_files
 from heltig.settings import Settings
 from heltig.store.archives import Archive, ArchiveOptions
@@ -165,6 +166,9 @@ def _insist_on_what_may_be_named(form: ArchiveForm, before: ArchiveForm | None, 
 
 
 def _check_addresses(form: ArchiveForm, before: ArchiveForm | None, settings: Settings) -> None:
+    host = form.options.dimse_host
+    if host and is_link_local(host) and not settings.archive_link_local:
+        raise UsageError(f"options.dimseHost: {host} is {LINK_LOCAL}")
     known = _addresses(before) if before else {}
     for field, address in _addresses(form).items():
         if address is None or address == known.get(field):

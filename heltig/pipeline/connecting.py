@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from connectors.dicomweb import DicomWebArchive
+from connectors.dimse.target import Target
 from heltig import http
 from heltig.auth.archives import auth_for
 from heltig.exchange import Observer
@@ -14,6 +15,7 @@ from heltig.pacing import Pace
 from heltig.retry import Retry
 from heltig.settings import Settings
 from heltig.store.archives import Archive, ArchiveOptions
+from heltig.tls import ssl_context
 
 
 class Connected(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +26,7 @@ class Connected(msgspec.Struct, frozen=True, kw_only=True):
         once: The same, asked once and not again.
         feed: A client of what tells of changes, where the entry or the last probe says where that is.
         qido: A client whose root is that of QIDO-RS; `wado` and `stow` likewise.
+        target: Where objects are to be sent by C-STORE instead.
     """
 
     dicomweb: DicomWebArchive
@@ -32,6 +35,7 @@ class Connected(msgspec.Struct, frozen=True, kw_only=True):
     qido: http.Client
     wado: http.Client
     stow: http.Client
+    target: Target | None
 
 
 @asynccontextmanager
@@ -109,6 +113,7 @@ async def connect(
             qido=qido,
             wado=wado,
             stow=stow,
+            target=target_of(entry.options, settings),
         )
 
 
@@ -131,6 +136,25 @@ def tls_of(options: ArchiveOptions) -> http.Tls:
     files = (Path(file) if file else None for file in (options.ca_bundle, options.certificate, options.key))
     ca_bundle, certificate, key = files
     return http.Tls(ca_bundle=ca_bundle, certificate=certificate, key=key)
+
+
+def target_of(options: ArchiveOptions, settings: Settings) -> Target | None:
+    """Where an archive takes objects by C-STORE, None where it is sent them by STOW-RS.
+
+    Raises:
+        ConfigurationError: A certificate cannot be read.
+    """
+    if options.dimse_host is None or options.dimse_ae_title is None:
+        return None
+    return Target(
+        calling=settings.ae_title,
+        called=options.dimse_ae_title,
+        host=options.dimse_host,
+        port=options.dimse_port,
+        tls=ssl_context(tls_of(options)) if options.dimse_tls == "on" else None,
+        connect_seconds=settings.archive_connect_seconds,
+        answer_seconds=http.STORE_SECONDS,
+    )
 
 
 @asynccontextmanager

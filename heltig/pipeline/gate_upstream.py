@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from connectors.base import read_row
-from connectors.storing import PROCESSING_FAILURE, SUCCESS, UNKNOWN, Outcome, Stored
+from connectors.storing import PROCESSING_FAILURE, SUCCESS, UNKNOWN, Outcome, StoreAnswer, Stored
 from connectors.stow.client import store
 from heltig.dicom.study import SOP_INSTANCE_UID, element
 from heltig.errors import (
@@ -14,6 +14,7 @@ from heltig.errors import (
     ArchiveClosedError,
     ArchiveError,
     ArchiveNotFoundError,
+    ConfigurationError,
     StorageError,
 )
 from heltig.pipeline.opened import OpenArchives, OpenedToStore
@@ -67,7 +68,7 @@ async def _send(opened: OpenedToStore, objects: Sequence[Sendable]) -> list[Outc
     subject = studies.pop() if len(studies) == 1 else ""
     try:
         async with opened.guard("store", subject):
-            answer = await store(opened.client, [one.stored for one in objects])
+            answer = await _store(opened, [one.stored for one in objects])
     except OSError as error:
         raise StorageError(f"The gate's spool cannot be read: {error.strerror or error}.") from error
     except (ArchiveClosedError, ArchiveAccessError):
@@ -84,6 +85,18 @@ async def _send(opened: OpenedToStore, objects: Sequence[Sendable]) -> list[Outc
         for place, is_there in zip(unknown, found, strict=True):
             outcomes[place] = SUCCESS if is_there else NOT_THERE
     return outcomes
+
+
+async def _store(opened: OpenedToStore, objects: Sequence[Stored]) -> StoreAnswer:
+    if opened.target is None:
+        return await store(opened.client, objects)
+    try:
+        from connectors.dimse import sending  # its library is an extra
+    except ImportError as missing:
+        raise ConfigurationError(
+            "dimseHost: sending by C-STORE needs pynetdicom: pip install 'heltig[dimse]'."
+        ) from missing
+    return await sending.store(opened.target, objects)
 
 
 async def _after_loss(

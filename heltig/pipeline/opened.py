@@ -12,6 +12,7 @@ import msgspec
 from connectors.base import Archive as ArchivePort
 from connectors.base import Capabilities, ChangeFeed
 from connectors.dicomweb import DicomWebArchive
+from connectors.dimse.target import Target
 from heltig import http
 from heltig.errors import ArchiveClosedError, ArchivePausedError
 from heltig.pipeline.archives import find_archive
@@ -69,11 +70,13 @@ class OpenedToStore(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         client: To send them by: paced and measured.
+        target: Where to send them by C-STORE instead.
         guard: For each request by it.
         archive: To ask for what it has of them, behind the same guard.
     """
 
     client: http.Client
+    target: Target | None
     guard: Guard
     archive: ArchivePort
 
@@ -165,6 +168,7 @@ class OpenArchives:
         async with self._in_use(entry) as opened:
             yield OpenedToStore(
                 client=opened.connected.stow,
+                target=opened.connected.target,
                 guard=opened.storing,
                 archive=GuardedArchive(opened.connected.once, opened.storing),
             )

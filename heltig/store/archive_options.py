@@ -5,6 +5,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from heltig.setting_types import is_ae_title
 from heltig.work_hours import WorkHours
 
 _YEAR_IN_HOURS: Final = 366 * 24
@@ -173,6 +174,21 @@ class ArchiveOptions(
         ),
     ] = 30.0
 
+    dimse_host: Annotated[
+        Annotated[str, Meta(pattern=r"^[A-Za-z0-9.:_-]{1,253}$")] | None,
+        Meta(
+            description="Where it takes objects by C-STORE: the gate sends them there then, not by STOW-RS."
+        ),
+    ] = None
+    dimse_port: Annotated[int, Meta(ge=1, le=65535, description="The port of `dimseHost`.")] = 104
+    dimse_ae_title: Annotated[
+        str | None, Meta(description="Its AE title; we call ourselves `HELTIG_AE_TITLE`.")
+    ] = None
+    dimse_tls: Annotated[
+        Literal["off", "on"],
+        Meta(description="Whether it speaks TLS there, with the certificates that are named above."),
+    ] = "off"
+
     def __post_init__(self) -> None:
         for field, hours in (("timezone", ()), ("hours", self.hours)):
             try:
@@ -181,3 +197,7 @@ class ArchiveOptions(
                 raise ValueError(f"{field}: {wrong}") from None
         if self.key and not self.certificate:
             raise ValueError("key: give the certificate that it belongs to, too")
+        if (self.dimse_host is None) != (self.dimse_ae_title is None):
+            raise ValueError("dimseAeTitle: give it together with dimseHost")
+        if self.dimse_ae_title is not None and not is_ae_title(self.dimse_ae_title):
+            raise ValueError("dimseAeTitle: not an AE title")
