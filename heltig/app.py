@@ -15,6 +15,7 @@ from heltig import __version__, dashboard
 from heltig.api.access import Access
 from heltig.api.changefeed import change_feed, latest_change
 from heltig.api.consult import consult
+from heltig.api.cors import Cors
 from heltig.api.dicomweb import search_studies
 from heltig.api.front import Front
 from heltig.api.metadata import instance_metadata, series_metadata, study_metadata
@@ -208,7 +209,7 @@ def create_app(
         consult=settings.consult_bind,
         consult_allow=settings.consult_allow,
     )
-    app.asgi_handler = front
+    app.asgi_handler = Cors(front, settings.cors_origins) if settings.cors_origins else front
     app.state["scrapes"] = Scrapes(front.requests)
     return app
 

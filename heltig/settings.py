@@ -88,6 +88,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             description="Addresses and networks that may use that listener, such as `10.1.2.3,10.4.0.0/16`."
         ),
     ] = ()
+    cors_origins: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Origins whose pages may read answers in a browser, such as "
+            "`https://viewer.example`; there is no wildcard."
+        ),
+    ] = ()
     database_url: Annotated[
         SecretUrl | None,
         Meta(
@@ -275,6 +282,12 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         except ValueError as wrong:
             yield f"HELTIG_CONSULT_ALLOW: {wrong}. Give addresses or networks such as 10.4.0.0/16."
     yield from _dicom_contradictions(settings)
+    for origin in settings.cors_origins:
+        if not re.fullmatch(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d{1,5})?", origin):
+            yield (
+                f"HELTIG_CORS_ORIGINS: {origin} is no origin. Give scheme, host and, where it is not the "
+                "usual one, port, as browsers send them: https://viewer.example. There is no wildcard."
+            )
     if settings.public_url and not re.fullmatch(r"https?://[^/?#@\s]+(/[^?#\s]*)?", settings.public_url):
         yield "HELTIG_PUBLIC_URL: not an address for links. Give https://HOST or https://HOST/PATH."
     if settings.database_url:

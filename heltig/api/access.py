@@ -99,7 +99,8 @@ def _foreign(scope: Scope, settings: Settings) -> Refusal | None:
     origin = headers.get(b"origin", "")
     elsewhere = bool(origin) and urlsplit(origin).netloc != host
     crossing = headers.get(b"sec-fetch-site", "none") not in ("none", "same-origin")
-    if str(scope.get("method")) not in _SAFE and (elsewhere or crossing):
+    is_let_in = origin in settings.cors_origins
+    if str(scope.get("method")) not in _SAFE and (elsewhere or crossing) and not is_let_in:
         return Refusal("origin", "A page from elsewhere may not change anything here.")
     return None
 
