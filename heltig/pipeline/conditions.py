@@ -81,6 +81,8 @@ def _failing_archives(
 ) -> Iterator[Condition]:
     for status in statuses:
         options = entries[status.name].options
+        if options.strategy == "none":
+            continue
         if status.state in _FAILS:
             since = status.succeeded
             is_long = since is None or now - since >= timedelta(hours=options.failing_hours)
