@@ -5,11 +5,13 @@
     python tests/bench/pull_service.py --least 100 --workers 2
     python tests/bench/pull_service.py --most 4000              # instances a second that the archive gives
     python tests/bench/pull_service.py --tiny 2000              # what a job costs beside its work
+    python tests/bench/pull_service.py --orthanc 60             # made up studies of 100 in a real Orthanc
     python tests/servers/postgresql.py python tests/bench/pull_service.py
 
 Studies are those of the Imaging Data Commons, see tests/bench/real_metadata.py; --folder names a dump that is
 there already. The archive is a process of its own. Counted is from when a twentieth of the studies is judged:
-by then all is loaded, and found. CPU time and memory are those of workers and their judging processes.
+by then all is loaded, and found. CPU time and memory are those of workers and their judging processes. What
+takes the time of a download alone is asked for before and after each run; --rounds repeats both.
 """
 
 import argparse
@@ -27,15 +29,19 @@ from typing import Any, NamedTuple
 
 import httpx
 import loopback_archive
+import synthetic
 from measuring import machine
 from real_metadata import dump
 
+from heltig.credentials import BasicAuth
+from heltig.demo.part10 import part10
 from heltig.pipeline.publish import render
 from heltig.store import archives
 from heltig.store.archives import Archive, ArchiveOptions
 from heltig.store.engine import Store
 
 sys.path.append(str(Path(__file__).parents[1]))
+from servers.orthanc import PASSWORD, USERNAME, running_orthanc
 from unit.store.databases import SERVER, database_url
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -65,6 +71,7 @@ class Result(NamedTuple):
 def workers(number: int, home: Path, url: str) -> Iterator[list[subprocess.Popen[bytes]]]:
     """Runs workers, of one judging process each; gives them."""
     environ = {**os.environ, "HELTIG_HOME": str(home), "HELTIG_DATABASE_URL": url, "HELTIG_WORKERS": "1"}
+    environ["HELTIG_SECRET_ARCHIVE"] = PASSWORD
     command = [sys.executable, "-m", "heltig", "worker"]
     with contextlib.ExitStack() as stack:
         running = []
@@ -113,7 +120,8 @@ async def pull_all(root: str, number: int, expected: int) -> Result:
         async with database_url(Path(folder)) as url:
             store = await Store.open(url, render=render)
             options = ArchiveOptions(quiet_seconds=0, strategy="listing", concurrency=2 * number)
-            archive = Archive(name="bench", qido_url=root, wado_url=root, options=options)
+            auth = BasicAuth(username=USERNAME, secret="env:HELTIG_SECRET_ARCHIVE")
+            archive = Archive(name="bench", qido_url=root, wado_url=root, auth=auth, options=options)
             await store.write(archives.add, archive)
             try:
                 with workers(number, Path(folder), url) as running:
@@ -153,7 +161,7 @@ async def _watch(store: Store, running: list[subprocess.Popen[bytes]], expected:
 async def download(root: str, at_a_time: int) -> tuple[float, float]:
     """The same bodies, read by httpx and not looked at: wall and CPU seconds."""
     wall, cpu = time.perf_counter(), time.process_time()
-    async with httpx.AsyncClient(base_url=root, timeout=60) as client:
+    async with httpx.AsyncClient(base_url=root, auth=(USERNAME, PASSWORD), timeout=60) as client:
         rows = (await client.get("studies")).json()
         left = [row["0020000D"]["Value"][0] for row in rows]
 
@@ -191,6 +199,33 @@ def report(result: Result, alone: tuple[float, float], instances: int) -> None:
     print(f" {max(late):,.0f}")
 
 
+@contextmanager
+def source(given: argparse.Namespace) -> Iterator[str]:
+    """Runs the archive that is asked for; gives its root."""
+    with tempfile.TemporaryDirectory() as scratch:
+        if given.orthanc:
+            with running_orthanc(Path(scratch)) as orthanc:
+                orthanc.store(_files(given.orthanc))
+                yield orthanc.root
+            return
+        if given.tiny:
+            arguments = ["--tiny", str(given.tiny)]
+        else:
+            folder = given.folder or scratch
+            if not given.folder:
+                dump(Path(scratch), studies=given.studies)
+            arguments = ["--folder", folder, "--least", str(given.least), "--most", given.most]
+        with loopback_archive.running(*arguments) as root:
+            yield root
+
+
+def _files(studies: int) -> Iterator[bytes]:
+    """Studies of a hundred images with a single pixel, since their metadata is all that is asked for."""
+    for study in range(studies):
+        for instance in synthetic.instances(100, study=study):
+            yield part10(instance, {"7FE00010": b"\0\0"})
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--studies", type=int, default=300)
@@ -199,21 +234,24 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--most", default="0")
     parser.add_argument("--tiny", type=int, default=0)
+    parser.add_argument("--orthanc", type=int, default=0)
+    parser.add_argument("--rounds", type=int, default=1)
     given = parser.parse_args()
     print(machine("heltig", "httpx", "msgspec"))
-    with tempfile.TemporaryDirectory() as scratch:
-        if given.tiny:
-            source = ["--tiny", str(given.tiny)]
-        else:
-            folder = given.folder or scratch
-            if not given.folder:
-                dump(Path(scratch), studies=given.studies)
-            source = ["--folder", folder, "--least", str(given.least), "--most", given.most]
-        with loopback_archive.running(*source) as root:
-            rows = httpx.get(f"{root}/studies").json()
-            alone = asyncio.run(download(root, 2 * given.workers))
+    with source(given) as root:
+        query = {"includefield": "NumberOfStudyRelatedInstances"}
+        rows = httpx.get(f"{root}/studies", params=query, auth=(USERNAME, PASSWORD), timeout=60).json()
+        instances = sum(row["00201208"]["Value"][0] for row in rows)
+        at_a_time = 2 * given.workers
+        asyncio.run(download(root, at_a_time))  # what an archive puts at hand the first time
+        before = asyncio.run(download(root, at_a_time))
+        for _ in range(given.rounds):
+            print(f"\nload of the machine before: {os.getloadavg()[0]:.1f}")
             result = asyncio.run(pull_all(root, given.workers, len(rows)))
-    report(result, alone, sum(row["00201208"]["Value"][0] for row in rows))
+            after = asyncio.run(download(root, at_a_time))
+            alone = (before[0] + after[0]) / 2, (before[1] + after[1]) / 2
+            report(result, alone, instances)
+            before = after
 
 
 if __name__ == "__main__":
