@@ -44,8 +44,9 @@ def hasten(association: Association, *, silence: float) -> None:
     quick = getattr(socket, "TCP_QUICKACK", None)  # Linux has it
 
     def receive(count: int) -> bytearray:
-        if count > MOST_PDU:
-            raise ConnectionAbortedError("A PDU is longer than any may be.")
+        connection = transport.socket  # None once it is closed
+        if count > MOST_PDU or connection is None:
+            raise ConnectionAbortedError("A PDU is longer than any may be, or nobody reads any more.")
         data = bytearray(count)
         view, received = memoryview(data), 0
         deadline = time.monotonic() + silence + count / MIN_BYTES_PER_SECOND

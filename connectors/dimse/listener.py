@@ -29,8 +29,8 @@ CALLING_AE_TITLE_NOT_RECOGNIZED: Final = (0x01, 0x01, 0x03)
 IDLE_SECONDS: Final = 600.0
 """An association on which nothing happens is aborted after so long; an archive may need half of it."""
 
-REQUEST_SECONDS: Final = 30.0
-"""From the connection to the association request (the ARTIM timer), and to the end of a TLS handshake."""
+END_SECONDS: Final = 30.0
+"""How long an association may take to end once it is told to."""
 
 NO_SUCH_ACTION: Final = 0x0123
 INVALID_ARGUMENT: Final = 0x0115
@@ -48,6 +48,7 @@ class ListenerOptions(msgspec.Struct, frozen=True, kw_only=True):
         most_associations: At the same time.
         most_object: Bytes of an object.
         silence: Seconds that a sender may be silent in the middle of a PDU.
+        patience: Seconds from the connection to the association request, and to the end of a TLS handshake.
         tls: Speaks TLS with this; None speaks none.
     """
 
@@ -57,6 +58,7 @@ class ListenerOptions(msgspec.Struct, frozen=True, kw_only=True):
     most_associations: int = 25
     most_object: int = Size(2 * 1024**3)
     silence: float = 30.0
+    patience: float = 30.0
     tls: ssl.SSLContext | None = None
 
 
@@ -89,7 +91,7 @@ class Listener:
         entity.require_called_aet = True
         entity.maximum_associations = options.most_associations
         entity.maximum_pdu_size = MAXIMUM_PDU
-        entity.acse_timeout = REQUEST_SECONDS
+        entity.acse_timeout = options.patience
         entity.network_timeout = IDLE_SECONDS
         entity.implementation_class_uid = IMPLEMENTATION_CLASS
         entity.implementation_version_name = IMPLEMENTATION_VERSION
@@ -127,8 +129,8 @@ class Listener:
         for association in associations:
             association.abort()
         for association in associations:
-            association.join(REQUEST_SECONDS)
-        self._serving.join(REQUEST_SECONDS)
+            association.join(END_SECONDS)
+        self._serving.join(END_SECONDS)
         self._server = None
 
     def _may_call(self, address: str) -> bool:
@@ -194,7 +196,7 @@ class Listener:
 
     def _report(self, association: Association, request: Commitment, answered: threading.Event) -> None:
         committed = self._door.verify(request)
-        answered.wait(REQUEST_SECONDS)
+        answered.wait(END_SECONDS)
         with suppress(RuntimeError, ValueError):  # it is gone meanwhile: the peer asks again
             report_on(association, committed)
 
@@ -238,7 +240,7 @@ class _Server(ThreadedAssociationServer):
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         if self._tls is not None:
-            request.settimeout(REQUEST_SECONDS)
+            request.settimeout(self.ae.acse_timeout)
             try:
                 request = self._tls.wrap_socket(request, server_side=True)
             except OSError:

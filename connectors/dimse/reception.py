@@ -64,7 +64,8 @@ class Reception:
     def sender(self) -> Sender:
         """Who sends."""
         requestor = self._association.requestor
-        return Sender(requestor.ae_title, str(requestor.address), self._name)
+        asked = requestor.primitive
+        return Sender(asked.calling_ae_title if asked else "", str(requestor.address), self._name)
 
     def take(self, request: C_STORE, transfer_syntax_uid: str) -> Answer:
         """Takes an object whose request came whole."""
