@@ -5,6 +5,7 @@ path nor query of its address, in which receivers have secrets.
 """
 
 import asyncio
+import re
 import socket
 from collections.abc import Mapping
 from contextlib import aclosing
@@ -26,6 +27,7 @@ CONNECT_SECONDS: Final = 5.0
 DROPPED_BYTES: Final = 16 * 1024
 """So much of an answer's body is read and dropped, to use the connection again; one with more is closed."""
 
+_WRITTEN: Final = re.compile(r"[!-~]+")
 _REASONS: Final = {
     "ConnectTimeout": "no connection in time",
     "ConnectError": "no connection. Check its address, port and firewall, and whether it runs",
@@ -75,7 +77,14 @@ def checked_address(url: str) -> SplitResult:
         is_address = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:
         is_address = False
-    if not is_address or "@" in parts.netloc or parts.fragment or not url.isascii() or not url.isprintable():
+    if (
+        not is_address
+        or "@" in parts.netloc
+        or parts.fragment
+        or not url.isascii()
+        or not url.isprintable()
+        or " " in url
+    ):
         raise ConfigurationError("This is no receiver's address. Give http(s)://HOST/PATH, without user.")
     if is_link_local(parts.hostname or ""):
         raise ConfigurationError("A receiver has no link-local address: clouds keep secrets there.")

@@ -1,5 +1,6 @@
 """A receiver of webhooks on loopback, which answers as it is told."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ class Receiver:
     root: str = ""
     got: list[Asked] = field(default_factory=list)
     answering: Answering = takes
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def url(self) -> str:
@@ -47,8 +49,16 @@ class Receiver:
     def deliveries(self) -> list[str]:
         return [asked.headers["heltig-delivery"] for asked in self.got]
 
+    async def asked(self, number: int) -> None:
+        """Waits for so many requests."""
+        async with asyncio.timeout(60):
+            while len(self.got) < number:
+                self._news.clear()
+                await self._news.wait()
+
     def __call__(self, asked: Asked) -> bytes:
         self.got.append(asked)
+        self._news.set()
         return self.answering(asked)
 
 
