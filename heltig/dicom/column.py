@@ -62,7 +62,8 @@ class Column:
             self.encodings = self.encodings + array("H", [encoding]) * count
             self._runs.append((start, count, range(known, known + count)))
         else:
-            self._runs.append((start, count, [self._code(cell, encoding) for cell in cells]))
+            numbers = {cell: self._code(cell, encoding) for cell in dict.fromkeys(cells)}
+            self._runs.append((start, count, list(map(numbers.__getitem__, cells))))
 
     def repeat(self, start: int, raw: bytes, count: int, encoding: int) -> None:
         """Append one raw cell for `count` rows from `start` on."""

@@ -4,6 +4,7 @@ Python's own `int` and `float` take more than DICOM does: `1_000`, `nan`, digits
 """
 
 import re
+from collections.abc import Sequence
 
 IS_LENGTH = 12
 DS_LENGTH = 16
@@ -20,6 +21,13 @@ def parse_is(text: str) -> int | None:
     A number too long or too large for IS is still a number: `is_fault` names what is wrong with it.
     """
     return int(text) if len(text) <= _READABLE_DIGITS and _IS.fullmatch(text) else None
+
+
+def whole_numbers(texts: Sequence[str], digits: int) -> list[int] | None:
+    """The numbers of texts that are all digits, and not too many; `None` where one is not."""
+    if not "".join(texts).isdecimal() or not all(texts) or max(map(len, texts)) > digits:
+        return None
+    return list(map(int, texts))
 
 
 def is_fault(text: str) -> str | None:

@@ -7,6 +7,7 @@ that conditions read. Instances of one shape are all right or all wrong alike, s
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, partial
+from itertools import groupby
 from operator import itemgetter
 from typing import Final, TypeAlias
 
@@ -212,8 +213,9 @@ def _grouped(varying: list[tuple[str, list[Mark | None], Sequence[int]]]) -> Ite
         else:
             patterns[tuple(map(number_of.__getitem__, codes))] = None
     groups: dict[tuple[int, ...], list[int]] = {}
-    for row, key in enumerate(zip(*patterns, strict=True)):
-        groups.setdefault(key, []).append(row)
+    keys = list(zip(*patterns, strict=True))
+    for key, rows in groupby(range(len(keys)), keys.__getitem__):  # most stand together
+        groups.setdefault(key, []).extend(rows)
     return groups.values()
 
 

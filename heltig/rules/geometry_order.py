@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final
 
+from heltig.dicom.numbers import whole_numbers
 from heltig.dicom.stacks import Stack
 from heltig.rules.geometry_stacks import has_stack, millimetres
 from heltig.rules.planes import numbers_of, planes_of
@@ -46,9 +47,10 @@ def order(series: SeriesView) -> Iterator[Hit]:
     if planes.table is not None:
         return
     texts = series.texts("InstanceNumber")
+    known = whole_numbers(texts, _DIGITS) or list(map(_integer, texts))
     start = series.rows.start
     for stack in _stacks(series):
-        numbers = [_integer(texts[planes.rows[plane] - start]) for plane in stack.planes]
+        numbers = [known[planes.rows[plane] - start] for plane in stack.planes]
         rising = sorted(numbers)
         if numbers == rising or numbers[::-1] == rising or len(set(numbers)) < len(numbers):
             continue

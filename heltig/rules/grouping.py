@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -167,6 +168,7 @@ def worst_first(finding: Finding) -> tuple[int, str, tuple[str, ...], int, str]:
     return SEVERITIES.index(finding.severity), finding.rule, finding.tags, -finding.count, finding.observed
 
 
+@lru_cache(4096)
 def _tag(name: str) -> str:
     """A keyword as its tag; private columns and paths through sequences stay as they are.
 

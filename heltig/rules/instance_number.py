@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise, repeat
 
-from heltig.dicom.numbers import parse_is
+from heltig.dicom.numbers import parse_is, whole_numbers
 from heltig.rules.absence import has_patient, lacking
 from heltig.rules.acquisition import TOMOGRAPHIC, is_single_frame
 from heltig.rules.conflict import parts
@@ -139,6 +139,9 @@ def number_gap(series: SeriesView) -> Iterator[Hit]:
 
 def _numbers(texts: list[str]) -> list[int]:
     """The different numbers, ascending; what is none is left out."""
+    plain = whole_numbers(texts, 8)
+    if plain is not None:
+        return sorted(set(plain))
     found = {int(text) if text.isdecimal() and len(text) < 9 else parse_is(text) for text in texts}
     return sorted(number for number in found if number is not None)
 

@@ -6,7 +6,7 @@ from typing import Final
 from heltig.rules.pixel_facts import PIXEL_DATA, by_lacking, integer, is_image, rows_without
 from heltig.rules.proposal import removal
 from heltig.rules.rule import Hit, rule
-from heltig.rules.views import Place, StudyView, Values
+from heltig.rules.views import Place, RowsView, StudyView, Values
 from heltig.rules.wording import cut
 from heltig.standard.dictionary import tag_of
 
@@ -46,22 +46,24 @@ def required(study: StudyView) -> Iterator[Hit]:
     lacking = {keyword: found for keyword in _REQUIRED if (found := rows_without(study, keyword))}
     for missing, rows in by_lacking(lacking):
         needing: dict[tuple[str, ...], list[int]] = {}
-        for row in rows:
-            needing.setdefault(_needed(study, row, missing), []).append(row)
+        view = RowsView(study.table, rows, study.context)
+        for (sop_class, *pixels), alike in view.alike("SOPClassUID", *PIXEL_DATA):
+            present = [keyword for keyword, cell in zip(PIXEL_DATA, pixels, strict=True) if cell.vr]
+            needing.setdefault(_needed(study, sop_class.text, present, missing), []).extend(alike)
         for needed, of_these in needing.items():
             if needed:
                 yield Hit(
                     tags=needed,
                     observed=cut(f"without {', '.join(needed)}", 200),
                     expected="the attributes of the Image Pixel module",
-                    rows=of_these,
+                    rows=sorted(of_these),
                 )
 
 
-def _needed(study: StudyView, row: int, missing: tuple[str, ...]) -> tuple[str, ...]:
-    """Of what an instance lacks the attributes that it needs."""
-    present = [keyword for keyword in PIXEL_DATA if study.table.at(tag_of(keyword), row).vr]
-    sop_class = study.table.at(tag_of("SOPClassUID"), row).text
+def _needed(
+    study: StudyView, sop_class: str, present: list[str], missing: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Of what an instance of a SOP Class lacks, with such pixel data, the attributes that it needs."""
     is_class = is_image(sop_class)
     if not present and (not is_class or (len(missing) == len(_REQUIRED) and "bytes" in study.source.shows)):
         return ()  # no image; or one without pixels, which PIX-DATA-MISSING tells

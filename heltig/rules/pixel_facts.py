@@ -38,7 +38,7 @@ def rows_without(study: StudyView, keyword: str) -> set[int]:
     if column.constant:
         return set(study.rows) if table.cell(column, 1).empty else set()
     codes = set(column.codes)
-    plain = plain_texts(column.cells[code] for code in codes)
+    plain = plain_texts([column.cells[code] for code in codes])
     told = zip(codes, plain, strict=True)
     empty = {code for code, text in told if not text and table.cell(column, code).empty}
     return set(table.rows_with(column.tag, empty, study.rows)) if empty else set()
@@ -54,6 +54,9 @@ def by_lacking(lacking: Mapping[str, Iterable[int]]) -> Iterator[tuple[tuple[str
     for keyword, rows in lacking.items():
         further = set(rows)
         for keywords, known in list(together.items()):
+            if known == further:  # mostly: what lacks one lacks all
+                together[*keywords, keyword], together[keywords], further = known, set(), set()
+                continue
             both = known & further
             together[*keywords, keyword] = both
             known -= both

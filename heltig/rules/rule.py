@@ -22,7 +22,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Final, Literal, TypeAlias, TypeVar, get_args
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 import msgspec
 
@@ -43,8 +43,6 @@ MOST_HITS: Final = 100_000
 
 _MOST_ROWS: Final = 10_000_000
 """Rows of one hit, likewise."""
-
-_T = TypeVar("_T")
 
 
 class Hit(msgspec.Struct, frozen=True):
@@ -103,7 +101,10 @@ def hits_of(rule: "Rule", view: object) -> list[Hit]:
     Raises:
         WrongHitError: It yields more than `MOST_HITS`.
     """
-    return _some(rule.check(view) or (), MOST_HITS, "hits in one call")
+    found = list(islice(rule.check(view) or (), MOST_HITS + 1))
+    if len(found) > MOST_HITS:
+        raise _too_many(MOST_HITS, "hits in one call")
+    return found
 
 
 def rows_of(rows: Iterable[int]) -> list[int]:
@@ -112,14 +113,14 @@ def rows_of(rows: Iterable[int]) -> list[int]:
     Raises:
         WrongHitError: There are more than any study has.
     """
-    return _some(rows, _MOST_ROWS, "rows in a Hit")
-
-
-def _some(things: Iterable[_T], most: int, what: str) -> list[_T]:
-    found = list(islice(things, most + 1))
-    if len(found) > most:
-        raise WrongHitError(f"it yields more than {most:,} {what}")
+    found = list(islice(rows, _MOST_ROWS + 1))
+    if len(found) > _MOST_ROWS:
+        raise _too_many(_MOST_ROWS, "rows in a Hit")
     return found
+
+
+def _too_many(most: int, what: str) -> WrongHitError:
+    return WrongHitError(f"it yields more than {most:,} {what}")
 
 
 _FIELDS: Final[Mapping[str, type | tuple[type, ...]]] = {

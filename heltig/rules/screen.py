@@ -59,7 +59,7 @@ class Screen:
         kind: The same text for screens of the same VRs and dialect.
     """
 
-    __slots__ = ("_all", "_asked", "_is_text", "_one", "kind", "pattern", "vrs")
+    __slots__ = ("_asked", "_compiled", "_is_text", "kind", "pattern", "vrs")
 
     def __init__(self, pattern: bytes, *, vrs: Sequence[str], dialect: Dialect) -> None:
         self.vrs = vrs
@@ -67,37 +67,39 @@ class Screen:
         self.pattern = pattern
         self._is_text = dialect in ("compact", "json") or all(VRS[vr].text for vr in vrs)
         self._asked = 0
-        self._one: re.Pattern[bytes] | None = None
-        self._all: re.Pattern[bytes] | None = None
+        self._compiled: re.Pattern[bytes] | None = None  # of text: any number of cells, each with a separator
 
     def passes(self, cell: bytes) -> bool:
         """The cell matches; not before the screen is worth compiling."""
-        return self._one is not None and self._one.fullmatch(cell) is not None
+        if self._compiled is None:
+            return False
+        if not self._is_text:
+            return self._compiled.fullmatch(cell) is not None
+        return _SEPARATOR not in cell and self._compiled.fullmatch(cell + _SEPARATOR) is not None
 
     def suspects(self, cells: Sequence[bytes]) -> Sequence[int]:
         """The places, from 0 on, of the cells that do not match.
 
         While few cells were seen all of them are suspects: that is cheaper than compiling.
         """
-        if self._one is None:
+        if self._compiled is None:
             self._asked += len(cells)
             if self._asked < _WORTH_COMPILING:
                 return range(len(cells))
-            self._one = re.compile(self.pattern)
-        found = self._few_suspects(cells) if self._is_text and len(cells) > 1 else None
+            self._compiled = re.compile(
+                rb"(?:" + self.pattern + rb"\xFF)*+" if self._is_text else self.pattern
+            )
+        found = self._few_suspects(cells, self._compiled) if self._is_text and len(cells) > 1 else None
         if found is None:
-            match = self._one.fullmatch
-            found = [place for place, cell in enumerate(cells) if match(cell) is None]
+            found = [place for place, cell in enumerate(cells) if not self.passes(cell)]
         return found
 
-    def _few_suspects(self, cells: Sequence[bytes]) -> list[int] | None:
+    def _few_suspects(self, cells: Sequence[bytes], pattern: re.Pattern[bytes]) -> list[int] | None:
         """The same, from each suspect to the next in one go: faster than one by one; None for many."""
-        if self._all is None:
-            self._all = re.compile(rb"(?:" + self.pattern + rb"\xFF)*+")
         joined = _SEPARATOR.join((*cells, b""))
         if joined.count(_SEPARATOR) != len(cells):
             return None
-        match, suspects, start, place = self._all.match, list[int](), 0, 0
+        match, suspects, start, place = pattern.match, list[int](), 0, 0
         while len(suspects) <= _FEW:
             found = match(joined, start)
             stop = found.end() if found else start

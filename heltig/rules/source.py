@@ -185,11 +185,17 @@ def series_count(series: SeriesView) -> Iterator[Hit]:
 
 def _listed(series: SeriesView) -> int | None:
     """The count in the series' QIDO-RS rows: two rows of one series, under two patients, add up."""
-    rows = series.study.source.series_rows
-    same = [row for row in rows if element(row, tag_of("SeriesInstanceUID")).text == series.uid]
-    numbers = [element(row, tag_of("NumberOfSeriesRelatedInstances")).numbers for row in same]
-    counts = [int(number[0]) for number in numbers if number and number[0] is not None]
-    return sum(counts) if counts else None
+    return series.study.once(_listed_by_series).get(series.uid or "")
+
+
+def _listed_by_series(study: StudyView) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for row in study.source.series_rows:
+        number = element(row, tag_of("NumberOfSeriesRelatedInstances")).numbers
+        uid = element(row, tag_of("SeriesInstanceUID")).text
+        if uid and number and number[0] is not None:
+            counts[uid] = counts.get(uid, 0) + int(number[0])
+    return counts
 
 
 @rule(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextvars import ContextVar
 from datetime import date
 from functools import cached_property, partial
+from itertools import groupby
 from typing import Any, Self, TypeVar
 
 import msgspec
@@ -216,8 +217,9 @@ class RowsView:
         columns = [self.table.columns.get(tag_of(keyword)) for keyword in keywords]
         varying = [column for column in columns if column is not None and not column.constant]
         groups: dict[tuple[int, ...], list[int]] = {} if varying else {(): list(self.rows)}
-        for row, codes in zip(self.rows, zip(*map(self._codes, varying), strict=True), strict=bool(varying)):
-            groups.setdefault(codes, []).append(row)
+        codes = list(zip(*map(self._codes, varying), strict=True))
+        for key, places in groupby(range(len(codes)), codes.__getitem__):  # most stand together
+            groups.setdefault(key, []).extend([self.rows[place] for place in places])
         return [
             (tuple([self.table.at(tag_of(keyword), rows[0]) for keyword in keywords]), rows)
             for rows in groups.values()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydicom.valuerep import STR_VR_REGEXES
 
 from heltig.dicom.cell import Cell
-from heltig.dicom.numbers import ds_fault, is_fault, parse_ds, parse_is
+from heltig.dicom.numbers import ds_fault, is_fault, parse_ds, parse_is, whole_numbers
 
 
 @pytest.mark.parametrize(
@@ -93,3 +93,18 @@ def test_what_is_no_number_always_has_a_fault(text: str) -> None:
 def test_the_numbers_of_a_cell() -> None:
     cell = Cell("DS", (" 1.5", "1_000", "nan", None, b"1", 2, 0.5, float("inf"), 10**400, "1e400", "٣"))
     assert cell.numbers == (1.5, None, None, None, None, 2.0, 0.5, None, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("texts", "numbers"),
+    [
+        (["1", "20"], [1, 20]),
+        (["1", "007"], [1, 7]),
+        ([], None),
+        (["1", ""], None),
+        (["1", "-2"], None),
+        (["1", "2000"], None),
+    ],
+)
+def test_whole_numbers_are_read_where_all_texts_are_plain(texts, numbers):
+    assert whole_numbers(texts, 3) == numbers

@@ -56,3 +56,17 @@ def test_part_10_text_is_the_decoded_text(vr, value, padding):
 )
 def test_plainly_written_cells_are_recognised(raw, text):
     assert plain_texts([raw]) == [text]
+
+
+@given(st.lists(st.tuples(VRS, st.one_of(VALUES, st.integers(), st.none()), st.booleans()), max_size=4))
+def test_cells_together_have_the_texts_that_they_have_alone(cells):
+    raws = [
+        json.dumps({"vr": vr, "Value": [value]}, separators=(", ", ": ") if spaced else (",", ":")).encode()
+        for vr, value, spaced in cells
+    ]
+    assert list(plain_texts(raws)) == [text for raw in raws for text in plain_texts([raw])]
+
+
+def test_what_stands_between_cells_makes_no_two_of_one():
+    twice = b'{"vr":"UI","Value":["1.2"]}\n{"vr":"UI","Value":["1.3"]}'
+    assert plain_texts([twice, b'{"vr":"UI","Value":["1.4"]}']) == [None, "1.4"]

@@ -290,3 +290,10 @@ def test_no_rule_that_names_an_attribute_objects_to_what_passes_a_screen_that_sp
     screen = screen_of(tag, syntax_of(dialect), SAMPLES[dialect])
     if passes(screen, raw):
         assert judged(tag, raw, Encoding(syntax_of(dialect))) == []
+
+
+@given(st.lists(st.sampled_from([b"1.2.3", b"1.2.03", b"", b"x", b"1.2.826.0.1"]), max_size=60))
+def test_the_suspects_among_many_cells_are_those_that_are_suspect_alone(texts):
+    screen = warm(screen_of("00080018", "json", SAMPLES["compact"]))
+    cells = [b'{"vr":"UI","Value":["%b"]}' % text for text in texts]
+    assert list(screen.suspects(cells)) == [i for i, cell in enumerate(cells) if screen.suspects([cell])]

@@ -70,3 +70,15 @@ def test_one_patient_is_the_study_itself():
     study = view(instances=INSTANCES[:3])
     assert patients(study) == [study]
     assert parts(study, "Modality") == [study]
+
+
+@pytest.mark.parametrize("keywords", [("PatientID",), ("PatientID", "InstanceNumber"), ("Modality",)])
+def test_rows_that_are_alike_have_the_same_cells(keywords):
+    study = view()
+    for rows in (study.rows, [4, 2, 1]):
+        part = RowsView(study.table, rows, CONTEXT)
+        cells = {row: tuple(study.cells(keyword)[row] for keyword in keywords) for row in rows}
+        alike = part.alike(*keywords)
+        assert sorted(row for _, of_these in alike for row in of_these) == sorted(rows)
+        assert all(cells[row] == shared for shared, of_these in alike for row in of_these)
+        assert len({shared for shared, _ in alike}) == len(alike)
