@@ -64,6 +64,7 @@ class DeliveryDesk:
         self._clock = clock
         self._environ = environ
         self._clients: dict[int, tuple[tuple[str, str | None], Client]] = {}
+        self._making = asyncio.Lock()
 
     async def run(self, context: JobContext) -> dict[str, Any]:
         """Handles a job of `KIND`.
@@ -164,18 +165,17 @@ class DeliveryDesk:
 
     async def _client(self, webhook: Webhook) -> Client:
         made_for = (webhook.url, webhook.options.ca_bundle)
-        known = self._clients.get(webhook.id)
-        if known is not None and known[0] == made_for:
-            return known[1]
-        bundle = webhook.options.ca_bundle
-        made = await asyncio.to_thread(
-            receiver, webhook.url, tls=Tls(ca_bundle=Path(bundle) if bundle else None)
-        )
-        before = self._clients.get(webhook.id)
-        self._clients[webhook.id] = (made_for, made)
-        if before is not None:
-            await before[1].aclose()
-        return made
+        async with self._making:  # two deliveries at a time share one
+            known = self._clients.get(webhook.id)
+            if known is not None and known[0] == made_for:
+                return known[1]
+            bundle = webhook.options.ca_bundle
+            tls = Tls(ca_bundle=Path(bundle) if bundle else None)
+            made = await asyncio.to_thread(receiver, webhook.url, tls=tls)
+            self._clients[webhook.id] = (made_for, made)
+            if known is not None:
+                await known[1].aclose()
+            return made
 
 
 def _read(transaction: ReadTransaction, payload: Payload) -> tuple[Webhook, bytes] | None:
