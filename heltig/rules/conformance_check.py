@@ -86,8 +86,7 @@ class _Check:
 
     def _missing(self, module: ModuleUse, required: Sequence[ModuleUse]) -> bool:
         """Nothing of a mandatory module is there; says so."""
-        attributes = [a for a in module.attributes if a.type == "1" and not a.guard]
-        needed = {a.tag for a in attributes} - self.scope.states.keys() - self.owned.in_data_set
+        needed = module.attributes.always_valued - self.scope.states.keys() - self.owned.in_data_set
         if not needed:
             return False
         elsewhere = {tag for other in required if other is not module for tag in other.attributes.by_tag}
@@ -156,7 +155,7 @@ class _Check:
 
     def _hollow_module(self, part: Part, lacking: Lacking) -> set[str]:
         """Says at once that a module has none of the attributes that must have a value; gives these."""
-        needed = {a.tag for a in part.attributes if a.type == "1" and not a.guard}
+        needed = part.attributes.always_valued
         if not needed <= lacking.keys():
             return set()
         told = {tag for tag in needed - self.owned.in_data_set if lacking[tag][1] is part}

@@ -1,12 +1,12 @@
 """Pixels: does the description of the image fit together (PS3.3 C.7.6.3)?"""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from heltig.rules.pixel_facts import PIXEL_DATA, by_lacking, integer, is_image, rows_without
 from heltig.rules.proposal import removal
 from heltig.rules.rule import Hit, rule
-from heltig.rules.views import Place, RowsView, StudyView, Values
+from heltig.rules.views import Place, StudyView, Values
 from heltig.rules.wording import cut
 from heltig.standard.dictionary import tag_of
 
@@ -46,10 +46,8 @@ def required(study: StudyView) -> Iterator[Hit]:
     lacking = {keyword: found for keyword in _REQUIRED if (found := rows_without(study, keyword))}
     for missing, rows in by_lacking(lacking):
         needing: dict[tuple[str, ...], list[int]] = {}
-        view = RowsView(study.table, rows, study.context)
-        for (sop_class, *pixels), alike in view.alike("SOPClassUID", *PIXEL_DATA):
-            present = [keyword for keyword, cell in zip(PIXEL_DATA, pixels, strict=True) if cell.vr]
-            needing.setdefault(_needed(study, sop_class.text, present, missing), []).extend(alike)
+        for (sop_class, present), alike in _by_pixels(study, rows).items():
+            needing.setdefault(_needed(study, sop_class, present, missing), []).extend(alike)
         for needed, of_these in needing.items():
             if needed:
                 yield Hit(
@@ -60,14 +58,28 @@ def required(study: StudyView) -> Iterator[Hit]:
                 )
 
 
+def _by_pixels(study: StudyView, rows: Iterable[int]) -> dict[tuple[str, tuple[str, ...]], list[int]]:
+    """Some instances by their SOP Class and by what their pixels stand in."""
+    classes = study.texts("SOPClassUID")
+    columns = {keyword: study.table.columns.get(tag_of(keyword)) for keyword in PIXEL_DATA}
+    there = [(keyword, column.codes) for keyword, column in columns.items() if column is not None]
+    found: dict[tuple[str, tuple[str, ...]], list[int]] = {}
+    for row in rows:
+        present = tuple([keyword for keyword, codes in there if codes[row]])
+        found.setdefault((classes[row], present), []).append(row)
+    return found
+
+
 def _needed(
-    study: StudyView, sop_class: str, present: list[str], missing: tuple[str, ...]
+    study: StudyView, sop_class: str, present: tuple[str, ...], missing: tuple[str, ...]
 ) -> tuple[str, ...]:
     """Of what an instance of a SOP Class lacks, with such pixel data, the attributes that it needs."""
     is_class = is_image(sop_class)
     if not present and (not is_class or (len(missing) == len(_REQUIRED) and "bytes" in study.source.shows)):
         return ()  # no image; or one without pixels, which PIX-DATA-MISSING tells
-    is_float = present != ["PixelData"] if present else sop_class in _FLOATING and not study.has("BitsStored")
+    is_float = (
+        present != ("PixelData",) if present else sop_class in _FLOATING and not study.has("BitsStored")
+    )
     return tuple([keyword for keyword in missing if keyword not in _OF_INTEGERS]) if is_float else missing
 
 

@@ -1,7 +1,7 @@
 """Modules and macros (PS3.3 annexes A to C, chapter 10): their attributes, with types and conditions."""
 
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
@@ -56,6 +56,13 @@ class Attributes:
             for attribute in _attributes(self._rows, None):
                 self._by_tag.setdefault(attribute.tag, []).append(attribute)
         return self._by_tag
+
+    @cached_property
+    def always_valued(self) -> frozenset[str]:
+        """The tags of type 1 attributes, which must have a value whatever else there is."""
+        return frozenset(
+            [attribute.tag for attribute in self if attribute.type == "1" and not attribute.guard]
+        )
 
     def __contains__(self, tag: object) -> bool:
         return tag in self.by_tag
