@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from heltig.gate.pass_through_resource import resource_of
 from heltig.gate.rewriting import LONGEST, JsonAddresses, Roots
 from heltig.gate.rewriting_parts import PartLocations
 
@@ -65,6 +66,22 @@ def test_the_archives_own_lead_through_the_gate(address: str, led: str) -> None:
 def test_others_stay_as_they_are(address: str) -> None:
     assert ROOTS.through(address, BASE) == address
     assert not ROOTS.is_through(address)
+
+
+UIDS = st.text("0123456789.", min_size=1, max_size=80)
+BELOW = st.text("abc/.%2e019", max_size=12)
+
+
+@given(UIDS, UIDS, UIDS, BELOW)
+def test_those_that_are_plain_are_led_like_all_others(study: str, series: str, sop: str, below: str) -> None:
+    path = f"studies/{study}/series/{series}/instances/{sop}/{below}"
+    written_otherwise = f"HTTPS{WADO.removeprefix('https')}/{path}"
+    plain = ROOTS.through(f"{WADO}/{path}", BASE)
+    if ROOTS.is_through(plain):
+        assert ROOTS.through(written_otherwise, BASE) == plain
+        assert resource_of(path) is not None
+    else:
+        assert not ROOTS.is_through(ROOTS.through(written_otherwise, BASE))
 
 
 def test_a_relative_one_that_leaves_the_archive_means_what_it_meant() -> None:
