@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
+from typing import Final
 
 import msgspec
 
@@ -16,6 +17,12 @@ from heltig.errors import (
     ArchiveRateLimitedError,
     ArchiveUnavailableError,
 )
+
+NOT_JSON: Final = (msgspec.DecodeError, RecursionError)
+"""What reading a body as JSON raises that is none, or is nested deeper than anything sensible."""
+
+MOST_RETRY_AFTER: Final = 7 * 24 * 3600.0
+"""Seconds; who asks to be left alone for longer is asked again after a week."""
 
 _MENDED = "Try again; where it stays, have the archive or a proxy before it mended."
 
@@ -43,13 +50,16 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds from Retry-After (RFC 9110, 10.2.3); a date counts from the answer's own Date."""
+        """Seconds from Retry-After (RFC 9110, 10.2.3), `MOST_RETRY_AFTER` at most.
+
+        A date counts from the answer's own Date.
+        """
         given = self.headers.get("retry-after", "").strip()
         if given.isascii() and given.isdigit():
-            return float(given)
+            return min(float(given), MOST_RETRY_AFTER)
         try:
             then, now = (parsedate_to_datetime(text) for text in (given, self.headers.get("date", "")))
-            return max(0.0, (then - now).total_seconds())
+            return min(max(0.0, (then - now).total_seconds()), MOST_RETRY_AFTER)
         except (ValueError, TypeError):  # no date, or only one of the two has a time zone
             return None
 

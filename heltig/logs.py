@@ -89,10 +89,17 @@ def _exceptions_without_text(logger: Any, name: str, event: EventDict) -> EventD
     error = given[1] if isinstance(given, tuple) else given
     if isinstance(error, BaseException):
         event["exception"] = described(error)
-        event["frames"] = [
-            f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)
-        ]
+        event["frames"] = _frames(error)
     return event
+
+
+def _frames(error: BaseException) -> list[str]:
+    """Where an exception was raised, and those that a group of them holds."""
+    found = [f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)]
+    if isinstance(error, BaseExceptionGroup):
+        for one in error.exceptions:
+            found += [described(one), *_frames(one)]
+    return found
 
 
 def described(error: BaseException) -> str:

@@ -12,7 +12,7 @@ from connectors.base import Page
 from heltig.dicom.cell import DataSet
 from heltig.dicom.json_stream import ARRAY_CUT, InstanceSplitter, NotDicomJson
 from heltig.errors import ArchiveAnswerError, ArchiveUnavailableError
-from heltig.http_answer import Head
+from heltig.http_answer import NOT_JSON, Head
 
 ACCEPT = "application/dicom+json"
 
@@ -37,7 +37,7 @@ def rows_of(head: Head, body: bytes) -> list[bytes]:
         rows = [bytes(row).lstrip(_SPACE) for row in _decode_rows(body)] if body else []
         if all(row.startswith(b"{") for row in rows):
             return rows
-    except msgspec.DecodeError:  # one row is damaged, or an object stands where the array belongs
+    except NOT_JSON:  # one row is damaged, or an object stands where the array belongs
         pass
     splitter = InstanceSplitter()
     try:
@@ -57,7 +57,7 @@ def insist_on_whole_rows(head: Head, body: bytes) -> None:
     """
     try:
         _decode_rows(body or b"[]")
-    except msgspec.DecodeError:
+    except NOT_JSON:
         splitter = InstanceSplitter()
         with suppress(NotDicomJson):  # who reads the rows says so
             found = (*splitter.feed(body), *splitter.close())

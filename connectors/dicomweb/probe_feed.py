@@ -6,6 +6,7 @@ import msgspec
 
 from connectors.base import FeedKind
 from heltig.errors import ArchiveError, ArchiveUnavailableError
+from heltig.http_answer import NOT_JSON
 
 if TYPE_CHECKING:
     from connectors.dicomweb.archive import DicomWebArchive
@@ -43,8 +44,10 @@ async def _is_there(archive: "DicomWebArchive", kind: FeedKind, root: str) -> bo
         _, body = await archive.ask_beside(f"{root}/{path}")
         told = msgspec.json.decode(body, type=dict[str, Any])
     except ArchiveUnavailableError:
-        raise
-    except (ArchiveError, msgspec.DecodeError):
+        if root in (archive.search_root, archive.feed_root):
+            raise
+        return False  # beside the root that was given us anything may be, and need not answer us
+    except (ArchiveError, *NOT_JSON):
         return False
     return members <= {name.lower() for name in told}
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from connectors.storing import PROCESSING_FAILURE, SUCCESS, Outcome
+from heltig.http_answer import NOT_JSON
 
 REFERENCED: Final = "00081199"
 FAILED: Final = "00081198"
@@ -21,7 +22,7 @@ def outcomes_of(body: bytes) -> dict[str, Outcome]:
     """
     try:
         given = msgspec.json.decode(body)
-    except msgspec.DecodeError:
+    except NOT_JSON:
         return {}
     found: dict[str, Outcome] = {}
     for answer in given if isinstance(given, list) else [given]:

@@ -23,7 +23,7 @@ import msgspec
 from heltig import http
 from heltig.credentials import ClientCredentials
 from heltig.errors import ArchiveCredentialsError, ArchiveUnavailableError, ConfigurationError
-from heltig.http_answer import Head
+from heltig.http_answer import NOT_JSON, Head
 from heltig.secret import Secret
 from heltig.tls import Tls
 
@@ -220,7 +220,7 @@ def _token(head: Head, body: bytes, asked: float) -> _Token:
     """
     try:
         answer = msgspec.json.decode(body, type=dict[str, Any])
-    except msgspec.DecodeError:
+    except NOT_JSON:
         answer = {}
     place = f"{head.place}: the token endpoint"
     if head.status in (408, 429) or head.status >= 500:

@@ -11,6 +11,7 @@ import click
 
 from heltig.cli.archives import ACTOR, ORIGIN, now
 from heltig.cli.backfill_display import BackfillDisplay, backfill_display
+from heltig.cli.check_output import file_for, try_file
 from heltig.cli.database import open_database
 from heltig.errors import ArchiveError, ConflictError, UsageError
 from heltig.jobs.queue import JobQueue
@@ -51,7 +52,10 @@ def run_backfill(
         ConflictError: Somebody cancelled it.
         HeltigError: It cannot be started, or kept.
     """
-    form = None if output is None else _format_of(output)
+    form = None
+    if output is not None:
+        form = _format_of(output)
+        try_file(output, option="--output")
     try:
         report = asyncio.run(
             _backfill(
@@ -136,7 +140,7 @@ async def _work(
 
 def _write(report: BackfillReport, output: Path | None, form: Format | None) -> None:
     if output is not None and form is not None:
-        with output.open("w", encoding="utf-8", newline="") as file:
+        with file_for(output, option="--output") as file:
             write(report, form, file)
 
 

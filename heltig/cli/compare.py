@@ -10,7 +10,7 @@ from typing import Final
 import click
 
 from heltig.cli.database import open_database
-from heltig.errors import UsageError
+from heltig.errors import NotFoundError, UsageError
 from heltig.pipeline.comparing import Compared, Status, compare_study, compared, days_of, locations_of
 from heltig.reports.comparison import Format, write
 from heltig.settings import load_settings
@@ -49,7 +49,8 @@ def compare(
     where both archives show all of them, instances where both show whole studies.
 
     Exit code: 0 all studies are equal; 10 one differs, is in one archive alone, or cannot be compared, or its
-    attributes cannot; 4 there is no such archive or study; 2 wrong usage or settings; 7 the database failed.
+    attributes cannot; 4 there is no such archive, or no study; 2 wrong usage or settings; 7 the database
+    failed.
     """
     if study is not None and (first or last):
         raise UsageError("Give --study, or --from and --to.")
@@ -79,9 +80,15 @@ async def _compare(
         else:
             await store.read(locations_of, source, destination)  # before anything is written
             found = compared(store, source, destination, dates=dates)
-        return await write(
+        counts = await write(
             found, format_, sys.stdout, source=source, destination=destination, everything=everything
         )
+    if not counts:
+        raise NotFoundError(
+            f"No study of {source} or {destination} was pulled, or none of these days. Pull both before: "
+            "heltig pull ARCHIVE --backfill"
+        )
+    return counts
 
 
 async def _one(compared_study: Compared) -> AsyncGenerator[Compared, None]:

@@ -298,4 +298,4 @@ def _text(value: object) -> str:
         return ""
     if isinstance(value, list | tuple):
         return "\n".join(map(str, value))
-    return str(value).removesuffix(".0")
+    return str(value).removesuffix(".0") if isinstance(value, float) else str(value)

@@ -128,6 +128,9 @@ class Attempt:
                 logger.error("Job %d ended, and that could not be written: %s", self._job.id, error)
                 if wait is not None:
                     await asyncio.sleep(wait)
+            except Exception:  # nor must a fault of ours in this stop the runner: its lease will run out
+                logger.exception("Job %d ended, and that could not be written.", self._job.id)
+                return None
         return None
 
     async def _beat(self) -> None:

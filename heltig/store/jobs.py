@@ -1,4 +1,4 @@
-"""Rows of durable jobs, as those see them who add and watch them. Those who work on them: `claims`, `leases`."""
+"""Rows of durable jobs, for who adds and watches them; those who work on them have `claims` and `leases`."""
 
 from collections.abc import Collection
 from datetime import datetime

@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from heltig.errors import ConfigurationError, StorageError
+from heltig.errors import ConfigurationError, StorageError, UsageError
 
 T = TypeVar("T")
 
@@ -17,6 +17,7 @@ CONNECTIONS: Final = 10
 
 _TRIES: Final = 3
 _UNDONE: Final = ("40001", "40P01")  # this transaction was rolled back for the sake of another
+_NO_TEXT: Final = "22021"  # a NUL
 _MIGRATION_LOCK = 0x48454C54  # any number that no one else locks
 
 
@@ -99,6 +100,8 @@ class PostgreSQLDatabase:
             except DBAPIError as error:
                 was_lost = error.connection_invalidated and not (begin and has_begun)
                 was_undone = getattr(error.orig, "sqlstate", None) in _UNDONE
+                if getattr(error.orig, "sqlstate", None) == _NO_TEXT:
+                    raise UsageError("A text that was given has a NUL: nothing here can have that.") from None
                 if not (was_lost or was_undone) or attempt == _TRIES:
                     # Only the first line of the cause: PostgreSQL shows the values of a row in the next one.
                     cause = str(error.orig).partition("\n")[0]

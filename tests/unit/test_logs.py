@@ -50,6 +50,18 @@ def test_a_line_of_json_an_event(capsys: pytest.CaptureFixture[str]) -> None:
     assert str(first["timestamp"]).endswith("Z")
 
 
+def test_what_a_group_of_exceptions_holds_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("json")
+    try:
+        raise ExceptionGroup("some", [OverflowError(MARK), StorageError("The disk is full.")])
+    except ExceptionGroup:
+        logging.getLogger("heltig.working").exception("A part failed.")
+    (line,) = lines(capsys)
+    assert "OverflowError" in str(line["frames"])
+    assert "StorageError: The disk is full." in str(line["frames"])
+    assert MARK not in str(line)
+
+
 def test_exceptions_without_their_text(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("json")
     try:

@@ -6,7 +6,7 @@ from typing import TypeVar, cast
 import msgspec
 
 from heltig.errors import ArchiveAnswerError, CursorLostError
-from heltig.http_answer import Head
+from heltig.http_answer import NOT_JSON, Head
 
 Model = TypeVar("Model")
 
@@ -19,7 +19,7 @@ def answer_as(model: type[Model], head: Head, body: bytes) -> Model:
     """
     try:
         return msgspec.json.decode(body, type=model)
-    except (msgspec.DecodeError, msgspec.ValidationError) as wrong:
+    except NOT_JSON as wrong:
         raise ArchiveAnswerError(
             f"{head.place}: this is not the answer of such a change feed. Check the archive's strategy."
         ) from wrong

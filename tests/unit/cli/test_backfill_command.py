@@ -55,6 +55,7 @@ def test_it_goes_on_after_the_archive_failed_and_tells_what_it_came_to(home: Pat
         (["main", "--backfill", "--study", "1.2"], UsageError),
         (["main", "--backfill", "--profile", "default"], UsageError),
         (["main", "--backfill", "--output", "report.pdf"], UsageError),
+        (["main", "--backfill", "--output", "/nowhere/report.html"], UsageError),
         (["main", "--backfill", "--from", "2026-02-01", "--to", "2026-01-01"], UsageError),
         (["main", "--again"], UsageError),
         (["main", "--output", "report.html"], UsageError),

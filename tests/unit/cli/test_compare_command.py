@@ -39,6 +39,7 @@ def test_a_migration_is_compared(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
+        (["old", "new", "--from", "2026-01-01"], NotFoundError),  # none was pulled
         (["old", "nobody"], NotFoundError),
         (["old", "old"], UsageError),
         (["old", "new", "--study", "1.2", "--from", "2026-01-01"], UsageError),
@@ -50,4 +51,4 @@ def test_what_makes_no_sense_is_refused(tmp_path: Path, arguments: list[str], er
         run(tmp_path, "archives", "add", name, "http://127.0.0.1:9")
     refused = run(tmp_path, "compare", *arguments)
     assert isinstance(refused.exception, error)
-    assert refused.stdout == ""
+    assert refused.stdout in ("", "No study.\n")

@@ -183,7 +183,7 @@ async def test_a_form_that_nobody_touched_changes_nothing(service: Service) -> N
     await pulling.add_archive(
         service.services.store,
         "main",
-        title='"Main" & <co>',
+        title='"Main" & <co> 2.0',
         auth=BasicAuth(username="u", secret="file:/elsewhere/secret"),
         options=options,
         feed_url="https://main.example/changes",

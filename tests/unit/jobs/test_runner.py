@@ -213,6 +213,17 @@ async def test_an_error_that_says_when_decides_when(queue: JobQueue, clock: Cloc
     assert job.error == "Archive main asks for a pause."
 
 
+async def test_an_end_that_cannot_be_written_down_does_not_stop_the_runner(queue: JobQueue) -> None:
+    async def work(context: JobContext) -> None:
+        if context.payload:
+            raise ArchiveRateLimitedError("Archive main asks for a pause.", retry_after=1e20)
+
+    number = await add(queue, payload={"asks": "too much"})
+    async with running(queue, {"work": work}):
+        await becomes(queue, await add(queue), "succeeded")
+        assert (await found(queue, number)).state == "running"  # until its lease is over
+
+
 @pytest.mark.parametrize(
     ("error", "seconds"),
     [
@@ -382,6 +393,7 @@ async def test_a_job_of_a_silent_worker_is_found_again_when_its_lease_is_over(
 
 async def test_a_job_whose_workers_always_vanish_dies(queue: JobQueue, clock: Clock) -> None:
     """It may be what kills them."""
+
     async def work(context: JobContext) -> None:
         raise AssertionError("the runner has no place for it")
 

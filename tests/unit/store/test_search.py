@@ -1,5 +1,6 @@
 """Finding studies, as PS3.4 C.2.2.2 matches."""
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -9,9 +10,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from unit.store.samples import MAIN, NOW, OTHER, finding, judge, snapshot
 
+from heltig.errors import UsageError
 from heltig.store import search, snapshots, states
 from heltig.store.engine import Store
-from heltig.store.records import Patient
+from heltig.store.records import Patient, Study
 from heltig.store.search import StudyQuery
 
 
@@ -202,3 +204,12 @@ def matches(pattern: str, text: str) -> bool:
     if pattern[0] == "*":
         return any(matches(pattern[1:], text[at:]) for at in range(len(text) + 1))
     return bool(text) and pattern[0] in ("?", text[0]) and matches(pattern[1:], text[1:])
+
+
+async def test_a_nul_is_nowhere(filled: Store) -> None:
+    """PostgreSQL cannot even be asked for it."""
+    query = StudyQuery(patient_id="P\x001")
+    found: list[Study] = []
+    with suppress(UsageError):
+        found = await filled.read(search.search, query, now=NOW, limit=10)
+    assert found == []

@@ -59,6 +59,7 @@ def test_a_byte_order_mark_is_no_obstacle() -> None:
         ("application/json", b'{"error": "no"}', "error message"),
         ("application/json", b'["error"]', "no object"),
         ("text/plain", b"service is down", "no JSON array"),
+        ("application/json", b"[" * 100_000, "archive.example"),
     ],
 )
 def test_what_is_no_dicom_json_is_refused(media_type: str, body: bytes, says: str) -> None:

@@ -116,11 +116,14 @@ class Other:
         self.decodes = True
         self.matches_anything = True
         self.documents: dict[str, object] = {}
+        self.hangs_up_at: set[str] = set()
         self.headers: dict[str, str] = {}
         self.receive_times = False
 
     def __call__(self, asked: Asked) -> bytes:
         """Answers like an archive whose root is `/web`."""
+        if asked.path in self.hangs_up_at:
+            return b""
         if asked.target in self.documents:
             return json(self.documents[asked.target])
         path = asked.path.removeprefix("/web/").split("/")
@@ -197,6 +200,12 @@ async def test_archives_that_tell_what_changed() -> None:
     assert not told.feed_root.endswith("web")
     archive.documents |= {"/web/changefeed/latest?includeMetadata=false": {"sequence": 7, "state": "current"}}
     assert (await other(archive)).feed == "azure"
+
+
+async def test_what_is_beside_an_archive_need_not_answer() -> None:
+    archive = Other("1.2")
+    archive.hangs_up_at = {"/changes"}
+    assert (await other(archive)).feed == "none"
 
 
 @pytest.mark.parametrize("skew", [3600, -3600])
