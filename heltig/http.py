@@ -4,6 +4,7 @@ Nobody else chooses timeouts, retries, redirects, proxies or certificates, and n
 the query of a URL: QIDO-RS queries name patients.
 """
 
+import asyncio
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
@@ -144,17 +145,18 @@ async def post(
     """
     await client.pace.turn()
     started = time.monotonic()
+    head = asyncio.timeout(STORE_SECONDS)
     request = post_request(
         client,
         path,
-        body,
+        _Outgoing(body, head),
         length=length,
         content_type=content_type,
         accept=accept,
         silence_seconds=STORE_SECONDS,
     )
     try:
-        response = await send(client, request)
+        response = await send(client, request, head=head)
     except ArchiveError as error:
         seconds = time.monotonic() - started
         client.observe(Exchange(operation="store", error=error, is_begun=False, seconds=seconds, received=0))
@@ -195,7 +197,7 @@ async def relay(
     await client.pace.turn()
     started = time.monotonic()
     try:
-        response = await send(client, request, head_seconds=client.head_seconds)
+        response = await send(client, request, head=asyncio.timeout(client.head_seconds))
         if response.status_code >= 400:
             await response.aclose()
             raise head_of(response).error()
@@ -229,12 +231,29 @@ async def post_form(
     """
     started = time.monotonic()
     request = client.build_request("POST", url, data=dict(form))
-    response = await send(client, request, head_seconds=client.head_seconds)
+    response = await send(client, request, head=asyncio.timeout(client.head_seconds))
     answer = Answer(client, "search", response, clock=time.monotonic, started=started)
     try:
         return answer.head, b"".join([chunk async for chunk in answer.body(max_bytes)])
     finally:
         await answer.close()
+
+
+class _Outgoing:
+    """A body to be sent: each piece that is taken gives time for the next one, the last for the answer."""
+
+    def __init__(self, body: AsyncIterable[bytes], head: asyncio.Timeout) -> None:
+        self._body = body
+        self._head = head
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for piece in self._body:
+            self._wait_anew()  # it may have taken us long to read it
+            yield piece
+            self._wait_anew()
+
+    def _wait_anew(self) -> None:
+        self._head.reschedule(asyncio.get_running_loop().time() + STORE_SECONDS)
 
 
 async def _send(
@@ -245,7 +264,7 @@ async def _send(
     await client.pace.turn()
     started = time.monotonic()
     try:
-        response = await send(client, request, head_seconds=client.head_seconds)
+        response = await send(client, request, head=asyncio.timeout(client.head_seconds))
         if not response.is_success:
             await response.aclose()
             raise head_of(response).error()

@@ -82,7 +82,8 @@ class Answer:
         handed_out = arrived = 0
         waited = 0.0
         before = self._clock()
-        async with aclosing(received(self._response)) as pieces:
+        came_in = received(self._response, piece_seconds=self._client.piece_seconds)
+        async with aclosing(came_in) as pieces:
             async for packed in pieces:
                 # Only time spent waiting for the archive counts, not what our reader does between two pieces.
                 waited += self._clock() - before

@@ -50,6 +50,7 @@ class Client(httpx.AsyncClient):
     pace: Pace
     observe: Observer
     head_seconds: float
+    piece_seconds: float
     allows_link_local: bool
 
 
@@ -98,6 +99,7 @@ def client(
     made.pace = pace or Pace()
     made.observe = observe
     made.head_seconds = connect_seconds + 2 * read_seconds
+    made.piece_seconds = 2 * read_seconds
     made.allows_link_local = allow_link_local
     return made
 
@@ -185,14 +187,14 @@ def relayed_request(client: Client, address: str, *, headers: Mapping[str, str])
     return request
 
 
-async def send(client: Client, request: Request, *, head_seconds: float | None = None) -> Response:
+async def send(client: Client, request: Request, *, head: asyncio.Timeout | None = None) -> Response:
     """Sends a request once. Whatever the status of the response, its body is still to be read.
 
     Args:
         client: The client.
         request: The request.
-        head_seconds: How long it may take, sending included, until the head of the response is whole. Each
-            single byte of it may come in time, and the last one never.
+        head: How long it may take, sending included, until the head of the response is whole. Each single
+            byte of it may come in time, and the last one never.
 
     Raises:
         ArchiveError: It lies outside the client's root, or there is no answer.
@@ -201,14 +203,17 @@ async def send(client: Client, request: Request, *, head_seconds: float | None =
     if (request.url.scheme, request.url.netloc) != (root.scheme, root.netloc):
         # Our credentials are for the archive alone.
         raise ArchiveAnswerError(f"{_place(request.url)}: not asked, since it lies outside {_place(root)}.")
+    loop = asyncio.get_running_loop()
+    started = loop.time()
     try:
-        async with asyncio.timeout(head_seconds):
+        async with head or asyncio.timeout(None):
             response = await client.send(request, stream=True)
     except httpx.TransportError as wrong:
         raise _transport_error(wrong, _place(request.url)) from wrong
     except TimeoutError as wrong:
         raise ArchiveSilentError(
-            f"{_place(request.url)}: after {head_seconds:g} s the answer has not begun. Try again later."
+            f"{_place(request.url)}: after {loop.time() - started:.1f} s the answer has not begun. "
+            "Try again later."
         ) from wrong
     except UnicodeError as wrong:  # of the resolver
         raise ArchiveUnavailableError(f"{_place(request.url)}: no such host. Check the address.") from wrong
@@ -218,17 +223,33 @@ async def send(client: Client, request: Request, *, head_seconds: float | None =
     return response
 
 
-async def received(response: Response) -> AsyncGenerator[bytes, None]:
+async def received(response: Response, *, piece_seconds: float | None = None) -> AsyncGenerator[bytes, None]:
     """The body of a response as it comes over the network.
 
+    Args:
+        response: The response.
+        piece_seconds: How long each piece of the body, and what follows the last one, may take. What is in
+            between may come a byte at a time and never end: heads of chunks, trailers (RFC 9112, 7.1).
+
     Raises:
+        ArchiveSilentError: Nothing more of it comes.
         ArchiveUnavailableError: It breaks off.
     """
-    try:
-        async for piece in response.aiter_raw():
-            yield piece
-    except httpx.TransportError as wrong:
-        raise _transport_error(wrong, _place(response.request.url)) from wrong
+    place = _place(response.request.url)
+    pieces = response.aiter_raw()
+    while True:
+        try:
+            async with asyncio.timeout(piece_seconds):
+                piece = await anext(pieces, None)
+        except httpx.TransportError as wrong:
+            raise _transport_error(wrong, place) from wrong
+        except TimeoutError as wrong:
+            raise ArchiveSilentError(
+                f"{place}: for {piece_seconds:g} s nothing of the answer's body has come. Try again later."
+            ) from wrong
+        if piece is None:
+            return
+        yield piece
 
 
 def head_of(response: Response) -> Head:

@@ -1,18 +1,25 @@
 """A loopback server that answers with the next bytes of a script: for what real archives rarely do."""
 
 import asyncio
+import re
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
+
+class Drip(bytes):
+    """In a script: the beginning of an answer that goes on for ever, a byte at a time."""
+
+
 # In a script: the connection is closed without an answer, stays open without one, or has one that never
-# ends to begin, a byte at a time.
+# ends to begin.
 HANG_UP = b""
 STAY_SILENT = None
-DRIP = b"HTTP/1.1 200 -\r\nX-Long: "
+DRIP = Drip(b"HTTP/1.1 200 -\r\nX-Long: ")
 
 _DRIP_SECONDS = 0.01
+_LENGTH = re.compile(r"^content-length: *(\d+)", re.IGNORECASE | re.MULTILINE)
 
 
 def answer(
@@ -48,13 +55,17 @@ async def scripted_server(
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if task := asyncio.current_task():
             connections.add(task)
-        running.requests.append((await reader.readuntil(b"\r\n\r\n")).decode("latin-1"))
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        running.requests.append(head)
+        if length := _LENGTH.search(head):
+            with suppress(asyncio.IncompleteReadError):  # of a client that goes
+                await reader.readexactly(int(length[1]))
         following = left.pop(0) if left else HANG_UP
         if following is STAY_SILENT:
             await reader.read()  # until the client goes
         else:
             writer.write(following)
-        if following is DRIP:
+        if isinstance(following, Drip):
             await drip(writer)
         writer.close()
         with suppress(ConnectionError):

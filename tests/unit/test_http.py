@@ -1,11 +1,12 @@
 """The HTTP client against a real server on loopback: limits, retries, authentication, what errors may say."""
 
+import asyncio
 import gzip
 import ipaddress
 import logging
 import re
 import ssl
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
-from servers.scripted import DRIP, HANG_UP, STAY_SILENT, answer, scripted_server
+from servers.scripted import DRIP, HANG_UP, STAY_SILENT, Drip, answer, scripted_server
 
 from heltig import __version__, http
 from heltig.errors import (
@@ -29,11 +30,12 @@ from heltig.errors import (
     ArchiveError,
     ArchiveNotFoundError,
     ArchiveRateLimitedError,
+    ArchiveSilentError,
     ArchiveUnavailableError,
     ConfigurationError,
     UsageError,
 )
-from heltig.http_answer import PIECE_BYTES, Decompression, Head
+from heltig.http_answer import MOST_RETRY_AFTER, PIECE_BYTES, Decompression, Head
 from heltig.retry import Retry
 from heltig.secret import read_secret
 
@@ -173,6 +175,12 @@ async def test_every_refusal_says_what_to_do(status: int, time: Time) -> None:
         (
             {"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT", "date": "Wed, 21 Oct 2026 07:28:30 GMT"},
             0.0,
+        ),
+        ({"retry-after": "9" * 20}, MOST_RETRY_AFTER),
+        ({"retry-after": "9" * 400}, MOST_RETRY_AFTER),
+        (
+            {"retry-after": "Fri, 31 Dec 9999 23:59:59 GMT", "date": "Wed, 21 Oct 2026 07:28:30 GMT"},
+            MOST_RETRY_AFTER,
         ),
         ({"retry-after": "Wed, 21 Oct 2026 07:28:30 GMT"}, None),
         ({"retry-after": "Wed, 21 Oct 2026 07:28:30", "date": "Wed, 21 Oct 2026 07:28:00 GMT"}, None),
@@ -336,6 +344,72 @@ async def test_an_answer_that_does_not_come_to_begin_is_not_waited_for() -> None
     ):
         with pytest.raises(ArchiveUnavailableError, match="has not begun"):
             await http.get(client, "studies", accept=JSON, max_bytes=10, retry=Retry(attempts=1))
+
+
+CHUNKED = b"HTTP/1.1 200 -\r\nTransfer-Encoding: chunked\r\n\r\n"
+IN_A_CHUNKS_HEAD = Drip(CHUNKED + b"1;x=")
+AFTER_A_CHUNK = Drip(CHUNKED + b"2\r\n[]\r\n1;x=")
+IN_THE_TRAILER = Drip(CHUNKED + b"2\r\n[]\r\n0\r\nX-Long: ")
+
+
+async def asked(client: http.Client) -> None:
+    await http.get(client, "studies", accept=JSON, max_bytes=10, retry=Retry(attempts=1))
+
+
+async def relayed(client: http.Client) -> None:
+    address = f"{client.base_url}studies"
+    async with http.relay(client, address, headers={}, max_bytes=10, operation="search") as (_, chunks):
+        assert [chunk async for chunk in chunks]
+
+
+class Body:
+    """A body to be sent, in two pieces."""
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield b"one"
+        yield b"two"
+
+
+async def sent(client: http.Client) -> None:
+    await http.post(client, "studies", Body(), length=6, content_type="text/plain", accept=JSON, max_bytes=10)
+
+
+@pytest.mark.parametrize("ask", [asked, relayed, sent])
+@pytest.mark.parametrize(
+    "script", [IN_A_CHUNKS_HEAD, AFTER_A_CHUNK, IN_THE_TRAILER], ids=["head", "next head", "trailer"]
+)
+async def test_what_drips_between_the_pieces_of_a_body_is_silence(
+    script: Drip, ask: Callable[[http.Client], Awaitable[None]]
+) -> None:
+    async with scripted_server([script]) as server, http.client(server.root, read_seconds=0.1) as client:
+        with pytest.raises(ArchiveSilentError, match=r"for 0\.2 s nothing of the answer's body has come"):
+            await ask(client)
+
+
+async def test_an_archive_that_never_comes_to_answer_what_it_was_sent_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(http, "STORE_SECONDS", 0.2)
+    async with scripted_server([DRIP]) as server, http.client(server.root) as client:
+        with pytest.raises(ArchiveSilentError, match="has not begun"):
+            await sent(client)
+
+
+async def test_each_piece_that_is_taken_gives_time_for_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "STORE_SECONDS", 2.0)
+
+    class Long:
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            monkeypatch.setattr(http, "STORE_SECONDS", 600.0)
+            yield b"one"
+            await asyncio.sleep(2.1)
+            yield b"two"
+
+    async with scripted_server([answer(b"{}")]) as server, http.client(server.root) as client:
+        head, _ = await http.post(
+            client, "studies", Long(), length=6, content_type="text/plain", accept=JSON, max_bytes=10
+        )
+    assert head.status == 200
 
 
 @pytest.mark.parametrize(
