@@ -114,12 +114,12 @@ async def _metadata(
     first = await anext(chunks, b"")
     if not first:
         raise NotFoundError("Nothing is stored of this, or it was never seen.")
-    return ASGIStreamingResponse(
-        iterator=_array(first, chunks),
-        media_type=media_type,
-        headers={name.decode(): value.decode() for name, value in tagged(tag)},
-        is_head_response=request.method == "HEAD",
-    )
+    headers = {name.decode(): value.decode() for name, value in tagged(tag)}
+    if request.method == "HEAD":  # of which the framework leaves out the type, since there is no body
+        return ASGIStreamingResponse(
+            iterator=chunks, headers={"content-type": media_type, **headers}, is_head_response=True
+        )
+    return ASGIStreamingResponse(iterator=_array(first, chunks), media_type=media_type, headers=headers)
 
 
 async def _written(

@@ -41,7 +41,10 @@ _WRITER_PRAGMAS = (
     "PRAGMA wal_autocheckpoint=8192",  # pages of 4 KiB: most are written many times in between
     "PRAGMA cache_size=-65536",  # KiB
 )
-_READER_PRAGMAS = ("PRAGMA query_only=ON",)
+_READER_PRAGMAS = (
+    "PRAGMA query_only=ON",
+    "PRAGMA cache_size=-16384",  # KiB: the upper levels of the indexes of a million studies stay
+)
 _SYNCHRONOUS = {False: "PRAGMA synchronous=NORMAL", True: "PRAGMA synchronous=FULL"}
 _SHORT_WAIT = "PRAGMA busy_timeout=1000"  # on the event loop's thread everyone waits
 

@@ -81,6 +81,7 @@ async def test_whoever_has_it_is_not_sent_it_again(service: Service) -> None:
     assert (again.status_code, again.content) == (304, b"")
     head = await service.client.head(path)
     assert (head.status_code, head.content, head.headers["etag"]) == (200, b"", first.headers["etag"])
+    assert head.headers["content-type"] == first.headers["content-type"]
 
 
 async def test_plain_json_for_those_who_know_no_other(service: Service) -> None:
