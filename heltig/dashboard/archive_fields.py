@@ -207,6 +207,8 @@ GROUPS: Final = (
             _option("warm_days", "Recent studies (days)", "whole"),
             _option("warm_minutes", "Recent ones every (minutes)", "number"),
             _option("cold_hours", "All studies every (hours)", "number"),
+            _option("failing_hours", "Alert when it fails for (hours)", "number"),
+            _option("silent_hours", "Alert when nothing new came for (hours)", "number"),
         ),
         is_folded=True,
     ),
