@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from contextlib import suppress
+from itertools import islice
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -27,16 +29,29 @@ _ABOUT_THE_DATA_SET: Final = frozenset({"00080005", STUDY_INSTANCE_UID_TAG})
 """What a row has of its own."""
 
 _TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|["{}\[\]]', re.DOTALL)
+_ROW_ENDS: Final = re.compile(rb"\}(?=\s*(?:,\s*\{|\]))")
+_MOST_ENDS: Final = 32
 _SPACE: Final = b" \t\r\n"
 
 _decode: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
+Row: TypeAlias = Mapping[str, msgspec.Raw]
+"""The elements of a row by their tags, undecoded."""
+
+
 class Piece(msgspec.Struct, frozen=True):
-    """Some of the text of an answer: a whole row, or what is between two."""
+    """Some of the text of an answer: a whole row, or what is between two.
+
+    Attributes:
+        text: The text.
+        is_row: Whether it is a row.
+        row: The row; None where it is broken.
+    """
 
     text: bytes
     is_row: bool
+    row: Row | None = None
 
 
 class RowSplitter:
@@ -65,23 +80,27 @@ class RowSplitter:
         pieces: list[Piece] = []
         done = 0
         at = self._looked_at
-        for token in _TOKEN.finditer(data, at):
+        while token := _TOKEN.search(data, at):
             text = token.group()
             if text == b'"':  # a string whose end is still to come
                 at = token.start()
                 break
             at = token.end()
+            if text == b"{" and self._open in ([], [b"["]):
+                pieces.append(Piece(data[done : token.start()], is_row=False))
+                done = token.start()
+                if plain := _plain_row(data, done):
+                    pieces.append(plain)
+                    at = done = done + len(plain.text)
+                    continue
+                self._row = len(self._open) + 1
             if text in b"{[":
-                if text == b"{" and self._open in ([], [b"["]):
-                    pieces.append(Piece(data[done : token.start()], is_row=False))
-                    done = token.start()
-                    self._row = len(self._open) + 1
                 self._open.append(text)
             elif text in b"}]":
                 if not self._open or self._open.pop() + text not in (b"{}", b"[]"):
                     raise ArchiveAnswerError("The archive answers a search with JSON that is none.")
                 if text == b"}" and len(self._open) + 1 == self._row:
-                    pieces.append(Piece(data[done:at], is_row=True))
+                    pieces.append(_row(data[done:at]))
                     done, self._row = at, 0
                 self._is_done = not self._open
         else:
@@ -127,12 +146,11 @@ class StudyRows:
             StorageError: It is not known how their studies stand.
         """
         pieces = self._splitter.feed(data)
-        rows = [_elements(piece.text) if piece.is_row else None for piece in pieces]
-        studies = [_study(row) for row in rows if row is not None]
-        told = await self._verdicts.of_many([study for study in studies if study]) if studies else {}
+        studies = ["" if piece.row is None else _study(piece.row) for piece in pieces]
+        told = await self._verdicts.of_many([study for study in studies if study]) if any(studies) else {}
         return b"".join(
-            piece.text if row is None else self._annotated(row, told.get(_study(row)))
-            for piece, row in zip(pieces, rows, strict=True)
+            piece.text if piece.row is None else self._annotated(piece.row, told.get(study))
+            for piece, study in zip(pieces, studies, strict=True)
         )
 
     def close(self) -> None:
@@ -143,7 +161,7 @@ class StudyRows:
         """
         self._splitter.close()
 
-    def _annotated(self, row: Mapping[str, msgspec.Raw], told: bytes | None) -> bytes:
+    def _annotated(self, row: Row, told: bytes | None) -> bytes:
         verdict: DataSet = UNKNOWN if told is None else msgspec.json.decode(told)
         if not self._with_findings:
             verdict = {tag: verdict[tag] for tag in verdict if tag != FINDINGS_TAG}
@@ -163,7 +181,7 @@ UNKNOWN: Final[DataSet] = {
 """The block of a study that was never judged."""
 
 
-def without_our_blocks(row: Mapping[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:
+def without_our_blocks(row: Row) -> dict[str, msgspec.Raw]:
     """A row without what claims to be our verdict: an archive's objects may have brought it along."""
     blocks = {
         tag[6:] for tag, value in row.items() if _is_creator(tag) and f'"{CREATOR}"'.encode() in bytes(value)
@@ -179,7 +197,7 @@ def _is_creator(tag: str) -> bool:
     return tag.startswith(f"{_GROUP}00") and len(tag) == 8
 
 
-def _free_block(row: Mapping[str, msgspec.Raw]) -> str:
+def _free_block(row: Row) -> str:
     """A block of the group that no other creator has reserved (PS3.5 7.8.1)."""
     return next(f"{block:02X}" for block in range(0x10, 0x101) if f"{_GROUP}00{block:02X}" not in row)
 
@@ -188,15 +206,28 @@ def _in_block(tag: str, block: str) -> str:
     return f"{_GROUP}00{block}" if tag == CREATOR_TAG else f"{_GROUP}{block}{tag[6:]}"
 
 
-def _elements(row: bytes) -> Mapping[str, msgspec.Raw] | None:
-    """A row's elements, undecoded; None where it is broken, to be sent as it is."""
+def _plain_row(data: bytes, start: int) -> Piece | None:
+    """The row that starts somewhere, where it is whole and sound; else nothing is said.
+
+    It ends where something ends before another row, or the array: whether that is the row, or an item or a
+    name within it, a strict decoder tells. No part of an object is an object.
+    """
+    for end in islice(_ROW_ENDS.finditer(data, start), _MOST_ENDS):
+        text = data[start : end.end()]
+        with suppress(msgspec.DecodeError):
+            return Piece(text, is_row=True, row=_decode(text))
+    return None
+
+
+def _row(text: bytes) -> Piece:
+    """A row, to be sent as it is where it is broken."""
     try:
-        return _decode(row)
+        return Piece(text, is_row=True, row=_decode(text))
     except msgspec.DecodeError:
-        return None
+        return Piece(text, is_row=True)
 
 
-def _study(row: Mapping[str, msgspec.Raw]) -> str:
+def _study(row: Row) -> str:
     """The StudyInstanceUID of a row; empty where it has none."""
     try:
         given = msgspec.json.decode(row.get(STUDY_INSTANCE_UID_TAG, b"{}"), type=_Uid)
