@@ -5,8 +5,8 @@
 All servers are uvicorn processes with the same loop and parser, asked by wrk in turns, each request about
 another study: how many answers a second, and the server's processor time for one. Then 1,000 UIDs in one
 request, and 1,000 requests a second that do not wait for one another, alone and while studies are pulled.
-`--home` keeps the studies for the next run. Needs wrk; FastAPI (`pip install fastapi`) for the ORM service, which is left out
-where it is missing.
+`--home` keeps the studies for the next run. Needs wrk; FastAPI (`pip install fastapi`) for the ORM service,
+which is left out where it is missing.
 """
 
 import argparse
