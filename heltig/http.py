@@ -22,8 +22,8 @@ from heltig.http_client import (
     client,
     get_request,
     head_of,
+    passed_request,
     post_request,
-    relayed_request,
     send,
 )
 from heltig.retry import Retry
@@ -38,9 +38,9 @@ __all__ = [
     "Tls",
     "client",
     "get",
+    "pass_on",
     "post",
     "post_form",
-    "relay",
     "stream",
 ]
 
@@ -169,7 +169,7 @@ async def post(
 
 
 @asynccontextmanager
-async def relay(
+async def pass_on(
     client: Client,
     address: str,
     *,
@@ -193,7 +193,7 @@ async def relay(
         ArchiveError: As of `get`; also while the body is read.
         UsageError: There is no such address below the root, or it could not be sent as it stands.
     """
-    request = relayed_request(client, address, headers=headers)
+    request = passed_request(client, address, headers=headers)
     await client.pace.turn()
     started = time.monotonic()
     try:

@@ -166,7 +166,7 @@ def post_request(
     return client.build_request("POST", path, content=body, headers=headers, timeout=timeout)
 
 
-def relayed_request(client: Client, address: str, *, headers: Mapping[str, str]) -> Request:
+def passed_request(client: Client, address: str, *, headers: Mapping[str, str]) -> Request:
     """A request on behalf of somebody else, who has a say in its address and headers.
 
     Args:

@@ -90,7 +90,7 @@ class Passage:
     async def _pass(self, scope: HTTPScope, send: Send) -> None:
         sending = _Sending(send, has_body=scope["method"] != "HEAD")
         try:
-            await self._relay(asked_of(scope), sending)
+            await self._exchange(asked_of(scope), sending)
         except ArchiveError as error:
             if not sending.has_begun:
                 raise _for_client(error) from error
@@ -109,7 +109,7 @@ class Passage:
         request_id = self._request.scope["state"].get("request_id", "")
         log.warning("gate.broken-off", gate=self._archive, request=request_id, reason=reason)
 
-    async def _relay(self, asked: Asked, sending: "_Sending") -> None:
+    async def _exchange(self, asked: Asked, sending: "_Sending") -> None:
         settings = self._services.settings
         async with AsyncExitStack() as stack:
             opened = await stack.enter_async_context(self._services.archives.use_to_read(self._archive))
@@ -123,7 +123,7 @@ class Passage:
             client = opened.qido if asked.resource.kind == "search" else opened.wado
             base = asked.address(str(client.base_url))
             head, chunks = await stack.enter_async_context(
-                http.relay(
+                http.pass_on(
                     client,
                     base,
                     headers=asked.headers,

@@ -3,13 +3,14 @@
 import asyncio
 import gzip
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import httpx
+import pytest
 from litestar import Litestar
 from servers.httpd import Asked, Httpd, httpd
 from servers.scripted import answer
@@ -17,6 +18,8 @@ from unit.api.service import Service, running, values
 from unit.store.samples import finding
 
 from heltig.auth.principal import ROLES
+from heltig.gate import passage
+from heltig.pipeline import opened
 from heltig.store.records import Location
 
 JSON = "application/dicom+json"
@@ -275,14 +278,26 @@ async def test_nothing_but_resources_is_asked_for(tmp_path: Path) -> None:
         assert made.upstream.requests == []
 
 
-async def raw_status(app: Litestar, target: str, method: str = "GET") -> int:
-    """The status of a request whose target is sent as it stands."""
+async def raw_status(app: Litestar, target: str) -> int:
+    """The status of the answer to a request whose target is sent as it stands."""
+    statuses: list[int] = []
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    await call(app, target, send)
+    return statuses[0]
+
+
+async def call(app: Litestar, target: str, send: Callable[[Any], Awaitable[None]]) -> None:
+    """Has a request answered, by a client that stays."""
     path, _, query = target.partition("?")
     scope: dict[str, Any] = {
         "type": "http",
         "asgi": {"version": "3.0"},
         "http_version": "1.1",
-        "method": method,
+        "method": "GET",
         "scheme": "http",
         "path": unquote(path),
         "raw_path": path.encode(),
@@ -293,17 +308,11 @@ async def raw_status(app: Litestar, target: str, method: str = "GET") -> int:
         "server": ("127.0.0.1", 8042),
         "state": {},
     }
-    statuses: list[int] = []
 
     async def receive() -> Any:
         await asyncio.Event().wait()
 
-    async def send(message: Any) -> None:
-        if message["type"] == "http.response.start":
-            statuses.append(message["status"])
-
     await app(scope, receive, send)  # type: ignore[arg-type]
-    return statuses[0]
 
 
 FAILURES: list[tuple[bytes, int, str]] = [
@@ -489,3 +498,42 @@ async def test_an_archive_that_is_away_is_left_alone(tmp_path: Path) -> None:
         assert (left.status_code, left.json()["type"]) == (503, "/problems/archive-closed")
         assert "Retry-After" in left.headers
         assert len(made.upstream.requests) == 5
+
+
+async def test_a_client_that_takes_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passage, "STALLED_SECONDS", 0.05)
+    given = answer(b"pixels", headers={"Content-Type": "application/octet-stream"})
+    async with site(tmp_path / "home", lambda asked: given) as made:
+        sent: list[str] = []
+
+        async def send(message: Any) -> None:
+            sent.append(message["type"])
+            if message["type"] == "http.response.body":
+                await asyncio.Event().wait()
+
+        await call(made.service.app, f"/gate/main/{INSTANCE}", send)
+        assert sent == ["http.response.start", "http.response.body"]
+        assert (await made.get(INSTANCE)).content == b"pixels"
+
+
+async def test_no_more_at_a_time_than_there_are_places(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opened, "READS", 1)
+    monkeypatch.setattr(opened, "PATIENCE", 0.05)
+    given = answer(b"pixels", headers={"Content-Type": "application/octet-stream"})
+    async with site(tmp_path / "home", lambda asked: given) as made:
+        is_sending = asyncio.Event()
+
+        async def send(message: Any) -> None:
+            is_sending.set()
+            await asyncio.Event().wait()
+
+        first = asyncio.create_task(call(made.service.app, f"/gate/main/{INSTANCE}", send))
+        await is_sending.wait()
+        busy = await made.get(INSTANCE)
+        assert (busy.status_code, busy.json()["type"]) == (503, "/problems/busy")
+        assert "Retry-After" in busy.headers
+        first.cancel()
+        await asyncio.wait([first])
+        assert (await made.get(INSTANCE)).content == b"pixels"
