@@ -152,7 +152,7 @@ class WebhookDesk:
         return taken
 
     async def retry(self, name: str, job: int | None, *, by: str, origin: str) -> int:
-        """Queues dead deliveries again, as if they had never been tried; returns how many.
+        """Queues dead deliveries again, as if nothing had ever failed; returns how many.
 
         Args:
             name: The webhook.
@@ -167,6 +167,7 @@ class WebhookDesk:
 
         def retry(transaction: WriteTransaction) -> int:
             webhook = webhooks.find(transaction, name)
+            webhooks.stand(transaction, webhook)  # else what is old would be given up at once
             if job is None:
                 number = deliveries.try_again(transaction, webhook)
             else:

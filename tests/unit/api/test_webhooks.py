@@ -1,10 +1,13 @@
 """Webhooks and alerts over REST, by administrators."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from servers.httpd import Asked
 from servers.receiver import Receiver, receiver
 from servers.scripted import answer
 from unit.api.service import Service
@@ -13,6 +16,7 @@ from heltig.auth.principal import ROLES
 from heltig.store import alerts
 from heltig.store.alerts import Condition, Look
 
+PAGE = Path(__file__).parents[3] / "docs/being-told.md"
 HOOKS = "/api/v1/webhooks"
 HOOK = {"name": "ris", "url": "https://ris.example/hook?key=1", "secrets": ["env:HELTIG_SECRET_HOOK"]}
 
@@ -20,6 +24,7 @@ HOOK = {"name": "ris", "url": "https://ris.example/hook?key=1", "secrets": ["env
 @pytest.fixture
 async def receives(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Receiver]:
     monkeypatch.setenv("HELTIG_SECRET_HOOK", "a secret that nobody guesses")
+    monkeypatch.setenv("HELTIG_SECRET_NEXT", "another that nobody guesses")
     async with receiver() as made:
         yield made
 
@@ -123,6 +128,31 @@ async def test_a_verdict_reaches_the_receiver_soon(service: Service, receives: R
     assert (told["event"], told["about"], told["attempts"], told["status"]) == ("verdict", 1, 1, 200)
     feed = (await service.get("/dicom-web/changefeed")).json()["changes"]
     assert receives.bodies == feed
+
+
+async def test_a_receiver_as_the_documentation_has_it(service: Service, receives: Receiver) -> None:
+    text = PAGE.read_text("utf-8")
+    example = text.partition("<!-- the receiver's test runs this -->\n```python\n")[2].partition("```")[0]
+    made: dict[str, Any] = {}
+    exec(example, made)  # noqa: S102  # it is ours
+    is_genuine: Callable[..., bool] = made["is_genuine"]
+    secret, now = os.environ["HELTIG_SECRET_HOOK"], service.services.clock().timestamp()
+
+    def check(asked: Asked) -> bytes:
+        signed = asked.headers["heltig-signature"]
+        return answer(status=200 if is_genuine(asked.body, signed, secret, now=now + 60) else 401)
+
+    receives.answering = check
+    await add(service, url=receives.url, secrets=["env:HELTIG_SECRET_HOOK", "env:HELTIG_SECRET_NEXT"])
+    await service.judged("1.2.3")
+    await states(service, "delivered")
+    body, signed = receives.got[0].body, receives.got[0].headers["heltig-signature"]
+    assert is_genuine(body, signed, os.environ["HELTIG_SECRET_NEXT"], now=now)
+    assert not is_genuine(body + b" ", signed, secret, now=now)
+    assert not is_genuine(body, signed, "another secret of some length", now=now)
+    assert not is_genuine(body, signed, secret, now=now + 301)
+    assert not is_genuine(body, signed.replace("t=", "t=1"), secret, now=now)
+    assert not is_genuine(body, "", secret, now=now)
 
 
 async def test_a_receiver_is_tried_out(service: Service, receives: Receiver) -> None:

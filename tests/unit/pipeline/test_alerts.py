@@ -11,17 +11,31 @@ from typing import Any
 import pytest
 from servers.certificates import Authority
 from unit.store.pulling import add_archive, put_breaker, put_cursor
-from unit.store.samples import MAIN, NOW, judge, snapshot
+from unit.store.samples import MAIN, NOW, STUDY, judge, snapshot
 
 from heltig.jobs.queue import JobQueue
 from heltig.pipeline.alerts import AlertDesk
 from heltig.setting_types import Size
-from heltig.store import alerts, archives, breakers, claims, deliveries, jobs, leases, tables, webhooks
+from heltig.store import (
+    alerts,
+    archives,
+    breakers,
+    claims,
+    deliveries,
+    gate_studies,
+    jobs,
+    leases,
+    tables,
+    webhooks,
+)
 from heltig.store.alerts import CLEAR, Alert
 from heltig.store.archives import ArchiveOptions
 from heltig.store.deliveries import Delivery
 from heltig.store.engine import Store
 from heltig.store.jobs import NewJob
+from heltig.store.locations import ensure
+from heltig.store.records import Location
+from heltig.store.studies import row_of
 from heltig.store.transaction import WriteTransaction
 from heltig.store.webhooks import Webhook, WebhookOptions
 
@@ -267,6 +281,26 @@ async def test_old_alerts_are_forgotten(watched: Watched, monkeypatch: pytest.Mo
     watched.now += timedelta(days=91)
     await watched.desk.sweep()
     assert await watched.ever() == []
+
+
+async def test_studies_that_wait_in_quarantine(watched: Watched) -> None:
+    gate = Location("gate", "main")
+    await judge(watched.store, snapshot(location=gate))
+
+    def quarantine(transaction: WriteTransaction) -> int:
+        row = row_of(transaction, gate, STUDY)
+        assert row is not None
+        values = {"study_row": row, "location_row": ensure(transaction, gate), "version": 1, "reason": ""}
+        transaction.insert_row(tables.gate_studies, values)
+        gate_studies.quarantine(transaction, row, since=NOW, reason="It is BLOCKED.")
+        return row
+
+    row = await watched.store.write(quarantine)
+    assert await watched.standing(after=HOUR - MINUTE) == []
+    [alert] = await watched.standing(after=MINUTE)
+    assert (alert.kind, alert.subject, alert.location) == ("quarantine-waiting", "main", "gate:main")
+    await watched.store.write(gate_studies.decide, row)
+    assert await watched.standing(after=CLEAR + MINUTE) == []
 
 
 async def test_a_removed_archive_has_no_alerts(watched: Watched) -> None:
