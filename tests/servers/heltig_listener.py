@@ -73,6 +73,8 @@ class HeltigListener:
         """Waits for its end; returns its exit code."""
         code = self.process.wait(STOP_SECONDS)
         self._reading.join(STOP_SECONDS)
+        if self.process.stdout:
+            self.process.stdout.close()
         return code
 
     def _read(self) -> None:
@@ -97,3 +99,4 @@ def heltig_listener(
     finally:
         if listener.process.poll() is None:
             listener.kill()
+        listener.wait()

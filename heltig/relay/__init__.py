@@ -1,0 +1,1 @@
+"""A listener without a store: finished studies are packed, and uploaded to a server elsewhere."""

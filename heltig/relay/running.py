@@ -1,0 +1,214 @@
+"""Runs a relay until it is told to stop: it listens, packs what is at rest, and uploads it."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import structlog
+
+from heltig import http
+from heltig.auth.archives import auth_for
+from heltig.credentials import NO_AUTH, BearerAuth
+from heltig.errors import (
+    HeltigError,
+    InputError,
+    StorageError,
+)
+from heltig.jobs.queue import utc_now
+from heltig.jobs.retries import Retries
+from heltig.listening import server_tls, taking
+from heltig.relay.files import make_folder
+from heltig.relay.outbox import Outbox, Package
+from heltig.relay.receiving import Receiving
+from heltig.setting_types import Address
+from heltig.settings import Settings
+
+try:
+    import fcntl
+except ImportError:  # Windows: nothing keeps two relays of one folder apart there
+    fcntl = None  # type: ignore[assignment]
+
+LOOK_SECONDS: Final = 0.5
+"""How often it is looked for studies at rest, and for packages to upload."""
+
+IDLE_SECONDS: Final = 30.0
+PATH: Final = "api/v1/jobs/upload/async"
+"""Where uploads go: what is answered there is on the server's disk, and judged when its turn comes."""
+
+MOST_ANSWER: Final = 1024 * 1024
+PIECE: Final = 1024 * 1024
+REFUSED: Final = frozenset({400, 409, 413, 415, 422})
+"""Statuses that say that this package will never be taken."""
+
+RETRIES: Final = Retries(attempts=2**31)
+
+
+class RefusedError(InputError):
+    """The server will never take a package: only a person has it tried again."""
+
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("heltig.relay")
+
+
+def folder_of(settings: Settings) -> Path:
+    """Where a relay keeps what it has.
+
+    Raises:
+        StorageError: It cannot be made.
+    """
+    folder = settings.home / "relay"
+    try:
+        make_folder(folder)
+    except OSError as error:
+        raise StorageError(f"{folder} cannot be made: {error.strerror}. See HELTIG_HOME.") from error
+    return folder
+
+
+async def relay(
+    settings: Settings,
+    server: str,
+    *,
+    key: str | None,
+    clock: Callable[[], datetime] = utc_now,
+    started: Callable[[Address], None] = lambda address: None,
+) -> None:
+    """Takes associations and uploads what came until SIGINT or SIGTERM.
+
+    Args:
+        settings: The site's settings.
+        server: The root of the server.
+        key: Where an API key for it lies: `env:NAME` or `file:PATH`.
+        clock: The time.
+        started: Called once associations are taken.
+
+    Raises:
+        ConfigurationError: An address cannot be listened on, or the key or a certificate cannot be read.
+        StorageError: The folder cannot be used, or another relay has it.
+    """
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    folder = folder_of(settings)
+    with _alone(folder):
+        outbox = Outbox(folder)
+        receiving = Receiving(folder, reserve=settings.gate_reserve)
+        idle = settings.idle_seconds or IDLE_SECONDS
+        auth = auth_for(BearerAuth(secret=key) if key else NO_AUTH)
+        async with (
+            http.client(server, auth=auth, connect_seconds=settings.archive_connect_seconds) as client,
+            taking(settings, receiving, tls=server_tls(settings)) as address,
+        ):
+            started(address)
+            work = asyncio.gather(_pack(receiving, outbox, idle, clock), _upload(client, outbox, clock))
+            work.add_done_callback(lambda ended: stop.set())  # it ends only where it fails
+            await stop.wait()
+            work.cancel()
+            with suppress(asyncio.CancelledError):
+                await work
+
+
+async def _pack(receiving: Receiving, outbox: Outbox, idle: float, clock: Callable[[], datetime]) -> None:
+    """Packs studies at rest, again and again."""
+    while True:
+        try:
+            await asyncio.to_thread(receiving.take_out, idle, outbox.place_for)
+            packed = await asyncio.to_thread(outbox.pack_all, clock())
+            if packed:
+                log.info("relay.packed", studies=packed)
+        except OSError as error:  # the disk is full: what came is kept, and packed once there is room
+            log.error("relay.cannot-pack", reason=error.strerror or "")
+            await asyncio.sleep(IDLE_SECONDS)
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+async def _upload(client: http.Client, outbox: Outbox, clock: Callable[[], datetime]) -> None:
+    """Uploads what waits, one package after the other, again and again."""
+    while True:
+        for package in await asyncio.to_thread(outbox.packages, "waiting"):
+            if package.not_before is None or package.not_before <= clock():
+                await _upload_one(client, outbox, package, clock())
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+async def _upload_one(client: http.Client, outbox: Outbox, package: Package, now: datetime) -> None:
+    tries = package.tries + 1
+    try:
+        await _post(client, outbox.path_of(package))
+    except RefusedError as error:
+        log.error("relay.refused", package=package.name, reason=error.detail)
+        refused = msgspec.structs.replace(package, tries=tries, error=error.detail)
+        await asyncio.to_thread(outbox.fail, refused)
+    except (HeltigError, OSError) as error:
+        said = error.detail if isinstance(error, HeltigError) else error.strerror or ""
+        tried = msgspec.structs.replace(package, tries=tries, error=said.replace("archive", "server"))
+        wait = RETRIES.wait(tries, error) or RETRIES.longest
+        log.warning("relay.waits", package=package.name, reason=tried.error, seconds=wait.total_seconds())
+        await asyncio.to_thread(outbox.note, msgspec.structs.replace(tried, not_before=now + wait))
+    else:
+        log.info("relay.uploaded", package=package.name, instances=package.instances)
+        await asyncio.to_thread(outbox.remove, package)
+
+
+async def _post(client: http.Client, path: Path) -> None:
+    """Uploads a ZIP; when this returns, the server has it on disk.
+
+    Raises:
+        RefusedError: It will never take it.
+        HeltigError: It has not, as far as is known.
+        OSError: The ZIP cannot be read.
+    """
+    length = (await asyncio.to_thread(path.stat)).st_size
+    head, answer = await http.post(
+        client,
+        PATH,
+        _File(path),
+        length=length,
+        content_type="application/zip",
+        accept="application/json",
+        max_bytes=MOST_ANSWER,
+    )
+    if head.status in REFUSED:
+        raise RefusedError(_reason(answer) or f"{head.place} answers {head.status}.")
+    if not 200 <= head.status < 300:
+        raise head.error()
+
+
+def _reason(answer: bytes) -> str:
+    """Why a server of ours refuses a ZIP (RFC 9457)."""
+    try:
+        return msgspec.json.decode(answer, type=_Problem).detail
+    except msgspec.DecodeError:
+        return ""
+
+
+class _Problem(msgspec.Struct):
+    detail: str = ""
+
+
+class _File:
+    """The bytes of a file, read while they are sent; again from the start where that is needed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        with self._path.open("rb", buffering=0) as file:
+            while piece := await asyncio.to_thread(file.read, PIECE):
+                yield piece
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keeps another relay out of the folder."""
+    with (folder / "lock").open("w") as lock:
+        if fcntl:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as taken:
+                raise StorageError(f"A relay runs already with {folder}.") from taken
+        yield
