@@ -111,7 +111,7 @@ class WebhookDesk:
         return await self._store.write_durably(change)
 
     async def remove(self, name: str, *, by: str, origin: str) -> None:
-        """Removes a webhook, and what waits for it.
+        """Removes a webhook, with its deliveries.
 
         Raises:
             NotFoundError: There is none of that name.
@@ -120,7 +120,7 @@ class WebhookDesk:
         def remove(transaction: WriteTransaction) -> None:
             known = webhooks.find(transaction, name)
             webhooks.remove(transaction, known)
-            deliveries.cancel(transaction, known, now=self._clock())
+            deliveries.remove(transaction, known)
             self._record(transaction, "webhook.remove", name, by=by, origin=origin)
 
         await self._store.write_durably(remove)

@@ -86,10 +86,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 _OF_WEBHOOK: Final = and_(text(DELIVERY), jobs.c.group == bindparam("group"))
 _NEWEST: Final = select(jobs).where(_OF_WEBHOOK).order_by(jobs.c.id.desc()).limit(bindparam("limit"))
 _ENDED_BADLY: Final = or_(jobs.c.state == "failed", jobs.c.state == "dead")
-_CANCEL: Final = (
-    update(jobs)
-    .where(text(DELIVERY), jobs.c.group == bindparam("of_group"), or_(jobs.c.state == "queued", _ENDED_BADLY))
-    .values(state="cancelled", finished=bindparam("now"))
+_REMOVE: Final = delete(jobs).where(
+    text(DELIVERY), jobs.c.group == bindparam("of_group"), jobs.c.state != "running"
 )
 _GIVE_UP: Final = (
     update(jobs)
@@ -226,9 +224,9 @@ def try_again(transaction: WriteTransaction, webhook: Webhook) -> int:
     return transaction.run(_TRY_AGAIN, {"of_group": group_of(webhook.id)})
 
 
-def cancel(transaction: WriteTransaction, webhook: Webhook, *, now: datetime) -> None:
-    """Takes back what waits for a webhook that is removed."""
-    transaction.run(_CANCEL, {"of_group": group_of(webhook.id), "now": now})
+def remove(transaction: WriteTransaction, webhook: Webhook) -> None:
+    """Deletes the deliveries of a webhook that is removed; what is being made just now finds it gone."""
+    transaction.run(_REMOVE, {"of_group": group_of(webhook.id)})
 
 
 def give_up(

@@ -132,7 +132,7 @@ def find(transaction: ReadTransaction, name: str) -> Webhook:
     Raises:
         NotFoundError: There is none.
     """
-    row = transaction.first(_FIND, {"named": name})
+    row = transaction.first(_FIND, {"named": storable(name)})
     if row is None:
         raise NotFoundError(f"There is no webhook {name}. `heltig webhooks list` names them.")
     return _webhook(row)
@@ -248,16 +248,23 @@ def _most(webhook: Webhook) -> int:
 
 
 def _webhook(row: Row[Any]) -> Webhook:
+    """One whose entry cannot be read is told nothing: no verdict may fail for it."""
+    error = row.error
+    try:
+        options = from_json(row.options, WebhookOptions)
+    except ValueError:
+        options = WebhookOptions(secrets=(), events=())
+        error = "Its entry cannot be read. Remove it, and add it again."
     return Webhook(
         id=row.id,
         name=row.name,
         url=row.url,
-        options=from_json(row.options, WebhookOptions),
+        options=options,
         paused=row.paused,
         reason=row.reason,
         failures=row.failures,
         openings=row.openings,
         closed_until=row.closed_until,
         failing_since=row.failing_since,
-        error=row.error,
+        error=error,
     )

@@ -129,3 +129,15 @@ async def test_what_was_delivered_is_forgotten_but_for_the_last(store: Store) ->
     assert await store.write(deliveries.forget, webhook, kept=2, before=NOW) == 2
     left = await store.read(deliveries.newest, webhook)
     assert [(d.about, d.state) for d in left] == [(5, "delivered"), (4, "delivered"), (1, "waiting")]
+
+
+async def test_a_webhook_that_cannot_be_read_hinders_no_verdict(store: Store) -> None:
+    webhook = await hook(store)
+
+    def spoil(transaction: WriteTransaction) -> None:
+        transaction.connection.exec_driver_sql("UPDATE webhooks SET options = '{\"secrets\": 7}'")
+
+    await store.write(spoil)
+    await judge(store, snapshot())
+    assert await told(store, webhook) == []
+    assert "cannot be read" in ((await store.read(webhooks.find, "ris")).error or "")
