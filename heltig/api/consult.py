@@ -95,7 +95,7 @@ def consult_answer(scope: Scope, found: Sequence[Lookup], services: Services) ->
         found: The prepared answers about the study.
         services: The running service.
     """
-    said = standing(found, minute=services.minute()) if found else _NEVER_SEEN
+    said = standing(found, minute=services.minute_for(found)) if found else _NEVER_SEEN
     answer = consultation(said)
     # Archives send whatever Accept their HTTP library makes up: what fits nothing gets the text.
     if chosen(header(scope, b"accept"), TEXT, JSON) == JSON:

@@ -79,14 +79,6 @@ class Front:
         _keep_encoded_slashes(scope)
         started = time.perf_counter()
         status = 0
-        is_broken_off = False
-
-        async def listening() -> ReceiveMessage:
-            nonlocal is_broken_off
-            message = await receive()
-            if message["type"] == "http.disconnect" and not status:
-                is_broken_off = True
-            return message
 
         async def noting(message: Message) -> None:
             nonlocal status
@@ -97,6 +89,15 @@ class Front:
         if not at_consult and await self._short_way(scope, receive, noting):
             self._count(scope, status, started)
             return
+        is_broken_off = False
+
+        async def listening() -> ReceiveMessage:
+            nonlocal is_broken_off
+            message = await receive()
+            if message["type"] == "http.disconnect" and not status:
+                is_broken_off = True
+            return message
+
         scope.setdefault("state", {})["request_id"] = secrets.token_hex(8)
         try:
             if at_consult:

@@ -165,7 +165,7 @@ def readiness_answer(found: Sequence[Lookup], services: Services, *, media_type:
         services: The running service.
         media_type: One of `REPRESENTATIONS`; the bytes are the same.
     """
-    answer = standing(found, minute=services.minute())
+    answer = standing(found, minute=services.minute_for(found))
     headers = [(b"heltig-readiness", answer.status.encode())]
     tag = answer.tag if media_type == MEDIA_TYPE else f"{answer.tag}-json"
     return TaggedAnswer(answer.dataset, media_type=media_type, tag=tag, headers=headers)

@@ -1,6 +1,6 @@
 """What request handlers work with."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -22,7 +22,7 @@ from heltig.pipeline.webhooks import WebhookDesk
 from heltig.rules.profile import Profile
 from heltig.settings import Settings
 from heltig.store.engine import Store
-from heltig.store.lookups import Lookups, minute
+from heltig.store.lookups import Lookup, Lookups, minute
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +58,10 @@ class Services:
     def minute(self) -> str:
         """The present minute in UTC, as prepared answers have the end of their verdicts."""
         return minute(self.clock())
+
+    def minute_for(self, found: Iterable[Lookup]) -> str:
+        """The same, or nothing where no answer has a verdict that ends, as most do not."""
+        return self.minute() if any(lookup.valid_until for lookup in found) else ""
 
 
 def services_of(state: State) -> Services:
