@@ -28,6 +28,7 @@ from heltig.jobs.queue import JobQueue
 from heltig.jobs.retries import JobFailedError
 from heltig.pipeline.context import withdraw
 from heltig.pipeline.counts import agrees
+from heltig.pipeline.discovery.fingerprint import pulled_as
 from heltig.pipeline.discovery.schedule import PULL
 from heltig.pipeline.gathering import is_definite
 from heltig.pipeline.giving import Confirm
@@ -144,7 +145,8 @@ class PullDesk:
         if rest.state == "waiting":
             await self._store.write(observations.put_off, known, due=rest.due)
             return {"outcome": "waiting"}
-        confirm: Confirm = partial(observations.settle, known=known)
+        seen = pulled_as(known.fingerprint, table.source.study_rows)
+        confirm: Confirm = partial(observations.settle, known=known, fingerprint=seen)
         if rest.state == "overdue":
             table.source = replace(
                 table.source,

@@ -231,7 +231,8 @@ class _Run:
             listed = replace(listed, rows=())  # who watches or backfills its archive finds it new
 
         def confirm(transaction: WriteTransaction) -> bool:
-            return saw(transaction, self._location, listed, known, now=self._scoring.clock())
+            pulled, now = table.source.study_rows, self._scoring.clock()
+            return saw(transaction, self._location, listed, known, pulled=pulled, now=now)
 
         kept = await self._scoring.score(table, self._location, confirm=confirm)
         if kept.outcome == "outdated":

@@ -228,9 +228,15 @@ def write(transaction: WriteTransaction, location: int, seen: Sequence[Observati
         transaction.run_many(_CHANGE, [{"row": one.row, **_values(one, prefix="to_")} for one in again])
 
 
-def settle(transaction: WriteTransaction, known: Observation) -> bool:
-    """Says that a study was pulled as it was seen; False where it was seen otherwise since."""
-    return _move(transaction, known, replace(known, unsettled_since=None, due=None))
+def settle(transaction: WriteTransaction, known: Observation, *, fingerprint: bytes) -> bool:
+    """Says that a study was pulled as it was seen; False where it was seen otherwise since.
+
+    Args:
+        transaction: Any that writes.
+        known: The study, as it was seen before it was pulled.
+        fingerprint: As it is known now that it was pulled.
+    """
+    return _move(transaction, known, replace(known, fingerprint=fingerprint, unsettled_since=None, due=None))
 
 
 def put_off(

@@ -2,14 +2,19 @@
 
 A fingerprint has two halves, since one study is seen in two ways: listed with its rows, and named by a change
 feed. A half that a way of looking cannot see is zero, and says nothing.
+
+A feed says that a study changed, and not what its rows are now: these are seen when it is pulled, so that the
+next listing is compared with what was pulled.
 """
 
+from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Any, Final
 
 import msgspec
 
 from connectors.base import read_row
+from heltig.dicom.cell import DataSet
 from heltig.dicom.study import element
 from heltig.pipeline.listing import ListedStudy
 
@@ -69,6 +74,33 @@ def merged(known: bytes, seen: bytes) -> bytes:
     return (known[:_HALF] if rows == _UNSEEN else rows) + (known[_HALF:] if mark == _UNSEEN else mark)
 
 
+def changed_to(known: bytes, seen: bytes) -> bytes:
+    """What is known of a study that changed: as `merged`, less the rows from before what a feed tells.
+
+    Args:
+        known: Before; empty where nothing was.
+        seen: Now.
+    """
+    known = known or bytes(LENGTH)
+    if seen[:_HALF] == _UNSEEN and seen[_HALF:] not in (_UNSEEN, known[_HALF:]):
+        known = _UNSEEN + known[_HALF:]
+    return merged(known, seen)
+
+
+def pulled_as(known: bytes, rows: Iterable[DataSet]) -> bytes:
+    """What is known of a study that was pulled: with its rows of then, if it was not listed since its change.
+
+    Rows that a listing showed stay: an archive may show others to who asks for one study, and each listing
+    would be a change.
+
+    Args:
+        known: Before the pull; empty where nothing was.
+        rows: The study's rows as the pull found them, perhaps none.
+    """
+    texts = tuple(map(_written, rows))
+    return merged(fingerprint(ListedStudy("", texts)), known or bytes(LENGTH)) if texts else known
+
+
 def is_marked(fingerprint: bytes) -> bool:
     """Whether a change feed named the study: a mark where there was none tells of a change."""
     return fingerprint[_HALF:] not in (_UNSEEN, b"")
@@ -76,6 +108,12 @@ def is_marked(fingerprint: bytes) -> bool:
 
 def _is_other(known: bytes, seen: bytes) -> bool:
     return known != seen and _UNSEEN not in (known, seen)
+
+
+def _written(row: DataSet) -> bytes:
+    """A row of a search as it was before it was taken apart, but for spaces."""
+    elements = (b'"%b":%b' % (tag.encode(), bytes(raw)) for tag, raw in zip(row.tags, row.raws, strict=True))
+    return b"{" + b",".join(elements) + b"}"
 
 
 def _digest(text: str) -> bytes:

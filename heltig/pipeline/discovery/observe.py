@@ -12,9 +12,17 @@ import msgspec
 from msgspec.structs import replace
 
 from connectors.base import read_row
+from heltig.dicom.cell import DataSet
 from heltig.dicom.study import element
 from heltig.pipeline.discovery.batch import Batch
-from heltig.pipeline.discovery.fingerprint import differs, fingerprint, is_marked, merged
+from heltig.pipeline.discovery.fingerprint import (
+    changed_to,
+    differs,
+    fingerprint,
+    is_marked,
+    merged,
+    pulled_as,
+)
 from heltig.pipeline.listing import ListedStudy
 from heltig.pipeline.vanished import MOST_VANISHED
 from heltig.store import observations, states, studies, verdicts
@@ -191,6 +199,7 @@ def saw(
     listed: ListedStudy,
     known: Observation | None,
     *,
+    pulled: Iterable[DataSet],
     now: datetime,
 ) -> bool:
     """Says that a study was listed and read by somebody who does not watch its archive.
@@ -200,6 +209,7 @@ def saw(
         location: The archive's location.
         listed: The study as it was listed; without rows where it was only asked for.
         known: What was known of it before it was read.
+        pulled: Its rows as they were when it was read.
         now: The time.
 
     Returns:
@@ -208,7 +218,7 @@ def saw(
     if known is not None and known.changed is not None:
         if known.unsettled_since is None:
             return not observations.is_unsettled(transaction, known.row)
-        return observations.settle(transaction, known)
+        return observations.settle(transaction, known, fingerprint=pulled_as(known.fingerprint, pulled))
     row = ensure(transaction, location)
     found = observations.find_many(transaction, row, [storable_key(listed.uid)])
     for one in found.values() if listed.rows else ():
@@ -249,7 +259,7 @@ def _changed(
     stop = max(now, since + timedelta(seconds=options.settle_seconds))
     return replace(
         known,
-        fingerprint=merged(known.fingerprint or bytes(len(one.fingerprint)), one.fingerprint),
+        fingerprint=changed_to(known.fingerprint, one.fingerprint),
         changed=now,
         unsettled_since=since,
         due=min(quiet, stop),

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from servers.dicomweb import instance
 from unit.pipeline.scoring import ThisProcess
-from unit.pipeline.watched import STOP, Clock, Site
+from unit.pipeline.watched import COLD, STOP, Clock, Site, TellingArchive, told_and_listed
 from unit.store.databases import database_url
 
 from connectors.base import InMemoryArchive
@@ -35,6 +35,7 @@ actions = st.one_of(
     arrivals,
     arrivals,
     st.tuples(st.just("remove"), st.sampled_from(UIDS), st.none()),
+    st.tuples(st.just("leave"), st.sampled_from(UIDS), st.integers(1, 2)),
     st.tuples(st.just("pass"), st.sampled_from((1, 2, 3, 10)), st.none()),
     st.tuples(st.just("pull"), st.none(), st.none()),
     st.tuples(st.just("crash"), st.integers(0, 25), st.booleans()),
@@ -74,7 +75,7 @@ def started_again(transaction: WriteTransaction) -> None:
         leases.put_back(transaction, job.id, owner=job.lease_owner or "", not_before=None)
 
 
-async def do(site: Site, store: MortalStore, archive: InMemoryArchive, action: tuple[Any, ...]) -> None:
+async def do(site: Site, store: MortalStore, archive: TellingArchive, action: tuple[Any, ...]) -> None:
     match action:
         case ("store", uid, number):
             sop = "1.2.9.9" if number == 3 and uid != "1.2.3" else f"{uid}.1.{number}"
@@ -85,6 +86,10 @@ async def do(site: Site, store: MortalStore, archive: InMemoryArchive, action: t
         case ("remove", uid, _):
             archive.remove(uid)
             site.arrived.pop(uid, None)
+        case ("leave", uid, number):  # that many instances; a feed does not tell of what went
+            if uid in site.arrived:
+                del site.arrived[uid][number:]
+                archive.leave(uid, site.arrived[uid])
         case ("pass", minutes, _):
             await site.pass_time(timedelta(minutes=minutes))
         case ("pull", _, _):
@@ -122,19 +127,19 @@ async def outcome(store: Store) -> dict[str, tuple[str, list[tuple[str, str, int
 
 
 @settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(actions, min_size=1, max_size=12))
-async def test_any_history_ends_as_one_pull(history: list[tuple[Any, ...]]) -> None:
+@given(st.lists(actions, min_size=1, max_size=12), st.booleans())
+async def test_any_history_ends_as_one_pull(history: list[tuple[Any, ...]], tells: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        archive = InMemoryArchive()
+        archive = TellingArchive()
         async with database_url(Path(folder)) as url:
             store = await MortalStore.open(url, render=render)
             assert isinstance(store, MortalStore)
             try:
-                site = Site(store, archive)
+                site = Site(store, archive, strategies=told_and_listed if tells else None)
                 await site.register()
                 for action in history:
                     await do(site, store, archive, action)
-                await site.pass_time(STOP + timedelta(minutes=30), step=timedelta(minutes=20))
+                await site.pass_time(STOP + 2 * COLD, step=timedelta(minutes=20))
                 watched = await outcome(store)
             finally:
                 await store.close()

@@ -1,6 +1,6 @@
 """A site that watches archives in memory, with a clock that a test moves."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, cast
@@ -8,7 +8,7 @@ from typing import Any, cast
 from unit.pipeline.scoring import ThisProcess
 
 from connectors.base import Archive as ArchivePort
-from connectors.base import Capabilities
+from connectors.base import Capabilities, ChangeFeed, Faults, FeedEntry, FeedPage, InMemoryArchive, Instance
 from heltig.credentials import NO_AUTH, ArchiveAuth
 from heltig.errors import ArchivePausedError, NotFoundError
 from heltig.jobs.attempt import Handler
@@ -18,6 +18,7 @@ from heltig.jobs.runner import Runner
 from heltig.pipeline.context import REJUDGE
 from heltig.pipeline.discovery.batch import Batch
 from heltig.pipeline.discovery.discover import Discovery
+from heltig.pipeline.discovery.fed import Fed
 from heltig.pipeline.discovery.schedule import DISCOVER, PULL, tick
 from heltig.pipeline.discovery.strategies import strategies_for
 from heltig.pipeline.keep import Scoring
@@ -35,6 +36,8 @@ from heltig.store.observations import Observation
 from heltig.store.records import StoredVerdict, Study
 
 BEGIN = datetime(2026, 3, 4, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+COLD = timedelta(minutes=30)
 QUIET = timedelta(seconds=120)
 STOP = timedelta(seconds=5400)
 KNOWN = Capabilities(offset=True, filters=True, counts=True, metadata="study", all_attributes=True)
@@ -56,9 +59,9 @@ class Clock:
 class Whole:
     """A strategy that lists everything in one batch, and proves it."""
 
-    def __init__(self, opened: Opened, name: str = "hot") -> None:
+    def __init__(self, opened: Opened, name: str = "hot", *, every: timedelta = MINUTE) -> None:
         self.name = name
-        self.every = timedelta(seconds=60)
+        self.every = every
         self._archive = opened.archive
 
     async def batches(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
@@ -68,6 +71,47 @@ class Whole:
         yield Batch(
             studies=listing.studies, cursor=str(number), is_last=True, swept=("", ""), swept_uids=uids
         )
+
+
+class TellingArchive(InMemoryArchive):
+    """An archive with a change feed that tells what came and not what went, as Orthanc's.
+
+    Attributes:
+        told: The study of each change.
+    """
+
+    def __init__(self, *, faults: Faults | None = None) -> None:
+        super().__init__(faults=faults)
+        self.told: list[str] = []
+
+    def store(self, instance: Instance, *, text: bytes | None = None) -> None:
+        super().store(instance, text=text)
+        self.told.append(instance["0020000D"]["Value"][0])
+
+    def leave(self, uid: str, instances: Iterable[Instance]) -> None:
+        """Deletes the instances of a study that are not among these."""
+        self.remove(uid)
+        for instance in instances:
+            super().store(instance)
+
+    async def start(self) -> str:
+        return str(len(self.told))
+
+    async def read(self, cursor: str, *, limit: int) -> FeedPage:
+        page = self.told[int(cursor) :][:limit]
+        end = int(cursor) + len(page)
+        marks = {uid: str(number) for number, uid in enumerate(page, int(cursor) + 1)}
+        return FeedPage(
+            entries=tuple(FeedEntry(study=uid, mark=mark) for uid, mark in marks.items()),
+            cursor=str(end),
+            is_end=end == len(self.told),
+            covered=None,
+        )
+
+
+def told_and_listed(opened: Opened, *, today: date) -> Sequence[Any]:
+    """The strategies of an archive that tells of its changes: its feed, and a sweep every half an hour."""
+    return [Fed(cast(ChangeFeed, opened.archive), every=MINUTE), Whole(opened, "cold", every=COLD)]
 
 
 class Opens:

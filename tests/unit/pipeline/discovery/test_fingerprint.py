@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heltig.pipeline.discovery.fingerprint import LENGTH, differs, fingerprint, is_marked, merged
+from connectors.base import read_row
+from heltig.pipeline.discovery.fingerprint import (
+    LENGTH,
+    changed_to,
+    differs,
+    fingerprint,
+    is_marked,
+    merged,
+    pulled_as,
+)
 from heltig.pipeline.listing import ListedStudy
 
 ROW = {
@@ -81,3 +90,33 @@ def test_each_way_of_looking_compares_with_what_it_saw_last(looks: list[tuple[bo
         seen = of(mark=str(version)) if by_feed else of(ROW | {"00201208": {"vr": "IS", "Value": [version]}})
         assert differs(known, seen) == (last.get(by_feed, version) != version)
         known, last[by_feed] = merged(known, seen), version
+
+
+LATER = ROW | {"00201208": {"vr": "IS", "Value": [31]}}
+
+
+def test_rows_from_before_what_a_feed_tells_are_forgotten_and_seen_by_the_pull() -> None:
+    known = changed_to(of(ROW, mark="7"), of(mark="8"))
+    assert not differs(known, of(ROW))
+    assert not differs(known, of(LATER))
+    known = pulled_as(known, [read_row(json.dumps(LATER).encode())])
+    assert known == of(LATER, mark="8")
+    assert changed_to(b"", of(mark="7")) == of(mark="7")
+    assert changed_to(of(ROW, mark="7"), of(LATER)) == of(LATER, mark="7")
+    assert changed_to(of(ROW, mark="7"), of(LATER, mark="8")) == of(LATER, mark="8")
+
+
+def test_rows_that_were_listed_stay_and_no_row_is_none() -> None:
+    assert pulled_as(of(ROW, mark="7"), [read_row(json.dumps(LATER).encode())]) == of(ROW, mark="7")
+    assert pulled_as(of(mark="7"), []) == of(mark="7")
+    assert pulled_as(b"", []) == b""
+    assert pulled_as(b"", [read_row(json.dumps(ROW).encode())]) == of(ROW)
+
+
+@pytest.mark.parametrize(
+    "value", ['["P1"]', '["P1 "]', '[" \\u00e4\\u0000"]', "[NaN]", "[1e3]", "[null]", '{"a": 1}']
+)
+def test_a_row_that_was_read_has_the_fingerprint_of_its_text(value: str) -> None:
+    text = json.dumps(ROW).replace('["P1"]', value).encode()
+    other = json.dumps(LATER, indent=2).encode()
+    assert pulled_as(b"", map(read_row, (other, text))) == fingerprint(ListedStudy("1.2", (text, other)))
