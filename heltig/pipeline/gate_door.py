@@ -77,12 +77,16 @@ class GateDoor:
 
     async def refresh(self) -> None:
         """Looks how the gate is configured, and whether there is room: every second or so."""
+        before = self._gate
         try:
             self._gate = self._adapted(await self._custody.open(self._archive))
         except (NotFoundError, StorageError) as error:
-            if self._gate is not None:
-                log.warning("listener.closed", gate=self._archive, reason=error.detail)
             self._gate = None
+            if before is not None:
+                log.warning("listener.closed", gate=self._archive, reason=error.detail)
+        else:
+            if before is None or before.mode != self._gate.mode:
+                log.info("listener.open", gate=self._archive, mode=self._gate.mode)
 
     def has_room(self) -> bool:
         """Whether the gate is open, and neither the spool nor the database lags behind."""

@@ -12,6 +12,7 @@ from typing import Any
 from heltig.cli import main
 from heltig.pipeline import gate_upstream
 from heltig.pipeline.gate_spool import GateSpool
+from heltig.pipeline.intake import Intake
 from heltig.store.engine import Store
 
 STAGE = os.environ["HELTIG_TEST_DIES"]
@@ -54,6 +55,9 @@ def install() -> None:
     spool: Any = GateSpool
     spool.sync = dying("sync", GateSpool.sync)
     spool.remove = dying("remove", GateSpool.remove)
+    intake: Any = Intake
+    intake.keep = dying("keep", Intake.keep)
+    intake.enter = dying("enter", Intake.enter)
     upstream: Any = gate_upstream
     upstream.store = dying_later("store", gate_upstream.store)
 

@@ -85,6 +85,7 @@ def running_orthanc(
     *,
     metadata: Metadata = "Full",
     script: Path | None = None,
+    takes_dicom: bool = False,
     environ: Mapping[str, str] | None = None,
 ) -> Iterator[Orthanc]:
     """Runs an Orthanc whose files lie in a folder.
@@ -93,6 +94,7 @@ def running_orthanc(
         folder: The folder.
         metadata: What it gives as metadata.
         script: A script in Lua; with one it takes C-STORE too.
+        takes_dicom: It takes C-STORE.
         environ: Beside what this process has.
 
     Raises:
@@ -108,11 +110,14 @@ def running_orthanc(
     source = Path(__file__).with_name("loopback_bind.c")
     subprocess.run([compiler, "-shared", "-fPIC", "-o", shim, source, "-ldl"], check=True)
 
-    port, dicom_port = _free_port(), _free_port() if script else 0
+    takes_dicom = takes_dicom or script is not None
+    port, dicom_port = _free_port(), _free_port() if takes_dicom else 0
     configuration = folder / "orthanc.json"
     chosen = _configuration(folder, port=port, plugin=plugin, metadata=metadata)
     if script is not None:
-        chosen |= {"LuaScripts": [str(script)], "DicomServerEnabled": True, "DicomPort": dicom_port}
+        chosen["LuaScripts"] = [str(script)]
+    if takes_dicom:
+        chosen |= {"DicomServerEnabled": True, "DicomPort": dicom_port}
         chosen |= {"DicomAlwaysAllowStore": True, "DicomCheckCalledAet": False}
     configuration.write_text(json.dumps(chosen))
     log = folder / "orthanc.log"
