@@ -12,7 +12,7 @@ import httpx
 import pydicom
 import pytest
 from integration.dicom_senders import dcmsend, sent_files
-from integration.gated import PAUSE_SECONDS, WAIT_SECONDS, files_of, uid_of
+from integration.gated import PAUSE_SECONDS, files_of, uid_of
 from servers.heltig_listener import HeltigListener, heltig_listener
 from servers.heltig_server import HeltigServer, heltig_server
 
