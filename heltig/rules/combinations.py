@@ -41,10 +41,12 @@ class Named(dict[str, Cell]):
 
     def __init__(self, combination: Combination, keywords: Sequence[str]) -> None:
         self._combination = combination
-        self._places = {keyword: place for place, keyword in enumerate(keywords)}
+        self._keywords = keywords
 
     def __missing__(self, keyword: str) -> Cell:
-        cell = self[keyword] = self._combination.cell(self._places[keyword])
+        if keyword not in self._keywords:
+            raise KeyError(keyword)
+        cell = self[keyword] = self._combination.cell(self._keywords.index(keyword))
         return cell
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from heltig.dicom.cell import Cell
@@ -227,18 +228,22 @@ def _columns(study: StudyView) -> list[tuple[tuple[str, ...], Table, Column]]:
 
 
 def _below(table: Table, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Table, Column]]:
-    for tag in sorted(table.columns):
+    for tag, may_have_items in _ordered(tuple(table.columns)):
         column = table.columns[tag]
         yield (*path, tag), table, column
-        if _has_items(column):
+        if may_have_items and _has_items(column):
             yield from _below(table.items(column), (*path, tag))
+
+
+@lru_cache(1024)
+def _ordered(tags: tuple[str, ...]) -> list[tuple[str, bool]]:
+    """The attributes in order, and whether each may be a sequence; studies share most of theirs."""
+    return [(tag, is_sequence(tag) or "xx" in tag) for tag in sorted(tags)]
 
 
 def _has_items(column: Column) -> bool:
     """The column is a sequence: by the dictionary, or for a private one as the source says."""
-    return is_sequence(column.tag) or (
-        "xx" in column.tag and _PRIVATE_SEQUENCE.match(column.cells[1]) is not None
-    )
+    return is_sequence(column.tag) or _PRIVATE_SEQUENCE.match(column.cells[1]) is not None
 
 
 def cells(path: tuple[str, ...], table: Table, column: Column) -> Iterator[Found]:

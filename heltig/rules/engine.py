@@ -151,8 +151,10 @@ class _Run:
 
     def passed(self, rules: Iterable[Rule]) -> None:
         """Take note of rules that applied, and found nothing in what they were spared."""
+        outcomes = self.outcomes
         for rule in rules:
-            self.pass_(rule)
+            if outcomes[rule.id] == "not_applicable":
+                outcomes[rule.id] = "pass"
 
     def pass_(self, rule: Rule) -> None:
         """A rule applied, and found nothing in what it was spared."""
