@@ -13,6 +13,7 @@ import re
 import secrets
 from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -43,6 +44,9 @@ GROUP_SECONDS: Final = 0.2
 """How long to wait for others before rows are written."""
 
 GROUP_OBJECTS: Final = 1000
+SYNCS: Final = 4
+"""Times that the folder is brought to disk at once."""
+
 PATIENCE: Final = (0.5, 1.0, 2.0, 5.0, 10.0)
 """Seconds to wait where rows cannot be written; the last one again and again."""
 
@@ -81,6 +85,7 @@ class Intake:
         self._entered = asyncio.Condition()
         self._is_closing = False
         self._loop = asyncio.get_running_loop()
+        self._syncing = ThreadPoolExecutor(SYNCS, thread_name_prefix="intake")
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             custody.spool.sync_folders([self._folder.parent, self._folder.parent.parent])
@@ -116,9 +121,11 @@ class Intake:
             view = memoryview(content)
             while view:
                 view = view[os.write(file, view) :]
+            # One after the other, the file and its name would wait for the disk twice.
+            named = self._syncing.submit(os.fsync, self._place) if self._place is not None else None
             os.fsync(file)
-            if self._place is not None:
-                os.fsync(self._place)
+            if named is not None:
+                named.result()
         except BaseException:
             path.unlink(missing_ok=True)
             raise
@@ -150,7 +157,8 @@ class Intake:
         self._arrived.set()
 
     def release(self) -> None:
-        """Gives the folder back."""
+        """Gives the folder back; nothing is kept any more."""
+        self._syncing.shutdown()
         if self._place is not None:
             os.close(self._place)
             self._place = None
