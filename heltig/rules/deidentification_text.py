@@ -117,7 +117,7 @@ def _all_told(study: StudyView) -> list[_Told]:
         if nature is None:
             continue
         for found in cells(path, table, column):
-            if not (_is_read(nature) or _SUSPECT.search(found.raw) or _holds(names, found.raw)):
+            if not (_is_read(nature) or _is_suspect(found.raw) or _holds(names, found.raw)):
                 continue
             for claim in every:
                 what = _what(found, names, nature, dates=FULL_DATES not in claim.options)
@@ -127,6 +127,16 @@ def _all_told(study: StudyView) -> list[_Told]:
                 if what and rows:
                     told.append(_Told(*what, found.name, tuple(sorted(rows))))
     return told
+
+
+def _is_suspect(raw: bytes) -> bool:
+    """There may be something certain in a raw cell."""
+    return _SUSPECT.search(raw) is not None if len(raw) > _LONGEST else _is_short_suspect(raw)
+
+
+@lru_cache(4096)
+def _is_short_suspect(raw: bytes) -> bool:
+    return _SUSPECT.search(raw) is not None
 
 
 @lru_cache(4096)
