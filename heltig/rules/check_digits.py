@@ -79,7 +79,7 @@ _FINNISH_CHECK: Final = "0123456789ABCDEFHJKLMNPRSTUVWXY"
 def finnish(text: str) -> bool:
     """A letter that says the century, and a check character."""
     number = int(text[:6] + text[7:10])
-    return day_first(text) and _FINNISH_CHECK[number % 31] == text[10].upper()
+    return day_first(text) and int(text[7:10]) > 1 and _FINNISH_CHECK[number % 31] == text[10].upper()
 
 
 def danish(text: str) -> bool:
@@ -157,7 +157,9 @@ _ODD_PLACES: Final = dict(
 
 
 def italian(text: str) -> bool:
-    """The codice fiscale."""
+    """The codice fiscale: the day has 40 added for women."""
+    if not 1 <= int(text[9:11]) % 40 <= 31 or int(text[9:11]) > 71:
+        return False
     total = 0
     for place, character in enumerate(text[:15].upper()):
         even = int(character) if character.isdigit() else ord(character) - ord("A")

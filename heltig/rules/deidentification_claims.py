@@ -35,7 +35,8 @@ class Claim(NamedTuple):
         rows: The instances.
         codes: Profile and options claimed by code (PS3.16 CID 7050), as coded entries or within the method's
             text.
-        dates: LongitudinalTemporalInformationModified in capitals; empty where it is absent.
+        dates: LongitudinalTemporalInformationModified in capitals; where it is absent, MODIFIED if the method
+            says in words that dates were shifted and no option says anything of dates; otherwise empty.
         later: Instances that say nothing themselves and were made from these: segmentations, reports, plans
             of the same PatientName and PatientID, beside an image or an object of another maker.
     """
@@ -81,6 +82,8 @@ def _claims(study: StudyView) -> list[Claim]:
         if everything or _says_so(*cells[:3]):
             claimed = set(_CODE.findall(cells[1].shown)) | _codes(table, columns[2], combination[2])
             dates = cells[3].text.upper()
+            if not dates and claimed.isdisjoint(_OF_DATES.values()) and _says_shifted(cells[1].shown):
+                dates = "MODIFIED"
             found.setdefault((frozenset(claimed), dates), set()).update(rows)
     every = [
         Claim(frozenset(rows), codes, dates)
@@ -88,6 +91,21 @@ def _claims(study: StudyView) -> list[Claim]:
     ]
     is_whole = sum(len(claim.rows) for claim in every) == len(study)
     return every if is_whole else _with_later(study, every)
+
+
+def _says_shifted(method: str) -> bool:
+    """A method of de-identification says that it shifts dates."""
+    return _SHIFTED.search(method) is not None and _NOT_SHIFTED.search(method) is None
+
+
+_SHIFTED: Final = re.compile(
+    r"(?i)\bdates?(?:[ _-]?times?)?\W{1,2}(?:\w+\W){0,3}?(?:shift|offset|jitter|increment|randomi[sz]ed)"
+    r"|date(?:shift|jitter|inc(?:rement)?\b)|(?:shift|jitter|increment|offset)(?:ed|ing|s)?\W(?:\w+\W){0,3}?dates?\b"
+    r"|@incrementdate|\bdat(?:um|en)\w*\W(?:\w+\W){0,2}?verschoben"
+)
+_NOT_SHIFTED: Final = re.compile(
+    r"(?i)\b(?:not?|without|never|nicht|keine?)\W(?:\w+\W){0,3}?(?:dates?\W?)?(?:shift|offset|jitter|increment|verschoben)"
+)
 
 
 def _with_later(study: StudyView, every: list[Claim]) -> list[Claim]:

@@ -36,13 +36,16 @@ _ELSEWHERE: Final = frozenset((_ORIGINAL_ATTRIBUTES, _OTHER_IDS_SEQUENCE))
 def identity_left(study: StudyView) -> Iterator[Hit]:
     """The patient's name, number or birth date was left in de-identified data.
 
-    Finds: In instances said to be de-identified, items of sequences too: a PatientName of two words, one of
-        them a given name, or of two components that are neither a replacement nor words of imaging, trials,
-        animals and phantoms; a PatientID in the form of a national number, with a birth date and check digits
-        that hardly another number has; a PatientBirthDate other than a first of January, unless dates are
-        said to be shifted (then DEI-TABLE-X tells it). Objects made from the images, see DEI-MIXED, are
-        looked through, too. Where the profile says how pseudonyms look, every PatientName and PatientID that
-        does not. What is less sure is a matter of DEI-NAME-WORD and DEI-ID-NUMBER.
+    Finds: In instances said to be de-identified, items of sequences too: in a component group of PatientName
+        (each is judged by itself) two words, one of them a given name, or two components that are neither a
+        replacement nor words of imaging, trials, animals and phantoms and look like names, or in the second
+        and third group ideographs that are no replacement; a PatientID that is a given name and another word,
+        alone or with a birth date, an address of mail, or a national number in a form that hardly one in a
+        thousand pseudonyms has; a PatientBirthDate other than a first of January, a day in January 1900 or a
+        day to come, unless dates are said to be shifted (then DEI-TABLE-X tells it). Objects made from the
+        images, see DEI-MIXED, are looked through, too. Where the profile says how pseudonyms look, every
+        PatientName and PatientID that does not. What is less sure is a matter of DEI-NAME-WORD and
+        DEI-ID-NUMBER.
     Why: Whoever gets the data knows the patient. Once it has left the house it cannot be called back.
     Mend: Keep the study back. De-identify it again from the original, and look why the first run left this.
     Example: One image of a series in which the name stayed, because it had come by another way.
@@ -68,10 +71,13 @@ def name_word(study: StudyView) -> Iterator[Hit]:
     """The name of a de-identified patient is a word that may be a name.
 
     Finds: In instances said to be de-identified, items of sequences too, a PatientName that may be a name:
-        one word of letters; two of which one is a word of imaging, or that stand beside a number; a whole
-        name beside a replacement; an animal or a phantom with a given name. Not told are replacements such as
-        `ANON`, in the languages of Europe, one word beside a number (`Aquila 12`), words of imaging alone,
-        hexadecimal codes, what a profile's `pseudonyms` describe, and a name that is the PatientID as well.
+        one word of letters; two of which one is a word of imaging or looks like none that people have
+        (`HN^CHUM`), or that stand beside a number; a given name and another word joined to a number
+        (`Schulz-0042-Eva`); a whole name beside a replacement (`SMITH^JOHN^TEST`); an animal or a phantom
+        with a given name; a national number with its separators. Not told are replacements such as `ANON` or
+        `John Doe`, in the languages of Europe and East Asia, one word beside a number (`Aquila 12`), words of
+        imaging alone, hexadecimal codes, what a profile's `pseudonyms` describe, and a name that is the
+        PatientID as well, unless it is a given name and another word.
     Why: A family name alone is a name: with the dates and the place, often enough to find the person.
     Mend: Have somebody look whether it is a name. Use pseudonyms that nobody takes for one, with a number in
         them, and say in the profile how they look (`pseudonyms`).
@@ -82,19 +88,21 @@ def name_word(study: StudyView) -> Iterator[Hit]:
 
 @rule("DEI-ID-NUMBER", level="study", severity="review", when=is_claimed, reference="PS3.15 E.2")
 def id_number(study: StudyView) -> Iterator[Hit]:
-    """The PatientID of a de-identified patient may be a number that a state or a hospital gave.
+    """The PatientID of a de-identified patient may be a number that a state gave, or hold a name.
 
     Finds: In instances said to be de-identified, items of sequences too, a PatientID that may be a national
-        number: ten, eleven or thirteen digits with a birth date and one check digit; ten with a birth date as
-        in Denmark, where no check digit is needed, unless the PatientName is the same; digits and the check
-        letter of Spain, Singapore or Chile; fourteen digits with a birth date as in Egypt; the form of a
-        number of the United States, Malaysia, Pakistan or Mexico or, with its check digit, of India (`2341
-        2341 2346`); or one that says itself that it is the number of a record (`MRN 1234`).
+        number: digits with a birth date and a check digit, with the separators of a state (`811228-9874`) or
+        without; with a birth date as in Denmark, Malaysia and Egypt, or a check digit as in Spain, Singapore,
+        Chile, India and for the British health service, or in the form of a number of the United States or
+        Pakistan (these unless the PatientName is the same); one that says itself that it is the number of a
+        record (`MRN 1234`). And one that may hold a name: a given name and another word joined to other
+        numbers, or as one word before a birth date; two words with a comma; two to six ideographs; an address
+        of mail that is nobody's own.
     Why: A national number is as good as a name. But pseudonyms are such numbers, too: of random ones with ten
-        digits one in twenty passes as that of some state, of those with eleven one in forty. Nobody can tell
-        these by their form, so a person has to look. Numbers that hardly one in a thousand passes as are told
-        by DEI-CLAIM-NAME; those without birth date or long check (the Dutch BSN, a British number without
-        spaces) are not told at all.
+        digits one in twenty passes as that of some state, of those with eleven one in forty, of those that
+        begin with a date nearly all. Nobody can tell these by their form, so a person has to look. Forms that
+        hardly one in a thousand passes as are told by DEI-CLAIM-NAME; those without birth date or long check
+        (the Dutch BSN, a British number without spaces) are not told at all.
     Mend: Have somebody look how the pseudonyms were made. If they are pseudonyms, say in the profile how they
         look (`pseudonyms`); otherwise keep the study back and have it de-identified again.
     Example: `1704610126`, a Danish number of somebody born on 17 April 1961.
@@ -112,7 +120,7 @@ def _hits(study: StudyView, tag: str, evidence: "Evidence", expected: str) -> It
             if _evidence(found, study.context.parameters.pseudonyms) != evidence:
                 continue
             rows = found.among(claimed)
-            if evidence == "possible" and not _is_checked(found):
+            if evidence == "possible" and not _is_told_anyway(found):
                 rows = _with_other_name_than_number(study, found, rows)
             if rows:
                 yield Hit(
@@ -126,26 +134,31 @@ def _hits(study: StudyView, tag: str, evidence: "Evidence", expected: str) -> It
 def _evidence(found: Found, pseudonyms: str) -> "Evidence | None":
     """How surely a name or number is that of a person."""
     from heltig.rules.deidentification_names import name_evidence
-    from heltig.rules.numbers_in_text import records_in
+    from heltig.rules.names_in_identifiers import name_in_identifier
+    from heltig.rules.numbers_in_text import mails_in, records_in
     from heltig.rules.personal_numbers import personal_number
 
     text = found.cell.shown.strip()
     if pseudonyms and text:
         return None if pattern_of(pseudonyms).matches(text.rstrip("^=")) else "certain"
-    number = personal_number(text)
-    if number is not None and (number.evidence == "certain" or found.path[-1] == _ID):
-        return number.evidence
-    if found.path[-1] == _NAME or "^" in text:
-        return name_evidence(text)
-    return "possible" if next(records_in(text), None) else None
+    number, is_name = personal_number(text), found.path[-1] == _NAME
+    said: list[Evidence | None] = [number.evidence if number and not (is_name and text.isdigit()) else None]
+    if is_name or "^" in text or "=" in text:
+        said.append(name_evidence(text))
+    if not is_name:
+        said.append(name_in_identifier(text))
+        said.extend(evidence for evidence, _ in mails_in(text))
+        said.extend("possible" for _ in records_in(text))
+    return "certain" if "certain" in said else "possible" if "possible" in said else None
 
 
-def _is_checked(found: Found) -> bool:
-    """A number with a check digit; others are told only where name and number are not the same."""
+def _is_told_anyway(found: Found) -> bool:
+    """A number with check digits that fit, or a whole name: others are told where name and number differ."""
+    from heltig.rules.names_in_identifiers import has_whole_name
     from heltig.rules.personal_numbers import personal_number
 
     number = personal_number(found.cell.shown) if found.path[-1] == _ID else None
-    return number is not None and number.has_check
+    return (number is not None and number.has_check) or has_whole_name(found.cell.shown)
 
 
 def _with_other_name_than_number(study: StudyView, found: Found, rows: frozenset[int]) -> frozenset[int]:
@@ -156,12 +169,18 @@ def _with_other_name_than_number(study: StudyView, found: Found, rows: frozenset
 
 
 def is_birth_date(text: str, study: StudyView) -> bool:
-    """A day on which somebody was born: no first of January, nor the study's day, nor too long ago."""
+    """A day on which somebody was born, and none that stands in for one.
+
+    That is no first of January, nor in January 1900, where programs begin to count, nor the study's day, nor
+    too long ago or to come.
+    """
     day = parse_da(text)
     context = study.context
     return (
         day is not None
         and (day.month, day.day) != (1, 1)
+        and (day.year, day.month) != (1900, 1)
+        and day <= context.reference_date
         and day.year >= context.reference_date.year - context.parameters.oldest_patient_years
         and text not in study.texts("StudyDate")
     )

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from heltig.rules.deidentification_terms import is_known, is_no_person, is_term
-from heltig.rules.deidentification_words import says_dummy
-from heltig.rules.given_names import is_given_name, plain
+from heltig.rules.deidentification_words import is_of_data, says_dummy, unexplained
+from heltig.rules.given_names import are_letters_of_names, is_given_name, plain
+from heltig.rules.names_in_identifiers import IDEOGRAPHS, is_of_a_place, name_in_identifier
 from heltig.rules.personal_numbers import Evidence
 
 _WORD: Final = re.compile(r"[^\W\d_]{2,}|[\u3040-\u9fff\uac00-\ud7af]")
@@ -16,27 +17,59 @@ _WITHOUT_VOWEL: Final = re.compile(r"[B-DF-HJ-NP-TV-XZb-df-hj-np-tv-xz]{5,}")
 
 
 def name_evidence(name: str) -> Evidence | None:
-    """How sure a person name (PN) is that of a person.
+    """How sure a person name (PN) is that of a person, or one of several.
 
-    `certain`: a given name beside another word, or words in two components that nothing explains otherwise.
-    `possible`: one such word; two of which one is a word of imaging; two beside a number, as pseudonyms have
-    it; a whole name beside a replacement; an animal or a phantom with a given name. None: replacements, words
-    of imaging, animals, phantoms.
+    Each component group is judged by itself: a replacement in one excuses no other. `certain`: a given name
+    beside another word, or words in two components that nothing explains otherwise, or ideographs in another
+    group than the first. `possible`: one such word; two of which one is a word of imaging or no name by its
+    looks; two beside a number, as pseudonyms have it; a whole name beside a replacement; an animal or a
+    phantom with a given name. None: replacements, words of imaging, animals, phantoms.
     """
-    group = name.partition("=")[0].strip("^ ") or name.strip("=").partition("=")[0]
+    if not name:
+        return None
+    found = {
+        _of_ideographs(group) if place and _IDEOGRAPH.search(group) else _of_group(group.strip("^ "))
+        for value in name.split("\\")
+        for place, group in enumerate(value.split("="))
+    }
+    return "certain" if "certain" in found else "possible" if "possible" in found else None
+
+
+_IDEOGRAPH: Final = re.compile(IDEOGRAPHS)
+_IDEOGRAPHIC_WORD: Final = re.compile(f"{IDEOGRAPHS}+")
+
+
+def _of_ideographs(group: str) -> Evidence | None:
+    """Who fills the second and third group has a name to write there, unless it is a replacement as well."""
+    words = _IDEOGRAPHIC_WORD.findall(group)
+    left = unexplained(words)
+    if not left:
+        return None
+    is_sure = len(left) == len(words) and sum(map(len, left)) > 1 and not any(map(str.isdigit, group))
+    return "certain" if is_sure else "possible"
+
+
+def _of_group(group: str) -> Evidence | None:
+    evidence = _of_words(group)
+    if evidence is None and any(map(str.isdigit, group)):
+        return name_in_identifier(group)
+    return evidence
+
+
+def _of_words(group: str) -> Evidence | None:
     words = _words(group)
     if not words or _is_of_a_test(words):
         return None
     if says_dummy(words):
-        left = [word for word in words if not (says_dummy((word,)) or is_term(word))]
+        left = [word for word in unexplained(words) if not is_term(word)]
         return "possible" if len(left) > 1 and any(map(is_given_name, left)) else None
     return _judged(group, words)
 
 
 def names_somebody(name: str) -> bool:
     """A person name that should not be there has a word that is no replacement, be it one of imaging."""
-    words = _words(name)
-    return bool(words) and not says_dummy(words)
+    groups = map(_words, re.split(r"[=\\]", name))
+    return any(words and not says_dummy(words) for words in groups)
 
 
 def _words(group: str) -> list[str]:
@@ -56,27 +89,77 @@ _TEST: Final = {"WINSTON", "LUTZ"}
 
 
 def _is_code(word: str) -> bool:
-    """Letters that nobody can be called by: hexadecimal ones, or five without a vowel."""
-    return bool(_HEXADECIMAL.fullmatch(word) or _WITHOUT_VOWEL.fullmatch(word))
+    """Letters that nobody can be called by: hexadecimal ones, five without a vowel, a row of the alphabet."""
+    return bool(
+        _HEXADECIMAL.fullmatch(word)
+        or _WITHOUT_VOWEL.fullmatch(word)
+        or (len(word) > 2 and any(plain(word) in row for row in _ROWS))
+    )
+
+
+_ROWS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "QWERTYUIOP", "QWERTZUIOP", "AZERTYUIOP", "ASDFGHJKL", "ZXCVBNM"
+"""What one hits on a keyboard; nobody is called by three letters of it."""
 
 
 def _judged(group: str, words: Sequence[str]) -> Evidence | None:
-    has_given, has_number = any(map(is_given_name, words)), any(map(str.isdigit, group))
+    given, has_number = _places_of_given(words), any(map(str.isdigit, group))
     if any(map(is_no_person, words)):
-        return "possible" if has_given and len(words) > 1 else None
+        return "possible" if given and len(words) > 1 else None
     components = [part for part in group.split("^") if _LETTER.search(_WITH_DIGIT.sub(" ", part))]
     if len(components) < 2 and len(words) == 1:
-        return None if is_term(words[0]) or (has_number and not has_given) else "possible"
+        return None if is_term(words[0]) or (has_number and not given) else "possible"
     is_one = len(components) < 2 and not _BETWEEN_WORDS.search(group.strip())
-    if has_given and not is_one:
-        return "certain"
-    terms = sum(map(is_term, words))
+    if given and not is_one:
+        is_turned = len(components) > 1 and given == [0]
+        return "possible" if is_turned and all(map(is_term, words[1:])) else "certain"
+    terms = sum(is_term(word) or is_of_data(word) or is_of_a_place(word) for word in words)
     if terms == len(words):
         return None
     if has_number:
         return "possible" if not terms and len(components) > 1 else None
-    return "possible" if terms or is_one else "certain"
+    return "possible" if terms or is_one or _are_odd(words) else "certain"
 
+
+def _places_of_given(words: Sequence[str]) -> list[int]:
+    """Which words are given names, other than that of a place (`San Diego`) or of imaging (`Max^MIP`)."""
+    is_of_imaging = all(plain(word) in _GIVEN_TOO or is_known(word) for word in words)
+    return [
+        place
+        for place, word in enumerate(words)
+        if (is_given_name(word) or (plain(word) in _GIVEN_TOO and not is_of_imaging))
+        and not (place and is_of_a_place(words[place - 1]))
+    ]
+
+
+_GIVEN_TOO: Final = frozenset(("MAX", "OLA"))
+"""Given names beside a word that nothing explains; otherwise maximum, and other things."""
+
+
+def _are_odd(words: Sequence[str]) -> bool:
+    """By their looks no names: without a vowel, other than initials, in small letters, with capitals within,
+    or letters beside each other that no name has.
+    """
+    return any(
+        _ODD.search(word)
+        or (len(word) > len("JP") and not are_letters_of_names(word))
+        or (word.islower() and len(word) >= _LONGEST_PARTICLE and word not in _PARTICLES)
+        or (
+            _VOWELLESS.fullmatch(word)
+            and (len(word) > len("JP") or len(words[0]) <= len("JP"))
+            and plain(word) not in _NAMES_WITHOUT_VOWEL
+        )
+        for word in words
+    )
+
+
+_NAMES_WITHOUT_VOWEL: Final = frozenset(
+    ("BRK", "DRZ", "HRK", "KRC", "NG", "SMRZ", "SRB", "VLK", "VRH", "DR", "JR", "MR", "MRS", "MS", "ST")
+)
+"""Family names, and what stands beside names."""
+
+_LONGEST_PARTICLE: Final = 4
+_VOWELLESS: Final = re.compile(r"[B-DF-HJ-NP-TV-XZb-df-hj-np-tv-xz]{2,}")
+_ODD: Final = re.compile(r"^(?!(?:Mac|Mc|Fitz|St|San|D[aeiu]|L[aeo]|V[ao]n|Te[nr])[A-Z][a-z]+$).*[a-z][A-Z]")
 
 _LETTER: Final = re.compile(r"[^\W\d_]")
 _BETWEEN_WORDS: Final = re.compile(r"[\s_,.]|[\u3040-\u9fff\uac00-\ud7af]")
@@ -141,7 +224,8 @@ def _of_components(family: str, given: str, *, has_own_form: bool) -> Evidence |
     ):
         return None
     if any(map(is_given_name, words)) and min(map(len, words)) > 1:
-        return "possible" if any(map(is_term, words)) else "certain"
+        is_sure = has_own_form or (is_given_name(given) and (family.isupper() or not given.isupper()))
+        return "certain" if is_sure and not any(map(is_term, words)) else "possible"
     parts = [part for word in words for part in word.split("-")]
     if any(map(is_known, parts)) or min(map(_weight, words)) < 3:
         return None

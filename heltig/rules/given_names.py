@@ -5,7 +5,8 @@ Left out are names that imaging has other uses for (`DWI`, `PETRA`, `AMIRA`, `MA
 """
 
 import unicodedata
-from functools import lru_cache
+from functools import cache, lru_cache
+from itertools import pairwise
 from typing import Final
 
 
@@ -30,6 +31,18 @@ def is_given_name(word: str) -> bool:
     """A word is a given name, or one of those that hyphens join is; with accents or without."""
     written = plain(word)
     return written in GIVEN_NAMES or ("-" in written and not GIVEN_NAMES.isdisjoint(written.split("-")))
+
+
+def are_letters_of_names(word: str) -> bool:
+    """Any two letters beside each other are so in some name; of random ones most are not."""
+    written = plain(word)
+    return not written.isascii() or all(map(_pairs().__contains__, map("".join, pairwise(written))))
+
+
+@cache
+def _pairs() -> frozenset[str]:
+    given = ("".join(pair) for name in GIVEN_NAMES for pair in pairwise(name))
+    return frozenset((*given, *_PAIRS_OF_FAMILY_NAMES.split()))
 
 
 _WRITTEN: Final = """
@@ -197,6 +210,12 @@ _IN_OTHER_LETTERS: Final = """
 
 _FAMILY_NAMES: Final = "NGUYEN HUYNH"
 """Of Vietnam, where they stand in front and a third of the people has them: as good as a given name."""
+
+_PAIRS_OF_FAMILY_NAMES: Final = """
+BH BV CK CZ DH DQ DT DZ FJ FM FU GB GH GS GT HJ HS HT HW JC KJ LJ LZ MC MP MT NB NJ PB PC PF PS QB QV RZ SJ
+SZ TZ UP VR VU WC WH WS WU WY YK ZG ZH ZN ZZ
+"""
+"""Letters beside each other that family names have and given names have not."""
 
 GIVEN_NAMES: Final = frozenset(
     (*_WRITTEN.split(), *map(plain, _IN_OTHER_LETTERS.split()), *_FAMILY_NAMES.split())

@@ -1,8 +1,9 @@
 """Numbers that states and health services give to people, told by form, birth date and check digits.
 
-How sure a number is depends on how many others pass as one. Written with its own separators, or with a
-check that hardly one in a thousand passes by chance, it is `certain`. A birth date and one check digit are
-passed by one in some hundred numbers of ten or eleven digits: those are `possible`, for pseudonyms are such
+How sure a number is depends on how many others pass as one. In a text a number with a state's own
+separators is `certain`: there, few others are written so. As an identifier it is `certain` where hardly one
+in a thousand random ones of its form passes; a birth date and one check digit are passed by one in some
+hundred, and by one in ten of those that begin with a date. These are `possible`, for pseudonyms are such
 numbers, too. Numbers with neither a birth date nor a long check (BSN, the Turkish number, an NHS number
 without spaces) are not told apart from others, and left alone.
 """
@@ -23,7 +24,8 @@ class Number(NamedTuple):
     Attributes:
         text: As it is written.
         evidence: How sure it is that it is one.
-        has_check: Its check digit fits, or it has separators. Danish numbers need no check digit.
+        has_check: It has a birth date or two check digits, and a check digit that fits: others are more often
+            pseudonyms than numbers.
     """
 
     text: str
@@ -40,14 +42,12 @@ def personal_number(text: str) -> Number | None:
     value = text.strip()
     if sum(map(str.isdigit, value)) < _FEWEST_DIGITS:
         return None
-    written = number_in_text(value)
+    written = _written_in(value, is_identifier=True)
     if written is not None and written.evidence == "certain":
         return written
-    if _GROUPED.fullmatch(value) and check.nhs(value):
-        return Number(value, "certain")
     bare = next((scheme for scheme in _BARE if scheme.form.fullmatch(value) and scheme.fits(value)), None)
     if bare is not None:
-        return Number(value, bare.evidence)
+        return Number(value, bare.evidence, bare.has_check)
     if written is None and _TEN_DIGITS.fullmatch(value) and check.danish_unchecked(value):
         return Number(value, "possible", has_check=False)
     return written
@@ -55,23 +55,25 @@ def personal_number(text: str) -> Number | None:
 
 def number_in_text(text: str) -> Number | None:
     """The number of a person somewhere in a text, written with separators as its state writes it."""
+    return _written_in(text, is_identifier=False)
+
+
+def _written_in(text: str, *, is_identifier: bool) -> Number | None:
     possible = None
     if not _MAYBE_WRITTEN.search(text):
         return None
     for scheme in _WRITTEN:
         for found in scheme.form.finditer(text):
             evidence = scheme.judge(found[0])
-            if evidence == "certain":
+            if evidence == "certain" and not (is_identifier and scheme.is_unsure(found[0])):
                 return Number(found[0], "certain")
-            if evidence is not None and possible is None:
-                possible = Number(found[0], "possible")
+            if evidence is not None and (possible is None or not possible.has_check):
+                possible = Number(found[0], "possible", scheme.has_check(found[0]))
     return possible
 
 
 _FEWEST_DIGITS: Final = 7
 _TEN_DIGITS: Final = re.compile(r"\d{10}", re.ASCII)
-_GROUPED: Final = re.compile(r"\d{3}([ -])\d{3}\1\d{4}", re.ASCII)
-"""How the British health service writes its numbers; in a text it may be an American telephone number."""
 
 
 def _six_and_four(text: str) -> Evidence | None:
@@ -81,6 +83,11 @@ def _six_and_four(text: str) -> Evidence | None:
     if check.day_first(text) or check.swedish(text):
         return "certain"
     return "possible" if check.year_first(text, days=(0, 60)) else None
+
+
+def _has_check_of_six_and_four(text: str) -> bool:
+    digits = text[:6] + text[7:]
+    return check.danish(digits) or check.swedish(digits)
 
 
 def _with_century(text: str) -> Evidence | None:
@@ -113,42 +120,95 @@ def _if(fits: Callable[[str], bool], evidence: Evidence = "certain") -> Callable
     return lambda text: evidence if fits(text) else None
 
 
+def _always(_: str) -> bool:
+    return True
+
+
+def _never(_: str) -> bool:
+    return False
+
+
+def _if_day_comes_first(fits: Callable[[str], bool]) -> Callable[[str], bool]:
+    """It fits and does not begin with a year, month and day, as pseudonyms with the day of a study do."""
+    return lambda text: fits(text) and not check.year_first(text)
+
+
 class _Written(NamedTuple):
+    """Numbers with separators.
+
+    Attributes:
+        form: How they are written.
+        judge: How sure one is in a text.
+        is_unsure: As an identifier it is `possible` at best.
+        has_check: See `Number.has_check`.
+    """
+
     form: re.Pattern[str]
     judge: Callable[[str], Evidence | None]
+    is_unsure: Callable[[str], bool]
+    has_check: Callable[[str], bool]
 
 
 class _Bare(NamedTuple):
     form: re.Pattern[str]
     fits: Callable[[str], bool]
     evidence: Evidence
+    has_check: bool
 
 
-def _written(form: str, judge: Callable[[str], Evidence | None]) -> _Written:
-    return _Written(re.compile(rf"(?<![\w.+/-])(?:{form})(?![\w+/-]|\.\d)", re.ASCII), judge)
+def _written(
+    form: str,
+    judge: Callable[[str], Evidence | None],
+    *,
+    is_unsure: Callable[[str], bool] = _always,
+    has_check: Callable[[str], bool] | None = None,
+) -> _Written:
+    return _Written(
+        re.compile(rf"(?<![\w.+/-])(?:{form})(?![\w+/-]|\.\d)", re.ASCII),
+        judge,
+        is_unsure,
+        has_check or (lambda text: judge(text) == "certain"),
+    )
 
 
-def _bare(form: str, fits: Callable[[str], bool], evidence: Evidence) -> _Bare:
-    return _Bare(re.compile(form, re.ASCII), fits, evidence)
+def _bare(
+    form: str, fits: Callable[[str], bool], evidence: Evidence = "possible", *, has_check: bool = True
+) -> _Bare:
+    return _Bare(re.compile(form, re.ASCII), fits, evidence, has_check)
 
 
 _MEXICAN_STATES: Final = (
     "AS|B[CS]|C[CHLMS]|D[FG]|G[RT]|HG|JC|M[CNS]|N[ELT]|OC|PL|Q[RT]|S[LPR]|T[CLS]|VZ|YN|ZS"
 )
 _WRITTEN: Final = (
-    _written(r"\d{6}[-+]\d{4}", _six_and_four),
+    _written(r"\d{6}[-+]\d{4}", _six_and_four, has_check=_has_check_of_six_and_four),
     _written(r"(?:18|19|20)\d{6}[-+]\d{4}", _with_century),
-    _written(r"\d{6}[-+A-FU-Y]\d{3}[0-9A-FHJ-NPR-Ya-fhj-npr-y]", _finnish),
+    _written(
+        r"\d{6}[-+A-FU-Y]\d{3}[0-9A-FHJ-NPR-Ya-fhj-npr-y]",
+        _finnish,
+        is_unsure=lambda text: text[-1].isdigit() or check.year_first(text),
+        has_check=check.finnish,
+    ),
     _written(r"\d{6}-\d{5}", _if(check.latvian)),
     _written(r"\d{6}/\d{4}", _if(check.czech)),
     _written(r"\d{6}-[1-8]\d{6}", _korean),
-    _written(r"\d\d\.\d\d\.\d\d-\d{3}[.-]\d\d", _if(check.belgian)),
-    _written(r"[12] \d\d (?:0[1-9]|1[0-2]) (?:\d\d|2[AB]) \d{3} \d{3} \d\d", _if(check.french)),
-    _written(r"[A-Za-z]{6}\d\d[A-EHLMPR-Ta-ehlmpr-t]\d\d[A-Za-z]\d{3}[A-Za-z]", _if(check.italian)),
-    _written(r"756\.\d{4}\.\d{4}\.\d\d", _if(check.swiss)),
-    _written(rf"[A-Za-z]{{4}}\d{{6}}[HMXhmx](?i:{_MEXICAN_STATES})[A-Za-z]{{3}}[0-9A-Za-z]\d", _mexican),
-    _written(r"\d{1,2}\.\d{3}\.\d{3}-[\dKk]", _if(check.chilean)),
-    _written(r"\d{4} \d{6}", _if(check.austrian, "possible")),
+    _written(r"\d\d\.\d\d\.\d\d-\d{3}[.-]\d\d", _if(check.belgian), is_unsure=_never),
+    _written(
+        r"[12] \d\d (?:0[1-9]|1[0-2]) (?:\d\d|2[AB]) \d{3} \d{3} \d\d", _if(check.french), is_unsure=_never
+    ),
+    _written(
+        r"[A-Za-z]{6}\d\d[A-EHLMPR-Ta-ehlmpr-t]\d\d[A-Za-z]\d{3}[A-Za-z]",
+        _if(check.italian),
+        is_unsure=_never,
+    ),
+    _written(r"756\.\d{4}\.\d{4}\.\d\d", _if(check.swiss), is_unsure=_never),
+    _written(
+        rf"[A-Za-z]{{4}}\d{{6}}[HMXhmx](?i:{_MEXICAN_STATES})[A-Za-z]{{3}}[0-9A-Za-z]\d",
+        _mexican,
+        is_unsure=_never,
+    ),
+    _written(r"\d{1,2}\.\d{3}\.\d{3}-[\dKk]", _if(check.chilean), has_check=_never),
+    _written(r"\d{4} \d{6}", _if(check.austrian, "possible"), has_check=_always),
     _written(r"\d{3}\.\d{3}\.\d{3}-\d\d", _if(check.brazilian)),
     _written(r"\d{3}-\d{3}-\d{3}[ -]\d\d", _if(check.russian)),
     _written(r"\d{3}[ -]\d{3}[ -]\d{4}", _if(check.nhs, "possible")),
@@ -165,30 +225,32 @@ _MAYBE_WRITTEN: Final = re.compile(
 """What one of them has in it: most texts have nothing of it."""
 
 _BARE: Final = (
-    _bare(r"(?:19|20)\d{10}", lambda text: _with_century(text) == "certain", "certain"),
-    _bare(r"\d{6} ?\d{5}", check.norwegian, "certain"),
-    _bare(r"\d{11}", check.belgian, "certain"),
+    _bare(r"\d{6} ?\d{5}", _if_day_comes_first(check.norwegian), "certain"),
     _bare(r"[12]\d\d(?:0[1-9]|1[0-2])(?:\d\d|2[AB])\d{8}", check.french, "certain"),
-    _bare(r"\d{13}", check.yugoslav, "certain"),
+    _bare(r"\d{13}", _if_day_comes_first(check.yugoslav), "certain"),
     _bare(r"756\d{10}", check.swiss, "certain"),
     _bare(r"\d{17}[\dXx]", check.chinese, "certain"),
-    _bare(r"\d{13}", check.south_african, "certain"),
-    _bare(r"\d{10}", check.danish, "possible"),
-    _bare(r"\d{10}", check.swedish, "possible"),
-    _bare(r"\d{10}", check.czech, "possible"),
-    _bare(r"\d{10}", check.bulgarian, "possible"),
-    _bare(r"\d{11}", check.polish, "possible"),
-    _bare(r"[1-6]\d{10}", check.baltic, "possible"),
-    _bare(r"\d{11}", check.latvian, "possible"),
-    _bare(r"\d{11}", check.greek, "possible"),
-    _bare(r"[1-9]\d{12}", check.romanian, "possible"),
-    _bare(r"\d{6}[1-8]\d{6}", check.korean, "possible"),
-    _bare(r"(?:\d{8}|[XYZ]\d{7})-?[A-Z]", check.spanish, "possible"),
-    _bare(r"[STFG]\d{7}[A-Z]", check.singaporean, "possible"),
-    _bare(r"\d{7,8}-[\dK]", check.chilean, "possible"),
-    _bare(r"[23]\d{13}", check.egyptian, "possible"),
-    _bare(r"\d{6}-\d\d-\d{4}", check.malaysian, "possible"),
-    _bare(r"[2-9]\d{3}([ -])\d{4}\1\d{4}", check.indian, "possible"),
-    _bare(r"[1-7]\d{4}-\d{7}-\d", lambda _: True, "possible"),  # Pakistan: no check, but a form of its own
+    _bare(r"(?:19|20)\d{10}", lambda text: _with_century(text) == "certain"),
+    _bare(r"\d{6} ?\d{5}", check.norwegian),
+    _bare(r"\d{13}", check.yugoslav),
+    _bare(r"\d{11}", check.belgian),
+    _bare(r"\d{13}", check.south_african),
+    _bare(r"\d{10}", check.danish),
+    _bare(r"\d{10}", check.swedish),
+    _bare(r"\d{10}", check.czech),
+    _bare(r"\d{10}", check.bulgarian),
+    _bare(r"\d{11}", check.polish),
+    _bare(r"[1-6]\d{10}", check.baltic),
+    _bare(r"\d{11}", check.latvian),
+    _bare(r"\d{11}", check.greek),
+    _bare(r"[1-9]\d{12}", check.romanian),
+    _bare(r"\d{6}[1-8]\d{6}", check.korean),
+    _bare(r"(?:\d{8}|[XYZ]\d{7})-?[A-Z]", check.spanish, has_check=False),
+    _bare(r"[STFG]\d{7}[A-Z]", check.singaporean, has_check=False),
+    _bare(r"\d{7,8}-[\dK]", check.chilean, has_check=False),
+    _bare(r"[23]\d{13}", check.egyptian, has_check=False),
+    _bare(r"\d{6}-\d\d-\d{4}", check.malaysian, has_check=False),
+    _bare(r"[2-9]\d{3}([ -])\d{4}\1\d{4}", check.indian, has_check=False),
+    _bare(r"[1-7]\d{4}-\d{7}-\d", _always, has_check=False),  # Pakistan: no check, but a form of its own
 )
 """Numbers without separators, the surest first; and with separators that others have in texts, too."""
