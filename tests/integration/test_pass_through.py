@@ -6,6 +6,7 @@ import re
 import socket
 import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,6 +18,7 @@ from dicomweb_client.session_utils import create_session_from_user_pass
 from integration.gated import Gated, files_of, gated, uid_of
 from servers.orthanc import Orthanc
 from servers.streaming import Streaming, streaming
+from servers.tiny_pacs import TinyPacsNotInstalledError, running_tiny_pacs
 
 OCTETS = ("application/octet-stream",)
 MIB = 1024 * 1024
@@ -309,3 +311,32 @@ def test_an_answer_that_breaks_off_never_looks_whole(before_streams: Gated, kind
             answer.read()
     assert before_streams.client.get("/health").status_code == 200
     assert "gate.broken-off" in before_streams.server.output
+
+
+def test_an_archive_that_does_things_otherwise(tmp_path: Path) -> None:
+    """tiny_pacs: 204 where nothing is found, no metadata, errors in plain text, other framing."""
+    (tmp_path / "tiny").mkdir()
+    with ExitStack() as stack:
+        try:
+            tiny = stack.enter_context(running_tiny_pacs(tmp_path / "tiny"))
+        except TinyPacsNotInstalledError as missing:
+            pytest.skip(f"needs {missing}")
+        gate = stack.enter_context(gated(tmp_path / "home", tiny.root, gate="observe"))
+        tiny.store(files_of("cr-chest", 23))
+        study = uid_of("cr-chest", 23)
+        asked = {
+            path: (httpx.get(f"{tiny.root}/{path}", trust_env=False), gate.client.get(f"/gate/main/{path}"))
+            for path in (f"studies/{study}", "studies", "studies?PatientID=none", "studies?limit=x")
+        }
+        assert {path: through.status_code for path, (_, through) in asked.items()} == {
+            path: straight.status_code for path, (straight, _) in asked.items()
+        }
+        straight, through = asked[f"studies/{study}"]
+        assert contents(through) == contents(straight) != []
+        straight, through = asked["studies"]
+        root = f"{gate.server.url}/gate/main"
+        assert [without_block(row) for row in through.json()] == json.loads(
+            straight.text.replace(tiny.root, root)
+        )
+        refused = gate.client.get(f"/gate/main/studies/{study}/metadata")
+        assert (refused.status_code, refused.json()["type"]) == (404, "/problems/archive-not-found")
