@@ -232,8 +232,6 @@ async def test_listing_and_changes_agree_on_what_is_there(orthanc: Orthanc, arch
     told = studies_of(await batches_of(fed, cursor))
     listed = studies_of(await batches_of(ColdSweep(archive, Lister(archive), every=DAY)))
     assert set(told) == set(listed)
-    for uid, study in told.items():
-        assert not differs(fingerprint(study), fingerprint(listed[uid]))
     again = studies_of(await batches_of(ColdSweep(archive, Lister(archive), every=DAY)))
     assert {uid: fingerprint(study) for uid, study in again.items()} == {
         uid: fingerprint(study) for uid, study in listed.items()

@@ -1,6 +1,7 @@
 """Archives on the network that are watched: a real Orthanc, and one with faults; and a disk that is full."""
 
 import os
+import zlib
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -87,6 +88,45 @@ async def test_an_orthanc_from_arrival_to_deletion(
         assert (await standing(site, "1.2.3.1"))[0] == "WITHDRAWN"
         assert await standing(site, "1.2.3.2") == ("JUDGED", 2, 4)
         assert await store.read(changes.latest) == 4
+    finally:
+        await opens.close()
+
+
+@pytest.mark.orthanc
+async def test_a_sweep_of_an_orthanc_with_a_feed_finds_what_the_feed_does_not_tell_and_nothing_else(
+    orthanc: Orthanc, store: Store, tmp_path: Path
+) -> None:
+    clock = Clock(datetime.now(UTC))
+    environ = {**os.environ, "HELTIG_SECRET_PACS": orthanc.password}
+    opens = OpenArchives(store, load_settings({"HELTIG_HOME": str(tmp_path)}), environ=environ, clock=clock)
+    site = Site(store, opens=opens, clock=clock)
+    auth = BasicAuth(username=orthanc.username, secret="env:HELTIG_SECRET_PACS")
+    await site.register("main", root=orthanc.root, auth=auth, strategy="orthanc")
+    try:
+        await site.pass_time(2 * MINUTE)  # the first sweep is over
+        for uid in ("1.2.4.1", "1.2.4.2", "1.2.4.3"):
+            orthanc.store(series(uid, 3))
+        await site.pass_time(QUIET + 2 * MINUTE)
+        orthanc.store(series("1.2.4.2", 1, first=4))  # late
+        await site.pass_time(QUIET + 2 * MINUTE)
+        with orthanc.rest() as rest:
+            lost = f"1.2.826.1.{zlib.crc32(b'1.2.4.1')}.2"
+            (found,) = rest.post("/tools/lookup", content=lost).raise_for_status().json()
+            rest.delete(f"/instances/{found['ID']}").raise_for_status()
+        assert await standing(site, "1.2.4.1") == ("JUDGED", 1, 3)
+
+        others = [await site.observed(uid, "main") for uid in ("1.2.4.2", "1.2.4.3")]
+        await site.pass_time(timedelta(hours=26), step=timedelta(hours=13))  # there is a sweep in it
+        await site.pass_time(QUIET + 2 * MINUTE)
+        assert await standing(site, "1.2.4.1") == ("JUDGED", 2, 2)
+        assert await standing(site, "1.2.4.2") == ("JUDGED", 2, 4)
+        assert await standing(site, "1.2.4.3") == ("JUDGED", 1, 3)
+        assert await store.read(changes.latest) == 5
+
+        assert [await site.observed(uid, "main") for uid in ("1.2.4.2", "1.2.4.3")] == others
+        lessened = await site.observed("1.2.4.1", "main")
+        await site.pass_time(timedelta(hours=26), step=timedelta(hours=13))
+        assert await site.observed("1.2.4.1", "main") == lessened
     finally:
         await opens.close()
 

@@ -64,8 +64,8 @@ def fingerprint(study: ListedStudy) -> bytes:
 
 
 def differs(known: bytes, seen: bytes) -> bool:
-    """Whether a study changed between two fingerprints: a half that both have is another one."""
-    return _is_other(known[:_HALF], seen[:_HALF]) or _is_other(known[_HALF:], seen[_HALF:])
+    """Whether a study is seen otherwise than is known, or seen in a way in which nothing is known of it."""
+    return merged(known, seen) != known
 
 
 def merged(known: bytes, seen: bytes) -> bytes:
@@ -99,15 +99,6 @@ def pulled_as(known: bytes, rows: Iterable[DataSet]) -> bytes:
     """
     texts = tuple(map(_written, rows))
     return merged(fingerprint(ListedStudy("", texts)), known or bytes(LENGTH)) if texts else known
-
-
-def is_marked(fingerprint: bytes) -> bool:
-    """Whether a change feed named the study: a mark where there was none tells of a change."""
-    return fingerprint[_HALF:] not in (_UNSEEN, b"")
-
-
-def _is_other(known: bytes, seen: bytes) -> bool:
-    return known != seen and _UNSEEN not in (known, seen)
 
 
 def _written(row: DataSet) -> bytes:

@@ -15,14 +15,7 @@ from connectors.base import read_row
 from heltig.dicom.cell import DataSet
 from heltig.dicom.study import element
 from heltig.pipeline.discovery.batch import Batch
-from heltig.pipeline.discovery.fingerprint import (
-    changed_to,
-    differs,
-    fingerprint,
-    is_marked,
-    merged,
-    pulled_as,
-)
+from heltig.pipeline.discovery.fingerprint import changed_to, differs, fingerprint, pulled_as
 from heltig.pipeline.listing import ListedStudy
 from heltig.pipeline.vanished import MOST_VANISHED
 from heltig.store import observations, states, studies, verdicts
@@ -152,9 +145,6 @@ def observe(
             new += 1
         elif not _is_news(before, one):
             continue
-        elif _is_settled(before) and not _is_change(before, one):
-            to_write[before.row] = replace(before, fingerprint=merged(before.fingerprint, one.fingerprint))
-            continue
         else:
             to_change.append(before.row)
             new += before.state == "WITHDRAWN"
@@ -229,21 +219,10 @@ def saw(
 
 
 def _is_news(known: Observation | None, one: Sighting) -> bool:
-    """Whether something is to be written of a study."""
+    """Whether a study is new, or changed; one that is seen in a new way was not pulled as it is seen now."""
     if known is None or known.state == "WITHDRAWN" or not known.fingerprint:
         return True
-    return merged(known.fingerprint, one.fingerprint) != known.fingerprint
-
-
-def _is_change(known: Observation, one: Sighting) -> bool:
-    """Whether a study that is known changed; what is seen of it for the first time may have been so before.
-
-    But for a mark: a feed that names a study says that it changed, and not only how it is.
-    """
-    if not known.fingerprint or known.state == "WITHDRAWN":
-        return True
-    is_told = is_marked(one.fingerprint) and not is_marked(known.fingerprint)
-    return is_told or differs(known.fingerprint, one.fingerprint)
+    return differs(known.fingerprint, one.fingerprint)
 
 
 def _is_settled(known: Observation) -> bool:
