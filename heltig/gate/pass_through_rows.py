@@ -21,7 +21,7 @@ from heltig.pipeline.publish import (
     element,
 )
 
-MOST_ROW: Final = 4 * 1024 * 1024
+MOST_ROW: Final = 1024 * 1024
 """Bytes of one row; those of a study have one or two thousand."""
 
 _GROUP: Final = "0099"

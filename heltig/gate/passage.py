@@ -17,7 +17,9 @@ from heltig.api.services import Services
 from heltig.auth.policy import Refusal
 from heltig.auth.principal import Principal
 from heltig.errors import (
+    ArchiveAccessError,
     ArchiveAnswerError,
+    ArchiveCredentialsError,
     ArchiveError,
     ArchivePausedError,
     HeltigError,
@@ -122,15 +124,19 @@ class Passage:
             await stack.enter_async_context(opened.guard(asked.resource.kind, _SUBJECT))
             client = opened.qido if asked.resource.kind == "search" else opened.wado
             base = asked.address(str(client.base_url))
-            head, chunks = await stack.enter_async_context(
-                http.pass_on(
-                    client,
-                    base,
-                    headers=asked.headers,
-                    max_bytes=settings.metadata_max_size if asked.media_type else _MOST_BYTES,
-                    operation=asked.resource.kind,
-                )
+            passing = http.pass_on(
+                client,
+                base,
+                headers=asked.headers,
+                max_bytes=settings.metadata_max_size if asked.media_type else _MOST_BYTES,
+                operation=asked.resource.kind,
             )
+            try:
+                head, chunks = await stack.enter_async_context(passing)
+            except ArchiveCredentialsError:
+                raise
+            except ArchiveAccessError as error:  # of what somebody else asks for: no failure of searches
+                raise ArchiveAnswerError(error.detail, answer_status=403) from error
             answer = answer_of(
                 head,
                 asked,
@@ -226,6 +232,8 @@ async def _left(receive: Receive) -> None:
 def _for_client(error: ArchiveError) -> Exception:
     """What a client is told of how an archive fails: never the archive's own words."""
     match error:
+        case ArchiveAnswerError(__cause__=ArchiveAccessError() as access):
+            return access
         case ArchiveAnswerError(answer_status=int(status)) if status in _THEIRS:
             text = f"The archive refuses this request: {status} {HTTPStatus(status).phrase}."
             return HTTPException(status_code=status, detail=text)

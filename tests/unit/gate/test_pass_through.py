@@ -482,11 +482,12 @@ async def test_each_role_may_do_its_part(tmp_path: Path) -> None:
 
 async def test_queries_that_an_archive_fails_at_do_not_keep_others_from_it(tmp_path: Path) -> None:
     def handler(asked: Asked) -> bytes:
-        return answer(status=500) if asked.query.get("limit") == "-1" else json_answer()
+        return answer(status=int(asked.query["PatientID"])) if "PatientID" in asked.query else json_answer()
 
     async with site(tmp_path / "home", handler) as made:
         for _ in range(12):
-            assert (await made.get("studies?limit=-1")).status_code == 502
+            assert (await made.get("studies?PatientID=500")).status_code == 502
+            assert (await made.get("studies?PatientID=403")).status_code == 502
         assert (await made.get("studies")).status_code == 200
 
 
