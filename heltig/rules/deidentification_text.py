@@ -73,10 +73,11 @@ def free_text(study: StudyView) -> Iterator[Hit]:
     Finds: In texts of instances said to be de-identified, at any depth, in private attributes, in the method
         of de-identification, the private information of the file meta and the padding (as far as it is read:
         in a file that is up to the pixel data): words of a PatientName of the study; names in DICOM's form
-        (`Family^Given`, in descriptions if one of them is a given name); numbers as states give them, with
+        (`Family^Given`, in descriptions if the second is a given name); numbers as states give them, with
         their separators; record and telephone numbers after a word that says so; addresses of mail; and,
         unless full dates are kept by option, dates with a full year in comments and descriptions. What is
-        less sure is a matter of DEI-TEXT-WORD.
+        less sure is a matter of DEI-TEXT-WORD, and a number that is the PatientID as well one of
+        DEI-ID-NUMBER.
     Why: Free text is where people write names, and where tools that clean attribute by attribute do not look.
     Mend: Keep the study back. Have the text removed or cleaned, and look through the other studies of the
         same source.
@@ -93,9 +94,11 @@ def text_word(study: StudyView) -> Iterator[Hit]:
 
     Finds: In comments and descriptions of instances said to be de-identified, in the method of
         de-identification, the private information of the file meta and the padding: a given name beside a
-        word that is none of imaging; who is addressed (`Frau Holm`); numbers after `call`, `PID`, `ID` and
-        the like; numbers in the form of others that nobody can tell apart (an American social security
-        number, a British health service number); dates with two digits of the year; words in the padding.
+        word that is none of imaging, and, in descriptions, a given name before such a word in DICOM's form
+        (`Gordon^TOPIC`); who is addressed (`Frau Holm`), has a label (`name: holm`) or does what only people
+        do (`Patient Holm moved`); numbers after `call`, `PID`, `ID`, `Med Rec` and the like; numbers in the
+        form of others that nobody can tell apart (an American social security number, a British health
+        service number); dates with two digits of the year; words in the padding.
     Why: It looks like a leak but need not be one: scanners, coils and protocols have names and numbers, too.
         No rule can tell a family name from a word in every language, so a person has to look. Names in
         letters without capitals, such as Arabic or Chinese ones, are found in DICOM's form only.
@@ -122,11 +125,19 @@ def _all_told(study: StudyView) -> list[_Told]:
             for claim in every:
                 what = _what(found, names, nature, dates=FULL_DATES not in claim.options)
                 rows = found.among(claim.checked) if what else frozenset()
-                if what and what[1] == "a record number":
-                    rows = frozenset(row for row in rows if not numbers[row] or numbers[row] not in what[2])
+                if what and what[1] in _ALSO_PSEUDONYMS:
+                    rows = frozenset(row for row in rows if not _is_of(numbers[row], what[2]))
                 if what and rows:
                     told.append(_Told(*what, found.name, tuple(sorted(rows))))
     return told
+
+
+_ALSO_PSEUDONYMS: Final = "a record number", "a personal number"
+
+
+def _is_of(pseudonym: str, number: str) -> bool:
+    """A number in a text is the PatientID that all may see, or a part of it."""
+    return bool(pseudonym) and (pseudonym in number or number in pseudonym)
 
 
 def _is_suspect(raw: bytes) -> bool:
@@ -229,7 +240,7 @@ _LONGEST: Final = 256
 
 def _everything(text: str, nature: Nature, *, dates: bool) -> "Iterator[tuple[Evidence, str, str]]":
     from heltig.rules.dates_in_text import dates_in
-    from heltig.rules.deidentification_names import names_in_text
+    from heltig.rules.names_in_text import names_in_text
     from heltig.rules.numbers_in_text import mails_in, personal_numbers_in, phones_in, records_in
 
     is_prose, has_own_form = _is_read(nature), nature in ("comment", "private", "bytes")

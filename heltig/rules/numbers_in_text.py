@@ -154,7 +154,7 @@ _OF_RECORDS: Final = (
     r"|hist[oó]ria cl[ií]nica|cartella clinica|(?:hospital|insurance)[ _-]?(?:no|nr|number))"
     r"(?i:[ _-]?(?:no|nr|number))?|Pat[.-]{0,2} ?(?:ID|[Ii]d|[Nn]o|[Nn]r)|(?i:pat\. ?(?:id|no|nr))\.?"
 )
-_OF_OTHERS_TOO: Final = r"(?i:PID|PAT(?:ID| no| nr|[.-]? ?id)|UR ?no)"
+_OF_OTHERS_TOO: Final = r"(?i:PID|PAT(?:ID| no| nr|[.-]? ?id)|UR ?no|med(?:ical)?\.? ?rec\.?)"
 _RECORDS: Final[tuple[tuple[Evidence, re.Pattern[str]], ...]] = (
     ("certain", re.compile(rf"(?<![^\W\d_])(?:{_OF_RECORDS})(?![^\W_])[\W_]{{0,4}}({_IDENTIFIER}){_END}")),
     ("certain", re.compile(rf"(?<![^\W\d_])MRN_?({_IDENTIFIER}){_END}")),
@@ -168,7 +168,20 @@ _ALONE: Final = re.compile(r"(?<![\w.-])(?:ID|Id)(?: |: ?| ?# ?| ?= ?)(\d{7,})(?
 """A number behind `ID` with no word before it that would say whose."""
 _WORDS_OF_RECORDS: Final = (
     *("mrn", "nhs", "chi", "ssn", "cpr", "nummer", "record", "acc", "pat", "hosp", "ins", "pid", "ur", "nr"),
-    *("uhid", "hist", "dossier", "cartella", "pt#", "pt #", "pt.#", "pt. #"),
+    *(
+        "med rec",
+        "med. rec",
+        "medrec",
+        "medical rec",
+        "uhid",
+        "hist",
+        "dossier",
+        "cartella",
+        "pt#",
+        "pt #",
+        "pt.#",
+        "pt. #",
+    ),
 )
 _OF_CONTROL: Final = re.compile(
     r"(?i)\W*(?:control|loop|regulat|gain|tuning|setting|param|feedback|temperature|motor)"
