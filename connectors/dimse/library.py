@@ -13,7 +13,6 @@ from pynetdicom.association import Association
 
 _config.LOG_HANDLER_LEVEL = "none"
 _config.UNRESTRICTED_STORAGE_SERVICE = True
-_config.STORE_SEND_CHUNKED_DATASET = True  # a file goes out as it is, and never is whole in memory
 logging.getLogger("pynetdicom").setLevel(logging.CRITICAL + 1)
 
 MAXIMUM_PDU: Final = 128 * 1024

@@ -1,12 +1,14 @@
 """Sends objects from their files to an archive by C-STORE (PS3.4 B); no file is ever held in memory."""
 
 import asyncio
+import time
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from pynetdicom import AE, build_context, evt
 from pynetdicom.association import Association
+from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.dsutils import split_dataset
 
 from connectors.dimse.library import MAXIMUM_PDU, hasten
@@ -36,6 +38,10 @@ MOST_OBJECTS: Final = 65_535
 _WARNINGS: Final = frozenset({0x0001, 0x0107, 0x0116})
 """Warnings of DIMSE itself (PS3.7 C.4); those of storage are Bxxx."""
 
+_IDENTITY: Final = ("MediaStorageSOPClassUID", "MediaStorageSOPInstanceUID", "TransferSyntaxUID")
+
+MEDIUM_PRIORITY: Final = 0
+
 SILENCE_SECONDS: Final = 30.0
 """How long an archive may be silent in the middle of a PDU."""
 
@@ -43,7 +49,9 @@ SILENCE_SECONDS: Final = 30.0
 class _Sendable(msgspec.Struct, frozen=True):
     stored: Stored
     sop_class_uid: str
+    sop_instance_uid: str
     transfer_syntax_uid: str
+    offset: int
 
     @property
     def context(self) -> tuple[str, str]:
@@ -82,7 +90,10 @@ def _store(target: Target, objects: Sequence[Stored]) -> StoreAnswer:
             break  # what went before is there; of the rest nothing is known
         try:
             for message_id, sent in enumerate(some, 1):
-                outcomes[sent.stored.sop_instance_uid] = _send(association, sent, message_id)
+                outcome = _send(association, sent, message_id)
+                outcomes[sent.stored.sop_instance_uid] = outcome
+                if outcome == UNKNOWN:
+                    break  # there is no association any more, though the library may not know it yet
         finally:
             _end(association)
     return StoreAnswer(outcomes)
@@ -121,24 +132,46 @@ def _associate(target: Target, contexts: Sequence[tuple[str, str]]) -> Associati
 
 def _send(association: Association, one: _Sendable, message_id: int) -> Outcome:
     """Sends an object; `unknown` where the association ends before its answer."""
-    if one.context not in {
-        (str(context.abstract_syntax), str(context.transfer_syntax[0]))
-        for context in association.accepted_contexts
-    }:
+    context = next(
+        (
+            context.context_id
+            for context in association.accepted_contexts
+            if (str(context.abstract_syntax), str(context.transfer_syntax[0])) == one.context
+        ),
+        None,
+    )
+    if context is None:
         return Outcome("failure", _reason(association, one))
-    if not association.is_established:
-        return UNKNOWN
-    try:
-        answer = association.send_c_store(one.stored.path, message_id)
-    except (RuntimeError, ValueError):  # it ended meanwhile
-        return UNKNOWN
-    status: int | None = answer.get("Status")
+    status = _exchange(association, one, context, message_id) if association.is_established else None
     if status is None:
         return UNKNOWN
     if not status:
         return SUCCESS
     is_warning = status >> 12 == 0xB or status in _WARNINGS
     return Outcome("warning" if is_warning else "failure", status)
+
+
+def _exchange(association: Any, one: _Sendable, context: int, message_id: int) -> int | None:
+    """Sends a request and waits for its status; None without one.
+
+    As `Association.send_c_store` does, which knows no transfer syntaxes but those of the standard.
+    """
+    request: Any = C_STORE()
+    request.MessageID = message_id
+    request.Priority = MEDIUM_PRIORITY
+    request.AffectedSOPClassUID = one.sop_class_uid
+    request.AffectedSOPInstanceUID = one.sop_instance_uid
+    request._dataset_path = (one.stored.path, one.offset)
+    association._reactor_checkpoint.clear()  # else it would take the answer for a request
+    try:
+        while not association._is_paused and association.is_alive():
+            time.sleep(0.0001)
+        association.dimse.send_msg(request, context)
+        _, response = association.dimse.get_msg(block=True)
+    finally:
+        association._reactor_checkpoint.set()
+    status: int | None = response.Status if isinstance(response, C_STORE) else None
+    return status
 
 
 def _reason(association: Association, one: _Sendable) -> int:
@@ -161,18 +194,15 @@ def _end(association: Association) -> None:
 def _read(one: Stored) -> _Sendable | None:
     """What the File Meta Information of an object says; None where it says too little to be sent."""
     try:
-        meta, _ = split_dataset(one.path)
+        meta, offset = split_dataset(one.path)
     except OSError:
         raise
     except Exception:  # pydicom raises what it likes
         return None
-    uids = [
-        meta.get(tag)
-        for tag in ("MediaStorageSOPClassUID", "MediaStorageSOPInstanceUID", "TransferSyntaxUID")
-    ]
-    if not all(uids):
+    sop_class, sop_instance, syntax = (str(meta.get(keyword) or "") for keyword in _IDENTITY)
+    if not (sop_class and sop_instance and syntax):
         return None
-    return _Sendable(one, str(uids[0]), str(uids[2]))
+    return _Sendable(one, sop_class, sop_instance, syntax, offset)
 
 
 def _portions(sendables: Sequence[_Sendable]) -> Iterator[list[_Sendable]]:

@@ -60,8 +60,9 @@ def _send(listener: HeltigListener, files: list[bytes]) -> set[str]:
     contexts = {(str(one.SOPClassUID), str(ExplicitVRLittleEndian)) for one in datasets}
     with associated(listener.port, *contexts) as association:
         for dataset in datasets:
-            if association.is_established and association.send_c_store(dataset).get("Status") == 0:
-                acknowledged.add(str(dataset.SOPInstanceUID))
+            if association.send_c_store(dataset).get("Status") != 0:
+                break
+            acknowledged.add(str(dataset.SOPInstanceUID))
     return acknowledged
 
 
