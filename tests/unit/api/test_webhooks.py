@@ -10,7 +10,7 @@ import pytest
 from servers.httpd import Asked
 from servers.receiver import Receiver, receiver
 from servers.scripted import answer
-from unit.api.service import Service
+from unit.api.service import Service, study_zip
 
 from heltig.auth.principal import ROLES
 from heltig.store import alerts
@@ -177,6 +177,20 @@ async def test_a_paused_webhook_gets_nothing_of_what_happens_meanwhile(
     await service.judged("1.2.4")
     await states(service, "delivered")
     assert [body["sequence"] for body in receives.bodies] == [2]
+
+
+async def test_receivers_that_are_silent_keep_no_study_waiting(service: Service, receives: Receiver) -> None:
+    """More deliveries hang than the process has places for other jobs."""
+    receives.answering = lambda asked: b"HTTP/1.1 200 -\r\nX-Long: "
+    await add(service, url=receives.url, concurrency=8)
+    for number in range(8):
+        await service.judged(f"1.2.{number}")
+    await receives.asked(8)
+    package = study_zip("cr-chest")
+    uploaded = await service.post(
+        "/api/v1/jobs/upload", content=package, headers={"Content-Type": "application/zip"}
+    )
+    assert uploaded.json()["readiness"] == "READY", uploaded.text
 
 
 async def test_dead_deliveries_are_retried_one_or_all(service: Service, receives: Receiver) -> None:
