@@ -20,8 +20,8 @@ from heltig.errors import (
     UsageError,
 )
 from heltig.secret import read_secret
+from heltig.settings import Settings, load_settings
 
-DEFAULT_SERVER = "http://127.0.0.1:8042"
 _BLOCK: Final = 256 * 1024
 _SECONDS: Final = 600.0
 """How long a server may take to judge; it answers earlier, with the job, when it takes longer."""
@@ -35,16 +35,28 @@ class ServerError(HeltigError):
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--server", default=DEFAULT_SERVER, show_default=True, metavar="URL", help="Its root.")
-@click.option("--key", "key", metavar="REF", help="Where an API key lies: env:NAME or file:PATH.")
+@click.option(
+    "--server",
+    metavar="URL",
+    help="Its root; without it HELTIG_UPLOAD_URL, without that the server of this machine at HELTIG_PORT.",
+)
+@click.option(
+    "--key",
+    "key",
+    metavar="REF",
+    help="Where an API key lies: env:NAME or file:PATH; for HELTIG_UPLOAD_URL without it HELTIG_UPLOAD_KEY.",
+)
 @click.option("--target", default="", metavar="ARCHIVE", help="The archive that the studies are meant for.")
 @click.option("--async", "queue", is_flag=True, help="Do not wait for the verdicts.")
-def upload(file: Path, server: str, key: str | None, target: str, queue: bool) -> None:
+def upload(file: Path, server: str | None, key: str | None, target: str, queue: bool) -> None:
     """Have a server judge the studies in a ZIP.
 
     Exit code: 0 all studies are READY, 10 one NEEDS_REVIEW, 20 one is BLOCKED; 2 wrong usage, 3 the ZIP is
     refused, 6 we may not, 8 the server does not answer.
     """
+    if server is None:
+        server, default_key = _server_of(load_settings())
+        key = key or default_key
     path = f"/api/v1/jobs/upload{'/async' if queue else ''}"
     answer = _post(server, f"{path}?target={quote(target, safe='')}" if target else path, file, key=key)
     given, job = answer["upload"], answer["job"]
@@ -58,6 +70,23 @@ def upload(file: Path, server: str, key: str | None, target: str, queue: bool) -
         rules = ", ".join(dict.fromkeys(f["rule"] for f in uploaded["findings"] if f["severity"] != "note"))
         click.echo(f"{study['lastReadiness'] or study['state']:<12}  {study['key']}  {rules}".rstrip())
     sys.exit(EXIT_CODES[answer["readiness"]])
+
+
+def _server_of(settings: Settings) -> tuple[str, str | None]:
+    """The server that is set to be uploaded to, with where its key lies, or the one of this machine.
+
+    Raises:
+        UsageError: The server of this machine takes any free port.
+    """
+    if settings.upload_url:
+        return settings.upload_url, settings.upload_key
+    if not settings.port:
+        raise UsageError("HELTIG_PORT is 0, so nobody knows where the server is. Say it: --server URL.")
+    host = "127.0.0.1" if settings.host in _EVERY_ADDRESS else settings.host
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}", None
+
+
+_EVERY_ADDRESS: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - listened on, not connected to
 
 
 def _post(server: str, path: str, file: Path, *, key: str | None) -> dict[str, Any]:

@@ -23,7 +23,7 @@ default), `facts` (what the index says, for context rules: mappings with the fie
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
@@ -31,7 +31,7 @@ from heltig.dicom.cell import DataSet, Encoding, Fault
 from heltig.dicom.source import SHOWS, PackageFact, Source
 from heltig.dicom.study import StudyTable
 from heltig.rules.engine import Ruleset, evaluate, evaluate_package
-from heltig.rules.finding import Evaluation, Finding
+from heltig.rules.finding import Evaluation, Finding, Outcome
 from heltig.rules.index_facts import IndexFact
 from heltig.rules.parameters import Parameters
 from heltig.rules.profile import Profile
@@ -50,7 +50,12 @@ def try_case(rule: Rule, case: Mapping[str, Any]) -> list[str]:
 
     Returns:
         What came out otherwise than the case says; empty when all is as it says.
+
+    Raises:
+        ValueError: The case expects an outcome that there is not.
     """
+    if case["outcome"] not in get_args(Outcome):
+        raise ValueError(f"outcome {case['outcome']!r}; there are {', '.join(get_args(Outcome))}")
     evaluation = evaluate_case([rule], case)
     outcome = evaluation.outcomes.get(rule.id)
     if outcome != case["outcome"]:

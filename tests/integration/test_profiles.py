@@ -166,6 +166,10 @@ def test_cases_of_a_profiles_rules_are_tried(tmp_path, site):
     ran = heltig("rules", "test", cases, "--profile", site)
     assert ran.returncode == 1
     assert f"{path}: another one: no finding like" in ran.stdout
+    path.write_text(CASES.replace("outcome: fail", "outcome: faill"))
+    ran = heltig("rules", "test", cases, "--profile", site)
+    assert ran.returncode == 3
+    assert "another one: not a case: outcome 'faill'; there are pass, fail, not_applicable" in ran.stderr
     path.write_text("cases: 3")
     assert "no list of cases" in heltig("rules", "test", cases, "--profile", site).stderr
     path.rename(cases / "SITE-STATIN.yml")

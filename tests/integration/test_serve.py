@@ -133,7 +133,7 @@ def test_keys_open_a_guarded_server(tmp_path: Path) -> None:
     package = tmp_path / "Doe^Jane.zip"
     package.write_bytes(study_zip("two-patient-ids"))
     with heltig_server(home, auth_mode="api-key") as server:
-        refused = heltig("upload", str(package), "--server", server.url, home=home)
+        refused = heltig("upload", str(package), home=home, HELTIG_PORT=server.url.rpartition(":")[2])
         assert refused.returncode == 6
         assert "hk_" not in refused.stderr
         made = heltig("keys", "create", "sender", "--role", "qa_operator", "--area", "upload", home=home)
@@ -143,7 +143,8 @@ def test_keys_open_a_guarded_server(tmp_path: Path) -> None:
         done = heltig(*upload, home=home, HELTIG_SECRET_KEY=key)
         assert done.returncode == 20, done.stderr
         assert "PAT-ID-CONFLICT" in done.stdout
-        queued = heltig(*upload, "--async", home=home, HELTIG_SECRET_KEY=key)
+        set_up = {"HELTIG_UPLOAD_URL": server.url, "HELTIG_UPLOAD_KEY": "env:HELTIG_SECRET_KEY"}
+        queued = heltig("upload", str(package), "--async", home=home, HELTIG_SECRET_KEY=key, **set_up)
         assert queued.returncode == 0
         assert "sent before" in queued.stdout
         other = httpx.get(f"{server.url}/api/v1/studies", headers={"Authorization": f"Bearer {key}"})
