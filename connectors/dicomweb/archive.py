@@ -63,6 +63,7 @@ class DicomWebArchive:
         self._most_metadata = most_metadata
         self._retry = retry
         self._pager = Pager(page_rows=PAGE_ROWS, most_pages=MOST_PAGES)
+        self._pager.saw(2)  # no archive gives one row at a time: where one comes, there are no more
 
     @property
     def id(self) -> str:

@@ -152,7 +152,7 @@ SERIES = msgspec.json.encode([{"0020000E": {"vr": "UI", "Value": ["1.2.1"]}}])
     ],
 )
 async def test_no_answer_and_an_answer_that_is_no_metadata_may_pass(metadata: bytes | None) -> None:
-    index = [answer(ROW), answer(SERIES), answer(b"[]")]
+    index = [answer(ROW), answer(SERIES)]  # of one row, after which no second page is asked for
     script = [*index, metadata, metadata, answer(b"[]"), answer(ROW)]
     async with scripted_server(script) as server, http.client(server.root, read_seconds=0.2) as client:
         archive = DicomWebArchive("main", qido=client, wado=client, retry=NoWaits(attempts=1).retry)
