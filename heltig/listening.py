@@ -22,6 +22,7 @@ from heltig.pipeline.commitment import KIND as COMMITMENT
 from heltig.pipeline.commitment import CommitmentDesk
 from heltig.pipeline.gate_door import GateDoor
 from heltig.pipeline.intake import Intake
+from heltig.pipeline.intake_files import IntakeFolder
 from heltig.rules.profile import Profile
 from heltig.setting_types import Address, Peer
 from heltig.settings import Settings
@@ -89,7 +90,8 @@ async def listen(
         name = await parts.store.read(_only_gate) if archive is None else archive
         custody = parts.desks.custody
         gate = await custody.open(name)
-        intake = Intake(custody, parts.store, gate)
+        folder = IntakeFolder(custody.spool, name)
+        intake = Intake(folder, custody, parts.store, gate)
         commitments = commitments_of(parts.desks, parts.queue)
         door = GateDoor(custody, intake, commitments, gate, idle_seconds=settings.idle_seconds)
         recovered = await intake.recover()
@@ -184,7 +186,7 @@ async def _beside(intake: Intake) -> AsyncIterator[None]:
     finally:
         intake.close()
         await asyncio.wait([writing])
-        intake.release()
+        intake.folder.release()
 
 
 def _only_gate(transaction: ReadTransaction) -> str:

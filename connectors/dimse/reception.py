@@ -23,7 +23,7 @@ from connectors.dimse.door import (
 )
 from connectors.dimse.part10 import header_of
 
-IN_MEMORY: Final = 1024 * 1024
+IN_MEMORY: Final = 128 * 1024
 """Bytes of an object from which on it goes into a file while it comes."""
 
 CANNOT_BE_WRITTEN: Final = Answer(OUT_OF_RESOURCES, "It cannot be written; try again later")

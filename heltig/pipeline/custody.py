@@ -46,6 +46,7 @@ class Received(msgspec.Struct, frozen=True, kw_only=True):
         digest: SHA-256 of the bytes, 64 hex digits.
         size: In bytes.
         path: Where the file is; it belongs to the custody from `take` on.
+        is_on_disk: It outlasts a power cut already: nobody needs to bring it to disk again.
     """
 
     sop_class_uid: str
@@ -56,6 +57,7 @@ class Received(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     size: int
     path: Path
+    is_on_disk: bool = False
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -177,7 +179,9 @@ class Custody:
                 study_uid=study_uid,
                 objects=[self._row(chosen[place], state, sender=sender, request=request) for place in places],
                 idle=timedelta(seconds=gate.idle_seconds),
-                files=[chosen[place].path for place in places] if state == "held" else (),
+                files=[
+                    chosen[place].path for place in places if state == "held" and not chosen[place].is_on_disk
+                ],
             )
             for study_uid, places in by_study.items()
         ]

@@ -2,7 +2,6 @@
 
 import asyncio
 import concurrent.futures
-import hashlib
 import threading
 from collections.abc import Coroutine, Sequence
 from datetime import UTC, datetime
@@ -13,13 +12,14 @@ from typing import Any, Final, Protocol, TypeVar, cast
 import structlog
 from msgspec.structs import replace
 
-from connectors.dimse.door import Answer, Arrived, Commitment, Committed, Sink
+from connectors.dimse.door import Answer, Arrived, Commitment, Committed, Sender, Sink
 from heltig.dicom.part10 import BytesSource, HeaderReader, HeaderSource, SeekableSource
 from heltig.errors import ArchiveError, NotFoundError, StorageError
 from heltig.pipeline import refusal_codes as codes
 from heltig.pipeline.custody import Custody, Gate, Received, can_be_named
 from heltig.pipeline.gate_spool import SpoolFile, full
-from heltig.pipeline.intake import MOST_PENDING, Held, Intake, received_from
+from heltig.pipeline.intake import MOST_PENDING, Intake
+from heltig.pipeline.intake_files import Held, IntakeFile, received_from
 
 COMMIT_SECONDS: Final = 300.0
 """How long a storage commitment request may take to be written down, or looked into."""
@@ -93,19 +93,25 @@ class GateDoor:
         return self._gate is not None and self._intake.pending < MOST_PENDING
 
     def create(self) -> Sink:
-        """A file of the gate's spool."""
+        """A file for an object: of the intake in `hold`, else of the gate's spool."""
+        gate = self._gate
+        if gate is not None and gate.mode == "hold":
+            return self._intake.folder.create()
         return self._custody.spool.create(self._archive)
 
     def take(self, arrived: Arrived) -> Answer:
         """Takes an object as the gate's mode says."""
         gate, content = self._gate, arrived.content
-        if gate is None or not self.has_room():
-            if isinstance(content, SpoolFile):
-                content.abandon()
-            return AGAIN_LATER
         try:
+            if gate is None or not self.has_room():
+                return self._give_back(content, AGAIN_LATER)
             if isinstance(content, SpoolFile):
                 return self._take_file(gate, content, arrived)
+            if isinstance(content, IntakeFile):
+                if gate.mode != "hold":  # it changed meanwhile
+                    return self._give_back(content, AGAIN_LATER)
+                with FileIO(content.path) as file:
+                    return self._hold(content, SeekableSource(file), arrived.sender)
             return self._take_bytes(gate, b"".join(cast(Sequence[bytes], content)), arrived)
         except (StorageError, ArchiveError, concurrent.futures.CancelledError):
             return AGAIN_LATER
@@ -134,17 +140,20 @@ class GateDoor:
                 file.abandon()
                 raise
             return self._take_file(gate, file, arrived)
-        digest = hashlib.sha256(content).hexdigest()
-        received = self._read(BytesSource(content), digest, len(content), Path())
+        held = self._intake.folder.create()
+        held.write(content)
+        return self._hold(held, BytesSource(content), arrived.sender)
+
+    def _hold(self, file: IntakeFile, source: HeaderSource, sender: Sender) -> Answer:
+        received = self._read(source, file.digest, file.size, file.path)
         if received is None:
-            return UNREADABLE
+            return self._give_back(file, UNREADABLE)
         if not can_be_named(received):
-            return NO_IDENTITY
-        sender = arrived.sender
-        path = self._intake.keep(content, digest, sender.ae_title)
+            return self._give_back(file, NO_IDENTITY)
+        path = self._intake.folder.keep(file, sender.ae_title)
         self._intake.enter(
             Held(
-                received=replace(received, path=path),
+                received=replace(received, path=path, is_on_disk=True),
                 sender=sender.ae_title,
                 association=sender.association,
                 written=datetime.now(UTC),
@@ -152,13 +161,19 @@ class GateDoor:
         )
         return Answer()
 
+    @staticmethod
+    def _give_back(content: object, answer: Answer) -> Answer:
+        """Refuses an object, and removes its file."""
+        if isinstance(content, SpoolFile | IntakeFile):
+            content.abandon()
+        return answer
+
     def _take_file(self, gate: Gate, file: SpoolFile, arrived: Arrived) -> Answer:
         digest = file.close()
         with FileIO(file.path) as content:
             received = self._read(SeekableSource(content), digest, file.size, file.path)
         if received is None:
-            file.abandon()
-            return UNREADABLE
+            return self._give_back(file, UNREADABLE)
         sender = arrived.sender
         [decision] = self._await(
             self._custody.take(gate, [received], sender=sender.ae_title, request=sender.association)

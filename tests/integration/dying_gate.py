@@ -13,6 +13,7 @@ from heltig.cli import main
 from heltig.pipeline import gate_upstream
 from heltig.pipeline.gate_spool import GateSpool
 from heltig.pipeline.intake import Intake
+from heltig.pipeline.intake_files import IntakeFolder
 from heltig.store.engine import Store
 
 STAGE = os.environ["HELTIG_TEST_DIES"]
@@ -56,7 +57,8 @@ def install() -> None:
     spool.sync = dying("sync", GateSpool.sync)
     spool.remove = dying("remove", GateSpool.remove)
     intake: Any = Intake
-    intake.keep = dying("keep", Intake.keep)
+    folder: Any = IntakeFolder
+    folder.keep = dying("keep", IntakeFolder.keep)
     intake.enter = dying("enter", Intake.enter)
     upstream: Any = gate_upstream
     upstream.store = dying_later("store", gate_upstream.store)
