@@ -212,8 +212,9 @@ _FAMILY_NAMES: Final = "NGUYEN HUYNH"
 """Of Vietnam, where they stand in front and a third of the people has them: as good as a given name."""
 
 _PAIRS_OF_FAMILY_NAMES: Final = """
-BH BV CK CZ DH DQ DT DZ FJ FM FU GB GH GS GT HJ HS HT HW JC KJ LJ LZ MC MP MT NB NJ PB PC PF PS QB QV RZ SJ
-SZ TZ UP VR VU WC WH WS WU WY YK ZG ZH ZN ZZ
+BH BV CK CZ DH DQ DT DZ FJ FM FT FU GB GG GH GJ GS GT HC HJ HS HT HV HW JC JW KG KJ KV LJ LZ MC MK MN MP MT
+NB NJ NQ OX PB PC PF PK PS QB QV RZ SG SJ SZ TW TZ UP VR VU WC WD WH WK WL WS WU WY YB YK YP ZB ZC ZG ZH ZN
+ZW ZZ
 """
 """Letters beside each other that family names have and given names have not."""
 
