@@ -83,6 +83,7 @@ _BLOCKED: Final[Mapping[GateBlocked, str]] = {
     "pass": "can be retrieved through it (pass)",
     "refuse": "cannot be retrieved through it (refuse)",
 }
+_TLS: Final = {"off": "no", "on": "with the certificates below"}
 
 
 def _option(name: str, label: str, kind: Kind = "text", **more: Any) -> Field:
@@ -221,6 +222,17 @@ GROUPS: Final = (
             _option("gate_review", "What needs review", "choice", choices=tuple(_REVIEW.items())),
             _option("gate_blocked", "What is BLOCKED", "choice", choices=tuple(_BLOCKED.items())),
             _option("gate_idle_seconds", "Quiet for (seconds)", "number"),
+        ),
+        is_folded=True,
+    ),
+    Group(
+        "dimse",
+        "C-STORE instead of STOW-RS",
+        (
+            _option("dimse_host", "Host"),
+            _option("dimse_port", "Port", "whole"),
+            _option("dimse_ae_title", "AE title"),
+            _option("dimse_tls", "TLS", "choice", choices=tuple(_TLS.items())),
         ),
         is_folded=True,
     ),

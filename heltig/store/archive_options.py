@@ -186,7 +186,7 @@ class ArchiveOptions(
     ] = None
     dimse_tls: Annotated[
         Literal["off", "on"],
-        Meta(description="Whether it speaks TLS there, with the certificates that are named above."),
+        Meta(description="Whether it speaks TLS there, with the certificates of this archive."),
     ] = "off"
 
     def __post_init__(self) -> None:

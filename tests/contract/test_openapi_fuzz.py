@@ -38,7 +38,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HeltigServer]:
         yield server
 
 
-schema = schemathesis.openapi.from_dict(create_app(Settings(home=Path("unused"))).openapi_schema.to_schema())
+ENDLESS = "/dicom-web/changefeed/stream"
+"""Its answer is read to its end here, and has none; tests/integration/test_stream.py has what it refuses."""
+
+described = create_app(Settings(home=Path("unused"))).openapi_schema.to_schema()
+schema = schemathesis.openapi.from_dict(described).exclude(path=ENDLESS)
 
 
 @schema.parametrize()
