@@ -158,7 +158,7 @@ class Incoming:
         if rejected is not None:
             file.path.unlink(missing_ok=True)
             return rejected
-        return Received(**uids, digest=digest, size=file.size, path=file.path)
+        return Received(**uids, digest=digest, size=file.size, path=file.path, is_on_disk=False)
 
     def _header(self, path: Path) -> DataSet | None:
         try:
