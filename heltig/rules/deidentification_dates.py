@@ -25,7 +25,8 @@ def options_claimed(study: StudyView) -> Iterator[Hit]:
 
     Finds: In instances said to be de-identified: both options for dates (113106 full, 113107 modified);
         LongitudinalTemporalInformationModified (0028,0303) that says otherwise than the option; REMOVED, or
-        the Basic Profile (113100) without an option for dates, where dates of the acquisition are there.
+        the Basic Profile (113100) without an option for dates, where dates of the acquisition are there and
+        the method does not say either that dates were shifted.
     Why: Whoever combines the data with other data relies on what is said of its dates. True dates where
         shifted ones are promised lead to the patient.
     Mend: Find out what was done to the dates, and have the de-identifier say that, or do what it says.

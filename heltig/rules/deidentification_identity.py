@@ -143,7 +143,7 @@ def _evidence(found: Found, pseudonyms: str) -> "Evidence | None":
         return None if pattern_of(pseudonyms).matches(text.rstrip("^=")) else "certain"
     number, is_name = personal_number(text), found.path[-1] == _NAME
     said: list[Evidence | None] = [number.evidence if number and not (is_name and text.isdigit()) else None]
-    if is_name or "^" in text or "=" in text:
+    if is_name or "^" in text:
         said.append(name_evidence(text))
     if not is_name:
         said.append(name_in_identifier(text))
