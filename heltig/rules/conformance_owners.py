@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Final, NamedTuple
 
+from heltig.rules.dose_grid import DOSE
 from heltig.rules.geometry import PLANE
 from heltig.rules.geometry_frames import OF_SLIDES, PLACED_BY_FRAME_OF_REFERENCE
 from heltig.rules.instance_number import is_numbered
@@ -98,6 +99,7 @@ _OWNERS: Final[tuple[tuple[str, _Owner], ...]] = (
         "PIX-DATA-MISSING",
         _Owner(("DoubleFloatPixelData", "FloatPixelData", "PixelData"), of=is_image),
     ),
+    ("PIX-DOSE-SCALING", _Owner(("DoseGridScaling",), of=DOSE.__eq__, when=_has("Rows"))),
     ("PIX-FRAME-POINTER", _Owner(("FrameTime", "FrameTimeVector", "GridFrameOffsetVector"))),
     ("PIX-LOSSY-PAIR", _Owner(("LossyImageCompressionMethod", "LossyImageCompressionRatio"))),
     ("PIX-PALETTE", _Owner(_PALETTES, when=_is("PhotometricInterpretation", "PALETTE COLOR"))),

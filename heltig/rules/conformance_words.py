@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from heltig.rules.conformance_owners import NOT_OF_VAL_ENUM, VALUES_REPORTED_ELSEWHERE
 from heltig.rules.wording import cut
+from heltig.standard.conditions import is_number_as_text
 from heltig.standard.dictionary import keyword_of
 from heltig.standard.iods import Iod, MacroUse, ModuleUse
 from heltig.standard.modules import Attribute
@@ -103,9 +104,13 @@ class Words:
         anywhere = None if attribute.tag in NOT_OF_VAL_ENUM else enumerated(keyword, max(number, 1))
         if anywhere is not None and value not in {str(term) for term in anywhere}:
             return None  # VAL-ENUM
+        which = f"value {number} of it" if number else "it"
+        if is_number_as_text(attribute.tag):  # of other numbers a shape does not tell which
+            expected = cut(", ".join(sorted(allowed)), 200)
+            sentence = f"has a number that {self._part(part)} does not allow"
+            return self._objection("IOD-ENUM", (*path, attribute.tag), "another number", expected, sentence)
         if not VRS["CS"].characters.issuperset(value):
             return None  # VAL-CS
-        which = f"value {number} of it" if number else "it"
         return self._objection(
             "IOD-ENUM",
             (*path, attribute.tag),

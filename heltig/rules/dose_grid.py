@@ -13,9 +13,12 @@ from heltig.rules.views import StudyView, Values
 from heltig.rules.wording import cut
 from heltig.standard.dictionary import tag_of
 
-_DOSE: Final = "1.2.840.10008.5.1.4.1.1.481.2"
+DOSE: Final = "1.2.840.10008.5.1.4.1.1.481.2"
 _FAR: Final = 10.0
 """Millimetres between a dose and the nearest image that no rounding explains."""
+
+_ROUNDED: Final = 0.1
+"""Millimetres by which two ways to write one height may differ."""
 
 _FEWEST: Final = 3
 """Images that make a volume; fewer may be localizers."""
@@ -25,18 +28,19 @@ _FEWEST: Final = 3
     "GEO-DOSE-OFFSETS",
     level="instance",
     severity="review",
-    reads=("GridFrameOffsetVector", "SOPClassUID"),
-    when=lambda at: at["SOPClassUID"].text == _DOSE and len(at["GridFrameOffsetVector"].values) > 1,
+    reads=("GridFrameOffsetVector", "ImagePositionPatient", "SOPClassUID"),
+    when=lambda at: at["SOPClassUID"].text == DOSE and len(at["GridFrameOffsetVector"].values) > 1,
     reference="PS3.3 C.8.8.3.2",
 )
 def offsets(at: Values) -> Iterator[Hit]:
-    """The planes of a dose are not in order.
+    """The planes of a dose are not in order, or nobody knows where they begin.
 
     Finds: GridFrameOffsetVector (3004,000C) of doses with two planes at one place, or with planes that go up
-        and down. Unequal steps and steps downwards are allowed. More or fewer values than frames are a matter
-        of PIX-FRAME-POINTER.
+        and down; and one that begins neither at zero, which counts from ImagePositionPatient (0020,0032), nor
+        at the third number of that, which gives heights in the patient. Unequal steps and steps downwards
+        are allowed. More or fewer values than frames are a matter of PIX-FRAME-POINTER.
     Why: Planning systems and viewers interpolate between neighbouring planes: with two at one place, or out
-        of order, they refuse the dose or show it in the wrong place.
+        of order, they refuse the dose or show it in the wrong place. So they do where it begins elsewhere.
     Mend: Export the dose again from the planning system. It must not be corrected by hand: which plane is the
         wrong one cannot be told from the numbers.
     Example: A script that doubled the last plane and its offset to get an even number.
@@ -59,6 +63,60 @@ def offsets(at: Values) -> Iterator[Hit]:
             tags=("GridFrameOffsetVector",),
             observed=cut(f"{known[turn + 1]:.15g} after {known[turn]:.15g}, against the direction"),
             expected="offsets that only rise, or only fall",
+        )
+    else:
+        yield from _beginning(known[0], at["ImagePositionPatient"].numbers)
+
+
+def _beginning(first: float, position: Sequence[float | None]) -> Iterator[Hit]:
+    height = position[2] if len(position) == 3 else None
+    if height is not None and min(abs(first), abs(first - height)) > _ROUNDED:
+        yield Hit(
+            tags=("GridFrameOffsetVector", "ImagePositionPatient"),
+            observed=cut(f"begins at {first:.7g}, the image at {height:.7g}"),
+            expected=f"0 or {height:.7g} at the beginning",
+        )
+
+
+def _has_grid(at: Values) -> bool:
+    return at["SOPClassUID"].text == DOSE and at.has("Rows")
+
+
+@rule("PIX-DOSE-SCALING", level="instance", severity="review", when=_has_grid, reference="PS3.3 C.8.8.3",
+    needs=("metadata", "all_attributes"), reads=("SOPClassUID", "Rows", "DoseGridScaling"))  # fmt: skip
+def scaling(at: Values) -> Iterator[Hit]:
+    """The dose cannot be told from its pixels.
+
+    Finds: Doses with pixels and no DoseGridScaling (3004,000E). Zero is a matter of VAL-ZERO, a negative
+        number one of VAL-NEGATIVE; doses that are curves or points alone need none.
+    Why: The dose is the pixel times this number. Without it a program refuses the dose, or shows one that is
+        wrong by a factor of a thousand or more.
+    Mend: Export the dose again from the planning system. The number cannot be guessed.
+    Example: A dose through an anonymiser that keeps the attributes of images only.
+    """
+    if not at.has("DoseGridScaling"):
+        yield Hit(
+            tags=("DoseGridScaling",), observed="absent or empty", expected="the dose of one pixel step"
+        )
+
+
+@rule("PIX-DOSE-SIGNED", level="instance", severity="review", when=_has_grid, reference="PS3.3 C.8.8.3",
+    reads=("SOPClassUID", "Rows", "PixelRepresentation", "DoseType"))  # fmt: skip
+def signed(at: Values) -> Iterator[Hit]:
+    """The pixels of a dose are declared to have a sign.
+
+    Finds: Doses with PixelRepresentation (0028,0103) 1 whose DoseType (3004,0004) is another than ERROR, the
+        difference of two doses, which alone may be negative.
+    Why: Programs take the upper half of all values for negative: where the dose is highest they show none.
+    Mend: Export the dose again from the planning system. Where only the declaration was changed, 0 is right.
+    Example: A dose that a program for images wrote again with signed pixels.
+    """
+    kind = at["DoseType"].text
+    if 1.0 in at["PixelRepresentation"].numbers and kind and kind != "ERROR":
+        yield Hit(
+            tags=("PixelRepresentation", "DoseType"),
+            observed=cut(f"signed pixels in a dose of type {kind}"),
+            expected="0, without a sign",
         )
 
 
@@ -110,7 +168,7 @@ def _box(images: Sequence[ImagePlane]) -> Box | None:
 
 def _doses(study: StudyView) -> dict[int, tuple[str, Box]]:
     """The frame of reference of each dose, and the box that it fills; by row."""
-    rows = sorted(row for group in study.groups("SOPClassUID") if group.key == _DOSE for row in group.rows)
+    rows = sorted(row for group in study.groups("SOPClassUID") if group.key == DOSE for row in group.rows)
     if not rows:
         return {}
     uids = study.texts("FrameOfReferenceUID")

@@ -46,6 +46,30 @@ def rescale(study: StudyView) -> Iterator[Hit]:
         yield Hit(tags=missing, observed=observed, expected="slope and intercept", rows=found)
 
 
+@rule("PIX-PET-RESCALE", level="study", severity="review", reads=("RescaleIntercept",),
+    when=lambda study: bool(_pet_rows(study)), reference="PS3.3 C.8.9.4")  # fmt: skip
+def pet_rescale(study: StudyView) -> Iterator[Hit]:
+    """The values of a PET image do not begin at zero.
+
+    Finds: PET images of one frame whose RescaleIntercept (0028,1052) is a number other than zero, however
+        zero is written. An absent one is a matter of PIX-RESCALE.
+    Why: In PET the intercept is always zero, so programs that measure uptake go by the slope alone: they and
+        those that add the intercept come to different uptakes of one lesion.
+    Mend: Have the images sent again from the scanner. A program that changed the pixels must write them with
+        an intercept of zero.
+    Example: `500` from a converter that keeps negative values apart.
+    """
+    view = RowsView(study.table, _pet_rows(study), study.context)
+    for group in view.groups("RescaleIntercept"):
+        number = group.cell.numbers[0] if group.cell.values else None
+        if number:
+            yield Hit(tags=("RescaleIntercept",), observed=cut(group.key), expected="0", rows=group.rows)
+
+
+def _pet_rows(study: StudyView) -> list[int]:
+    return next((group.rows for group in study.groups("SOPClassUID") if group.key == _PET), [])
+
+
 @rule("PIX-RESCALE-TYPE", level="study", severity="note", reads=("RescaleType",),
     reference="PS3.3 C.8.2.1")  # fmt: skip
 def rescale_type(study: StudyView) -> Iterator[Hit]:

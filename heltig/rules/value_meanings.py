@@ -24,8 +24,8 @@ UNKNOWN_AS_ZERO: Final = frozenset({"KVP", "PatientSize", "PatientWeight", "Slic
 
 NEVER_NEGATIVE: Final = frozenset(
     {
-        *("EchoTime", "ExposureTime", "KVP", "PatientSize", "PatientWeight", "RepetitionTime"),
-        *("SliceThickness", "WindowWidth"),
+        *("DoseGridScaling", "EchoTime", "ExposureTime", "KVP", "PatientSize", "PatientWeight"),
+        *("RepetitionTime", "SliceThickness", "WindowWidth"),
     }
 )
 """Attributes of which a negative value means nothing."""
@@ -115,7 +115,7 @@ def negative(at: Place) -> Iterator[Hit]:
     """An attribute is negative that cannot be.
 
     Finds: Values below zero in WindowWidth, SliceThickness, EchoTime, RepetitionTime, ExposureTime, KVP,
-        PatientSize and PatientWeight. Spacings are a matter of GEO-SPACING-ZERO.
+        PatientSize, PatientWeight and DoseGridScaling. Spacings are a matter of GEO-SPACING-ZERO.
     Why: Viewers show the image inverted or not at all, and measurements come out negative.
     Mend: Have the sender's software corrected. Mostly the sign of a direction got into a distance.
     Example: SliceThickness `-5` of a stack counted downwards.
@@ -151,9 +151,15 @@ def timezone(at: Place) -> Iterator[Hit]:
 
 
 _LISTED: Final = (
-    *("BodyPartExamined", "ConversionType", "DecayCorrection", "LossyImageCompressionMethod", "Modality"),
-    *("PatientPosition", "PhotometricInterpretation", "RescaleType", "SequenceVariant", "Units"),
-    "VOILUTFunction",
+    *("BodyPartExamined", "ConversionType", "DecayCorrection", "DoseSummationType"),
+    *(
+        "LossyImageCompressionMethod",
+        "Modality",
+        "PatientPosition",
+        "PhotometricInterpretation",
+        "RescaleType",
+    ),
+    *("SequenceVariant", "Units", "VOILUTFunction"),
 )
 
 

