@@ -55,6 +55,7 @@ FAMILIES = {
     "pixel_window": "Image pixel module",
     "pixel_series": "Image pixel module",
     "nuclear": "Image pixel module",
+    "nuclear_frames": "Image pixel module",
     "ultrasound": "Image pixel module",
     "geometry": "Geometry",
     "geometry_series": "Geometry",

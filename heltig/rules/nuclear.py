@@ -15,7 +15,7 @@ from heltig.standard.dictionary import keyword_of, tag_of
 
 NM_IMAGE: Final = "1.2.840.10008.5.1.4.1.1.20"
 
-_COUNTED: Final = {
+COUNTED: Final = {
     "EnergyWindowVector": "NumberOfEnergyWindows",
     "DetectorVector": "NumberOfDetectors",
     "PhaseVector": "NumberOfPhases",
@@ -35,11 +35,11 @@ _COUNTED_IN_ITEMS: Final = {
 _NAMED: Final = 4
 """Numbers beyond the count that are named one by one."""
 
-_VECTORS: Final = (*_COUNTED, *_COUNTED_IN_ITEMS)
+VECTORS: Final = (*COUNTED, *_COUNTED_IN_ITEMS)
 
 _BY_PLACE: Final = ("EnergyWindowVector", "DetectorVector")
 _GATED: Final = ("RRIntervalVector", "TimeSlotVector")
-_POINTED_TO: Final = {
+POINTED_TO: Final = {
     "STATIC": _BY_PLACE,
     "WHOLE BODY": _BY_PLACE,
     "DYNAMIC": (*_BY_PLACE, "PhaseVector", "TimeSliceVector"),
@@ -70,13 +70,14 @@ _PLACES: Final = {
 _DIMENSIONS: Final = ("NumberOfRRIntervals", "NumberOfTimeSlots", "NumberOfTimeSlices", "NumberOfSlices")
 
 
-def _is_nm(at: Values) -> bool:
+def is_nm(at: Values) -> bool:
+    """It is an image of nuclear medicine."""
     return at["SOPClassUID"].text == NM_IMAGE
 
 
 @rule("PIX-NM-VECTOR", level="instance", severity="review", reference="PS3.3 C.8.4.8.1",
-    when=lambda at: _is_nm(at) and any(at.has(vector) for vector in _VECTORS),
-    reads=("SOPClassUID", "NumberOfFrames", "FrameIncrementPointer", *_VECTORS, *_COUNTED.values(),
+    when=lambda at: is_nm(at) and any(at.has(vector) for vector in VECTORS),
+    reads=("SOPClassUID", "NumberOfFrames", "FrameIncrementPointer", *VECTORS, *COUNTED.values(),
            *[sequence for sequence, _ in _COUNTED_IN_ITEMS.values()]))  # fmt: skip
 def vector(at: Values) -> Iterator[Hit]:
     """A vector of a nuclear medicine image does not fit its frames.
@@ -93,7 +94,7 @@ def vector(at: Values) -> Iterator[Hit]:
     """
     pointed = at["FrameIncrementPointer"].values
     frames = integer(at["NumberOfFrames"])
-    for name in _VECTORS:
+    for name in VECTORS:
         cell = at[name]
         if cell.empty or cell.bulk:
             continue
@@ -115,8 +116,8 @@ def vector(at: Values) -> Iterator[Hit]:
 
 def _most(at: Values, name: str) -> tuple[str, int | None]:
     """The attribute that says how far a vector counts, and its number; None where nothing usable is said."""
-    if name in _COUNTED:
-        counted = _COUNTED[name]
+    if name in COUNTED:
+        counted = COUNTED[name]
         most = integer(at[counted])
     else:
         sequence, counted = _COUNTED_IN_ITEMS[name]
@@ -136,7 +137,7 @@ def _beyond(numbers: list[float], most: int | None) -> str:
 
 
 @rule("PIX-NM-POINTER", level="instance", severity="review", reference="PS3.3 C.8.4.8.1.1",
-    when=lambda at: _is_nm(at) and at.has("FrameIncrementPointer") and _kind(at) in _POINTED_TO,
+    when=lambda at: is_nm(at) and at.has("FrameIncrementPointer") and kind_of(at) in POINTED_TO,
     reads=("SOPClassUID", "ImageType", "FrameIncrementPointer"))  # fmt: skip
 def pointer(at: Values) -> Iterator[Hit]:
     """A nuclear medicine image does not say how its frames are ordered.
@@ -150,25 +151,25 @@ def pointer(at: Values) -> Iterator[Hit]:
         vectors tell nothing that could be guessed from the pixels.
     Example: A reconstructed tomogram of which ImageType still says TOMO.
     """
-    kind, pointed = _kind(at), at["FrameIncrementPointer"].values
-    lacking = [name for name in _POINTED_TO[kind] if tag_of(name) not in pointed]
+    kind, pointed = kind_of(at), at["FrameIncrementPointer"].values
+    lacking = [name for name in POINTED_TO[kind] if tag_of(name) not in pointed]
     if lacking:
         there = [keyword_of(value) or value for value in pointed[:10] if isinstance(value, str)]
         yield Hit(
             tags=("FrameIncrementPointer", "ImageType"),
             observed=cut(f"{kind}, ordered by {listed(there, 100)}", 160),
-            expected=cut(f"{', '.join(_POINTED_TO[kind])}", 160),
+            expected=cut(f"{', '.join(POINTED_TO[kind])}", 160),
         )
 
 
-def _kind(at: Values) -> str:
+def kind_of(at: Values) -> str:
     """Value 3 of ImageType."""
     values = at["ImageType"].values
     return str(values[2]).strip() if len(values) > 2 else ""
 
 
 @rule("PIX-NM-COUNT", level="instance", severity="note", reference="PS3.3 C.8.4.10",
-    when=lambda at: _is_nm(at) and any(at[sequence].items for sequence in _DESCRIBED),
+    when=lambda at: is_nm(at) and any(at[sequence].items for sequence in _DESCRIBED),
     reads=("SOPClassUID", *_DESCRIBED, *_DESCRIBED.values()))  # fmt: skip
 def described(at: Values) -> Iterator[Hit]:
     """A nuclear medicine image describes more or fewer windows, phases or rotations than it has.
@@ -275,10 +276,11 @@ def pet_index_twice(series: SeriesView) -> Iterator[Hit]:
             rows.setdefault(index, {}).setdefault(uid, row)
     twice = {index: of_uid for index, of_uid in rows.items() if len(of_uid) > 1}
     if twice:
-        more = f", and {len(twice) - 1} more" if len(twice) > 1 else ""
+        more = f", and {len(twice) - 1} other number{'s' * (len(twice) > 2)}" if len(twice) > 1 else ""
+        index, of_uid = next(iter(twice.items()))
         yield Hit(
             tags=("ImageIndex",),
-            observed=cut(f"{next(iter(twice))} of {len(next(iter(twice.values())))} images{more}"),
+            observed=cut(f"{len(of_uid)} images have number {index}{more}"),
             expected="an index of its own for each image",
             rows=sorted(row for of_uid in twice.values() for row in of_uid.values()),
         )

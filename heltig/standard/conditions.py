@@ -191,7 +191,8 @@ class Condition(msgspec.Struct, frozen=True):
         """When it must not be there, as a person would say it."""
         if self.consequence == "forbidden":
             return f"if {self.when.words}"
-        allowed = [when.words for when in (self.when, self.other) if when]
+        implied = self.when.operator == "and" and self.other in self.when.parts
+        allowed = [when.words for when in (None if implied else self.when, self.other) if when]
         return f"unless {', or '.join(allowed)}"
 
     def comparisons(self) -> Iterator[When]:

@@ -127,6 +127,10 @@ USES: Final[dict[tuple[str, str], list[Any]]] = {
 _DERIVED: Final = ["=", "00089007", 1, ["DERIVED"]]
 _ORIGINAL: Final = ["=", "00089007", 1, ["ORIGINAL"]]
 
+_NOT_CODED: Final = ["-", "00540410"]
+_SLICES: Final = [f"1.2.840.10008.5.1.4.1.1.{number}" for number in ("2", "4", "2.1", "4.1", "4.3", "4.2")]
+_OF_SLICES: Final = ["and", _NOT_CODED, ["=", "00080016", 1, _SLICES]]
+
 CONDITIONS: Final[dict[tuple[str, str], list[Any]]] = {
     # "… and the reference does not apply to all segments": the source read the first half only
     ("C.8.8.5", "0062000B"): [],
@@ -147,6 +151,10 @@ CONDITIONS: Final[dict[tuple[str, str], list[Any]]] = {
     ],
     # the words name these two as examples of heart gating
     ("C.8.3.1", "00181060"): ["required", ["=", "00180022", 0, ["CG", "PPG"]]],
+    # "Required if … is: WHOLE BODY or STATIC", and nothing of otherwise: the source takes that for "may be"
+    ("C.8.4.9", "00181242"): ["required else forbidden", ["=", "00080008", 3, ["WHOLE BODY", "STATIC"]]],
+    # "May be present for other SOP Classes if Patient Orientation Code Sequence is not present"
+    ("C.7.3.1", "00185100"): ["required else", _OF_SLICES, _NOT_CODED],
     # the sequences that are meant stand in functional groups
     ("10.42-1", "00089092"): ["required", ["+", "groups/00081140"]],
     ("10.42-1", "00089154"): ["required", ["+", "groups/00082112"]],
