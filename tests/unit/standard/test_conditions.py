@@ -4,7 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heltig.standard.conditions import NOT_TOLD, OTHER, Condition, Found, When, condition_from, interests
+from heltig.standard.conditions import (
+    NOT_TOLD,
+    OTHER,
+    UNKNOWN_TERM,
+    Condition,
+    Found,
+    When,
+    condition_from,
+    interests,
+)
+from heltig.standard.dictionary import tag_of
 
 IMAGE_TYPE, MODALITY, FRAMES = "00080008", "00080060", "00280008"
 THERE = {
