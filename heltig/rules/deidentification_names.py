@@ -11,7 +11,7 @@ from heltig.rules.names_in_identifiers import IDEOGRAPHS, is_of_a_place, name_in
 from heltig.rules.personal_numbers import Evidence
 
 _WORD: Final = re.compile(r"[^\W\d_]{2,}|[\u3040-\u9fff\uac00-\ud7af]")
-_WITH_DIGIT: Final = re.compile(r"\S*\d\S*")
+_DIGIT: Final = re.compile(r"\d")
 _HEXADECIMAL: Final = re.compile(r"[0-9a-fA-F]{8,}")
 _WITHOUT_VOWEL: Final = re.compile(r"[B-DF-HJ-NP-TV-XZb-df-hj-np-tv-xz]{5,}")
 
@@ -82,8 +82,12 @@ def names_somebody(name: str) -> bool:
 def _words(group: str) -> list[str]:
     """The words of a name. A number beside them is no word, and one that has digits in it is none."""
     if any(map(str.isdigit, group)):
-        group = "^".join(_WITH_DIGIT.sub(" ", part) for part in group.split("^"))
+        group = "^".join(_without_numbers(part) for part in group.split("^"))
     return [word for word in _WORD.findall(group) if not is_code(word)]
+
+
+def _without_numbers(text: str) -> str:
+    return " ".join(token for token in text.split() if not _DIGIT.search(token))
 
 
 def is_of_a_test(words: Sequence[str]) -> bool:
@@ -112,7 +116,7 @@ def _judged(group: str, words: Sequence[str]) -> Evidence | None:
     given, has_number = _places_of_given(words), any(map(str.isdigit, group))
     if any(map(is_no_person, words)):
         return "possible" if given and len(words) > 1 else None
-    components = [part for part in group.split("^") if _LETTER.search(_WITH_DIGIT.sub(" ", part))]
+    components = [part for part in group.split("^") if _LETTER.search(_without_numbers(part))]
     if len(components) < 2 and len(words) == 1:
         return None if is_term(words[0]) or (has_number and not given) else "possible"
     is_one = len(components) < 2 and not _BETWEEN_WORDS.search(group.strip())
