@@ -2,6 +2,7 @@
 
 import ssl
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final
@@ -29,8 +30,11 @@ CALLING_AE_TITLE_NOT_RECOGNIZED: Final = (0x01, 0x01, 0x03)
 IDLE_SECONDS: Final = 600.0
 """An association on which nothing happens is aborted after so long; an archive may need half of it."""
 
-END_SECONDS: Final = 30.0
-"""How long an association may take to end once it is told to."""
+END_SECONDS: Final = 5.0
+"""How long associations may take to end once they are told to."""
+
+ANSWER_SECONDS: Final = 30.0
+"""How long the answer to a storage commitment request may take to be sent, before its result."""
 
 NO_SUCH_ACTION: Final = 0x0123
 INVALID_ARGUMENT: Final = 0x0115
@@ -126,11 +130,13 @@ class Listener:
             return
         associations = self._server.active_associations
         self._server.shutdown()
-        for association in associations:
-            association.abort()
-        for association in associations:
-            association.join(END_SECONDS)
-        self._serving.join(END_SECONDS)
+        # An association whose object an archive is at ends when that answers: so long nobody waits for it.
+        ending = [threading.Thread(target=one.abort, daemon=True) for one in associations]
+        for thread in ending:
+            thread.start()
+        deadline = time.monotonic() + END_SECONDS
+        for thread in (*ending, *associations, self._serving):
+            thread.join(max(0.0, deadline - time.monotonic()))
         self._server = None
 
     def _may_call(self, address: str) -> bool:
@@ -196,7 +202,7 @@ class Listener:
 
     def _report(self, association: Association, request: Commitment, answered: threading.Event) -> None:
         committed = self._door.verify(request)
-        answered.wait(END_SECONDS)
+        answered.wait(ANSWER_SECONDS)
         with suppress(RuntimeError, ValueError):  # it is gone meanwhile: the peer asks again
             report_on(association, committed)
 

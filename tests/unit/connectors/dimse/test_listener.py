@@ -3,6 +3,7 @@
 import socket
 import ssl
 import struct
+import threading
 from pathlib import Path
 
 import pydicom
@@ -232,3 +233,29 @@ def test_tls_with_a_certificate_of_the_sender(door: KeepingDoor, tmp_path: Path)
             assert send(association, bytes(2 * IN_MEMORY)).Status == 0
         with associated(port) as association:
             assert not association.is_established
+
+
+def test_a_listener_stops_though_somebody_is_at_an_object(
+    door: KeepingDoor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connectors.dimse.listener.END_SECONDS", 0.2)
+    begun, may_end = threading.Event(), threading.Event()
+
+    def answer(arrived: object) -> Answer:
+        begun.set()
+        may_end.wait()
+        return Answer()
+
+    door.answer = answer
+    with listening(door) as port:
+        sending = threading.Thread(target=_send_once, args=(port,), daemon=True)
+        sending.start()
+        assert begun.wait(60)
+    may_end.set()  # not before the listener has stopped
+    sending.join(60)
+    assert not sending.is_alive()
+
+
+def _send_once(port: int) -> None:
+    with associated(port) as association:
+        send(association, ODD)
