@@ -156,7 +156,17 @@ def test_a_value_told_as_another_is_compared_like_itself(tag, number):
         for condition in conditions:
             plain = condition.holds(lambda _, value=value: Found(True, values=(value,)))
             told = condition.holds(lambda _, value=value: Found(True, values=interest.of([value])))
-            assert told is plain
+            assert told is (None if interest.of([value]) == (UNKNOWN_TERM,) else plain)
+
+
+def test_nothing_follows_from_a_term_that_nobody_knows():
+    interest = interests()[tag_of("DoseSummationType")]
+    condition = Condition("required else forbidden", When("=", interest.tag, 1, ("BEAM",)))
+    forbids = {
+        value: condition.forbids(lambda _, value=value: Found(True, values=interest.of([value])))
+        for value in ("BEAM", "PLAN", "ALL")
+    }
+    assert forbids == {"BEAM": False, "PLAN": True, "ALL": None}
 
 
 def test_a_condition_is_a_value():
