@@ -65,6 +65,7 @@ FAMILIES = {
     "geometry_frames": "Geometry",
     "geometry_dimensions": "Geometry",
     "contours": "Geometry",
+    "contour_shapes": "Geometry",
     "dose_grid": "Geometry",
     "segmentation_frames": "Geometry",
     "conformance": "IOD conformance",

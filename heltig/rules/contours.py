@@ -15,8 +15,8 @@ from heltig.rules.views import StudyView
 from heltig.rules.wording import cut
 from heltig.standard.dictionary import tag_of
 
-_PATH = "/".join(map(tag_of, ("ROIContourSequence", "ContourSequence")))
-_DATA = tag_of("ContourData")
+PATH = "/".join(map(tag_of, ("ROIContourSequence", "ContourSequence")))
+DATA = tag_of("ContourData")
 _POINTS = tag_of("NumberOfContourPoints")
 _IMAGES: Final = tag_of("ContourImageSequence")
 _ACROSS_IMAGES: Final = frozenset({"OPEN_NONPLANAR"})
@@ -42,7 +42,7 @@ def points(study: StudyView) -> Iterator[Hit]:
         that it writes.
     Example: A contour that a converter thinned out, with the number of points it had before.
     """
-    contours = _below(_below(study.table, "ROIContourSequence"), "ContourSequence")
+    contours = below(below(study.table, "ROIContourSequence"), "ContourSequence")
     if contours is None:
         return
     wrong: dict[tuple[int, int], list[int]] = {}
@@ -54,21 +54,22 @@ def points(study: StudyView) -> Iterator[Hit]:
     for (said, there), found in sorted(wrong.items()):
         owners = {contours.owners[item] for item in found}
         yield Hit(
-            tags=(f"{_PATH}/{_POINTS}",),
+            tags=(f"{PATH}/{_POINTS}",),
             observed=cut(f"{said}, where there {'is' if there == 1 else 'are'} {there}"),
             expected="the number of points there are",
             rows=contours.parent.study_rows(contours.column.tag, owners),
         )
 
 
-def _below(table: Table | None, keyword: str) -> ItemTable | None:
+def below(table: Table | None, keyword: str) -> ItemTable | None:
+    """The items of a sequence; None where the table has none."""
     column = table.columns.get(tag_of(keyword)) if table else None
     return table.items(column) if table and column else None
 
 
 def _coordinates(contours: ItemTable) -> Iterator[int | None]:
     """How many values each ContourData has; None where it has none, or they are elsewhere."""
-    column = contours.columns.get(_DATA)
+    column = contours.columns.get(DATA)
     if column is None:
         return iter([None] * contours.rows)
     lengths: dict[int, int | None] = {}
@@ -103,7 +104,7 @@ def plane(study: StudyView) -> Iterator[Hit]:
         again. Images that were sent again with other positions need the structure set that fits them.
     Example: A tool that sorted the slices the other way round and left the points as they were.
     """
-    contours = _below(_below(study.table, "ROIContourSequence"), "ContourSequence")
+    contours = below(below(study.table, "ROIContourSequence"), "ContourSequence")
     if contours is None:
         return
     frames = frames_of_structure_sets(study)
@@ -112,7 +113,7 @@ def plane(study: StudyView) -> Iterator[Hit]:
     rows_of = {
         owner: contours.parent.study_rows(contours.column.tag, {owner}) for owner in set(contours.owners)
     }
-    for item, planes, furthest in _drawn(study, contours):
+    for item, planes, furthest in study.once(drawn):
         for row in rows_of[contours.owners[item]]:
             if {one.frame_of_reference for one in planes} == frames.get(row):
                 looked_at[row] = looked_at.get(row, 0) + 1
@@ -120,16 +121,21 @@ def plane(study: StudyView) -> Iterator[Hit]:
                     off.setdefault(row, []).append(furthest)
     for row, distances in sorted(off.items()):
         yield Hit(
-            tags=(f"{_PATH}/{_DATA}",),
+            tags=(f"{PATH}/{DATA}",),
             observed=cut(f"{len(distances)} of {looked_at[row]} contours, up to {max(distances):.4g} mm off"),
             expected="points in the plane of their image",
             rows=(row,),
         )
 
 
-def _drawn(study: StudyView, contours: ItemTable) -> Iterator[tuple[int, list[ImagePlane], float]]:
+def drawn(study: StudyView) -> list[tuple[int, list[ImagePlane], float]]:
     """Contours whose images are at hand: the item, its images, and how far off it is; 0 where it is not."""
-    data, named = contours.columns.get(_DATA), _below(contours, "ContourImageSequence")
+    contours = below(below(study.table, "ROIContourSequence"), "ContourSequence")
+    return [] if contours is None else list(_drawn(study, contours))
+
+
+def _drawn(study: StudyView, contours: ItemTable) -> Iterator[tuple[int, list[ImagePlane], float]]:
+    data, named = contours.columns.get(DATA), below(contours, "ContourImageSequence")
     if data is None or named is None:
         return
     images = image_planes(study)
@@ -144,7 +150,7 @@ def _drawn(study: StudyView, contours: ItemTable) -> Iterator[tuple[int, list[Im
         if not known or len(known) < len(planes):
             continue
         if _text(contours, "ContourGeometricType", item) not in _ACROSS_IMAGES:
-            points = _points_of(contours, data, data.codes[item])
+            points = points_of(contours, data, data.codes[item])
             distances = [_furthest(one, points) for one in known]
             is_in_one = any(d <= images.reach[one] for one, d in zip(known, distances, strict=True))
             yield item, known, 0.0 if is_in_one else min(distances)
@@ -159,7 +165,7 @@ def _frame(items: ItemTable, item: int) -> int:
     return integer(items.at(tag_of("ReferencedFrameNumber"), item)) or 0
 
 
-def _points_of(contours: ItemTable, data: Column, code: int) -> list[Vector]:
+def points_of(contours: ItemTable, data: Column, code: int) -> list[Vector]:
     """The points of ContourData, mostly read without decoding; none where some coordinate is no number."""
     plain = plain_numbers((data.cells[code],))[0] if code else ()
     numbers = contours.cell(data, code).numbers if plain is None else plain

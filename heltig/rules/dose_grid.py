@@ -14,8 +14,8 @@ from heltig.rules.wording import cut
 from heltig.standard.dictionary import tag_of
 
 DOSE: Final = "1.2.840.10008.5.1.4.1.1.481.2"
-_FAR: Final = 10.0
-"""Millimetres between a dose and the nearest image that no rounding explains."""
+FAR: Final = 10.0
+"""Millimetres between a dose or a structure set and the nearest image that no rounding explains."""
 
 _ROUNDED: Final = 0.1
 """Millimetres by which two ways to write one height may differ."""
@@ -142,15 +142,13 @@ def place(study: StudyView) -> Iterator[Hit]:
     boxes: dict[str, Box | None] = {}
     for row, (frame, dose) in sorted(study.once(_doses).items()):
         if frame not in boxes:
-            boxes[frame] = _box(
-                [one for one in image_planes(study).of.values() if one.frame_of_reference == frame]
-            )
+            boxes[frame] = box_of_images(study, frame)
         images = boxes[frame]
-        if images is None or apart(images, dose) <= _FAR:
+        if images is None or apart(images, dose) <= FAR:
             continue
         regions = box_of(_contour_points(study, frame))
         distance = min(apart(box, dose) for box in (images, regions) if box)
-        if distance > _FAR:
+        if distance > FAR:
             yield Hit(
                 tags=("ImagePositionPatient", "GridFrameOffsetVector"),
                 observed=cut(f"{distance:.5g} mm away"),
@@ -159,8 +157,9 @@ def place(study: StudyView) -> Iterator[Hit]:
             )
 
 
-def _box(images: Sequence[ImagePlane]) -> Box | None:
-    """The box that images fill; None where they are too few for a volume."""
+def box_of_images(study: StudyView, frame: str) -> Box | None:
+    """The box that the images of a frame of reference fill; None where they are too few for a volume."""
+    images = [one for one in image_planes(study).of.values() if one.frame_of_reference == frame]
     if len(images) < _FEWEST:
         return None
     return box_of([corner for one in images for corner in one.corners or (one.position,)])
