@@ -34,6 +34,7 @@ FAMILIES = {
     "references_frames": "References, rejection, target",
     "references_radiotherapy": "References, rejection, target",
     "radiotherapy": "References, rejection, target",
+    "control_points": "References, rejection, target",
     "references_rejection": "References, rejection, target",
     "deidentification": "De-identification leakage",
     "deidentification_identity": "De-identification leakage",

@@ -1,4 +1,4 @@
-"""Geometry: are the planes of a dose in order, and is it where the images and regions are?"""
+"""Geometry: are the planes of a dose in order, and are dose and isocentre where the images are?"""
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -16,6 +16,11 @@ from heltig.standard.dictionary import tag_of
 DOSE: Final = "1.2.840.10008.5.1.4.1.1.481.2"
 FAR: Final = 10.0
 """Millimetres between a dose or a structure set and the nearest image that no rounding explains."""
+
+_BEAMS: Final = ("BeamSequence", "IonBeamSequence")
+_POINTS_OF_BEAMS: Final = ("ControlPointSequence", "IonControlPointSequence")
+_BEYOND: Final = 1000.0
+"""Millimetres between an isocentre and the nearest image that no treatment explains."""
 
 _ROUNDED: Final = 0.1
 """Millimetres by which two ways to write one height may differ."""
@@ -155,6 +160,55 @@ def place(study: StudyView) -> Iterator[Hit]:
                 expected="a dose that meets the images or regions",
                 rows=(row,),
             )
+
+
+@rule(
+    "GEO-ISOCENTER",
+    level="study",
+    severity="review",
+    needs=("metadata", "complete_study"),
+    reads=_BEAMS,
+    when=lambda study: any(map(study.has, _BEAMS)) and bool(image_planes(study).of),
+    reference="PS3.3 C.8.8.14",
+)
+def isocenter(study: StudyView) -> Iterator[Hit]:
+    """The isocentre of a plan is nowhere near the images of its frame of reference.
+
+    Finds: An IsocenterPosition (300A,012C) of a beam that is apart, by more than a metre, from the box that
+        the images of the study in the same FrameOfReferenceUID (0020,0052) fill; these are at least three. A
+        patient who is treated from far away lies less far from it.
+    Why: The machine turns about the isocentre: a beam that meets no patient there treats nothing, or what
+        nobody planned.
+    Mend: Export images and plan again from the planning system. Do not shift the isocentre by hand.
+    Example: A plan of which a tool wrote the isocentre in micrometres.
+    """
+    frames, far = study.texts("FrameOfReferenceUID"), dict[int, tuple[float, str]]()
+    boxes = {frame: box_of_images(study, frame) for frame in set(frames) if frame}
+    for sequence, points_of_beam in zip(_BEAMS, _POINTS_OF_BEAMS, strict=True):
+        points = _below(_below(study.table, sequence), points_of_beam)
+        if points is None:
+            continue
+        centers = points.columns.get(tag_of("IsocenterPosition"))
+        for item, owner in enumerate(points.owners) if centers else ():
+            numbers = points.at(tag_of("IsocenterPosition"), item).numbers
+            if len(numbers) != 3 or None in numbers:
+                continue
+            x, y, z = (number or 0.0 for number in numbers)
+            for row in points.parent.study_rows(points.column.tag, {owner}):
+                box = boxes.get(frames[row])
+                distance = apart(box, ((x, y, z), (x, y, z))) if box else 0.0
+                if distance > max(_BEYOND, far.get(row, (0.0, ""))[0]):
+                    far[row] = (
+                        distance,
+                        "/".join(map(tag_of, (sequence, points_of_beam, "IsocenterPosition"))),
+                    )
+    for row, (distance, path) in sorted(far.items()):
+        yield Hit(
+            tags=(path,),
+            observed=cut(f"{distance:.5g} mm away"),
+            expected="a place in or near the images",
+            rows=(row,),
+        )
 
 
 def box_of_images(study: StudyView, frame: str) -> Box | None:

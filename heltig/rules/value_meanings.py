@@ -19,13 +19,15 @@ NEVER_ZERO: Final = frozenset(
 )
 """Attributes of which zero leaves the image without pixels, contrast or dose."""
 
-UNKNOWN_AS_ZERO: Final = frozenset({"KVP", "PatientSize", "PatientWeight", "SliceThickness"})
+UNKNOWN_AS_ZERO: Final = frozenset(
+    {"KVP", "NumberOfFractionsPlanned", "PatientSize", "PatientWeight", "SliceThickness"}
+)
 """Attributes that real systems fill with zero where they do not know the value."""
 
 NEVER_NEGATIVE: Final = frozenset(
     {
-        *("DoseGridScaling", "EchoTime", "ExposureTime", "KVP", "PatientSize", "PatientWeight"),
-        *("RepetitionTime", "SliceThickness", "WindowWidth"),
+        *("BeamMeterset", "DoseGridScaling", "EchoTime", "ExposureTime", "KVP", "NominalBeamEnergy"),
+        *("PatientSize", "PatientWeight", "RepetitionTime", "SliceThickness", "WindowWidth"),
     }
 )
 """Attributes of which a negative value means nothing."""
@@ -101,7 +103,7 @@ def zero(at: Place) -> Iterator[Hit]:
 def zero_for_unknown(at: Place) -> Iterator[Hit]:
     """Zero stands for a value that is not known.
 
-    Finds: Zero in KVP, PatientSize, PatientWeight and SliceThickness.
+    Finds: Zero in KVP, PatientSize, PatientWeight, SliceThickness and NumberOfFractionsPlanned.
     Why: Software that works out dose or uptake takes the zero for a measurement.
     Mend: Have the sender leave the value empty where it is not known. For PET, have the weight filled in.
     Example: PatientWeight `0`, since nobody asked the patient.
@@ -115,7 +117,8 @@ def negative(at: Place) -> Iterator[Hit]:
     """An attribute is negative that cannot be.
 
     Finds: Values below zero in WindowWidth, SliceThickness, EchoTime, RepetitionTime, ExposureTime, KVP,
-        PatientSize, PatientWeight and DoseGridScaling. Spacings are a matter of GEO-SPACING-ZERO.
+        PatientSize, PatientWeight, DoseGridScaling, BeamMeterset and NominalBeamEnergy. Spacings are a
+        matter of GEO-SPACING-ZERO.
     Why: Viewers show the image inverted or not at all, and measurements come out negative.
     Mend: Have the sender's software corrected. Mostly the sign of a direction got into a distance.
     Example: SliceThickness `-5` of a stack counted downwards.
