@@ -149,7 +149,20 @@ def test_every_setting_is_documented() -> None:
         assert info.doc.endswith("."), info.key
         assert info.type
     without_default = {info.key for info in infos if not info.default}
-    assert without_default == {"public_url", "consult_bind", "consult_allow", "redis_url", "archive_proxy"}
+    assert without_default == {
+        "public_url",
+        "consult_bind",
+        "consult_allow",
+        "cors_origins",
+        "redis_url",
+        "archive_proxy",
+        "dicom_peers",
+        "dicom_certificate",
+        "dicom_key",
+        "dicom_client_ca",
+        "upload_url",
+        "upload_key",
+    }
 
 
 def test_documented_defaults_are_those_of_no_machine_in_particular() -> None:
