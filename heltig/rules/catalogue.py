@@ -65,6 +65,7 @@ FAMILIES = {
     "geometry_order": "Geometry",
     "geometry_frames": "Geometry",
     "geometry_dimensions": "Geometry",
+    "dimension_organization": "Geometry",
     "contours": "Geometry",
     "contour_shapes": "Geometry",
     "dose_grid": "Geometry",

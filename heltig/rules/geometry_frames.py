@@ -10,7 +10,7 @@ from heltig.dicom.table import Table
 from heltig.rules.geometry import PLANE
 from heltig.rules.rule import Hit, rule
 from heltig.rules.views import SeriesView
-from heltig.standard.dictionary import keyword_of, tag_of
+from heltig.standard.dictionary import is_private, keyword_of, tag_of
 
 PLACED_BY_FRAME_OF_REFERENCE: Final = frozenset(
     {"1.2.840.10008.5.1.4.1.1.30", "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"}
@@ -158,7 +158,8 @@ def frame_missing(series: SeriesView) -> Iterator[Hit]:
         ImagePositionPatient (0020,0032), ImageOrientationPatient (0020,0037) or PixelSpacing (0028,0030),
         neither of their own nor shared; a FrameContentSequence (0020,9111) without DimensionIndexValues
         (0020,9157) where dimensions are declared; and a dimension that points to an attribute that no frame
-        has. Of images GEO-IPP-IOP-MISSING tells, of missing groups IOD-FUNCTIONAL-GROUP.
+        has, or to no functional group of the standard or of the object. Of images GEO-IPP-IOP-MISSING tells,
+        of missing groups IOD-FUNCTIONAL-GROUP.
     Why: Viewers lay a segmentation over the images by these attributes, and sort frames by these indices:
         without them they show nothing, or the wrong place.
     Mend: Have the object made anew by what wrote it. Where every frame names the one image it was made from,
@@ -224,7 +225,10 @@ def _lost_dimensions(series: SeriesView, declared: Mapping[int, Cell]) -> Iterat
         table = FrameTable(series.table, [row])
         for item in cell.items:
             group, pointer = pointed_at(item)
-            if group and pointer and all(found is ABSENT for found in table.cells(group, pointer)):
+            unknown = "" if group else _unknown_group(item)
+            if unknown and not _has_group(series, row, unknown):
+                lost.setdefault((unknown, pointer or "DimensionIndexPointer"), []).append(row)
+            elif group and pointer and all(found is ABSENT for found in table.cells(group, pointer)):
                 lost.setdefault((group, pointer), []).append(row)
     for (group, pointer), rows in lost.items():
         yield Hit(
@@ -233,6 +237,19 @@ def _lost_dimensions(series: SeriesView, declared: Mapping[int, Cell]) -> Iterat
             expected="an attribute of the frames",
             rows=rows,
         )
+
+
+def _unknown_group(item: Item) -> str:
+    """The functional group that a dimension points to, where it is one that the standard does not have."""
+    dimension = DataSet(item.tags, item.raws, item.encoding)
+    tag = element(dimension, tag_of("FunctionalGroupPointer")).text
+    return tag if len(tag) == 8 and not is_private(tag) else ""
+
+
+def _has_group(series: SeriesView, row: int, tag: str) -> bool:
+    """The group stands in the shared groups or in some frame's."""
+    groups = [series.table.at(tag_of(keyword), row) for keyword in (_SHARED, _OWN)]
+    return any(tag in item.tags for cell in groups for item in cell.items)
 
 
 def pointed_at(item: Item) -> tuple[str, str]:
