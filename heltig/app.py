@@ -50,6 +50,13 @@ from heltig.api.v1.fhir import fhir_imaging_study, fhir_operation_outcome
 from heltig.api.v1.health import health, ready
 from heltig.api.v1.jobs import discard_job, list_jobs, retry_job, show_job
 from heltig.api.v1.known_parameters import refuse_unknown_parameters
+from heltig.api.v1.open_uploads import (
+    add_to_upload,
+    begin_upload,
+    forget_upload,
+    show_upload,
+    uploads_can,
+)
 from heltig.api.v1.proposed_changes import list_proposed_changes
 from heltig.api.v1.pulls import pull_studies
 from heltig.api.v1.quarantine import (
@@ -103,6 +110,11 @@ ROUTES: Final = (
     consult,
     upload,
     upload_async,
+    uploads_can,  # before the others at its paths
+    begin_upload,
+    show_upload,
+    add_to_upload,
+    forget_upload,
     list_jobs,
     show_job,
     retry_job,
@@ -229,6 +241,7 @@ async def _services(
             keys=KeyRing(parts.store, clock=clock),
             refusals=Refusals(parts.store),
             uploads=parts.desks.uploads,
+            resuming=parts.desks.resuming,
             waivers=parts.desks.waivers,
             rescoring=parts.desks.rescoring,
             gate=parts.desks.custody,

@@ -144,6 +144,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int, Meta(ge=1, description="Unpacked to packed size of a large ZIP member. A bomb has over 1000.")
     ] = 200
     upload_max_nesting: Annotated[int, Meta(ge=0, description="Levels of ZIPs inside a ZIP.")] = 2
+    upload_open_most: Annotated[
+        int, Meta(ge=1, description="Uploads that may be open at the same time: begun, and not whole yet.")
+    ] = 100
+    upload_open_size: Annotated[
+        Size, Meta(description="All open uploads together, as long as they are to become.")
+    ] = Size(64 * 1024**3)
+    upload_open_most_each: Annotated[int, Meta(ge=1, description="Open uploads of one principal.")] = 20
+    upload_open_size_each: Annotated[
+        Size, Meta(description="Open uploads of one principal together, as long as they are to become.")
+    ] = Size(32 * 1024**3)
     member_max_size: Annotated[
         Size, Meta(description="One file, one ZIP member or one part of a multipart body.")
     ] = Size(2 * 1024**3)

@@ -45,6 +45,7 @@ from heltig.pipeline.quarantine import QuarantineDesk
 from heltig.pipeline.rejudge import queue_the_rest, rejudge
 from heltig.pipeline.rescore import KIND as RESCORE
 from heltig.pipeline.rescore import RescoreDesk
+from heltig.pipeline.resuming import ResumingDesk
 from heltig.pipeline.spool import Spool
 from heltig.pipeline.upload import KIND as UPLOAD
 from heltig.pipeline.upload import UploadDesk
@@ -99,6 +100,7 @@ class Desks:
     """The use cases that take jobs, as far as they keep something between them."""
 
     uploads: UploadDesk
+    resuming: ResumingDesk
     waivers: WaiverDesk
     rescoring: RescoreDesk
     scoring: Scoring
@@ -164,6 +166,7 @@ def sweeps_of(desks: Desks, queue: JobQueue) -> list[tuple[timedelta, Sweep]]:
     return [
         (MINUTE, desks.waivers.sweep),
         (MINUTE, desks.uploads.sweep),
+        (MINUTE, desks.resuming.sweep),
         (MINUTE, forget_jobs),
         (LOOK, desks.pulls.look),
         (LOOK, desks.backfills.sweep),
@@ -282,8 +285,10 @@ def _desks(
     opens = OpenArchives(store, settings, environ=os.environ, clock=clock, measurements=measurements)
     gate_spool = GateSpool(settings.home / "spool" / "gate", name=spool.name, reserve=settings.gate_reserve)
     judging = GateJudging(store, gate_spool, pool, profile_of=profile_of, clock=clock)
+    uploads = UploadDesk(queue, spool, pool, settings=settings, profile=profile, clock=clock)
     return Desks(
-        uploads=UploadDesk(queue, spool, pool, settings=settings, profile=profile, clock=clock),
+        uploads=uploads,
+        resuming=ResumingDesk(uploads, spool, settings=settings),
         waivers=WaiverDesk(queue, pool, profile=profile, profile_of=profile_of, clock=clock, workers=workers),
         rescoring=RescoreDesk(
             queue, pool, profile=profile, profile_of=profile_of, clock=clock, workers=workers

@@ -16,8 +16,14 @@ _FOR_PROGRAMS: Final = ("/dicom-web/", "/api/v1/", "/consult/", "/gate/", "/heal
 """What is opened: the interfaces. Pages are for whoever looks at them here."""
 
 _METHODS: Final = b"GET, HEAD, POST, PATCH, DELETE"
-_REQUEST_HEADERS: Final = b"Authorization, Accept, Content-Type, If-Match, If-None-Match, Last-Event-ID"
-_READABLE: Final = b"ETag, Heltig-Readiness, Warning, Location, Retry-After, Content-Location"
+_REQUEST_HEADERS: Final = (
+    b"Authorization, Accept, Content-Type, If-Match, If-None-Match, Last-Event-ID, "
+    b"Tus-Resumable, Upload-Length, Upload-Metadata, Upload-Offset"
+)
+_READABLE: Final = (
+    b"ETag, Heltig-Readiness, Warning, Location, Retry-After, Content-Location, "
+    b"Tus-Resumable, Upload-Expires, Upload-Length, Upload-Offset"
+)
 _SECONDS: Final = b"600"
 
 

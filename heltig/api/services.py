@@ -15,6 +15,7 @@ from heltig.pipeline.opened import OpenArchives
 from heltig.pipeline.pool import JudgingPool
 from heltig.pipeline.quarantine import QuarantineDesk
 from heltig.pipeline.rescore import RescoreDesk
+from heltig.pipeline.resuming import ResumingDesk
 from heltig.pipeline.stream import ChangeStream
 from heltig.pipeline.upload import UploadDesk
 from heltig.pipeline.waiving import WaiverDesk
@@ -44,6 +45,7 @@ class Services:
     keys: KeyRing
     refusals: Refusals
     uploads: UploadDesk
+    resuming: ResumingDesk
     waivers: WaiverDesk
     rescoring: RescoreDesk
     gate: Custody

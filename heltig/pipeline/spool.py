@@ -73,6 +73,12 @@ class Spool:
             raise
         return Spooled(path, digest, size)
 
+    def link(self, file: Path, *, digest: str) -> Spooled:
+        """A file that is here already and stays, as if it had been received."""
+        path = self.incoming / f"{secrets.token_hex(16)}.part"
+        os.link(file, path)
+        return Spooled(path, digest, path.stat().st_size)
+
     async def keep(self, spooled: Spooled, name: str) -> Path:
         """Moves a file to the uploads; it is there after a power cut too."""
         kept = self.of_upload(name)
@@ -155,9 +161,14 @@ def _sync(file: IO[bytes]) -> None:
 
 def _move(source: Path, target: Path) -> None:
     source.replace(target)
+    sync_folder(target.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Brings what a folder holds to disk."""
     if os.name == "posix":  # elsewhere a folder cannot be opened
-        folder = os.open(target.parent, os.O_RDONLY)
+        descriptor = os.open(folder, os.O_RDONLY)
         try:
-            os.fsync(folder)
+            os.fsync(descriptor)
         finally:
-            os.close(folder)
+            os.close(descriptor)

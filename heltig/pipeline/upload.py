@@ -102,13 +102,32 @@ class UploadDesk:
             InputError: It is refused; nothing of it is left.
             StorageError: It could not be written.
         """
-        if target and await self._store.read(archives.find, target) is None:
-            raise NotFoundError(f"There is no archive {target}. `heltig archives list` names them.")
-        spooled = await self._spool.receive(chunks, limit=self._size)
+        await self.see_target(target)
+        return await self.accept(
+            await self._spool.receive(chunks, limit=self._size), target=target, sender=sender
+        )
+
+    async def accept(self, spooled: Spooled, *, target: str, sender: Sender) -> Accepted:
+        """Takes over a ZIP that is in the spool; does as `take` otherwise. The file is gone in any case."""
         try:
             return await self._accept(spooled, target=target, sender=sender)
         finally:
             spooled.path.unlink(missing_ok=True)
+
+    async def see_target(self, target: str) -> None:
+        """Sees that a target is an archive, or none.
+
+        Raises:
+            NotFoundError: There is no such archive.
+        """
+        if target and await self._store.read(archives.find, target) is None:
+            raise NotFoundError(f"There is no archive {target}. `heltig archives list` names them.")
+
+    async def same(self, digest: str, target: str) -> Upload | None:
+        """The upload that bytes of such a SHA-256 would only repeat, if there is one."""
+        return await self._store.read(
+            uploads.find_same, digest=digest, profile_hash=self._profile.hash, target=target
+        )
 
     async def ended(self, job: int, *, within: float) -> Job:
         """Waits until a job has ended, or for so many seconds; returns it as it stands then.
@@ -184,9 +203,7 @@ class UploadDesk:
                 self._spool.remove_uploads([str(job.payload["upload"])])
 
     async def _accept(self, spooled: Spooled, *, target: str, sender: Sender) -> Accepted:
-        same = await self._store.read(
-            uploads.find_same, digest=spooled.digest, profile_hash=self._profile.hash, target=target
-        )
+        same = await self.same(spooled.digest, target)
         if same is not None:
             return Accepted(same, is_repeat=True)
         await self._pool.run(examine_package, spooled.path, self._limits)

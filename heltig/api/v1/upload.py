@@ -129,20 +129,10 @@ async def upload(
     same, and the same bytes sent again are answered with it.
     """
     accepted = await _take(request, services, target)
-    job = await services.uploads.ended(accepted.upload.job, within=WAIT_SECONDS)
-    if job.state not in ENDED:
-        return _queued(accepted, job)
-    _see_that_it_succeeded(job)
-    at = location_of(accepted.upload.name)
-    studies = await services.store.read(_studies, at, services.clock())
-    if any(s.study.state == "PENDING" for s in studies):  # judged then, and to be judged again now
-        return _queued(accepted, job)
-    readiness = worst([*(s.study.readiness for s in studies if s.study.readiness), *_of_the_zip(job)])
-    return Response(
-        JudgedUpload(_upload_view(accepted), job_view(job), readiness, studies),
-        status_code=200 if accepted.is_repeat else 201,
-        headers=_headers(job),
-    )
+    said = await what_became(services, accepted, within=WAIT_SECONDS)
+    if isinstance(said, QueuedUpload):
+        return _queued(said)
+    return Response(said, status_code=200 if accepted.is_repeat else 201, headers=_headers(said.job))
 
 
 @post(
@@ -161,7 +151,29 @@ async def upload_async(
 ) -> Response[QueuedUpload]:
     """Receive a ZIP and queue it to be judged: the answer has the job to ask about."""
     accepted = await _take(request, services, target)
-    return _queued(accepted, await services.uploads.ended(accepted.upload.job, within=0))
+    job = await services.uploads.ended(accepted.upload.job, within=0)
+    return _queued(QueuedUpload(_upload_view(accepted), job_view(job)))
+
+
+async def what_became(
+    services: Services, accepted: Accepted, *, within: float
+) -> JudgedUpload | QueuedUpload:
+    """What became of an upload, once it is judged, or after so many seconds.
+
+    Raises:
+        HeltigError: Its job ended without a verdict.
+    """
+    job = await services.uploads.ended(accepted.upload.job, within=within)
+    queued = QueuedUpload(_upload_view(accepted), job_view(job))
+    if job.state not in ENDED:
+        return queued
+    _see_that_it_succeeded(job)
+    at = location_of(accepted.upload.name)
+    studies = await services.store.read(_studies, at, services.clock())
+    if any(s.study.state == "PENDING" for s in studies):  # judged then, and to be judged again now
+        return queued
+    readiness = worst([*(s.study.readiness for s in studies if s.study.readiness), *_of_the_zip(job)])
+    return JudgedUpload(queued.upload, queued.job, readiness, studies)
 
 
 async def _take(request: Request[Principal, Any, Any], services: Services, target: str) -> Accepted:
@@ -171,11 +183,11 @@ async def _take(request: Request[Principal, Any, Any], services: Services, targe
     return await services.uploads.take(chunks, target=target, sender=sender)
 
 
-def _queued(accepted: Accepted, job: Job) -> Response[Any]:
+def _queued(said: QueuedUpload) -> Response[Any]:
     return Response(
-        QueuedUpload(_upload_view(accepted), job_view(job)),
-        status_code=200 if accepted.is_repeat and job.state in ENDED else 202,
-        headers=_headers(job),
+        said,
+        status_code=200 if said.upload.repeat and said.job.state in ENDED else 202,
+        headers=_headers(said.job),
     )
 
 
@@ -210,5 +222,5 @@ def _upload_view(accepted: Accepted) -> UploadView:
     )
 
 
-def _headers(job: Job) -> dict[str, str]:
+def _headers(job: JobView) -> dict[str, str]:
     return {"Location": f"/api/v1/jobs/{job.id}"}
