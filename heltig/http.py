@@ -19,11 +19,11 @@ from heltig.http_client import (
     Client,
     Request,
     Response,
+    body_request,
     client,
     get_request,
     head_of,
     passed_request,
-    post_request,
     send,
 )
 from heltig.retry import Retry
@@ -41,6 +41,7 @@ __all__ = [
     "pass_on",
     "post",
     "post_form",
+    "send_body",
     "stream",
 ]
 
@@ -129,16 +130,32 @@ async def post(
     accept: str,
     max_bytes: int,
 ) -> tuple[Head, bytes]:
-    """Sends a body once, never again by itself, and returns the answer whatever its status.
+    """Sends a body by POST; see `send_body`.
 
     Args:
         client: From `client`.
         path: Relative to the client's root.
-        body: See `heltig.http_client.post_request`.
+        body: See `heltig.http_client.body_request`.
         length: Bytes of it.
         content_type: What it is.
         accept: Media types for the answer.
         max_bytes: Limit of the answer's decompressed body.
+    """
+    headers = {"Accept": accept, "Content-Type": content_type}
+    return await send_body(client, "POST", path, body, length=length, headers=headers, max_bytes=max_bytes)
+
+
+async def send_body(
+    client: Client,
+    method: str,
+    path: str,
+    body: AsyncIterable[bytes],
+    *,
+    length: int,
+    headers: Mapping[str, str],
+    max_bytes: int,
+) -> tuple[Head, bytes]:
+    """Sends a body once, never again by itself, and returns the answer whatever its status.
 
     Raises:
         ArchiveError: No answer, or one that is too large or broken: nobody knows what became of the body.
@@ -146,13 +163,13 @@ async def post(
     await client.pace.turn()
     started = time.monotonic()
     head = asyncio.timeout(STORE_SECONDS)
-    request = post_request(
+    request = body_request(
         client,
+        method,
         path,
         _Outgoing(body, head),
         length=length,
-        content_type=content_type,
-        accept=accept,
+        headers=headers,
         silence_seconds=STORE_SECONDS,
     )
     try:

@@ -137,33 +137,33 @@ def get_request(client: Client, path: str, *, accept: str) -> Request:
         raise UsageError("This cannot be part of an address: control characters, or far too long.") from wrong
 
 
-def post_request(
+def body_request(
     client: Client,
+    method: str,
     path: str,
     body: AsyncIterable[bytes],
     *,
     length: int,
-    content_type: str,
-    accept: str,
+    headers: Mapping[str, str],
     silence_seconds: float,
 ) -> Request:
     """A request that brings a body of known length, which is read while it is sent.
 
     Args:
         client: From `client`.
+        method: POST, PATCH …
         path: Relative to its root.
         body: Can be read again from its start, should the archive want other credentials.
         length: Bytes of it.
-        content_type: What it is.
-        accept: Media types for the answer.
+        headers: Beside the client's own, or in place of them.
         silence_seconds: How long the archive may take for what it was sent, before it answers.
     """
-    headers = {"Accept": accept, "Content-Type": content_type, "Content-Length": str(length)}
     known = client.timeout
     timeout = httpx.Timeout(
         connect=known.connect, pool=silence_seconds, write=silence_seconds, read=silence_seconds
     )
-    return client.build_request("POST", path, content=body, headers=headers, timeout=timeout)
+    told = {**headers, "Content-Length": str(length)}
+    return client.build_request(method, path, content=body, headers=told, timeout=timeout)
 
 
 def passed_request(client: Client, address: str, *, headers: Mapping[str, str]) -> Request:

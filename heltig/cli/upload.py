@@ -1,40 +1,32 @@
-"""`heltig upload FILE.zip`: have a server judge the studies in a ZIP."""
+"""`heltig upload PATH...`: have a server judge studies in files, folders and ZIPs."""
 
-import http.client
-import json
+import asyncio
 import sys
-from contextlib import suppress
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote, urlsplit
 
 import click
 
+from heltig import http
+from heltig.auth.archives import auth_for
 from heltig.cli.check import EXIT_CODES
-from heltig.errors import (
-    AuthenticationError,
-    AuthorisationError,
-    HeltigError,
-    InputError,
-    StorageError,
-    UsageError,
-)
-from heltig.secret import read_secret
+from heltig.cli.upload_display import display_for
+from heltig.credentials import NO_AUTH, BearerAuth
+from heltig.errors import ConfigurationError, ConflictError, StorageError, UnreadableInputError, UsageError
+from heltig.reports.wording import counted
 from heltig.settings import Settings, load_settings
+from heltig.uploading.client import ENDED, Patience, Uploader, of_a_server
+from heltig.uploading.packing import Zip, is_one_zip, measured, pack
 
-_BLOCK: Final = 256 * 1024
-_SECONDS: Final = 600.0
-"""How long a server may take to judge; it answers earlier, with the job, when it takes longer."""
-
-
-class ServerError(HeltigError):
-    """The server does not answer, or answers what we do not understand."""
-
-    exit_code = 8
+_EVERY_ADDRESS: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - listened on, not connected to
 
 
 @click.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument(
+    "paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path), metavar="PATH..."
+)
 @click.option(
     "--server",
     metavar="URL",
@@ -47,91 +39,84 @@ class ServerError(HeltigError):
     help="Where an API key lies: env:NAME or file:PATH; for HELTIG_UPLOAD_URL without it HELTIG_UPLOAD_KEY.",
 )
 @click.option("--target", default="", metavar="ARCHIVE", help="The archive that the studies are meant for.")
-@click.option("--async", "queue", is_flag=True, help="Do not wait for the verdicts.")
-def upload(file: Path, server: str | None, key: str | None, target: str, queue: bool) -> None:
-    """Have a server judge the studies in a ZIP.
+@click.option("--no-wait", is_flag=True, help="Do not wait for the verdicts.")
+def upload(paths: tuple[Path, ...], server: str | None, key: str | None, target: str, no_wait: bool) -> None:
+    """Have a server judge the studies in files, folders and ZIPs.
 
-    Exit code: 0 all studies are READY, 10 one NEEDS_REVIEW, 20 one is BLOCKED; 2 wrong usage, 3 the ZIP is
-    refused, 6 we may not, 8 the server does not answer.
+    A ZIP is sent as it is; all else is packed into one first, in the folder for temporary files. What breaks
+    off is tried again where the server has it. After Ctrl-C or a crash the same command goes on there, for a
+    day.
+
+    Exit code: 0 all studies are READY, 10 one NEEDS_REVIEW, 20 one is BLOCKED; with --no-wait 0 once the
+    server has all of it. 2 wrong usage, 3 it is refused or cannot be read, 4 there is no such archive, 5 its
+    job was cancelled, 6 we may not, 7 a disk is full, 8 the server does not answer.
     """
-    if server is None:
-        server, default_key = _server_of(load_settings())
-        key = key or default_key
-    path = f"/api/v1/jobs/upload{'/async' if queue else ''}"
-    answer = _post(server, f"{path}?target={quote(target, safe='')}" if target else path, file, key=key)
-    given, job = answer["upload"], answer["job"]
+    settings = load_settings()
+    server, key = _server(settings, server, key)
+    try:
+        if is_one_zip(paths):
+            said = asyncio.run(_send(measured(paths[0]), server, key=key, target=target, wait=not no_wait))
+        else:
+            with tempfile.TemporaryDirectory(prefix="heltig-") as scratch:
+                package = _packed(paths, Path(scratch) / "upload.zip")
+                said = asyncio.run(_send(package, server, key=key, target=target, wait=not no_wait))
+    except OSError as error:
+        if error.filename is not None and Path(error.filename) in paths:
+            raise UnreadableInputError(f"{error.filename} cannot be read: {error.strerror}.") from error
+        raise StorageError(
+            f"{tempfile.gettempdir()}: {error.strerror}. TMPDIR names another folder."
+        ) from error
+    _show(said, server)
+    if no_wait:
+        return
+    if said["readiness"] is None:
+        raise ConflictError(f"There is no verdict yet: job {said['job']['id']} is {said['job']['state']}.")
+    sys.exit(EXIT_CODES[said["readiness"]])
+
+
+def _packed(paths: Sequence[Path], into: Path) -> Zip:
+    with into.open("xb") as file:
+        files = pack(paths, file)
+    package = measured(into)
+    click.echo(f"{counted(files, 'file')} packed: {package.size:,} bytes", err=True)
+    return package
+
+
+async def _send(package: Zip, server: str, *, key: str | None, target: str, wait: bool) -> dict[str, Any]:
+    try:
+        client = http.client(server, auth=auth_for(BearerAuth(secret=key) if key else NO_AUTH))
+    except ConfigurationError as error:
+        raise UsageError(of_a_server(error.detail)) from error
+    with display_for(sys.stderr, size=package.size) as display:
+        async with client:
+            return await Uploader(client, patience=Patience(), progress=display).send(
+                package, target=target, wait=wait
+            )
+
+
+def _show(said: dict[str, Any], server: str) -> None:
+    given, job = said["upload"], said["job"]
     again = ", sent before" if given["repeat"] else ""
     click.echo(f"{given['location']} (job {job['id']}, {job['state']}{again})")
-    if "studies" not in answer:
+    if job["state"] not in ENDED:
         click.echo(f"Ask for it: {server.rstrip('/')}/api/v1/jobs/{job['id']}")
-        return
-    for uploaded in answer["studies"]:
+    for uploaded in said["studies"]:
         study = uploaded["study"]
         rules = ", ".join(dict.fromkeys(f["rule"] for f in uploaded["findings"] if f["severity"] != "note"))
         click.echo(f"{study['lastReadiness'] or study['state']:<12}  {study['key']}  {rules}".rstrip())
-    sys.exit(EXIT_CODES[answer["readiness"]])
 
 
-def _server_of(settings: Settings) -> tuple[str, str | None]:
-    """The server that is set to be uploaded to, with where its key lies, or the one of this machine.
+def _server(settings: Settings, server: str | None, key: str | None) -> tuple[str, str | None]:
+    """The server that is named or set, else the one of this machine, with where its key lies.
 
     Raises:
         UsageError: The server of this machine takes any free port.
     """
-    if settings.upload_url:
-        return settings.upload_url, settings.upload_key
+    if server is not None or settings.upload_url:
+        chosen = server or settings.upload_url or ""
+        is_its = settings.upload_url in (None, chosen)  # no other server is shown the key
+        return chosen, key or (settings.upload_key if is_its else None)
     if not settings.port:
         raise UsageError("HELTIG_PORT is 0, so nobody knows where the server is. Say it: --server URL.")
     host = "127.0.0.1" if settings.host in _EVERY_ADDRESS else settings.host
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}", None
-
-
-_EVERY_ADDRESS: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - listened on, not connected to
-
-
-def _post(server: str, path: str, file: Path, *, key: str | None) -> dict[str, Any]:
-    """Sends a file and gives the answer.
-
-    Raises:
-        ServerError: There is no answer, or none of ours.
-        HeltigError: What the server says is wrong.
-    """
-    root = urlsplit(server)
-    if root.scheme not in ("http", "https") or not root.hostname:
-        raise UsageError(f"{server}: not a server's address. Give http(s)://HOST[:PORT].")
-    headers = {"Content-Type": "application/zip", "Content-Length": str(file.stat().st_size)}
-    if key:
-        headers["Authorization"] = f"Bearer {read_secret(key)}"
-    kind = http.client.HTTPSConnection if root.scheme == "https" else http.client.HTTPConnection
-    connection = kind(root.hostname, root.port, timeout=_SECONDS, blocksize=_BLOCK)
-    place = f"{root.scheme}://{root.netloc}"
-    try:
-        with file.open("rb") as body:
-            with suppress(BrokenPipeError):  # refused before all was sent: the answer says why
-                connection.request("POST", root.path.rstrip("/") + path, body=body, headers=headers)
-            response = connection.getresponse()
-            status, text = response.status, response.read()
-    except (OSError, http.client.HTTPException) as error:
-        raise ServerError(f"{place} does not answer ({type(error).__name__}). Is it running?") from error
-    finally:
-        connection.close()
-    try:
-        answer: dict[str, Any] = json.loads(text)
-        if status < 300:
-            return answer
-        detail = f"{answer['title']}: {answer['detail']}"
-    except (ValueError, KeyError, TypeError) as error:
-        raise ServerError(f"{place} answers {status}, and not as Heltig does. Is it one?") from error
-    raise _ERRORS.get(status, ServerError)(detail)
-
-
-_ERRORS: Final[dict[int, type[HeltigError]]] = {
-    400: UsageError,
-    401: AuthenticationError,
-    403: AuthorisationError,
-    404: UsageError,
-    413: InputError,
-    415: UsageError,
-    422: InputError,
-    503: StorageError,
-}
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}", key

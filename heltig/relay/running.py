@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from heltig.errors import (
     HeltigError,
     InputError,
     StorageError,
+    UsageError,
 )
 from heltig.jobs.queue import utc_now
 from heltig.jobs.retries import Retries
@@ -27,6 +28,8 @@ from heltig.relay.outbox import Outbox, Package
 from heltig.relay.receiving import Receiving
 from heltig.setting_types import Address
 from heltig.settings import Settings
+from heltig.uploading.client import Uploader
+from heltig.uploading.packing import measured
 
 try:
     import fcntl
@@ -37,19 +40,7 @@ LOOK_SECONDS: Final = 0.5
 """How often it is looked for studies at rest, and for packages to upload."""
 
 IDLE_SECONDS: Final = 30.0
-PATH: Final = "api/v1/jobs/upload/async"
-"""Where uploads go: what is answered there is on the server's disk, and judged when its turn comes."""
-
-MOST_ANSWER: Final = 1024 * 1024
-PIECE: Final = 1024 * 1024
-REFUSED: Final = frozenset({400, 409, 413, 415, 422})
-"""Statuses that say that this package will never be taken."""
-
 RETRIES: Final = Retries(attempts=2**31)
-
-
-class RefusedError(InputError):
-    """The server will never take a package: only a person has it tried again."""
 
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("heltig.relay")
@@ -138,68 +129,20 @@ async def _upload(client: http.Client, outbox: Outbox, clock: Callable[[], datet
 async def _upload_one(client: http.Client, outbox: Outbox, package: Package, now: datetime) -> None:
     tries = package.tries + 1
     try:
-        await _post(client, outbox.path_of(package))
-    except RefusedError as error:
+        await Uploader(client).send(await asyncio.to_thread(measured, outbox.path_of(package)), wait=False)
+    except (InputError, UsageError) as error:  # it will never take it: only a person has it tried again
         log.error("relay.refused", package=package.name, reason=error.detail)
         refused = msgspec.structs.replace(package, tries=tries, error=error.detail)
         await asyncio.to_thread(outbox.fail, refused)
     except (HeltigError, OSError) as error:
         said = error.detail if isinstance(error, HeltigError) else error.strerror or ""
-        tried = msgspec.structs.replace(package, tries=tries, error=said.replace("archive", "server"))
+        tried = msgspec.structs.replace(package, tries=tries, error=said)
         wait = RETRIES.wait(tries, error) or RETRIES.longest
         log.warning("relay.waits", package=package.name, reason=tried.error, seconds=wait.total_seconds())
         await asyncio.to_thread(outbox.note, msgspec.structs.replace(tried, not_before=now + wait))
     else:
         log.info("relay.uploaded", package=package.name, instances=package.instances)
         await asyncio.to_thread(outbox.remove, package)
-
-
-async def _post(client: http.Client, path: Path) -> None:
-    """Uploads a ZIP; when this returns, the server has it on disk.
-
-    Raises:
-        RefusedError: It will never take it.
-        HeltigError: It has not, as far as is known.
-        OSError: The ZIP cannot be read.
-    """
-    length = (await asyncio.to_thread(path.stat)).st_size
-    head, answer = await http.post(
-        client,
-        PATH,
-        _File(path),
-        length=length,
-        content_type="application/zip",
-        accept="application/json",
-        max_bytes=MOST_ANSWER,
-    )
-    if head.status in REFUSED:
-        raise RefusedError(_reason(answer) or f"{head.place} answers {head.status}.")
-    if not 200 <= head.status < 300:
-        raise head.error()
-
-
-def _reason(answer: bytes) -> str:
-    """Why a server of ours refuses a ZIP (RFC 9457)."""
-    try:
-        return msgspec.json.decode(answer, type=_Problem).detail
-    except msgspec.DecodeError:
-        return ""
-
-
-class _Problem(msgspec.Struct):
-    detail: str = ""
-
-
-class _File:
-    """The bytes of a file, read while they are sent; again from the start where that is needed."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        with self._path.open("rb", buffering=0) as file:
-            while piece := await asyncio.to_thread(file.read, PIECE):
-                yield piece
 
 
 @contextmanager

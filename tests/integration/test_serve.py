@@ -144,7 +144,7 @@ def test_keys_open_a_guarded_server(tmp_path: Path) -> None:
         assert done.returncode == 20, done.stderr
         assert "PAT-ID-CONFLICT" in done.stdout
         set_up = {"HELTIG_UPLOAD_URL": server.url, "HELTIG_UPLOAD_KEY": "env:HELTIG_SECRET_KEY"}
-        queued = heltig("upload", str(package), "--async", home=home, HELTIG_SECRET_KEY=key, **set_up)
+        queued = heltig("upload", str(package), "--no-wait", home=home, HELTIG_SECRET_KEY=key, **set_up)
         assert queued.returncode == 0
         assert "sent before" in queued.stdout
         other = httpx.get(f"{server.url}/api/v1/studies", headers={"Authorization": f"Bearer {key}"})
