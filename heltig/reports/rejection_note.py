@@ -17,6 +17,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filewriter import dcmwrite
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
+from connectors.dimse.part10 import IMPLEMENTATION_CLASS
 from heltig import __version__
 from heltig.dicom.study import StudyTable
 from heltig.errors import ConflictError
@@ -29,7 +30,6 @@ KEY_OBJECT_SELECTION: Final = "1.2.840.10008.5.1.4.1.1.88.59"
 
 _REJECTED: Final = ("113001", "DCM", "Rejected for Quality Reasons")  # PS3.16 CID 7011
 _DESCRIPTION: Final = ("113012", "DCM", "Key Object Description")  # PS3.16 TID 2010
-_IMPLEMENTATION: Final = "2.25.302043790172249692526321623266752743501"
 _PATIENT_AND_STUDY: Final = (
     "StudyDate", "StudyTime", "AccessionNumber", "ReferringPhysicianName", "PatientName", "PatientID",
     "IssuerOfPatientID", "PatientBirthDate", "PatientSex", "StudyID",
@@ -198,7 +198,7 @@ def _as_file(note: Dataset) -> bytes:
     meta.MediaStorageSOPClassUID = note.SOPClassUID
     meta.MediaStorageSOPInstanceUID = note.SOPInstanceUID
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.ImplementationClassUID = UID(_IMPLEMENTATION)
+    meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS)
     note.file_meta = meta
     file = io.BytesIO()
     dcmwrite(file, note, enforce_file_format=True)

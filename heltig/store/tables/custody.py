@@ -41,6 +41,7 @@ class ObjectTable(Table, table=True):
     __table_args__ = (
         UniqueConstraint("study_row", "sop_instance_uid", "digest"),
         one_of("state", "held", "forwarding", "quarantined", "forwarded", "discarded"),
+        Index("ix_objects_instance", "sop_instance_uid"),
         Index("ix_objects_kept", "study_row", **where(KEPT)),
         Index("ix_objects_file", "file", unique=True, **where(KEPT)),
         {"sqlite_autoincrement": True},
