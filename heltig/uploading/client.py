@@ -129,18 +129,21 @@ class Uploader:
             HeltigError: What else the server says is wrong.
         """
         query = f"?target={quote(target, safe='')}" if target else ""
-        furthest = -1
+        first = furthest = -1
         while True:
             try:
                 head = await self._begin(package, query)
                 if head is None:
                     return await self._send_plainly(package, query, wait=wait)
                 offset, place = int(head.headers["upload-offset"]), head.headers["location"].lstrip("/")
+                first = offset if furthest < 0 else first
                 if offset > furthest:
                     self._tries, furthest = 0, offset
                 self._progress.at(offset)
                 await self._send_rest(package, place, offset)
-                return await self._result(place, wait=wait)
+                said = await self._result(place, wait=wait)
+                said["upload"]["repeat"] |= first == package.size  # all came before this
+                return said
             except _BrokenError as error:
                 await self._be_patient(error, has_begun=furthest >= 0)
 

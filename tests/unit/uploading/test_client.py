@@ -19,7 +19,7 @@ from heltig.uploading.client import ONCE, Patience, ServerError, Uploader
 from heltig.uploading.packing import Zip, measured
 
 CONTENT = b"PK-content-of-a-zip"
-JOB = {"upload": {"location": "upload:x"}, "job": {"id": 1, "state": "succeeded"}}
+JOB = {"upload": {"location": "upload:x", "repeat": False}, "job": {"id": 1, "state": "succeeded"}}
 TUS = {"Tus-Resumable": "1.0.0"}
 
 
@@ -102,6 +102,12 @@ async def test_it_goes_on_where_the_server_has_it(package: Zip) -> None:
     ]
     assert len(waits.seconds) == 3
     assert max(waits.seconds) <= 0.5  # each time something had come through
+
+
+async def test_all_that_was_sent_before_is_a_repeat(package: Zip) -> None:
+    for offset, is_repeat in ((0, False), (18, False), (19, True)):
+        said, _ = await sent(package, begun(offset), TAKEN, JUDGED)
+        assert said["upload"] == {"location": "upload:x", "repeat": is_repeat}
 
 
 async def test_patience_ends_and_grows_where_nothing_comes_through(package: Zip) -> None:
