@@ -131,6 +131,7 @@ def test_an_upload_goes_on_after_cuts(tmp_path: Path) -> None:
         assert "packed" in err
         assert proxy.passed < 16 * MIB  # not from the start each time
         assert len(uploads(server)) == 1
+        assert "fault" not in server.output
         assert not [path for path in (tmp_path / "home" / "spool").rglob("*") if path.suffix == ".part"]
 
 
