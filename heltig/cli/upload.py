@@ -36,7 +36,7 @@ _EVERY_ADDRESS: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - listened on
     "--key",
     "key",
     metavar="REF",
-    help="Where an API key lies: env:NAME or file:PATH; for HELTIG_UPLOAD_URL without it HELTIG_UPLOAD_KEY.",
+    help="Where an API key lies: env:NAME or file:PATH; without it HELTIG_UPLOAD_KEY, for HELTIG_UPLOAD_URL.",
 )
 @click.option("--target", default="", metavar="ARCHIVE", help="The archive that the studies are meant for.")
 @click.option("--no-wait", is_flag=True, help="Do not wait for the verdicts.")
