@@ -15,7 +15,7 @@ import msgspec
 from heltig.dicom.table import Table
 
 _HEADER = 4  # bytes before a Decimal String: VR and length (PS3.5 7.1.2), or the length (7.1.3)
-_IS_PART10 = re.compile(rb"(?:DS[\x00-\xff]{2}|[\x00-\xff]\x00{3})[-+0-9.eE \\]*", re.DOTALL)
+_IS_PART10 = re.compile(rb"(?:DS[\x00-\xff]{2}|[\x00-\xff]{2}\x00{2})[-+0-9.eE \\]*", re.DOTALL)
 
 
 class _Element(msgspec.Struct, forbid_unknown_fields=True, gc=False):

@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
 
 from heltig.dicom.geometry import FARTHEST, Vector, along
-from heltig.dicom.points import numbers_in
 from heltig.dicom.table import ItemTable
-from heltig.rules.contours import DATA, PATH, below, drawn
+from heltig.rules.contours import DATA, PATH, below, coordinates, drawn
 from heltig.rules.dose_grid import FAR, box_of_images
 from heltig.rules.frames_of_reference import frames_of_structure_sets
 from heltig.rules.image_planes import Box, apart, box_of, image_planes
@@ -47,7 +46,7 @@ def _contours(study: StudyView) -> _Contours:
         return found
     judged = {item: furthest for item, _, furthest in study.once(drawn)}
     spread: dict[int, list[Vector]] = {}
-    for item, numbers in enumerate(numbers_in(contours, DATA, range(contours.rows))):
+    for item, numbers in enumerate(study.once(coordinates)):
         known = [number for number in numbers if number is not None]
         if not known or len(known) % 3 or len(known) < len(numbers):
             continue

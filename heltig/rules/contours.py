@@ -5,7 +5,7 @@ from typing import Final
 
 from heltig.dicom.column import Column
 from heltig.dicom.geometry import Vector, along, dot
-from heltig.dicom.points import plain_numbers
+from heltig.dicom.points import numbers_in, plain_numbers
 from heltig.dicom.table import ItemTable, Table
 from heltig.rules.frames_of_reference import frames_of_structure_sets
 from heltig.rules.image_planes import ImagePlane, by_owner, image_planes
@@ -46,11 +46,10 @@ def points(study: StudyView) -> Iterator[Hit]:
     if contours is None:
         return
     wrong: dict[tuple[int, int], list[int]] = {}
-    for item, (coordinates, said) in enumerate(zip(_coordinates(contours), _said(contours), strict=True)):
-        if coordinates is None or said is None or coordinates % 3:
-            continue
-        if said != coordinates // 3:
-            wrong.setdefault((said, coordinates // 3), []).append(item)
+    for item, (numbers, said) in enumerate(zip(study.once(coordinates), _said(contours), strict=True)):
+        there = len(numbers)
+        if there and said is not None and not there % 3 and said != there // 3:
+            wrong.setdefault((said, there // 3), []).append(item)
     for (said, there), found in sorted(wrong.items()):
         owners = {contours.owners[item] for item in found}
         yield Hit(
@@ -67,16 +66,10 @@ def below(table: Table | None, keyword: str) -> ItemTable | None:
     return table.items(column) if table and column else None
 
 
-def _coordinates(contours: ItemTable) -> Iterator[int | None]:
-    """How many values each ContourData has; None where it has none, or they are elsewhere."""
-    column = contours.columns.get(DATA)
-    if column is None:
-        return iter([None] * contours.rows)
-    lengths: dict[int, int | None] = {}
-    for code in range(len(column.cells)):
-        cell = contours.cell(column, code)
-        lengths[code] = None if cell.empty or cell.bulk else len(cell.values)
-    return (lengths[code] for code in column.codes)
+def coordinates(study: StudyView) -> list[tuple[float | None, ...]]:
+    """The numbers of each contour's ContourData, by item; none where they are elsewhere."""
+    contours = below(below(study.table, "ROIContourSequence"), "ContourSequence")
+    return [] if contours is None else numbers_in(contours, DATA, range(contours.rows))
 
 
 def _said(contours: ItemTable) -> Iterator[int | None]:

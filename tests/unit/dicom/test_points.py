@@ -34,6 +34,12 @@ def test_plain_positions_are_read(positions):
         assert plain_numbers([write(b"%r\\%r\\%r " % p) for p in positions]) == positions
 
 
+def test_a_long_contour_is_read_without_decoding():
+    numbers = tuple(map(float, range(-500, 1000)))
+    text = b"\\".join(b"%d" % number for number in numbers)
+    assert plain_numbers([explicit(text), implicit(text)]) == [numbers, numbers]
+
+
 TEXTS = st.text('0123456789.+-eE \\,[]"x\x00_', max_size=12).map(str.encode)
 
 
