@@ -19,9 +19,12 @@ _COMPATIBLE: Final = bytes(12)
 
 _METADATA_NAMES: Final = frozenset({"metadata.google.internal", "metadata.goog"})
 _METADATA_ADDRESSES: Final = frozenset(
-    map(ipaddress.ip_address, ("fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "192.0.0.192"))
+    map(
+        ipaddress.ip_address,
+        ("fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "192.0.0.192", "168.63.129.16"),
+    )
 )
-"""Of AWS and Google over IPv6, of Alibaba and of Oracle; all others are link-local."""
+"""Of AWS and Google over IPv6, of Alibaba, of Oracle, and Azure's WireServer; others are link-local."""
 
 
 def is_link_local(host: str) -> bool:

@@ -11,7 +11,7 @@ from litestar.params import QueryParameter
 from litestar.types import ASGIApp
 
 from heltig.api.answers import JSON, TaggedAnswer, chosen_or_refused
-from heltig.api.problems import responses
+from heltig.api.problems import WrongField, WrongParametersError, responses
 from heltig.api.services import Services
 from heltig.pipeline.change_view import ChangeView, view_of
 from heltig.store import changes
@@ -75,8 +75,20 @@ async def change_feed(
     chosen_or_refused(request.scope, JSON)
     window = (_utc(startTime or _FIRST), _utc(endTime or _LAST)) if startTime or endTime else None
     found, latest = await services.store.read(_read, since, limit, window)
+    refuse_what_is_to_come(since, latest)
     end = found[-1].sequence if found else since
     return _answer(found, end if len(found) == limit or not window else max(end, latest), latest)
+
+
+def refuse_what_is_to_come(since: int, latest: int) -> None:
+    """Tells a client that it has changes which the feed does not.
+
+    Raises:
+        WrongParametersError: It has: it would wait, and miss whatever gets these sequences.
+    """
+    if since > latest:
+        detail = f"The feed ends at {latest}. If the database was restored from a backup, read again from 0."
+        raise WrongParametersError((WrongField("since", detail, "query"),))
 
 
 @route("/dicom-web/changefeed/latest", **_OPERATION)

@@ -13,7 +13,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import BodyKwarg, ParameterKwarg
 
-from heltig.errors import AuthenticationError, HeltigError
+from heltig.errors import AuthenticationError, HeltigError, UsageError
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -137,8 +137,14 @@ def from_fault(request: Request[Any, Any, Any], error: Exception) -> Response[Pr
     )
 
 
+def from_nesting(request: Request[Any, Any, Any], error: RecursionError) -> Response[Problem]:
+    """Answers where a body is nested deeper than anything that we read."""
+    return from_heltig(request, UsageError("The body is nested too deeply."))
+
+
 HANDLERS: Final[dict[int | type[Exception], Any]] = {
     HeltigError: from_heltig,
+    RecursionError: from_nesting,
     HTTPException: from_http,
     Exception: from_fault,
 }

@@ -23,6 +23,8 @@ MOST_ROWS_OF_EVIDENCE: Final = 100
 EMPTY: Final = '""'
 """Matches attributes without a value, with `emptyvaluematching=true` (PS3.4 C.2.2.2)."""
 
+MOST_WARNINGS: Final = 10
+
 MORE: Final = "There are additional results that can be requested"
 NOT_FUZZY: Final = "The fuzzymatching parameter is not supported. Only literal matching has been performed."
 NOT_MULTIPLE: Final = "The multiplevaluematching parameter is not supported"
@@ -80,7 +82,7 @@ def parse_search(query_string: bytes) -> Search:
             _match(keys, name, value, *matching, empty=empty)
         elif tag and is_creator(tag):
             creators[tag] = value
-        elif tag:
+        elif tag or (tag := tag_named(name.partition(".")[0])):  # of a path into a sequence the sequence
             entry = lookup(tag)
             warnings.append(f"{entry.keyword if entry else tag} is not matched")
     if len(keys.get("study_keys", ())) > _MOST_VALUES:
@@ -93,8 +95,16 @@ def parse_search(query_string: bytes) -> Search:
         min(numbers["limit"], MOST_ROWS_OF_EVIDENCE if fields.further else MOST_ROWS),
         numbers["offset"],
         fields,
-        tuple(dict.fromkeys((*warnings, *fields.warnings))),
+        _some_of(list(dict.fromkeys((*warnings, *fields.warnings)))),
     )
+
+
+def _some_of(warnings: list[str]) -> tuple[str, ...]:
+    """As many as fit into the head of an answer: clients and proxies limit that."""
+    if len(warnings) <= MOST_WARNINGS:
+        return tuple(warnings)
+    left = len(warnings) - MOST_WARNINGS
+    return (*warnings[:MOST_WARNINGS], f"{left} more parameters or fields are not supported")
 
 
 def _match(

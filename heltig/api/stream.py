@@ -15,11 +15,13 @@ from litestar.response.streaming import ASGIStreamingResponse
 from litestar.types import ASGIApp
 
 from heltig.api.answers import chosen_or_refused, header
+from heltig.api.changefeed import refuse_what_is_to_come
 from heltig.api.problems import responses
 from heltig.api.services import Services
 from heltig.errors import BusyError, UsageError
 from heltig.pipeline.change_view import view_of
 from heltig.pipeline.stream import ChangeStream
+from heltig.store import changes
 
 MEDIA_TYPE: Final = "text/event-stream"
 
@@ -67,7 +69,11 @@ async def stream_changes(
     last = header(request.scope, b"last-event-id")
     if last and not _SEQUENCE.fullmatch(last):
         raise UsageError("Last-Event-ID: the sequence of a change is wanted.")
-    events = _events(services.stream, int(last) if last else since)
+    if last:
+        since = int(last)
+    if since is not None:
+        refuse_what_is_to_come(since, await services.store.read(changes.latest))
+    events = _events(services.stream, since)
     return ASGIStreamingResponse(iterator=events, media_type=MEDIA_TYPE, headers=_HEADERS)
 
 

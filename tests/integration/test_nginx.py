@@ -62,6 +62,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with heltig_server(home, auth_mode="api-key", port=behind, public_url=f"https://127.0.0.1:{port}"):
         replaced = {
             "127.0.0.1:8042": f"127.0.0.1:{behind}",
+            "/var/log/nginx/heltig.log": str(folder / "heltig.log"),
             "listen 443": f"listen 127.0.0.1:{port}",
             "listen 80": f"listen 127.0.0.1:{plain}",
             "/etc/heltig/tls/server.pem": str(served.certificate),

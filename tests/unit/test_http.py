@@ -358,7 +358,7 @@ async def asked(client: http.Client) -> None:
 
 async def relayed(client: http.Client) -> None:
     address = f"{client.base_url}studies"
-    async with http.relay(client, address, headers={}, max_bytes=10, operation="search") as (_, chunks):
+    async with http.pass_on(client, address, headers={}, max_bytes=10, operation="search") as (_, chunks):
         assert [chunk async for chunk in chunks]
 
 

@@ -31,6 +31,7 @@ from heltig.link_local import is_link_local
         "FD00:EC2:0::254",
         "64:ff9b::100.100.100.200",
         "192.0.0.192",
+        "168.63.129.16",
         "metadata.google.internal",
         "Metadata.Google.Internal.",
     ],

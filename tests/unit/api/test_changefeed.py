@@ -132,7 +132,9 @@ async def test_whoever_is_up_to_date_is_sent_nothing(service: Service) -> None:
     assert [change["key"] for change in news.json()["changes"]] == [STUDIES[1]]
 
 
-@pytest.mark.parametrize("query", ["since=-1", "since=x", "limit=0", "limit=10001", "startTime=today"])
+@pytest.mark.parametrize(
+    "query", ["since=-1", "since=x", "since=6", "limit=0", "limit=10001", "startTime=today"]
+)
 async def test_what_is_no_place_in_the_feed(service: Service, query: str) -> None:
     answer = await service.get(f"{FEED}?{query}")
     assert answer.status_code == 400

@@ -177,6 +177,15 @@ async def test_what_was_not_done_is_said(service: Service, query: str, said: str
     assert said in answer.headers["warning"]
 
 
+async def test_warnings_fit_into_the_head_of_an_answer(service: Service) -> None:
+    fields = "&".join(f"includefield=0018{number:04X}" for number in range(0x0010, 0x0090))
+    answer = await service.get(f"/dicom-web/studies?{fields}")
+    assert answer.status_code == 200
+    told = answer.headers.get_list("warning", split_commas=False)
+    assert len(told) <= 12
+    assert "more parameters or fields" in told[-1]
+
+
 @pytest.mark.parametrize("field", ["00991010", "all", "StudyDescription,00991010"])
 async def test_findings_where_they_are_asked_for(service: Service, field: str) -> None:
     row: dict[str, Any] = (await service.get(f"{STUDIES}?StudyInstanceUID=1.2&includefield={field}")).json()[

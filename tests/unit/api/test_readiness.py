@@ -248,6 +248,11 @@ async def test_many_studies_at_once(service: Service) -> None:
     assert rows[0] == one.json()
 
 
+async def test_a_list_that_is_nested_without_end_is_refused(service: Service) -> None:
+    answer = await service.post("/dicom-web/studies/readiness", content=b"[" * 100_000)
+    assert answer.status_code == 400
+
+
 async def test_ten_thousand_at_most(service: Service) -> None:
     path = "/dicom-web/studies/readiness"
     full = await service.post(path, json=[f"1.2.{n}" for n in range(10_000)])
