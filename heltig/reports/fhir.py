@@ -23,9 +23,14 @@ Resource: TypeAlias = dict[str, Any]
 _DICOM: Final = "http://dicom.nema.org/resources/ontology/DCM"
 _IDENTIFIER_TYPES: Final = "http://terminology.hl7.org/CodeSystem/v2-0203"
 _RULES: Final = "urn:heltig:rule"
+_STUDIES: Final = "urn:heltig:study"
 
 _ID: Final = re.compile(r"[A-Za-z0-9.-]{1,64}", re.ASCII)
 _OID: Final = re.compile(r"[0-2](\.(0|[1-9]\d*))+", re.ASCII)
+
+_CODE: Final = re.compile(r"[A-Z0-9_]+( [A-Z0-9_]+)*", re.ASCII)
+_NUMBER: Final = re.compile(r"[0-9]{1,12}", re.ASCII)
+_NO_TEXT: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 _SEVERITIES: Final[Mapping[Severity, str]] = {"block": "error", "review": "warning", "note": "information"}
 _ISSUE_TYPES: Final = {
@@ -67,31 +72,28 @@ def imaging_study(
     about = study.attributes
     resource: Resource = {
         "resourceType": "ImagingStudy",
-        "identifier": [{"system": "urn:dicom:uid", "value": _urn(study.study_uid or study.study_key)}],
+        "identifier": [_identifier(study)],
         "status": "unknown" if study.state == "WITHDRAWN" else "available",
         "subject": _subject(about.patients),
         "numberOfSeries": study.series,
         "numberOfInstances": study.instances,
     }
-    if about.accession_number:
+    if _text(about.accession_number):
         kind = {"coding": [{"system": _IDENTIFIER_TYPES, "code": "ACSN"}]}
         resource["identifier"].append({"type": kind, "value": about.accession_number})
-    if about.modalities_in_study:
-        resource["modality"] = [_modality(code, version) for code in about.modalities_in_study]
+    resource["modality"] = [
+        _modality(code, version) for code in about.modalities_in_study if _CODE.fullmatch(code)
+    ]
     if day := parse_da(about.study_date):
         resource["started"] = day.isoformat()  # a time would need an offset, which few studies have
-    if about.study_description:
-        resource["description"] = about.study_description
-    if about.referring_physician_name:
-        resource["referrer"] = {"display": _name(about.referring_physician_name)}
-    listed = [
-        _series(one, instances.get(one.series_key, ()), version)
+    resource["description"] = about.study_description
+    resource["referrer"] = {"display": _name(about.referring_physician_name)}
+    resource["series"] = [
+        _series(one.series_uid, one, instances.get(one.series_key, ()), version)
         for one in series
-        if _ID.fullmatch(one.series_uid or one.series_key)
+        if one.series_uid and _ID.fullmatch(one.series_uid)
     ]
-    if listed:
-        resource["series"] = listed
-    return resource
+    return _whole(resource)
 
 
 def operation_outcome(study: Study, verdict: StoredVerdict | None) -> Resource:
@@ -106,7 +108,7 @@ def operation_outcome(study: Study, verdict: StoredVerdict | None) -> Resource:
     }
     findings = verdict.verdict.findings if verdict else ()
     errors = verdict.verdict.errors if verdict else ()
-    return {
+    outcome = {
         "resourceType": "OperationOutcome",
         "issue": [
             first,
@@ -121,35 +123,34 @@ def operation_outcome(study: Study, verdict: StoredVerdict | None) -> Resource:
             ),
         ],
     }
+    return _whole(outcome)
 
 
 def _subject(patients: Sequence[Patient]) -> Resource:
     """The patient whom most instances name; a study may have several, which is a finding."""
     about = patients[0] if patients else Patient()
     subject: Resource = {"type": "Patient"}
-    if about.patient_id:
+    if _text(about.patient_id):
         kind = {"coding": [{"system": _IDENTIFIER_TYPES, "code": "MR"}]}
         identifier: Resource = {"type": kind, "value": about.patient_id}
-        if about.issuer_of_patient_id:
-            identifier["assigner"] = {"display": about.issuer_of_patient_id}
+        identifier["assigner"] = {"display": about.issuer_of_patient_id}
         subject["identifier"] = identifier
-    subject["display"] = _name(about.patient_name) or "unknown"
+    subject["display"] = _text(_name(about.patient_name)) or "unknown"
     return subject
 
 
-def _series(series: Series, instances: Sequence[SeriesInstance], version: Version) -> Resource:
+def _series(uid: str, series: Series, instances: Sequence[SeriesInstance], version: Version) -> Resource:
     resource: Resource = {
-        "uid": series.series_uid or series.series_key,
-        "modality": _modality(series.modality or "OT", version),
+        "uid": uid,
+        "modality": _modality(series.modality if _CODE.fullmatch(series.modality) else "OT", version),
         "numberOfInstances": series.instances,
     }
-    if series.series_number.isascii() and series.series_number.isdigit():
-        resource["number"] = int(series.series_number[:9])
-    if series.series_description:
-        resource["description"] = series.series_description
-    listed = [_instance(one) for one in instances if _ID.fullmatch(one.uid) and _OID.fullmatch(one.sop_class)]
-    if listed:
-        resource["instance"] = listed
+    if _NUMBER.fullmatch(series.series_number) and int(series.series_number) < 2**31:
+        resource["number"] = int(series.series_number)
+    resource["description"] = series.series_description
+    resource["instance"] = [
+        _instance(one) for one in instances if _ID.fullmatch(one.uid) and _OID.fullmatch(one.sop_class)
+    ]
     return resource
 
 
@@ -193,12 +194,42 @@ def _said(what: str, text: str) -> str:
     return f"{what}: {text}" if text else ""
 
 
+def _identifier(study: Study) -> Resource:
+    if study.study_uid and _text(study.study_uid):
+        return {"system": "urn:dicom:uid", "value": _urn(study.study_uid)}
+    return {"system": _STUDIES, "value": study.study_key}
+
+
 def _urn(uid: str) -> str:
     return f"urn:oid:{uid}" if _OID.fullmatch(uid) else uid
 
 
 def _name(name: str) -> str:
-    """A person's name as it is read: the first group, family name last to first as DICOM has it."""
-    family, *rest = [part.strip() for part in name.partition("=")[0].split("^")] or [""]
-    given = [part for part in rest[:2] if part]
-    return " ".join([*given, family]).strip()
+    """A person's name as it is read, family name last: the first of its groups that says something."""
+    for group in name.partition("\\")[0].split("="):
+        family, *rest = [part.strip() for part in group.split("^")]
+        told = " ".join(part for part in (*rest[:2], family) if part)
+        if told:
+            return told
+    return ""
+
+
+def _text(text: str) -> str:
+    """A text without characters that FHIR's string has no place for; empty where nothing is left."""
+    return _NO_TEXT.sub("", text).strip()
+
+
+def _whole(resource: Resource) -> Resource:
+    """A resource without what is empty: FHIR has neither empty texts nor empty lists and elements."""
+    parts = {key: _without_empty(part) for key, part in resource.items()}
+    return {key: part for key, part in parts.items() if part not in ("", [], {})}
+
+
+def _without_empty(value: Any) -> Any:
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, dict):
+        return _whole(value)
+    if isinstance(value, list):
+        return [part for part in map(_without_empty, value) if part not in ("", [], {})]
+    return value

@@ -17,23 +17,29 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filewriter import dcmwrite
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
-from connectors.dimse.part10 import IMPLEMENTATION_CLASS
-from heltig import __version__
+from connectors.dimse.part10 import IMPLEMENTATION_CLASS, IMPLEMENTATION_VERSION
 from heltig.dicom.study import StudyTable
+from heltig.dicom.uid import is_valid
 from heltig.errors import ConflictError
+from heltig.pipeline.evidence import study_attributes
 from heltig.pipeline.publish import standing_rules
+from heltig.reports.legal_values import legal, put
 from heltig.standard.dictionary import tag_of
 from heltig.standard.uids import lookup
-from heltig.store.records import StoredVerdict
+from heltig.store.records import Patient, StoredVerdict
 
 KEY_OBJECT_SELECTION: Final = "1.2.840.10008.5.1.4.1.1.88.59"
 
-_REJECTED: Final = ("113001", "DCM", "Rejected for Quality Reasons")  # PS3.16 CID 7011
+_REJECTED: Final = ("113001", "DCM", "Rejected for Quality Reasons")  # PS3.16 CID 7010
 _DESCRIPTION: Final = ("113012", "DCM", "Key Object Description")  # PS3.16 TID 2010
-_PATIENT_AND_STUDY: Final = (
-    "StudyDate", "StudyTime", "AccessionNumber", "ReferringPhysicianName", "PatientName", "PatientID",
-    "IssuerOfPatientID", "PatientBirthDate", "PatientSex", "StudyID",
-)  # fmt: skip
+_PATIENT: Final = {
+    "PatientName": "patient_name",
+    "PatientID": "patient_id",
+    "IssuerOfPatientID": "issuer_of_patient_id",
+    "PatientBirthDate": "patient_birth_date",
+    "PatientSex": "patient_sex",
+}
+_STUDY: Final = ("StudyDate", "StudyTime", "AccessionNumber", "ReferringPhysicianName", "StudyID")
 _MOST_RULES: Final = 20
 
 
@@ -56,19 +62,23 @@ class Rejected(msgspec.Struct, frozen=True):
 def rejection_note(table: StudyTable, verdict: StoredVerdict) -> bytes:
     """The note as a Part 10 file in explicit little endian, text in UTF-8.
 
-    Instances without a usable SOP Class, SOP Instance or Series Instance UID cannot be named, and are left
-    out.
+    Instances without a legal SOP Class, SOP Instance or Series Instance UID cannot be named, and are left
+    out. So are values of the study that are not legal.
 
     Args:
         table: The study as it was judged.
         verdict: The verdict on it.
 
     Raises:
-        ConflictError: Nothing of it can be named.
+        ConflictError: The study or all that is in it cannot be named.
     """
+    if table.uid is None or not is_valid(table.uid):
+        raise ConflictError(
+            "The study has no legal StudyInstanceUID by which a rejection note could name it."
+        )
     rejected = _rejected(table)
-    if not rejected or table.uid is None:
-        raise ConflictError("No instance of the study has UIDs by which a note could name it.")
+    if not rejected:
+        raise ConflictError("No instance has legal UIDs by which a rejection note could name it.")
     note = _of_the_study(table)
     uid = verdict.verdict.id
     note.SpecificCharacterSet = "ISO_IR 192"
@@ -82,11 +92,10 @@ def rejection_note(table: StudyTable, verdict: StoredVerdict) -> bytes:
     note.SeriesDescription = "Rejected for Quality Reasons"
     note.Manufacturer = "Heltig"
     note.ManufacturerModelName = "readiness gate"
-    note.SoftwareVersions = __version__
+    put(note, "SoftwareVersions", verdict.ruleset.version)
     note.ReferencedPerformedProcedureStepSequence = []
     note.ContentDate = verdict.judged.strftime("%Y%m%d")
     note.ContentTime = verdict.judged.strftime("%H%M%S")
-    note.TimezoneOffsetFromUTC = "+0000"
     note.CurrentRequestedProcedureEvidenceSequence = [_evidence(note.StudyInstanceUID, rejected)]
     note.ValueType = "CONTAINER"
     note.ConceptNameCodeSequence = [_code(*_REJECTED)]
@@ -105,7 +114,7 @@ def _rejected(table: StudyTable) -> list[Rejected]:
     codes = [0] * table.rows if rows is None else rows.codes
     found: dict[tuple[str, str, str], bool] = {}
     for series, sop_class, instance, code in zip(*columns, codes, strict=True):
-        if all(UID(uid).is_valid and uid for uid in (series, sop_class, instance)):
+        if all(map(is_valid, (series, sop_class, instance))):
             found[series, sop_class, instance] = bool(code)
     return [Rejected(*uids, _kind(uids[1], is_image=is_image)) for uids, is_image in sorted(found.items())]
 
@@ -118,15 +127,29 @@ def _kind(sop_class: str, *, is_image: bool) -> str:
 
 
 def _of_the_study(table: StudyTable) -> Dataset:
-    """Whose study it is, by what most of its instances say."""
+    """Whose study it is: one patient as its instances name them, and the study as that patient's have it.
+
+    Of several patients it is the one that a search shows. Values are never put together from several.
+    """
     note = Dataset()
-    for keyword in _PATIENT_AND_STUDY:
-        values = Counter(table.at(tag_of(keyword), row).shown.strip() for row in range(table.rows))
-        commonest = min(values, key=lambda value: (-values[value], value), default="")
-        setattr(note, keyword, commonest or None)
+    patients = study_attributes(table).patients
+    chosen = patients[0] if patients else Patient()
+    patient = {keyword: getattr(chosen, name) for keyword, name in _PATIENT.items()}
+    named = tuple(patient.values())
+    rows = [row for row in range(table.rows) if _values(table, row, _PATIENT) == named]
+    counts = Counter(_values(table, row, _STUDY) for row in rows)
+    study = min(
+        counts, key=lambda values: (not any(values), -counts[values], values), default=("",) * len(_STUDY)
+    )
+    for keyword, value in {**patient, **dict(zip(_STUDY, study, strict=True))}.items():
+        put(note, keyword, legal(keyword, value) or None)
     if note.IssuerOfPatientID is None:
         del note.IssuerOfPatientID
     return note
+
+
+def _values(table: StudyTable, row: int, keywords: Iterable[str]) -> tuple[str, ...]:
+    return tuple(table.at(tag_of(keyword), row).shown.strip() for keyword in keywords)
 
 
 def _evidence(study: str, rejected: Iterable[Rejected]) -> Dataset:
@@ -199,6 +222,7 @@ def _as_file(note: Dataset) -> bytes:
     meta.MediaStorageSOPInstanceUID = note.SOPInstanceUID
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS)
+    meta.ImplementationVersionName = IMPLEMENTATION_VERSION
     note.file_meta = meta
     file = io.BytesIO()
     dcmwrite(file, note, enforce_file_format=True)

@@ -20,7 +20,7 @@ REASONS: Final = {
     "113038": "incorrect modality worklist entry",
     "113039": "data retention policy expired",
 }
-"""Titles of rejection notes (PS3.16 CID 7011 and IHE RAD IOCM), code values of scheme DCM."""
+"""Titles of rejection notes (PS3.16 CID 7010 and IHE RAD IOCM), code values of scheme DCM."""
 
 _notes: WeakKeyDictionary[StudyTable, dict[int, str]] = WeakKeyDictionary()
 """What is known of studies that are being judged: several rules ask for it."""
@@ -66,7 +66,7 @@ def _has_notes(study: StudyView) -> bool:
     return study.has("ConceptNameCodeSequence") and bool(is_rejection_note(study))
 
 
-@rule("IOCM-NOTE", level="study", severity="review", when=_has_notes, reference="PS3.16 CID 7011")
+@rule("IOCM-NOTE", level="study", severity="review", when=_has_notes, reference="PS3.16 CID 7010")
 def note(study: StudyView) -> Iterator[Hit]:
     """A rejection note stands beside the instances that it rejects.
 
