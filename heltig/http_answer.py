@@ -60,7 +60,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
         try:
             then, now = (parsedate_to_datetime(text) for text in (given, self.headers.get("date", "")))
             return min(max(0.0, (then - now).total_seconds()), MOST_RETRY_AFTER)
-        except (ValueError, TypeError):  # no date, or only one of the two has a time zone
+        except (ValueError, TypeError, OverflowError):  # no date, or only one of the two has a time zone
             return None
 
     def error(self) -> ArchiveError:

@@ -6,6 +6,7 @@ Nobody else chooses timeouts, redirects, proxies or certificates.
 import asyncio
 import logging
 import re
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterable, Mapping
 from typing import Final, TypeAlias
 
@@ -208,7 +209,7 @@ async def send(client: Client, request: Request, *, head: asyncio.Timeout | None
     try:
         async with head or asyncio.timeout(None):
             response = await client.send(request, stream=True)
-    except httpx.TransportError as wrong:
+    except (httpx.TransportError, ssl.SSLError) as wrong:  # of TLS 1.3 after the handshake
         raise _transport_error(wrong, _place(request.url)) from wrong
     except TimeoutError as wrong:
         raise ArchiveSilentError(
@@ -241,7 +242,7 @@ async def received(response: Response, *, piece_seconds: float | None = None) ->
         try:
             async with asyncio.timeout(piece_seconds):
                 piece = await anext(pieces, None)
-        except httpx.TransportError as wrong:
+        except (httpx.TransportError, ssl.SSLError) as wrong:  # of TLS 1.3 after the handshake
             raise _transport_error(wrong, place) from wrong
         except TimeoutError as wrong:
             raise ArchiveSilentError(
@@ -275,7 +276,7 @@ def _is_from_link_local(response: httpx.Response) -> bool:
     return peer is not None and is_link_local(str(peer[0]))
 
 
-def _transport_error(error: httpx.TransportError, place: str) -> ArchiveError:
+def _transport_error(error: httpx.TransportError | ssl.SSLError, place: str) -> ArchiveError:
     reason = tls_reason(error)
     if reason:
         return ArchiveCredentialsError(

@@ -78,12 +78,12 @@ def page_of(head: Head, body: bytes) -> Page:
 
 
 def date_of(head: Head) -> datetime | None:
-    """The time by the archive's clock when it answered; None where it does not say."""
+    """The time by the archive's clock when it answered; None where it does not say, or no clock can."""
     try:
         date = parsedate_to_datetime(head.headers.get("date", ""))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
-    return date if date.tzinfo else None
+    return date if date.tzinfo and 1990 < date.year < 2200 else None
 
 
 async def checked(head: Head, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:

@@ -19,7 +19,8 @@ _MOST_PADDING: Final = 256
 """White space between a boundary and the end of its line."""
 
 _LINE_END: Final = b"\r\n"
-_BOUNDARY: Final = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]")
+# RFC 2046 allows 70 characters; Orthanc sends 73.
+_BOUNDARY: Final = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]{0,199}[0-9A-Za-z'()+_,\-./:=?]")
 _FOLDED: Final = re.compile(rb"\r\n[ \t]+")
 
 

@@ -1,6 +1,7 @@
 """`POST /gate/{archive}/studies`: objects for an archive, taken by the gate before it (PS3.18 10.5)."""
 
 import asyncio
+import re
 import time
 from collections import deque
 from collections.abc import AsyncGenerator
@@ -199,6 +200,10 @@ class _Taking:
         ]
 
 
+_UNQUOTED: Final = re.compile(r"(;\s*type\s*=\s*)([^\s\";]+)", re.IGNORECASE)
+"""A type without the quotes that its slash asks for (RFC 2387 3.1), as people write it."""
+
+
 async def _pieces(request: Request[Any, Any, Any], *, silence: float) -> AsyncGenerator[bytes, None]:
     """The body in pieces of about `AT_ONCE`.
 
@@ -241,7 +246,8 @@ def _boundary(request: Request[Any, Any, Any]) -> str:
         MediaTypeError: It is of another type, or compressed.
         MultipartError: It names none.
     """
-    kind, options = parse_options_header(request.headers.get("content-type", ""))
+    given = _UNQUOTED.sub(r'\1"\2"', request.headers.get("content-type", ""))
+    kind, options = parse_options_header(given)
     root = options.get("type", "application/dicom").partition(";")[0].strip().lower()
     if kind.lower() != "multipart/related" or root != "application/dicom":
         raise MediaTypeError(

@@ -9,12 +9,13 @@ from msgspec.structs import replace
 
 from heltig import audit
 from heltig.audit import Outcome
-from heltig.errors import NotFoundError, PreconditionFailedError, UsageError
+from heltig.errors import ConflictError, NotFoundError, PreconditionFailedError, UsageError
 from heltig.pipeline.archive_form import ArchiveForm, entry_of, etag_of, form_of, patched
 from heltig.settings import Settings
-from heltig.store import archives, breakers, claims, cursors
+from heltig.store import archives, breakers, claims, cursors, gate_studies
 from heltig.store.archives import Archive, location_of
 from heltig.store.engine import Store
+from heltig.store.records import Location
 from heltig.store.transaction import WriteTransaction
 
 _CONNECTION: Final = ("qido_url", "wado_url", "stow_url", "feed_url")
@@ -153,10 +154,17 @@ async def remove_archive(store: Store, name: str, *, at: datetime, actor: str, o
 
     Raises:
         NotFoundError: There is none of that name.
+        ConflictError: Its gate keeps objects that nobody else has.
     """
 
     def remove(transaction: WriteTransaction) -> None:
         archives.remove(transaction, name)
+        kept = gate_studies.kept_objects(transaction, Location("gate", name))
+        if kept:
+            raise ConflictError(
+                f"The gate of {name} keeps {kept:,} objects that wait to be forwarded, or for a person. Wait "
+                "until they are, or decide about them (heltig quarantine), before the archive is removed."
+            )
         breakers.forget(transaction, location_of(name))
         _forget_cursors(transaction, name)
         _record(transaction, "archive.remove", name, at=at, actor=actor, origin=origin)

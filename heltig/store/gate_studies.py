@@ -127,6 +127,18 @@ _FORSAKEN: Final = (
     .distinct()
     .limit(bindparam("limit"))
 )
+_KEPT_AT: Final = (
+    select(func.count())
+    .select_from(object_table)
+    .join(gate_studies, gate_studies.c.study_row == object_table.c.study_row)
+    .join(locations, locations.c.id == gate_studies.c.location_row)
+    .where(
+        text(KEPT),
+        object_table.c.state != "forwarded",
+        locations.c.kind == bindparam("kind"),
+        locations.c.name == bindparam("name"),
+    )
+)
 _FORGET: Final = update(gate_studies).where(gate_studies.c.study_row == bindparam("id")).values(snapshot=None)
 
 
@@ -221,6 +233,12 @@ def quarantine(transaction: WriteTransaction, id: int, *, since: datetime, reaso
 def decide(transaction: WriteTransaction, id: int) -> None:
     """Says that a person decided about a study in quarantine; it is locked."""
     transaction.run(_DECIDE, {"id": id})
+
+
+def kept_objects(transaction: ReadTransaction, location: Location) -> int:
+    """How many objects of a gate are in our custody only: held, in quarantine, or being forwarded."""
+    parameters = {"kind": location.kind, "name": location.name}
+    return int(transaction.scalar(_KEPT_AT, parameters) or 0)
 
 
 def forget_snapshot(transaction: WriteTransaction, id: int) -> None:

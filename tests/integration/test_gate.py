@@ -334,3 +334,29 @@ def test_an_archive_that_is_away(gate: Gated) -> None:
     )
     assert len(away.spooled()) == 2
     away.client.close()
+
+
+@pytest.mark.parametrize("is_chunked", [True, False])
+def test_orthancs_own_client_stores_through_the_gate(gate: Gated, orthanc: Orthanc, is_chunked: bool) -> None:
+    """It separates the parts by 73 characters, three more than RFC 2046 allows."""
+    gate.change(gate="observe")
+    study = uid_of("mg-screening", 50 + is_chunked)
+    orthanc.store(files_of("mg-screening", 50 + is_chunked))
+    with orthanc.rest() as rest:
+        rest.timeout = 60
+        server = {"Url": f"{gate.server.url}/gate/main/", "ChunkedTransfers": is_chunked}
+        rest.put("/dicom-web/servers/gate", json=server).raise_for_status()
+        (found,) = rest.get("/studies").json()
+        sent = rest.post("/dicom-web/servers/gate/stow", json={"Resources": [found], "Synchronous": True})
+        assert sent.is_success, sent.text
+    assert gate.until(lambda: gate.readiness(study)) == "READY"
+
+
+def test_a_type_without_quotes_is_understood(gate: Gated) -> None:
+    gate.change(gate="observe")
+    told = gate.client.post(
+        gate.path,
+        content=body_of(files_of("mg-screening", 60), boundary="b"),
+        headers={"Content-Type": "multipart/related; type=application/dicom; boundary=b"},
+    )
+    assert told.status_code == 200, told.text

@@ -182,6 +182,7 @@ async def test_every_refusal_says_what_to_do(status: int, time: Time) -> None:
             {"retry-after": "Fri, 31 Dec 9999 23:59:59 GMT", "date": "Wed, 21 Oct 2026 07:28:30 GMT"},
             MOST_RETRY_AFTER,
         ),
+        ({"retry-after": "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"}, None),
         ({"retry-after": "Wed, 21 Oct 2026 07:28:30 GMT"}, None),
         ({"retry-after": "Wed, 21 Oct 2026 07:28:30", "date": "Wed, 21 Oct 2026 07:28:00 GMT"}, None),
         ({"retry-after": "soon", "date": "Wed, 21 Oct 2026 07:28:30 GMT"}, None),

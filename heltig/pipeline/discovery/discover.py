@@ -14,10 +14,13 @@ from heltig.errors import (
     ArchivePausedError,
     ConfigurationError,
     CursorLostError,
+    HeltigError,
     NotFoundError,
+    StorageError,
 )
 from heltig.jobs.attempt import JobContext
 from heltig.jobs.queue import JobQueue
+from heltig.jobs.retries import described
 from heltig.pipeline.discovery.batch import Batch, Strategy
 from heltig.pipeline.discovery.observe import News, Observed, news_in, observe, sightings
 from heltig.pipeline.discovery.schedule import JITTER, LONGEST_WAIT, PRIORITIES
@@ -107,6 +110,13 @@ class Discovery:
             await self._failed(look, error, everything=True)
         except (ArchiveError, ConfigurationError) as error:
             await self._failed(look, error)
+        except StorageError:
+            raise
+        except (
+            Exception
+        ) as fault:  # of ours, by what this archive answers: those who look at it are to see it
+            logger.exception("%s (%s): a look ended by a fault of our own.", location, name)
+            await self._failed(look, HeltigError(f"A fault of Heltig's own: {described(fault)}."))
         return look.result()
 
     async def _round(self, opened: Opened, strategy: Strategy, look: "_Look") -> None:
@@ -171,9 +181,7 @@ class Discovery:
             cursors.bring_forward(transaction, cursor.location, _COLD, at=now)
         return observed
 
-    async def _failed(
-        self, look: "_Look", error: ArchiveError | ConfigurationError, *, everything: bool = False
-    ) -> None:
+    async def _failed(self, look: "_Look", error: HeltigError, *, everything: bool = False) -> None:
         """Writes down how far the round came, and why it goes on later."""
         asked_for = min(timedelta(seconds=error.retry_after or 0), LONGEST_WAIT)
         wait = max(asked_for, FAILED * self._jitter(1 - JITTER, 1 + JITTER))

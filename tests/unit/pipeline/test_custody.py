@@ -22,6 +22,7 @@ from heltig.gate.body import Incoming
 from heltig.jobs.attempt import JobContext
 from heltig.jobs.queue import JobQueue
 from heltig.pipeline import refusal_codes as codes
+from heltig.pipeline.archives import remove_archive
 from heltig.pipeline.custody import Custody, Decision, Gate, Received
 from heltig.pipeline.forward import ForwardDesk
 from heltig.pipeline.gate_judging import GateJudging
@@ -444,6 +445,17 @@ async def test_what_nobody_forwards_any_more_waits_for_a_person(site: Site) -> N
     await site.work()
     assert sorted(site.upstream.stored.values()) == sorted(FILES)
     assert not site.files()
+
+
+async def test_an_archive_whose_gate_keeps_objects_is_not_removed(site: Site) -> None:
+    await site.take(site.gate("hold"), files_of("modality-mixed"))
+    for _ in range(2):  # while they wait to be judged, and while they wait for a person
+        with pytest.raises(ConflictError, match="keeps"):
+            await remove_archive(site.store, "main", at=NOW, actor="a", origin="")
+        await site.work()
+    [found] = await site.quarantine.waiting(gate="main", limit=10, offset=0)
+    await site.quarantine.discard(found.study.id, reason="A phantom.", actor="a", origin="")
+    await remove_archive(site.store, "main", at=NOW, actor="a", origin="")
 
 
 async def test_what_may_be_forwarded_while_some_is_being_forwarded_is_not_forgotten(site: Site) -> None:
