@@ -106,6 +106,7 @@ def _relay(settings: Settings, server: str, key: str | None) -> None:
 
 def _packages(settings: Settings, retry: tuple[str, ...]) -> None:
     from heltig.relay.outbox import Outbox
+    from heltig.relay.receiving import under_way
     from heltig.relay.running import folder_of
 
     outbox = Outbox(folder_of(settings))
@@ -113,6 +114,12 @@ def _packages(settings: Settings, retry: tuple[str, ...]) -> None:
         for package in outbox.retry(() if "all" in retry else retry):
             click.echo(f"{package.name}: tried again")
         return
+    for stage, studies in (
+        ("coming", under_way(folder_of(settings))),
+        ("to pack", outbox.to_be_packed()),
+    ):
+        for study, objects in studies:
+            click.echo(f"{stage:<8} {study}  {objects} objects")
     for state in ("waiting", "failed"):
         for package in outbox.packages(state):
             tried = f"tried {package.tries} times: {package.error}" if package.tries else ""

@@ -63,6 +63,13 @@ class Outbox:
             shutil.rmtree(folder)
         return len(folders)
 
+    def to_be_packed(self) -> list[tuple[str, int]]:
+        """The studies that are to be packed, each with its number of objects."""
+        return [
+            (path.name.rpartition("-")[0], len(list(path.iterdir())))
+            for path in sorted(self._packing.iterdir())
+        ]
+
     def packages(self, state: State) -> list[Package]:
         """The packages in a state, in the order in which they were packed."""
         found = []
@@ -120,6 +127,18 @@ class Outbox:
         target = self._folders["waiting"] / f"{folder.name}.zip"
         part = target.with_suffix(".part")
         names = sorted(path.name for path in folder.iterdir())
+        try:
+            self._zip(folder, names, part)
+        except OSError:  # the disk is full: what a half of it takes up is better left to what comes
+            part.unlink(missing_ok=True)
+            raise
+        study = folder.name.rpartition("-")[0]
+        self._write(Package(name=folder.name, study=study, instances=len(names), packed=now), "waiting")
+        part.replace(target)
+        sync_folder(target.parent)
+
+    @staticmethod
+    def _zip(folder: Path, names: list[str], part: Path) -> None:
         with part.open("wb") as file:
             part.chmod(0o600)
             with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as package:
@@ -131,10 +150,6 @@ class Outbox:
                         shutil.copyfileobj(source, member, _COPY)
             file.flush()
             os.fsync(file.fileno())
-        study = folder.name.rpartition("-")[0]
-        self._write(Package(name=folder.name, study=study, instances=len(names), packed=now), "waiting")
-        part.replace(target)
-        sync_folder(target.parent)
 
     def _write(self, package: Package, state: State) -> None:
         path = self._note_of(package, state)

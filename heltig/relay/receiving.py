@@ -41,6 +41,22 @@ class _Study(msgspec.Struct):
     writers: int = 0
 
 
+def under_way(folder: Path) -> list[tuple[str, int]]:
+    """The studies that a relay is receiving, each with its number of objects.
+
+    Args:
+        folder: Of the relay.
+    """
+    receiving = folder / "receiving"
+    if not receiving.is_dir():
+        return []
+    return [(path.name, len(list(path.iterdir()))) for path in sorted(receiving.iterdir())]
+
+
+def _size_of(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.glob("*/*.dcm"))
+
+
 class Receiving:
     """A `connectors.dimse.door.Door` that keeps what comes in the folder `receiving`."""
 
@@ -62,10 +78,11 @@ class Receiving:
         for left in self._parts.iterdir():  # never acknowledged
             left.unlink()
         self._studies = {path.name: _Study(clock()) for path in self._folder.iterdir()}
+        self._to_pack = _size_of(self._folder)
 
     def has_room(self) -> bool:
-        """Whether the disk has room for more."""
-        return shutil.disk_usage(self._folder).free >= self._reserve
+        """Whether the disk has room for more, and for the ZIPs of what came: those need as much again."""
+        return shutil.disk_usage(self._folder).free >= self._reserve + self._to_pack
 
     def create(self) -> Sink:
         """A file for an object."""
@@ -118,9 +135,10 @@ class Receiving:
                     moved.append(target)
         return moved
 
-    def under_way(self) -> list[tuple[str, int]]:
-        """The studies that are being received, each with its number of objects."""
-        return [(path.name, len(list(path.iterdir()))) for path in sorted(self._folder.iterdir())]
+    def count_again(self) -> None:
+        """Counts what is still to be packed: what was packed meanwhile needs no room for that any more."""
+        with self._lock:
+            self._to_pack = _size_of(self._folder)
 
     def _keep(self, file: GrowingFile) -> Answer:
         digest = file.end()
@@ -134,6 +152,8 @@ class Receiving:
         with self._writing(uid):
             folder = self._folder / uid
             make_folder(folder)
+            with self._lock:
+                self._to_pack += file.path.stat().st_size
             file.path.replace(folder / f"{digest}.dcm")  # the same bytes again are the same file
             sync_folder(folder)
         return Answer()

@@ -110,6 +110,7 @@ async def _pack(receiving: Receiving, outbox: Outbox, idle: float, clock: Callab
             await asyncio.to_thread(receiving.take_out, idle, outbox.place_for)
             packed = await asyncio.to_thread(outbox.pack_all, clock())
             if packed:
+                await asyncio.to_thread(receiving.count_again)
                 log.info("relay.packed", studies=packed)
         except OSError as error:  # the disk is full: what came is kept, and packed once there is room
             log.error("relay.cannot-pack", reason=error.strerror or "")

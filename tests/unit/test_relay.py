@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import shutil
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ from heltig.errors import NotFoundError
 from heltig.pipeline import refusal_codes as codes
 from heltig.relay.files import GrowingFile
 from heltig.relay.outbox import Outbox
-from heltig.relay.receiving import Receiving
+from heltig.relay.receiving import Receiving, under_way
 from heltig.setting_types import Size
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
@@ -61,7 +62,33 @@ def test_studies_are_packed_once_nothing_of_them_comes(tmp_path: Path) -> None:
     assert (package.study, package.instances, package.packed) == (STUDY, len(FILES), NOW)
     with zipfile.ZipFile(outbox.path_of(package)) as made:
         assert {made.read(name) for name in made.namelist()} == set(FILES)
-    assert door.under_way() == [(OTHER, 1)]
+    assert under_way(tmp_path) == [(OTHER, 1)]
+
+
+def test_what_cannot_be_packed_stays_and_is_shown(tmp_path: Path) -> None:
+    outbox, door = Outbox(tmp_path), receiving(tmp_path)
+    for content in FILES:
+        take(door, content)
+    [folder] = door.take_out(0, outbox.place_for)
+    in_the_way = folder / "z.dcm"  # cannot be read, as nothing can be written on a full disk
+    in_the_way.mkdir()
+    with pytest.raises(OSError, match="directory"):
+        outbox.pack_all(NOW)
+    assert outbox.to_be_packed() == [(STUDY, len(FILES) + 1)]
+    assert not list((tmp_path / "outbox").iterdir())
+    in_the_way.rmdir()
+    assert outbox.pack_all(NOW) == 1
+    assert outbox.to_be_packed() == []
+
+
+def test_room_is_kept_for_packing(tmp_path: Path) -> None:
+    door = receiving(tmp_path, reserve=shutil.disk_usage(tmp_path).free - 2**30)
+    assert door.has_room()
+    (tmp_path / "receiving" / STUDY).mkdir()
+    with (tmp_path / "receiving" / STUDY / "large.dcm").open("wb") as large:
+        large.truncate(2**40)  # takes up no room itself
+    door.count_again()
+    assert not door.has_room()
 
 
 def test_what_came_before_a_kill_is_packed_after_it(tmp_path: Path) -> None:
