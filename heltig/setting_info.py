@@ -48,7 +48,7 @@ def describe(environ: Mapping[str, str] = os.environ) -> list[SettingInfo]:
             SettingInfo(
                 variable=variable_of(field.name),
                 key=field.name,
-                type=_type_name(kind),
+                type=_type_name(kind, field.name),
                 default=(meta.extra or {}).get("default") or _shown(field.default),
                 doc=meta.description or "",
                 value=_shown(getattr(settings, field.name)),
@@ -58,7 +58,7 @@ def describe(environ: Mapping[str, str] = os.environ) -> list[SettingInfo]:
     return infos
 
 
-def _type_name(kind: Any) -> str:
+def _type_name(kind: Any, name: str) -> str:
     if typing.get_origin(kind) is Literal:
         return " or ".join(f"`{choice}`" for choice in typing.get_args(kind))
     if typing.get_origin(kind) is tuple:
@@ -67,7 +67,7 @@ def _type_name(kind: Any) -> str:
         Path: "path",
         bool: "`true` or `false`",
         int: "number",
-        float: "seconds",
+        float: "hours" if name.endswith("_hours") else "seconds",
         str: "text",
         Size: "size",
         Address: "`HOST:PORT`",
