@@ -16,6 +16,9 @@ from heltig.errors import ArchiveAnswerError
 TOO_LARGE = 413
 """The HTTP status with which dcm4chee refuses a search that finds too much."""
 
+UNSEARCHED: Final = frozenset({400, 422, 501})
+"""The HTTP statuses with which archives refuse a search by a key that they do not know, as Azure's do."""
+
 MOST_STALE: Final = 2
 """Pages without a new row, one after the other, after which a search is given up."""
 

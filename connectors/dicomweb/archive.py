@@ -9,10 +9,10 @@ from connectors.dicomweb.address import instance_address, metadata_address, sear
 from connectors.dicomweb.answer import ACCEPT, checked, insist_on_whole_rows, page_of, rows_of
 from connectors.dicomweb.object_head import header_of
 from connectors.dicomweb.probe import probe
-from connectors.paging import Pager
+from connectors.paging import UNSEARCHED, Pager
 from heltig import http
 from heltig.dicom.cell import DataSet
-from heltig.errors import ArchiveAnswerTooLargeError
+from heltig.errors import ArchiveAnswerError, ArchiveAnswerTooLargeError
 from heltig.exchange import trials
 from heltig.http_answer import Head
 from heltig.retry import Retry
@@ -201,12 +201,21 @@ class DicomWebArchive:
         self, parameters: Mapping[str, str], limit: int, offset: int, *, study: str | None, series: str | None
     ) -> tuple[Head, bytes]:
         page = {"limit": str(limit), "offset": str(offset)}
-        address = search_address(str(self._qido.base_url), {**parameters, **page}, study=study, series=series)
-        return await http.get(
-            self._qido,
-            address,
-            accept=ACCEPT,
-            max_bytes=MOST_ROWS,
-            retry=self._retry,
-            check=insist_on_whole_rows,
-        )
+        asked = {**parameters, **page}
+        address = search_address(str(self._qido.base_url), asked, study=study, series=series)
+        try:
+            return await http.get(
+                self._qido,
+                address,
+                accept=ACCEPT,
+                max_bytes=MOST_ROWS,
+                retry=self._retry,
+                check=insist_on_whole_rows,
+            )
+        except ArchiveAnswerError as refusal:
+            if refusal.answer_status not in UNSEARCHED:
+                raise
+            raise ArchiveAnswerError(
+                f"{refusal.detail} It may also refuse just this search: one with {', '.join(sorted(asked))}.",
+                answer_status=refusal.answer_status,
+            ) from refusal

@@ -35,6 +35,8 @@ class Habits:
         search_cap: Most rows of a search, however it is paged; Warning 299 says so.
         refuses_above: Searches that match more rows are refused with 413, whatever page is asked for.
         ignored_keys: Matching keys that it does not know.
+        refused_keys: Matching keys for which it answers `refusal`, as Azure's DICOM service does.
+        refusal: 400, 422 or 501.
         counts_lie_by: Added to the instances that it counts of a study.
         has_receive_times: It is a dcm4chee-arc.
         has_change_feed: It is an Azure DICOM service.
@@ -44,6 +46,8 @@ class Habits:
     search_cap: int | None = None
     refuses_above: int | None = None
     ignored_keys: frozenset[str] = frozenset()
+    refused_keys: frozenset[str] = frozenset()
+    refusal: int = 400
     counts_lie_by: int = 0
     has_receive_times: bool = False
     has_change_feed: bool = False
@@ -157,6 +161,8 @@ class FaultArchive(LoopbackArchive):
         keys = dict(parameters)
         if resource != "studies":
             return super()._search(found, resource, parameters, base)
+        if self.habits.refused_keys & keys.keys():
+            return Answer(self.habits.refusal, text="not an attribute to search by")
         if self.habits.endless:
             start = int(keys.get("offset", "0"))
             date = keys.get("StudyDate", "20260315").partition("-")[0]

@@ -8,7 +8,7 @@ from typing import Final, Literal
 import msgspec
 
 from connectors.base import Archive, Page
-from connectors.paging import TOO_LARGE, More, Pager, Part
+from connectors.paging import TOO_LARGE, UNSEARCHED, More, Pager, Part
 from heltig.errors import ArchiveAnswerError, ArchiveNotFoundError
 from heltig.jobs.queue import utc_now
 from heltig.pipeline.discovery.slices import Slice, StudyKey, study_key
@@ -30,10 +30,10 @@ COMMON_MODALITIES: Final = (
 """Modalities (PS3.3 C.7.3.1.1.1) that are tried where ten minutes of a day have more studies than an archive
 gives, beside those that it was seen to have."""
 
-Outcome = Literal["whole", "large", "round", "more", "endless", "unfiltered"]
+Outcome = Literal["whole", "large", "round", "more", "endless", "unfiltered", "refused"]
 """What came of listing a slice: all of it, proven; it is to be cut, since it is large, or its number of
 studies is a round one, or the archive does not give all of it; the archive gives page after page without end;
-it does not search by date or time."""
+it does not search by date or time; it refuses to search by what makes a slice a part of a day."""
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +46,7 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
             where the archive does not say.
         nameless: Rows without a StudyInstanceUID.
         modalities: Those of the studies.
+        unsearched: Keys by which it was to be cut, and by which the archive does not search.
     """
 
     studies: tuple[ListedStudy, ...]
@@ -53,6 +54,7 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     date: datetime | None = None
     nameless: int = 0
     modalities: frozenset[str] = frozenset()
+    unsearched: frozenset[str] = frozenset()
 
 
 class Lister:
@@ -91,15 +93,17 @@ class Lister:
         Raises:
             ArchiveError: The archive does not answer.
         """
+        reading = _Reading(wanted, asked=self._clock())
         try:
-            reading = _Reading(wanted, asked=self._clock())
             outcome = await self._read(wanted, reading)
             if outcome == "whole" and reading.pages > 1 and await self._has_moved(wanted, reading):
                 outcome = await self._read(wanted, reading)
         except ArchiveAnswerError as refusal:
-            if refusal.answer_status != TOO_LARGE:
+            if refusal.answer_status == TOO_LARGE:
+                return Listed(studies=(), outcome="more")
+            if not (wanted.narrowed_by and refusal.answer_status in UNSEARCHED):
                 raise
-            return Listed(studies=(), outcome="more")
+            outcome = "more" if reading.pages else "refused"
         return reading.listed(outcome)
 
     async def slices(self, first: str, last: str) -> AsyncGenerator[tuple[Slice, Listed], None]:
@@ -132,10 +136,14 @@ class Lister:
         """Lists a day of which the archive does not give all at once: by hours, by minutes, by modality.
 
         That is all that can be listed, but no proof that there is nothing else: studies without a time are in
-        no hour. Only where a round number stays the same the day was whole.
+        no hour. Only where a round number stays the same the day was whole. What the archive does not search
+        by is left out; where it refuses a part though it gave another one like it, it is that part which is
+        too much for it.
         """
         found = {study.uid: study for study in so_far.studies}
         modalities = set(so_far.modalities)
+        answered: set[str] = set()
+        unsearched: set[str] = set()
         is_cut_short = False
         pending = list(day.within_a_day(()))
         while pending:
@@ -143,16 +151,23 @@ class Lister:
             listed = await self.list_days(part)
             found |= {study.uid: study for study in listed.studies}
             modalities |= listed.modalities
-            if listed.outcome == "unfiltered":  # it does not search by time or modality
-                is_cut_short = True
-                break
+            key = part.narrowed_by
+            if listed.outcome == "unfiltered" or (listed.outcome == "refused" and key not in answered):
+                unsearched.add(key)
+                pending = [one for one in pending if key not in one.query]
+                continue
+            if listed.outcome != "refused":
+                answered.add(key)
             if listed.outcome != "whole":
                 pieces = part.within_a_day(sorted({*COMMON_MODALITIES, *modalities}))
                 pending.extend(pieces)
                 is_cut_short |= not pieces
-        is_whole = so_far.outcome == "round" and len(found) == len(so_far.studies) and not is_cut_short
+        has_more = so_far.outcome != "round" or len(found) != len(so_far.studies)
         return msgspec.structs.replace(
-            so_far, studies=tuple(found.values()), outcome="whole" if is_whole else "more"
+            so_far,
+            studies=tuple(found.values()),
+            outcome="more" if has_more or is_cut_short or unsearched else "whole",
+            unsearched=frozenset(unsearched),
         )
 
     async def _read(self, wanted: Slice, reading: "_Reading") -> Outcome:

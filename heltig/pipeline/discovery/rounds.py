@@ -15,6 +15,11 @@ _NOT_AT_ONCE: Final = (
     "The archive does not give all studies of {} at once: they are listed by hour, minute and modality, and "
     "those without a StudyTime may be missing. Have its administrator raise the limit of its searches."
 )
+_UNSEARCHED: Final = (
+    "The archive does not search by {}: where it gives a round number of studies of a day, or not all, these "
+    "cannot be listed in smaller parts. Some may be missing, and one that is deleted is not noticed. "
+    "Have its administrator raise the limit of its searches."
+)
 _NAMELESS: Final = (
     "{:,} studies are listed without a StudyInstanceUID and cannot be asked for. "
     "Have the archive's administrator look at them."
@@ -72,8 +77,9 @@ def batch_of(
     notes = [_NAMELESS.format(listed.nameless)] if listed.nameless else []
     if listed.outcome == "endless":
         notes.append(ENDLESS)
-    elif listed.outcome == "more":
+    elif listed.outcome == "more" and "StudyTime" not in listed.unsearched:
         notes.append(_NOT_AT_ONCE.format(part.first))
+    notes += [_UNSEARCHED.format(key) for key in sorted(listed.unsearched)]
     is_proven = sweeps and listed.outcome == "whole"
     return Batch(
         studies=listed.studies,

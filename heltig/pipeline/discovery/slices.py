@@ -63,6 +63,11 @@ class Slice(msgspec.Struct, frozen=True):
         return keys
 
     @property
+    def narrowed_by(self) -> str:
+        """The key by which it is a part of a day; empty where it is none."""
+        return "ModalitiesInStudy" if self.modality else "StudyTime" if self.times else ""
+
+    @property
     def is_day(self) -> bool:
         """Whether it cannot be cut by dates any more."""
         return bool(self.first) and self.first == self.last

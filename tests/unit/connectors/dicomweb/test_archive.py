@@ -51,6 +51,17 @@ async def search(archive: DicomWebArchive, limit: int = 10) -> list[str]:
     return [element(read_row(row), STUDY_INSTANCE_UID).text for row in rows]
 
 
+@pytest.mark.parametrize("status", [400, 422, 501])
+async def test_a_refused_search_is_told_with_what_it_was_by(loopback: LoopbackArchive, status: int) -> None:
+    loopback.faults = Faults(status=status)
+    async with connected(loopback.url) as archive:
+        with pytest.raises(ArchiveAnswerError) as refusal:
+            await archive.search_studies({"StudyTime": "230000-235959.999999"}, limit=1, offset=0)
+    assert refusal.value.answer_status == status
+    assert "this search: one with StudyTime, includefield, limit, offset." in refusal.value.detail
+    assert "2300" not in refusal.value.detail
+
+
 REQUESTS: list[Call] = [
     search,
     lambda archive: archive.search_series("1.1"),

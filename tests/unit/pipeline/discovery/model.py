@@ -48,6 +48,7 @@ class ModelArchive:
         warns: Says so where it gives less than there is.
         refuses_above: Searches that find more are refused with 413, whatever the page.
         ignores: Of `offset`, `StudyDate`, `StudyTime`, `ModalitiesInStudy`.
+        refuses: Keys of searches that are refused, as Azure's DICOM service does, with `refusal`.
         undated_match: Studies without a date match every range of dates, as in dcm4chee.
         clock: Its time.
         before: Called before each search with its number.
@@ -60,6 +61,8 @@ class ModelArchive:
     warns: bool = False
     refuses_above: int | None = None
     ignores: frozenset[str] = frozenset()
+    refuses: frozenset[str] = frozenset()
+    refusal: int = 400
     undated_match: bool = False
     clock: datetime | None = NOON
     before: Callable[[int], None] = lambda number: None
@@ -69,6 +72,8 @@ class ModelArchive:
     async def search_studies(self, query: Mapping[str, str], *, limit: int, offset: int) -> Page:
         self.before(len(self.searches))
         self.searches.append({**query, "limit": str(limit), "offset": str(offset)})
+        if self.refuses & query.keys():
+            raise ArchiveAnswerError("does not search by this", answer_status=self.refusal)
         found = [one for one in self.entries if self._matches(one, query)]
         if self.refuses_above is not None and len(found) > self.refuses_above:
             raise ArchiveAnswerError("too many", answer_status=413)
