@@ -1,5 +1,6 @@
 """De-identification: is what is said to be de-identified free of the patient's name and numbers?"""
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
@@ -37,9 +38,10 @@ def identity_left(study: StudyView) -> Iterator[Hit]:
     """The patient's name, number or birth date was left in de-identified data.
 
     Finds: In instances said to be de-identified, items of sequences too: in a component group of PatientName
-        (each is judged by itself) two words, one of them a given name, or two components that are neither a
-        replacement nor words of imaging, trials, animals and phantoms and look like names, or in the second
-        and third group ideographs that are no replacement; a PatientID that is a given name and another word,
+        (each is judged by itself) two words, one of them a given name, a common family name, a form of
+        address or in letters other than A to Z, that are neither replacements nor words of imaging,
+        institutions, trials, therapy, animals and phantoms, or in the second and third group ideographs that
+        are no replacement; a PatientID that is a given name and another word,
         alone or with a birth date, an address of mail, or a national number in a form that hardly one in a
         thousand pseudonyms has; a PatientBirthDate other than a first of January, a day in January 1900 or a
         day to come, unless dates are said to be shifted (then DEI-TABLE-X tells it). Objects made from the
@@ -71,13 +73,15 @@ def name_word(study: StudyView) -> Iterator[Hit]:
     """The name of a de-identified patient is a word that may be a name.
 
     Finds: In instances said to be de-identified, items of sequences too, a PatientName that may be a name:
-        one word of letters; two of which one is a word of imaging or looks like none that people have
-        (`HN^CHUM`), or that stand beside a number; a given name and another word joined to a number
+        one word of letters; two that are no common names (`LOBATI^KUPO`, as random pseudonyms are, and rare
+        names, too); two of which one is a word of imaging, of an institution or a study (`Sofia^University`)
+        or looks like none that people have (`HN^CHUM`), or that stand beside a number; a common family name
+        beside a number or a replacement (`Müller^ANON`); a given name and another word joined to a number
         (`Schulz-0042-Eva`); a whole name beside a replacement (`SMITH^JOHN^TEST`); an animal or a phantom
         with a given name; a national number with its separators. Not told are replacements such as `ANON` or
         `John Doe`, in the languages of Europe and East Asia, one word beside a number (`Aquila 12`), words of
         imaging alone, hexadecimal codes, what a profile's `pseudonyms` describe, and a name that is the
-        PatientID as well, unless it is a given name and another word.
+        PatientID as well (whatever stands between their words), unless it is two words that look like names.
     Why: A family name alone is a name: with the dates and the place, often enough to find the person.
     Mend: Have somebody look whether it is a name. Use pseudonyms that nobody takes for one, with a number in
         them, and say in the profile how they look (`pseudonyms`).
@@ -96,8 +100,9 @@ def id_number(study: StudyView) -> Iterator[Hit]:
         Chile, India and for the British health service, or in the form of a number of the United States or
         Pakistan (these unless the PatientName is the same); one that says itself that it is the number of a
         record (`MRN 1234`). And one that may hold a name: a given name and another word joined to other
-        numbers, or as one word before a birth date; two words with a comma; two to six ideographs; an address
-        of mail that is nobody's own.
+        numbers, or as one word before a birth date; two words with a comma; a word with an initial
+        (`Miller, A.`) or a form of address; two to six ideographs; a telephone number with that of a country;
+        an address of mail that is nobody's own.
     Why: A national number is as good as a name. But pseudonyms are such numbers, too: of random ones with ten
         digits one in twenty passes as that of some state, of those with eleven one in forty, of those that
         begin with a date nearly all. Nobody can tell these by their form, so a person has to look. Forms that
@@ -154,18 +159,30 @@ def _evidence(found: Found, pseudonyms: str) -> "Evidence | None":
 
 def _is_told_anyway(found: Found) -> bool:
     """A number with check digits that fit, or a whole name: others are told where name and number differ."""
+    from heltig.rules.deidentification_names import has_two_names
     from heltig.rules.names_in_identifiers import has_whole_name
     from heltig.rules.personal_numbers import personal_number
 
-    number = personal_number(found.cell.shown) if found.path[-1] == _ID else None
-    return (number is not None and number.has_check) or has_whole_name(found.cell.shown)
+    text = found.cell.shown
+    if found.path[-1] == _NAME and has_two_names(text):
+        return True
+    number = personal_number(text) if found.path[-1] == _ID else None
+    return (number is not None and number.has_check) or has_whole_name(text)
 
 
 def _with_other_name_than_number(study: StudyView, found: Found, rows: frozenset[int]) -> frozenset[int]:
     """The instances whose PatientName is not their PatientID: who makes pseudonyms puts them in both."""
     others = study.texts("PatientID" if found.path[-1] == _NAME else "PatientName")
-    value = found.cell.shown.strip("^= ")
-    return frozenset(row for row in rows if others[row].strip("^= ") != value)
+    value = _joined(found.cell.shown)
+    return frozenset(row for row in rows if _joined(others[row]) != value)
+
+
+def _joined(text: str) -> str:
+    """A name or number, whatever stands between its parts: `Blue^Falcon` and `Blue_Falcon` are the same."""
+    return _BETWEEN.sub("_", text.strip("^=_ "))
+
+
+_BETWEEN: Final = re.compile(r"[\s^=_.,-]+")
 
 
 def is_birth_date(text: str, study: StudyView) -> bool:

@@ -6,7 +6,9 @@ from typing import Final
 
 from heltig.rules.deidentification_terms import is_known, is_no_person, is_term
 from heltig.rules.deidentification_words import is_of_data, says_dummy, unexplained
+from heltig.rules.family_names import is_family_name
 from heltig.rules.given_names import are_letters_of_names, is_given_name, plain
+from heltig.rules.institutions import is_family_name_of_nobody, is_of_a_site
 from heltig.rules.names_in_identifiers import IDEOGRAPHS, is_of_a_place, name_in_identifier
 from heltig.rules.personal_numbers import Evidence
 
@@ -27,10 +29,12 @@ def name_evidence(name: str) -> Evidence | None:
     """How sure a person name (PN) is that of a person, or one of several.
 
     Each component group is judged by itself: a replacement in one excuses no other. `certain`: a given name
-    beside another word, or words in two components that nothing explains otherwise, or ideographs in another
-    group than the first. `possible`: one such word; two of which one is a word of imaging or no name by its
-    looks; two beside a number, as pseudonyms have it; a whole name beside a replacement; an animal or a
-    phantom with a given name. None: replacements, words of imaging, animals, phantoms.
+    beside another word, or a common family name, a form of address or letters other than A to Z in two
+    words that nothing explains otherwise, or ideographs in another group than the first. `possible`: one such
+    word; two that are neither known as names nor explained, as random ones are; two of which one is a word of
+    imaging, of an institution or study, or no name by its looks; two beside a number, as pseudonyms have it;
+    a family name or a whole name beside a replacement; an animal or a phantom with a given name. None:
+    replacements, words of imaging, animals, phantoms.
     """
     if not name:
         return None
@@ -69,8 +73,18 @@ def _of_words(group: str) -> Evidence | None:
         return None
     if says_dummy(words):
         left = [word for word in unexplained(words) if not is_term(word)]
-        return "possible" if len(left) > 1 and any(map(is_given_name, left)) else None
+        is_whole = len(left) > 1 and any(map(is_given_name, left))
+        return "possible" if is_whole or any(map(is_family_name, left)) else None
     return _judged(group, words)
+
+
+def has_two_names(name: str) -> bool:
+    """Two words of which one is a common family name, or that look like names and nothing explains them."""
+    words = [word for group in re.split(r"[=\\]", name) for word in _words(group)]
+    if len(words) < 2 or any(map(is_family_name, words)):
+        return len(words) > 1
+    is_of_others = any(_is_explained(word) or is_family_name_of_nobody(word) for word in words)
+    return not (is_of_others or says_dummy(words) or _are_odd(words))
 
 
 def names_somebody(name: str) -> bool:
@@ -118,17 +132,45 @@ def _judged(group: str, words: Sequence[str]) -> Evidence | None:
         return "possible" if given and len(words) > 1 else None
     components = [part for part in group.split("^") if _LETTER.search(_without_numbers(part))]
     if len(components) < 2 and len(words) == 1:
-        return None if is_term(words[0]) or (has_number and not given) else "possible"
+        is_name = bool(given) or is_family_name(words[0])
+        return None if is_term(words[0]) or (has_number and not is_name) else "possible"
     is_one = len(components) < 2 and not _BETWEEN_WORDS.search(group.strip())
     if given and not is_one:
         is_turned = len(components) > 1 and given == [0]
-        return "possible" if is_turned and all(map(is_term, words[1:])) else "certain"
-    terms = sum(is_term(word) or is_of_data(word) or is_of_a_place(word) for word in words)
+        is_site = any(map(is_family_name_of_nobody, words))
+        return "possible" if is_site or (is_turned and all(map(is_term, words[1:]))) else "certain"
+    terms = sum(map(_is_explained, words))
     if terms == len(words):
         return None
     if has_number:
         return "possible" if not terms and len(components) > 1 else None
-    return "possible" if terms or is_one or _are_odd(words) else "certain"
+    is_unsure = terms or is_one or _are_odd(words) or not any(map(_is_of_a_person, words))
+    return "possible" if is_unsure else "certain"
+
+
+def _is_explained(word: str) -> bool:
+    return is_term(word) or is_of_data(word) or is_of_a_place(word) or is_of_a_site(word)
+
+
+def _is_of_a_person(word: str) -> bool:
+    """A common family name, what stands beside names, or letters that no program makes pseudonyms of."""
+    return (
+        is_family_name(word)
+        or plain(word) in _BESIDE_NAMES
+        or _SON_OF.match(word) is not None
+        or not word.isascii()
+    )
+
+
+_BESIDE_NAMES: Final = frozenset(
+    (
+        *("ABU", "BIN", "DER", "IBN", "VAN", "VON"),
+        *("FRAU", "HERR", "MADAME", "MEVROUW", "MISS", "MME", "MRS", "SENORA", "SIGNORA"),
+    )
+)
+"""Particles and forms of address that nothing else but names has."""
+
+_SON_OF: Final = re.compile("(?:Mac|Mc|Fitz)[A-Z][a-z]")
 
 
 def _places_of_given(words: Sequence[str]) -> list[int]:

@@ -11,6 +11,7 @@ from heltig.dicom.dates import parse_da
 from heltig.rules.deidentification_terms import is_known
 from heltig.rules.deidentification_words import unexplained
 from heltig.rules.given_names import is_given_name, plain
+from heltig.rules.institutions import is_family_name_of_nobody
 from heltig.rules.personal_numbers import Evidence
 
 IDEOGRAPHS: Final = r"[\u3005\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\uff66-\uff9f]"
@@ -19,6 +20,7 @@ IDEOGRAPHS: Final = r"[\u3005\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaf
 _IDEOGRAPHIC_NAME: Final = re.compile(rf"{IDEOGRAPHS}{{2,6}}")
 _SPACE: Final = re.compile(r"[\s,]+")
 _WORD: Final = re.compile(r"[^\W\d_]{3,}")
+_PIECE: Final = re.compile(r"[^\W\d_]{2,}")
 _WITHOUT_VOWEL: Final = re.compile(r"[B-DF-HJ-NP-TV-XZb-df-hj-np-tv-xz]+")
 _DAY: Final = re.compile(r"(?<!\d)(?:19|20)\d{6}(?!\d)", re.ASCII)
 _JOINED: Final = re.compile(r"([A-Za-z]{8,60})(?:19|20)\d{6}", re.ASCII)
@@ -30,7 +32,7 @@ _SHORTEST: Final = 4
 _OF_PLACES: Final = frozenset(
     (
         *("FORT", "GRAND", "LAKE", "LAS", "LOS", "MONTE", "MOUNT", "NEW", "PORT", "SAINT", "SAINTE", "SAN"),
-        *("SANT", "SANTA", "SANTO", "SAO"),
+        *("SANKT", "SANT", "SANTA", "SANTO", "SAO", "SINT", "ST", "STE"),
     )
 )
 
@@ -45,12 +47,15 @@ def name_in_identifier(text: str) -> Evidence | None:
 
     `certain`: a given name and another word, with capitals and nothing between them but a space, comma, point
     or low line, without a number other than a birth date. `possible`: others with a given name and another
-    word; the two as one word before a birth date; two words with a comma; two to six ideographs.
+    word; the two as one word before a birth date; two words with a comma; a word with an initial or a form of
+    address; two to six ideographs; a telephone number with that of a country.
     """
     value = text.strip()
     days = [day for day in _DAY.findall(value) if parse_da(day)]
     rest = value.replace(days[0], "").strip(" _-.") if days else value
     names = _names_in(value)
+    if not names and (_PHONE.fullmatch(value) or _says_name(value)):
+        return "possible"
     if not names:
         together = _SPACE.sub("", rest)
         if _IDEOGRAPHIC_NAME.fullmatch(together):
@@ -69,6 +74,19 @@ def name_in_identifier(text: str) -> Evidence | None:
     return "certain" if is_plain else "possible"
 
 
+_PHONE: Final = re.compile(r"\+[1-9](?:[ ()/.-]{0,2}\d){7,14}", re.ASCII)
+_ADDRESSED: Final = re.compile(
+    r"(?:(?:Hr|Fr|Mr|Mrs|Ms|Mme)\.?|Herrn?|Frau|Miss|Madame)[ _]([A-Z\u00c0-\u00de][^\W\d_]{2,})"
+)
+_WITH_INITIAL: Final = re.compile(r"([^\W\d_]{3,}), ?[^\W\d_]\.?")
+
+
+def _says_name(text: str) -> bool:
+    """Somebody who is addressed, or a family name and an initial: `Hr. Müller`, `Miller, A.`."""
+    found = _ADDRESSED.fullmatch(text) or _WITH_INITIAL.fullmatch(text)
+    return found is not None and bool(unexplained([found[1]])) and not is_known(found[1])
+
+
 def has_whole_name(text: str) -> bool:
     """A given name and another word that nothing explains are in an identifier."""
     return bool(_names_in(text))
@@ -76,13 +94,16 @@ def has_whole_name(text: str) -> bool:
 
 def _names_in(text: str) -> list[re.Match[str]]:
     """The words that nothing explains, if one of them is a given name and there are others."""
-    pieces = [found for found in _WORD.finditer(text) if not _WITHOUT_VOWEL.fullmatch(found[0])]
+    pieces = list(_PIECE.finditer(text))
     left = set(unexplained([found[0] for found in pieces]))
     names = [
         found
         for before, found in zip([None, *pieces], pieces, strict=False)
         if found[0] in left
+        and _WORD.fullmatch(found[0])
+        and not _WITHOUT_VOWEL.fullmatch(found[0])
         and not is_known(found[0])
+        and not is_family_name_of_nobody(found[0])
         and not is_of_a_place(found[0])
         and not (before and is_of_a_place(before[0]))
     ]
