@@ -21,6 +21,10 @@ _FEEDS: Final = {
     "none": "Does not tell what changed: its studies are listed again and again.",
 }
 
+_UNKNOWN: Final = (
+    "Whether its metadata has every attribute is not known yet: it is found out when there is a study to try."
+)
+
 
 def described(found: Capabilities) -> Iterator[str]:
     """What a probe found, in a sentence each."""
@@ -69,5 +73,7 @@ def _reading(found: Capabilities) -> Iterator[str]:
             if found.all_attributes
             else f"Its metadata is a summary{seen}."
         )
+    elif found.metadata is None and found != Capabilities():
+        yield _UNKNOWN
     if found.bulk_data_root is not None:
         yield f"Its bulk data URIs lead to {found.bulk_data_root}, which is not its address."

@@ -19,7 +19,7 @@ from heltig.pipeline.archives import find_archive
 from heltig.pipeline.breaker import PULLING, Breakers
 from heltig.pipeline.connecting import Connected, connect, pace_of, tls_of
 from heltig.pipeline.guarded import Guard, GuardedArchive, GuardedFeed, Measuring, observer
-from heltig.pipeline.probing import known_capabilities, last_capabilities
+from heltig.pipeline.probing import capabilities_to_go_by, last_capabilities
 from heltig.pipeline.sharers import Sharers
 from heltig.settings import Settings
 from heltig.store.archives import Archive, ArchiveOptions, location_of
@@ -148,8 +148,9 @@ class OpenArchives:
                 dicomweb=opened.connected.dicomweb,
                 feed_client=opened.connected.feed,
                 guard=opened.guard,
-                capabilities=last_capabilities(entry)
-                or await known_capabilities(self._store, entry, opened.archive, clock=self._clock),
+                capabilities=await capabilities_to_go_by(
+                    self._store, entry, opened.archive, clock=self._clock, probing=opened.probing
+                ),
                 location=location_of(name),
             )
 
@@ -281,6 +282,7 @@ class _Open(msgspec.Struct, kw_only=True):
     connected: Connected
     storing: Guard
     reading: Guard
+    probing: asyncio.Lock = msgspec.field(default_factory=asyncio.Lock)
     users: int = 0
     is_retired: bool = False
 

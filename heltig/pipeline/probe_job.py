@@ -14,9 +14,9 @@ from heltig.errors import (
 from heltig.jobs.attempt import JobContext
 from heltig.jobs.queue import JobQueue
 from heltig.pipeline.opened import OpenArchives
-from heltig.pipeline.probing import PROBE_HOLDS, probe_archive
+from heltig.pipeline.probing import is_due, probe_archive
 from heltig.store import archives
-from heltig.store.archives import Archive, location_of
+from heltig.store.archives import location_of
 from heltig.store.jobs import NewJob
 from heltig.store.transaction import WriteTransaction
 
@@ -53,7 +53,7 @@ class ProbeDesk:
         try:
             async with self._archives.use(name) as opened:
                 entry = await self._queue.store.read(archives.find, name)
-                if entry is None or not self._is_due(entry):
+                if entry is None or not is_due(entry, self._clock()):
                     return {"outcome": "known"}
                 await probe_archive(self._queue.store, entry, opened.archive, clock=self._clock)
         except ArchiveClosedError:
@@ -65,13 +65,14 @@ class ProbeDesk:
         return {"outcome": "probed"}
 
     async def sweep(self) -> int:
-        """Queues a probe of each archive whose last one is a day ago; returns their number.
+        """Queues a probe of each archive whose last one does not hold any more; returns their number.
 
         Raises:
             StorageError: The database failed.
         """
         every = await self._queue.store.read(archives.every)
-        due = [entry.name for entry in every if not (entry.paused or entry.broken) and self._is_due(entry)]
+        now = self._clock()
+        due = [one.name for one in every if not (one.paused or one.broken) and is_due(one, now)]
 
         def enqueue(transaction: WriteTransaction) -> None:
             for name in due:
@@ -89,6 +90,3 @@ class ProbeDesk:
         if due:
             await self._queue.store.write(enqueue)
         return len(due)
-
-    def _is_due(self, entry: Archive) -> bool:
-        return entry.probed is None or self._clock() - entry.probed >= PROBE_HOLDS

@@ -1,5 +1,9 @@
-"""What is known of how an archive behaves: found out when it is first asked, and again every day."""
+"""What is known of how an archive behaves: found out when it is first asked, and again every day.
 
+What a probe finds of an archive without a study is little, and holds until there is one to try the rest with.
+"""
+
+import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -10,13 +14,16 @@ from msgspec.structs import replace
 
 from connectors.base import Archive as ArchivePort
 from connectors.base import Capabilities
-from heltig.errors import ArchiveAccessError, ArchiveCredentialsError
+from heltig.errors import ArchiveAccessError, ArchiveCredentialsError, ArchiveNotFoundError
+from heltig.pipeline.archives import find_archive
 from heltig.store import archives
 from heltig.store.archives import Archive
 from heltig.store.engine import Store
 from heltig.store.transaction import WriteTransaction
 
 PROBE_HOLDS: Final = timedelta(days=1)
+UNTRIED_HOLDS: Final = timedelta(minutes=3)
+"""How long a probe holds that had no metadata to try."""
 
 
 async def probe_archive(
@@ -36,18 +43,46 @@ async def probe_archive(
     return found
 
 
+async def capabilities_to_go_by(
+    store: Store,
+    entry: Archive,
+    archive: ArchivePort,
+    *,
+    clock: Callable[[], datetime],
+    probing: asyncio.Lock,
+) -> Capabilities:
+    """What is known of an archive that is about to be used. Its daily probe is a job's work.
+
+    Args:
+        store: Where it is configured.
+        entry: As it is configured.
+        archive: To ask it by.
+        clock: The time.
+        probing: Held while it is probed here: others wait, and go by what was found.
+
+    Raises:
+        ArchiveError: It had nothing to try when it was probed, and does not answer now.
+    """
+    if (known := last_capabilities(entry)) and is_tried(known):
+        return known
+    async with probing:
+        entry = await find_archive(store, entry.name)
+        return await known_capabilities(store, entry, archive, clock=clock)
+
+
 async def known_capabilities(
     store: Store, entry: Archive, archive: ArchivePort, *, clock: Callable[[], datetime]
 ) -> Capabilities:
-    """What the last probe of an archive found; it is probed where that was never or is a day ago.
+    """What the last probe of an archive found; it is probed where there is none, or none that still holds.
 
+    One that found no study does not hold once there is one: what is pulled is judged by what is known.
     Nothing new is known of an archive that keeps the study that a probe tries to itself; it may give others.
 
     Raises:
         ArchiveError: It does not answer, or does not believe who we are.
     """
     known = last_capabilities(entry)
-    if known and entry.probed and clock() - entry.probed < PROBE_HOLDS:
+    if known and not is_due(entry, clock()) and (known.offset is not None or not await _has_study(archive)):
         return known
     try:
         return await probe_archive(store, entry, archive, clock=clock)
@@ -62,6 +97,26 @@ def last_capabilities(entry: Archive) -> Capabilities | None:
     with suppress(msgspec.ValidationError):
         return msgspec.convert(entry.capabilities, Capabilities | None)
     return None
+
+
+def is_tried(found: Capabilities) -> bool:
+    """Whether a probe had metadata to try: else hardly anything is known that studies are judged by."""
+    return found.metadata is not None
+
+
+def is_due(entry: Archive, now: datetime) -> bool:
+    """Whether an archive is to be probed, for its last probe was never, or is too long ago."""
+    if entry.probed is None:
+        return True
+    found = last_capabilities(entry)
+    return now - entry.probed >= (PROBE_HOLDS if found is None or is_tried(found) else UNTRIED_HOLDS)
+
+
+async def _has_study(archive: ArchivePort) -> bool:
+    try:
+        return bool(await archive.search_studies({}, limit=1, offset=0))
+    except ArchiveNotFoundError:
+        return False
 
 
 def _keep(transaction: WriteTransaction, probed: Archive, found: dict[str, Any], at: datetime) -> None:

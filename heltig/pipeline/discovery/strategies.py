@@ -31,7 +31,7 @@ def strategies_for(opened: Opened, *, today: date) -> list[Strategy]:
         found.append(Fed(opened.guarded(feed), every=poll))
     if kind in (None, "dcm4chee"):  # whose feed does not tell of late instances
         hot_days = max(1, options.hot_days)  # its yesterday may be our today
-        counts_not = opened.capabilities.counts is False
+        may_not_count = opened.capabilities.counts is not True  # only rows without counts are marked
         found += [
             Window(
                 archive,
@@ -40,7 +40,7 @@ def strategies_for(opened: Opened, *, today: date) -> list[Strategy]:
                 every=poll,
                 today=today,
                 days=(hot_days, -1),
-                marks=counts_not,
+                marks=may_not_count,
             ),
             Window(
                 archive,

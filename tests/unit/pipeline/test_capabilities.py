@@ -30,7 +30,14 @@ def test_what_a_probe_found_is_told_in_sentences() -> None:
     assert told[-1] == "It is old."
 
 
-def test_nothing_is_said_of_what_is_not_known_or_as_it_should_be() -> None:
+def test_little_is_said_of_what_is_not_known_or_as_it_should_be() -> None:
     assert list(described(Capabilities())) == []
-    good = Capabilities(wildcard=True, percent_decoding=True, gzip=True, clock_skew=59.0)
-    assert list(described(good)) == []
+    good = Capabilities(wildcard=True, percent_decoding=True, gzip=True, clock_skew=59.0, metadata="study")
+    assert list(described(good)) == ["Gives metadata a study at a time."]
+
+
+def test_that_fidelity_is_not_known_is_said() -> None:
+    (told,) = described(Capabilities(filters=None, etag=False))
+    assert told.startswith("Whether its metadata has every attribute is not known yet")
+    emptied = Capabilities(all_attributes=False, compared=1)
+    assert list(described(emptied)) == ["Its metadata is a summary (seen in one study)."]

@@ -36,7 +36,7 @@ from heltig.store.jobs import NewJob
 from heltig.store.transaction import WriteTransaction
 
 NOTHING = answer(b"[]", headers={"Content-Type": "application/dicom+json"})
-KNOWN: dict[str, Any] = {"offset": True}
+KNOWN: dict[str, Any] = {"offset": True, "metadata": "study"}
 
 
 class Measured:

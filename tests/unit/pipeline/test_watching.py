@@ -194,6 +194,8 @@ async def test_what_is_particular_is_told_in_words(store: Store) -> None:
     await pulling.add_archive(store, "odd", capabilities={"offset": "what?"})
     assert (await status(store)).notes == [
         "Ignores offset: only its first page can be listed.",
+        "Whether its metadata has every attribute is not known yet: it is found out when there is a study to "
+        "try.",
         "Its clock is off.",
     ]
     assert (await status(store, "odd")).notes == []
