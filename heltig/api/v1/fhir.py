@@ -127,7 +127,9 @@ def _instances(series_key: str, content: bytes) -> list[SeriesInstance]:
     cells = ([table.at(tag, row) for tag in tags] for row in range(table.rows))
     return [
         SeriesInstance(
-            uid.text, sop_class.text, int(number.numbers[0]) if number.numbers and number.numbers[0] else None
+            uid.text,
+            sop_class.text,
+            int(found) if (found := next(iter(number.numbers), None)) is not None else None,
         )
         for uid, sop_class, number in cells
     ]
