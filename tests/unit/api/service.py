@@ -50,6 +50,8 @@ class Service:
         return found
 
     async def get(self, path: str, **options: Any) -> httpx.Response:
+        """Asks, and lets others have their turn, as a connection would: some answers wait for nothing."""
+        await asyncio.sleep(0)
         return await self.client.get(path, **options)
 
     async def post(self, path: str, **options: Any) -> httpx.Response:
