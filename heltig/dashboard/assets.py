@@ -17,7 +17,8 @@ from heltig.reports.rendering import BASE_STYLE
 
 _STATIC: Final = files("heltig.dashboard") / "static"
 
-_INDENTATION: Final = re.compile(rb"\n\s+")
+_COMMENT: Final = re.compile(rb"/\*.*?\*/", re.DOTALL)
+_SPACE: Final = re.compile(rb"(?<=[{};,])\s+| (?={)|\s+(?=})")
 _PARTS: Final = {
     "heltig.css": (BASE_STYLE, _STATIC / "pages.css"),
     "heltig.js": (_STATIC / "pages.js",),
@@ -63,6 +64,6 @@ def assets_by_file_name() -> Mapping[str, Asset]:
 def _asset(name: str, body: bytes) -> Asset:
     stem, _, kind = name.partition(".")
     if kind == "css":
-        body = _INDENTATION.sub(b"\n", body)  # a tenth of it
+        body = _SPACE.sub(b"", _COMMENT.sub(b"", body))  # a fifth of it
     digest = hashlib.sha256(body).hexdigest()[:12]
     return Asset(f"{stem}-{digest}.{kind}", _MEDIA_TYPES[kind], body, gzip.compress(body, mtime=0))

@@ -72,7 +72,7 @@ def test_added_and_changed_with_what_is_wrong_beside_its_field(
     expect(page).to_have_url(f"{archives_address}archives/{name}?done=added")
     page.get_by_role("link", name="Change").first.click()
     expect(page.get_by_label("Where the secret lies")).to_have_attribute("placeholder", "as it is stored")
-    page.get_by_label("Title").fill("A new one")
+    page.get_by_label("Title", exact=True).fill("A new one")
     page.get_by_label("Hours", exact=True).fill("mon-fri 19:00-06:00\nsat,sun 00:00-24:00")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("A new one")

