@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from pynetdicom import _config
 from pynetdicom.association import Association
+from pynetdicom.transport import AssociationSocket
 
 _config.LOG_HANDLER_LEVEL = "none"
 _config.UNRESTRICTED_STORAGE_SERVICE = True
@@ -31,6 +32,18 @@ REST_SECONDS: Final = 0.02
 
 MIN_BYTES_PER_SECOND: Final = 1024
 """A PDU that comes more slowly is not waited for."""
+
+
+def _shut(transport: Any) -> None:
+    """Closes a socket also where it cannot be shut down any more: the library leaves that one open."""
+    connection: socket.socket | None = transport.socket
+    if connection is not None:
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
+        connection.close()
+
+
+AssociationSocket._shutdown_socket = _shut  # type: ignore[method-assign]
 
 
 def hasten(association: Association, *, silence: float) -> None:

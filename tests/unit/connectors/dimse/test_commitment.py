@@ -17,8 +17,6 @@ from connectors.dimse.commitment import PeerUnavailableError, Reporting, report
 from connectors.dimse.door import Committed
 from heltig.setting_types import Peer
 
-# Where a peer is gone, the library leaves its socket to the garbage collector.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 CONTEXTS = ((CT, ExplicitVRLittleEndian), (str(StorageCommitmentPushModel), ExplicitVRLittleEndian))
 TRANSACTION = "1.2.3.99"

@@ -24,9 +24,6 @@ from heltig.tls import server_context
 
 ODD = b"no data set at all\x00\xff" * 7
 
-# Where a peer is gone, the library leaves its socket to the garbage collector.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
 
 @pytest.fixture
 def door(tmp_path: Path) -> KeepingDoor:
