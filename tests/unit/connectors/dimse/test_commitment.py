@@ -17,7 +17,6 @@ from connectors.dimse.commitment import PeerUnavailableError, Reporting, report
 from connectors.dimse.door import Committed
 from heltig.setting_types import Peer
 
-
 CONTEXTS = ((CT, ExplicitVRLittleEndian), (str(StorageCommitmentPushModel), ExplicitVRLittleEndian))
 TRANSACTION = "1.2.3.99"
 
