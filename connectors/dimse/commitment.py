@@ -14,7 +14,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 )
 
 from connectors.dimse.door import Commitment, Committed, Reference, Sender
-from connectors.dimse.library import hasten
+from connectors.dimse.library import hasten, take_turns
 from heltig.errors import HeltigError
 
 MOST_REFERENCES: Final = 20_000
@@ -86,7 +86,7 @@ def report(to: Reporting, committed: Committed) -> None:
         ae_title=to.called,
         ext_neg=[build_role(StorageCommitmentPushModel, scp_role=True)],
         tls_args=(to.tls, to.host) if to.tls else None,
-        evt_handlers=[(evt.EVT_CONN_OPEN, lambda event: hasten(event.assoc, silence=SECONDS))],
+        evt_handlers=[(evt.EVT_CONN_OPEN, _set_up)],
     )
     if not association.is_established:
         raise PeerUnavailableError(f"{to.called} at {to.host}:{to.port} takes no association from us.")
@@ -99,6 +99,11 @@ def report(to: Reporting, committed: Committed) -> None:
     if status != 0:
         said = "does not answer" if status is None else f"answers {status:04X}H"
         raise PeerUnavailableError(f"{to.called} {said} to a storage commitment result.")
+
+
+def _set_up(event: evt.Event) -> None:
+    hasten(event.assoc, silence=SECONDS)
+    take_turns(event.assoc)
 
 
 def report_on(association: Association, committed: Committed) -> int | None:

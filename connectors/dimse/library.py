@@ -6,6 +6,7 @@ Its log would hold what senders say, in exceptions the data itself.
 import logging
 import select
 import socket
+import threading
 import time
 from contextlib import suppress
 from typing import Any, Final
@@ -29,6 +30,9 @@ MOST_PDU: Final = 1024 * 1024
 
 REST_SECONDS: Final = 0.02
 """How long a thread of an association that receives waits for data before it looks whether it is to send."""
+
+LOOK_SECONDS: Final = 0.1
+"""How often one who waits for an association's thread looks whether that has ended."""
 
 MIN_BYTES_PER_SECOND: Final = 1024
 """A PDU that comes more slowly is not waited for."""
@@ -84,6 +88,51 @@ def hasten(association: Association, *, silence: float) -> None:
         return data
 
     transport.recv = receive
+
+
+class _Checkpoint(threading.Event):
+    """Where the thread of an association waits while another one speaks with the peer.
+
+    The library's own is an event, and says that the thread waits when it is only about to: an answer could be
+    taken for a request, and the one who asked would wait for it in vain.
+    """
+
+    def __init__(self, association: Association) -> None:
+        super().__init__()
+        self._association = association
+        self._turn = threading.Condition()
+        self._is_open = True
+        self._is_waited_at = False
+
+    def is_set(self) -> bool:
+        return self._is_open
+
+    def set(self) -> None:
+        with self._turn:
+            self._is_open = True
+            self._turn.notify_all()
+
+    def clear(self) -> None:
+        """Closes it, and comes back when the association's thread waits here, or is no more."""
+        with self._turn:
+            self._is_open = False
+            if threading.current_thread() is self._association:
+                return
+            while not self._is_waited_at and self._association.is_alive():
+                self._turn.wait(LOOK_SECONDS)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        with self._turn:
+            self._is_waited_at = True
+            self._turn.notify_all()
+            is_open = self._turn.wait_for(self.is_set, timeout)
+            self._is_waited_at = False
+        return is_open
+
+
+def take_turns(association: Association) -> None:
+    """Has the thread of an association leave answers to the one who asked; called when it is connected."""
+    association._reactor_checkpoint = _Checkpoint(association)
 
 
 def calm(association: Association) -> None:

@@ -17,7 +17,7 @@ from pynetdicom.transport import ThreadedAssociationServer
 
 from connectors.dimse.commitment import read_request, report_on
 from connectors.dimse.door import PROCESSING_FAILURE, SUCCESS, Commitment, Door, Sender
-from connectors.dimse.library import MAXIMUM_PDU, calm, hasten
+from connectors.dimse.library import MAXIMUM_PDU, calm, hasten, take_turns
 from connectors.dimse.part10 import IMPLEMENTATION_CLASS, IMPLEMENTATION_VERSION
 from connectors.dimse.reception import FAILED, Reception
 from heltig.setting_types import Address, Peer, Size, is_loopback
@@ -147,6 +147,7 @@ class Listener:
         association = event.assoc
         hasten(association, silence=self._options.silence)
         calm(association)
+        take_turns(association)
         self._receptions[association] = Reception(
             association, self._door, most_object=self._options.most_object, log=self._log
         )

@@ -1,7 +1,6 @@
 """Sends objects from their files to an archive by C-STORE (PS3.4 B); no file is ever held in memory."""
 
 import asyncio
-import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -11,7 +10,7 @@ from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.dsutils import split_dataset
 
-from connectors.dimse.library import MAXIMUM_PDU, hasten
+from connectors.dimse.library import MAXIMUM_PDU, hasten, take_turns
 from connectors.dimse.part10 import IMPLEMENTATION_CLASS, IMPLEMENTATION_VERSION
 from connectors.dimse.target import Target
 from connectors.storing import (
@@ -120,7 +119,7 @@ def _associate(target: Target, contexts: Sequence[tuple[str, str]]) -> Associati
             ae_title=target.called,
             max_pdu=MAXIMUM_PDU,
             tls_args=(target.tls, target.host) if target.tls else None,
-            evt_handlers=[(evt.EVT_CONN_OPEN, lambda event: hasten(event.assoc, silence=SILENCE_SECONDS))],
+            evt_handlers=[(evt.EVT_CONN_OPEN, _set_up)],
         )
     except OSError as error:  # a name without an address
         raise ArchiveUnavailableError(f"{place}: {error.strerror or 'no such host'}.") from error
@@ -128,6 +127,11 @@ def _associate(target: Target, contexts: Sequence[tuple[str, str]]) -> Associati
         return association
     said = "rejects our association" if association.is_rejected else "does not answer"
     raise ArchiveUnavailableError(f"{place} {said}. Does it know us as {target.calling}?")
+
+
+def _set_up(event: evt.Event) -> None:
+    hasten(event.assoc, silence=SILENCE_SECONDS)
+    take_turns(event.assoc)
 
 
 def _send(association: Association, one: _Sendable, message_id: int) -> Outcome:
@@ -164,8 +168,6 @@ def _exchange(association: Any, one: _Sendable, context: int, message_id: int) -
     request._dataset_path = (one.stored.path, one.offset)
     association._reactor_checkpoint.clear()  # else it would take the answer for a request
     try:
-        while not association._is_paused and association.is_alive():
-            time.sleep(0.0001)
         association.dimse.send_msg(request, context)
         _, response = association.dimse.get_msg(block=True)
     finally:

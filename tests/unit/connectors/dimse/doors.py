@@ -1,18 +1,19 @@
 """A door for tests: it keeps what comes, and answers what a test wants."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from pydicom.uid import ExplicitVRLittleEndian
-from pynetdicom import AE, build_context
+from pynetdicom import AE, build_context, evt
 from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 
 from connectors.dimse.door import Answer, Arrived, Commitment, Committed, Sender
+from connectors.dimse.library import take_turns
 from connectors.dimse.listener import Listener, ListenerOptions
 from heltig.setting_types import Address
 
@@ -99,6 +100,7 @@ def associated(
     *contexts: tuple[str, str],
     calling: str = "TESTSCU",
     called: str = "HELTIG",
+    evt_handlers: Sequence[Any] = (),
     **named: Any,
 ) -> Iterator[Association]:
     """An association with a listener; established or not."""
@@ -109,6 +111,7 @@ def associated(
         port,
         contexts=[build_context(*one) for one in contexts or ((CT, ExplicitVRLittleEndian),)],
         ae_title=called,
+        evt_handlers=[(evt.EVT_CONN_OPEN, lambda event: take_turns(event.assoc)), *evt_handlers],
         **named,
     )
     try:
@@ -134,8 +137,6 @@ def send(association: Association, data: bytes, *, sop_class: str = CT, instance
     context = next(one for one in association.accepted_contexts if str(one.abstract_syntax) == sop_class)
     assert context.context_id is not None
     association._reactor_checkpoint.clear()
-    while not association._is_paused:
-        pass
     association.dimse.send_msg(request_of(sop_class, instance, data), context.context_id)
     _, response = association.dimse.get_msg(block=True)
     association._reactor_checkpoint.set()
