@@ -19,7 +19,7 @@ from unit.store.samples import finding
 
 from heltig.auth.principal import ROLES
 from heltig.gate import passage
-from heltig.pipeline import opened
+from heltig.pipeline import connections
 from heltig.store.records import Location
 
 JSON = "application/dicom+json"
@@ -520,8 +520,8 @@ async def test_a_client_that_takes_nothing_is_left(tmp_path: Path, monkeypatch: 
 async def test_no_more_at_a_time_than_there_are_places(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(opened, "READS", 1)
-    monkeypatch.setattr(opened, "PATIENCE", 0.05)
+    monkeypatch.setattr(connections, "READS", 1)
+    monkeypatch.setattr(connections, "PATIENCE", 0.05)
     given = answer(b"pixels", headers={"Content-Type": "application/octet-stream"})
     async with site(tmp_path / "home", lambda asked: given) as made:
         is_sending = asyncio.Event()

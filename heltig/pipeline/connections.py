@@ -1,0 +1,166 @@
+"""Connections of a process to its archives, kept between jobs, made anew where an archive's entry changes."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from heltig.pipeline.breaker import Breakers
+from heltig.pipeline.connecting import Connected, connect, pace_of, tls_of
+from heltig.pipeline.guarded import Guard, GuardedArchive, Measuring, observer
+from heltig.pipeline.probing import last_capabilities
+from heltig.pipeline.sharers import Sharers
+from heltig.settings import Settings
+from heltig.store.archives import Archive, location_of
+from heltig.store.engine import Store
+
+STORES: Final = 4
+"""Requests that bring objects to an archive at the same time, at least: senders wait for them."""
+
+READS: Final = 16
+"""Requests on behalf of others at the same time: a viewer makes some at once, and people wait."""
+
+PATIENCE: Final = 10.0
+"""Seconds that such a request waits for its place."""
+
+
+class Kept(msgspec.Struct, kw_only=True):
+    """The connections to one archive, as it was configured when they were made.
+
+    Attributes:
+        made_of: What they were made of.
+        stack: Closes them.
+        breakers: Leave the archive alone where it fails too often.
+        guard: For what we ask of it.
+        archive: To ask it by, behind `guard`.
+        connected: The connections themselves.
+        storing: The guard for what brings objects to it.
+        reading: The guard for what others ask of it.
+        probing: Held while it is probed.
+        users: How many use them now.
+        is_retired: They are closed with their last user.
+    """
+
+    made_of: object
+    stack: AsyncExitStack
+    breakers: Breakers
+    guard: Guard
+    archive: GuardedArchive
+    connected: Connected
+    storing: Guard
+    reading: Guard
+    probing: asyncio.Lock = msgspec.field(default_factory=asyncio.Lock)
+    users: int = 0
+    is_retired: bool = False
+
+    async def close_if_unused(self) -> None:
+        """Closes them, where they are retired and nobody uses them."""
+        if self.is_retired and not self.users:
+            await self.stack.aclose()
+
+
+class Connections:
+    """The connections of this process. Close them in the end."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        *,
+        environ: Mapping[str, str],
+        clock: Callable[[], datetime],
+        measurements: Measuring | None,
+    ) -> None:
+        """Makes it; nothing is connected yet. See `heltig.pipeline.opened.OpenArchives`."""
+        self._store = store
+        self._settings = settings
+        self._environ = environ
+        self._clock = clock
+        self._measurements = measurements
+        self._kept: dict[str, Kept] = {}
+        self._making = asyncio.Lock()
+
+    @asynccontextmanager
+    async def to(self, entry: Archive) -> AsyncIterator[Kept]:
+        """The connections to an archive as it is configured now: those that there are, or new ones.
+
+        Raises:
+            ConfigurationError: A secret or a certificate cannot be read.
+        """
+        kept = await self._find(entry)
+        kept.users += 1
+        try:
+            yield kept
+        finally:
+            kept.users -= 1
+            await kept.close_if_unused()
+
+    async def close(self) -> None:
+        """Closes them all, those in use with their last user."""
+        kept, self._kept = list(self._kept.values()), {}
+        for one in kept:
+            one.is_retired = True
+            await one.close_if_unused()
+
+    async def _find(self, entry: Archive) -> Kept:
+        async with self._making:
+            made_of = _made_of(entry)
+            known = self._kept.get(entry.name)
+            if known is not None and known.made_of == made_of:
+                return known
+            made = self._kept[entry.name] = await self._make(entry, made_of)
+        if known is not None:
+            known.is_retired = True
+            await known.close_if_unused()
+        return made
+
+    async def _make(self, entry: Archive, made_of: object) -> Kept:
+        pace = pace_of(entry.options, sharers=Sharers(self._store, entry.name, clock=self._clock).count)
+        told = observer(entry.name, self._measurements) if self._measurements else lambda exchange: None
+        found = last_capabilities(entry)
+        stack = AsyncExitStack()
+        connected = await stack.enter_async_context(
+            connect(
+                entry,
+                self._settings,
+                environ=self._environ,
+                pace=pace,
+                observe=told,
+                feed_root=found.feed_root if found else None,
+            )
+        )
+        breakers = Breakers(
+            self._store,
+            location_of(entry.name),
+            clock=self._clock,
+            trial=lambda: connected.once.search_studies({}, limit=1, offset=0),
+        )
+        guard = Guard(breakers, concurrency=entry.options.concurrency)
+        return Kept(
+            made_of=made_of,
+            stack=stack,
+            breakers=breakers,
+            guard=guard,
+            archive=GuardedArchive(connected.dicomweb, guard),
+            connected=connected,
+            storing=Guard(breakers, concurrency=max(entry.options.concurrency, STORES)),
+            reading=Guard(breakers, concurrency=READS, patience_seconds=PATIENCE),
+        )
+
+
+def _made_of(entry: Archive) -> tuple[Any, ...]:
+    """What connections are made of: where any of it is another, they are made anew."""
+    files = [_stamp(file) for file in tls_of(entry.options).files]
+    feed_root = found.feed_root if (found := last_capabilities(entry)) else None
+    return msgspec.structs.replace(entry, capabilities=None, probed=None), feed_root, files
+
+
+def _stamp(file: Path) -> tuple[str, int]:
+    try:
+        return str(file), file.stat().st_mtime_ns
+    except OSError:
+        return str(file), 0
