@@ -67,11 +67,16 @@ async def test_what_is_not_ready_names_its_rules(store: Store) -> None:
 async def test_so_many_studies_are_asked_for_at_a_time(store: Store, concurrency: int) -> None:
     class Counting(InMemoryArchive):
         now = most = 0
+        enough = asyncio.Event()
 
         async def search_series(self, study: str) -> list[bytes]:
             self.now += 1
             self.most = max(self.most, self.now)
-            for _ in range(500):  # others look something up in the database before they ask
+            if self.now == concurrency:
+                self.enough.set()
+            async with asyncio.timeout(60):
+                await self.enough.wait()
+            for _ in range(500):  # one more would look something up in the database before it asks
                 await asyncio.sleep(0)
             self.now -= 1
             return await super().search_series(study)
