@@ -8,6 +8,7 @@ import select
 import socket
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
@@ -135,11 +136,15 @@ def take_turns(association: Association) -> None:
     association._reactor_checkpoint = _Checkpoint(association)
 
 
-def calm(association: Association) -> None:
+def calm(association: Association, *, at_rest: Callable[[], None]) -> None:
     """Has an association that receives wait for data; to be called when it is connected.
 
     The library looks a thousand times a second whether there is some: an open association on which nothing
     happens would cost a twentieth of a core.
+
+    Args:
+        association: The association.
+        at_rest: Called each time that nothing came for `REST_SECONDS`.
     """
     dul: Any = association.dul
     look = dul._is_transport_event
@@ -149,7 +154,8 @@ def calm(association: Association) -> None:
         is_at_rest = dul.state_machine.current_state == ESTABLISHED and not dul.to_provider_queue.queue
         if connection is not None and is_at_rest and not getattr(connection, "pending", int)():
             with suppress(OSError, ValueError):  # closed meanwhile: the library sees that, too
-                select.select([connection], [], [], REST_SECONDS)
+                if not select.select([connection], [], [], REST_SECONDS)[0]:
+                    at_rest()
         found: bool = look()
         return found
 

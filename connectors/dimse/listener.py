@@ -18,6 +18,7 @@ from pynetdicom.transport import ThreadedAssociationServer
 from connectors.dimse.commitment import read_request, report_on
 from connectors.dimse.door import PROCESSING_FAILURE, SUCCESS, Commitment, Door, Sender
 from connectors.dimse.library import MAXIMUM_PDU, calm, hasten, take_turns
+from connectors.dimse.negotiation import note_services
 from connectors.dimse.part10 import IMPLEMENTATION_CLASS, IMPLEMENTATION_VERSION
 from connectors.dimse.reception import FAILED, Reception
 from heltig.setting_types import Address, Peer, Size, is_loopback
@@ -146,13 +147,18 @@ class Listener:
     def _opened(self, event: evt.Event) -> None:
         association = event.assoc
         hasten(association, silence=self._options.silence)
-        calm(association)
         take_turns(association)
-        self._receptions[association] = Reception(
-            association, self._door, most_object=self._options.most_object, log=self._log
+        reception = self._receptions[association] = Reception(
+            association,
+            self._door,
+            most_object=self._options.most_object,
+            silence=self._options.silence,
+            log=self._log,
         )
+        calm(association, at_rest=reception.at_rest)
 
     def _requested(self, event: evt.Event) -> None:
+        note_services(event.assoc)
         sender = self._receptions[event.assoc].sender
         peers = self._options.peers
         if peers and not any(peer.matches(sender.ae_title, sender.address) for peer in peers):

@@ -2,6 +2,7 @@
 
 import io
 import secrets
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
@@ -10,6 +11,7 @@ from pynetdicom.association import Association
 from pynetdicom.dimse_messages import C_STORE_RQ
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.pdu_primitives import P_DATA
+from pynetdicom.presentation import PresentationContext
 from pynetdicom.service_class import StorageServiceClass
 
 from connectors.dimse.door import (
@@ -40,6 +42,7 @@ class Reception:
         door: Door,
         *,
         most_object: int,
+        silence: float,
         log: Callable[[str, Sender, int], None],
     ) -> None:
         """Makes it, and stands in the association's way.
@@ -48,12 +51,15 @@ class Reception:
             association: One that has just been connected.
             door: Where objects go.
             most_object: Bytes that an object may have.
+            silence: Seconds that a sender may be silent; half of it between a request and its data set.
             log: Told of what failed without our knowing why: an event, who sent, and a status.
         """
         self._association = association
         self._door = door
         self._most = most_object
         self._log = log
+        self._patience = silence / 2
+        self._came = time.monotonic()
         self._name = secrets.token_hex(8)
         self._large: _LargeDataSet | None = None
         dimse: Any = association.dimse
@@ -107,20 +113,43 @@ class Reception:
             self._large.abandon()
             self._large = None
 
+    def at_rest(self) -> None:
+        """Answers a request whose data set never begins; called when nothing came for a moment.
+
+        Some senders announce an empty data set and send none (pynetdicom does): they would wait for ever.
+        """
+        message = self._association.dimse.message
+        if isinstance(message, C_STORE_RQ) and time.monotonic() - self._came > self._patience:
+            data = message.data_set
+            context = self._context(message.context_id)
+            if data is not None and not data.tell() and context is not None:
+                self._association.dimse.message = None
+                self._serve(message.message_to_primitive(), context)
+
     def _receive_primitive(self, primitive: P_DATA) -> None:
         """Takes what one PDU holds.
 
         An object that is whole with it is taken at once, in this thread: the library would let another one
         find it a millisecond later, and a third one the answer.
         """
-        dimse, association = self._association.dimse, self._association
+        dimse = self._association.dimse
+        self._came = time.monotonic()
         self._divert(dimse.message)
         self._receive(primitive)
         id, message = dimse.peek_msg()
-        if isinstance(message, C_STORE) and association.is_established:
-            context = next((one for one in association.accepted_contexts if one.context_id == id), None)
-            if context is not None and dimse.get_msg() != (None, None) and message.is_valid_request:
-                StorageServiceClass(association).SCP(message, context)
+        if isinstance(message, C_STORE) and (context := self._context(id)) is not None:
+            dimse.get_msg()
+            self._serve(message, context)
+
+    def _context(self, id: int | None) -> PresentationContext | None:
+        """An accepted presentation context; None also where the association is not open."""
+        if not self._association.is_established:
+            return None
+        return next((one for one in self._association.accepted_contexts if one.context_id == id), None)
+
+    def _serve(self, request: Any, context: PresentationContext) -> None:
+        """Answers a request whatever it lacks, its Priority or its UIDs: its sender waits for an answer."""
+        StorageServiceClass(self._association).SCP(request, context)
 
     def _divert(self, message: Any) -> None:
         """Has the rest of a data set go into a file once there is much of it."""

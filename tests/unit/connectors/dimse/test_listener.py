@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from pydicom.uid import AllTransferSyntaxes, ImplicitVRLittleEndian, JPEG2000Lossless
+from pydicom.uid import UID, AllTransferSyntaxes, ImplicitVRLittleEndian, JPEG2000Lossless
 from pynetdicom import AllStoragePresentationContexts
 from pynetdicom.association import Association
 from pynetdicom.dimse_messages import C_STORE_RQ
+from pynetdicom.pdu_primitives import SOPClassCommonExtendedNegotiation
 from pynetdicom.sop_class import Verification
 from servers.certificates import Authority
 from unit.connectors.dimse.doors import CT, KeepingDoor, associated, listening, request_of, send
@@ -75,6 +76,74 @@ def test_private_classes_and_syntaxes_are_taken_too(door: KeepingDoor) -> None:
     with listening(door) as port, associated(port, private) as association:
         assert send(association, ODD, sop_class=private[0]).Status == 0
     assert door.arrived[0][0].transfer_syntax_uid == private[1]
+
+
+OTHER_SERVICE = "1.3.6.1.4.1.99999.1.3"
+
+
+@pytest.mark.parametrize(
+    "uid",
+    [
+        "1.2.840.10008.5.1.4.31",  # Modality Worklist FIND
+        "1.2.840.10008.5.1.4.1.2.2.1",  # Study Root FIND
+        "1.2.840.10008.5.1.4.1.2.2.2",  # Study Root MOVE
+        "1.2.840.10008.5.1.4.1.1.201.2",  # Inventory FIND
+        "1.2.840.10008.3.1.2.3.3",  # Modality Performed Procedure Step
+        "1.2.840.10008.5.1.1.9",  # Basic Grayscale Print Management
+        "1.2.840.10008.5.1.4.38.1",  # Hanging Protocol Storage: of no study
+        "1.2.840.10008.5.1.4.99.99",  # none that there is
+        OTHER_SERVICE,  # a private one that is said to be a query
+    ],
+)
+def test_classes_of_other_services_are_not_accepted(door: KeepingDoor, uid: str) -> None:
+    said = SOPClassCommonExtendedNegotiation()
+    said.sop_class_uid = UID(OTHER_SERVICE)
+    said.service_class_uid = UID("1.2.840.10008.4.3")
+    with (
+        listening(door) as port,
+        associated(port, (uid, "1.2.840.10008.1.2"), (CT, "1.2.840.10008.1.2"), ext_neg=[said]) as one,
+    ):
+        assert [str(context.abstract_syntax) for context in one.accepted_contexts] == [CT]
+        assert [context.result for context in one.rejected_contexts] == [3]
+        assert send(one, ODD).Status == 0
+
+
+@pytest.mark.parametrize(
+    "uid",
+    [
+        "1.2.840.10008.5.1.4.1.1.6",  # Ultrasound Image Storage, retired
+        "1.2.840.10008.5.1.4.34.7",  # RT Beams Delivery Instruction Storage
+        "1.2.840.10008.5.1.4.1.1.9999",  # one of an edition to come
+    ],
+)
+def test_storage_classes_old_and_new_are_accepted(door: KeepingDoor, uid: str) -> None:
+    with listening(door) as port, associated(port, (uid, "1.2.840.10008.1.2")) as association:
+        assert send(association, ODD, sop_class=uid).Status == 0
+
+
+@pytest.mark.parametrize("lacking", ["data set", "any fragment", "priority", "SOP Instance UID"])
+def test_every_request_is_answered(door: KeepingDoor, lacking: str) -> None:
+    with listening(door, silence=0.5) as port, associated(port) as association:
+        [context] = association.accepted_contexts
+        message = C_STORE_RQ()
+        request = request_of(CT, "1.2.3", ODD)
+        if lacking == "data set":
+            request.DataSet = None
+        message.primitive_to_message(request)
+        message.context_id = context.context_id
+        if lacking == "priority":
+            del message.command_set.Priority
+        if lacking == "SOP Instance UID":
+            del message.command_set.AffectedSOPInstanceUID
+        fragments = list(message.encode_msg(context.context_id or 0, 16_000))
+        association._reactor_checkpoint.clear()
+        for fragment in fragments[:-1] if lacking == "any fragment" else fragments:
+            association.dul.send_pdu(fragment)
+        _, response = association.dimse.get_msg(block=True)
+        association._reactor_checkpoint.set()
+        assert response is not None
+        assert send(association, ODD, instance="1.2.4").Status == 0
+    assert len(door.arrived) == 2
 
 
 def test_c_echo(door: KeepingDoor) -> None:
