@@ -6,6 +6,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 from sqlalchemy import Connection, Select, make_url
 
 from heltig.errors import ConfigurationError
+from heltig.store.audit_chain import Seal
 from heltig.store.postgresql import PostgreSQLDatabase
 from heltig.store.sqlite import SQLiteDatabase
 from heltig.store.transaction import ReadTransaction, Renderer, WriteTransaction
@@ -66,6 +67,7 @@ class Store:
         self._render = render
         self._memory: dict[Hashable, Any] = {}
         self._ring: Callable[[str], None] = lambda kind: None
+        self._seal: Seal | None = None
 
     @classmethod
     async def open(cls, url: str, *, render: Renderer) -> "Store":
@@ -143,6 +145,10 @@ class Store:
         """Has `bell` called, with the kind, after the commit of jobs that transactions add by themselves."""
         self._ring = bell
 
+    def seal_with(self, seal: Seal) -> None:
+        """Has the audit trail's entries sealed by what knows the keys (`heltig.audit.trail`)."""
+        self._seal = seal
+
     async def close(self) -> None:
         """Closes the database."""
         await self.database.close()
@@ -156,7 +162,12 @@ class Store:
     ) -> T:
         def in_transaction(connection: Connection) -> tuple[T, list[Callable[[], None]]]:
             transaction = WriteTransaction(
-                connection, durable=durable, render=self._render, memory=self._memory, ring=self._ring
+                connection,
+                durable=durable,
+                render=self._render,
+                memory=self._memory,
+                ring=self._ring,
+                seal=self._seal,
             )
             result = work(transaction, *args, **kwargs)
             return result, transaction.finish()

@@ -9,9 +9,10 @@ from typing import Any, Protocol, TypeAlias
 from sqlalchemy import Connection, Dialect, Executable, Insert, Table, bindparam, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from heltig.store import audit_chain
 from heltig.store.records import Published
 from heltig.store.statement import Parameters, compiled
-from heltig.store.tables import audit, changes, sequences, webhooks
+from heltig.store.tables import changes, sequences, webhooks
 from heltig.verdict import Readiness
 
 
@@ -28,16 +29,14 @@ class Renderer(Protocol):
         ...
 
 
-_ADVANCE = (
+_ADVANCE_CHANGES = (
     update(sequences)
-    .where(sequences.c.name == bindparam("sequence"))
+    .where(sequences.c.name == "changes")
     .values(value=sequences.c.value + bindparam("count"))
-    .returning(sequences.c.value)
-)
-
-
-_ADVANCE_CHANGES = _ADVANCE.returning(
-    select(func.count()).select_from(webhooks).where(webhooks.c.paused.is_(False)).scalar_subquery()
+    .returning(
+        sequences.c.value,
+        select(func.count()).select_from(webhooks).where(webhooks.c.paused.is_(False)).scalar_subquery(),
+    )
 )
 """Asks in the same breath whether anybody is to be told."""
 
@@ -128,6 +127,7 @@ class WriteTransaction(ReadTransaction):
         render: Renderer,
         memory: dict[Hashable, Any],
         ring: Callable[[str], None],
+        seal: audit_chain.Seal | None,
     ) -> None:
         """Made by `Store`.
 
@@ -137,11 +137,13 @@ class WriteTransaction(ReadTransaction):
             render: Makes prepared answers.
             memory: What this process knows to stand in the database for ever, see `learn`.
             ring: Says, after the commit, that there are jobs of a kind.
+            seal: Knows the keys of the audit trail.
         """
         super().__init__(connection)
         self.render = render
         self.memory = memory
         self.ring = ring
+        self.seal = seal
         self._durable = durable
         self._last: dict[Hashable, Callable[[], None]] = {}
         self._changes: list[Change] = []
@@ -264,13 +266,11 @@ class WriteTransaction(ReadTransaction):
         if self._changes:
             self._number_changes()
         if self._audit:
-            given = {"sequence": "audit", "count": len(self._audit)}
-            self.insert(audit, _numbered(self._audit, self.rows(_ADVANCE, given)[0][0]))
+            audit_chain.append(self, self._audit, self.seal)
         return self._after_commit
 
     def _number_changes(self) -> None:
-        given = {"sequence": "changes", "count": len(self._changes)}
-        last, receivers = self.rows(_ADVANCE_CHANGES, given)[0]
+        last, receivers = self.rows(_ADVANCE_CHANGES, {"count": len(self._changes)})[0]
         rows = _numbered([row for row, _ in self._changes], last)
         self.insert(changes, rows)
         if receivers and self._tell is not None:

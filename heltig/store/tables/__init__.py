@@ -9,6 +9,7 @@ import sqlalchemy
 from heltig.store.tables.base import TEXT_LENGTH, Table, sort_by_code_point
 from heltig.store.tables.custody import GateStudyTable, ObjectTable
 from heltig.store.tables.judged import (
+    AuditCheckpointTable,
     AuditTable,
     ChangeTable,
     FindingTable,
@@ -49,6 +50,7 @@ __all__ = [
     "api_keys",
     "archives",
     "audit",
+    "audit_checkpoints",
     "backfill_studies",
     "backfills",
     "breakers",
@@ -109,6 +111,7 @@ lookups = _table(LookupTable)
 sequences = _table(SequenceTable)
 changes = _table(ChangeTable)
 audit = _table(AuditTable)
+audit_checkpoints = _table(AuditCheckpointTable)
 jobs = _table(JobTable)
 job_groups = _table(JobGroupTable)
 api_keys = _table(ApiKeyTable)

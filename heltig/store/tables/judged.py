@@ -129,12 +129,14 @@ class LookupTable(Table, table=True):
 
 
 class SequenceTable(Table, table=True):
-    """The last number handed out of each sequence."""
+    """The last number handed out of each sequence; of the audit trail the last tag, and its key's id, too."""
 
     __tablename__ = "sequences"
 
     name: str = Field(primary_key=True, max_length=16)
     value: int = Field(sa_type=BigInteger)
+    tag: bytes | None
+    key_id: str | None = Field(max_length=8)
 
 
 class ChangeTable(Table, table=True):
@@ -167,3 +169,18 @@ class AuditTable(Table, table=True):
     outcome: str = Field(max_length=16)
     origin: str = Field(max_length=TEXT_LENGTH)
     detail: str = Field(sa_type=Text)
+    tag: bytes | None
+    key_id: str | None = Field(max_length=8)
+
+
+class AuditCheckpointTable(Table, table=True):
+    """Where the audit trail begins after older entries were purged; entries up to one may be deleted."""
+
+    __tablename__ = "audit_checkpoints"
+
+    through: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
+    at: datetime
+    count: int = Field(sa_type=BigInteger)
+    tag: bytes
+    key_id: str = Field(max_length=8)
+    seal: bytes
