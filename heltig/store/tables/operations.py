@@ -46,7 +46,9 @@ class UploadTable(Table, table=True):
     digest: str = Field(max_length=64, index=True)
     profile_hash: str = Field(max_length=64)
     target: str = Field(max_length=KEY_LENGTH)
-    job_row: int = Field(foreign_key="jobs.id", sa_type=BigInteger().with_variant(Integer(), "sqlite"))
+    job_row: int = Field(
+        foreign_key="jobs.id", index=True, sa_type=BigInteger().with_variant(Integer(), "sqlite")
+    )
     size: int = Field(sa_type=BigInteger)
     received: datetime
     purged: datetime | None

@@ -128,7 +128,7 @@ class BackfillStudyTable(Table, table=True):
     )
 
     backfill_row: int = Field(primary_key=True, foreign_key="backfills.id")
-    study_row: int = Field(primary_key=True, foreign_key="studies.id")
+    study_row: int = Field(primary_key=True, foreign_key="studies.id", index=True)
     outcome: str | None = Field(max_length=16)
     manufacturer: str = Field(max_length=KEY_LENGTH)
     instances: int
