@@ -95,6 +95,9 @@ def described(progress: Progress) -> str:
         said.append(f"{_duration(progress.seconds_left)} left")
     if progress.error and not progress.finished:
         said.append(progress.error)
+    elif progress.waits:
+        until = f", until {progress.waits_until:%Y-%m-%d %H:%M:%S} UTC" if progress.waits_until else ""
+        said.append(f"it waits: {progress.waits}{until}")
     return ", ".join(said)
 
 

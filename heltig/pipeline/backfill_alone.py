@@ -6,7 +6,7 @@ Where both work at once a study may be read twice, and is judged once.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -20,17 +20,16 @@ from heltig.errors import (
 from heltig.pipeline.backfill_done import say_what_is_done
 from heltig.pipeline.backfill_listing import list_on
 from heltig.pipeline.backfill_report import Progress, progress_of
+from heltig.pipeline.backfill_waiting import is_worked_on
 from heltig.pipeline.keep import Scoring
 from heltig.pipeline.listing import ListedStudy
 from heltig.pipeline.opened import OpenArchives, Opened
+from heltig.pipeline.probing import renew_if_due
 from heltig.pipeline.pull_run import PulledStudy, judged_again, pull_archive
-from heltig.store import backfill_studies, backfills, workers
+from heltig.store import backfill_studies, backfills
 from heltig.store.backfill_studies import Done, Undone
 from heltig.store.backfills import Backfill
 from heltig.store.engine import Store
-
-HEARD: Final = timedelta(seconds=30)
-"""Who was heard of in this time works: it says so every ten seconds."""
 
 PAGE: Final = 200
 """Studies that are pulled between two looks at what is done."""
@@ -52,7 +51,7 @@ Told = Callable[[Progress], None]
 
 async def is_somebody_working(store: Store, *, now: datetime) -> bool:
     """Whether a server or a worker of this database was heard of lately."""
-    return bool(await store.read(workers.heard_of, since=now - HEARD))
+    return await store.read(is_worked_on, now=now)
 
 
 async def watch(store: Store, id: int, *, clock: Callable[[], datetime], told: Told) -> Progress:
@@ -149,9 +148,19 @@ class BackfillAlone:
         while page := await self._store.read(backfill_studies.undone, known.id, after=after, limit=PAGE):
             if (await self._find(known)).finished:  # somebody cancelled it
                 break
+            await self._renew_capabilities(known.location.name)
             async with self._opens.use(known.location.name) as opened:
                 await self._pull(opened, known, page, after=after)
             after = page[-1].observation.row
+
+    async def _renew_capabilities(self, name: str) -> None:
+        """Probes again what was probed more than a day ago, as the service does.
+
+        Without an answer the last probe holds.
+        """
+        async with self._opens.use(name) as opened:
+            with suppress(ArchiveError):
+                await renew_if_due(self._store, name, opened.archive, clock=self._clock)
 
     async def _wait_for_archive(self, known: Backfill, error: ArchiveError) -> None:
         """Waits until an archive may be asked again; raises the error where that makes no sense."""

@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from heltig.pipeline.backfill import found_backfill
+from heltig.pipeline.backfill_waiting import waiting
 from heltig.store import backfill_studies, backfills
 from heltig.store.backfill_figures import Figures, figures_of
 from heltig.store.backfill_studies import RECENTLY, Counts, Outcome
@@ -33,6 +34,8 @@ class Progress(msgspec.Struct, frozen=True, rename="camel"):
         seconds_left: At this rate; null while studies are listed, or none was pulled lately.
         notes: What the archive did that makes the list less than it should be.
         error: Why listing did not go on last time.
+        waits: Why nothing goes on for now, though nothing failed; null while something does.
+        waits_until: When that is over at the earliest; null where nobody knows.
     """
 
     id: int
@@ -52,6 +55,8 @@ class Progress(msgspec.Struct, frozen=True, rename="camel"):
     seconds_left: int | None
     notes: tuple[str, ...]
     error: str | None
+    waits: str | None = None
+    waits_until: datetime | None = None
 
 
 class BackfillReport(msgspec.Struct, frozen=True):
@@ -72,8 +77,7 @@ def progress_of(transaction: ReadTransaction, id: int, *, now: datetime) -> Prog
     Raises:
         NotFoundError: There is none of this id.
     """
-    known = found_backfill(transaction, id)
-    return _progress(known, backfill_studies.counts(transaction, id, now=now), now)
+    return _progress(transaction, found_backfill(transaction, id), now)
 
 
 def newest_progress(
@@ -86,7 +90,7 @@ def newest_progress(
 ) -> list[Progress]:
     """How far backfills are, the newest first; see `heltig.store.backfills.newest`."""
     found = backfills.newest(transaction, location=location, before=before, limit=limit)
-    return [_progress(known, backfill_studies.counts(transaction, known.id, now=now), now) for known in found]
+    return [_progress(transaction, known, now) for known in found]
 
 
 def report_of(transaction: ReadTransaction, id: int, *, now: datetime) -> BackfillReport:
@@ -98,7 +102,9 @@ def report_of(transaction: ReadTransaction, id: int, *, now: datetime) -> Backfi
     return BackfillReport(now, progress_of(transaction, id, now=now), figures_of(transaction, id))
 
 
-def _progress(known: Backfill, counts: Counts, now: datetime) -> Progress:
+def _progress(transaction: ReadTransaction, known: Backfill, now: datetime) -> Progress:
+    counts = backfill_studies.counts(transaction, known.id, now=now)
+    waits = waiting(transaction, known, now=now)
     rate = _rate(counts, known.started, known.finished or now)
     left = counts.studies - counts.done
     is_told = rate > 0 and known.listed is not None and known.finished is None
@@ -120,6 +126,8 @@ def _progress(known: Backfill, counts: Counts, now: datetime) -> Progress:
         seconds_left=round(left / rate) if is_told else None,
         notes=known.notes,
         error=known.error,
+        waits=waits.reason if waits else None,
+        waits_until=waits.until if waits else None,
     )
 
 

@@ -14,7 +14,7 @@ from heltig.errors import (
 from heltig.jobs.attempt import JobContext
 from heltig.jobs.queue import JobQueue
 from heltig.pipeline.opened import OpenArchives
-from heltig.pipeline.probing import is_due, probe_archive
+from heltig.pipeline.probing import is_due, renew_if_due
 from heltig.store import archives
 from heltig.store.archives import location_of
 from heltig.store.jobs import NewJob
@@ -52,17 +52,14 @@ class ProbeDesk:
         name = str(context.payload["archive"])
         try:
             async with self._archives.use(name) as opened:
-                entry = await self._queue.store.read(archives.find, name)
-                if entry is None or not is_due(entry, self._clock()):
-                    return {"outcome": "known"}
-                await probe_archive(self._queue.store, entry, opened.archive, clock=self._clock)
+                is_new = await renew_if_due(self._queue.store, name, opened.archive, clock=self._clock)
         except ArchiveClosedError:
             raise
         except (NotFoundError, ArchivePausedError):
             return {"outcome": "not asked"}
         except (ArchiveError, ConfigurationError) as error:
             return {"outcome": "failed", "error": error.detail}
-        return {"outcome": "probed"}
+        return {"outcome": "probed" if is_new else "known"}
 
     async def sweep(self) -> int:
         """Queues a probe of each archive whose last one does not hold any more; returns their number.

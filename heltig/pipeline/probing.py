@@ -43,6 +43,27 @@ async def probe_archive(
     return found
 
 
+async def renew_if_due(
+    store: Store, name: str, archive: ArchivePort, *, clock: Callable[[], datetime]
+) -> bool:
+    """Probes an archive whose last probe does not hold any more; returns whether it was probed.
+
+    Args:
+        store: Where it is configured.
+        name: The archive's name.
+        archive: To ask it by.
+        clock: The time.
+
+    Raises:
+        ArchiveError: It does not answer; what was known of it stands.
+    """
+    entry = await store.read(archives.find, name)
+    if entry is None or not is_due(entry, clock()):
+        return False
+    await probe_archive(store, entry, archive, clock=clock)
+    return True
+
+
 async def capabilities_to_go_by(
     store: Store,
     entry: Archive,
@@ -51,7 +72,7 @@ async def capabilities_to_go_by(
     clock: Callable[[], datetime],
     probing: asyncio.Lock,
 ) -> Capabilities:
-    """What is known of an archive that is about to be used. Its daily probe is a job's work.
+    """What is known of an archive that is about to be used, however old: `renew_if_due` is for its age.
 
     Args:
         store: Where it is configured.

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final, Literal, TypeAlias
 
 import msgspec
-from sqlalchemy import ColumnElement, bindparam, case, func, select, text, update
+from sqlalchemy import ColumnElement, bindparam, case, func, or_, select, text, update
 
 from heltig.store.observations import COLUMNS, Observation, observation_of
 from heltig.store.tables import backfill_studies, observations, studies
@@ -112,6 +112,14 @@ _UNDONE = (
     .order_by(backfill_studies.c.study_row)
     .limit(bindparam("limit"))
 )
+_LEFT = (
+    select(observations.c.due)
+    .select_from(backfill_studies)
+    .outerjoin(observations, observations.c.study_row == backfill_studies.c.study_row)
+    .where(text(UNDONE), backfill_studies.c.backfill_row == bindparam("backfill"))
+)
+_DUE = _LEFT.where(or_(observations.c.due.is_(None), observations.c.due <= bindparam("now"))).limit(1)
+_NEXT = _LEFT.order_by(observations.c.due).limit(1)
 _SAY_DONE = (
     update(backfill_studies)
     .where(
@@ -152,6 +160,18 @@ def undone(transaction: ReadTransaction, backfill: int, *, after: int = 0, limit
     """
     rows = transaction.connection.execute(_UNDONE, {"backfill": backfill, "after": after, "limit": limit})
     return [Undone(observation_of(row), row.judged, row.instance_count) for row in rows]
+
+
+def all_wait_until(transaction: ReadTransaction, backfill: int, *, now: datetime) -> datetime | None:
+    """When the first of its studies that are left is to be pulled.
+
+    Returns:
+        None where one is to be pulled now, is being pulled, or none is left.
+    """
+    if transaction.connection.execute(_DUE, {"backfill": backfill, "now": now}).first():
+        return None
+    due: datetime | None = transaction.connection.execute(_NEXT, {"backfill": backfill}).scalar()
+    return due
 
 
 def say_done(transaction: WriteTransaction, backfill: int, done: Sequence[Done], *, now: datetime) -> None:

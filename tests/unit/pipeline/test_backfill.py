@@ -1,15 +1,17 @@
 """Backfills in a process that works: what they list and pull, where they go on, what they count."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from servers.dicomweb import study
 from unit.pipeline.dying_backfill import NAME, BackfillSite
 from unit.pipeline.watched import Clock, Site
 
+from connectors.base import Capabilities
 from heltig.cli.backfill_display import described
 from heltig.errors import (
     ArchiveAccessError,
@@ -26,9 +28,10 @@ from heltig.pipeline.backfill_alone import PATIENCE, WAIT, is_somebody_working, 
 from heltig.pipeline.backfill_listing import list_on
 from heltig.pipeline.backfill_report import Progress, progress_of
 from heltig.pipeline.pull_run import PulledStudy
-from heltig.store import archives, audit_trail, backfill_studies, jobs, workers
+from heltig.store import archives, audit_trail, backfill_studies, breakers, jobs, workers
 from heltig.store.backfill_studies import Counts, Done
 from heltig.store.backfills import Backfill
+from heltig.store.breakers import Breaker
 from heltig.store.engine import Store
 from heltig.store.workers import Worker
 
@@ -386,6 +389,79 @@ async def test_a_command_watches_until_nobody_works_any_more(site: Filled) -> No
     await site.alone(known)
     progress = await watch(site.store, known.id, clock=site.clock, told=told)
     assert (progress.state, progress.done) == ("finished", 6)
+
+
+async def test_a_backfill_says_what_it_waits_for(site: Filled) -> None:
+    async def told() -> Progress:
+        return await site.store.read(progress_of, known.id, now=site.clock())
+
+    known, begun = await site.start(), site.clock()
+    worker = Worker(owner="1", host="h", version="1", started=begun, heard=begun)
+    await site.work()
+    assert (await told()).waits is None  # a command does not wait
+    await site.store.write(workers.hear, worker)
+    progress = await told()
+    assert (progress.state, progress.waits_until) == ("pulling", begun + timedelta(seconds=120))
+    assert described(progress) == (
+        "pulling: 0 of 6 studies, it waits: the studies that are left are not quiet yet "
+        "(no change for 120 s), until 2026-03-04 12:02:00 UTC"
+    )
+    site.clock.advance(2 * MINUTE)
+    await site.store.write(workers.hear, replace(worker, heard=site.clock()))
+    assert (await told()).waits is None
+
+    entry = await site.store.read(archives.find, NAME)
+    assert entry
+    await site.store.write(archives.change, replace(entry, paused=True))
+    assert ((await told()).waits, (await told()).waits_until) == ("the archive is paused", None)
+    hours = replace(entry.options, hours=("daily 19:00-06:00",))
+    await site.store.write(archives.change, replace(entry, options=hours))
+    progress = await told()
+    assert progress.waits == "the archive is outside its hours"
+    assert progress.waits_until == begun.replace(hour=19)
+    opened = Breaker(
+        operation="search",
+        state="open",
+        failures=5,
+        openings=1,
+        until=begun + timedelta(hours=1),
+        error="It is away.",
+        changed=begun,
+    )
+    await site.store.write(archives.change, entry)
+    await site.store.write(breakers.put, known.location, opened)
+    assert (await told()).waits_until == opened.until
+    await site.end(known)
+    assert (await told()).waits is None
+
+
+async def test_a_command_renews_a_probe_of_more_than_a_day_ago(
+    site: Filled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def probed() -> datetime | None:
+        entry = await site.store.read(archives.find, NAME)
+        assert entry
+        return entry.probed
+
+    await site.alone(await site.start())
+    first = site.clock()
+    assert await probed() == first
+    site.clock.advance(timedelta(hours=23))
+    await site.alone(await site.start(again=True))
+    assert await probed() == first
+    site.clock.advance(timedelta(hours=1))
+    await site.alone(await site.start(again=True))
+    assert await probed() == site.clock()
+
+    async def silent() -> Capabilities:
+        raise ArchiveAnswerError("It answers otherwise.")
+
+    last = site.clock()
+    site.clock.advance(timedelta(days=2))
+    monkeypatch.setattr(site.archive, "probe", silent)
+    ended = await site.alone(await site.start(again=True))
+    assert (await site.counts(ended)).outcomes == {"unchanged": 6}
+    assert await probed() == last
 
 
 async def test_the_time_in_which_nobody_worked_is_not_in_the_rate(site: Filled) -> None:
