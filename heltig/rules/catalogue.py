@@ -29,6 +29,8 @@ FAMILIES = {
     "charset": "Character set",
     "values": "Values, VR and VM",
     "value_meanings": "Values, VR and VM",
+    "value_ranges": "Values, VR and VM",
+    "elements": "Values, VR and VM",
     "references": "References, rejection, target",
     "references_derived": "References, rejection, target",
     "references_frames": "References, rejection, target",

@@ -13,6 +13,7 @@ from typing import Final, Literal, TypeAlias
 
 from heltig.dicom.cell import Syntax
 from heltig.dicom.values import BYTE_VRS, NUMBER_VRS
+from heltig.rules.elements import FORBIDDEN
 from heltig.rules.plain_values import (
     Plain,
     instance_uid,
@@ -121,6 +122,8 @@ def screen_of(tag: str, syntax: Syntax, sample: bytes) -> Screen | None:
         sample: One of its cells: archives write all theirs alike.
     """
     dialect: Dialect
+    if tag.startswith(FORBIDDEN):
+        return None  # VAL-GROUP objects to each
     if syntax == "json":
         dialect = "compact" if sample.startswith(b'{"vr":"') else "json"
     else:
