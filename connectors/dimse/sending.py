@@ -109,7 +109,7 @@ def _associate(target: Target, contexts: Sequence[tuple[str, str]]) -> Associati
     entity.implementation_version_name = IMPLEMENTATION_VERSION
     entity.connection_timeout = entity.acse_timeout = target.connect_seconds
     entity.dimse_timeout = entity.network_timeout = target.answer_seconds
-    place = f"{target.called} at {target.host}:{target.port}"
+    place = f"dicom://{target.host}:{target.port}/{target.called}"
     try:
         association = entity.associate(
             target.host,
@@ -126,7 +126,7 @@ def _associate(target: Target, contexts: Sequence[tuple[str, str]]) -> Associati
     if association.is_established or association.rejected_contexts:
         return association
     said = "rejects our association" if association.is_rejected else "does not answer"
-    raise ArchiveUnavailableError(f"{place} {said}. Does it know us as {target.calling}?")
+    raise ArchiveUnavailableError(f"{place}: it {said}. Does it know us as {target.calling}?")
 
 
 def _set_up(event: evt.Event) -> None:

@@ -69,7 +69,7 @@ def answer_of(
             raise head.error()
         location = [(b"location", led.encode()), (b"content-length", b"0"), _NOT_KEPT]
         return Answer(status=head.status, headers=[*ours, *location], body=None)
-    body = None if head.status in _EMPTY else body_of(head, asked, through, verdicts)
+    body = None if head.status in _EMPTY else body_of(head, asked, roots, base, verdicts)
     is_search = asked.resource.kind == "search"
     headers = [*ours, _NOT_KEPT if is_search else _PRIVATE]
     headers += _headers(head, _AS_THEY_ARE)

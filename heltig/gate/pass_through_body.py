@@ -1,6 +1,7 @@
 """The body of an archive's answer on its way through a gate: as it is, or with what has to be another."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
+from functools import partial
 from http import HTTPStatus
 from typing import Final
 
@@ -12,7 +13,7 @@ from heltig.errors import ArchiveAnswerError, ArchiveUnavailableError
 from heltig.gate.pass_through_request import Asked
 from heltig.gate.pass_through_rows import StudyRows
 from heltig.gate.pass_through_verdict import Verdicts
-from heltig.gate.rewriting import JsonAddresses, Through
+from heltig.gate.rewriting import JsonAddresses, Roots, Through
 from heltig.gate.rewriting_parts import PartLocations
 from heltig.http_answer import Head
 from heltig.pipeline.publish import MEDIA_TYPE
@@ -47,9 +48,9 @@ class JsonBody(Body):
 
     is_rewritten = True
 
-    def __init__(self, through: Through, rows: StudyRows | None = None) -> None:
+    def __init__(self, through: Through, retrieve: Through, rows: StudyRows | None = None) -> None:
         """Makes it; `rows` where it is a search for studies."""
-        self._addresses = JsonAddresses(through)
+        self._addresses = JsonAddresses(through, retrieve)
         self._rows = rows
 
     async def of(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
@@ -80,20 +81,21 @@ class MultipartBody(Body):
             raise ArchiveUnavailableError("The archive's answer ends before its last boundary.")
 
 
-def body_of(head: Head, asked: Asked, through: Through, verdicts: Verdicts) -> Body:
+def body_of(head: Head, asked: Asked, roots: Roots, base: str, verdicts: Verdicts) -> Body:
     """How the body of an answer 2xx goes on.
 
     Args:
         head: The head of the answer.
         asked: What was asked.
-        through: Leads addresses through the gate.
+        roots: The archive's, and the gate's.
+        base: The address that was asked.
         verdicts: How studies stand.
 
     Raises:
         ArchiveAnswerError: It cannot go on.
         HTTPException: It is in XML, which does not go on: 406.
     """
-    media_type = head.media_type
+    through, media_type = partial(roots.through, base=base), head.media_type
     _, options = parse_options_header(head.headers.get("content-type", ""))
     if media_type in _XML or str(options.get("type", "")).lower() in _XML:
         raise HTTPException(
@@ -101,10 +103,9 @@ def body_of(head: Head, asked: Asked, through: Through, verdicts: Verdicts) -> B
             detail="XML does not go through a gate. Ask for application/dicom+json.",
         )
     if media_type in (MEDIA_TYPE, JSON) or (asked.media_type and not media_type):
-        findings = asked.with_findings
-        return JsonBody(
-            through, StudyRows(verdicts, with_findings=findings) if asked.resource.has_studies else None
-        )
+        has_studies = asked.resource.has_studies
+        rows = StudyRows(verdicts, with_findings=asked.with_findings) if has_studies else None
+        return JsonBody(through, partial(roots.retrieve, base=base), rows)
     if asked.media_type or (media_type in _PAGES and not asked.resource.is_rendered):
         shown = media_type or "no media type"
         raise ArchiveAnswerError(f"{head.place}: the answer is {shown}: perhaps a page to log in.")

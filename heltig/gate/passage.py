@@ -22,10 +22,12 @@ from heltig.errors import (
     ArchiveCredentialsError,
     ArchiveError,
     ArchivePausedError,
+    ConfigurationError,
     HeltigError,
     NotFoundError,
     StorageError,
 )
+from heltig.gate.archive_errors import without_address
 from heltig.gate.pass_through_answer import Answer, answer_of
 from heltig.gate.pass_through_request import Asked, asked_of
 from heltig.gate.pass_through_verdict import UNKNOWN, Verdicts
@@ -95,8 +97,10 @@ class Passage:
             await self._exchange(asked_of(scope), sending)
         except ArchiveError as error:
             if not sending.has_begun:
-                raise _for_client(error) from error
+                raise self._for_client(error) from error
             self._broken_off(error.detail)
+        except ConfigurationError as error:
+            raise self._without_address(error) from error
         except StorageError as error:
             if not sending.has_begun:
                 raise
@@ -110,6 +114,23 @@ class Passage:
         """Leaves the answer without its end, which the server shows by closing the connection."""
         request_id = self._request.scope["state"].get("request_id", "")
         log.warning("gate.broken-off", gate=self._archive, request=request_id, reason=reason)
+
+    def _for_client(self, error: ArchiveError) -> Exception:
+        """What a client is told of how an archive fails: never the archive's own words, nor its address."""
+        match error:
+            case ArchiveAnswerError(__cause__=ArchiveAccessError() as access):
+                return self._without_address(access)
+            case ArchiveAnswerError(answer_status=int(status)) if status in _THEIRS:
+                text = f"The archive refuses this request: {status} {HTTPStatus(status).phrase}."
+                return HTTPException(status_code=status, detail=text)
+        told = self._without_address(error)
+        if isinstance(error, ArchivePausedError):
+            return GateClosedError(told.detail, retry_after=told.retry_after)
+        return told
+
+    def _without_address(self, error: ArchiveError | ConfigurationError) -> HeltigError:
+        request: str = self._request.scope["state"].get("request_id", "")
+        return without_address(error, self._archive, request=request)
 
     async def _exchange(self, asked: Asked, sending: "_Sending") -> None:
         settings = self._services.settings
@@ -227,16 +248,3 @@ async def _left(receive: Receive) -> None:
     """Returns when the client is gone."""
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-def _for_client(error: ArchiveError) -> Exception:
-    """What a client is told of how an archive fails: never the archive's own words."""
-    match error:
-        case ArchiveAnswerError(__cause__=ArchiveAccessError() as access):
-            return access
-        case ArchiveAnswerError(answer_status=int(status)) if status in _THEIRS:
-            text = f"The archive refuses this request: {status} {HTTPStatus(status).phrase}."
-            return HTTPException(status_code=status, detail=text)
-        case ArchivePausedError():
-            return GateClosedError(error.detail, retry_after=error.retry_after)
-    return error

@@ -7,11 +7,14 @@ from xml.sax.saxutils import escape, quoteattr
 
 import msgspec
 
+from heltig.gate.pass_through_resource import resource_of
 from heltig.pipeline import refusal_codes as codes
 from heltig.pipeline.publish import CREATOR, CREATOR_TAG, DataSet, element
 
 JSON: Final = "application/dicom+json"
 XML: Final = "application/dicom+xml"
+MEDIA_TYPES: Final = (JSON, "application/json", XML)
+"""What an answer may be, the preferred first."""
 
 RETRIEVE_URL: Final = "00081190"
 FAILED: Final = "00081198"
@@ -77,8 +80,8 @@ def response_of(told: Sequence[Told], *, root: str) -> DataSet:
         root: The root of the gate's DICOMweb, for the addresses of what is stored.
     """
     studies = {one.study_uid for one in told if not one.code}
-    url = f"{root}/studies/{quote(studies.pop(), safe='')}" if len(studies) == 1 else None
-    dataset: DataSet = {RETRIEVE_URL: element("UR", *([url] if url else []))}
+    path = f"studies/{quote(studies.pop(), safe='')}" if len(studies) == 1 else ""
+    dataset: DataSet = {RETRIEVE_URL: _address(root, path)}
     failed = [_failed(one) for one in told if one.code and one.sop_instance_uid]
     stored = [_stored(one, root) for one in told if not one.code]
     others = [_failed(one) for one in told if one.code and not one.sop_instance_uid]
@@ -99,12 +102,6 @@ def as_xml(dataset: DataSet) -> bytes:
     return f'<?xml version="1.0" encoding="UTF-8"?><NativeDicomModel>{body}</NativeDicomModel>'.encode()
 
 
-def wants_xml(accept: str) -> bool:
-    """Whether an Accept header asks for XML and for nothing else that we have."""
-    types = [part.partition(";")[0].strip().lower() for part in accept.split(",")]
-    return XML in types and not {JSON, "application/json", "*/*", "application/*"} & set(types)
-
-
 def warning_of(told: Sequence[Told]) -> str | None:
     """A Warning header with the rules that refuse objects; None where none does."""
     comments = sorted({one.comment for one in told if one.code and one.comment})
@@ -118,10 +115,16 @@ def _stored(one: Told, root: str) -> DataSet:
     parts = (("studies", one.study_uid), ("series", one.series_uid), ("instances", one.sop_instance_uid))
     path = "/".join(f"{level}/{quote(uid, safe='')}" for level, uid in parts)
     item: DataSet = _named(one)
-    item[RETRIEVE_URL] = element("UR", f"{root}/{path}")
+    item[RETRIEVE_URL] = _address(root, path)
     if one.warning:
         item["00081196"] = element("US", one.warning)
     return item
+
+
+def _address(root: str, path: str) -> dict[str, Any]:
+    """Where something can be retrieved; nothing where no UID in it can stand in an address."""
+    is_resource = resource_of(path) is not None
+    return element("UR", *([f"{root}/{path}"] if is_resource else []))
 
 
 def _failed(one: Told) -> DataSet:

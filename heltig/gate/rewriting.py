@@ -33,6 +33,7 @@ _FOUND: Final = re.compile(
     rb'("BulkDataURI"\s*:\s*)(' + _STRING + rb')|("00081190"\s*:\s*\{[^{}]*\})',  # Retrieve URL
     re.DOTALL,
 )
+_NO_RETRIEVE_URL: Final = b'"00081190":{"vr":"UR"}'
 _UNFINISHED: Final = re.compile(
     rb'"BulkDataURI"\s*(?::\s*(?:"[^"\\]*(?:\\.[^"\\]*)*\\?)?)?\Z|"00081190"\s*(?::\s*(?:\{[^{}]*)?)?\Z',
     re.DOTALL,
@@ -78,6 +79,22 @@ class Roots:
         query = f"?{parts.query}" if parts.query else ""
         return f"{self._gate}/{resource.path}{query}"
 
+    def retrieve(self, address: str, base: str) -> str:
+        """A Retrieve URL (0008,1190) by way of the gate; empty where it is the archive's and cannot be led.
+
+        Arguments are those of `through`. Nobody but the archive's own clients could retrieve by such a one.
+        """
+        led = self.through(address, base)
+        try:
+            parts = urlsplit(led)
+            is_left_out = any(
+                led.startswith(written) or _below(root, parts) is not None
+                for written, root in zip(self._written, self._roots, strict=True)
+            )
+        except ValueError:  # no port, or half an address of IPv6
+            return led
+        return "" if is_left_out else led
+
     def is_through(self, address: str) -> bool:
         """Whether an address leads through the gate."""
         return address.startswith(f"{self._gate}/")
@@ -95,8 +112,15 @@ class JsonAddresses:
     Nothing else is touched, not by a byte, whatever it is.
     """
 
-    def __init__(self, through: Through) -> None:
+    def __init__(self, through: Through, retrieve: Through) -> None:
+        """Makes it.
+
+        Args:
+            through: Leads Bulk Data URIs through the gate.
+            retrieve: Leads Retrieve URLs; where it gives nothing, the attribute is left without a value.
+        """
         self._through = through
+        self._retrieve = retrieve
         self._held = b""
 
     def feed(self, data: bytes) -> bytes:
@@ -128,22 +152,31 @@ class JsonAddresses:
     def _exchanged(self, found: "re.Match[bytes]") -> bytes:
         before, string, retrieve_url = found.groups()
         if retrieve_url is None:
-            return bytes(before) + self._string(string)
-        return _TEXT.sub(self._unless_key, retrieve_url)
+            return bytes(before) + (self._led(string, self._through) or bytes(string))
+        led = [
+            (part, bytes(part.group()) if part.group(2) else self._led(part.group(1), self._retrieve))
+            for part in _TEXT.finditer(retrieve_url)
+        ]
+        if any(text is None for _, text in led):
+            return _NO_RETRIEVE_URL
+        pieces: list[bytes] = []
+        done = 0
+        for part, text in led:
+            pieces += (retrieve_url[done : part.start()], text or b"")
+            done = part.end()
+        return b"".join((*pieces, retrieve_url[done:]))
 
-    def _unless_key(self, found: "re.Match[bytes]") -> bytes:
-        string, colon = found.groups()
-        return bytes(found.group()) if colon else self._string(string)
-
-    def _string(self, string: bytes) -> bytes:
+    @staticmethod
+    def _led(string: bytes, lead: Through) -> bytes | None:
+        """A string of JSON with its address led; None where it leads nowhere."""
         if b"/" not in string:  # such as "UR"; a relative address within its own folder stays right, too
-            return string
+            return bytes(string)
         try:
             address = msgspec.json.decode(string, type=str)
         except msgspec.DecodeError:
-            return string
-        led = self._through(address)
-        return string if led == address else msgspec.json.encode(led)
+            return bytes(string)
+        led = lead(address)
+        return (bytes(string) if led == address else msgspec.json.encode(led)) if led else None
 
 
 def _marked(data: bytes) -> Iterator[int]:

@@ -16,22 +16,24 @@ from litestar.params import FromPath
 from multipart import parse_options_header  # type: ignore[import-untyped]  # it has no type information
 
 from connectors.stow.multipart import MultipartError, MultipartReader
+from heltig.api.answers import chosen
 from heltig.api.front import segment
 from heltig.api.problems import responses
 from heltig.api.services import Services
 from heltig.api.v1.upload_body import MediaTypeError
 from heltig.auth.principal import Principal
-from heltig.errors import ArchiveError, ArchiveUnavailableError, UsageError
+from heltig.errors import ArchiveError, ArchiveUnavailableError, ConfigurationError, UsageError
+from heltig.gate.archive_errors import without_address
 from heltig.gate.body import Incoming, Part, Rejected
 from heltig.gate.response import (
     JSON,
+    MEDIA_TYPES,
     XML,
     Told,
     as_json,
     as_xml,
     response_of,
     status_of,
-    wants_xml,
     warning_of,
 )
 from heltig.pipeline import refusal_codes as codes
@@ -116,8 +118,9 @@ async def store_instances(
     except BaseException as error:
         incoming.abandon()
         await taking.abandon()
-        if isinstance(error, ArchiveError):
-            raise GateClosedError(error.detail, retry_after=error.retry_after or RETRY_SECONDS) from error
+        if isinstance(error, ArchiveError | ConfigurationError):
+            said = without_address(error, gate.archive, request=taking.request)
+            raise GateClosedError(said.detail, retry_after=said.retry_after or RETRY_SECONDS) from error
         raise
     if not told:
         raise MultipartError("The body has no part.")
@@ -125,13 +128,17 @@ async def store_instances(
 
 
 class _Taking:
-    """The parts of one request: handed over a batch at a time, while the next one comes."""
+    """The parts of one request: handed over a batch at a time, while the next one comes.
+
+    Attributes:
+        request: Names the request in logs and in the audit trail.
+    """
 
     def __init__(self, custody: Custody, gate: Gate, *, sender: str, request: str) -> None:
         self._custody = custody
         self._gate = gate
         self._sender = sender
-        self._request = request
+        self.request = request
         self._told: list[Told] = []
         self._whole = deque[Part]()
         self._batch: list[Received] = []
@@ -185,7 +192,7 @@ class _Taking:
             self._told.extend(told)
 
     async def _take(self, batch: list[Received]) -> list[Told]:
-        decisions = await self._custody.take(self._gate, batch, sender=self._sender, request=self._request)
+        decisions = await self._custody.take(self._gate, batch, sender=self._sender, request=self.request)
         return [
             Told(
                 sop_class_uid=one.sop_class_uid,
@@ -265,13 +272,15 @@ def _answer(
 ) -> Response[bytes]:
     base = services.settings.public_url or str(request.base_url)
     dataset = response_of(told, root=f"{base.rstrip('/')}/gate/{quote(gate.archive, safe='')}")
-    is_xml = wants_xml(request.headers.get("accept", ""))
+    # Where nothing fits, JSON: what became of the objects has to be told (RFC 9110 12.4.1).
+    media_type = chosen(request.headers.get("accept", ""), *MEDIA_TYPES) or JSON
+    is_xml = media_type == XML
     headers = {"Cache-Control": "no-store"}
     if warning := warning_of(told):
         headers["Warning"] = warning
     return Response(
         as_xml(dataset) if is_xml else as_json(dataset),
         status_code=status_of(told),
-        media_type=XML if is_xml else JSON,
+        media_type=media_type,
         headers=headers,
     )

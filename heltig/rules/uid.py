@@ -32,6 +32,9 @@ OF_INSTANCES: Final = frozenset(
 """Attributes whose UIDs somebody makes for each study, series, object or space."""
 
 _OBJECTS: Final = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
+SINGLE: Final = frozenset(map(tag_of, _OBJECTS))
+"""What an object, its series and its study are known by: several values are no name."""
+
 _LOOKED_UP: Final = (*_OBJECTS, "FrameOfReferenceUID")
 _IMPLEMENTATION: Final = tag_of("ImplementationClassUID")
 _STANDARD_ROOT: Final = "1.2.840.10008."
@@ -82,14 +85,18 @@ def too_long(at: Place) -> Iterator[Hit]:
 def characters(at: Place) -> Iterator[Hit]:
     """A UID has characters other than digits and full stops.
 
-    Finds: Letters, spaces, hyphens or other characters in any attribute of VR UI.
+    Finds: Letters, spaces, hyphens or other characters in any attribute of VR UI; a backslash in the UID of
+        the study, the series or the object, where there is one value and no more.
     Why: Archives refuse it, web services cannot put it into an address, and others cut it at the first such
         character.
     Mend: Have the sender's UID generator mended; give the objects new UIDs, and change every reference to
         them.
     Example: `1.2.840.ABC.17`, or a UUID written with hyphens.
     """
-    yield from _faulty(at, "characters")
+    if at.tag in SINGLE and at.depth == 0 and len(at.cell.values) > 1:
+        yield Hit(observed=cut(at.cell.shown), expected="one UID, without a backslash")
+    else:
+        yield from _faulty(at, "characters")
 
 
 @rule("UID-EMPTY-COMPONENT", level="value", severity="block", vrs=("UI",), reference="PS3.5 9.1")

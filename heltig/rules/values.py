@@ -10,6 +10,7 @@ from heltig.dicom.values import BYTE_VRS, NUMBER_VRS
 from heltig.rules import mending
 from heltig.rules.proposal import Change, mended_at
 from heltig.rules.rule import Hit, rule
+from heltig.rules.uid import SINGLE
 from heltig.rules.views import Place
 from heltig.rules.wording import cut
 from heltig.standard.dictionary import GROUP_LENGTH, is_private, tag_of, vm_allows
@@ -74,6 +75,8 @@ def multiplicity(at: Place) -> Iterator[Hit]:
     """
     if at.entry is None or at.entry.retired or (at.tag == _ACCESSION_NUMBER and at.depth == 0):
         return  # AccessionNumber: STU-ACCESSION-LEN
+    if at.tag in SINGLE and at.depth == 0:
+        return  # UID-CHARS
     number = len(at.cell.values)
     while number and at.cell.values[number - 1] in (None, ""):
         number -= 1

@@ -95,7 +95,7 @@ def test_a_text_that_names_the_archive_names_the_gate() -> None:
 
 
 def rewritten(text: bytes, cuts: Iterable[int]) -> bytes:
-    addresses = JsonAddresses(partial(ROOTS.through, base=BASE))
+    addresses = JsonAddresses(partial(ROOTS.through, base=BASE), partial(ROOTS.retrieve, base=BASE))
     return in_pieces(text, cuts, addresses.feed) + addresses.close()
 
 
@@ -124,6 +124,15 @@ METADATA_LED = (
 )
 
 
+@pytest.mark.parametrize(
+    "address",
+    [f"{WADO}/studies/1.2%5C1.3", f"{QIDO}/studies/1.2\\\\1.3", "../../studies/1.2%2f3", f"{WADO}/servers"],
+)
+def test_a_retrieve_url_of_the_archive_that_cannot_be_led_is_left_out(address: str) -> None:
+    row = b'[{"00081190":{"vr":"UR","Value":["%s"]},"0020000D":{"vr":"UI"}}]' % address.encode()
+    assert rewritten(row, [30]) == b'[{"00081190":{"vr":"UR"},"0020000D":{"vr":"UI"}}]'
+
+
 @given(st.lists(st.integers(0, len(METADATA)), max_size=12))
 def test_metadata_changes_in_its_addresses_alone_however_it_is_cut(cuts: list[int]) -> None:
     assert rewritten(METADATA, cuts) == METADATA_LED
@@ -141,7 +150,7 @@ def test_what_has_no_address_of_the_archive_comes_out_as_it_went_in(text: bytes)
 
 
 def test_no_more_is_kept_than_an_address_is_long() -> None:
-    addresses = JsonAddresses(partial(ROOTS.through, base=BASE))
+    addresses = JsonAddresses(partial(ROOTS.through, base=BASE), partial(ROOTS.retrieve, base=BASE))
     endless = b'"BulkDataURI":"' + b"x" * LONGEST
     assert addresses.feed(b"[" + endless) + addresses.feed(b"y" * LONGEST)
     assert addresses.close() in (b"", b"y" * LONGEST)
