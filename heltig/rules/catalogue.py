@@ -56,6 +56,8 @@ FAMILIES = {
     "pixel_compression": "Image pixel module",
     "pixel_values": "Image pixel module",
     "pixel_window": "Image pixel module",
+    "presentation": "Image pixel module",
+    "value_maps": "Image pixel module",
     "pixel_series": "Image pixel module",
     "nuclear": "Image pixel module",
     "nuclear_frames": "Image pixel module",
