@@ -122,7 +122,7 @@ def displayed_area(at: Values) -> Iterator[Hit]:
         the image are allowed: nothing is seen there.
     Why: The viewer shows nothing, or the whole image and not what was chosen to be looked at.
     Mend: Open the image without the presentation state. Have the state saved again by the workstation.
-    Example: `512\\512` as the top left, `1\\1` as the bottom right corner.
+    Example: `512\512` as the top left, `1\1` as the bottom right corner.
     """
     is_upright = at["ImageRotation"].numbers[:1] in ((), (0.0,)) and at["ImageHorizontalFlip"].text != "Y"
     for item in at[_AREAS].items:
