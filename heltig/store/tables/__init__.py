@@ -8,6 +8,7 @@ import sqlalchemy
 
 from heltig.store.tables.base import TEXT_LENGTH, Table, sort_by_code_point
 from heltig.store.tables.custody import GateStudyTable, ObjectTable
+from heltig.store.tables.identity import SessionTable
 from heltig.store.tables.judged import (
     AuditCheckpointTable,
     AuditTable,
@@ -72,6 +73,7 @@ __all__ = [
     "rulesets",
     "sequences",
     "series",
+    "sessions",
     "snapshot_series",
     "snapshots",
     "studies",
@@ -124,5 +126,6 @@ backfills = _table(BackfillTable)
 backfill_studies = _table(BackfillStudyTable)
 gate_studies = _table(GateStudyTable)
 objects = _table(ObjectTable)
+sessions = _table(SessionTable)
 webhooks = _table(WebhookTable)
 alerts = _table(AlertTable)

@@ -1,0 +1,28 @@
+"""Sessions of people on the pages."""
+
+from datetime import datetime
+
+from sqlalchemy import Text
+from sqlmodel import Field
+
+from heltig.store.tables.base import TEXT_LENGTH, Table
+
+
+class SessionTable(Table, table=True):
+    """Sessions, without what a browser shows to be in one."""
+
+    __tablename__ = "sessions"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: int | None = Field(default=None, primary_key=True)
+    hash: str = Field(max_length=64, unique=True)
+    login_hash: str = Field(max_length=64, unique=True)  # of the login that began it: none begins two
+    issuer: str = Field(sa_type=Text)
+    subject: str = Field(max_length=TEXT_LENGTH, index=True)
+    name: str = Field(max_length=TEXT_LENGTH)
+    granted: str = Field(sa_type=Text)  # JSON
+    provider_session: str = Field(max_length=TEXT_LENGTH, index=True)
+    created: datetime
+    last_seen: datetime
+    expires: datetime = Field(index=True)
+    ended: datetime | None
