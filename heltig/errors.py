@@ -13,6 +13,7 @@
     │   └── PreconditionRequiredError
     ├── AuthenticationError            who are you?
     ├── AuthorisationError             you may not
+    ├── ProviderError                  the OpenID provider did not do its part
     ├── BusyError                      no room for more now
     ├── StorageError                   the database or the disk
     │   └── UpgradedError              our own files are others than when we started
@@ -162,6 +163,15 @@ class AuthorisationError(HeltigError):
     status = 403
     problem_type = "/problems/forbidden"
     title = "Not allowed"
+
+
+class ProviderError(HeltigError):
+    """The OpenID provider cannot be asked, or does not answer as it should: nobody can prove who they are."""
+
+    exit_code = 8
+    status = 503
+    problem_type = "/problems/provider"
+    title = "OpenID provider not available"
 
 
 class BusyError(HeltigError):

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from heltig.setting_types import Address, SecretUrl, Size
+from heltig.setting_types import Address, Days, SecretUrl, Size
 from heltig.settings import Settings, Source, annotation_of, load_with_sources, variable_of
 
 
@@ -70,6 +70,7 @@ def _type_name(kind: Any, name: str) -> str:
         float: "hours" if name.endswith("_hours") else "seconds",
         str: "text",
         Size: "size",
+        Days: "days, or `forever`",
         Address: "`HOST:PORT`",
         SecretUrl: "URL",
     }[kind]

@@ -1,8 +1,10 @@
-"""What a setting may hold beside text and numbers: sizes, addresses, URLs with a password."""
+"""What a setting may hold beside text and numbers: sizes, ages, addresses, URLs with a password."""
 
 import ipaddress
 import re
-from typing import Self
+from datetime import datetime, timedelta
+from typing import Final, Self
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -25,6 +27,27 @@ class Size(int):
             if self % _UNITS[unit.upper()] == 0:
                 return f"{self // _UNITS[unit.upper()]} {unit}"
         return f"{int(self)} B"
+
+
+class Days(int):
+    """How many days something is kept; 0, written as `0` or `forever`, is for ever."""
+
+    @classmethod
+    def parse(cls, given: object) -> Self:
+        """Reads an age; ValueError where it is none."""
+        text = str(given).strip().lower()
+        if text == "forever":
+            return cls(0)
+        if not re.fullmatch(r"\d{1,5}", text, re.ASCII):
+            raise ValueError("Expected a number of days, or `forever`")
+        return cls(int(text))
+
+    def before(self, now: datetime) -> datetime | None:
+        """What is older than this is not kept any more; None where all is kept for ever."""
+        return now - timedelta(days=self) if self else None
+
+    def __str__(self) -> str:
+        return format(int(self), "d") if self else "forever"
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -111,6 +134,22 @@ class SecretUrl(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"SecretUrl({str(self)!r})"
+
+
+SIGNATURES: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
+"""The algorithms that a token may be signed with: all that have a public key (RFC 7518 3.1)."""
+
+
+def is_safe_address(url: str) -> bool:
+    """Whether what is sent to a URL is read by nobody on the way: https, or http on this machine."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        return False
+    if "@" in parts.netloc or parts.query or parts.fragment or not host:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
 
 
 def is_loopback(host: str) -> bool:

@@ -22,7 +22,17 @@ import msgspec
 from msgspec import Meta
 
 from heltig.errors import ConfigurationError
-from heltig.setting_types import Address, Peer, SecretUrl, Size, is_ae_title, is_loopback
+from heltig.setting_types import (
+    SIGNATURES,
+    Address,
+    Days,
+    Peer,
+    SecretUrl,
+    Size,
+    is_ae_title,
+    is_loopback,
+    is_safe_address,
+)
 
 PREFIX = "HELTIG_"
 FOREIGN_PREFIXES = ("HELTIG_SECRET_", "HELTIG_TEST_")
@@ -69,12 +79,80 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(description="Root of the links that we hand out, where a proxy stands before us."),
     ] = None
     auth_mode: Annotated[
-        Literal["off", "api-key"],
+        Literal["off", "api-key", "oidc", "hybrid"],
         Meta(
-            description="Who may use the service: everyone on this machine (`off`; loopback only) or "
-            "whoever has a key (`api-key`). OpenID Connect (`oidc`, `hybrid`) is not in this version."
+            description="Who may use the service: everyone on this machine (`off`; loopback only), whoever "
+            "has a key (`api-key`), whoever an OpenID provider knows (`oidc`), or both (`hybrid`)."
         ),
     ] = "off"
+    oidc_issuer: Annotated[
+        str | None,
+        Meta(
+            description="The OpenID provider: its issuer as its tokens and its "
+            "`.well-known/openid-configuration` have it, to the letter."
+        ),
+    ] = None
+    oidc_client_id: Annotated[
+        str | None,
+        Meta(description="Our client at the provider, by which people log in. Without it only programs do."),
+    ] = None
+    oidc_client_secret: Annotated[
+        str | None,
+        Meta(
+            description="Where that client's secret lies: `env:HELTIG_SECRET_NAME` or `file:PATH`. "
+            "A public client has none."
+        ),
+    ] = None
+    oidc_scopes: Annotated[
+        tuple[str, ...], Meta(description="What is asked for at a login; `openid` has to be among it.")
+    ] = ("openid", "profile")
+    oidc_audience: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="The audience that access tokens of programs have to be for; several where any of "
+            "them will do. Without it access tokens are not taken."
+        ),
+    ] = ()
+    oidc_algorithms: Annotated[
+        tuple[str, ...], Meta(description="The algorithms that tokens may be signed with (RFC 7518 3.1).")
+    ] = ("RS256", "PS256", "ES256")
+    oidc_role_claim: Annotated[
+        str,
+        Meta(description="The claim that roles come of, such as `groups` or `realm_access.roles`."),
+    ] = "roles"
+    oidc_roles: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Which value of that claim gives which role, such as "
+            "`heltig-readers=reader,pacs-team=qa_operator`. Other values give none."
+        ),
+    ] = ()
+    oidc_name_claim: Annotated[
+        str,
+        Meta(
+            description="The claim by which somebody is named on pages and in the audit trail: one that "
+            "people cannot change themselves. `sub` where a token does not have it."
+        ),
+    ] = "preferred_username"
+    oidc_ca_bundle: Annotated[
+        Path | None,
+        Meta(description="PEM file of the only authorities to trust at the provider."),
+    ] = None
+    oidc_proxy: Annotated[SecretUrl | None, Meta(description="HTTP proxy between us and the provider.")] = (
+        None
+    )
+    session_idle_seconds: Annotated[
+        float, Meta(ge=120, description="A session on the pages ends when nothing is done for so long.")
+    ] = 1800.0
+    session_hours: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=168,
+            description="A session ends so long after its login, whatever is done: so late a role that was "
+            "taken away at the provider may still be good.",
+        ),
+    ] = 10.0
     consult_bind: Annotated[
         Address | None,
         Meta(
@@ -220,6 +298,53 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str | None,
         Meta(description="Where an API key for that server lies: `env:HELTIG_SECRET_NAME` or `file:PATH`."),
     ] = None
+    keep_uploads: Annotated[
+        Days,
+        Meta(
+            description="Days that an upload is kept with its studies and their verdicts; not while one of "
+            "them is under review. docs/retention.md says what is never purged."
+        ),
+    ] = Days(365)
+    keep_gate: Annotated[
+        Days,
+        Meta(description="Days that what a gate knows of a study is kept once all of it was handed on."),
+    ] = Days(0)
+    keep_withdrawn: Annotated[
+        Days, Meta(description="Days that a study is kept that is gone from its archive, with its verdicts.")
+    ] = Days(365)
+    keep_verdicts: Annotated[
+        Days, Meta(description="Days that a verdict is kept after another one superseded it.")
+    ] = Days(730)
+    keep_snapshots: Annotated[
+        Days, Meta(description="Days that a study's evidence is kept after other evidence superseded it.")
+    ] = Days(90)
+    keep_changes: Annotated[
+        Days,
+        Meta(
+            description="Days that entries of the change feed are kept; followers have to read them by then."
+        ),
+    ] = Days(0)
+    keep_reports: Annotated[Days, Meta(description="Days that backfills are kept with their reports.")] = (
+        Days(365)
+    )
+    keep_jobs: Annotated[
+        Days, Meta(description="Days that jobs are kept that succeeded or were cancelled.")
+    ] = Days(30)
+    keep_failed_jobs: Annotated[Days, Meta(description="Days that jobs are kept that ended badly.")] = Days(
+        365
+    )
+    keep_deliveries: Annotated[
+        Days, Meta(description="Days that deliveries to webhooks are kept once they were made or given up.")
+    ] = Days(30)
+    keep_staging: Annotated[
+        Days, Meta(description="Days that an upload is kept that was begun and to which nothing came since.")
+    ] = Days(1)
+    keep_audit: Annotated[
+        Days,
+        Meta(
+            description="Days that the audit trail is kept; a signed checkpoint takes the place of the rest."
+        ),
+    ] = Days(0)
     alert_disk: Annotated[
         Size,
         Meta(description="Room on the disk of `HELTIG_HOME` or of the spool below which there is an alert."),
@@ -228,6 +353,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         float,
         Meta(ge=0, le=8784, description="How long a study may wait in quarantine until there is an alert."),
     ] = 1.0
+    audit_key: Annotated[
+        Annotated[str, Meta(pattern="^(env|file):.+$")] | None,
+        Meta(
+            description="Where the key of the audit trail lies: `env:HELTIG_SECRET_NAME` or `file:PATH`. All "
+            "servers of a database need the same.",
+            extra={"default": "the file `secrets/audit-key` in `HELTIG_HOME`, made at the first start"},
+        ),
+    ] = None
     log_format: Annotated[
         Literal["text", "json"] | None,
         Meta(
@@ -278,8 +411,10 @@ def _contradictions(settings: Settings) -> Iterator[str]:
     if settings.auth_mode == "off" and not is_loopback(settings.host):
         yield (
             f"HELTIG_HOST: {settings.host} can be reached from other machines, and HELTIG_AUTH_MODE is off. "
-            "Set HELTIG_AUTH_MODE=api-key, or listen on 127.0.0.1."
+            "Set HELTIG_AUTH_MODE=api-key, or oidc, or listen on 127.0.0.1."
         )
+    if settings.auth_mode in ("oidc", "hybrid"):
+        yield from _identity_contradictions(settings)
     consult = settings.consult_bind
     if consult and not is_loopback(consult.host) and not settings.consult_allow:
         yield (
@@ -307,10 +442,45 @@ def _contradictions(settings: Settings) -> Iterator[str]:
                 f"HELTIG_DATABASE_URL: {scheme}: is not supported. "
                 "Give postgresql+asyncpg://USER:PASSWORD@HOST/DATABASE or sqlite+aiosqlite:///PATH."
             )
-    if settings.archive_proxy and not settings.archive_proxy.secret.startswith(("http://", "https://")):
-        yield "HELTIG_ARCHIVE_PROXY: not an HTTP proxy. Give http://HOST:PORT."
+    for name, proxy in (("ARCHIVE", settings.archive_proxy), ("OIDC", settings.oidc_proxy)):
+        if proxy and not proxy.secret.startswith(("http://", "https://")):
+            yield f"HELTIG_{name}_PROXY: not an HTTP proxy. Give http://HOST:PORT."
     if settings.redis_url and not settings.redis_url.secret.startswith(("redis://", "rediss://", "unix://")):
         yield "HELTIG_REDIS_URL: not a Redis. Give redis://HOST:PORT/0, rediss://… or unix://PATH."
+
+
+def _identity_contradictions(settings: Settings) -> Iterator[str]:
+    given = f"HELTIG_AUTH_MODE={settings.auth_mode}"
+    if not is_safe_address(settings.oidc_issuer or ""):
+        yield (
+            f"HELTIG_OIDC_ISSUER: {given} needs the provider's issuer, https://… as its tokens have it "
+            "(http:// on this machine only)."
+        )
+    if not settings.oidc_client_id and not settings.oidc_audience:
+        yield (
+            f"HELTIG_OIDC_CLIENT_ID: {given} needs a client by which people log in, an audience for the "
+            "tokens of programs (HELTIG_OIDC_AUDIENCE), or both."
+        )
+    if not settings.oidc_roles:
+        yield (
+            f"HELTIG_OIDC_ROLES: {given} needs to know who has which role, such as heltig-readers=reader. "
+            "Nobody could do anything."
+        )
+    if settings.oidc_client_id and not is_safe_address(settings.public_url or ""):
+        yield (
+            f"HELTIG_PUBLIC_URL: {given} needs the address that people reach us at, https://HOST "
+            "(http:// on this machine only): the provider sends them back there."
+        )
+    if "openid" not in settings.oidc_scopes:
+        yield "HELTIG_OIDC_SCOPES: without openid the provider does not say who somebody is."
+    for algorithm in settings.oidc_algorithms:
+        if algorithm not in SIGNATURES:
+            yield (
+                f"HELTIG_OIDC_ALGORITHMS: {algorithm} is none that a token may be signed with. "
+                f"Choose among {', '.join(SIGNATURES)}."
+            )
+    if not settings.oidc_algorithms:
+        yield "HELTIG_OIDC_ALGORITHMS: name at least one, such as RS256."
 
 
 def _dicom_contradictions(settings: Settings) -> Iterator[str]:
@@ -403,7 +573,7 @@ def _convert(given: object, annotated: Any) -> object:
     kind, meta = annotation_of(annotated)
     if kind is Path:
         return Path(str(given)).expanduser()
-    if kind in (Size, Address, SecretUrl):
+    if kind in (Size, Days, Address, SecretUrl):
         return kind.parse(given)
     return msgspec.convert(given, Annotated[kind, meta], strict=False)
 

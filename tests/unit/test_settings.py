@@ -83,8 +83,6 @@ def test_every_kind_of_value_is_read(tmp_path: Path) -> None:
         ("HELTIG_ARCHIVE_READ_SECONDS", "0", "HELTIG_ARCHIVE_READ_SECONDS: Expected"),
         ("HELTIG_METADATA_MAX_SIZE", "big", "HELTIG_METADATA_MAX_SIZE: Expected a size such as `256 MiB`"),
         ("HELTIG_METADATA_MAX_SIZE", "0 MiB", "HELTIG_METADATA_MAX_SIZE: Expected a size such as `256 MiB`"),
-        ("HELTIG_AUTH_MODE", "oidc", "not in this version"),
-        ("HELTIG_AUTH_MODE", "hybrid", "not in this version"),
         ("HELTIG_AUTH_MODE", "none", "(`api-key`)"),
         ("HELTIG_REDIS_URL", "http://127.0.0.1", "not a Redis"),
         ("HELTIG_DATABASE_URL", "mysql://host/name", "HELTIG_DATABASE_URL: mysql: is not supported"),
@@ -102,6 +100,39 @@ def test_every_kind_of_value_is_read(tmp_path: Path) -> None:
 )
 def test_a_refusal_names_the_setting_and_what_to_do(variable: str, value: str, expected: str) -> None:
     text = refusal({variable: value})
+    assert variable in text
+    assert expected in text
+
+
+OIDC = {
+    "HELTIG_AUTH_MODE": "oidc",
+    "HELTIG_OIDC_ISSUER": "https://login.example/realms/pacs",
+    "HELTIG_OIDC_CLIENT_ID": "heltig",
+    "HELTIG_OIDC_ROLES": "heltig-readers=reader",
+    "HELTIG_PUBLIC_URL": "https://heltig.example/",
+}
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "expected"),
+    [
+        ("HELTIG_OIDC_ISSUER", "", "needs the provider's issuer"),
+        ("HELTIG_OIDC_ISSUER", "http://login.example/realms/pacs", "needs the provider's issuer"),
+        ("HELTIG_OIDC_ISSUER", "https://a:b@login.example", "needs the provider's issuer"),
+        ("HELTIG_OIDC_CLIENT_ID", "", "HELTIG_OIDC_AUDIENCE"),
+        ("HELTIG_OIDC_ROLES", "", "Nobody could do anything"),
+        ("HELTIG_PUBLIC_URL", "", "the provider sends them back there"),
+        ("HELTIG_PUBLIC_URL", "http://heltig.example", "the provider sends them back there"),
+        ("HELTIG_OIDC_SCOPES", "profile", "without openid"),
+        ("HELTIG_OIDC_ALGORITHMS", "RS256,none", "Choose among RS256"),
+        ("HELTIG_OIDC_ALGORITHMS", "HS256", "Choose among RS256"),
+        ("HELTIG_OIDC_PROXY", "socks5://proxy.example:1080", "Give http://HOST:PORT"),
+        ("HELTIG_SESSION_HOURS", "1000", "Expected `float` <= 168"),
+    ],
+)
+def test_what_an_openid_provider_needs_is_told(variable: str, value: str, expected: str) -> None:
+    assert load_settings({**OIDC, "HELTIG_HOST": "0.0.0.0"}).auth_mode == "oidc"
+    text = refusal({**OIDC, variable: value})
     assert variable in text
     assert expected in text
 
@@ -156,6 +187,13 @@ def test_every_setting_is_documented() -> None:
         "cors_origins",
         "redis_url",
         "archive_proxy",
+        "oidc_issuer",
+        "oidc_client_id",
+        "oidc_client_secret",
+        "oidc_audience",
+        "oidc_roles",
+        "oidc_ca_bundle",
+        "oidc_proxy",
         "dicom_peers",
         "dicom_certificate",
         "dicom_key",
