@@ -89,7 +89,7 @@ class MultipartReader:
         """Whether the last boundary came; what follows it has no meaning."""
         return self._at is _At.EPILOGUE
 
-    def feed(self, data: bytes) -> list[Event]:
+    def feed(self, data: bytes | bytearray) -> list[Event]:
         """What these bytes complete.
 
         Raises:
@@ -162,7 +162,7 @@ class MultipartReader:
         if not count:
             return
         if self._at is _At.CONTENT:
-            events.append(bytes(self._unread[:count]))
+            events.append(bytes(memoryview(self._unread)[:count]))
         else:
             self._passed += count
             if self._passed > MOST_PREAMBLE:

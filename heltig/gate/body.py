@@ -9,7 +9,7 @@ import msgspec
 
 from connectors.stow.multipart import MultipartReader, PartEnd, PartStart
 from heltig.dicom.cell import DataSet
-from heltig.dicom.part10 import HeaderReader, NotDicom, SeekableSource, UnreadableFile
+from heltig.dicom.part10 import BytesSource, HeaderReader, NotDicom, SeekableSource, UnreadableFile
 from heltig.dicom.study import element
 from heltig.errors import InputTooLargeError
 from heltig.pipeline import refusal_codes as codes
@@ -80,9 +80,10 @@ class Incoming:
         self._study = study
         self._headers = HeaderReader()
         self._file: SpoolFile | None = None
+        self._whole: bytes | None = None  # the bytes of the file, where they came in one piece
         self._code = 0  # why the part that is coming is passed over
 
-    def feed(self, data: bytes) -> list[Part]:
+    def feed(self, data: bytes | bytearray) -> list[Part]:
         """Takes some bytes; returns the parts that they end.
 
         Raises:
@@ -139,6 +140,7 @@ class Incoming:
             self.abandon()
             self._code = codes.OUT_OF_RESOURCES
             return
+        self._whole = None if file.size else data
         try:
             file.write(data)
         except OSError as error:
@@ -161,7 +163,10 @@ class Incoming:
         return Received(**uids, digest=digest, size=file.size, path=file.path, is_on_disk=False)
 
     def _header(self, path: Path) -> DataSet | None:
+        whole, self._whole = self._whole, None
         try:
+            if whole is not None:
+                return self._headers.read(BytesSource(whole))
             with FileIO(path) as file:
                 return self._headers.read(SeekableSource(file))
         except (NotDicom, UnreadableFile):

@@ -46,6 +46,12 @@ BATCH_OBJECTS: Final = 64
 BATCH_BYTES: Final = 8 * 1024 * 1024
 """So much is taken into custody at once, while more comes."""
 
+FIRST_BATCH: Final = 8
+"""The first batch is so many times smaller, and each twice the one before: the archive begins early."""
+
+BATCHES_AT_A_TIME: Final = 3
+"""Batches of a request that are judged or forwarded at the same time."""
+
 RETRY_SECONDS: Final = 30.0
 """After so long a sender may try again, where the archive does not say."""
 
@@ -143,7 +149,8 @@ class _Taking:
         self._whole = deque[Part]()
         self._batch: list[Received] = []
         self._size = 0
-        self._under_way: asyncio.Task[list[Told]] | None = None
+        self._part_of_batch = FIRST_BATCH
+        self._under_way = deque[asyncio.Task[list[Told]]]()
 
     async def add(self, parts: list[Part]) -> None:
         """Takes parts that are whole."""
@@ -162,34 +169,38 @@ class _Taking:
                 continue
             self._batch.append(part)
             self._size += part.size
-            if len(self._batch) >= BATCH_OBJECTS or self._size >= BATCH_BYTES:
+            share = self._part_of_batch
+            if len(self._batch) * share >= BATCH_OBJECTS or self._size * share >= BATCH_BYTES:
                 await self._hand_over()
+                self._part_of_batch = max(1, share // 2)
 
     async def finish(self) -> list[Told]:
         """Hands over what is left; what is told of all parts."""
         await self._hand_over()
-        await self._collect()
+        while self._under_way:
+            await self._collect()
         return self._told
 
     async def abandon(self) -> None:
         """Lets go of what was not handed over; what was is seen through."""
         paths = [one.path for one in (*self._whole, *self._batch) if isinstance(one, Received)]
         await asyncio.to_thread(self._custody.spool.remove, paths)
-        if self._under_way is not None:
-            await asyncio.wait([self._under_way])
-            self._under_way.exception()
+        if self._under_way:
+            await asyncio.wait(self._under_way)
+        for task in self._under_way:
+            task.exception()
 
     async def _hand_over(self) -> None:
-        await self._collect()
+        while len(self._under_way) >= BATCHES_AT_A_TIME:
+            await self._collect()
         if self._batch:
             batch, self._batch, self._size = self._batch, [], 0
-            self._under_way = asyncio.create_task(self._take(batch))
+            self._under_way.append(asyncio.create_task(self._take(batch)))
 
     async def _collect(self) -> None:
-        if self._under_way is not None:
-            told = await asyncio.shield(self._under_way)
-            self._under_way = None
-            self._told.extend(told)
+        told = await asyncio.shield(self._under_way[0])
+        self._under_way.popleft()
+        self._told.extend(told)
 
     async def _take(self, batch: list[Received]) -> list[Told]:
         decisions = await self._custody.take(self._gate, batch, sender=self._sender, request=self.request)
@@ -211,7 +222,7 @@ _UNQUOTED: Final = re.compile(r"(;\s*type\s*=\s*)([^\s\";]+)", re.IGNORECASE)
 """A type without the quotes that its slash asks for (RFC 2387 3.1), as people write it."""
 
 
-async def _pieces(request: Request[Any, Any, Any], *, silence: float) -> AsyncGenerator[bytes, None]:
+async def _pieces(request: Request[Any, Any, Any], *, silence: float) -> AsyncGenerator[bytearray, None]:
     """The body in pieces of about `AT_ONCE`.
 
     Raises:
@@ -239,11 +250,11 @@ async def _pieces(request: Request[Any, Any, Any], *, silence: float) -> AsyncGe
                 window, arrived = now, 0
             waiting += chunk
             if len(waiting) >= AT_ONCE:
-                yield bytes(waiting)
-                waiting.clear()
+                yield waiting
+                waiting = bytearray()
                 window += time.monotonic() - now  # what we were at meanwhile is not the sender's
     if waiting:
-        yield bytes(waiting)
+        yield waiting
 
 
 def _boundary(request: Request[Any, Any, Any]) -> str:

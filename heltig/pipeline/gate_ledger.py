@@ -51,7 +51,9 @@ class Ledger:
         self._writing: asyncio.Task[None] | None = None
 
     async def add(self, entry: Entry) -> list[bool]:
-        """Writes objects down; when this returns, they outlast a power cut.
+        """Writes objects down; when this returns, they outlast a crash, and those in custody a power cut.
+
+        Those that were forwarded are in the archive: nobody relies on us for them.
 
         Returns:
             Of each whether it is new; the file of one that is not is of no use.
@@ -72,7 +74,9 @@ class Ledger:
                 entries = [entry for entry, _ in portion]
                 try:
                     await self._sync([path for entry in entries for path in entry.files])
-                    added = await self._store.write_durably(add_entries, entries, now=self._clock())
+                    in_custody = any(one.state == "held" for entry in entries for one in entry.objects)
+                    write = self._store.write_durably if in_custody else self._store.write
+                    added = await write(add_entries, entries, now=self._clock())
                 except Exception as error:
                     for _, told in portion:
                         if not told.done():
