@@ -78,6 +78,7 @@ FAMILIES = {
     "dimension_organization": "Geometry",
     "contours": "Geometry",
     "contour_shapes": "Geometry",
+    "annotations": "Geometry",
     "dose_grid": "Geometry",
     "segmentation_frames": "Geometry",
     "conformance": "IOD conformance",

@@ -41,6 +41,13 @@ _BY_HAND: dict[tuple[str, int], Enumeration] = {
     ("ImageType", 1): frozenset({"ORIGINAL", "DERIVED", "MIXED"}),
     ("ImageType", 2): frozenset({"PRIMARY", "SECONDARY", "MIXED"}),
     ("FrameType", 1): frozenset({"ORIGINAL", "DERIVED"}),
+    # PS3.3 C.10.5, C.18.6, C.18.9, and C.37.1.2, which alone has rectangles
+    ("GraphicType", 1): frozenset(
+        {
+            *("CIRCLE", "ELLIPSE", "ELLIPSOID", "INTERPOLATED", "MULTIPOINT", "POINT", "POLYGON"),
+            *("POLYLINE", "RECTANGLE"),
+        }
+    ),
     # PS3.3 C.7.6.3.1: the tables repeat these in modules without their enumeration
     ("PixelRepresentation", 1): frozenset({0, 1}),
     ("PlanarConfiguration", 1): frozenset({0, 1}),
