@@ -86,7 +86,7 @@ def client(
     Raises:
         ConfigurationError: The root is no such URL, or a certificate cannot be read.
     """
-    url = _root(root, allow_link_local=allow_link_local)
+    url = checked_root(root, allow_link_local=allow_link_local)
     made = Client(
         base_url=url,
         auth=auth,
@@ -105,7 +105,12 @@ def client(
     return made
 
 
-def _root(root: str, *, allow_link_local: bool) -> httpx.URL:
+def checked_root(root: str, *, allow_link_local: bool) -> httpx.URL:
+    """The address that a client is made for; see `client`.
+
+    Raises:
+        ConfigurationError: It is none.
+    """
     try:
         url = httpx.URL(root)
         url.host.encode("idna")

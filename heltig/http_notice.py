@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 
 from heltig.errors import ArchiveAccessError, ArchiveError, ConfigurationError, HeltigError
-from heltig.http_client import Client, Response, client, head_of, received, send
+from heltig.http_client import Client, Response, checked_root, client, head_of, received, send
 from heltig.link_local import is_link_local
 from heltig.tls import Tls, tls_reason
 
@@ -27,6 +27,7 @@ CONNECT_SECONDS: Final = 5.0
 DROPPED_BYTES: Final = 16 * 1024
 """So much of an answer's body is read and dropped, to use the connection again; one with more is closed."""
 
+_NO_ADDRESS: Final = "This is no receiver's address. Give http(s)://HOST/PATH, without user."
 _WRITTEN: Final = re.compile(r"[!-~]+")
 _REASONS: Final = {
     "ConnectTimeout": "no connection in time",
@@ -85,9 +86,13 @@ def checked_address(url: str) -> SplitResult:
         or not url.isprintable()
         or " " in url
     ):
-        raise ConfigurationError("This is no receiver's address. Give http(s)://HOST/PATH, without user.")
+        raise ConfigurationError(_NO_ADDRESS)
     if is_link_local(parts.hostname or ""):
         raise ConfigurationError("A receiver has no link-local address: clouds keep secrets there.")
+    try:
+        checked_root(f"{parts.scheme}://{parts.netloc}", allow_link_local=True)
+    except ConfigurationError as wrong:  # its text is about archives
+        raise ConfigurationError(_NO_ADDRESS) from wrong
     return parts
 
 

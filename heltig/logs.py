@@ -7,6 +7,7 @@ written as their class and where they were raised; only our own errors, whose te
 import logging
 import sys
 import traceback
+import warnings
 from typing import Any, Final, Literal, TypeAlias
 
 import structlog
@@ -24,6 +25,7 @@ _QUIET: Final = {
     "aiosqlite": logging.WARNING,
     "alembic": logging.WARNING,
     "asyncio": logging.WARNING,
+    "pydicom": logging.CRITICAL + 1,  # quotes values that it does not like
 }
 
 
@@ -59,6 +61,7 @@ def configure_logging(log_format: LogFormat | None = None) -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     for name, level in _QUIET.items():
         logging.getLogger(name).setLevel(level)
+    warnings.filterwarnings("ignore", module=r"pydicom\b")  # likewise: standard error is our log
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

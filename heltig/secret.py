@@ -16,6 +16,8 @@ def read_secret(reference: str, environ: Mapping[str, str] = os.environ) -> str:
     kind, _, name = reference.partition(":")
     if kind == "env" and name:
         value = environ.get(name, "")
+        if not value:
+            raise ConfigurationError(f"{reference}: this variable is not set where Heltig runs, or is empty.")
     elif kind == "file" and name:
         try:
             value = Path(name).read_text(encoding="utf-8").rstrip("\r\n")

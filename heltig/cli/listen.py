@@ -53,10 +53,10 @@ def listen(
     4 when there is no such gate, and 7 when the database cannot be opened.
     """
     settings = load_settings()
-    _insist_on_library()
     if lists or retry:
         _packages(settings, retry)
         return
+    _insist_on_library()
     from heltig.logs import configure_logging
 
     configure_logging(settings.log_format)
@@ -95,7 +95,8 @@ def _announce(settings: Settings, listening: "Listening") -> None:
 
 
 def _relay(settings: Settings, server: str, key: str | None) -> None:
-    from heltig.relay.running import folder_of, relay
+    from heltig.relay.files import folder_of
+    from heltig.relay.running import relay
 
     def announce(address: Address) -> None:
         click.echo(f"Heltig {__version__} listens as {settings.ae_title} at {address}")
@@ -105,9 +106,9 @@ def _relay(settings: Settings, server: str, key: str | None) -> None:
 
 
 def _packages(settings: Settings, retry: tuple[str, ...]) -> None:
+    from heltig.relay.files import folder_of
     from heltig.relay.outbox import Outbox
     from heltig.relay.receiving import under_way
-    from heltig.relay.running import folder_of
 
     outbox = Outbox(folder_of(settings))
     if retry:

@@ -6,6 +6,9 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
+from heltig.errors import StorageError
+from heltig.settings import Settings
+
 
 def sync_folder(folder: Path) -> None:
     """Brings what a folder holds to disk."""
@@ -22,6 +25,20 @@ def make_folder(folder: Path) -> None:
     if not folder.is_dir():
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         sync_folder(folder.parent)
+
+
+def folder_of(settings: Settings) -> Path:
+    """Where a relay keeps what it has.
+
+    Raises:
+        StorageError: It cannot be made.
+    """
+    folder = settings.home / "relay"
+    try:
+        make_folder(folder)
+    except OSError as error:
+        raise StorageError(f"{folder} cannot be made: {error.strerror}. See HELTIG_HOME.") from error
+    return folder
 
 
 class GrowingFile:

@@ -23,7 +23,7 @@ from heltig.errors import (
 from heltig.jobs.queue import utc_now
 from heltig.jobs.retries import Retries
 from heltig.listening import server_tls, taking
-from heltig.relay.files import make_folder
+from heltig.relay.files import folder_of
 from heltig.relay.outbox import Outbox, Package
 from heltig.relay.receiving import Receiving
 from heltig.setting_types import Address
@@ -44,20 +44,6 @@ RETRIES: Final = Retries(attempts=2**31)
 
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("heltig.relay")
-
-
-def folder_of(settings: Settings) -> Path:
-    """Where a relay keeps what it has.
-
-    Raises:
-        StorageError: It cannot be made.
-    """
-    folder = settings.home / "relay"
-    try:
-        make_folder(folder)
-    except OSError as error:
-        raise StorageError(f"{folder} cannot be made: {error.strerror}. See HELTIG_HOME.") from error
-    return folder
 
 
 async def relay(

@@ -1,11 +1,10 @@
 """Values that may stand in an object that we make: what a study says goes in only where it is legal.
 
-pydicom would take any, and tell the log and the warnings what it does not like: patient data.
+pydicom would take any, and tell the log and the warnings what it does not like: patient data. So it is given
+nothing that it does not like.
 """
 
-import logging
 import re
-import warnings
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -16,9 +15,6 @@ from pydicom.dataset import Dataset
 
 from heltig.dicom.dates import parse_da, parse_tm
 from heltig.standard.dictionary import tag_of
-
-logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
-warnings.filterwarnings("ignore", module=r"pydicom\b")
 
 _UNWRITABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\\\\\ud800-\udfff\ufffd]")
 """Control characters, the backslash between values, and what stands for bytes that are no characters."""

@@ -2,7 +2,10 @@
 
 import hashlib
 import io
+import os
 import shutil
+import subprocess
+import sys
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -171,3 +174,29 @@ def test_what_was_refused_is_tried_again_when_a_person_says_so(tmp_path: Path) -
     assert hashlib.sha256(outbox.path_of(package).read_bytes()).digest() == before
     outbox.remove(package)
     assert not list((tmp_path / "outbox").iterdir())
+
+
+WITHOUT_LIBRARY = """
+import importlib.abc, sys
+
+class Absent(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name.partition(".")[0] in ("pynetdicom", "pydicom"):
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Absent())
+from heltig.cli import main
+main()
+"""
+
+
+def test_what_waits_is_listed_without_the_library_of_the_listener(tmp_path: Path) -> None:
+    assert take(receiving(tmp_path / "relay"), FILES[0]) == Answer()
+    listed = subprocess.run(
+        [sys.executable, "-c", WITHOUT_LIBRARY, "listen", "--list"],
+        env={**os.environ, "HELTIG_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (listed.returncode, listed.stdout) == (0, f"coming   {STUDY}  1 objects\n"), listed.stderr

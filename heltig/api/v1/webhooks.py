@@ -11,7 +11,7 @@ from heltig.api.problems import responses
 from heltig.api.services import Services
 from heltig.api.v1.paging import DEFAULT_LIMIT, Limit
 from heltig.auth.principal import Principal
-from heltig.errors import PreconditionRequiredError
+from heltig.errors import ConfigurationError, ConflictError, PreconditionRequiredError
 from heltig.pipeline.webhook_form import WebhookView, webhook_view
 from heltig.store import deliveries, webhooks
 from heltig.store.deliveries import Delivery, DeliveryState
@@ -115,12 +115,18 @@ async def remove_webhook(request: Caller, services: NamedDependency[Services], i
 @post(
     "/api/v1/webhooks/{id:str}/test",
     status_code=200,
-    responses=responses(400, 401, 403, 404, 500, 502, 503),
+    responses=responses(400, 401, 403, 404, 409, 502, 503),
     tags=["Webhooks"],
 )
 async def test_webhook(request: Caller, services: NamedDependency[Services], id: FromPath[str]) -> TestView:
-    """Send a receiver an event `test`, once. Where it does not take it, the problem says why."""
-    taken = await services.webhooks.test(id, services.deliveries, **_who(request))
+    """Send a receiver an event `test`, once. Where it does not take it, the problem says why.
+
+    409 where a secret or the authorities cannot be read where the service runs.
+    """
+    try:
+        taken = await services.webhooks.test(id, services.deliveries, **_who(request))
+    except ConfigurationError as wrong:
+        raise ConflictError(f"Webhook {id}: {wrong.detail}") from wrong
     return TestView(taken.status)
 
 

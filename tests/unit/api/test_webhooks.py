@@ -94,6 +94,8 @@ async def test_nobody_loses_somebody_elses_change(service: Service) -> None:
         ({"url": "http://[fe80::1]/"}, "link-local"),
         ({"url": "http://metadata.google.internal/"}, "link-local"),
         ({"url": "http://ris.example/a b"}, "url"),
+        ({"url": "http://ri^s.example/"}, "no receiver's address"),
+        ({"url": "http://xn--/"}, "no receiver's address"),
         ({"url": 7}, "url"),
         ({"secrets": []}, "secret"),
         ({"secrets": ["hunter2 is the secret"]}, "not given itself"),
@@ -164,6 +166,16 @@ async def test_a_receiver_is_tried_out(service: Service, receives: Receiver) -> 
     refused = await service.post(f"{HOOKS}/ris/test")
     assert (refused.status_code, "it answers 401" in refused.json()["detail"]) == (502, True)
     assert [entry.outcome for entry in await service.audit("webhook.test")] == ["success", "failure"]
+
+
+async def test_a_receiver_cannot_be_tried_out_without_its_secret(
+    service: Service, receives: Receiver
+) -> None:
+    await add(service, url=receives.url, secrets=["env:HELTIG_SECRET_UNSET"])
+    refused = await service.post(f"{HOOKS}/ris/test")
+    assert (refused.status_code, receives.events) == (409, [])
+    assert "env:HELTIG_SECRET_UNSET: this variable is not set" in refused.json()["detail"]
+    assert [entry.outcome for entry in await service.audit("webhook.test")] == ["failure"]
 
 
 async def test_a_paused_webhook_gets_nothing_of_what_happens_meanwhile(
