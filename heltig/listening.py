@@ -86,7 +86,9 @@ async def listen(
     def handlers(desks: Desks, queue: JobQueue) -> Mapping[str, Handler]:
         return {COMMITMENT: commitments_of(desks, queue).run}
 
-    async with working(settings, profile=profile, clock=clock, does="uploads", more=handlers) as parts:
+    async with working(
+        settings, profile=profile, clock=clock, does="uploads", kind="listen", more=handlers
+    ) as parts:
         name = await parts.store.read(_only_gate) if archive is None else archive
         custody = parts.desks.custody
         gate = await custody.open(name)

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final, Literal, TypeAlias
 
+from heltig.audit.trail import anchor, open_trail
 from heltig.errors import StorageError
 from heltig.jobs.attempt import Handler
 from heltig.jobs.presence import EVERY, Presence
@@ -47,6 +48,7 @@ from heltig.pipeline.rescore import KIND as RESCORE
 from heltig.pipeline.rescore import RescoreDesk
 from heltig.pipeline.resuming import ResumingDesk
 from heltig.pipeline.spool import Spool
+from heltig.pipeline.starting import Starts
 from heltig.pipeline.upload import KIND as UPLOAD
 from heltig.pipeline.upload import UploadDesk
 from heltig.pipeline.waiving import ENDED, GIVEN, WaiverDesk
@@ -191,6 +193,7 @@ async def working(
     profile: Profile,
     clock: Callable[[], datetime],
     does: Does = "all",
+    kind: str = "serve",
     more: Callable[["Desks", JobQueue], Mapping[str, Handler]] = lambda desks, queue: {},
     grace: timedelta = GRACE,
 ) -> AsyncIterator[Working]:
@@ -201,11 +204,13 @@ async def working(
         profile: What studies are judged with.
         clock: Gives the time, in UTC.
         does: Which jobs this process does.
+        kind: What this process is, for the audit trail: the name of its command.
         more: Gives the handlers of jobs that only a process of its kind can do.
         grace: How long jobs at work get to finish at the end.
 
     Raises:
-        ConfigurationError: The database is SQLite, and in use on another host.
+        ConfigurationError: The database is SQLite, and in use on another host; or the key of its audit trail
+            is not here.
         StorageError: The database cannot be opened, or nothing can be written where it is.
     """
     try:
@@ -221,6 +226,17 @@ async def working(
         store = await Store.open(settings.database, render=render)
         stack.push_async_callback(store.close)
         await upgrade(store)
+        starts = Starts(
+            store,
+            await open_trail(store, settings, clock=clock),
+            settings,
+            profile,
+            kind=kind,
+            clock=clock,
+        )
+        await starts.begin()
+        stack.push_async_callback(anchor, store)
+        stack.push_async_callback(starts.end)
         spool = Spool(settings.home / "spool")
         pool = JudgingPool(settings.workers, scratch=spool.scratch)
         stack.push_async_callback(pool.close)
@@ -246,6 +262,7 @@ async def working(
         stack.push_async_callback(runner.stop, grace=grace)
         stack.push_async_callback(teller.stop, grace=grace)
         sweeps = [*sweeps_of(desks, queue), (EVERY, presence.say)]
+        sweeps.append((HOUR, partial(anchor, store)))
         if one_host is not None:
             sweeps.append((EVERY, partial(asyncio.to_thread, one_host.keep)))
         periodic = [Periodic(every, sweep) for every, sweep in sweeps]

@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from heltig.audit.trail import open_trail
+from heltig.jobs.queue import utc_now
 from heltig.pipeline.publish import render
 from heltig.settings import Settings
 from heltig.store.engine import Store
@@ -21,6 +23,7 @@ async def open_database(settings: Settings) -> AsyncIterator[Store]:
     store = await Store.open(settings.database, render=render)
     try:
         await upgrade(store)
+        await open_trail(store, settings, clock=utc_now, writes=False)
         yield store
     finally:
         await store.close()

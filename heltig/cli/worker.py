@@ -61,7 +61,9 @@ async def work(settings: Settings, *, profile: Profile) -> None:
     # What was uploaded is a file on the server's host.
     is_server_host = settings.database.startswith("sqlite")
     does: Does = "all" if is_server_host else "all but uploads"
-    async with working(settings, profile=profile, clock=utc_now, does=does, grace=GRACE) as parts:
+    async with working(
+        settings, profile=profile, clock=utc_now, does=does, kind="worker", grace=GRACE
+    ) as parts:
         click.echo(f"Heltig {__version__} works jobs off, {PLACES * settings.workers} at a time.")
         waiting = asyncio.create_task(stop.wait())
         await asyncio.wait([waiting, parts.runner], return_when=asyncio.FIRST_COMPLETED)

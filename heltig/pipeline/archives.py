@@ -142,7 +142,7 @@ async def pause_archive(
         archives.change(transaction, after)
         if not paused:
             _try_anew(transaction, after)
-        action = "archive.pause" if paused else "archive.resume"
+        action: audit.Action = "archive.pause" if paused else "archive.resume"
         _record(transaction, action, name, at=at, actor=actor, origin=origin)
         return after
 
@@ -238,7 +238,7 @@ def _forget_cursors(transaction: WriteTransaction, name: str) -> None:
 
 def _record(
     transaction: WriteTransaction,
-    action: str,
+    action: audit.Action,
     name: str,
     *,
     at: datetime,

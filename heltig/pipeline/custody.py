@@ -144,7 +144,7 @@ class Custody:
     async def take(
         self, gate: Gate, received: Sequence[Received], *, sender: str, request: str
     ) -> list[Decision]:
-        """Does with some objects what the gate's mode says; when this returns, that is durable.
+        """Does with some objects what the gate's mode says; what is held is durable when this returns.
 
         Args:
             gate: From `open`.
@@ -336,7 +336,7 @@ class _Taking:
             stored=Stored(one.sop_instance_uid, one.path, one.size),
         )
 
-    async def _record(self, action: str, instances: int, rules: Sequence[str]) -> None:
+    async def _record(self, action: audit.Action, instances: int, rules: Sequence[str]) -> None:
         custody, gate = self._custody, self._gate
         log.info(action, gate=gate.archive, request=self._request, instances=instances, rules=list(rules))
 

@@ -187,7 +187,7 @@ class SettleDesk:
             self._queue.enqueue(transaction, forward_job(study))
         is_forwarded = any(one.state == "forwarded" for one in known)
         if quarantines or (is_forwarded and readiness == "BLOCKED"):
-            action = "gate.quarantine" if quarantines else "gate.blocked-after-forward"
+            action: audit.Action = "gate.quarantine" if quarantines else "gate.blocked-after-forward"
             self._record(transaction, study, action, readiness, len(waits) or len(known))
         return [self._spool.path_of(one.file) for one in done if one.file is not None]
 
@@ -195,7 +195,7 @@ class SettleDesk:
         self,
         transaction: WriteTransaction,
         study: GateStudy,
-        action: str,
+        action: audit.Action,
         readiness: Readiness | None,
         instances: int,
     ) -> None:

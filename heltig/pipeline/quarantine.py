@@ -136,7 +136,7 @@ class QuarantineDesk:
             transaction,
             at=self._clock(),
             actor=actor,
-            action=f"quarantine.{decided}",
+            action="quarantine.release" if decided == "release" else "quarantine.discard",
             subject=f"{study.location} {study.study_key}",
             outcome="success",
             origin=origin,

@@ -164,7 +164,7 @@ class WaiverDesk:
     def _record(
         self,
         transaction: WriteTransaction,
-        action: str,
+        action: audit.Action,
         waiver: GivenWaiver,
         *,
         by: str,

@@ -103,7 +103,7 @@ class WebhookDesk:
 
         def change(transaction: WriteTransaction) -> Webhook:
             webhooks.stand(transaction, webhooks.find(transaction, name), paused=paused)
-            action = "webhook.pause" if paused else "webhook.resume"
+            action: audit.Action = "webhook.pause" if paused else "webhook.resume"
             self._record(transaction, action, name, by=by, origin=origin)
             transaction.after_commit(lambda: transaction.ring(deliveries.KIND))
             return webhooks.find(transaction, name)
@@ -188,7 +188,7 @@ class WebhookDesk:
     def _record(
         self,
         transaction: WriteTransaction,
-        action: str,
+        action: audit.Action,
         name: str,
         *,
         by: str,

@@ -6,7 +6,7 @@ the database: `heltig.audit.keys` has it. docs/audit.md says how to compute a ta
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
@@ -17,6 +17,11 @@ from heltig.store.tables import audit, sequences
 
 if TYPE_CHECKING:  # which uses this module
     from heltig.store.transaction import ReadTransaction, WriteTransaction
+
+FIELDS: Final = (
+    "sequence", "at", "actor", "action", "subject", "outcome", "origin", "detail", "key_id",
+)  # fmt: skip
+"""What of an entry its tag covers, in this order."""
 
 FIRST: Final = bytes(32)
 """What stands for the tag before that of entry 1."""
@@ -55,17 +60,8 @@ _SET_HEAD = (
     .where(sequences.c.name == "audit")
     .values(value=bindparam("last"), tag=bindparam("last_tag"), key_id=bindparam("last_key"))
 )
-_UNSEALED = (
-    select(
-        audit.c.sequence,
-        audit.c.at,
-        audit.c.actor,
-        audit.c.action,
-        audit.c.subject,
-        audit.c.outcome,
-        audit.c.origin,
-        audit.c.detail,
-    )
+_SEALED = (
+    select(*(audit.c[field] for field in FIELDS), audit.c.tag)
     .where(audit.c.sequence > bindparam("after"))
     .order_by(audit.c.sequence)
     .limit(bindparam("most"))
@@ -78,26 +74,15 @@ _SEAL_ROW = (
 _AT_ONCE: Final = 2000
 
 
-def canonical(entry: Mapping[str, Any]) -> bytes:
+def canonical(fields: Sequence[Any]) -> bytes:
     """What of an entry its tag covers: a JSON array without spaces, UTF-8.
 
-    Its elements are sequence, time in UTC to the microsecond, actor, action, subject, outcome, origin, the
-    text of the detail, and the id of the key.
+    Args:
+        fields: Its `FIELDS`. Of the detail it is the text; the time is written in UTC, to the microsecond.
     """
-    at: datetime = entry["at"]
-    return msgspec.json.encode(
-        (
-            entry["sequence"],
-            at.astimezone(UTC).isoformat(timespec="microseconds"),
-            entry["actor"],
-            entry["action"],
-            entry["subject"],
-            entry["outcome"],
-            entry["origin"],
-            entry["detail"],
-            entry["key_id"],
-        )
-    )
+    sequence, at, *texts = fields
+    written = at.astimezone(UTC).isoformat(timespec="microseconds")
+    return msgspec.json.encode((sequence, written, *texts))
 
 
 def head(transaction: "ReadTransaction", *, lock: bool = False) -> Head | None:
@@ -109,6 +94,13 @@ def head(transaction: "ReadTransaction", *, lock: bool = False) -> Head | None:
     """
     found = transaction.first(_LOCKED_HEAD if lock else _HEAD)
     return None if found is None else Head(found.value, found.tag, found.key_id)
+
+
+def stored(transaction: "ReadTransaction", *, after: int = 0) -> Iterator[Any]:
+    """All entries after one as they are stored, in order: rows of `FIELDS` and `tag`, a few at a time."""
+    while found := transaction.rows(_SEALED, {"after": after, "most": _AT_ONCE}):
+        yield from found
+        after = found[-1].sequence
 
 
 def append(transaction: "WriteTransaction", entries: Sequence[Mapping[str, Any]], seal: Seal | None) -> None:
@@ -153,29 +145,26 @@ def set_head(transaction: "WriteTransaction", end: Head) -> None:
     transaction.run(_SET_HEAD, {"last": end.sequence, "last_tag": end.tag, "last_key": end.key_id})
 
 
-def seal_what_is_there(
-    transaction: "WriteTransaction", end: Head, *, after: int, key_id: str, seal: Seal
-) -> Head:
+def seal_what_is_there(transaction: "WriteTransaction", end: Head, *, key_id: str, seal: Seal) -> Head:
     """Gives tags to the entries of an older version of the tables, which have none.
 
     Args:
         transaction: That writes.
         end: The head, locked.
-        after: The sequence before the first entry.
         key_id: The key.
         seal: Knows it.
 
     Returns:
         The head, which is written too.
     """
-    last, tag = after, FIRST
-    while found := transaction.rows(_UNSEALED, {"after": last, "most": _AT_ONCE}):
-        tags = []
-        for row in found:
-            tag = seal.mac(key_id, tag + canonical({**row._asdict(), "key_id": key_id}))
-            tags.append({"row": row.sequence, "row_tag": tag, "row_key": key_id})
-        transaction.run_many(_SEAL_ROW, tags)
-        last = found[-1].sequence
+    tag, tags = FIRST, []
+    for row in stored(transaction):
+        tag = seal.mac(key_id, tag + canonical((*row[:-2], key_id)))
+        tags.append({"row": row.sequence, "row_tag": tag, "row_key": key_id})
+        if len(tags) == _AT_ONCE:
+            transaction.run_many(_SEAL_ROW, tags)
+            tags = []
+    transaction.run_many(_SEAL_ROW, tags)
     sealed = Head(end.sequence, tag, key_id)
     set_head(transaction, sealed)
     return sealed
@@ -187,5 +176,5 @@ def _sealed(
     tag = end.tag or FIRST
     for number, entry in enumerate(entries, start=end.sequence + 1):
         row = {**entry, "sequence": number, "key_id": key_id}
-        tag = seal.mac(key_id, tag + canonical(row))
+        tag = seal.mac(key_id, tag + canonical([row[field] for field in FIELDS]))
         yield {**row, "tag": tag}

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal, TypeAlias
 import msgspec
 from sqlalchemy import select, text
 
+from heltig.store.audit_actions import Action
 from heltig.store.tables import TEXT_LENGTH, audit, sequences
 from heltig.store.text import from_json, storable, to_json
 from heltig.store.transaction import ReadTransaction, WriteTransaction
@@ -32,7 +33,7 @@ def append(
     *,
     at: datetime,
     actor: str,
-    action: str,
+    action: Action,
     subject: str,
     outcome: Outcome,
     origin: str,

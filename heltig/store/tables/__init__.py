@@ -21,7 +21,14 @@ from heltig.store.tables.judged import (
     VerdictTable,
     WaiverTable,
 )
-from heltig.store.tables.operations import ApiKeyTable, ArchiveTable, JobGroupTable, JobTable, UploadTable
+from heltig.store.tables.operations import (
+    ApiKeyTable,
+    ArchiveTable,
+    JobGroupTable,
+    JobTable,
+    ServiceStartTable,
+    UploadTable,
+)
 from heltig.store.tables.pulling import (
     BackfillStudyTable,
     BackfillTable,
@@ -73,6 +80,7 @@ __all__ = [
     "rulesets",
     "sequences",
     "series",
+    "service_starts",
     "sessions",
     "snapshot_series",
     "snapshots",
@@ -117,6 +125,7 @@ audit_checkpoints = _table(AuditCheckpointTable)
 jobs = _table(JobTable)
 job_groups = _table(JobGroupTable)
 api_keys = _table(ApiKeyTable)
+service_starts = _table(ServiceStartTable)
 observations = _table(ObservationTable)
 cursors = _table(CursorTable)
 breakers = _table(BreakerTable)

@@ -121,3 +121,12 @@ class ApiKeyTable(Table, table=True):
     expires: datetime | None
     last_used: datetime | None
     revoked: datetime | None
+
+
+class ServiceStartTable(Table, table=True):
+    """The settings in force at the last start of each process of the service, each as a keyed digest."""
+
+    __tablename__ = "service_starts"
+
+    process: str = Field(primary_key=True, max_length=TEXT_LENGTH)
+    settings: str = Field(sa_type=Text)

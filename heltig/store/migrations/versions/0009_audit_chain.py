@@ -29,6 +29,12 @@ def upgrade() -> None:
         sa.Column("seal", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("through", name="pk_audit_checkpoints"),
     )
+    op.create_table(
+        "service_starts",
+        sa.Column("process", _text(256), nullable=False),
+        sa.Column("settings", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("process", name="pk_service_starts"),
+    )
     for table in ("audit", "sequences"):
         op.add_column(table, sa.Column("tag", sa.LargeBinary(), nullable=True))
         op.add_column(table, sa.Column("key_id", _text(8), nullable=True))

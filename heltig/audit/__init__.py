@@ -1,18 +1,21 @@
 """The audit trail: who did what, to what, when, from where, and how it ended.
 
 An entry is written in the transaction of what it records, so that neither is there without the other. Entries
-are numbered in the order of commits, without gaps; the database refuses to change or delete them.
+are numbered in the order of commits, without gaps, and chained by keyed tags; the database refuses to change
+or delete them. What is recorded is declared in `heltig.store.audit_actions`.
 """
 
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from heltig.audit.checkpoints import checkpoint
 from heltig.store import audit_trail
+from heltig.store.audit_actions import Action
 from heltig.store.audit_trail import AuditEntry, Outcome
 from heltig.store.transaction import WriteTransaction
 
-__all__ = ["AuditEntry", "Outcome", "entries", "record"]
+__all__ = ["Action", "AuditEntry", "Outcome", "checkpoint", "entries", "record"]
 
 entries = audit_trail.entries
 
@@ -22,7 +25,7 @@ def record(
     *,
     at: datetime,
     actor: str,
-    action: str,
+    action: Action,
     subject: str,
     outcome: Outcome,
     origin: str,
@@ -34,7 +37,7 @@ def record(
         transaction: Of `Store.write_durably`.
         at: When it happened.
         actor: The principal, e.g. `key:gateway`; the name of a part of Heltig where nobody asked for it.
-        action: What was done, as `thing.verb`, e.g. `archive.add`.
+        action: What was done, as `thing.verb`, e.g. `archive.add`; declared in `audit_actions`.
         subject: To what, e.g. `archive:main`.
         outcome: Whether it was done, refused or failed.
         origin: From where: an address, or `cli`.

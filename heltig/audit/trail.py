@@ -1,0 +1,122 @@
+"""Opens the audit trail with its keys, and anchors its end outside the database."""
+
+import os
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Final
+
+import structlog
+
+from heltig.audit.keys import AuditKeys
+from heltig.errors import ConfigurationError, StorageError
+from heltig.settings import Settings
+from heltig.store import audit_chain, audit_trail
+from heltig.store.engine import Store
+from heltig.store.transaction import WriteTransaction
+
+ACTOR: Final = "audit"
+"""Who acts in the trail where it is about itself."""
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("heltig.audit")
+
+
+async def open_trail(
+    store: Store,
+    settings: Settings,
+    *,
+    clock: Callable[[], datetime],
+    environ: Mapping[str, str] = os.environ,
+    writes: bool = True,
+) -> AuditKeys:
+    """Has a store seal its entries; begins the chain, and makes its key, where it has not begun.
+
+    Args:
+        store: With the newest tables.
+        settings: They say where the keys are.
+        clock: Gives the time, in UTC.
+        environ: Where a reference to the environment looks.
+        writes: Entries will be written: the key has to be here. Else it is asked for when one is.
+
+    Raises:
+        ConfigurationError: The chain's key is not here, or the keys cannot be read.
+        StorageError: The key cannot be made, or the head row of the trail is gone.
+    """
+    keys = AuditKeys(settings, environ)
+    store.seal_with(keys)
+    head = await store.read(audit_chain.head)
+    if head is not None and head.key_id is None:
+        keys.make()
+        head = await store.write_durably(_begin, keys, at=clock())
+    if head is None:
+        raise StorageError("The head row of the audit trail is gone: run `heltig audit verify`.")
+    if writes and not _holds(keys, head.key_id or ""):
+        raise ConfigurationError(keys.missing(head.key_id or ""))
+    return keys
+
+
+def _holds(keys: AuditKeys, key_id: str) -> bool:
+    try:
+        return keys.knows(key_id)
+    except ConfigurationError as wrong:
+        raise ConfigurationError(f"{wrong.detail} {keys.missing(key_id)}") from wrong
+
+
+def _begin(transaction: WriteTransaction, keys: AuditKeys, *, at: datetime) -> audit_chain.Head:
+    head = audit_chain.locked_head(transaction)
+    if head.key_id is not None:
+        return head  # another process began it meanwhile
+    key_id = keys.ids[0]
+    begun = audit_chain.seal_what_is_there(transaction, head, key_id=key_id, seal=keys)
+    audit_trail.append(
+        transaction,
+        at=at,
+        actor=ACTOR,
+        action="audit.begin",
+        subject=f"audit-key:{key_id}",
+        outcome="success",
+        origin="",
+        detail={"sealed": head.sequence},
+    )
+    return begun
+
+
+async def rotate(store: Store, keys: AuditKeys, *, at: datetime, actor: str, origin: str) -> str:
+    """Has entries sealed with the newest key from now on; makes one where the newest is in use already.
+
+    Processes that run read their file again when they meet the new key.
+
+    Returns:
+        The id of the key.
+
+    Raises:
+        UsageError: A new key is needed, and the keys are in the environment.
+        ConfigurationError: The keys cannot be read.
+    """
+    head = await store.read(audit_chain.head)
+    newest = keys.ids[0]
+    if head is not None and newest == head.key_id:
+        newest = keys.add()
+
+    def change(transaction: WriteTransaction) -> None:
+        locked = audit_chain.locked_head(transaction)
+        audit_chain.set_head(transaction, audit_chain.Head(locked.sequence, locked.tag, newest))
+        audit_trail.append(
+            transaction,
+            at=at,
+            actor=actor,
+            action="audit.rotate-key",
+            subject=f"audit-key:{newest}",
+            outcome="success",
+            origin=origin,
+            detail={"from": locked.key_id},
+        )
+
+    await store.write_durably(change)
+    return newest
+
+
+async def anchor(store: Store) -> None:
+    """Writes the end of the trail to the log, where whoever changes the database does not reach it."""
+    head = await store.read(audit_chain.head)
+    if head is not None and head.tag is not None:
+        log.info("audit.anchor", sequence=head.sequence, tag=head.tag.hex(), key=head.key_id)

@@ -1,0 +1,212 @@
+"""Finds out whether the audit trail is what was written."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, Self
+
+import msgspec
+
+from heltig.audit.keys import AuditKeys
+from heltig.errors import UsageError
+from heltig.store import audit_chain, audit_checkpoints
+from heltig.store.audit_chain import FIRST, Head, canonical
+from heltig.store.audit_checkpoints import Checkpoint
+from heltig.store.transaction import ReadTransaction
+
+MOST_BREAKS: Final = 100
+"""Breaks that are told one by one."""
+
+
+class Anchor(msgspec.Struct, frozen=True):
+    """What is known from elsewhere of an entry: its tag."""
+
+    sequence: int
+    tag: bytes
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Reads `SEQUENCE:TAG`.
+
+        Raises:
+            UsageError: It is none.
+        """
+        number, _, tag = text.partition(":")
+        if not (number.isascii() and number.isdigit() and len(tag) == 64):
+            raise UsageError(f"{text}: not an anchor. Give SEQUENCE:TAG, the tag in 64 hex digits.")
+        try:
+            return cls(int(number), bytes.fromhex(tag))
+        except ValueError as wrong:
+            raise UsageError(f"{text}: the tag is not in hex digits.") from wrong
+
+
+class Break(msgspec.Struct, frozen=True):
+    """A place where the trail is not what was written.
+
+    Attributes:
+        sequence: The first entry that is concerned; 0 where it is the trail as a whole.
+        why: What is wrong.
+    """
+
+    sequence: int
+    why: str
+
+
+class Verified(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found.
+
+    Attributes:
+        first: The first entry that ought to be there.
+        last: The last that is there; 0 without any.
+        entries: How many are there.
+        tag: The last one's tag.
+        keys: The ids of the keys that sealed them, in order.
+        began: How many entries were older than the chain, and got their tags when it began; None where that
+            is not there any more.
+        checkpoint: What was purged before them.
+        breaks: What is wrong, the first first; at most `MOST_BREAKS`.
+    """
+
+    first: int
+    last: int
+    entries: int
+    tag: bytes
+    keys: tuple[str, ...]
+    began: int | None
+    checkpoint: Checkpoint | None
+    breaks: tuple[Break, ...]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.breaks
+
+
+def verify(
+    transaction: ReadTransaction,
+    keys: AuditKeys,
+    *,
+    anchors: Sequence[Anchor] = (),
+    through: int | None = None,
+) -> Verified:
+    """Reads the trail from its beginning, a few entries at a time, and computes each tag again.
+
+    Args:
+        transaction: Any.
+        keys: All that ever sealed it.
+        anchors: Tags that are known from elsewhere, such as the log.
+        through: Only entries up to this one; the end is not looked at then.
+
+    Raises:
+        ConfigurationError: The keys cannot be read.
+    """
+    checkpoint = audit_checkpoints.last(transaction)
+    walk = _Walk(keys, checkpoint, anchors)
+    for row in audit_chain.stored(transaction):
+        if through is not None and row.sequence > through:
+            break
+        walk.take(row)
+    if through is None:
+        walk.end(audit_chain.head(transaction))
+    return walk.result()
+
+
+class _Walk:
+    """Goes along the trail."""
+
+    def __init__(self, keys: AuditKeys, checkpoint: Checkpoint | None, anchors: Sequence[Anchor]) -> None:
+        self._keys = keys
+        self._order = {key_id: position for position, key_id in enumerate(keys.ids)}  # the newest is 0
+        self._checkpoint = checkpoint
+        self._anchors = {anchor.sequence: anchor.tag for anchor in anchors}
+        self._breaks: list[Break] = []
+        self._used: list[str] = []
+        self._began: int | None = None
+        self._entries = 0
+        self._last, self._tag = (checkpoint.through, checkpoint.tag) if checkpoint else (0, FIRST)
+        self._first = self._last + 1
+        if checkpoint:
+            self._look_at_checkpoint(checkpoint)
+
+    def take(self, row: Any) -> None:
+        """Looks at an entry."""
+        self._entries += 1
+        if row.sequence <= self._last:
+            self._break(row.sequence, "is there, though a checkpoint says that it was purged")
+            return
+        if row.sequence > self._last + 1:
+            self._break(self._last + 1, f"{_these(self._last + 1, row.sequence - 1)} missing")
+        for why in self._wrong(row):
+            self._break(row.sequence, why)
+            break
+        if row.action == "audit.begin" and self._began is None:
+            self._began = row.sequence - 1
+        self._last, self._tag = row.sequence, row.tag or self._tag
+        self._compare(row.sequence, row.tag or b"")
+
+    def end(self, head: Head | None) -> None:
+        """Looks at what ought to be the last entry."""
+        if head is None:
+            self._break(0, "the head row is gone, which says how many entries there are")
+        elif head.sequence > self._last:
+            self._break(self._last + 1, f"{_these(self._last + 1, head.sequence)} missing at the end")
+        elif head.sequence < self._last:
+            self._break(
+                head.sequence + 1, "is there, though the head row says that fewer entries were written"
+            )
+        elif head.tag != self._tag and (self._entries or head.tag):
+            self._break(self._last, "the head row has another tag for it")
+        for sequence in sorted(self._anchors):
+            if sequence > self._last:
+                self._break(
+                    self._last + 1, f"{_these(self._last + 1, sequence)} missing: an anchor knows them"
+                )
+
+    def result(self) -> Verified:
+        """What was found."""
+        return Verified(
+            first=self._first,
+            last=self._last if self._entries else 0,
+            entries=self._entries,
+            tag=self._tag,
+            keys=tuple(self._used),
+            began=self._began,
+            checkpoint=self._checkpoint,
+            breaks=tuple(self._breaks),
+        )
+
+    def _wrong(self, row: Any) -> Iterator[str]:
+        """What is wrong with an entry; the first is what is told."""
+        if row.tag is None or row.key_id is None:
+            yield "has no tag"
+            return
+        if row.key_id not in self._order:
+            yield f"is sealed with the key {row.key_id}, which {self._keys.where} does not hold"
+            return
+        if self._used and row.key_id != self._used[-1] and not self._is_rotation(row, self._used[-1]):
+            yield f"is sealed with the key {row.key_id}, and no newer key was put in force there"
+        if self._keys.mac(row.key_id, self._tag + canonical(row[:-1])) != row.tag:
+            yield "does not have the tag that was made for it: it was changed, or what was before it"
+        if not self._used or self._used[-1] != row.key_id:
+            self._used.append(row.key_id)
+
+    def _is_rotation(self, row: Any, before: str) -> bool:
+        """Whether an entry puts a newer key in force: nobody who has an old one can go back to it."""
+        return row.action == "audit.rotate-key" and self._order[row.key_id] < self._order[before]
+
+    def _look_at_checkpoint(self, checkpoint: Checkpoint) -> None:
+        if checkpoint.key_id not in self._order:
+            self._break(checkpoint.through, f"the checkpoint has the key {checkpoint.key_id}, not here")
+        elif self._keys.mac(checkpoint.key_id, checkpoint.message) != checkpoint.seal:
+            self._break(checkpoint.through, "the checkpoint was changed, which says what was purged")
+        self._compare(checkpoint.through, checkpoint.tag)
+
+    def _compare(self, sequence: int, tag: bytes) -> None:
+        if self._anchors.get(sequence, tag) != tag:
+            self._break(sequence, "does not have the tag that an anchor knows: the trail was written anew")
+
+    def _break(self, sequence: int, why: str) -> None:
+        if len(self._breaks) < MOST_BREAKS:
+            self._breaks.append(Break(sequence, why))
+
+
+def _these(first: int, last: int) -> str:
+    return f"entry {first} is" if first == last else f"entries {first} to {last} are"

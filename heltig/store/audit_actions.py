@@ -1,0 +1,131 @@
+"""Every action that the audit trail records: the one declaration; the table in docs/audit.md is made of it.
+
+A type checker refuses an action that is not declared here; a test finds those that nothing records.
+"""
+
+from collections.abc import Mapping
+from typing import Final, Literal, TypeAlias
+
+import msgspec
+
+Action: TypeAlias = Literal[
+    "archive.add", "archive.change", "archive.pause", "archive.remove", "archive.resume", "archive.test",
+    "audit.begin", "audit.checkpoint", "audit.export", "audit.read", "audit.rotate-key",
+    "backfill.cancel", "backfill.start",
+    "gate.blocked-after-forward", "gate.forward", "gate.open", "gate.quarantine", "gate.refuse", "gate.take",
+    "job.discard", "job.retry",
+    "key.create", "key.revoke",
+    "patient.look", "patient.search",
+    "quarantine.discard", "quarantine.release",
+    "request.refuse",
+    "rescore.start",
+    "service.start", "service.stop",
+    "study.pull", "study.unread", "study.withdraw",
+    "upload.accept", "upload.forget",
+    "verdict.publish", "verdict.reverse",
+    "waiver.give", "waiver.revoke",
+    "webhook.add", "webhook.change", "webhook.pause", "webhook.remove", "webhook.resume", "webhook.retry",
+    "webhook.test",
+]  # fmt: skip
+"""The actions, as `thing.verb`."""
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """What is recorded of an action.
+
+    Attributes:
+        when: What happened.
+        subject: What it happened to.
+        detail: What else is kept.
+    """
+
+    when: str
+    subject: str
+    detail: str = ""
+
+
+_ARCHIVE: Final = "`archive:NAME`"
+_STUDY: Final = "location and study"
+_WEBHOOK: Final = "`webhook:NAME`"
+
+ACTIONS: Final[Mapping[Action, Recorded]] = {
+    "archive.add": Recorded("An archive was added", _ARCHIVE),
+    "archive.change": Recorded(
+        "An archive's entry was changed", _ARCHIVE, "the fields, secrets as references"
+    ),
+    "archive.pause": Recorded("Nothing is asked of an archive any more", _ARCHIVE),
+    "archive.remove": Recorded("An archive was removed", _ARCHIVE),
+    "archive.resume": Recorded("An archive is asked again", _ARCHIVE),
+    "archive.test": Recorded("An archive was tried", _ARCHIVE),
+    "audit.begin": Recorded("The chain began", "`audit-key:ID`", "entries that are older than the chain"),
+    "audit.checkpoint": Recorded(
+        "Older entries were purged", "`audit:SEQUENCE`", "how many, the last one's tag"
+    ),
+    "audit.export": Recorded(
+        "The trail was exported by `heltig audit export`", "`audit`", "filters, how many"
+    ),
+    "audit.read": Recorded("The trail was read over HTTP", "route", "how often"),
+    "audit.rotate-key": Recorded("Another key seals from this entry on", "`audit-key:ID`", "the key before"),
+    "backfill.cancel": Recorded("A backfill was stopped", "location", "its number and dates"),
+    "backfill.start": Recorded("A backfill was begun", "location", "its number and dates"),
+    "gate.blocked-after-forward": Recorded(
+        "A study that a gate had forwarded is BLOCKED", _STUDY, "instances"
+    ),
+    "gate.forward": Recorded("A study that a gate held was forwarded to its archive", _STUDY, "instances"),
+    "gate.open": Recorded("A gate let instances pass unjudged", "gate", "request, instances"),
+    "gate.quarantine": Recorded("A gate keeps a study for a person", _STUDY, "why, instances"),
+    "gate.refuse": Recorded("A gate refused instances", "gate", "request, instances, rules"),
+    "gate.take": Recorded("A gate took instances of a study", _STUDY, "sender, instances"),
+    "job.discard": Recorded("A job that ended badly was let be", "job", "kind, attempts, error"),
+    "job.retry": Recorded("A job that ended badly was queued again", "job", "kind, attempts, error"),
+    "key.create": Recorded("An API key was made", "`key:NAME`", "role, areas, expiry"),
+    "key.revoke": Recorded("An API key was revoked", "`key:NAME`"),
+    "patient.look": Recorded(
+        "Patient data was shown or handed out; once a second for each who, where from and route",
+        "route",
+        "how often; the studies, each with how often",
+    ),
+    "patient.search": Recorded(
+        "Studies were searched; once a second for each who, where from and route",
+        "route",
+        "how often; the keys that were matched, never their values",
+    ),
+    "quarantine.discard": Recorded("A study in quarantine was thrown away", _STUDY, "reason, instances"),
+    "quarantine.release": Recorded("A study in quarantine was released", _STUDY, "reason, instances"),
+    "request.refuse": Recorded(
+        "Somebody was refused; each kind once a minute", "route", "the rule of the policy, how often before"
+    ),
+    "rescore.start": Recorded("Studies are judged again", "job", "which, profile"),
+    "service.start": Recorded(
+        "A process of the service started",
+        "`KIND@HOST`",
+        "version, ruleset, profile, names of settings that are others than at its last start",
+    ),
+    "service.stop": Recorded("A process of the service was stopped", "`KIND@HOST`"),
+    "study.pull": Recorded("Somebody asked for a study to be pulled from an archive", _STUDY),
+    "study.unread": Recorded("A study could not be read at its archive", _STUDY),
+    "study.withdraw": Recorded("A study is gone from its archive", _STUDY),
+    "upload.accept": Recorded("An upload was accepted", "location", "SHA-256, size, target, job"),
+    "upload.forget": Recorded("An upload that was not whole was thrown away", "upload"),
+    "verdict.publish": Recorded("A verdict is in force", _STUDY, "verdict id, revision, readiness"),
+    "verdict.reverse": Recorded("A study that was READY is not any more", _STUDY, "revision, readiness"),
+    "waiver.give": Recorded("A waiver was given", "waiver", "rule, scope, study, expiry"),
+    "waiver.revoke": Recorded("A waiver was revoked", "waiver", "rule, scope, study"),
+    "webhook.add": Recorded("A webhook was added", _WEBHOOK),
+    "webhook.change": Recorded("A webhook was changed", _WEBHOOK, "the fields"),
+    "webhook.pause": Recorded(
+        "A webhook is told nothing any more", _WEBHOOK, "why, where nobody asked for it"
+    ),
+    "webhook.remove": Recorded("A webhook was removed", _WEBHOOK),
+    "webhook.resume": Recorded("A webhook is told again", _WEBHOOK),
+    "webhook.retry": Recorded("Deliveries that failed were queued again", _WEBHOOK, "how many"),
+    "webhook.test": Recorded("A webhook was tried", _WEBHOOK),
+}
+"""What is recorded of each."""
+
+
+def table() -> str:
+    """The actions as a table in Markdown."""
+    lines = ["| action | when | subject | detail |", "|---|---|---|---|"]
+    lines += [f"| `{name}` | {one.when} | {one.subject} | {one.detail} |" for name, one in ACTIONS.items()]
+    return "\n".join(lines)
