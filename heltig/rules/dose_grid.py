@@ -34,6 +34,7 @@ _FEWEST: Final = 3
     level="instance",
     severity="review",
     reads=("GridFrameOffsetVector", "ImagePositionPatient", "SOPClassUID"),
+    requires=("GridFrameOffsetVector",),
     when=lambda at: at["SOPClassUID"].text == DOSE and len(at["GridFrameOffsetVector"].values) > 1,
     reference="PS3.3 C.8.8.3.2",
 )

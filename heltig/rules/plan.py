@@ -36,7 +36,8 @@ class Reading(NamedTuple):
 class Layout:
     """The rules that may apply to studies with certain attributes.
 
-    A rule without `when` applies where an attribute that it reads is there. Where none is, it is left out.
+    A rule without `when` applies where an attribute that it reads is there. Where none is, it is left out,
+    and so is any rule where one that it requires is not.
 
     Attributes:
         tags: The attributes, in order.
@@ -53,7 +54,8 @@ class Layout:
         may_apply = [
             reading
             for reading in readings
-            if reading.rule.when or not reading.tags or not there.isdisjoint(reading.tags)
+            if (reading.rule.when or not reading.tags or not there.isdisjoint(reading.tags))
+            and there.issuperset(map(tag_of, reading.rule.requires))
         ]
         self.instances = [reading for reading in may_apply if reading.rule.level == "instance"]
         self.series = [reading for reading in may_apply if reading.rule.level == "series"]

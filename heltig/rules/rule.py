@@ -151,6 +151,7 @@ class Rule:
     since: str
     title: str
     manual: Mapping[str, str]
+    requires: tuple[str, ...] = ()
 
     @property
     def remedy(self) -> str:
@@ -164,6 +165,7 @@ def rule(
     level: Level,
     severity: Severity,
     reads: tuple[str, ...] = (),
+    requires: tuple[str, ...] = (),
     vrs: tuple[str, ...] = (),
     needs: tuple[str, ...] = ("metadata",),
     when: Callable[[Any], bool] | None = None,
@@ -183,6 +185,9 @@ def rule(
         reads: Keywords of the attributes it reads. A value rule runs on these attributes at any depth; an
             instance, series, study or context rule does not apply where all of them are absent, unless
             `when` says more.
+        requires: Those of `reads` without which it applies to nothing in a study, whatever `when` says. For
+            instance rules that also read what is another one in each image: so they are not asked about every
+            image of studies that they have nothing to do with.
         vrs: A value rule on every attribute of these VRs at any depth, instead of `reads`.
         needs: What the source must be able to show (`heltig.dicom.source.SHOWS`), else *not evaluable*.
         when: When it applies, given what the function gets.
@@ -209,6 +214,8 @@ def rule(
             raise ValueError(f"rule {id}: a value rule names attributes or VRs, one of the two")
         if compares and (level not in ("series", "study") or not reads):
             raise ValueError(f"rule {id}: only a series or study rule compares, and it names attributes")
+        if not set(requires) <= set(reads) or (requires and level in ("value", "input")):
+            raise ValueError(f"rule {id}: it requires what it does not read, or is no rule on rows")
         return Rule(
             id=id,
             level=level,
@@ -223,6 +230,7 @@ def rule(
             since=since,
             title=title,
             manual=manual,
+            requires=requires,
         )
 
     return declare

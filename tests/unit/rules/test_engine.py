@@ -209,6 +209,20 @@ def test_a_rule_whose_attributes_are_absent_does_not_apply():
     assert evaluation.outcomes == {"TST-RULE": "not_applicable"}
 
 
+def test_a_rule_is_not_asked_about_studies_without_an_attribute_that_it_requires():
+    asked = []
+
+    def when(at: Values) -> bool:
+        asked.append(at["PatientID"].text)
+        return True
+
+    looking = declared("instance", lambda at: None, reads=("PatientID", "PatientSex"),
+                       requires=("PatientSex",), when=when)  # fmt: skip
+    assert run([looking], [{"PatientID": "A"}, {"PatientID": "B"}]).outcomes == {"TST-RULE": "not_applicable"}
+    assert run([looking], [{"PatientID": "C"}, {"PatientSex": "F"}]).outcomes == {"TST-RULE": "pass"}
+    assert sorted(asked) == ["", "C"]
+
+
 def test_a_series_rule_sees_each_series():
     def look(series: SeriesView) -> Iterator[Hit]:
         yield Hit(observed=f"{series.uid}: {len(series)}", expected="")
@@ -247,6 +261,7 @@ def test_groups_count_absent_and_empty_as_one():
         ({"level": "study", "reads": ("PatientIdd",)}, "no keyword PatientIdd; the nearest one is PatientID"),
         ({"level": "study", "reads": "PatientID"}, "no keyword P"),
         ({"level": "value", "vrs": ("XX",)}, "unknown VR"),
+        ({"level": "study", "requires": ("PatientID",)}, "requires what it does not read"),
         ({"level": "studies"}, "'studies' is no level; known are value"),
         ({"level": "study", "severity": "error"}, "'error' is no severity; known are block"),
     ],
