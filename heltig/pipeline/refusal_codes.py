@@ -37,6 +37,7 @@ FAMILIES: Final[Mapping[str, int]] = {
     "SER": 0xC361,
     "INS": 0xC362,
     "PIX": 0xC370,
+    "WAV": 0xC371,
     "GEO": 0xC380,
     "REF": 0xC390,
     "IOCM": 0xC391,
