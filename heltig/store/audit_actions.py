@@ -19,9 +19,11 @@ Action: TypeAlias = Literal[
     "quarantine.discard", "quarantine.release",
     "request.refuse",
     "rescore.start",
+    "retention.purge",
     "service.start", "service.stop",
-    "study.pull", "study.unread", "study.withdraw",
-    "upload.accept", "upload.forget",
+    "session.begin", "session.end", "session.refuse",
+    "study.pull", "study.purge", "study.unread", "study.withdraw",
+    "upload.accept", "upload.forget", "upload.purge",
     "verdict.publish", "verdict.reverse",
     "waiver.give", "waiver.revoke",
     "webhook.add", "webhook.change", "webhook.pause", "webhook.remove", "webhook.resume", "webhook.retry",
@@ -96,17 +98,27 @@ ACTIONS: Final[Mapping[Action, Recorded]] = {
         "Somebody was refused; each kind once a minute", "route", "the rule of the policy, how often before"
     ),
     "rescore.start": Recorded("Studies are judged again", "job", "which, profile"),
+    "retention.purge": Recorded("What was older than it is kept was removed", "job", "number, bytes by kind"),
     "service.start": Recorded(
         "A process of the service started",
         "`KIND@HOST`",
         "version, ruleset, profile, names of settings that are others than at its last start",
     ),
     "service.stop": Recorded("A process of the service was stopped", "`KIND@HOST`"),
+    "session.begin": Recorded("Somebody logged in", "`user:NAME`", "who at the provider (`sub`), roles, end"),
+    "session.end": Recorded(
+        "Somebody logged out, or the provider says so", "`user:NAME`", "who at the provider (`sub`), how"
+    ),
+    "session.refuse": Recorded(
+        "A login was refused; each kind once a minute", "route", "the rule that refused, how often before"
+    ),
     "study.pull": Recorded("Somebody asked for a study to be pulled from an archive", _STUDY),
+    "study.purge": Recorded("A study that came in wrongly was removed", _STUDY, "reason, how it stood"),
     "study.unread": Recorded("A study could not be read at its archive", _STUDY),
     "study.withdraw": Recorded("A study is gone from its archive", _STUDY),
     "upload.accept": Recorded("An upload was accepted", "location", "SHA-256, size, target, job"),
     "upload.forget": Recorded("An upload that was not whole was thrown away", "upload"),
+    "upload.purge": Recorded("An upload that came in wrongly was removed", "location", "reason, studies"),
     "verdict.publish": Recorded("A verdict is in force", _STUDY, "verdict id, revision, readiness"),
     "verdict.reverse": Recorded("A study that was READY is not any more", _STUDY, "revision, readiness"),
     "waiver.give": Recorded("A waiver was given", "waiver", "rule, scope, study, expiry"),

@@ -12,8 +12,12 @@ from heltig.store.records import Patient
 from heltig.store.tables import TEXT_LENGTH, patients, study_patients
 from heltig.store.transaction import WriteTransaction
 
-_KNOWN = select(patients.c.identity, patients.c.id).where(
-    patients.c.identity.in_(bindparam("identities", expanding=True))
+_KNOWN = (
+    select(patients.c.identity, patients.c.id)
+    .where(patients.c.identity.in_(bindparam("identities", expanding=True)))
+    .with_for_update(
+        read=True, key_share=True
+    )  # what purges patients whom nothing is about waits (`removal`)
 )
 _UNLINK = delete(study_patients).where(study_patients.c.study_row == bindparam("study"))
 

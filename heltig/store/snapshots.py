@@ -23,8 +23,10 @@ from heltig.store.verdicts import current
 _KNOWN = select(snapshots.c.id).where(
     snapshots.c.study_row == bindparam("study"), snapshots.c.snapshot == bindparam("id")
 )
-_KNOWN_CONTENTS = select(contents.c.address).where(
-    contents.c.address.in_(bindparam("addresses", expanding=True))
+_KNOWN_CONTENTS = (
+    select(contents.c.address)
+    .where(contents.c.address.in_(bindparam("addresses", expanding=True)))
+    .with_for_update(read=True, key_share=True)  # what purges evidence that nobody has waits (`removal`)
 )
 _FIND = (
     select(snapshots, studies.c.study_key, studies.c.study_uid)
