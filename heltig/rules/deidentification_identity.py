@@ -76,7 +76,8 @@ def name_word(study: StudyView) -> Iterator[Hit]:
         one word of letters; two that are no common names (`LOBATI^KUPO`, as random pseudonyms are, and rare
         names, too); two of which one is a word of imaging, of an institution or a study (`Sofia^University`)
         or looks like none that people have (`HN^CHUM`), or that stand beside a number; a common family name
-        beside a number or a replacement (`Müller^ANON`); a given name and another word joined to a number
+        beside a number or a replacement (`Müller^ANON`), a given name beside one (`Patient^Anna`); names with
+        spaces between their letters (`S M I T H`); a given name and another word joined to a number
         (`Schulz-0042-Eva`); a whole name beside a replacement (`SMITH^JOHN^TEST`); an animal or a phantom
         with a given name; a national number with its separators. Not told are replacements such as `ANON` or
         `John Doe`, in the languages of Europe and East Asia, one word beside a number (`Aquila 12`), words of
@@ -100,9 +101,9 @@ def id_number(study: StudyView) -> Iterator[Hit]:
         Chile, India and for the British health service, or in the form of a number of the United States or
         Pakistan (these unless the PatientName is the same); one that says itself that it is the number of a
         record (`MRN 1234`). And one that may hold a name: a given name and another word joined to other
-        numbers, or as one word before a birth date; two words with a comma; a word with an initial
-        (`Miller, A.`) or a form of address; two to six ideographs; a telephone number with that of a country;
-        an address of mail that is nobody's own.
+        numbers, or as one word (with a capital each, with a common family name or before a birth date:
+        `MillerAnne`); two words with a comma; a word with an initial (`Miller, A.`) or a form of address; two
+        to six ideographs; a telephone number with that of a country; an address of mail that is nobody's own.
     Why: A national number is as good as a name. But pseudonyms are such numbers, too: of random ones with ten
         digits one in twenty passes as that of some state, of those with eleven one in forty, of those that
         begin with a date nearly all. Nobody can tell these by their form, so a person has to look. Forms that

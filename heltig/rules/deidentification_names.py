@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from heltig.rules.deidentification_terms import is_known, is_no_person, is_term
-from heltig.rules.deidentification_words import is_of_data, says_dummy, unexplained
+from heltig.rules.deidentification_words import is_nobody, is_of_data, says_dummy, unexplained
 from heltig.rules.family_names import is_family_name
 from heltig.rules.given_names import are_letters_of_names, is_given_name, plain
 from heltig.rules.institutions import is_family_name_of_nobody, is_of_a_site
 from heltig.rules.names_in_identifiers import IDEOGRAPHS, is_of_a_place, name_in_identifier
+from heltig.rules.names_in_pieces import CODE_WORDS, put_together
 from heltig.rules.personal_numbers import Evidence
 
 _WORD: Final = re.compile(r"[^\W\d_]{2,}|[\u3040-\u9fff\uac00-\ud7af]")
@@ -61,6 +62,7 @@ def _of_ideographs(group: str) -> Evidence | None:
 
 
 def _of_group(group: str) -> Evidence | None:
+    group = put_together(group)
     evidence = _of_words(group)
     if evidence is None and any(map(str.isdigit, group)):
         return name_in_identifier(group)
@@ -74,8 +76,34 @@ def _of_words(group: str) -> Evidence | None:
     if says_dummy(words):
         left = [word for word in unexplained(words) if not is_term(word)]
         is_whole = len(left) > 1 and any(map(is_given_name, left))
-        return "possible" if is_whole or any(map(is_family_name, left)) else None
+        is_left = is_whole or any(map(is_family_name, left)) or _is_given_left(group, words, left)
+        return "possible" if is_left else None
     return _judged(group, words)
+
+
+def _is_given_left(group: str, words: Sequence[str], left: Sequence[str]) -> bool:
+    """A given name stayed where the family name was replaced: `Patient^Anna`, but not `Doe^Anna`."""
+    return (
+        len(left) == 1
+        and is_given_name(left[0])
+        and (len(left[0]) > _SHORT or plain(left[0]) in _SHORT_AND_COMMON)
+        and plain(left[0]) not in CODE_WORDS
+        and not any(map(str.isdigit, group))
+        and not any(map(is_no_person, words))
+        and not any(is_nobody(word) for word in words)
+    )
+
+
+_SHORT: Final = 4
+_SHORT_AND_COMMON: Final = frozenset(
+    (
+        *("ADAM", "ALEX", "ANNA", "ANNE", "CARL", "EMMA", "ERIC", "ERIK", "EVAN", "GARY", "HANS", "HUGO"),
+        *("INGE", "IVAN", "JACK", "JEAN", "JENS", "JOAN", "JOHN", "JOSE", "JUAN", "KARL", "KURT", "LARS"),
+        *("LISA", "LUCY", "LUIS", "MARC", "MARK", "MARY", "NINA", "NOAH", "OLAF", "OLGA", "OTTO", "PAUL"),
+        *("PETR", "RENE", "ROSA", "RUTH", "RYAN", "SARA", "SEAN", "SVEN", "YVES"),
+    )
+)
+"""Shorter ones come up by chance."""
 
 
 def has_two_names(name: str) -> bool:

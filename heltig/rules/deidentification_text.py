@@ -32,7 +32,7 @@ _SHORTEST_NAME: Final = 4
 _SUSPECT: Final = re.compile(
     rb"\^|@|\\u|InlineBinary|\d[-/.]\d\d?[-/.]\d|\d[-+A-Y]\d{3}|\+\d\d|\(\d{3}\)|\d{3}[ -]\d{3}|\d{4} \d{6}"
     rb"|(?:19|20)\d\d|[A-Za-z]\d{3}[A-Za-z]|(?i:tel|phone|mobile|fax|ph\b|mrn|cpr|ssn|nhs|chi|pat|tlf|tfn|handy|puh)"
-    rb"|(?i:nummer|number|record)"
+    rb"|(?i:nummer|number|record)|[A-Z]{2}\d\d ?[A-Z\d]{4} ?\d{4}"
 )
 """What has to be in a raw cell for something certain to be in its text."""
 
@@ -74,10 +74,10 @@ def free_text(study: StudyView) -> Iterator[Hit]:
         of de-identification, the private information of the file meta and the padding (as far as it is read:
         in a file that is up to the pixel data): words of a PatientName of the study; names in DICOM's form
         (`Family^Given`, in descriptions if the second is a given name); numbers as states give them, with
-        their separators; record and telephone numbers after a word that says so; addresses of mail; and,
-        unless full dates are kept by option, dates with a full year in comments and descriptions. What is
-        less sure is a matter of DEI-TEXT-WORD, and a number that is the PatientID as well one of
-        DEI-ID-NUMBER.
+        their separators; record and telephone numbers after a word that says so; bank accounts (IBAN);
+        addresses of mail; and, unless full dates are kept by option, dates with a full year in comments and
+        descriptions. What is less sure is a matter of DEI-TEXT-WORD, and a number that is the PatientID as
+        well one of DEI-ID-NUMBER.
     Why: Free text is where people write names, and where tools that clean attribute by attribute do not look.
     Mend: Keep the study back. Have the text removed or cleaned, and look through the other studies of the
         same source.
@@ -241,7 +241,13 @@ _LONGEST: Final = 256
 def _everything(text: str, nature: Nature, *, dates: bool) -> "Iterator[tuple[Evidence, str, str]]":
     from heltig.rules.dates_in_text import dates_in
     from heltig.rules.names_in_text import names_in_text
-    from heltig.rules.numbers_in_text import mails_in, personal_numbers_in, phones_in, records_in
+    from heltig.rules.numbers_in_text import (
+        accounts_in,
+        mails_in,
+        personal_numbers_in,
+        phones_in,
+        records_in,
+    )
 
     is_prose, has_own_form = _is_read(nature), nature in ("comment", "private", "bytes")
     for evidence, name in names_in_text(text, is_prose=is_prose, has_own_form=has_own_form):
@@ -251,6 +257,7 @@ def _everything(text: str, nature: Nature, *, dates: bool) -> "Iterator[tuple[Ev
         ("a record number", records_in),
         ("a telephone number", phones_in),
         ("an address", mails_in),
+        ("a bank account", accounts_in),
     ):
         for evidence, part in forms(text):
             yield evidence, kind, part

@@ -112,3 +112,8 @@ def unexplained(words: Sequence[str]) -> list[str]:
 def is_of_data(word: str) -> bool:
     """A word of those who handle data, such as `Clinic` or `Reader`."""
     return plain(word) in _OF_DATA
+
+
+def is_nobody(word: str) -> bool:
+    """A family name of nobody, such as `Doe` or `Mustermann`, whatever given name is beside it."""
+    return plain(word) in _WHOLE_NAMES

@@ -12,6 +12,7 @@ from heltig.rules.deidentification_terms import is_known
 from heltig.rules.deidentification_words import unexplained
 from heltig.rules.given_names import is_given_name, plain
 from heltig.rules.institutions import is_family_name_of_nobody
+from heltig.rules.names_in_pieces import is_name_in_one_word, put_together
 from heltig.rules.personal_numbers import Evidence
 
 IDEOGRAPHS: Final = r"[\u3005\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\uff66-\uff9f]"
@@ -47,10 +48,11 @@ def name_in_identifier(text: str) -> Evidence | None:
 
     `certain`: a given name and another word, with capitals and nothing between them but a space, comma, point
     or low line, without a number other than a birth date. `possible`: others with a given name and another
-    word; the two as one word before a birth date; two words with a comma; a word with an initial or a form of
-    address; two to six ideographs; a telephone number with that of a country.
+    word; the two as one word, with a capital each, or if one is a common family name or a birth date follows;
+    two words with a comma; a word with an initial or a form of address; two to six ideographs; a telephone
+    number with that of a country.
     """
-    value = text.strip()
+    value = put_together(text.strip())
     days = [day for day in _DAY.findall(value) if parse_da(day)]
     rest = value.replace(days[0], "").strip(" _-.") if days else value
     names = _names_in(value)
@@ -62,7 +64,8 @@ def name_in_identifier(text: str) -> Evidence | None:
             return "possible" if unexplained([together]) else None
         words = unexplained(_WORD.findall(rest))
         is_pair = _TWO_WORDS.fullmatch(rest) and len(words) == 2 and not any(map(is_known, words))
-        return "possible" if is_pair or (days and _is_joined(value)) else None
+        is_one = (days and _is_joined(value)) or is_name_in_one_word(value)
+        return "possible" if is_pair or is_one else None
     between = value[names[0].end() : names[-1].start()]
     is_plain = (
         len(names) == 2

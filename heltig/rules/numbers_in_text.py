@@ -1,4 +1,4 @@
-"""Telephone and record numbers, addresses of mail and personal numbers in texts, and how sure they are."""
+"""Telephone, record, account and personal numbers and addresses of mail in texts, and how sure they are."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -19,13 +19,14 @@ _PHONES: Final[tuple[tuple[Evidence, re.Pattern[str]], ...]] = (
         "certain",
         re.compile(
             r"(?i)(?<![^\W_])(?:tel(?=[.:])|telef[oó]no?|telefoon|t[eé]l[eé]phone|phone|mobile|cell ?phone"
-            rf"|handy|fax|tlf|tfn)\b\.?(?: ?(?:no|nr|number)\b)?[.:]? {{0,2}}({_DIALLED})"
+            r"|handy(?:nr|nummer)?|telefon(?:nr|nummer)|fax|tlf|tfn)\b\.?(?: ?(?:no|nr|number)\b)?[.:]? {0,2}"
+            rf"({_DIALLED})"
         ),
     ),
     (
         "possible",
         re.compile(
-            r"(?i)(?<![^\W_])(?:tel|ph|puh|mob|gsm|call|called|calls|ring|contact|cell|ruf|anrufen|appeler|llamar)\b"
+            r"(?i)(?<![^\W_])(?:tel|ph|puh|mob|gsm|call|called|calls|ring|contact|cell|r[üu]e?ckruf|ruf|anrufen|appeler|llamar)\b"
             r"[.:]{0,2} {0,2}(?:(?:at|on|me|him|her|daughter|son|wife|husband|family) )?"
             rf"({_DIALLED})"
         ),
@@ -215,3 +216,32 @@ def personal_numbers_in(text: str) -> Iterator[tuple[Evidence, str]]:
     before = _WORD_BEFORE.search(text, max(0, start - _FAR), start)
     if number.evidence == "certain" or before is None or not is_term(before[1]):
         yield number.evidence, number.text
+
+
+_ACCOUNT: Final = re.compile(r"(?<![^\W_])([A-Z]{2})\d\d(?: ?[A-Z0-9]){11,30}", re.ASCII)
+_LENGTHS_OF_ACCOUNTS: Final = """
+AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DK18 DO28 EE20 EG29 ES24 FI18
+FO18 FR27 GB22 GE22 GI23 GL18 GR27 GT28 HR21 HU28 IE22 IL23 IQ23 IS26 IT27 JO30 KW30 KZ20 LB28 LC32 LI21 LT20
+LU20 LV21 MC27 MD24 ME22 MK19 MR27 MT31 MU30 NL18 NO15 PK24 PL28 PS29 PT25 QA29 RO24 RS22 SA24 SC31 SE24 SI19
+SK24 SM27 TN24 TR26 UA29 VA22 VG24 XK20
+"""
+_CHARACTERS: Final = {entry[:2]: int(entry[2:]) for entry in _LENGTHS_OF_ACCOUNTS.split()}
+"""Characters of an account's number, by its country."""
+
+
+def accounts_in(text: str) -> Iterator[tuple[Evidence, str]]:
+    """Numbers of bank accounts (IBAN, ISO 13616): as long as their country has them, and the check fits."""
+    for found in _ACCOUNT.finditer(text):
+        left, end = _CHARACTERS.get(found[1], 0), found.start()
+        while left and end < found.end():
+            left -= text[end] != " "
+            end += 1
+        number = text[found.start() : end]
+        is_whole = not left and end > found.start() and not text[end : end + 1].isalnum()
+        if is_whole and _is_checked(number.replace(" ", "")):
+            yield "certain", number
+
+
+def _is_checked(account: str) -> bool:
+    """The country and check digits moved to the end, letters from 10 on, leave 1 when divided by 97."""
+    return int("".join(str(int(character, 36)) for character in account[4:] + account[:4])) % 97 == 1
