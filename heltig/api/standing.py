@@ -61,6 +61,16 @@ def standing(found: Sequence[Lookup], *, minute: str) -> Standing:
     return msgspec.structs.replace(worst, locations=locations, dataset=dataset, tag=tag)
 
 
+def dataset_of(found: Sequence[Lookup], *, minute: str) -> bytes:
+    """The data set of `standing`, by less work where a study is at one location: for many studies.
+
+    Arguments are those of `standing`.
+    """
+    if len(found) == 1 and not _has_ended(found[0], minute):
+        return prepared(found[0].body).dataset
+    return standing(found, minute=minute).dataset
+
+
 def worst(found: Sequence[Lookup], *, minute: str) -> Lookup:
     """The answer that `standing` goes by.
 
@@ -104,11 +114,16 @@ def _at_one(lookup: Lookup, minute: str) -> Standing:
     made = prepared(lookup.body)
     tag, dataset = made.tag[:32], made.dataset
     status: Status = (lookup.readiness or "PENDING") if lookup.state == "JUDGED" else lookup.state
-    if lookup.state == "JUDGED" and lookup.valid_until is not None and lookup.valid_until <= minute:
+    if _has_ended(lookup, minute):
         status, tag = "PENDING", hashlib.sha256(f"{tag} ended".encode()).hexdigest()[:32]
         dataset = _as_pending(dataset)
     locations = 0 if status == "WITHDRAWN" else 1
     return Standing(status, lookup.revision, made.comment, locations, dataset, tag)
+
+
+def _has_ended(lookup: Lookup, minute: str) -> bool:
+    """Whether a verdict relied on a waiver that holds no longer."""
+    return lookup.valid_until is not None and lookup.valid_until <= minute and lookup.state == "JUDGED"
 
 
 def _as_pending(dataset: bytes) -> bytes:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from heltig.api.standing import standing
+from heltig.api.standing import dataset_of, standing
 from heltig.store import lookups
 from heltig.store.engine import Store
 from heltig.store.lookups import Lookup, Lookups
@@ -47,7 +47,7 @@ class Verdicts:
         found = await self._store.read(lookups.find_many, studies)
         minute = self._minute()
         here = {study: self._here(each) for study, each in found.items()}
-        return {study: standing(each, minute=minute).dataset for study, each in here.items() if each}
+        return {study: dataset_of(each, minute=minute) for study, each in here.items() if each}
 
     def _here(self, found: Sequence[Lookup]) -> list[Lookup]:
         return [lookup for lookup in found if lookup.location in self._locations]

@@ -79,8 +79,8 @@ def find_many(transaction: ReadTransaction, study_keys: Iterable[str]) -> dict[s
     found: dict[str, list[Lookup]] = {}
     for start in range(0, len(wanted), _AT_ONCE):
         keys = wanted[start : start + _AT_ONCE]
-        for row in transaction.rows(_FIND_MANY, {"study_keys": keys}):
-            found.setdefault(asked[row.study_key], []).append(Lookup(*row))
+        for row in transaction.unnamed_rows(_FIND_MANY, {"study_keys": keys}):
+            found.setdefault(asked[row[0]], []).append(Lookup(*row))
     for known in found.values():  # the database would sort all rows together, with their bodies
         if len(known) > 1:
             known.sort(key=lambda lookup: lookup.location)

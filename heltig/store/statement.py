@@ -104,14 +104,18 @@ class Statement:
 
     def rows(self, fetched: Iterable[Sequence[Any]]) -> list[Any]:
         """Rows with the names and types of their columns."""
+        return list(map(self._make, self.typed(fetched)))
+
+    def typed(self, fetched: Iterable[Sequence[Any]]) -> Iterable[Sequence[Any]]:
+        """Rows with the types of their columns, without names: for many of them."""
         if not self._processors:
-            return list(map(self._make, fetched))
+            return fetched
         rows = []
         for found in fetched:
             values = list(found)
             for number, processor in self._processors:
                 values[number] = processor(values[number])
-            rows.append(self._make(values))
+            rows.append(values)
         return rows
 
     def _text(self, lengths: tuple[int, ...]) -> Text:
