@@ -34,6 +34,7 @@ COMMANDS = {
     "webhooks": "heltig.cli.webhooks:webhooks",
     "alerts": "heltig.cli.alerts:alerts",
     "keys": "heltig.cli.keys:keys",
+    "audit": "heltig.cli.audit:audit",
     "rules": "heltig.cli.rules:rules",
     "validate": "heltig.cli.validate:validate",
     "settings": "heltig.cli.settings:settings",

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
-from sqlalchemy import select, text
+from sqlalchemy import Select, select, text
 
 from heltig.store.audit_actions import Action
 from heltig.store.tables import TEXT_LENGTH, audit, sequences
@@ -26,6 +26,46 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome
     origin: str
     detail: dict[str, Any]
+    key_id: str | None = None
+    tag: str | None = None
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which entries of the trail: those that match everything that is given.
+
+    Attributes:
+        actor: Exactly.
+        action: Exactly.
+        subject: Exactly.
+        since: From then on.
+        until: Before then.
+    """
+
+    actor: str | None = None
+    action: str | None = None
+    subject: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """An entry as others get it: its detail is the very text that its tag covers.
+
+    Attributes:
+        key_id: The key that sealed it; None where it is older than the chain.
+        tag: Its tag in hex digits.
+    """
+
+    sequence: int
+    at: datetime
+    actor: str
+    action: str
+    subject: str
+    outcome: str
+    origin: str
+    detail: msgspec.Raw
+    key_id: str | None
+    tag: str | None
 
 
 def append(
@@ -87,14 +127,7 @@ def entries(
         since: From then on.
         until: Before then.
     """
-    query = select(audit).where(audit.c.sequence > after).order_by(audit.c.sequence).limit(limit)
-    for column, value in (("actor", actor), ("action", action), ("subject", subject)):
-        if value is not None:
-            query = query.where(audit.c[column] == value)
-    if since is not None:
-        query = query.where(audit.c.at >= since)
-    if until is not None:
-        query = query.where(audit.c.at < until)
+    wanted = Wanted(actor=actor, action=action, subject=subject, since=since, until=until)
     return [
         AuditEntry(
             sequence=row.sequence,
@@ -105,9 +138,56 @@ def entries(
             outcome=row.outcome,
             origin=row.origin,
             detail=from_json(row.detail, dict[str, Any]),
+            key_id=row.key_id,
+            tag=None if row.tag is None else row.tag.hex(),
+        )
+        for row in transaction.connection.execute(_query(wanted, after=after, limit=limit))
+    ]
+
+
+def lines(
+    transaction: ReadTransaction, wanted: Wanted, *, after: int, limit: int, through: int | None = None
+) -> list[Line]:
+    """Entries in their order, as others get them.
+
+    Args:
+        transaction: Any.
+        wanted: Which.
+        after: Only entries with a higher sequence.
+        limit: The most entries.
+        through: Only entries up to this one.
+    """
+    query = _query(wanted, after=after, limit=limit)
+    if through is not None:
+        query = query.where(audit.c.sequence <= through)
+    return [
+        Line(
+            sequence=row.sequence,
+            at=row.at,
+            actor=row.actor,
+            action=row.action,
+            subject=row.subject,
+            outcome=row.outcome,
+            origin=row.origin,
+            detail=msgspec.Raw(row.detail.encode()),
+            key_id=row.key_id,
+            tag=None if row.tag is None else row.tag.hex(),
         )
         for row in transaction.connection.execute(query)
     ]
+
+
+def _query(wanted: Wanted, *, after: int, limit: int) -> Select[Any]:
+    query = select(audit).where(audit.c.sequence > after).order_by(audit.c.sequence).limit(limit)
+    for column in ("actor", "action", "subject"):
+        value = getattr(wanted, column)
+        if value is not None:
+            query = query.where(audit.c[column] == value)
+    if wanted.since is not None:
+        query = query.where(audit.c.at >= wanted.since)
+    if wanted.until is not None:
+        query = query.where(audit.c.at < wanted.until)
+    return query
 
 
 def handed_out(transaction: ReadTransaction) -> int | None:

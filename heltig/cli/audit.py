@@ -1,0 +1,184 @@
+"""`heltig audit`: verifying the audit trail, exporting it, and changing its key."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Final, TextIO, TypeVar
+
+import click
+import msgspec
+
+from heltig import audit as trail
+from heltig.audit.keys import AuditKeys
+from heltig.audit.trail import rotate
+from heltig.audit.verify import Anchor, Verified, verify
+from heltig.cli.archives import ACTOR, ORIGIN, now
+from heltig.cli.database import open_database
+from heltig.errors import NotFoundError, StorageError
+from heltig.pipeline.publish import render
+from heltig.reports.wording import counted
+from heltig.settings import Settings, load_settings
+from heltig.store import audit_chain, audit_trail
+from heltig.store.audit_trail import Wanted
+from heltig.store.engine import Store
+from heltig.store.migrations import HEAD, version
+
+T = TypeVar("T")
+
+BROKEN: Final = 9
+"""The exit code when the trail is not what was written."""
+
+_AT_ONCE: Final = 1000
+_TIMES: Final = ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S")
+
+
+@click.group()
+def audit() -> None:
+    """Verify the audit trail, export it, change its key.
+
+    docs/audit.md says what is recorded, and what a verified trail proves.
+    """
+
+
+@audit.command("verify")
+@click.option(
+    "--anchor",
+    "anchors",
+    multiple=True,
+    metavar="SEQ:TAG",
+    help="An entry's tag as the log has it (audit.anchor); can be given several times.",
+)
+def verify_command(anchors: tuple[str, ...]) -> None:
+    """Find any entry that was changed, left out, moved or added without the key.
+
+    Reads the database and changes nothing; the service may run meanwhile. It needs the keys that sealed the
+    trail (HELTIG_AUDIT_KEY). With anchors it also finds a trail whose end was cut off, or that was written
+    anew by somebody who has the key.
+
+    Exit code: 0 when the trail is whole, 9 when it is not.
+    """
+    known = [Anchor.parse(anchor) for anchor in anchors]
+    found = asyncio.run(_verified(load_settings(), known))
+    _tell(found, len(known))
+    if not found.is_whole:
+        raise click.exceptions.Exit(BROKEN)
+
+
+@audit.command()
+@click.option("--since", type=click.DateTime(_TIMES), help="Entries from then on, in UTC.")
+@click.option("--until", type=click.DateTime(_TIMES), help="Entries before then, in UTC.")
+@click.option("--actor", help="Only what this principal did, such as key:gateway.")
+@click.option("--action", help="Only this action, such as patient.look.")
+@click.option("--subject", help="Only what was done to this.")
+@click.option("--after", type=click.IntRange(0), default=0, help="Only entries with a higher number.")
+@click.option(
+    "--format", "form", type=click.Choice(["ndjson"]), default="ndjson", show_default=True, help="How."
+)
+@click.option(
+    "--output",
+    type=click.File("w", encoding="utf-8", lazy=False),
+    default="-",
+    metavar="FILE",
+    help="Instead of standard output.",
+)
+def export(
+    since: datetime | None,
+    until: datetime | None,
+    actor: str | None,
+    action: str | None,
+    subject: str | None,
+    after: int,
+    form: str,
+    output: TextIO,
+) -> None:
+    """Write the trail out, an entry a line, oldest first.
+
+    That it was exported is recorded in the trail.
+    """
+    wanted = Wanted(actor=actor, action=action, subject=subject, since=_utc(since), until=_utc(until))
+    count = _run(lambda store: _exported(store, wanted, after, output))
+    click.echo(f"{counted(count, 'entry', 'entries')} exported.", err=True)
+
+
+@audit.command("rotate-key")
+def rotate_key() -> None:
+    """Seal entries with a new key from now on.
+
+    The new key is put before the old ones in the file that holds them; processes that run on this machine
+    read it again. The old ones stay there: what they sealed can be verified only with them. Copy the file to
+    every other server of this database at once: they write nothing until they have it.
+    """
+    settings = load_settings()
+    keys = AuditKeys(settings)
+    made = _run(lambda store: rotate(store, keys, at=now(), actor=ACTOR, origin=ORIGIN), settings)
+    click.echo(
+        f"Entries are sealed with the key {made} from now on. {keys.where} holds it, and the old ones."
+    )
+
+
+async def _verified(settings: Settings, anchors: list[Anchor]) -> Verified:
+    if settings.database_url is None and not (settings.home / "heltig.db").exists():
+        raise NotFoundError(f"There is no database in {settings.home} yet.")
+    store = await Store.open(settings.database, render=render)
+    try:
+        tables = await store.read(version)
+        if tables != HEAD:
+            raise StorageError(
+                f"The tables have version {tables or 'none'}, this Heltig needs {HEAD}: the trail is sealed "
+                "when the service, or any other command, has brought them up to date."
+            )
+        return await store.read(verify, AuditKeys(settings), anchors=anchors)
+    finally:
+        await store.close()
+
+
+def _tell(found: Verified, anchors: int) -> None:
+    what = f"{counted(found.entries, 'entry', 'entries')}, {found.first} to {found.last}"
+    if found.checkpoint:
+        purged = found.checkpoint
+        click.echo(f"Entries to {purged.through} were purged on {purged.at:%Y-%m-%d %H:%M} UTC (checkpoint).")
+    if found.began:
+        click.echo(f"Entries to {found.began} are older than the chain: they were sealed when it began.")
+    if found.is_whole:
+        known = f", and agrees with {counted(anchors, 'anchor', 'anchors')}" if anchors else ""
+        click.echo(
+            f"The audit trail is whole: {what}, sealed with {', '.join(found.keys) or 'no key'}{known}."
+        )
+        click.echo(f"Anchor: {found.last}:{found.tag.hex()}")
+        return
+    click.echo(f"The audit trail is NOT what was written: {what}.", err=True)
+    for one in found.breaks:
+        click.echo(f"entry {one.sequence}: {one.why}" if one.sequence else one.why, err=True)
+
+
+async def _exported(store: Store, wanted: Wanted, after: int, output: TextIO) -> int:
+    head = await store.read(audit_chain.head)
+    through = head.sequence if head else 0
+    filters = {name: value for name, value in msgspec.to_builtins(wanted).items() if value is not None}
+    await store.write_durably(
+        trail.record,
+        at=now(),
+        actor=ACTOR,
+        action="audit.export",
+        subject="audit",
+        outcome="success",
+        origin=ORIGIN,
+        detail={**filters, "after": after, "through": through},
+    )
+    count = 0
+    while found := await store.read(audit_trail.lines, wanted, after=after, limit=_AT_ONCE, through=through):
+        output.writelines(f"{msgspec.json.encode(line).decode()}\n" for line in found)
+        count, after = count + len(found), found[-1].sequence
+    return count
+
+
+def _utc(time: datetime | None) -> datetime | None:
+    return None if time is None else time.replace(tzinfo=UTC)
+
+
+def _run(work: Callable[[Store], Awaitable[T]], settings: Settings | None = None) -> T:
+    async def run() -> T:
+        async with open_database(settings or load_settings()) as store:
+            return await work(store)
+
+    return asyncio.run(run())
