@@ -33,11 +33,13 @@ COMMANDS = {
     "quarantine": "heltig.cli.quarantine:quarantine",
     "webhooks": "heltig.cli.webhooks:webhooks",
     "alerts": "heltig.cli.alerts:alerts",
+    "purge": "heltig.cli.purge:purge",
     "keys": "heltig.cli.keys:keys",
     "audit": "heltig.cli.audit:audit",
     "rules": "heltig.cli.rules:rules",
     "validate": "heltig.cli.validate:validate",
     "settings": "heltig.cli.settings:settings",
+    "doctor": "heltig.cli.doctor:doctor",
 }
 """Where each command lives, in the order in which help lists them."""
 

@@ -61,6 +61,20 @@ def unpack(message: bytes) -> dict[str, Any]:
     return msgspec.msgpack.decode(message, type=dict[str, Any])
 
 
+async def look(url: str) -> str:
+    """The version of a Redis that answers.
+
+    Raises:
+        RedisError: It does not, or not to us (`UNREACHABLE`).
+        OSError: Likewise.
+    """
+    redis = await create_pool(redis_settings(url))
+    try:
+        return str((await redis.info("server"))["redis_version"])
+    finally:
+        await redis.aclose(close_connection_pool=True)
+
+
 class Doorbell:
     """Rings, one message for all the work of a kind that comes while nobody has answered yet."""
 
