@@ -10,6 +10,7 @@ from heltig.rules.geometry_frames import OF_SLIDES, PLACED_BY_FRAME_OF_REFERENCE
 from heltig.rules.instance_number import is_numbered
 from heltig.rules.pixel_facts import is_image
 from heltig.rules.planes import is_slice_class
+from heltig.rules.structured_reports import is_report
 from heltig.standard import sop_classes
 from heltig.standard.conditions import Find, When
 from heltig.standard.dictionary import tag_of
@@ -27,12 +28,14 @@ class _Owner(NamedTuple):
         of: Tells by its UID whether the rule looks at objects of a SOP Class.
         when: It looks at those only of which this is true.
         grouped: The attributes inside functional groups.
+        in_items: The attributes in items of other sequences.
     """
 
     keywords: tuple[str, ...]
     of: Callable[[str], bool] = lambda _: True
     when: When | None = None
     grouped: tuple[str, ...] = ()
+    in_items: tuple[str, ...] = ()
 
 
 def _and(*parts: When) -> When:
@@ -119,6 +122,7 @@ _OWNERS: Final[tuple[tuple[str, _Owner], ...]] = (
     ("SER-MODALITY-MISSING", _Owner(("Modality",))),
     ("SER-NUMBER-EMPTY", _Owner(("SeriesNumber",))),
     ("SER-UID-MISSING", _Owner(("SeriesInstanceUID",))),
+    ("SR-UNIT", _Owner((), of=is_report, in_items=("MeasurementUnitsCodeSequence",))),
     ("STU-ACCESSION-EMPTY", _Owner(("AccessionNumber",))),
     ("STU-DATE-EMPTY", _Owner(("StudyDate",))),
     ("STU-UID-MISSING", _Owner(("StudyInstanceUID",))),
@@ -161,7 +165,7 @@ def owned_by_others(sop_class_uid: str, find: Find) -> Owned:
     owners = [owner for owner in _owners_of(sop_class_uid) if owner.when is None or owner.when.holds(find)]
     return Owned(
         frozenset([tag_of(keyword) for owner in owners for keyword in owner.keywords]),
-        _CODES,
+        _CODES.union([tag_of(keyword) for owner in owners for keyword in owner.in_items]),
         frozenset([tag_of(keyword) for owner in owners for keyword in owner.grouped]),
     )
 

@@ -1,6 +1,6 @@
 """Geometry: do numbers, locations and thickness say the same as the positions?"""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Final
 
@@ -144,10 +144,7 @@ def thickness(series: SeriesView) -> Iterator[Hit]:
     """
     planes = planes_of(series)
     least, most = series.context.parameters.spacing_to_thickness
-    if planes.table is None:
-        known = numbers_of(series, "SliceThickness", planes.rows)
-    else:
-        known = [cell.numbers for cell in planes.table.cells("PixelMeasuresSequence", "SliceThickness")]
+    known = _of_planes(series, "SliceThickness")
     for found in stacks_of(series):
         stack = found.stack
         if len(stack.levels) < _FEWEST or not stack.has_step:
@@ -165,3 +162,50 @@ def thickness(series: SeriesView) -> Iterator[Hit]:
                 expected=f"a slice every {millimetres(least * usual)} to {millimetres(most * usual)} mm",
                 rows=planes.rows_of(stack.planes),
             )
+
+
+@rule(
+    "GEO-SPACING-SLICES",
+    level="series",
+    severity="note",
+    reads=("SpacingBetweenSlices", "PixelMeasuresSequence", "SharedFunctionalGroupsSequence"),
+    needs=("metadata", "complete_study"),
+    when=has_stack,
+    reference="PS3.3 C.8.3.1",
+)
+def spacing_between(series: SeriesView) -> Iterator[Hit]:
+    """SpacingBetweenSlices is not the distance of the slices.
+
+    Finds: CT, MR and PET stacks of three slices or more, equally far apart, whose SpacingBetweenSlices
+        (0018,0088) is neither the distance from slice to slice by their positions nor what is free between
+        them, as older systems write it. Zero, and stacks whose slices have several values, are left alone.
+    Why: The positions are right, mostly. Software that goes by SpacingBetweenSlices stretches the body or
+        presses it together, and volumes are wrong by the same factor.
+    Mend: Check that no slices are missing, such as every second one. Have whoever measures use the positions.
+    Example: A spacing of 5 mm, of slices every 10 mm after every second one was left out.
+    """
+    planes = planes_of(series)
+    spacings, thick = (_of_planes(series, keyword) for keyword in ("SpacingBetweenSlices", "SliceThickness"))
+    for found in stacks_of(series):
+        stack = found.stack
+        told = {numbers[0] for plane in stack.planes if (numbers := spacings[plane])}
+        spacing = told.pop() if len(told) == 1 else None
+        if len(stack.levels) < _FEWEST or not stack.has_step or not spacing:
+            continue
+        limit, gap = stack.tolerance.of(stack.step), abs(spacing)
+        thickness = next((numbers[0] for plane in stack.planes if (numbers := thick[plane])), None)
+        if abs(gap - stack.step) > limit and (thickness is None or abs(gap + thickness - stack.step) > limit):
+            yield Hit(
+                tags=("SpacingBetweenSlices",),
+                observed=f"{millimetres(spacing)} mm, a slice every {millimetres(stack.step)} mm",
+                expected=f"{millimetres(stack.step)} mm",
+                rows=planes.rows_of(stack.planes),
+            )
+
+
+def _of_planes(series: SeriesView, keyword: str) -> Sequence[Sequence[float | None]]:
+    """The numbers of an attribute of each plane, be it an instance or a frame."""
+    planes = planes_of(series)
+    if planes.table is None:
+        return numbers_of(series, keyword, planes.rows)
+    return [cell.numbers for cell in planes.table.cells("PixelMeasuresSequence", keyword)]

@@ -73,6 +73,35 @@ def rescale_mixed(series: SeriesView) -> Iterator[Hit]:
                 yield _one_of(hits)
 
 
+_MR: Final = "1.2.840.10008.5.1.4.1.1.4"
+
+
+@rule("PIX-RESCALE-MR", level="series", severity="note", compares=True, reads=_RESCALE,
+    when=lambda series: series.first("SOPClassUID").text == _MR and series.has_uid,
+    reference="PS3.3 C.11.1")  # fmt: skip
+def rescale_of_mr(series: SeriesView) -> Iterator[Hit]:
+    """The images of an MR series are rescaled in several ways.
+
+    Finds: More than one RescaleIntercept (0028,1052) or RescaleSlope (0028,1053) among MR images of one frame
+        that have the same orientation, ImageType, echo, bits and pixel representation. Images without a value
+        and localizers are left alone.
+    Why: The pixels of these images cannot be compared as they are stored: a program that reads them without
+        rescaling sees steps from one slice or time to the next.
+    Mend: Nothing, where the scanner fits the scale to each image and whoever measures applies it. If part of
+        the images went through a converter, have the series exported again.
+    Example: Perfusion of which the second half was scaled anew when the memory of the scanner ran full.
+    """
+    for rows in _stacks(series):
+        stack = RowsView(series.table, rows, series.context)
+        for kind in _of_one_kind(stack):
+            for image_type in parts(kind, "ImageType"):
+                for like in parts(image_type, "EchoNumbers"):
+                    hits = [hit for keyword in _RESCALE
+                            for hit in conflict(like, keyword, where="series", key=_as_number)]  # fmt: skip
+                    if hits:
+                        yield _one_of(hits)
+
+
 def _of_one_kind(stack: RowsView) -> list[RowsView]:
     """The slices of a stack by what their rescaling may depend on."""
     kinds = [stack]

@@ -1,0 +1,55 @@
+"""Structured reports: do they begin as reports do, and do their measurements say in what (PS3.3 C.17.3)?"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from heltig.rules.items import cell_of
+from heltig.rules.rule import Hit, rule
+from heltig.rules.views import Place, Values
+from heltig.rules.wording import cut
+
+_REPORTS: Final = "1.2.840.10008.5.1.4.1.1.88."
+"""Under it are the SOP Classes of all structured reports, and of key object selections."""
+
+
+def is_report(sop_class_uid: str) -> bool:
+    """The SOP Class is a structured report, or a key object selection."""
+    return sop_class_uid.startswith(_REPORTS)
+
+
+@rule("SR-ROOT", level="instance", severity="review", reads=("ValueType", "SOPClassUID"),
+    when=lambda at: is_report(at["SOPClassUID"].text) and at.has("ValueType"),
+    reference="PS3.3 C.17.3")  # fmt: skip
+def root(at: Values) -> Iterator[Hit]:
+    """A report does not begin with a container.
+
+    Finds: Structured reports and key object selections whose own ValueType (0040,A040) is other than
+        CONTAINER. Where it is absent IOD-TYPE1 tells.
+    Why: The content of a report hangs on its first item. Viewers that look for a container show an empty
+        report, or refuse it.
+    Mend: Have the report written again by the program that made it.
+    Example: `TEXT`, from a converter that put the text of a report into its first item.
+    """
+    told = at["ValueType"].text.upper()
+    if told != "CONTAINER":
+        yield Hit(tags=("ValueType",), observed=cut(told), expected="CONTAINER")
+
+
+@rule("SR-UNIT", level="value", severity="review", reads=("MeasuredValueSequence",),
+    needs=("metadata", "all_attributes"), reference="PS3.3 C.18.1")  # fmt: skip
+def unit(at: Place) -> Iterator[Hit]:
+    """A measurement in a report has no unit.
+
+    Finds: Items of MeasuredValueSequence (0040,A300) with a NumericValue (0040,A30A) and without
+        MeasurementUnitsCodeSequence (0040,08EA), or with an empty one, in any content item. Numbers without
+        dimension have the unit `1` (no units).
+    Why: 25 is a small nodule in millimetres and a large one in centimetres. Whoever reads the report guesses,
+        and programs that follow a lesion over time compare what cannot be compared.
+    Mend: Have the program write the unit as a code of UCUM. Look it up in the text of the report before you
+        trust a guess.
+    Example: A length of 25 of which only the display knows that it is millimetres.
+    """
+    for item in at.cell.items:
+        number = cell_of(item, "NumericValue")
+        if not number.empty and not cell_of(item, "MeasurementUnitsCodeSequence").items:
+            yield Hit(observed=cut(f"{number.shown}, without a unit"), expected="the unit of the number")
