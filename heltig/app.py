@@ -57,6 +57,7 @@ from heltig.api.v1.open_uploads import (
     show_upload,
     uploads_can,
 )
+from heltig.api.v1.ops import start_purge
 from heltig.api.v1.proposed_changes import list_proposed_changes
 from heltig.api.v1.pulls import pull_studies
 from heltig.api.v1.quarantine import (
@@ -170,6 +171,7 @@ ROUTES: Final = (
     retry_deliveries,
     retry_delivery,
     list_alerts,
+    start_purge,
     health,
     ready,
 )
@@ -244,6 +246,7 @@ async def _services(
             resuming=parts.desks.resuming,
             waivers=parts.desks.waivers,
             rescoring=parts.desks.rescoring,
+            purging=parts.desks.purging,
             gate=parts.desks.custody,
             quarantine=parts.desks.quarantine,
             webhooks=WebhookDesk(parts.store, home=settings.home, clock=clock, from_afar=True),

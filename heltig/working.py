@@ -42,11 +42,14 @@ from heltig.pipeline.pool import JudgingPool
 from heltig.pipeline.probe_job import PROBE, ProbeDesk
 from heltig.pipeline.publish import render
 from heltig.pipeline.pull_service import ArchiveProfiles, PullService
+from heltig.pipeline.purge import KIND as PURGE
+from heltig.pipeline.purge import PurgeDesk
 from heltig.pipeline.quarantine import QuarantineDesk
 from heltig.pipeline.rejudge import queue_the_rest, rejudge
 from heltig.pipeline.rescore import KIND as RESCORE
 from heltig.pipeline.rescore import RescoreDesk
 from heltig.pipeline.resuming import ResumingDesk
+from heltig.pipeline.retention import Retention
 from heltig.pipeline.spool import Spool
 from heltig.pipeline.starting import Starts
 from heltig.pipeline.upload import KIND as UPLOAD
@@ -105,6 +108,7 @@ class Desks:
     resuming: ResumingDesk
     waivers: WaiverDesk
     rescoring: RescoreDesk
+    purging: PurgeDesk
     scoring: Scoring
     pulls: PullService
     backfills: Backfilling
@@ -148,6 +152,7 @@ def handlers_of(desks: Desks) -> dict[str, Handler]:
         GIVEN: desks.waivers.judge_concerned,
         ENDED: desks.waivers.judge_ended,
         RESCORE: desks.rescoring.run,
+        PURGE: desks.purging.run,
         PROBE: desks.probes.run,
         BACKFILL: desks.backfills.run,
         GATE_SETTLE: desks.settling.run,
@@ -175,6 +180,7 @@ def sweeps_of(desks: Desks, queue: JobQueue) -> list[tuple[timedelta, Sweep]]:
         (MINUTE, desks.pulls.see_to_the_rest),
         (MINUTE, queue_left),
         (HOUR, desks.probes.sweep),
+        (HOUR, desks.purging.sweep),
         (GATE_LOOK, desks.settling.look),
         (HOUR, desks.settling.sweep),
         (ALERT_LOOK, desks.alerts.look),
@@ -310,6 +316,7 @@ def _desks(
         rescoring=RescoreDesk(
             queue, pool, profile=profile, profile_of=profile_of, clock=clock, workers=workers
         ),
+        purging=PurgeDesk(queue, Retention.of(settings), clock=clock),
         scoring=Scoring(store, pool, profile=profile_of, clock=clock, actor=REJUDGE, queue=queue),
         pulls=PullService(
             opens, queue, pool, profile_of=profile_of, clock=clock, queue_most=settings.queue_most

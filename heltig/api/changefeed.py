@@ -74,20 +74,31 @@ async def change_feed(
     """
     chosen_or_refused(request.scope, JSON)
     window = (_utc(startTime or _FIRST), _utc(endTime or _LAST)) if startTime or endTime else None
-    found, latest = await services.store.read(_read, since, limit, window)
-    refuse_what_is_to_come(since, latest)
+    found, first, latest = await services.store.read(_read, since, limit, window)
+    refuse_what_is_not_there(since, first, latest)
     end = found[-1].sequence if found else since
     return _answer(found, end if len(found) == limit or not window else max(end, latest), latest)
 
 
-def refuse_what_is_to_come(since: int, latest: int) -> None:
-    """Tells a client that it has changes which the feed does not.
+def refuse_what_is_not_there(since: int, first: int, latest: int) -> None:
+    """Tells a client that it has changes which the feed does not, or misses some that were purged.
+
+    Args:
+        since: The last sequence that it has; 0 for one that begins with what there is.
+        first: That of the oldest change that is kept.
+        latest: That of the last change.
 
     Raises:
-        WrongParametersError: It has: it would wait, and miss whatever gets these sequences.
+        WrongParametersError: It would wait, and miss whatever gets these sequences; or it would never know.
     """
     if since > latest:
         detail = f"The feed ends at {latest}. If the database was restored from a backup, read again from 0."
+        raise WrongParametersError((WrongField("since", detail, "query"),))
+    if 0 < since < first - 1:
+        detail = (
+            f"The feed begins at {first}: what was before is not kept any more (HELTIG_KEEP_CHANGES). Ask "
+            f"for the readiness of the studies that you know, and go on from {first - 1}."
+        )
         raise WrongParametersError((WrongField("since", detail, "query"),))
 
 
@@ -101,11 +112,12 @@ async def latest_change(request: Request[Any, Any, Any], services: NamedDependen
 
 def _read(
     transaction: ReadTransaction, sequence: int, limit: int, window: tuple[datetime, datetime] | None
-) -> tuple[list[Change], int]:
-    latest = changes.latest(transaction)
+) -> tuple[list[Change], int, int]:
+    first, latest = changes.first(transaction), changes.latest(transaction)
     if window is None:
-        return changes.since(transaction, sequence, limit=limit), latest
-    return changes.within(transaction, sequence, start=window[0], end=window[1], limit=limit), latest
+        return changes.since(transaction, sequence, limit=limit), first, latest
+    found = changes.within(transaction, sequence, start=window[0], end=window[1], limit=limit)
+    return found, first, latest
 
 
 def _latest(transaction: ReadTransaction) -> tuple[list[Change], int]:

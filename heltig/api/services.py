@@ -13,6 +13,7 @@ from heltig.pipeline.custody import Custody
 from heltig.pipeline.delivering import DeliveryDesk
 from heltig.pipeline.opened import OpenArchives
 from heltig.pipeline.pool import JudgingPool
+from heltig.pipeline.purge import PurgeDesk
 from heltig.pipeline.quarantine import QuarantineDesk
 from heltig.pipeline.rescore import RescoreDesk
 from heltig.pipeline.resuming import ResumingDesk
@@ -48,6 +49,7 @@ class Services:
     resuming: ResumingDesk
     waivers: WaiverDesk
     rescoring: RescoreDesk
+    purging: PurgeDesk
     gate: Custody
     quarantine: QuarantineDesk
     webhooks: WebhookDesk

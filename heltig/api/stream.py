@@ -15,7 +15,7 @@ from litestar.response.streaming import ASGIStreamingResponse
 from litestar.types import ASGIApp
 
 from heltig.api.answers import chosen_or_refused, header
-from heltig.api.changefeed import refuse_what_is_to_come
+from heltig.api.changefeed import refuse_what_is_not_there
 from heltig.api.problems import responses
 from heltig.api.services import Services
 from heltig.errors import BusyError, UsageError
@@ -72,7 +72,9 @@ async def stream_changes(
     if last:
         since = int(last)
     if since is not None:
-        refuse_what_is_to_come(since, await services.store.read(changes.latest))
+        refuse_what_is_not_there(
+            since, await services.store.read(changes.first), await services.store.read(changes.latest)
+        )
     events = _events(services.stream, since)
     return ASGIStreamingResponse(iterator=events, media_type=MEDIA_TYPE, headers=_HEADERS)
 

@@ -33,6 +33,7 @@ OPEN_TO: Final[Mapping[Area, frozenset[Role]]] = {
     "pass-through": _PEOPLE | {"archive"},
     "quarantine": frozenset({"reviewer", "admin"}),
     "webhooks": frozenset({"admin"}),
+    "operations": frozenset({"admin"}),
 }
 
 ROUTES: Final[Mapping[str, Access]] = {
@@ -115,6 +116,7 @@ ROUTES: Final[Mapping[str, Access]] = {
     "POST /api/v1/webhooks/{id}/deliveries/retry": "webhooks",
     "POST /api/v1/webhooks/{id}/deliveries/{job}/retry": "webhooks",
     "GET /api/v1/alerts": "archives",
+    "POST /api/v1/ops/purge": "operations",
     "GET /metrics": "metrics",
     "GET /": "pages",
     "GET /studies/{study}": "pages",

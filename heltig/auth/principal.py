@@ -20,7 +20,7 @@ ROLES: Final[Mapping[Role, str]] = {
 
 Area: TypeAlias = Literal[
     "look-up", "query", "studies", "waivers", "upload", "rescore", "jobs", "dead-letters", "archives",
-    "configure", "metrics", "rules", "pages", "gate", "pass-through", "quarantine", "webhooks",
+    "configure", "metrics", "rules", "pages", "gate", "pass-through", "quarantine", "webhooks", "operations",
 ]  # fmt: skip
 
 AREAS: Final[Mapping[Area, str]] = {
@@ -41,6 +41,7 @@ AREAS: Final[Mapping[Area, str]] = {
     "pass-through": "searching archives and retrieving from them through their gates, images included",
     "quarantine": "releasing studies that a gate kept back, or throwing them away",
     "webhooks": "receivers that are told of changes and alerts, and what they are told",
+    "operations": "removing what is not kept any more",
 }
 """Parts of the service that are given to roles; a key can be limited to some of them."""
 

@@ -29,7 +29,7 @@ except ImportError:  # Windows: nothing keeps two processes with one spool apart
     fcntl = None  # type: ignore[assignment]
 
 KEPT: Final = timedelta(days=1)
-"""How long nothing may have come to an upload until it is removed, and how long an end is known."""
+"""How long nothing may have come to an upload until it is removed, unless the site says otherwise."""
 
 _ID: Final = re.compile(r"[0-9a-f]{32}")
 _DIGITS: Final = 20
@@ -144,8 +144,14 @@ class Writer:
 class OpenUploads:
     """The folders `open` and `ended` of a spool. What is on disk is all there is: any process may look."""
 
-    def __init__(self, spool: Path) -> None:
-        """Makes the folders."""
+    def __init__(self, spool: Path, *, kept: timedelta = KEPT) -> None:
+        """Makes the folders.
+
+        Args:
+            spool: Where.
+            kept: How long nothing may have come to an upload until it is removed; an end is known as long.
+        """
+        self._kept = kept
         self._open, self._ended = spool / "open", spool / "ended"
         for part in (self._open, self._ended):
             part.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -187,7 +193,7 @@ class OpenUploads:
         ended = self._ended / id
         try:
             end = msgspec.json.decode(ended.read_bytes(), type=End)
-            expires = _touched(ended) + KEPT
+            expires = _touched(ended) + self._kept
             found = OpenUpload(
                 id=id, announced=end.announced, offset=end.announced.length, expires=expires, end=end
             )
@@ -195,7 +201,7 @@ class OpenUploads:
             folder = self._open / id
             try:
                 announced = msgspec.json.decode((folder / "about").read_bytes(), type=Announced)
-                expires = _touched(folder / "offset") + KEPT
+                expires = _touched(folder / "offset") + self._kept
                 found = OpenUpload(id=id, announced=announced, offset=_offset(folder), expires=expires)
             except FileNotFoundError:
                 return None
@@ -218,11 +224,11 @@ class OpenUploads:
         (self._ended / id).unlink(missing_ok=True)
 
     def sweep(self) -> None:
-        """Removes what nothing came to for a day, ends of a day ago, and what was left over."""
+        """Removes what nothing came to for long, ends of long ago, and what was left over."""
         for place in (*self._open.iterdir(), *self._ended.iterdir()):
             with suppress(FileNotFoundError):  # it has ended at this moment
                 is_whole = place.is_dir() and _ID.fullmatch(place.name)
-                if _touched(place / "offset" if is_whole else place) + KEPT <= datetime.now(UTC):
+                if _touched(place / "offset" if is_whole else place) + self._kept <= datetime.now(UTC):
                     self._drop(place)
                 elif is_whole and (self._ended / place.name).exists():
                     self._drop(place)  # killed between the two steps of `end`

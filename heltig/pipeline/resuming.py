@@ -36,6 +36,7 @@ SYNCED: Final = Size(16 * 1024**2)
 SILENCE: Final = timedelta(seconds=60)
 """How long a request may bring nothing until it is ended; the upload stays."""
 
+_FOREVER: Final = 36_500  # days
 _AT_ONCE: Final = 1024 * 1024  # bytes: one change of threads for each
 
 
@@ -82,7 +83,8 @@ class ResumingDesk:
     def __init__(self, uploads: UploadDesk, spool: Spool, *, settings: Settings) -> None:
         self._uploads = uploads
         self._spool = spool
-        self._open = OpenUploads(spool.incoming.parent)
+        kept = timedelta(days=settings.keep_staging or _FOREVER)
+        self._open = OpenUploads(spool.incoming.parent, kept=kept)
         self._settings = settings
         self._beginning = asyncio.Lock()
         self._turns: dict[str, _Turn] = {}

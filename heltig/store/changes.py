@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import Row, bindparam, func, select
 
 from heltig.store.deliveries import tell_of_changes
 from heltig.store.records import Location, Study, StudyState
@@ -54,6 +54,7 @@ _ENDED = (
     )
     .limit(1)
 )
+_FIRST = select(func.min(changes.c.sequence))
 _LATEST = select(sequences.c.value).where(sequences.c.name == "changes")
 
 SKEW: Final = timedelta(hours=1)
@@ -82,6 +83,12 @@ def latest(transaction: ReadTransaction) -> int:
     """The sequence of the last change, 0 before the first."""
     last: int = transaction.connection.execute(_LATEST).scalar_one()
     return last
+
+
+def first(transaction: ReadTransaction) -> int:
+    """The sequence of the oldest change that is kept, 1 where there is none."""
+    oldest: int | None = transaction.connection.execute(_FIRST).scalar()
+    return oldest or 1
 
 
 def is_told_ended(transaction: ReadTransaction, study: Study, *, since: datetime) -> bool:

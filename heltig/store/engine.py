@@ -34,6 +34,10 @@ class Database(Protocol):
         """Runs `work`, which changes tables, alone and in one transaction."""
         ...
 
+    async def compact(self) -> int:
+        """Gives room that removed rows left back to the disk; says how many bytes."""
+        ...
+
     def prepare(self, statement: Select[Any]) -> Callable[..., Any]:
         """Makes an async function out of a query for a few rows by an index."""
         ...
@@ -148,6 +152,17 @@ class Store:
     def seal_with(self, seal: Seal) -> None:
         """Has the audit trail's entries sealed by what knows the keys (`heltig.audit.trail`)."""
         self._seal = seal
+
+    async def compact(self) -> int:
+        """Gives room that removed rows left back to the disk; on SQLite nobody else writes meanwhile.
+
+        Returns:
+            How many bytes.
+
+        Raises:
+            StorageError: Another process works for long, or the disk is full.
+        """
+        return await self.database.compact()
 
     async def close(self) -> None:
         """Closes the database."""

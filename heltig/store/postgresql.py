@@ -67,6 +67,10 @@ class PostgreSQLDatabase:
         """Runs `work`, which changes tables, in one transaction, one process at a time."""
         await self._run(self._writers, (f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})",), work)
 
+    async def compact(self) -> int:
+        """PostgreSQL uses the room of removed rows again, and vacuums of itself: there is nothing to do."""
+        return 0
+
     def prepare(self, statement: Select[Any]) -> Callable[..., Any]:
         """Makes a function out of a query; see `SQLiteDatabase.prepare`."""
         compiled = statement.compile()
