@@ -5,14 +5,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
-from pynetdicom import AE, build_context, evt
 from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.dsutils import split_dataset
 
-from connectors.dimse.library import MAXIMUM_PDU, hasten, take_turns
-from connectors.dimse.part10 import IMPLEMENTATION_CLASS, IMPLEMENTATION_VERSION
-from connectors.dimse.target import Target
+from connectors.dimse.associations import Associations, Context, Way
 from connectors.storing import (
     SUCCESS,
     SYNTAX_NOT_SUPPORTED,
@@ -31,18 +28,12 @@ UNREADABLE: Final = 0xC001
 ABSTRACT_SYNTAX_NOT_SUPPORTED: Final = 3
 """The result of a presentation context (PS3.8 9.3.3.2)."""
 
-MOST_OBJECTS: Final = 65_535
-"""Objects of an association: a Message ID has two bytes."""
-
 _WARNINGS: Final = frozenset({0x0001, 0x0107, 0x0116})
 """Warnings of DIMSE itself (PS3.7 C.4); those of storage are Bxxx."""
 
 _IDENTITY: Final = ("MediaStorageSOPClassUID", "MediaStorageSOPInstanceUID", "TransferSyntaxUID")
 
 MEDIUM_PRIORITY: Final = 0
-
-SILENCE_SECONDS: Final = 30.0
-"""How long an archive may be silent in the middle of a PDU."""
 
 
 class _Sendable(msgspec.Struct, frozen=True):
@@ -53,25 +44,25 @@ class _Sendable(msgspec.Struct, frozen=True):
     offset: int
 
     @property
-    def context(self) -> tuple[str, str]:
+    def context(self) -> Context:
         return self.sop_class_uid, self.transfer_syntax_uid
 
 
-async def store(target: Target, objects: Sequence[Stored]) -> StoreAnswer:
+async def store(associations: Associations, objects: Sequence[Stored]) -> StoreAnswer:
     """Sends objects, each in the transfer syntax of its file, on one association or as many as that takes.
 
     Args:
-        target: Where to.
+        associations: To where they go.
         objects: Of any studies; no two with one SOP Instance UID.
 
     Raises:
         ArchiveUnavailableError: The archive takes no association; nothing was sent.
         OSError: A file cannot be read.
     """
-    return await asyncio.to_thread(_store, target, objects)
+    return await asyncio.to_thread(_store, associations, objects)
 
 
-def _store(target: Target, objects: Sequence[Stored]) -> StoreAnswer:
+def _store(associations: Associations, objects: Sequence[Stored]) -> StoreAnswer:
     outcomes: dict[str, Outcome] = {one.sop_instance_uid: UNKNOWN for one in objects}
     sendables = []
     for one in objects:
@@ -81,72 +72,45 @@ def _store(target: Target, objects: Sequence[Stored]) -> StoreAnswer:
         else:
             sendables.append(found)
     for number, some in enumerate(_portions(sendables)):
+        contexts = {one.context for one in some}
         try:
-            association = _associate(target, sorted({one.context for one in some}))
+            way = associations.take(contexts)
+            outcomes |= _send_all(associations, way, some)
+            if way.is_kept and outcomes[some[0].stored.sop_instance_uid] == UNKNOWN:
+                # The archive had ended it, or was about to. Sent again it is the same object.
+                outcomes |= _send_all(associations, associations.open(contexts), some)
         except ArchiveUnavailableError:
             if not number:
                 raise
             break  # what went before is there; of the rest nothing is known
-        try:
-            for message_id, sent in enumerate(some, 1):
-                outcome = _send(association, sent, message_id)
-                outcomes[sent.stored.sop_instance_uid] = outcome
-                if outcome == UNKNOWN:
-                    break  # there is no association any more, though the library may not know it yet
-        finally:
-            _end(association)
     return StoreAnswer(outcomes)
 
 
-def _associate(target: Target, contexts: Sequence[tuple[str, str]]) -> Association:
-    """An association for some SOP Classes with transfer syntaxes.
-
-    Raises:
-        ArchiveUnavailableError: There is none.
-    """
-    entity = AE(target.calling)
-    entity.implementation_class_uid = IMPLEMENTATION_CLASS
-    entity.implementation_version_name = IMPLEMENTATION_VERSION
-    entity.connection_timeout = entity.acse_timeout = target.connect_seconds
-    entity.dimse_timeout = entity.network_timeout = target.answer_seconds
-    place = f"dicom://{target.host}:{target.port}/{target.called}"
+def _send_all(associations: Associations, way: Way, some: Sequence[_Sendable]) -> dict[str, Outcome]:
+    outcomes: dict[str, Outcome] = {}
+    is_lost = True  # where a file cannot be read, half of it may be sent
     try:
-        association = entity.associate(
-            target.host,
-            target.port,
-            # One context for each pair: of several transfer syntaxes in one the archive would choose.
-            contexts=[build_context(sop_class, syntax) for sop_class, syntax in contexts],
-            ae_title=target.called,
-            max_pdu=MAXIMUM_PDU,
-            tls_args=(target.tls, target.host) if target.tls else None,
-            evt_handlers=[(evt.EVT_CONN_OPEN, _set_up)],
-        )
-    except OSError as error:  # a name without an address
-        raise ArchiveUnavailableError(f"{place}: {error.strerror or 'no such host'}.") from error
-    if association.is_established or association.rejected_contexts:
-        return association
-    said = "rejects our association" if association.is_rejected else "does not answer"
-    raise ArchiveUnavailableError(f"{place}: it {said}. Does it know us as {target.calling}?")
+        for sent in some:
+            outcome = outcomes[sent.stored.sop_instance_uid] = _send(way, sent)
+            if outcome == UNKNOWN:
+                break  # there is no association any more, though the library may not know it yet
+        else:
+            is_lost = False
+    finally:
+        if is_lost:
+            way.end()
+        else:
+            associations.give_back(way)
+    return outcomes
 
 
-def _set_up(event: evt.Event) -> None:
-    hasten(event.assoc, silence=SILENCE_SECONDS)
-    take_turns(event.assoc)
-
-
-def _send(association: Association, one: _Sendable, message_id: int) -> Outcome:
+def _send(way: Way, one: _Sendable) -> Outcome:
     """Sends an object; `unknown` where the association ends before its answer."""
-    context = next(
-        (
-            context.context_id
-            for context in association.accepted_contexts
-            if (str(context.abstract_syntax), str(context.transfer_syntax[0])) == one.context
-        ),
-        None,
-    )
-    if context is None:
-        return Outcome("failure", _reason(association, one))
-    status = _exchange(association, one, context, message_id) if association.is_established else None
+    context = way.accepted(one.context)
+    if context is None or context.context_id is None:
+        return Outcome("failure", _reason(way.association, one))
+    is_open = way.association.is_established
+    status = _exchange(way, one, context.context_id) if is_open else None
     if status is None:
         return UNKNOWN
     if not status:
@@ -155,13 +119,14 @@ def _send(association: Association, one: _Sendable, message_id: int) -> Outcome:
     return Outcome("warning" if is_warning else "failure", status)
 
 
-def _exchange(association: Any, one: _Sendable, context: int, message_id: int) -> int | None:
+def _exchange(way: Way, one: _Sendable, context: int) -> int | None:
     """Sends a request and waits for its status; None without one.
 
     As `Association.send_c_store` does, which knows no transfer syntaxes but those of the standard.
     """
+    association: Any = way.association
     request: Any = C_STORE()
-    request.MessageID = message_id
+    request.MessageID = way.next_message()
     request.Priority = MEDIUM_PRIORITY
     request.AffectedSOPClassUID = one.sop_class_uid
     request.AffectedSOPInstanceUID = one.sop_instance_uid
@@ -186,13 +151,6 @@ def _reason(association: Association, one: _Sendable) -> int:
     return CLASS_NOT_SUPPORTED
 
 
-def _end(association: Association) -> None:
-    if association.is_established:
-        association.release()
-    elif association.is_alive():
-        association.abort()
-
-
 def _read(one: Stored) -> _Sendable | None:
     """What the File Meta Information of an object says; None where it says too little to be sent."""
     try:
@@ -210,9 +168,9 @@ def _read(one: Stored) -> _Sendable | None:
 def _portions(sendables: Sequence[_Sendable]) -> Iterator[list[_Sendable]]:
     """Objects in their order, with no more contexts each time than an association can have."""
     some: list[_Sendable] = []
-    contexts: set[tuple[str, str]] = set()
+    contexts: set[Context] = set()
     for one in sendables:
-        if len(contexts | {one.context}) > MOST_CONTEXTS or len(some) == MOST_OBJECTS:
+        if len(contexts | {one.context}) > MOST_CONTEXTS:
             yield some
             some, contexts = [], set()
         some.append(one)

@@ -1,13 +1,13 @@
 """Connections to an archive, made of its entry. Nothing is asked of it until somebody uses them."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import msgspec
 
 from connectors.dicomweb import DicomWebArchive
-from connectors.dimse.target import Target
+from connectors.dimse.target import DimseStore, Target
 from heltig import http
 from heltig.auth.archives import auth_for
 from heltig.exchange import Observer
@@ -26,7 +26,7 @@ class Connected(msgspec.Struct, frozen=True, kw_only=True):
         once: The same, asked once and not again.
         feed: A client of what tells of changes, where the entry or the last probe says where that is.
         qido: A client whose root is that of QIDO-RS; `wado` and `stow` likewise.
-        target: Where objects are to be sent by C-STORE instead.
+        dimse: What sends objects by C-STORE instead.
     """
 
     dicomweb: DicomWebArchive
@@ -35,7 +35,7 @@ class Connected(msgspec.Struct, frozen=True, kw_only=True):
     qido: http.Client
     wado: http.Client
     stow: http.Client
-    target: Target | None
+    dimse: DimseStore | None
 
 
 @asynccontextmanager
@@ -88,7 +88,9 @@ async def connect(
         )
 
     told_at = entry.feed_url or feed_root
+    target = target_of(entry.options, settings)
     async with (
+        AsyncExitStack() as stack,
         client(entry.qido_url) as qido,
         client(entry.wado_url) as wado,
         client(told_at or entry.qido_url) as feed,
@@ -105,6 +107,9 @@ async def connect(
                 retry=retry,
             )
 
+        dimse = None if target is None else DimseStore(target)
+        if dimse is not None:
+            stack.push_async_callback(dimse.close)
         patience = settings.archive_wait_seconds
         yield Connected(
             dicomweb=archive(Retry(retry_after_cap_seconds=patience, waiting=waiting)),
@@ -113,7 +118,7 @@ async def connect(
             qido=qido,
             wado=wado,
             stow=stow,
-            target=target_of(entry.options, settings),
+            dimse=dimse,
         )
 
 

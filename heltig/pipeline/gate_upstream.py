@@ -14,7 +14,6 @@ from heltig.errors import (
     ArchiveClosedError,
     ArchiveError,
     ArchiveNotFoundError,
-    ConfigurationError,
     StorageError,
 )
 from heltig.pipeline.opened import OpenArchives, OpenedToStore
@@ -88,15 +87,9 @@ async def _send(opened: OpenedToStore, objects: Sequence[Sendable]) -> list[Outc
 
 
 async def _store(opened: OpenedToStore, objects: Sequence[Stored]) -> StoreAnswer:
-    if opened.target is None:
-        return await store(opened.client, objects)
-    try:
-        from connectors.dimse import sending  # its library is an extra
-    except ImportError as missing:
-        raise ConfigurationError(
-            "dimseHost: sending by C-STORE needs pynetdicom: pip install 'heltig[dimse]'."
-        ) from missing
-    return await sending.store(opened.target, objects)
+    if opened.dimse is not None:
+        return await opened.dimse.store(objects)
+    return await store(opened.client, objects)
 
 
 async def _after_loss(

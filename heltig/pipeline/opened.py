@@ -9,7 +9,7 @@ import msgspec
 from connectors.base import Archive as ArchivePort
 from connectors.base import Capabilities, ChangeFeed
 from connectors.dicomweb import DicomWebArchive
-from connectors.dimse.target import Target
+from connectors.dimse.target import DimseStore
 from heltig import http
 from heltig.errors import ArchiveClosedError, ArchivePausedError
 from heltig.pipeline.archives import find_archive
@@ -57,13 +57,13 @@ class OpenedToStore(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         client: To send them by: paced and measured.
-        target: Where to send them by C-STORE instead.
+        dimse: To send them by C-STORE instead.
         guard: For each request by it.
         archive: To ask for what it has of them, behind the same guard.
     """
 
     client: http.Client
-    target: Target | None
+    dimse: DimseStore | None
     guard: Guard
     archive: ArchivePort
 
@@ -154,7 +154,7 @@ class OpenArchives:
         async with self._connections.to(entry) as kept:
             yield OpenedToStore(
                 client=kept.connected.stow,
-                target=kept.connected.target,
+                dimse=kept.connected.dimse,
                 guard=kept.storing,
                 archive=GuardedArchive(kept.connected.once, kept.storing),
             )

@@ -1,11 +1,12 @@
 """C-STORE to an archive: bytes as they are in the files, and an outcome for each object."""
 
+import asyncio
 import gc
 import itertools
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,17 @@ import pytest
 from integration.gated import files_of
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, JPEG2000Lossless
 from pynetdicom import AE, evt
+from pynetdicom.association import Association
 from unit.connectors.dimse.doors import CT, KeepingDoor, listening
 
+from connectors.dimse import sending
+from connectors.dimse.associations import Associations
 from connectors.dimse.door import Answer
 from connectors.dimse.part10 import header_of
 from connectors.dimse.reception import IN_MEMORY
-from connectors.dimse.sending import MOST_CONTEXTS, store
-from connectors.dimse.target import Target
-from connectors.storing import SUCCESS, UNKNOWN, Outcome, Stored
+from connectors.dimse.sending import MOST_CONTEXTS
+from connectors.dimse.target import DimseStore, Target
+from connectors.storing import SUCCESS, UNKNOWN, Outcome, StoreAnswer, Stored
 from heltig.errors import ArchiveUnavailableError
 
 SYNTAXES = [JPEG2000Lossless, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian, "1.3.6.1.4.1.99999.9"]
@@ -56,6 +60,14 @@ def files(tmp_path: Path) -> Files:
 
 def target(port: int, **named: Any) -> Target:
     return Target(calling="US", called=named.pop("called", "HELTIG"), host="127.0.0.1", port=port, **named)
+
+
+async def store(to: Target, objects: Sequence[Stored]) -> StoreAnswer:
+    sender = DimseStore(to)
+    try:
+        return await sender.store(objects)
+    finally:
+        await sender.close()
 
 
 async def test_every_object_goes_in_the_syntax_of_its_file_byte_for_byte(
@@ -129,12 +141,60 @@ def _aborting(*, after: int) -> Iterator[int]:
             event.assoc.abort()
         return 0
 
-    server = AE("HELTIG").start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, take)])
+    with _archive((evt.EVT_C_STORE, take)) as port:
+        yield port
+
+
+@contextmanager
+def _archive(*handlers: Any) -> Iterator[int]:
+    server = AE("HELTIG").start_server(("127.0.0.1", 0), block=False, evt_handlers=[*handlers])
     assert server is not None
     try:
         yield server.server_address[1]
     finally:
         server.shutdown()
+
+
+async def test_an_association_is_kept_for_what_goes_the_same_way(door: KeepingDoor, files: Files) -> None:
+    with listening(door) as port:
+        sender = DimseStore(target(port))
+        for _ in range(3):
+            await sender.store([files.make(b"data"), files.make(b"data", syntax=ExplicitVRBigEndian)])
+            await sender.store([files.make(b"data")])
+        first = {arrived.sender.association for arrived, _ in door.arrived}
+        await sender.store([files.make(b"data", sop_class="1.3.6.1.4.1.99999.1")])
+        others = {arrived.sender.association for arrived, _ in door.arrived} - first
+        at_once = [sender.store([files.make(bytes(3 * IN_MEMORY))]) for _ in range(4)]
+        assert all(answer.outcomes.popitem()[1] == SUCCESS for answer in await asyncio.gather(*at_once))
+        await sender.close()
+    assert (len(first), len(others)) == (1, 1)
+
+
+async def test_an_association_that_nothing_goes_on_is_ended(files: Files) -> None:
+    ended = threading.Event()
+    with _archive((evt.EVT_C_STORE, lambda event: 0), (evt.EVT_RELEASED, lambda event: ended.set())) as port:
+        associations = Associations(target(port), idle_seconds=0.2)
+        await sending.store(associations, [files.make(b"data")])
+        assert await asyncio.to_thread(ended.wait, 60)
+        associations.close()
+
+
+async def test_an_archive_that_ends_what_is_kept_is_sent_to_anew(files: Files) -> None:
+    """Each association takes one object: it is aborted over the second one."""
+    came: dict[Association, int] = {}
+
+    def take(event: evt.Event) -> int:
+        came[event.assoc] = came.get(event.assoc, 0) + 1
+        if came[event.assoc] == 2:
+            event.assoc.abort()
+        return 0
+
+    with _archive((evt.EVT_C_STORE, take)) as port:
+        sender = DimseStore(target(port))
+        for _ in range(3):
+            assert [*(await sender.store([files.make(b"data")])).outcomes.values()] == [SUCCESS]
+        await sender.close()
+    assert [*came.values()] == [2, 2, 1]
 
 
 async def test_a_connection_that_tls_ends_leaves_no_socket_open(tmp_path: Path) -> None:
@@ -143,12 +203,12 @@ async def test_a_connection_that_tls_ends_leaves_no_socket_open(tmp_path: Path) 
         port = nobody.getsockname()[1]
         closing = threading.Thread(target=lambda: nobody.accept()[0].close())
         closing.start()
-        target = Target(
+        to = Target(
             calling="US", called="PACS", host="127.0.0.1", port=port, tls=ssl.create_default_context()
         )
         file = tmp_path / "a.dcm"
         file.write_bytes(files_of("cr-chest")[0])
         with pytest.raises(ArchiveUnavailableError):
-            await store(target, [Stored("1.2.3", file, file.stat().st_size)])
+            await store(to, [Stored("1.2.3", file, file.stat().st_size)])
         closing.join()
     gc.collect()
