@@ -68,6 +68,7 @@ FAMILIES = {
     "lookup_tables": "Image pixel module",
     "overlays": "Image pixel module",
     "slides": "Image pixel module",
+    "slide_tiles": "Image pixel module",
     "waveforms": "Waveform",
     "geometry": "Geometry",
     "geometry_series": "Geometry",

@@ -18,6 +18,8 @@ _DESCRIPTORS: Final = tuple(f"{colour}PaletteColorLookupTableDescriptor" for col
 _DATA: Final = tuple(f"{colour}PaletteColorLookupTableData" for colour in _COLOURS)
 _PIXELS: Final = ("BitsStored", "PixelRepresentation")
 _ICON: Final = "IconImageSequence"
+_PATHS: Final = "OpticalPathSequence"
+_OF_PATH: Final = "PaletteColorLookupTableSequence"
 
 _TABLES: Final = ("ModalityLUTSequence", "VOILUTSequence", "PresentationLUTSequence")
 """Sequences whose items are lookup tables of grey values."""
@@ -146,13 +148,13 @@ def lut_and_rescale(study: StudyView) -> Iterator[Hit]:
             )
 
 
-@rule("PIX-PALETTE-TABLE", level="study", severity="review", reads=(*_DESCRIPTORS, *_DATA, _ICON),
+@rule("PIX-PALETTE-TABLE", level="study", severity="review", reads=(*_DESCRIPTORS, *_DATA, _ICON, _PATHS),
     reference="PS3.3 C.7.6.3.1.5")  # fmt: skip
 def palette_table(study: StudyView) -> Iterator[Hit]:
     r"""The colours of a palette are not as their descriptors say.
 
-    Finds: Palettes, of images and of their icons, whose descriptors (0028,1101), (0028,1102) and (0028,1103)
-        of red, green and blue differ; that have other than 8 or 16 bits an entry; whose tables
+    Finds: Palettes, of images, their icons and optical paths, whose descriptors (0028,1101), (0028,1102) and
+        (0028,1103) of red, green and blue differ; that have other than 8 or 16 bits an entry; whose tables
         (0028,1201), (0028,1202) and (0028,1203) have another length than the entries need, where the source
         shows it; or that begin beyond, or end before, all values that pixels of BitsStored (0028,0101) can
         have. Entries of 8 bits may have two bytes each. Segmented tables are not looked into; what lacks a
@@ -168,6 +170,9 @@ def palette_table(study: StudyView) -> Iterator[Hit]:
     for (icon,), rows in study.alike(_ICON):
         for item in icon.items:
             yield from _palette(partial(of_item, item), f"{tag_of(_ICON)}/", rows)
+    for (paths,), rows in study.alike(_PATHS):
+        for item in [inner for path in paths.items for inner in of_item(path, _OF_PATH).items]:
+            yield from _palette(partial(of_item, item), f"{tag_of(_PATHS)}/{tag_of(_OF_PATH)}/", rows)
 
 
 def _palette(of: Callable[[str], Cell], above: str, rows: list[int]) -> Iterator[Hit]:

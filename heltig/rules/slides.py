@@ -1,11 +1,10 @@
-"""Whole slide images: do the tiles make up the matrix of pixels that they are said to (PS3.3 C.8.12.14)?"""
+"""Whole slide images: do size, directions and optical paths mean something (PS3.3 C.8.12.4, C.8.12.14)?"""
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
-from heltig.dicom.cell import Cell
-from heltig.dicom.frames import PER_FRAME, FrameTable
+from heltig.dicom.frames import FrameTable
 from heltig.dicom.geometry import FARTHEST, orientation_of
 from heltig.rules.item_values import of_item
 from heltig.rules.pixel_facts import integer
@@ -14,18 +13,11 @@ from heltig.rules.views import Place, SeriesView, Values
 from heltig.rules.wording import cut, listed
 from heltig.standard.dictionary import tag_of
 
-_MATRIX: Final = ("TotalPixelMatrixColumns", "TotalPixelMatrixRows")
-_PLANES: Final = "TotalPixelMatrixFocalPlanes"
-_PATHS: Final = "OpticalPathSequence"
+MATRIX: Final = ("TotalPixelMatrixColumns", "TotalPixelMatrixRows")
+PLANES: Final = "TotalPixelMatrixFocalPlanes"
+PATHS: Final = "OpticalPathSequence"
 _IDENTIFICATION: Final = "OpticalPathIdentificationSequence"
-_POSITION: Final = "PlanePositionSlideSequence"
-_PLACES: Final = ("ColumnPositionInTotalImagePixelMatrix", "RowPositionInTotalImagePixelMatrix")
 _VOLUME: Final = ("ImagedVolumeWidth", "ImagedVolumeHeight", "ImagedVolumeDepth")
-
-_SLIDE: Final = "1.2.840.10008.5.1.4.1.1.77.1.6"
-_SEGMENTATION: Final = "1.2.840.10008.5.1.4.1.1.66.4"
-_ONE_A_TILE: Final = frozenset({"1.2.840.10008.5.1.4.1.1.66.7", "1.2.840.10008.5.1.4.1.1.30"})
-"""Label map segmentations and parametric maps: one frame shows all of a tile in one focal plane."""
 
 
 @rule("GEO-SLIDE-ORIENTATION", level="value", severity="review", reads=("ImageOrientationSlide",),
@@ -50,7 +42,7 @@ def orientation(at: Place) -> Iterator[Hit]:
         yield Hit(observed=cut(at.cell.shown), expected="directions at a right angle")
 
 
-@rule("PIX-SLIDE-MATRIX", level="instance", severity="review", reads=(*_MATRIX, _PLANES),
+@rule("PIX-SLIDE-MATRIX", level="instance", severity="review", reads=(*MATRIX, PLANES),
     reference="PS3.3 C.8.12.14")  # fmt: skip
 def matrix(at: Values) -> Iterator[Hit]:
     """The matrix of pixels that the tiles make up is empty.
@@ -62,7 +54,7 @@ def matrix(at: Values) -> Iterator[Hit]:
         pixels, without what the last tiles have beyond them.
     Example: A converter that writes the tiles first and the sizes never.
     """
-    for keyword in (*_MATRIX, _PLANES):
+    for keyword in (*MATRIX, PLANES):
         number = integer(at[keyword])
         if number is not None and number < 1:
             yield Hit(tags=(keyword,), observed=cut(str(number)), expected="one or more")
@@ -103,7 +95,7 @@ def depth(at: Values) -> Iterator[Hit]:
         yield Hit(tags=("ImagedVolumeDepth",), observed="0", expected="more than zero")
 
 
-@rule("PIX-SLIDE-PATHS", level="series", severity="review", reads=(_PATHS, "NumberOfOpticalPaths"),
+@rule("PIX-SLIDE-PATHS", level="series", severity="review", reads=(PATHS, "NumberOfOpticalPaths"),
     reference="PS3.3 C.8.12.5")  # fmt: skip
 def paths(series: SeriesView) -> Iterator[Hit]:
     """The optical paths of a slide's image are not those that it describes.
@@ -117,11 +109,11 @@ def paths(series: SeriesView) -> Iterator[Hit]:
         description too.
     Example: Three stains, of which two are called `1`.
     """
-    for (number, described), rows in series.alike("NumberOfOpticalPaths", _PATHS):
+    for (number, described), rows in series.alike("NumberOfOpticalPaths", PATHS):
         count, items = integer(number), described.items
         if count is not None and items and count != len(items):
             yield Hit(
-                tags=("NumberOfOpticalPaths", _PATHS),
+                tags=("NumberOfOpticalPaths", PATHS),
                 observed=cut(f"{count} optical paths, {len(items)} described"),
                 expected="an item for each",
                 rows=rows,
@@ -130,7 +122,7 @@ def paths(series: SeriesView) -> Iterator[Hit]:
         twice = sorted(name for name, times in names.items() if name and times > 1)
         if twice:
             yield Hit(
-                tags=(_in_paths(_PATHS),),
+                tags=(_in_paths(PATHS),),
                 observed=listed([f"{name} ({names[name]})" for name in twice]),
                 expected="an identifier of its own for each path",
                 rows=rows,
@@ -157,116 +149,3 @@ def _unknown_paths(series: SeriesView, rows: list[int], known: set[str]) -> Iter
 
 def _in_paths(sequence: str) -> str:
     return f"{tag_of(sequence)}/{tag_of('OpticalPathIdentifier')}"
-
-
-_TILED: Final = (
-    *("SOPClassUID", "DimensionOrganizationType", "ConcatenationUID", "NumberOfFrames", "Rows", "Columns"),
-    *(*_MATRIX, _PLANES, "NumberOfOpticalPaths", _PATHS, "SegmentationType", "SegmentSequence"),
-)
-
-
-class _Tiled(NamedTuple):
-    """What the number of frames of a fully tiled image follows from; None where it is not told."""
-
-    down: int
-    across: int
-    planes: int | None
-    channels: tuple[int, ...]
-
-    @property
-    def frames(self) -> int:
-        """The number, with one focal plane where they are not counted."""
-        return self.down * self.across * (self.planes or 1) * self.channels[0]
-
-
-@rule("PIX-SLIDE-FRAMES", level="series", severity="review", reads=_MATRIX, reference="PS3.3 C.7.6.17.3")
-def frames(series: SeriesView) -> Iterator[Hit]:
-    """A fully tiled image does not have a frame for each tile.
-
-    Finds: Images whose DimensionOrganizationType (0020,9311) is TILED_FULL and whose NumberOfFrames
-        (0028,0008) is not the number of tiles that cover TotalPixelMatrixColumns (0048,0006) and
-        TotalPixelMatrixRows (0048,0007), by optical paths, by focal planes; of segmentations by segments. Of
-        a part of a concatenation no more is asked than that it has not more frames than the whole.
-    Why: Frames of such an image do not say where they lie: viewers count. With one frame too few or too many
-        all tiles after it stand in wrong places, or paths and planes are mixed up.
-    Mend: Have the image made again by what wrote it. Tiles that are left out, since they are empty, need
-        TILED_SPARSE and a position for each frame.
-    Example: A converter that leaves out white tiles and writes TILED_FULL.
-    """
-    for cells, rows in series.alike(*_TILED):
-        of = dict(zip(_TILED, cells, strict=True))
-        tiled = _tiled(of) if of["DimensionOrganizationType"].text == "TILED_FULL" else None
-        count = 1 if of["NumberOfFrames"].empty else integer(of["NumberOfFrames"])
-        if tiled is None or count is None or _fits(tiled, count, is_part=not of["ConcatenationUID"].empty):
-            continue
-        size = f"tiles {tiled.across} x {tiled.down}, paths or segments {tiled.channels[0]}"
-        yield Hit(
-            tags=("NumberOfFrames", *_MATRIX),
-            observed=cut(f"{count} frame{'' if count == 1 else 's'}"),
-            expected=cut(f"{tiled.frames}: {size}, focal planes {tiled.planes or 1}", 120),
-            rows=rows,
-        )
-
-
-def _tiled(of: dict[str, Cell]) -> _Tiled | None:
-    width, height, columns, rows = (integer(of[name]) or 0 for name in (*_MATRIX, "Columns", "Rows"))
-    channels = _channels(of)
-    if min(width, height, columns, rows) < 1 or not channels:
-        return None
-    return _Tiled(-(-height // rows), -(-width // columns), integer(of[_PLANES]), channels)
-
-
-def _channels(of: dict[str, Cell]) -> tuple[int, ...]:
-    """How many frames show one tile in one focal plane: each number that the object tells."""
-    sop_class = of["SOPClassUID"].text
-    told: tuple[int, ...] = ()
-    if sop_class == _SLIDE:
-        told = (integer(of["NumberOfOpticalPaths"]) or 0, len(of[_PATHS].items))
-    elif sop_class == _SEGMENTATION and of["SegmentationType"].text != "LABELMAP":
-        told = (len(of["SegmentSequence"].items),)
-    elif sop_class in _ONE_A_TILE or sop_class == _SEGMENTATION:
-        told = (1,)
-    return tuple(number for number in told if number > 0)
-
-
-def _fits(tiled: _Tiled, count: int, *, is_part: bool) -> bool:
-    for channels in tiled.channels:
-        whole = tiled.down * tiled.across * channels * (tiled.planes or 1)
-        if count == whole or (is_part and count < whole) or (tiled.planes is None and count % whole == 0):
-            return count > 0
-    return False
-
-
-@rule("GEO-SLIDE-POSITION", level="series", severity="review", reads=_MATRIX, reference="PS3.3 C.8.12.6.1")
-def position(series: SeriesView) -> Iterator[Hit]:
-    """A tile begins outside the image that it is part of.
-
-    Finds: Frames whose ColumnPositionInTotalImagePixelMatrix (0048,021E) or
-        RowPositionInTotalImagePixelMatrix (0048,021F) is below one, or beyond TotalPixelMatrixColumns
-        (0048,0006) or TotalPixelMatrixRows (0048,0007). A tile may reach beyond the edge, where it begins
-        within it.
-    Why: Viewers never show such a tile, or fail on it; where positions are counted from zero all tiles are
-        off by one.
-    Mend: Have the image made again by what wrote it. The first column and row have the number 1.
-    Example: A position of 0, 0 from a converter that counts from zero.
-    """
-    if not series.has("PerFrameFunctionalGroupsSequence"):
-        return
-    cells = zip(series.rows, *map(series.cells, _MATRIX), strict=True)
-    sizes = {row: (integer(width), integer(height)) for row, width, height in cells}
-    table, outside = FrameTable(series.table, series.rows), dict[int, list[str]]()
-    counted = Counter(frame.row for frame in table.frames)
-    columns, rows = (table.cells(_POSITION, keyword) for keyword in _PLACES)
-    for frame, column, down in zip(table.frames, columns, rows, strict=True):
-        places = integer(column), integer(down)
-        pairs = zip(places, sizes[frame.row], strict=True)
-        if any(place is not None and (place < 1 or (size and place > size)) for place, size in pairs):
-            outside.setdefault(frame.row, []).append(f"column {column.shown}, row {down.shown}")
-    for row, found in sorted(outside.items()):
-        width, height = sizes[row]
-        yield Hit(
-            tags=tuple("/".join((PER_FRAME, tag_of(_POSITION), tag_of(keyword))) for keyword in _PLACES),
-            observed=cut(f"{len(found)} of {counted[row]} frames, the first at {found[0]}", 120),
-            expected=cut(f"columns 1 to {width}, rows 1 to {height}"),
-            rows=(row,),
-        )
