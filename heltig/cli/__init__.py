@@ -5,7 +5,7 @@ import gc
 import importlib
 import os
 import sys
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -68,6 +68,12 @@ class _Commands(click.Group):
             ctx.exit(INTERRUPTED)
 
 
+_STEP_BACK: Final = ("pull", "worker")
+"""Commands that work beside a service: it answers first, and so does a database on the same host."""
+
+_NICE: Final = 10
+
+
 @click.group(
     cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
 )
@@ -79,9 +85,17 @@ def heltig() -> None:
     """
 
 
+def _step_back() -> None:
+    """Has this process, and those that it starts, wait where others want the processor, too."""
+    if sys.platform != "win32":
+        os.setpriority(os.PRIO_PROCESS, 0, max(_NICE, os.getpriority(os.PRIO_PROCESS, 0)))
+
+
 def main() -> None:
     """Run the command line; errors of Heltig's own end with their exit code and one clear line."""
     gc.set_threshold(50_000, 20, 20)  # tables are large and free of cycles: looking for some costs a third
+    if sys.argv[1:2] and sys.argv[1] in _STEP_BACK:
+        _step_back()
     try:
         try:
             heltig(standalone_mode=True)
