@@ -84,7 +84,7 @@ from heltig.api.v1.webhooks import (
     show_webhook,
     test_webhook,
 )
-from heltig.auth.keys import KeyRing
+from heltig.auth.identity import Identity, identity_of
 from heltig.auth.refusals import Refusals
 from heltig.dashboard.errors import lost
 from heltig.gate.pass_through import methods_at_gate, retrieve_through_gate, search_through_gate
@@ -94,6 +94,7 @@ from heltig.pipeline.stream import ChangeStream
 from heltig.pipeline.webhooks import WebhookDesk
 from heltig.rules.profile import DEFAULT, Profile
 from heltig.settings import Settings
+from heltig.store.engine import Store
 from heltig.store.lookups import Lookups
 from heltig.working import Does, working
 
@@ -232,7 +233,10 @@ def create_app(
 async def _services(
     settings: Settings, profile: Profile, clock: Callable[[], datetime], does: Does
 ) -> AsyncIterator[Services]:
-    async with working(settings, profile=profile, clock=clock, does=does) as parts:
+    async with (
+        working(settings, profile=profile, clock=clock, does=does) as parts,
+        _identity(settings, parts.store, clock) as identity,
+    ):
         yield Services(
             settings=settings,
             profile=profile,
@@ -240,7 +244,7 @@ async def _services(
             store=parts.store,
             queue=parts.queue,
             lookups=Lookups(parts.store),
-            keys=KeyRing(parts.store, clock=clock),
+            identity=identity,
             refusals=Refusals(parts.store),
             uploads=parts.desks.uploads,
             resuming=parts.desks.resuming,
@@ -256,3 +260,14 @@ async def _services(
             archives=parts.desks.archives,
             is_working=parts.is_working,
         )
+
+
+@asynccontextmanager
+async def _identity(
+    settings: Settings, store: Store, clock: Callable[[], datetime]
+) -> AsyncIterator[Identity]:
+    found = identity_of(settings, store, clock=clock)
+    try:
+        yield found
+    finally:
+        await found.close()

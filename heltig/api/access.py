@@ -7,10 +7,12 @@ from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from heltig.api.cookies import shown_cookie
 from heltig.api.problems import RefusedError
 from heltig.api.services import Services
 from heltig.auth.policy import ROUTES, Refusal, refusal
 from heltig.auth.principal import ANONYMOUS, LOCAL, Principal
+from heltig.auth.signed import UnprovenError
 from heltig.errors import AuthenticationError, AuthorisationError
 from heltig.setting_types import is_loopback
 from heltig.settings import Settings
@@ -27,7 +29,8 @@ class Access(ASGIMiddleware):
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """Finds out who is asking and asks the policy."""
         method, template = str(scope.get("method")), scope["path_template"]
-        if method == "OPTIONS" or ROUTES.get(f"GET {template}") == "public":
+        own = ROUTES.get(f"{method} {template}", ROUTES.get(f"GET {template}"))
+        if method == "OPTIONS" or own == "public":
             await next_app(scope, receive, send)
             return
         services: Services = scope["litestar_app"].state["services"]
@@ -67,15 +70,50 @@ async def admit(
     if principal is None and services.settings.auth_mode == "off":
         principal = LOCAL
         refused = _foreign(scope, services.settings)
-    elif principal is None and (key := _key(scope)):
-        principal = await services.keys.principal(key)
-        if principal is None:
-            refused = Refusal("identity", "This API key is unknown, expired or revoked.")
+    elif principal is None:
+        try:
+            principal, refused = await identified(scope, services, method)
+        except UnprovenError as error:
+            refused = Refusal(error.rule, error.detail)
     return principal, refused or refusal(principal, method, template)
 
 
-def _key(scope: Scope) -> str:
-    """The API key of a request, empty where it has none."""
+async def identified(
+    scope: Scope, services: Services, method: str
+) -> tuple[Principal | None, Refusal | None]:
+    """Who is asking, by what the request shows; None where it shows nothing.
+
+    Whoever sends a credential of their own is asked for nothing else. A session's cookie goes along with
+    whatever a browser sends: what changes something has to come from a page of ours.
+
+    Raises:
+        UnprovenError: What it shows is not good.
+        ProviderError: It cannot be checked now.
+        StorageError: The database could not be asked.
+    """
+    if bearer := _bearer(scope):
+        return await services.identity.bearer(bearer), None
+    shown = shown_cookie(scope, "session", services.settings) if services.identity.sessions else ""
+    if not shown:
+        return None, None
+    principal = await services.identity.session(shown)
+    if method in _SAFE or is_from_our_page(scope, services.settings):
+        return principal, None
+    return principal, Refusal("origin", "A page from elsewhere may not change anything here.")
+
+
+def is_from_our_page(scope: Scope, settings: Settings) -> bool:
+    """Whether a browser says that a request is from a page of ours (Fetch Metadata; RFC 6454 7)."""
+    headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+    site = headers.get(b"sec-fetch-site")
+    if site is not None:
+        return site == "same-origin"
+    ours = urlsplit(settings.public_url or "")
+    return headers.get(b"origin", "") == f"{ours.scheme}://{ours.netloc}"
+
+
+def _bearer(scope: Scope) -> str:
+    """The API key or access token of a request, empty where it has none."""
     for name, value in scope["headers"]:
         if name == b"authorization" and value[:7].lower() == _BEARER:
             return value[7:].strip().decode("latin-1")

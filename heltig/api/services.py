@@ -6,7 +6,7 @@ from datetime import datetime
 
 from litestar.datastructures import State
 
-from heltig.auth.keys import KeyRing
+from heltig.auth.identity import Identity
 from heltig.auth.refusals import Refusals
 from heltig.jobs.queue import JobQueue
 from heltig.pipeline.custody import Custody
@@ -43,7 +43,7 @@ class Services:
     store: Store
     queue: JobQueue
     lookups: Lookups
-    keys: KeyRing
+    identity: Identity
     refusals: Refusals
     uploads: UploadDesk
     resuming: ResumingDesk

@@ -34,6 +34,7 @@ OPEN_TO: Final[Mapping[Area, frozenset[Role]]] = {
     "quarantine": frozenset({"reviewer", "admin"}),
     "webhooks": frozenset({"admin"}),
     "operations": frozenset({"admin"}),
+    "session": frozenset(ROLES),
 }
 
 ROUTES: Final[Mapping[str, Access]] = {
@@ -118,6 +119,11 @@ ROUTES: Final[Mapping[str, Access]] = {
     "GET /api/v1/alerts": "archives",
     "POST /api/v1/ops/purge": "operations",
     "GET /metrics": "metrics",
+    "GET /login": "public",
+    "GET /login/start": "public",
+    "GET /login/return": "public",
+    "POST /logout": "session",
+    "POST /logout/back-channel": "public",
     "GET /": "pages",
     "GET /studies/{study}": "pages",
     "GET /archives": "pages",
@@ -165,11 +171,11 @@ def refusal(principal: Principal | None, method: str, template: str) -> Refusal 
         return None
     if principal is None:
         return Refusal(
-            "identity", f"{route} is for those who say who they are: send `Bearer` and an API key."
+            "identity", f"{route} is for those who say who they are: log in, or send `Bearer` and a key."
         )
     roles = OPEN_TO[area]
     if principal.roles.isdisjoint(roles):
-        allowed, has = ", ".join(sorted(roles)), ", ".join(sorted(principal.roles))
+        allowed, has = ", ".join(sorted(roles)), ", ".join(sorted(principal.roles)) or "no role"
         return Refusal("role", f"{route} is in `{area}`, open to {allowed}. You are {principal.name}: {has}.")
     if principal.areas and area not in principal.areas:
         limit = ", ".join(sorted(principal.areas))

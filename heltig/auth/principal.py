@@ -21,6 +21,7 @@ ROLES: Final[Mapping[Role, str]] = {
 Area: TypeAlias = Literal[
     "look-up", "query", "studies", "waivers", "upload", "rescore", "jobs", "dead-letters", "archives",
     "configure", "metrics", "rules", "pages", "gate", "pass-through", "quarantine", "webhooks", "operations",
+    "session",
 ]  # fmt: skip
 
 AREAS: Final[Mapping[Area, str]] = {
@@ -42,6 +43,7 @@ AREAS: Final[Mapping[Area, str]] = {
     "quarantine": "releasing studies that a gate kept back, or throwing them away",
     "webhooks": "receivers that are told of changes and alerts, and what they are told",
     "operations": "removing what is not kept any more",
+    "session": "one's own sessions on the pages, to end them",
 }
 """Parts of the service that are given to roles; a key can be limited to some of them."""
 
@@ -50,7 +52,7 @@ class Principal(msgspec.Struct, frozen=True):
     """Somebody who is asking.
 
     Attributes:
-        name: As the audit trail has it: `key:pacs-1`, `local`, `consult`.
+        name: As the audit trail has it: `key:pacs-1`, `user:anna`, `token:router`, `local`, `consult`.
         roles: What they are.
         areas: What they are limited to; empty for everything that their roles may.
     """

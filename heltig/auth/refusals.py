@@ -2,7 +2,7 @@
 
 import logging
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Literal
 
 from heltig import audit
 from heltig.auth.policy import Refusal
@@ -22,7 +22,16 @@ class Refusals:
         self._store = store
         self._seen: dict[tuple[str, str, str, str], tuple[datetime, int]] = {}
 
-    async def note(self, refusal: Refusal, *, actor: str, origin: str, route: str, at: datetime) -> None:
+    async def note(
+        self,
+        refusal: Refusal,
+        *,
+        actor: str,
+        origin: str,
+        route: str,
+        at: datetime,
+        action: Literal["request.refuse", "session.refuse"] = "request.refuse",
+    ) -> None:
         """Notes a refusal; that the trail cannot be written does not turn it into another answer."""
         kind = (actor, origin, route, refusal.rule)
         last, unwritten = self._seen.get(kind, (None, 0))
@@ -37,7 +46,7 @@ class Refusals:
                 audit.record,
                 at=at,
                 actor=actor,
-                action="request.refuse",
+                action=action,
                 subject=route,
                 outcome="refused",
                 origin=origin,

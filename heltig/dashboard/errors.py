@@ -9,6 +9,8 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
 from heltig.api import problems
+from heltig.api.services import services_of
+from heltig.dashboard.login import own_path
 from heltig.dashboard.pages import page
 from heltig.errors import AuthenticationError, HeltigError
 
@@ -33,8 +35,11 @@ def wants_page(request: Request[Any, Any, Any]) -> bool:
 
 def from_heltig(request: Request[Any, Any, Any], error: HeltigError) -> Response[str]:
     """Answers with an error of ours."""
+    rule: str = getattr(error, "rule", "")
     error = getattr(error, "error", error)  # what the access policy refused carries the error itself
     if isinstance(error, AuthenticationError):
+        if services_of(request.app.state).identity.logins is not None:
+            return _login(request, error, rule)
         return _page(
             request, error.status, "Who are you?", _WITHOUT_KEY, headers={"WWW-Authenticate": _CHALLENGE}
         )
@@ -65,6 +70,26 @@ def from_fault(request: Request[Any, Any, Any], error: Exception) -> Response[st
         "Something went wrong here",
         "A fault of Heltig's own, not of your data. The log has it"
         + (f" as request {request_id}." if request_id else "."),
+    )
+
+
+def _login(request: Request[Any, Any, Any], error: AuthenticationError, rule: str) -> Response[str]:
+    """The way to log in, in place of a page; it leads back there."""
+    raw: bytes = request.scope.get("raw_path", b"")
+    query = request.scope.get("query_string", b"")
+    is_page = request.method == "GET" and not raw.startswith((b"/login", b"/logout"))
+    to = (raw.partition(b"?")[0] + (b"?" + query if query else b"")).decode("latin-1") if is_page else "/"
+    return page(
+        request,
+        "login.html",
+        status=error.status,
+        headers={"WWW-Authenticate": _CHALLENGE},
+        principal=None,
+        to=own_path(to),
+        told="",
+        elsewhere="",
+        detail="" if rule == "identity" else error.detail,
+        rule=rule,
     )
 
 

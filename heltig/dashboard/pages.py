@@ -8,6 +8,7 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader
 from litestar import MediaType, Request, Response
 
+from heltig.auth.principal import LOCAL, Principal
 from heltig.dashboard import wording
 from heltig.dashboard.assets import assets
 from heltig.reports.rendering import environment
@@ -47,7 +48,9 @@ def page(
         headers: More headers.
         **values: What the template shows.
     """
-    text = _environment().get_template(template).render(up=up(request), **values)
+    user = request.scope.get("user")
+    asker = user if isinstance(user, Principal) and user != LOCAL else None
+    text = _environment().get_template(template).render(up=up(request), asker=asker, **values)
     return Response(
         text, status_code=status, media_type=MediaType.HTML, headers={**HEADERS, **(headers or {})}
     )
