@@ -1,0 +1,161 @@
+"""What deploy/ runs: its commands, settings, ports and addresses are those of the code.
+
+Nothing here runs a container: that needs an engine.
+"""
+
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+import pytest
+import yaml
+
+from heltig.auth.policy import ROUTES
+from heltig.cli import COMMANDS, heltig
+from heltig.settings import Settings, variable_of
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
+CONTAINERFILE = (ROOT / "Containerfile").read_text("utf-8")
+COMPOSE = sorted(DEPLOY.glob("compose*.yaml"))
+UNITS = sorted(DEPLOY.glob("*.service"))
+KNOWN = {variable_of(field.name): field.default for field in msgspec.structs.fields(Settings)}
+EXECUTABLE = "/opt/heltig/bin/heltig"
+
+
+def services(file: Path) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = yaml.safe_load(file.read_bytes())["services"]
+    return found
+
+
+def ours() -> Iterator[tuple[str, dict[str, Any]]]:
+    """The services of all compose files that run this project's image."""
+    for file in COMPOSE:
+        for name, service in services(file).items():
+            if "image" not in service:
+                yield f"{file.name}: {name}", service
+
+
+def sections(unit: Path) -> dict[str, list[tuple[str, str]]]:
+    found: dict[str, list[tuple[str, str]]] = {}
+    for line in unit.read_text("utf-8").splitlines():
+        if line.startswith("["):
+            found[line.strip("[]")] = []
+        elif line and not line.startswith("#"):
+            key, _, value = line.partition("=")
+            found[list(found)[-1]].append((key, value))
+    return found
+
+
+def parsed(words: list[str]) -> click.Context:
+    """A command line of `heltig`, as far as it can be read without running it."""
+    group: click.Command = heltig
+    context = click.Context(heltig)
+    words = words[1:]
+    while isinstance(group, click.Group):
+        found = group.get_command(context, words[0])
+        assert found is not None, words
+        group, words = found, words[1:]
+        context = group.make_context(words[0] if words else "", list(words), parent=context)
+    return context
+
+
+@pytest.mark.parametrize(("name", "service"), list(ours()), ids=[name for name, _ in ours()])
+def test_services_have_known_commands_and_settings(name: str, service: dict[str, Any]) -> None:
+    if "command" in service:
+        parsed(service["command"])
+    for variable in service.get("environment", {}):
+        assert variable in KNOWN or variable.startswith("HELTIG_SECRET_"), variable
+    if "build" in service:
+        assert (DEPLOY / service["build"]["context"] / service["build"]["dockerfile"]).is_file()
+
+
+def test_ports_that_are_published_are_listened_on() -> None:
+    published = {
+        name: [int(port.rpartition(":")[2]) for port in service["ports"]]
+        for name, service in ours()
+        if "ports" in service
+    }
+    assert published == {
+        "compose.fleet.yaml: listener": [int(KNOWN["HELTIG_DICOM_PORT"])],
+        "compose.yaml: heltig": [int(KNOWN["HELTIG_PORT"])],
+    }
+    assert f"EXPOSE {KNOWN['HELTIG_PORT']}\n" in CONTAINERFILE
+
+
+def test_what_is_published_is_for_this_host_only() -> None:
+    for _, service in ours():
+        for port in service.get("ports", ()):
+            assert "127.0.0.1:" in port
+
+
+def test_everything_of_a_fleet_is_there() -> None:
+    together: dict[str, Any] = {}
+    for file in COMPOSE:
+        together |= services(file)
+    assert {"heltig", "worker", "listener", "postgres", "redis", "orthanc"} <= set(together)
+    named = {
+        one
+        for file in COMPOSE
+        for service in services(file).values()
+        for one in service.get("depends_on", ())
+    }
+    assert named <= set(together)
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_units_have_known_commands_and_settings(unit: Path) -> None:
+    service = sections(unit)["Service"]
+    given = dict(service)
+    words = shlex.split(given["ExecStart"])
+    assert words[0] == EXECUTABLE
+    parsed(words)
+    for key, value in service:
+        if key == "Environment":
+            assert value.partition("=")[0] in KNOWN
+    hardened = {"NoNewPrivileges": "yes", "ProtectSystem": "strict", "UMask": "0077", "User": "heltig"}
+    assert hardened.items() <= given.items()
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_systemd_has_nothing_against_a_unit(unit: Path, tmp_path: Path) -> None:
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        pytest.skip("needs systemd-analyze")
+    copy = tmp_path / unit.name
+    copy.write_text(unit.read_text("utf-8").replace(EXECUTABLE, "/bin/true"), "utf-8")
+    ran = subprocess.run([analyze, "verify", copy], capture_output=True, text=True, check=False)
+    assert unit.name not in ran.stderr, ran.stderr
+
+
+def test_the_container_runs_a_known_command_as_a_user_without_rights() -> None:
+    (command,) = re.findall(r"^CMD (\[.*\])$", CONTAINERFILE, re.M)
+    parsed(msgspec.json.decode(command.encode()))
+    assert re.findall(r"^USER (\S+)$", CONTAINERFILE, re.M) == ["8042:8042"]
+    (environment,) = re.findall(r"^ENV (PATH=/opt/heltig.*(?:\\\n.*)*)$", CONTAINERFILE, re.M)
+    for variable in re.findall(r"(HELTIG_\w+)=", environment):
+        assert variable in KNOWN
+
+
+def test_the_health_check_asks_what_is_answered() -> None:
+    (url,) = re.findall(r"http://127\.0\.0\.1:(\d+/\w+)", CONTAINERFILE)
+    port, _, path = url.partition("/")
+    assert int(port) == KNOWN["HELTIG_PORT"]
+    assert ROUTES[f"GET /{path}"] == "public"
+
+
+def test_commands_that_the_files_speak_of_are_there() -> None:
+    texts = [CONTAINERFILE, *(file.read_text("utf-8") for file in DEPLOY.rglob("*") if file.is_file())]
+    spoken = {name for text in texts for name in re.findall(r"\bheltig ([a-z]+)(?: |\n|`|$)", text)}
+    assert {name for name in spoken if name in COMMANDS} >= {"keys", "serve", "worker", "listen", "doctor"}
+    variables = {name for text in texts for name in re.findall(r"\bHELTIG_[A-Z_]+\b", text)}
+    foreign = {"HELTIG_API_KEY", "HELTIG_CONSULT_URL", "HELTIG_CONSULT_ARCHIVE", "HELTIG_DICOM_PUBLISH"}
+    assert {
+        name for name in variables if name not in KNOWN and not name.startswith("HELTIG_SECRET_")
+    } <= foreign | {"HELTIG_"}
