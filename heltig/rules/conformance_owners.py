@@ -105,6 +105,10 @@ _OWNERS: Final[tuple[tuple[str, _Owner], ...]] = (
     ("PIX-DOSE-SCALING", _Owner(("DoseGridScaling",), of=DOSE.__eq__, when=_has("Rows"))),
     ("PIX-FRAME-POINTER", _Owner(("FrameTime", "FrameTimeVector", "GridFrameOffsetVector"))),
     ("PIX-LOSSY-PAIR", _Owner(("LossyImageCompressionMethod", "LossyImageCompressionRatio"))),
+    (
+        "PIX-OVERLAY-EMBEDDED",
+        _Owner(("OverlayData",), when=_is("OverlayBitsAllocated", "8", "16", "32")),
+    ),
     ("PIX-PALETTE", _Owner(_PALETTES, when=_is("PhotometricInterpretation", "PALETTE COLOR"))),
     ("PIX-PET-UNITS", _Owner(("DecayCorrection", "Units"), of=_PET.__eq__, when=_is("Modality", "PT"))),
     (
@@ -129,7 +133,7 @@ _OWNERS: Final[tuple[tuple[str, _Owner], ...]] = (
 )
 """Each rule with what it takes over, no more than it really looks at."""
 
-READ_BY_OWNERS: Final = frozenset({tag_of("Units")})
+READ_BY_OWNERS: Final = frozenset(map(tag_of, ("OverlayBitsAllocated", "Units")))
 """Attributes whose values tell whether a rule looks at an object, and that no condition of PS3.3 asks for."""
 
 

@@ -123,28 +123,48 @@ def _entries(cell: Cell, descriptor: _Descriptor) -> Sequence[int]:
     return numbers if len(numbers) == descriptor.entries else ()
 
 
+_VALUES: Final = ("ModalityLUTSequence", "RescaleSlope", "RescaleIntercept")
+
+
 @rule("PIX-LUT-RESCALE", level="study", severity="review", reads=("ModalityLUTSequence",),
     reference="PS3.3 C.11.1")  # fmt: skip
 def lut_and_rescale(study: StudyView) -> Iterator[Hit]:
     """The values of an image are told in two ways.
 
     Finds: Instances with a ModalityLUTSequence (0028,3000) and a RescaleSlope (0028,1053) or RescaleIntercept
-        (0028,1052). The standard allows one of the two.
-    Why: Some viewers take the table, others slope and intercept: what they show and measure differs.
+        (0028,1052) that change the values. The standard allows one of the two. A slope of 1 with an intercept
+        of 0 is a matter of PIX-LUT-IDENTITY.
+    Why: Some viewers take the table, others slope and intercept, or both: what they show and measure differs.
     Mend: Have the sender write the one that its values are meant by. Which one cannot be told from the image.
+    Example: A table of logarithms beside a slope of 0.01.
+    """
+    yield from _both(study, changes=True)
+
+
+@rule("PIX-LUT-IDENTITY", level="study", severity="note", reads=("ModalityLUTSequence",),
+    reference="PS3.3 C.11.1")  # fmt: skip
+def lut_and_identity(study: StudyView) -> Iterator[Hit]:
+    """Beside the table for the values of an image stand a slope and intercept that change nothing.
+
+    Finds: Instances with a ModalityLUTSequence (0028,3000) and a RescaleSlope (0028,1053) of 1, a
+        RescaleIntercept (0028,1052) of 0, or both. The standard allows either these or the table.
+    Why: Viewers that apply both show the image rightly; one that takes slope and intercept alone does not.
+    Mend: Nothing needs to be done before the study is moved. The sender should leave slope and intercept out.
     Example: A converter that adds slope 1 and intercept 0 to whatever it writes.
     """
-    for (table, slope, intercept), rows in study.alike(
-        "ModalityLUTSequence", "RescaleSlope", "RescaleIntercept"
-    ):
-        if table.items and not (slope.empty and intercept.empty):
+    yield from _both(study, changes=False)
+
+
+def _both(study: StudyView, *, changes: bool) -> Iterator[Hit]:
+    """Tables with a slope or intercept, where these change the values or where they do not."""
+    for (table, slope, intercept), rows in study.alike(*_VALUES):
+        if not table.items or (slope.empty and intercept.empty):
+            continue
+        told = (slope, 1.0), (intercept, 0.0)
+        if changes == any(cell.numbers[:1] != (same,) for cell, same in told if not cell.empty):
+            shown = f"slope {slope.text or 'absent'}, intercept {intercept.text or 'absent'}"
             yield Hit(
-                tags=("ModalityLUTSequence", "RescaleSlope", "RescaleIntercept"),
-                observed=cut(
-                    f"a table, and slope {slope.text or 'absent'}, intercept {intercept.text or 'absent'}"
-                ),
-                expected="one of the two",
-                rows=rows,
+                tags=_VALUES, observed=cut(f"a table, and {shown}"), expected="one of the two", rows=rows
             )
 
 
