@@ -26,7 +26,8 @@ DEFAULT_DAYS = 365
 def keys() -> None:
     """Make, list and revoke API keys.
 
-    A key is sent as `Authorization: Bearer hk_…`. It is needed where HELTIG_AUTH_MODE is `api-key`.
+    A key is sent as `Authorization: Bearer hk_…`. It is needed where HELTIG_AUTH_MODE is `api-key`,
+    and taken beside logins and tokens where it is `hybrid`.
     """
 
 

@@ -67,10 +67,21 @@ def _announce(settings: Settings, listening: "Listening") -> None:
     if listening.older_verdicts:
         number = counted(listening.older_verdicts, "verdict is", "verdicts are")
         lines["verdicts"] = f"{number} of another ruleset; `heltig rescore` judges their studies again"
-    if settings.auth_mode == "off":
-        lines["access"] = "everybody on this machine (HELTIG_AUTH_MODE=off)"
-    else:
-        lines["access"] = "with an API key; `heltig keys create` makes one"
+    lines["access"] = _access(settings)
     click.echo(f"Heltig {__version__} at {root}/")
     for name, value in lines.items():
         click.echo(f"  {name:<9} {value}")
+
+
+def _access(settings: Settings) -> str:
+    """Who may use it, in a line."""
+    if settings.auth_mode == "off":
+        return "everybody on this machine (HELTIG_AUTH_MODE=off)"
+    ways = []
+    if settings.auth_mode != "api-key" and settings.oidc_client_id:
+        ways.append(f"people who log in at {settings.oidc_issuer}")
+    if settings.auth_mode != "api-key" and settings.oidc_audience:
+        ways.append(f"programs with tokens of {settings.oidc_issuer}")
+    if settings.auth_mode != "oidc":
+        ways.append("with an API key; `heltig keys create` makes one")
+    return ", ".join(ways)

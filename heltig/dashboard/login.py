@@ -28,7 +28,7 @@ _PATH: Final = re.compile(r"/(?![/\\])[!-\[\]-~]*")
 _LONGEST_PATH: Final = 2000
 _TOLD: Final = {
     "out": "You are logged out here.",
-    "everywhere": "You are logged out everywhere, in all browsers.",
+    "everywhere": "You are logged out in all browsers.",
 }
 
 
@@ -50,6 +50,8 @@ async def show_login(request: AnyRequest) -> Response[str]:
         roles={role: ROLES[role] for role in sorted(principal.roles)} if principal else {},
         to=own_path(request.query_params.get("to", "")),
         told=_TOLD.get(done, ""),
+        detail="",
+        rule="",
         elsewhere=await logins.logout_address() if done in _TOLD else "",
     )
 
