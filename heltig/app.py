@@ -18,6 +18,7 @@ from heltig.api.consult import consult
 from heltig.api.cors import Cors
 from heltig.api.dicomweb import search_studies
 from heltig.api.front import Front
+from heltig.api.looks import Looks
 from heltig.api.metadata import instance_metadata, series_metadata, study_metadata
 from heltig.api.metrics import Scrapes, metrics
 from heltig.api.problems import HANDLERS
@@ -38,6 +39,7 @@ from heltig.api.v1.archives import (
     show_archive,
     test_archive,
 )
+from heltig.api.v1.audit import read_audit
 from heltig.api.v1.backfills import (
     cancel_backfill,
     list_backfills,
@@ -173,6 +175,7 @@ ROUTES: Final = (
     retry_delivery,
     list_alerts,
     start_purge,
+    read_audit,
     health,
     ready,
 )
@@ -202,7 +205,7 @@ def create_app(
 
     app = Litestar(
         [*ROUTES, dashboard.routes()],
-        middleware=[Access()],
+        middleware=[Access(), Looks()],
         guards=[refuse_unknown_parameters],
         dependencies={"services": Provide(services_of, sync_to_thread=False)},
         exception_handlers={**HANDLERS, NotFoundException: lost},
@@ -257,6 +260,7 @@ async def _services(
             deliveries=parts.desks.deliveries,
             pool=parts.pool,
             stream=ChangeStream(parts.store),
+            reads=parts.reads,
             archives=parts.desks.archives,
             is_working=parts.is_working,
         )

@@ -13,7 +13,9 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final, Literal, TypeAlias
 
-from heltig.audit.trail import anchor, open_trail
+from heltig.audit import reads as audit_reads
+from heltig.audit.reads import Reads
+from heltig.audit.trail import anchor, last_anchor, open_trail
 from heltig.errors import StorageError
 from heltig.jobs.attempt import Handler
 from heltig.jobs.presence import EVERY, Presence
@@ -130,6 +132,7 @@ class Working:
     Attributes:
         runner: Ends only when this does, or when it fails.
         sweeps: What happens now and then.
+        reads: Takes looks at patient data.
     """
 
     store: Store
@@ -138,6 +141,7 @@ class Working:
     desks: Desks
     runner: asyncio.Task[None]
     sweeps: Sequence[Periodic]
+    reads: Reads
 
     def is_working(self) -> bool:
         """Whether jobs are worked off, archives are looked at, and what is found can be written down."""
@@ -241,8 +245,10 @@ async def working(
             clock=clock,
         )
         await starts.begin()
-        stack.push_async_callback(anchor, store)
+        stack.push_async_callback(last_anchor, store)
         stack.push_async_callback(starts.end)
+        reads = Reads(store, clock=clock)
+        stack.push_async_callback(reads.close)
         spool = Spool(settings.home / "spool")
         pool = JudgingPool(settings.workers, scratch=spool.scratch)
         stack.push_async_callback(pool.close)
@@ -268,13 +274,21 @@ async def working(
         stack.push_async_callback(runner.stop, grace=grace)
         stack.push_async_callback(teller.stop, grace=grace)
         sweeps = [*sweeps_of(desks, queue), (EVERY, presence.say)]
-        sweeps.append((HOUR, partial(anchor, store)))
+        sweeps += [(HOUR, partial(anchor, store)), (audit_reads.EVERY, reads.flush)]
         if one_host is not None:
             sweeps.append((EVERY, partial(asyncio.to_thread, one_host.keep)))
         periodic = [Periodic(every, sweep) for every, sweep in sweeps]
         for one in periodic:
             await stack.enter_async_context(_beside(one.run()))
-        yield Working(store=store, queue=queue, pool=pool, desks=desks, runner=running, sweeps=periodic)
+        yield Working(
+            store=store,
+            queue=queue,
+            pool=pool,
+            desks=desks,
+            runner=running,
+            sweeps=periodic,
+            reads=reads,
+        )
 
 
 def _judges_at_the_door(transaction: ReadTransaction) -> bool:

@@ -120,3 +120,11 @@ async def anchor(store: Store) -> None:
     head = await store.read(audit_chain.head)
     if head is not None and head.tag is not None:
         log.info("audit.anchor", sequence=head.sequence, tag=head.tag.hex(), key=head.key_id)
+
+
+async def last_anchor(store: Store) -> None:
+    """Does as `anchor`, at the end of a process, which goes on where the database is away."""
+    try:
+        await anchor(store)
+    except StorageError as error:
+        log.error("audit.anchor", error=error.detail)

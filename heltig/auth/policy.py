@@ -16,6 +16,7 @@ Access: TypeAlias = Area | Literal["public"]
 _PEOPLE: Final[frozenset[Role]] = frozenset({"reader", "reviewer", "qa_operator", "admin"})
 
 OPEN_TO: Final[Mapping[Area, frozenset[Role]]] = {
+    "audit": frozenset({"auditor", "admin"}),
     "look-up": _PEOPLE | {"archive", "researcher"},
     "query": _PEOPLE | {"archive"},
     "studies": _PEOPLE,
@@ -117,6 +118,7 @@ ROUTES: Final[Mapping[str, Access]] = {
     "POST /api/v1/webhooks/{id}/deliveries/retry": "webhooks",
     "POST /api/v1/webhooks/{id}/deliveries/{job}/retry": "webhooks",
     "GET /api/v1/alerts": "archives",
+    "GET /api/v1/audit": "audit",
     "POST /api/v1/ops/purge": "operations",
     "GET /metrics": "metrics",
     "GET /login": "public",
@@ -141,6 +143,36 @@ ROUTES: Final[Mapping[str, Access]] = {
     "GET /static/{file_path}": "public",
 }
 """The routes, by method and template. HEAD is answered to whoever may GET."""
+
+
+Look: TypeAlias = Literal["patients", "audit"]
+"""What somebody looks at so that the audit trail has to say so."""
+
+LOOKS: Final[Mapping[Area, Look]] = {
+    "query": "patients",
+    "studies": "patients",
+    "pages": "patients",
+    "pass-through": "patients",
+    "audit": "audit",
+}
+"""The areas whose routes show such, to whoever reads them."""
+
+_NO_LOOKS: Final = frozenset({"GET /archives", "GET /archives/{id}"})
+"""Routes of these areas that do not."""
+
+
+def look_at(method: str, template: str) -> Look | None:
+    """What somebody looks at by a route, None where that is nothing of the kind.
+
+    Args:
+        method: The HTTP method.
+        template: The route's path with its parameters' names.
+    """
+    route = f"GET {template}"
+    area = ROUTES.get(route, "public")
+    if method not in ("GET", "HEAD") or area == "public" or route in _NO_LOOKS:
+        return None
+    return LOOKS.get(area)
 
 
 class Refusal(msgspec.Struct, frozen=True):

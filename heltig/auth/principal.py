@@ -19,12 +19,13 @@ ROLES: Final[Mapping[Role, str]] = {
 """What each role is for. What it may do stands in `heltig.auth.policy`."""
 
 Area: TypeAlias = Literal[
-    "look-up", "query", "studies", "waivers", "upload", "rescore", "jobs", "dead-letters", "archives",
+    "audit", "look-up", "query", "studies", "waivers", "upload", "rescore", "jobs", "dead-letters", "archives",
     "configure", "metrics", "rules", "pages", "gate", "pass-through", "quarantine", "webhooks", "operations",
     "session",
 ]  # fmt: skip
 
 AREAS: Final[Mapping[Area, str]] = {
+    "audit": "the audit trail: who did what, and looked at which studies",
     "look-up": "the readiness of studies by their UID; no patient data",
     "query": "searches over judged studies, and the metadata they were judged by, with patient data",
     "studies": "studies, verdicts and findings with what was observed, patient data included",

@@ -1,0 +1,89 @@
+"""Notes who looks at patient data, for the audit trail. Which routes show some stands in the policy."""
+
+import re
+from collections.abc import Iterable
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from litestar.enums import ScopeType
+from litestar.middleware import ASGIMiddleware
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from heltig.api.services import Services
+from heltig.audit.reads import Kind
+from heltig.auth.policy import Look, look_at
+from heltig.standard.dictionary import tag_of
+
+OTHER: Final = "other"
+"""Stands for a key of a search that is none we know: it may be anything that somebody typed."""
+
+_TAG: Final = re.compile(r"[0-9A-Fa-f]{8}", re.ASCII)
+_OURS: Final = frozenset(
+    {
+        "accept", "action", "actor", "after", "archive", "before", "differences", "emptyvaluematching",
+        "from", "fuzzymatching", "includefield", "limit", "location", "modality", "multiplevaluematching",
+        "offset", "page", "readiness", "rule", "severity", "since", "sort", "state", "study", "subject",
+        "text", "to", "until",
+    }
+)  # fmt: skip
+
+
+class Looks(ASGIMiddleware):
+    """Stands behind `Access`: who asks is known."""
+
+    scopes = (ScopeType.HTTP, ScopeType.ASGI)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        """Notes a look when its answer begins; where there is no room for it, it is not answered."""
+        template = scope["path_template"]
+        look = look_at(str(scope.get("method")), template)
+        if look is None:
+            await next_app(scope, receive, send)
+            return
+        services: Services = scope["litestar_app"].state["services"]
+        await services.reads.make_room()
+        is_noted = False
+
+        async def noting(message: Message) -> None:
+            nonlocal is_noted
+            if message["type"] == "http.response.start" and not is_noted:
+                is_noted = True
+                _note(scope, services, look, f"GET {template}", int(message["status"]))
+            await send(message)
+
+        await next_app(scope, receive, noting)
+
+
+def _note(scope: Scope, services: Services, look: Look, route: str, status: int) -> None:
+    client = scope.get("client")
+    parameters: dict[str, Any] = scope.get("path_params", {})
+    study = str(parameters.get("study", ""))
+    is_shown = status < 400
+    kind = Kind(
+        actor=scope["user"].name,
+        origin=client[0] if client else "",
+        action="audit.read" if look == "audit" else "patient.look" if study else "patient.search",
+        route=route,
+        outcome="success" if is_shown else "failure",
+    )
+    keys = () if study else names_of(scope["query_string"])
+    services.reads.note(kind, study=study, keys=keys)
+
+
+def names_of(query: bytes) -> Iterable[str]:
+    """The names of the parameters of a search, each once, as far as they are keys of DICOM or ours."""
+    names = [name for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True)]
+    return dict.fromkeys(name if _is_known(name) else OTHER for name in names)
+
+
+def _is_known(name: str) -> bool:
+    """Whether a name is one of ours, or a DICOM attribute's: keyword or tag, nested ones with dots."""
+    parts = name.split(".")
+    return name.lower() in _OURS or all(_TAG.fullmatch(part) or _is_keyword(part) for part in parts)
+
+
+def _is_keyword(name: str) -> bool:
+    try:
+        return bool(tag_of(name))
+    except KeyError:
+        return False
