@@ -14,6 +14,7 @@ from heltig.errors import UsageError
 from heltig.pipeline.delivering import DeliveryDesk
 from heltig.pipeline.webhook_form import WebhookView, webhook_view
 from heltig.pipeline.webhooks import WebhookDesk
+from heltig.reports.wording import counted
 from heltig.settings import load_settings
 from heltig.store import deliveries as rows
 from heltig.store import webhooks as store_webhooks
@@ -197,7 +198,7 @@ def deliveries(name: str, state: DeliveryState | None, limit: int, form: str) ->
         told = f": {one.error}" if one.error and one.state != "delivered" else ""
         click.echo(
             f"{one.job:>8}  {one.state:<9}  {one.event} {one.about}  "
-            f"{one.created:%Y-%m-%d %H:%M} UTC, {one.attempts} attempts{told}"
+            f"{one.created:%Y-%m-%d %H:%M} UTC, {counted(one.attempts, 'attempt')}{told}"
         )
 
 
@@ -207,7 +208,8 @@ def deliveries(name: str, state: DeliveryState | None, limit: int, form: str) ->
 def retry(name: str, number: int | None) -> None:
     """Queue a dead DELIVERY of the webhook NAME again, or all of them, as if they had never been tried."""
     queued = _run(lambda desk, store: desk.retry(name, number, **_WHO))
-    click.echo(f"{queued} deliveries of webhook {name} are queued.")
+    dead = counted(queued, "dead delivery", "dead deliveries")
+    click.echo(f"{dead} of webhook {name} queued; what waits is tried now.")
 
 
 def _given(given: dict[str, Any]) -> dict[str, Any]:

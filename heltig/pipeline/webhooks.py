@@ -88,6 +88,7 @@ class WebhookDesk:
             if etag_of(known) != etag_of(before):
                 raise _changed(name)
             webhooks.change(transaction, replace(after, paused=known.paused, reason=known.reason))
+            deliveries.hasten(transaction, known)
             detail = {"changed": sorted(patch)}
             self._record(transaction, "webhook.change", name, by=by, origin=origin, detail=detail)
             return webhooks.find(transaction, name)
@@ -102,10 +103,11 @@ class WebhookDesk:
         """
 
         def change(transaction: WriteTransaction) -> Webhook:
-            webhooks.stand(transaction, webhooks.find(transaction, name), paused=paused)
+            known = webhooks.find(transaction, name)
+            webhooks.stand(transaction, known, paused=paused)
+            deliveries.hasten(transaction, known)
             action: audit.Action = "webhook.pause" if paused else "webhook.resume"
             self._record(transaction, action, name, by=by, origin=origin)
-            transaction.after_commit(lambda: transaction.ring(deliveries.KIND))
             return webhooks.find(transaction, name)
 
         return await self._store.write_durably(change)
@@ -140,7 +142,7 @@ class WebhookDesk:
             if outcome == "success":
                 known = webhooks.find(transaction, name)
                 webhooks.stand(transaction, known)
-                transaction.after_commit(lambda: transaction.ring(deliveries.KIND))
+                deliveries.hasten(transaction, known)
             self._record(transaction, "webhook.test", name, by=by, origin=origin, outcome=outcome)
 
         try:
@@ -152,7 +154,9 @@ class WebhookDesk:
         return taken
 
     async def retry(self, name: str, job: int | None, *, by: str, origin: str) -> int:
-        """Queues dead deliveries again, as if nothing had ever failed; returns how many.
+        """Queues dead deliveries again, as if nothing had ever failed, and tries now what waits.
+
+        Returns how many were dead.
 
         Args:
             name: The webhook.
@@ -168,6 +172,7 @@ class WebhookDesk:
         def retry(transaction: WriteTransaction) -> int:
             webhook = webhooks.find(transaction, name)
             webhooks.stand(transaction, webhook)  # else what is old would be given up at once
+            deliveries.hasten(transaction, webhook)
             if job is None:
                 number = deliveries.try_again(transaction, webhook)
             else:
@@ -177,7 +182,6 @@ class WebhookDesk:
                 if found.state not in ("failed", "dead"):
                     raise ConflictError(f"Delivery {job} is not dead.")
                 jobs.retry(transaction, job)
-                transaction.after_commit(lambda: transaction.ring(deliveries.KIND))
                 number = 1
             detail = {"deliveries": number, **({} if job is None else {"job": job})}
             self._record(transaction, "webhook.retry", name, by=by, origin=origin, detail=detail)

@@ -104,6 +104,16 @@ _TRY_AGAIN: Final = (
     .where(text(DELIVERY), jobs.c.group == bindparam("of_group"), _ENDED_BADLY)
     .values(state="queued", attempts=0, not_before=None, finished=None)
 )
+_HASTEN: Final = (
+    update(jobs)
+    .where(
+        text(DELIVERY),
+        jobs.c.group == bindparam("of_group"),
+        jobs.c.state == "queued",
+        jobs.c.not_before.is_not(None),
+    )
+    .values(not_before=None)
+)
 _DONE: Final = select(jobs.c.id).where(_OF_WEBHOOK, jobs.c.state == "succeeded")
 _NTH_DONE: Final = _DONE.order_by(jobs.c.id.desc()).offset(bindparam("kept")).limit(1)
 _FORGET: Final = delete(jobs).where(
@@ -222,6 +232,12 @@ def try_again(transaction: WriteTransaction, webhook: Webhook) -> int:
     """Queues all dead deliveries of a webhook again; returns how many."""
     transaction.after_commit(lambda: transaction.ring(KIND))
     return transaction.run(_TRY_AGAIN, {"of_group": group_of(webhook.id)})
+
+
+def hasten(transaction: WriteTransaction, webhook: Webhook) -> None:
+    """Has all that waits for a receiver tried now, and not when it was to be tried again."""
+    transaction.run(_HASTEN, {"of_group": group_of(webhook.id)})
+    transaction.after_commit(lambda: transaction.ring(KIND))
 
 
 def remove(transaction: WriteTransaction, webhook: Webhook) -> None:

@@ -231,6 +231,51 @@ async def test_dead_deliveries_are_retried_one_or_all(service: Service, receives
     assert ([one["about"] for one in page["items"] + rest["items"]], rest["before"]) == ([3, 2, 1], None)
 
 
+async def _tried(service: Service, *others: str) -> None:
+    """Comes back when the newest delivery failed, and waits to be tried again."""
+    async with asyncio.timeout(60):
+        while True:
+            found = await states(service, "waiting", *others)
+            if found[0]["attempts"]:
+                return
+            await asyncio.sleep(0.02)
+
+
+async def test_what_waits_is_tried_at_once_when_somebody_saw_to_the_receiver(
+    service: Service, receives: Receiver
+) -> None:
+    await add(service, url=receives.url)
+
+    async def change() -> None:
+        fields = {"url": f"{receives.url}?mended"}
+        await service.client.patch(f"{HOOKS}/ris", json=fields, headers={"If-Match": "*"})
+
+    async def resume() -> None:
+        await service.post(f"{HOOKS}/ris/pause")
+        await service.post(f"{HOOKS}/ris/resume")
+
+    async def test() -> None:
+        await service.post(f"{HOOKS}/ris/test")
+
+    async def retry() -> None:
+        assert (await service.post(f"{HOOKS}/ris/deliveries/retry")).json() == {"deliveries": 0}
+
+    before: list[str] = []
+    for number, see_to_it in enumerate((change, resume, test, retry)):
+        receives.answering = lambda asked: answer(status=500)
+        await service.judged(f"1.2.{number}")
+        await _tried(service, *before)
+        await service.services.store.write(
+            lambda transaction: transaction.connection.exec_driver_sql(
+                "UPDATE jobs SET not_before = '2999-01-01 00:00:00.000000' WHERE state = 'queued'"
+            )
+        )
+        receives.answering = lambda asked: answer()
+        await see_to_it()
+        before = ["delivered", *before]
+        await states(service, *before)
+
+
 async def test_a_removed_webhook_leaves_nothing(service: Service, receives: Receiver) -> None:
     receives.answering = lambda asked: answer(status=500)
     await add(service, url=receives.url)
