@@ -131,6 +131,23 @@ class Sessions:
         )
 
 
+def end_by_name(
+    transaction: WriteTransaction, name: str | None, *, actor: str, origin: str, now: datetime
+) -> int:
+    """Ends all sessions of somebody, for whoever runs the service; returns their number.
+
+    Args:
+        transaction: Of `Store.write_durably`.
+        name: What they are called; None for everybody.
+        actor: Who ends them.
+        origin: From where.
+        now: The time.
+    """
+    ended = sessions.end_by_name(transaction, name, at=now)
+    _record_ends(transaction, ended, by=actor, how="by command", origin=origin, now=now)
+    return len(ended)
+
+
 def _begin(
     transaction: WriteTransaction,
     session: Session,

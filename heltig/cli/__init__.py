@@ -35,6 +35,7 @@ COMMANDS = {
     "alerts": "heltig.cli.alerts:alerts",
     "purge": "heltig.cli.purge:purge",
     "keys": "heltig.cli.keys:keys",
+    "sessions": "heltig.cli.sessions:sessions",
     "audit": "heltig.cli.audit:audit",
     "rules": "heltig.cli.rules:rules",
     "validate": "heltig.cli.validate:validate",

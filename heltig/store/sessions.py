@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Row, bindparam, delete, select, update
+from sqlalchemy import ColumnElement, Row, bindparam, delete, select, true, update
 
 from heltig.errors import ConflictError
 from heltig.store.tables import TEXT_LENGTH, sessions
@@ -88,6 +88,13 @@ def find(transaction: ReadTransaction, hash: str) -> Session | None:
     return None if row is None else _session(row)
 
 
+def going_on(transaction: ReadTransaction, *, at: datetime) -> list[Session]:
+    """The sessions that nobody has ended yet, by name and age; some of them may be idle for too long."""
+    query = select(sessions).where(sessions.c.ended.is_(None), sessions.c.expires > at)
+    ordered = query.order_by(sessions.c.name, sessions.c.created)
+    return [_session(row) for row in transaction.connection.execute(ordered)]
+
+
 def touch(transaction: WriteTransaction, hash: str, *, at: datetime) -> None:
     """Notes that somebody is there; more than once a minute nothing is written."""
     stale = sessions.c.last_seen <= at - _MINUTE
@@ -106,6 +113,11 @@ def end_of_subject(
 ) -> list[Session]:
     """Ends all sessions of somebody; returns those that were not over."""
     return _end(transaction, (sessions.c.issuer == issuer) & (sessions.c.subject == subject), at)
+
+
+def end_by_name(transaction: WriteTransaction, name: str | None, *, at: datetime) -> list[Session]:
+    """Ends all sessions of a name, or of everybody where there is none; returns those that were not over."""
+    return _end(transaction, true() if name is None else sessions.c.name == name, at)
 
 
 def end_of_provider_session(
