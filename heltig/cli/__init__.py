@@ -34,6 +34,8 @@ COMMANDS = {
     "webhooks": "heltig.cli.webhooks:webhooks",
     "alerts": "heltig.cli.alerts:alerts",
     "purge": "heltig.cli.purge:purge",
+    "backup": "heltig.cli.backup:backup",
+    "restore": "heltig.cli.restore:restore",
     "keys": "heltig.cli.keys:keys",
     "sessions": "heltig.cli.sessions:sessions",
     "audit": "heltig.cli.audit:audit",

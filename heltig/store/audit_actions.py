@@ -12,6 +12,7 @@ Action: TypeAlias = Literal[
     "archive.add", "archive.change", "archive.pause", "archive.remove", "archive.resume", "archive.test",
     "audit.begin", "audit.checkpoint", "audit.export", "audit.read", "audit.rotate-key",
     "backfill.cancel", "backfill.start",
+    "backup.make", "backup.restore",
     "gate.blocked-after-forward", "gate.forward", "gate.open", "gate.quarantine", "gate.refuse", "gate.take",
     "job.discard", "job.retry",
     "key.create", "key.revoke",
@@ -70,6 +71,8 @@ ACTIONS: Final[Mapping[Action, Recorded]] = {
     "audit.rotate-key": Recorded("Another key seals from this entry on", "`audit-key:ID`", "the key before"),
     "backfill.cancel": Recorded("A backfill was stopped", "location", "its number and dates"),
     "backfill.start": Recorded("A backfill was begun", "location", "its number and dates"),
+    "backup.make": Recorded("A backup was made", "backup", "the file, with secrets or without"),
+    "backup.restore": Recorded("A backup was restored here", "backup", "when it was made, by which version"),
     "gate.blocked-after-forward": Recorded(
         "A study that a gate had forwarded is BLOCKED", _STUDY, "instances"
     ),

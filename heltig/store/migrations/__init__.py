@@ -19,6 +19,11 @@ def version(transaction: ReadTransaction) -> str | None:
     return transaction.connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
+def revisions() -> frozenset[str]:
+    """All versions that there were."""
+    return frozenset(path.name[:4] for path in (Path(__file__).parent / "versions").glob("[0-9]*.py"))
+
+
 async def upgrade(store: Store) -> None:
     """Brings a database's tables up to date; does nothing when they are.
 
@@ -26,10 +31,19 @@ async def upgrade(store: Store) -> None:
         StorageError: A newer Heltig wrote the database, or it could not be changed; it is as it was then.
     """
     if await store.read(version) != HEAD:
-        await store.database.migrate(_upgrade)
+        await store.database.migrate(upgrade_to)
 
 
-def _upgrade(connection: Connection) -> None:
+def upgrade_to(connection: Connection, revision: str = "head") -> None:
+    """Brings a database's tables to a version that is newer than theirs.
+
+    Args:
+        connection: Of `Database.migrate`.
+        revision: The version; the newest by default.
+
+    Raises:
+        StorageError: A newer Heltig wrote the database.
+    """
     from alembic import command
     from alembic.config import Config
     from alembic.script import ScriptDirectory
@@ -45,4 +59,4 @@ def _upgrade(connection: Connection) -> None:
         raise StorageError(
             f"The database has version {now}, this Heltig knows {HEAD} and older: install a newer one."
         ) from error
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)

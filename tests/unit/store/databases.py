@@ -64,12 +64,12 @@ async def sqlite_database(folder: Path) -> str:
 
 
 @asynccontextmanager
-async def postgresql_database(server: str) -> AsyncIterator[str]:
-    """The URL of a new database with all tables, on a server; it goes afterwards."""
+async def postgresql_database(server: str, *, empty: bool = False) -> AsyncIterator[str]:
+    """The URL of a new database with all tables, or none, on a server; it goes afterwards."""
     name = f"heltig_{uuid4().hex}"
     admin = create_async_engine(server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
     async with admin.connect() as connection:
-        template = await _template(server)
+        template = "template1" if empty else await _template(server)
         # Copying files is twice as fast as logging them.
         await connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
     try:

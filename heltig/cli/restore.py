@@ -1,0 +1,56 @@
+"""`heltig restore`: a backup into an empty store."""
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from heltig.cli.archives import ACTOR, ORIGIN, now
+from heltig.cli.backup import lines
+from heltig.errors import StorageError
+from heltig.pipeline.publish import render
+from heltig.pipeline.restoring import Restored, read_backup
+from heltig.pipeline.restoring import restore as restore_backup
+from heltig.settings import Settings, load_settings
+from heltig.store.engine import Store
+
+
+@click.command("restore")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--check", is_flag=True, help="Only read FILE to its end, and prove that it is whole.")
+def restore(file: Path, check: bool) -> None:
+    """Restore the backup FILE into an empty store, of either kind of database.
+
+    Nothing is restored over what is there. Stop the service that the backup is of first: two that work with
+    the same archives pull and forward twice. Every part is compared with its SHA-256 before anything is
+    written, an older version's tables are brought up to date, and the audit trail is verified where its key
+    is here.
+
+    Exit code: 3 FILE is no backup, or damaged; 5 the store is not empty; 7 the database or the disk failed,
+    or the audit trail was altered.
+    """
+    if check:
+        manifest = asyncio.run(read_backup(file))
+        for line in lines(manifest):
+            click.echo(line)
+        click.echo("The backup is whole, and this version can restore it.")
+        return
+    restored = asyncio.run(_restore(load_settings(), file))
+    for line in lines(restored.manifest):
+        click.echo(line)
+    if restored.is_altered:
+        raise StorageError(f"It is restored, but its audit trail was altered: {restored.trail}.")
+    if restored.trail == "whole":
+        click.echo("It is restored. Its audit trail is whole.")
+    else:
+        click.echo(f"It is restored. Its audit trail could not be verified: {restored.trail}")
+
+
+async def _restore(settings: Settings, file: Path) -> Restored:
+    if settings.database_url is None:
+        await asyncio.to_thread(settings.home.mkdir, mode=0o700, parents=True, exist_ok=True)
+    store = await Store.open(settings.database, render=render)
+    try:
+        return await restore_backup(store, settings, file, clock=now, actor=ACTOR, origin=ORIGIN)
+    finally:
+        await store.close()

@@ -1,0 +1,46 @@
+"""The files in a spool that rows name: objects in custody, and uploads that are still to be judged."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from sqlalchemy import bindparam, func, or_, select, text
+
+from heltig.store.tables import jobs, objects
+from heltig.store.tables.custody import KEPT
+from heltig.store.text import from_json
+from heltig.store.transaction import ReadTransaction
+
+_OBJECTS: Final = (
+    select(objects.c.id, objects.c.file)
+    .where(text(KEPT), objects.c.spool == bindparam("spool"))
+    .order_by(objects.c.id)
+)
+_ELSEWHERE: Final = (
+    select(func.count()).select_from(objects).where(text(KEPT), objects.c.spool != bindparam("spool"))
+)
+_UPLOADS: Final = select(jobs.c.payload).where(
+    jobs.c.kind == "upload",
+    or_(jobs.c.state == "queued", jobs.c.state == "running", jobs.c.state == "dead"),
+)
+
+
+def objects_kept(transaction: ReadTransaction, spool: str) -> list[tuple[int, str]]:
+    """The objects whose files a spool has, each with the file's name below `gate`."""
+    return [(row.id, row.file) for row in transaction.rows(_OBJECTS, {"spool": spool})]
+
+
+def objects_elsewhere(transaction: ReadTransaction, spool: str) -> int:
+    """How many objects have their files in other spools."""
+    return int(transaction.scalar(_ELSEWHERE, {"spool": spool}) or 0)
+
+
+def uploads_kept(transaction: ReadTransaction, spool: str) -> list[str]:
+    """The names of uploads whose files a spool has: they are still to be judged, or may be once more."""
+    return list(_names(transaction, spool))
+
+
+def _names(transaction: ReadTransaction, spool: str) -> Iterator[str]:
+    for row in transaction.rows(_UPLOADS):
+        payload = from_json(row.payload, dict[str, Any])
+        if payload.get("spool", spool) == spool and "upload" in payload:
+            yield str(payload["upload"])
