@@ -26,6 +26,7 @@ from heltig.setting_types import Address, Peer, Size, is_loopback
 REJECTED_TRANSIENT: Final = 0x02
 LOCAL_LIMIT_EXCEEDED: Final = (REJECTED_TRANSIENT, 0x03, 0x02)
 CALLING_AE_TITLE_NOT_RECOGNIZED: Final = (0x01, 0x01, 0x03)
+CALLED_AE_TITLE_NOT_RECOGNIZED: Final = (0x01, 0x01, 0x07)
 """Result, source and reason of an A-ASSOCIATE-RJ (PS3.8 9.3.4)."""
 
 IDLE_SECONDS: Final = 600.0
@@ -76,7 +77,8 @@ class Listener:
         Args:
             options: What it is made of.
             door: Where objects go.
-            log: Told of what is refused: an event, who sent, and a status.
+            log: Told of what is refused: an event, who sent, and a status; of an association that is rejected
+                its reason (PS3.8 9.3.4), of a connection that comes to none 0.
         """
         self._options = options
         self._door = door
@@ -116,6 +118,7 @@ class Listener:
             server_class=_Server,
             tls=options.tls,
             may_call=self._may_call,
+            failed=self._connection_failed,
             most_connections=2 * options.most_associations,
         )
         entity._servers.append(server)  # its shutdown takes it out again
@@ -142,7 +145,13 @@ class Listener:
 
     def _may_call(self, address: str) -> bool:
         peers = self._options.peers
-        return any(peer.is_at(address) for peer in peers) if peers else is_loopback(address)
+        may = any(peer.is_at(address) for peer in peers) if peers else is_loopback(address)
+        if not may:
+            self._connection_failed("listener.stranger", address)
+        return may
+
+    def _connection_failed(self, event: str, address: str) -> None:
+        self._log(event, Sender("", address, ""), 0)
 
     def _opened(self, event: evt.Event) -> None:
         association = event.assoc
@@ -173,7 +182,10 @@ class Listener:
 
     def _rejected(self, event: evt.Event) -> None:
         """Says that the library rejected an association: for the called AE title, or as one too many."""
-        self._log("listener.rejected", self._receptions[event.assoc].sender, 0)
+        asked: Any = event.assoc.requestor.primitive
+        is_called = asked.called_ae_title == self._options.ae_title
+        why = LOCAL_LIMIT_EXCEEDED if is_called else CALLED_AE_TITLE_NOT_RECOGNIZED
+        self._log("listener.rejected", self._receptions[event.assoc].sender, why[2])
 
     def _store(self, event: evt.Event) -> int | Dataset:
         reception = self._receptions.get(event.assoc)
@@ -241,11 +253,13 @@ class _Server(ThreadedAssociationServer):
         *given: Any,
         tls: ssl.SSLContext | None,
         may_call: Callable[[str], bool],
+        failed: Callable[[str, str], None],
         most_connections: int,
         **named: Any,
     ) -> None:
         self._tls = tls
         self._may_call = may_call
+        self._failed = failed
         self._most_connections = most_connections
         super().__init__(*given, **named)
 
@@ -257,7 +271,8 @@ class _Server(ThreadedAssociationServer):
             request.settimeout(self.ae.acse_timeout)
             try:
                 request = self._tls.wrap_socket(request, server_side=True)
-            except OSError:
+            except OSError:  # no TLS, or no certificate that we trust
+                self._failed("listener.tls-failed", client_address[0])
                 self.shutdown_request(request)
                 return
         super().process_request_thread(request, client_address)

@@ -4,6 +4,7 @@ import socket
 import ssl
 import struct
 import threading
+import time
 from pathlib import Path
 
 import pydicom
@@ -15,7 +16,7 @@ from pynetdicom.dimse_messages import C_STORE_RQ
 from pynetdicom.pdu_primitives import SOPClassCommonExtendedNegotiation
 from pynetdicom.sop_class import Verification
 from servers.certificates import Authority
-from unit.connectors.dimse.doors import CT, KeepingDoor, associated, listening, request_of, send
+from unit.connectors.dimse.doors import CT, WAIT_SECONDS, KeepingDoor, associated, listening, request_of, send
 
 from connectors.dimse.door import Answer
 from connectors.dimse.library import MOST_PDU
@@ -218,6 +219,9 @@ def test_only_peers_may_send(door: KeepingDoor, peers: list[str], calling: str, 
         associated(port, calling=calling) as association,
     ):
         assert association.is_established is reaches
+        if not reaches:
+            is_stranger = not any(one.endswith("127.0.0.1") for one in peers)
+            _until_told(door, ("listener.stranger", 0) if is_stranger else ("listener.rejected", 3))
 
 
 def test_another_called_ae_title_is_rejected(door: KeepingDoor) -> None:
@@ -225,6 +229,7 @@ def test_another_called_ae_title_is_rejected(door: KeepingDoor) -> None:
         assert association.is_rejected
         assert association.acceptor.primitive is not None
         assert association.acceptor.primitive.diagnostic == 7
+        _until_told(door, ("listener.rejected", 7))
 
 
 def test_without_room_associations_are_rejected_for_now(door: KeepingDoor) -> None:
@@ -243,6 +248,7 @@ def test_one_association_too_many_is_rejected_for_now(door: KeepingDoor) -> None
             assert primitive is not None
             assert (primitive.result, primitive.result_source, primitive.diagnostic) == (2, 3, 2)
         assert send(first, ODD).Status == 0
+        _until_told(door, ("listener.rejected", 2))
 
 
 @pytest.mark.parametrize("size", [20_000, 2 * IN_MEMORY])
@@ -299,6 +305,15 @@ def test_tls_with_a_certificate_of_the_sender(door: KeepingDoor, tmp_path: Path)
             assert send(association, bytes(2 * IN_MEMORY)).Status == 0
         with associated(port) as association:
             assert not association.is_established
+        _until_told(door, ("listener.tls-failed", 0), ("listener.tls-failed", 0))
+
+
+def _until_told(door: KeepingDoor, *expected: tuple[str, int]) -> None:
+    """Waits until the log says so: a listener writes it when the sender knows already."""
+    end = time.monotonic() + WAIT_SECONDS
+    while [(event, status) for event, _, status in door.told] != [*expected]:
+        assert time.monotonic() < end, door.told
+        time.sleep(0.01)
 
 
 def test_a_listener_stops_though_somebody_is_at_an_object(
