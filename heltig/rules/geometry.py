@@ -233,7 +233,7 @@ def patient_orientation(at: Values) -> Iterator[Hit]:
         return
     values = [str(value).strip().upper() for value in at["PatientOrientation"].values if value]
     if len(values) != 2 or not all(set(value) <= _AXES.keys() for value in values):
-        return  # other letters and other numbers of values are a matter of VAL-CS and VAL-VM
+        return  # other letters: GEO-PATORIENT-TERM and VAL-CS; other numbers of values: VAL-VM
     observed = cut(at["PatientOrientation"].shown)
     tags = ("PatientOrientation",)
     if any(len({_AXES[letter][0] for letter in value}) < len(value) for value in values):

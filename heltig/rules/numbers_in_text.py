@@ -35,6 +35,8 @@ _PHONES: Final[tuple[tuple[Evidence, re.Pattern[str]], ...]] = (
     ("certain", re.compile(r"(?<![\w.])((?:\(\d{3}\) ?|[2-9]\d\d-)\d{3}[-.]\d{4})(?!\d|[.-]\d)")),
     ("possible", re.compile(r"(?<![\w.])(0[1-9](?:[ .]\d\d){4}|\(0\d{2,4}\) ?\d{4,8})(?!\d|[.-]\d| \d)")),
     ("possible", re.compile(r"(?<![\w.])([2-9]\d\d\.[2-9]\d\d\.\d{4})(?!\d|[.-]\d)")),
+    ("possible", re.compile(r"(?<![\w.])(01[567]\d[ /-]\d{7,8})(?!\d|[./-]\d)")),
+    ("possible", re.compile(r"(?<![\w.])(00[2-9]\d(?:[ ()/-]{1,2}\d{2,}){2,4})(?!\d|[./-]\d| \d)")),
 )
 _COUNTRY: Final = re.compile(
     r"\+(?:1(?=[2-9])|7|2(?:0|7|[1-689]\d)|3(?:[0-469]|[578]\d)|4(?:[013-9]|2\d)|5(?:[1-8]|[09]\d)|6(?:[0-6]|[7-9]\d)"
@@ -57,6 +59,7 @@ def phones_in(text: str) -> Iterator[tuple[Evidence, str]]:
             if (
                 _is_row(dialled, country, is_sure=evidence == "certain")
                 or len(digits) < (8 if evidence == "possible" else _FEWEST_DIGITS)
+                or (dialled.startswith("00") and not _is_from_abroad(dialled))
                 or (dialled.startswith("+") and (country is None or _before(_SIGNED, found) is not None))
             ):
                 continue
@@ -64,7 +67,21 @@ def phones_in(text: str) -> Iterator[tuple[Evidence, str]]:
             yield "possible" if word and is_term(word[1]) else evidence, found[0]
 
 
-_FORM_OF_PHONES: Final = re.compile(r"\+\d|\d{3}[-.]\d{4}|\(0\d|0\d[ .]\d\d[ .]")
+def _is_from_abroad(dialled: str) -> bool:
+    """Two zeros, the code of a country, and as many digits as a number with its area has.
+
+    Groups of one length are a number of something else, filled up with zeros.
+    """
+    groups = re.findall(r"\d+", dialled)
+    digits = "".join(groups)
+    is_code = len(set(map(len, groups))) == 1
+    return len(digits) >= _FEWEST_FROM_ABROAD and not is_code and _COUNTRY.match(f"+{digits[2:]}") is not None
+
+
+_FEWEST_FROM_ABROAD: Final = 12
+_FORM_OF_PHONES: Final = re.compile(
+    r"\+\d|\d{3}[-.]\d{4}|\(0\d|0\d[ .]\d\d[ .]|01[567]\d[ /-]\d{7}|(?<!\d)00[2-9]\d[ (/-]"
+)
 _WORDS_OF_PHONES: Final = (
     *(
         "tel",
@@ -118,7 +135,8 @@ def _is_row(dialled: str, country: re.Match[str] | None, *, is_sure: bool) -> bo
 
 
 _MAIL: Final = re.compile(
-    r"(?<![\w.+-])([\w.+-]{2,})@((?:[A-Za-z0-9-]+\.)+)([A-Za-z]{2,8})(?![\w-])", re.ASCII
+    r"(?<![\w.+-])([\w.+-]{2,})(@| ?[(\[][aA][tT][)\]] ?)((?:[A-Za-z0-9-]+\.)+)([A-Za-z]{2,8})(?![\w-])",
+    re.ASCII,
 )
 _OF_PROGRAMS: Final = frozenset({"git", "hg", "svn", "root", "localhost", "noreply", "no-reply"})
 _OF_NOBODY: Final = frozenset(
@@ -139,12 +157,16 @@ _TOP_LEVELS: Final = _COUNTRY_DOMAINS.union(_OTHERS.split())
 
 def mails_in(text: str) -> Iterator[tuple[Evidence, str]]:
     """Addresses of mail below domains that there are; those of programs are left out."""
-    for found in _MAIL.finditer(text) if "@" in text else ():
-        local, domain, top = found[1].lower(), found[2].split(".")[-2].lower(), found[3].lower()
+    for found in _MAIL.finditer(text) if _SIGN_OF_MAILS.search(text) else ():
+        local, domain, top = found[1].lower(), found[3].split(".")[-2].lower(), found[4].lower()
         if local in _OF_PROGRAMS or top not in _TOP_LEVELS or len(domain) < 3:
             continue
         is_odd = top in _COUNTRY_DOMAINS and (is_term(local) or is_term(domain) or not domain.isalpha())
-        yield "possible" if is_odd or local in _OF_NOBODY else "certain", found[0]
+        is_sure = found[2] == "@" and not is_odd and local not in _OF_NOBODY
+        yield "certain" if is_sure else "possible", found[0]
+
+
+_SIGN_OF_MAILS: Final = re.compile(r"@|[(\[][aA][tT][)\]]")
 
 
 _IDENTIFIER: Final = r"[A-Z]{0,3}[-/]?\d(?:[ /-]?\d){3,}"
