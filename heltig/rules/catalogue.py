@@ -70,6 +70,7 @@ FAMILIES = {
     "slides": "Image pixel module",
     "slide_tiles": "Image pixel module",
     "waveforms": "Waveform",
+    "waveform_kinds": "Waveform",
     "geometry": "Geometry",
     "geometry_series": "Geometry",
     "geometry_spaces": "Geometry",

@@ -12,7 +12,7 @@ from heltig.rules.views import Values
 from heltig.rules.wording import cut, listed
 from heltig.standard.dictionary import tag_of
 
-_GROUPS: Final = "WaveformSequence"
+GROUPS: Final = "WaveformSequence"
 _CHANNELS: Final = "ChannelDefinitionSequence"
 _ANNOTATIONS: Final = "WaveformAnnotationSequence"
 
@@ -27,7 +27,7 @@ _INTERPRETATIONS: Final = {
 _KNOWN: Final = frozenset(name for names in _INTERPRETATIONS.values() for name in names)
 
 
-class _Group(NamedTuple):
+class Group(NamedTuple):
     """A multiplex group; a number is None where none is told.
 
     Attributes:
@@ -47,9 +47,10 @@ class _Group(NamedTuple):
     defined: Sequence[Item]
 
 
-def _groups(at: Values) -> list[_Group]:
+def groups_of(cell: Cell) -> list[Group]:
+    """The multiplex groups in a cell of WaveformSequence."""
     return [
-        _Group(
+        Group(
             number,
             item,
             channels=integer(of_item(item, "NumberOfWaveformChannels")),
@@ -57,16 +58,16 @@ def _groups(at: Values) -> list[_Group]:
             bits=integer(of_item(item, "WaveformBitsAllocated")),
             defined=of_item(item, _CHANNELS).items,
         )
-        for number, item in enumerate(at[_GROUPS].items, 1)
+        for number, item in enumerate(cell.items, 1)
     ]
 
 
 def _below(*keywords: str) -> str:
     """The path of an attribute of a multiplex group."""
-    return "/".join(map(tag_of, (_GROUPS, *keywords)))
+    return "/".join(map(tag_of, (GROUPS, *keywords)))
 
 
-@rule("WAV-DATA", level="instance", severity="review", reads=(_GROUPS,), reference="PS3.3 C.10.9")
+@rule("WAV-DATA", level="instance", severity="review", reads=(GROUPS,), reference="PS3.3 C.10.9")
 def data(at: Values) -> Iterator[Hit]:
     """The data of a waveform are not as long as it says.
 
@@ -81,7 +82,7 @@ def data(at: Values) -> Iterator[Hit]:
     Mend: Export the recording again from the system that made it. It must not be cut or filled up by hand.
     Example: An ECG of 10 seconds that a converter cut to 8, with the number of samples left at 5000.
     """
-    for group in _groups(at):
+    for group in groups_of(at[GROUPS]):
         length = length_of(of_item(group.item, "WaveformData"))
         if length is None or not (group.channels and group.samples and group.bits in _INTERPRETATIONS):
             continue
@@ -99,7 +100,7 @@ def data(at: Values) -> Iterator[Hit]:
             )
 
 
-@rule("WAV-CHANNELS", level="instance", severity="review", reads=(_GROUPS,), reference="PS3.3 C.10.9")
+@rule("WAV-CHANNELS", level="instance", severity="review", reads=(GROUPS,), reference="PS3.3 C.10.9")
 def channels(at: Values) -> Iterator[Hit]:
     """A waveform does not have the channels or samples that it should.
 
@@ -112,7 +113,7 @@ def channels(at: Values) -> Iterator[Hit]:
     Mend: Export the recording again from the system that made it: only that knows which lead is which.
     Example: Twelve channels of which a tool that removes empty items left eleven definitions.
     """
-    for group in _groups(at):
+    for group in groups_of(at[GROUPS]):
         where = f"group {group.number}: "
         if group.channels is not None and group.defined and group.channels != len(group.defined):
             yield Hit(
@@ -145,7 +146,7 @@ def _too_few(where: str, keyword: str, number: int) -> Hit:
     return Hit(tags=(_below(keyword),), observed=cut(f"{where}{number}"), expected="one or more")
 
 
-@rule("WAV-SAMPLING", level="instance", severity="review", reads=(_GROUPS,), reference="PS3.3 C.10.9")
+@rule("WAV-SAMPLING", level="instance", severity="review", reads=(GROUPS,), reference="PS3.3 C.10.9")
 def sampling(at: Values) -> Iterator[Hit]:
     """The sampling frequency of a waveform is impossible.
 
@@ -157,7 +158,7 @@ def sampling(at: Values) -> Iterator[Hit]:
         device. Samples and duration tell it where both are known.
     Example: `0` from a converter of scanned strips.
     """
-    for group in _groups(at):
+    for group in groups_of(at[GROUPS]):
         cell = of_item(group.item, "SamplingFrequency")
         if any(number is not None and number <= 0 for number in cell.numbers):
             yield Hit(
@@ -167,7 +168,7 @@ def sampling(at: Values) -> Iterator[Hit]:
             )
 
 
-@rule("WAV-BITS", level="instance", severity="review", reads=(_GROUPS,), reference="PS3.3 C.10.9")
+@rule("WAV-BITS", level="instance", severity="review", reads=(GROUPS,), reference="PS3.3 C.10.9")
 def bits(at: Values) -> Iterator[Hit]:
     """The bits of a waveform's samples contradict one another.
 
@@ -180,7 +181,7 @@ def bits(at: Values) -> Iterator[Hit]:
         two says, that one is right.
     Example: Samples of 16 bits declared as UB by a converter.
     """
-    for group in _groups(at):
+    for group in groups_of(at[GROUPS]):
         allocated, where = group.bits, f"group {group.number}: "
         cell = of_item(group.item, "WaveformSampleInterpretation")
         if allocated is None:
@@ -201,7 +202,7 @@ def bits(at: Values) -> Iterator[Hit]:
             yield from _stored(group, allocated)
 
 
-def _stored(group: _Group, allocated: int) -> Iterator[Hit]:
+def _stored(group: Group, allocated: int) -> Iterator[Hit]:
     """Channels that store no bits, or more than are allocated."""
     stored = [integer(of_item(one, "WaveformBitsStored")) for one in group.defined]
     wrong = sorted({number for number in stored if number is not None and not 1 <= number <= allocated})
@@ -213,7 +214,7 @@ def _stored(group: _Group, allocated: int) -> Iterator[Hit]:
         )
 
 
-@rule("WAV-ANNOTATION", level="instance", severity="review", reads=(_ANNOTATIONS, _GROUPS),
+@rule("WAV-ANNOTATION", level="instance", severity="review", reads=(_ANNOTATIONS, GROUPS),
     reference="PS3.3 C.10.10")  # fmt: skip
 def annotation(at: Values) -> Iterator[Hit]:
     """An annotation of a waveform is about a channel or sample that there is not.
@@ -227,7 +228,7 @@ def annotation(at: Values) -> Iterator[Hit]:
         has to change the annotations too.
     Example: The averaged beat was taken out of an ECG, and the marks of its P and T waves were not.
     """
-    groups = _groups(at)
+    groups = groups_of(at[GROUPS])
     if not groups:
         return
     wrong: dict[tuple[str, str], None] = {}
@@ -252,7 +253,7 @@ def annotation(at: Values) -> Iterator[Hit]:
         )
 
 
-def _lacking(groups: Sequence[_Group], number: int | None, channel: int | None) -> str:
+def _lacking(groups: Sequence[Group], number: int | None, channel: int | None) -> str:
     """What of a group and its channel, both by number, there is not; empty where both are there."""
     if number is None or channel is None:
         return ""
@@ -264,7 +265,7 @@ def _lacking(groups: Sequence[_Group], number: int | None, channel: int | None) 
     return ""
 
 
-def _beyond(groups: Sequence[_Group], numbers: set[int | None], positions: Cell) -> str:
+def _beyond(groups: Sequence[Group], numbers: set[int | None], positions: Cell) -> str:
     """The sample that the group named does not have; empty where there is none, or several are named."""
     number = next(iter(numbers)) if len(numbers) == 1 else None
     if number is None or not 1 <= number <= len(groups):

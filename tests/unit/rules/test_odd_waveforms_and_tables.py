@@ -5,7 +5,7 @@ from datetime import date
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from heltig.rules import lookup_tables, overlays, slide_tiles, slides, waveforms
+from heltig.rules import lookup_tables, overlays, slide_tiles, slides, waveform_kinds, waveforms
 from heltig.rules.cases import study_of
 from heltig.rules.catalogue import rules_of
 from heltig.rules.engine import Ruleset, evaluate
@@ -14,7 +14,7 @@ from heltig.rules.profile import Profile
 from heltig.rules.views import Context
 from heltig.standard.dictionary import lookup, tag_of
 
-MODULES = (lookup_tables, overlays, slides, slide_tiles, waveforms)
+MODULES = (lookup_tables, overlays, slides, slide_tiles, waveforms, waveform_kinds)
 RULES = [rule for module in MODULES for rule in rules_of(module)]
 CONTEXT = Context(date(2026, 1, 1), Parameters())
 
