@@ -51,6 +51,16 @@ def make_studies(seed: int = 1) -> tuple[SyntheticStudy, ...]:
     return tuple(_make(seed, case) for case in (*CLEAN, *BROKEN))
 
 
+def make_study(name: str, seed: int = 1) -> SyntheticStudy:
+    """Make one of them alone, the same as among the others.
+
+    Args:
+        name: Its short name.
+        seed: Fixes UIDs, dates and accession numbers.
+    """
+    return next(_make(seed, case) for case in (*CLEAN, *BROKEN) if case.name == name)
+
+
 def _make(seed: int, case: Case) -> SyntheticStudy:
     instances = case.build(_exam(seed, case))
     if case.spoil is not None:

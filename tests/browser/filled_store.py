@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from browser.filled_archives import fill_archives
+from synthetic import synthetic_studies
 from unit.store.samples import judge, snapshot
 
 from connectors.base import Faults, InMemoryArchive
-from heltig.demo.studies import SyntheticStudy, make_studies
+from heltig.demo.studies import SyntheticStudy
 from heltig.pipeline.keep import Scoring
 from heltig.pipeline.listing import list_studies
 from heltig.pipeline.publish import render
@@ -27,7 +28,7 @@ from heltig.store.records import Location
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 MAIN = Location("archive", "main")
-STUDIES = {study.name: study for study in make_studies()}
+STUDIES = synthetic_studies()
 
 
 def uid_of(name: str) -> str:

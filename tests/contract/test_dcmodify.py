@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from datetime import date
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,9 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom.config import IGNORE
+from synthetic import synthetic_study
 
 from heltig.demo.samples import part10_files
-from heltig.demo.studies import make_studies
 from heltig.pipeline.check import check
 from heltig.reports.dcmodify import Study, script
 from heltig.rules.finding import Finding
@@ -36,8 +37,7 @@ def _dcmtk() -> Iterator[None]:
 
 
 def _clean_files() -> list[bytes]:
-    study = next(study for study in make_studies() if study.name == "ct-chest")
-    return [content for _, content in part10_files(study)][:3]
+    return [content for _, content in islice(part10_files(synthetic_study("ct-chest")), 3)]
 
 
 CLEAN = _clean_files()

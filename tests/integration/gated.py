@@ -5,16 +5,15 @@ import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import httpx
 from servers.heltig_server import HeltigServer, heltig_server
 from servers.orthanc import Orthanc
+from synthetic import synthetic_study
 
 from heltig.demo.samples import part10_files
-from heltig.demo.studies import SyntheticStudy, make_studies
 
 WAIT_SECONDS = 120.0
 PAUSE_SECONDS = 0.05
@@ -25,18 +24,13 @@ UID, REASON = "00081155", "00081197"
 
 def files_of(name: str, seed: int = 1) -> list[bytes]:
     """The files of a synthetic study; another one of its kind for each seed."""
-    return [content for _, content in part10_files(_made(name, seed))]
+    return [content for _, content in part10_files(synthetic_study(name, seed))]
 
 
 def uid_of(name: str, seed: int = 1) -> str:
     """Its StudyInstanceUID."""
-    found: str = _made(name, seed).datasets[0]["0020000D"]["Value"][0]
+    found: str = synthetic_study(name, seed).datasets[0]["0020000D"]["Value"][0]
     return found
-
-
-@cache
-def _made(name: str, seed: int) -> SyntheticStudy:
-    return next(study for study in make_studies(seed) if study.name == name)
 
 
 def body_of(parts: Iterable[bytes], *, boundary: str, header: bytes = OBJECT) -> bytes:

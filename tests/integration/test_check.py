@@ -11,12 +11,12 @@ import xml.etree.ElementTree as ET
 import zipfile
 
 import pytest
+from synthetic import synthetic_studies
 
 from heltig.demo.samples import part10_files
-from heltig.demo.studies import make_studies
 from heltig.reports import FORMATS
 
-STUDIES = {study.name: study for study in make_studies()}
+STUDIES = synthetic_studies()
 
 
 def check(*arguments, hash_seed="0", cwd=None, stdout=subprocess.PIPE):

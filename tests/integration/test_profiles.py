@@ -11,14 +11,14 @@ from pathlib import Path
 import httpx
 import pytest
 from servers.heltig_server import heltig_server
+from synthetic import synthetic_studies
 from unit.api.service import study_zip
 
 from heltig.demo.samples import part10_files
-from heltig.demo.studies import make_studies
 from heltig.pipeline.check import check
 from heltig.pipeline.profiles import load_profile
 
-CLEAN = [study for study in make_studies() if not study.rules]
+CLEAN = [study for study in synthetic_studies().values() if not study.rules]
 SITE_RULE = """
 [[rule]]
 id = "SITE-STATION"

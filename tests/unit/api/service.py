@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import httpx
 from litestar import Litestar
+from synthetic import synthetic_study
 from unit.store.databases import database_url
 from unit.store.samples import NOW, judge, snapshot
 
@@ -21,7 +22,7 @@ from heltig.auth import keys
 from heltig.auth.keys import NewKey
 from heltig.auth.principal import Area, Role
 from heltig.demo.samples import part10_files
-from heltig.demo.studies import SyntheticStudy, make_studies
+from heltig.demo.studies import SyntheticStudy
 from heltig.rules.finding import Finding
 from heltig.setting_types import SecretUrl
 from heltig.settings import Settings
@@ -139,7 +140,7 @@ def zip_of(members: Iterable[tuple[str, bytes]]) -> bytes:
 
 
 def synthetic(name: str) -> SyntheticStudy:
-    return next(study for study in make_studies() if study.name == name)
+    return synthetic_study(name)
 
 
 def study_zip(*names: str) -> bytes:

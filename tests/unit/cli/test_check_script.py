@@ -4,18 +4,17 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from synthetic import synthetic_study
 
 from heltig.cli import heltig
 from heltig.demo.samples import part10_files
-from heltig.demo.studies import make_studies
 from heltig.errors import UsageError
 
 
 @pytest.fixture
 def given(tmp_path: Path) -> Path:
     """A file with something to mend."""
-    study = next(study for study in make_studies() if study.name == "ct-chest")
-    _, content = next(iter(part10_files(study)))
+    _, content = next(iter(part10_files(synthetic_study("ct-chest"))))
     path = tmp_path / "given.dcm"
     path.write_bytes(content.replace(b"CS\x0a\x00ISO_IR 100", b"CS\x0a\x00ISO-IR 100"))
     return path

@@ -6,11 +6,12 @@ import sys
 from typing import Any
 
 import pytest
+from synthetic import synthetic_studies
 
 from heltig.demo.samples import write_samples
-from heltig.demo.studies import SyntheticStudy, make_studies
+from heltig.demo.studies import SyntheticStudy
 
-STUDIES = make_studies(1)
+STUDIES = tuple(synthetic_studies().values())
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,12 @@ from typing import Any
 import pydicom
 import pytest
 from pydicom.multival import MultiValue
+from synthetic import synthetic_studies
 
 from heltig.demo.samples import part10_files, write_samples
-from heltig.demo.studies import SyntheticStudy, make_studies
+from heltig.demo.studies import SyntheticStudy
 
-STUDIES = {study.name: study for study in make_studies(1)}
+STUDIES = synthetic_studies()
 
 
 def read(content: bytes) -> pydicom.Dataset:

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.data import get_charset_files, get_testdata_files
 from pydicom.dataset import Dataset
+from synthetic import synthetic_studies
 
 from heltig.demo.samples import part10_files
-from heltig.demo.studies import make_studies
 from heltig.dicom.cell import ABSENT, Cell, DataSet, Encoding
 from heltig.dicom.digest import content_digest, series_digests
 from heltig.dicom.json_stream import InstanceSplitter
@@ -96,7 +96,7 @@ def test_real_files_are_written_as_they_were_read(corpus: Path) -> None:
 
 
 def test_synthetic_studies_say_the_same_as_their_files(tmp_path: Path) -> None:
-    for study in make_studies():
+    for study in synthetic_studies().values():
         for name, content in part10_files(study):
             file = tmp_path / study.name / name
             file.parent.mkdir(parents=True, exist_ok=True)
