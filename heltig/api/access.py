@@ -18,6 +18,8 @@ from heltig.setting_types import is_loopback
 from heltig.settings import Settings
 
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_HAS_A_STUDY_PULLED: Final = b"pull="
+"""The parameter by which a look-up does more than look."""
 _BEARER: Final = b"bearer "
 
 
@@ -97,7 +99,8 @@ async def identified(
     if not shown:
         return None, None
     principal = await services.identity.session(shown)
-    if method in _SAFE or is_from_our_page(scope, services.settings):
+    changes = method not in _SAFE or _HAS_A_STUDY_PULLED in scope["query_string"]
+    if not changes or is_from_our_page(scope, services.settings):
         return principal, None
     return principal, Refusal("origin", "A page from elsewhere may not change anything here.")
 

@@ -1,7 +1,6 @@
 """Signed tokens (JWT, RFC 7519) of the provider: what has to hold for all of them, whatever they are for."""
 
 import binascii
-import math
 from base64 import urlsafe_b64decode
 from collections.abc import Collection, Mapping
 from typing import Any, Final
@@ -19,6 +18,9 @@ LONGEST: Final = 16 * 1024
 """Characters of a token."""
 
 LONGEST_NAME: Final = 200
+
+_LATEST: Final = 1e12
+"""Seconds since 1970, in the year 33658."""
 
 
 class UnprovenError(AuthenticationError):
@@ -147,9 +149,9 @@ def _header(token: str) -> _Header:
 
 def _seconds(claims: Mapping[str, Any], name: str) -> float | None:
     value = claims.get(name)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return float(value)
+    return float(value) if abs(value) < _LATEST else None  # NaN is not, either
 
 
 def _is_name(value: object) -> bool:

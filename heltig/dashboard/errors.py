@@ -78,12 +78,15 @@ def _login(request: Request[Any, Any, Any], error: AuthenticationError, rule: st
     raw: bytes = request.scope.get("raw_path", b"")
     query = request.scope.get("query_string", b"")
     is_page = request.method == "GET" and not raw.startswith((b"/login", b"/logout"))
+    headers = {"WWW-Authenticate": _CHALLENGE}
+    if request.headers.get("hx-request"):
+        headers["HX-Refresh"] = "true"  # a part of a page was asked for: all of it has to go
     to = (raw.partition(b"?")[0] + (b"?" + query if query else b"")).decode("latin-1") if is_page else "/"
     return page(
         request,
         "login.html",
         status=error.status,
-        headers={"WWW-Authenticate": _CHALLENGE},
+        headers=headers,
         principal=None,
         to=own_path(to),
         told="",

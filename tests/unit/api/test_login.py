@@ -68,7 +68,9 @@ async def test_the_whole_way_in_and_out(site: Site) -> None:
         assert f"{site.provider.issuer}/end?client_id=heltig&amp;post_logout_redirect_uri=" in told.text
         assert SESSION not in browser.cookies
         again = await browser.get("/", headers={"Cookie": f"{SESSION}={shown[SESSION]}"})
-        assert again.status_code == 401
+        assert (again.status_code, "hx-refresh" in again.headers) == (401, False)
+        part = await browser.get("/", headers={"HX-Request": "true"})
+        assert (part.status_code, part.headers["hx-refresh"]) == (401, "true")
         assert "This session is over" in again.text
     begun, ended = await site.service.audit("session.begin"), await site.service.audit("session.end")
     assert (begun[0].actor, begun[0].origin, begun[0].detail["roles"]) == (
@@ -193,6 +195,8 @@ async def test_a_page_from_elsewhere_changes_nothing(site: Site) -> None:
             assert (await browser.post("/logout", headers=headers, data={"here": "1"})).status_code == 403
         for headers in ({"Origin": SITE}, SAME):
             assert (await browser.post(path, headers=headers)).status_code == 404
+        refused = await browser.get("/dicom-web/studies/1.2/readiness?wait=1&pull=none")
+        assert (refused.status_code, refused.json()["rule"]) == (403, "origin")
         # Whoever sends a key is not asked where they come from, cookie or not.
         key = await site.service.key("qa_operator")
         assert (await browser.post(path, headers=key)).status_code == 404
