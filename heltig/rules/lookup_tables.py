@@ -6,9 +6,10 @@ from struct import unpack
 from typing import Final, NamedTuple
 
 from heltig.dicom.cell import Cell
-from heltig.rules.item_values import length_of, of_item
+from heltig.rules.items import cell_of
 from heltig.rules.pixel_facts import integer
 from heltig.rules.rule import Hit, rule
+from heltig.rules.value_length import length_of
 from heltig.rules.views import Place, StudyView
 from heltig.rules.wording import cut
 from heltig.standard.dictionary import tag_of
@@ -77,10 +78,10 @@ def lut_data(at: Place) -> Iterator[Hit]:
     Example: A table of 4096 entries whose descriptor says 65536, written as 0.
     """
     for item in at.cell.items:
-        descriptor = _descriptor(of_item(item, "LUTDescriptor"))
+        descriptor = _descriptor(cell_of(item, "LUTDescriptor"))
         if descriptor is None:
             continue
-        length = length_of(of_item(item, "LUTData"))
+        length = length_of(cell_of(item, "LUTData"))
         if not _SHALLOWEST <= descriptor.bits <= _DEEPEST:
             yield Hit(observed=cut(f"{descriptor.bits} bits an entry"), expected="8 to 16 bits")
         elif length is not None and length not in descriptor.lengths:
@@ -103,10 +104,10 @@ def lut_depth(at: Place) -> Iterator[Hit]:
     Example: Entries up to 4095 in a table that says 8 bits.
     """
     for item in at.cell.items:
-        descriptor = _descriptor(of_item(item, "LUTDescriptor"))
+        descriptor = _descriptor(cell_of(item, "LUTDescriptor"))
         if descriptor is None or not _SHALLOWEST <= descriptor.bits < _DEEPEST:
             continue
-        greatest = max(_entries(of_item(item, "LUTData"), descriptor), default=0)
+        greatest = max(_entries(cell_of(item, "LUTData"), descriptor), default=0)
         if greatest >= 1 << descriptor.bits:
             yield Hit(
                 observed=f"an entry of {greatest}, {descriptor.bits} bits",
@@ -189,10 +190,10 @@ def palette_table(study: StudyView) -> Iterator[Hit]:
         yield from _palette(of_image.__getitem__, "", rows)
     for (icon,), rows in study.alike(_ICON):
         for item in icon.items:
-            yield from _palette(partial(of_item, item), f"{tag_of(_ICON)}/", rows)
+            yield from _palette(partial(cell_of, item), f"{tag_of(_ICON)}/", rows)
     for (paths,), rows in study.alike(_PATHS):
-        for item in [inner for path in paths.items for inner in of_item(path, _OF_PATH).items]:
-            yield from _palette(partial(of_item, item), f"{tag_of(_PATHS)}/{tag_of(_OF_PATH)}/", rows)
+        for item in [inner for path in paths.items for inner in cell_of(path, _OF_PATH).items]:
+            yield from _palette(partial(cell_of, item), f"{tag_of(_PATHS)}/{tag_of(_OF_PATH)}/", rows)
 
 
 def _palette(of: Callable[[str], Cell], above: str, rows: list[int]) -> Iterator[Hit]:

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from heltig.dicom.cell import ABSENT, Cell
-from heltig.rules.item_values import length_of
 from heltig.rules.pixel_facts import integer
 from heltig.rules.rule import Hit, rule
+from heltig.rules.value_length import length_of
 from heltig.rules.views import StudyView
 from heltig.rules.wording import cut
 from heltig.standard.dictionary import tag_of

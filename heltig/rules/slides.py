@@ -6,7 +6,7 @@ from typing import Final
 
 from heltig.dicom.frames import FrameTable
 from heltig.dicom.geometry import FARTHEST, orientation_of
-from heltig.rules.item_values import of_item
+from heltig.rules.items import cell_of
 from heltig.rules.pixel_facts import integer
 from heltig.rules.rule import Hit, rule
 from heltig.rules.views import Place, SeriesView, Values
@@ -118,7 +118,7 @@ def paths(series: SeriesView) -> Iterator[Hit]:
                 expected="an item for each",
                 rows=rows,
             )
-        names = Counter(of_item(item, "OpticalPathIdentifier").text for item in items)
+        names = Counter(cell_of(item, "OpticalPathIdentifier").text for item in items)
         twice = sorted(name for name, times in names.items() if name and times > 1)
         if twice:
             yield Hit(

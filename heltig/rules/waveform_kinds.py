@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from heltig.dicom.cell import Item
-from heltig.rules.item_values import of_item
+from heltig.rules.items import cell_of
 from heltig.rules.rule import Hit, rule
 from heltig.rules.views import StudyView
 from heltig.rules.waveforms import GROUPS, groups_of
@@ -79,7 +79,7 @@ def kind(study: StudyView) -> Iterator[Hit]:
 
 def _frequencies(item: Item) -> Iterator[float]:
     """The sampling frequency of a group, where it is possible at all."""
-    for number in of_item(item, "SamplingFrequency").numbers:
+    for number in cell_of(item, "SamplingFrequency").numbers:
         if number is not None and number > 0:
             yield number
 

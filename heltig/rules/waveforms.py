@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from heltig.dicom.cell import Cell, Item
-from heltig.rules.item_values import length_of, of_item
+from heltig.rules.items import cell_of
 from heltig.rules.pixel_facts import integer
 from heltig.rules.rule import Hit, rule
+from heltig.rules.value_length import length_of
 from heltig.rules.views import Values
 from heltig.rules.wording import cut, listed
 from heltig.standard.dictionary import tag_of
@@ -53,10 +54,10 @@ def groups_of(cell: Cell) -> list[Group]:
         Group(
             number,
             item,
-            channels=integer(of_item(item, "NumberOfWaveformChannels")),
-            samples=integer(of_item(item, "NumberOfWaveformSamples")),
-            bits=integer(of_item(item, "WaveformBitsAllocated")),
-            defined=of_item(item, _CHANNELS).items,
+            channels=integer(cell_of(item, "NumberOfWaveformChannels")),
+            samples=integer(cell_of(item, "NumberOfWaveformSamples")),
+            bits=integer(cell_of(item, "WaveformBitsAllocated")),
+            defined=cell_of(item, _CHANNELS).items,
         )
         for number, item in enumerate(cell.items, 1)
     ]
@@ -83,10 +84,10 @@ def data(at: Values) -> Iterator[Hit]:
     Example: An ECG of 10 seconds that a converter cut to 8, with the number of samples left at 5000.
     """
     for group in groups_of(at[GROUPS]):
-        length = length_of(of_item(group.item, "WaveformData"))
+        length = length_of(cell_of(group.item, "WaveformData"))
         if length is None or not (group.channels and group.samples and group.bits in _INTERPRETATIONS):
             continue
-        read = of_item(group.item, "WaveformSampleInterpretation").text
+        read = cell_of(group.item, "WaveformSampleInterpretation").text
         sizes = {group.bits, *(size for size, names in _INTERPRETATIONS.items() if read in names)}
         counts = {group.channels, len(group.defined) or group.channels}
         lengths = {count * group.samples * size // 8 for count in counts for size in sizes}
@@ -125,14 +126,14 @@ def channels(at: Values) -> Iterator[Hit]:
             yield _too_few(where, "NumberOfWaveformChannels", group.channels)
         if group.samples is not None and group.samples < 1:
             yield _too_few(where, "NumberOfWaveformSamples", group.samples)
-        trigger = integer(of_item(group.item, "TriggerSamplePosition"))
+        trigger = integer(cell_of(group.item, "TriggerSamplePosition"))
         if trigger is not None and group.samples and trigger > group.samples:
             yield Hit(
                 tags=(_below("TriggerSamplePosition"), _below("NumberOfWaveformSamples")),
                 observed=cut(f"{where}trigger at sample {trigger} of {group.samples}"),
                 expected="a sample of the group",
             )
-        numbers = Counter(integer(of_item(one, "WaveformChannelNumber")) for one in group.defined)
+        numbers = Counter(integer(cell_of(one, "WaveformChannelNumber")) for one in group.defined)
         twice = sorted(number for number, count in numbers.items() if number is not None and count > 1)
         if twice:
             yield Hit(
@@ -159,7 +160,7 @@ def sampling(at: Values) -> Iterator[Hit]:
     Example: `0` from a converter of scanned strips.
     """
     for group in groups_of(at[GROUPS]):
-        cell = of_item(group.item, "SamplingFrequency")
+        cell = cell_of(group.item, "SamplingFrequency")
         if any(number is not None and number <= 0 for number in cell.numbers):
             yield Hit(
                 tags=(_below("SamplingFrequency"),),
@@ -183,7 +184,7 @@ def bits(at: Values) -> Iterator[Hit]:
     """
     for group in groups_of(at[GROUPS]):
         allocated, where = group.bits, f"group {group.number}: "
-        cell = of_item(group.item, "WaveformSampleInterpretation")
+        cell = cell_of(group.item, "WaveformSampleInterpretation")
         if allocated is None:
             continue
         if allocated not in _INTERPRETATIONS:
@@ -204,7 +205,7 @@ def bits(at: Values) -> Iterator[Hit]:
 
 def _stored(group: Group, allocated: int) -> Iterator[Hit]:
     """Channels that store no bits, or more than are allocated."""
-    stored = [integer(of_item(one, "WaveformBitsStored")) for one in group.defined]
+    stored = [integer(cell_of(one, "WaveformBitsStored")) for one in group.defined]
     wrong = sorted({number for number in stored if number is not None and not 1 <= number <= allocated})
     if wrong:
         yield Hit(
@@ -235,14 +236,14 @@ def annotation(at: Values) -> Iterator[Hit]:
     for item in at[_ANNOTATIONS].items:
         numbers = [
             None if number is None else int(number)
-            for number in of_item(item, "ReferencedWaveformChannels").numbers
+            for number in cell_of(item, "ReferencedWaveformChannels").numbers
         ]
         named = list(zip(numbers[::2], numbers[1::2], strict=False))
         for number, channel in named:
             lacking = _lacking(groups, number, channel)
             if lacking:
                 wrong.setdefault(("ReferencedWaveformChannels", lacking))
-        beyond = _beyond(groups, {number for number, _ in named}, of_item(item, "ReferencedSamplePositions"))
+        beyond = _beyond(groups, {number for number, _ in named}, cell_of(item, "ReferencedSamplePositions"))
         if beyond:
             wrong.setdefault(("ReferencedSamplePositions", beyond))
     for keyword, observed in wrong:

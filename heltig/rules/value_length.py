@@ -1,17 +1,10 @@
-"""What rules ask of an item of a sequence, and of a binary value: what is in it, and how long is it?"""
+"""What rules ask of a binary value: how long is it?"""
 
 from typing import Final
 
-from heltig.dicom.cell import UNDEFINED_LENGTH, Cell, DataSet, Item
-from heltig.dicom.study import element
-from heltig.standard.dictionary import tag_of
+from heltig.dicom.cell import UNDEFINED_LENGTH, Cell
 
 _TWO_BYTES: Final = frozenset({"SS", "US"})
-
-
-def of_item(item: Item, keyword: str) -> Cell:
-    """An attribute of an item; `ABSENT` where it has none."""
-    return element(DataSet(item.tags, item.raws, item.encoding), tag_of(keyword))
 
 
 def length_of(cell: Cell) -> int | None:
