@@ -126,10 +126,10 @@ _OWNERS: Final[tuple[tuple[str, _Owner], ...]] = (
     ("SER-MODALITY-MISSING", _Owner(("Modality",))),
     ("SER-NUMBER-EMPTY", _Owner(("SeriesNumber",))),
     ("SER-UID-MISSING", _Owner(("SeriesInstanceUID",))),
-    ("SR-UNIT", _Owner((), of=is_report, in_items=("MeasurementUnitsCodeSequence",))),
     ("STU-ACCESSION-EMPTY", _Owner(("AccessionNumber",))),
     ("STU-DATE-EMPTY", _Owner(("StudyDate",))),
     ("STU-UID-MISSING", _Owner(("StudyInstanceUID",))),
+    ("VAL-REPORT-UNIT", _Owner((), of=is_report, in_items=("MeasurementUnitsCodeSequence",))),
 )
 """Each rule with what it takes over, no more than it really looks at."""
 

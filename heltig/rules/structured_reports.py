@@ -17,7 +17,7 @@ def is_report(sop_class_uid: str) -> bool:
     return sop_class_uid.startswith(_REPORTS)
 
 
-@rule("SR-ROOT", level="instance", severity="review", reads=("ValueType", "SOPClassUID"),
+@rule("VAL-REPORT-ROOT", level="instance", severity="review", reads=("ValueType", "SOPClassUID"),
     when=lambda at: is_report(at["SOPClassUID"].text) and at.has("ValueType"),
     reference="PS3.3 C.17.3")  # fmt: skip
 def root(at: Values) -> Iterator[Hit]:
@@ -35,7 +35,7 @@ def root(at: Values) -> Iterator[Hit]:
         yield Hit(tags=("ValueType",), observed=cut(told), expected="CONTAINER")
 
 
-@rule("SR-UNIT", level="value", severity="review", reads=("MeasuredValueSequence",),
+@rule("VAL-REPORT-UNIT", level="value", severity="review", reads=("MeasuredValueSequence",),
     needs=("metadata", "all_attributes"), reference="PS3.3 C.18.1")  # fmt: skip
 def unit(at: Place) -> Iterator[Hit]:
     """A measurement in a report has no unit.
