@@ -25,7 +25,7 @@ from heltig.errors import (
 )
 from heltig.exchange import Observer
 from heltig.http_answer import Head
-from heltig.link_local import LINK_LOCAL, is_link_local
+from heltig.link_local import LINK_LOCAL, Peers, is_link_local
 from heltig.pacing import Pace
 from heltig.tls import Tls, ssl_context, tls_reason
 
@@ -52,7 +52,7 @@ class Client(httpx.AsyncClient):
     observe: Observer
     head_seconds: float
     piece_seconds: float
-    allows_link_local: bool
+    peers: Peers | None
 
 
 def client(
@@ -101,7 +101,7 @@ def client(
     made.observe = observe
     made.head_seconds = connect_seconds + 2 * read_seconds
     made.piece_seconds = 2 * read_seconds
-    made.allows_link_local = allow_link_local
+    made.peers = None if allow_link_local else Peers()
     return made
 
 
@@ -223,7 +223,7 @@ async def send(client: Client, request: Request, *, head: asyncio.Timeout | None
         ) from wrong
     except UnicodeError as wrong:  # of the resolver
         raise ArchiveUnavailableError(f"{_place(request.url)}: no such host. Check the address.") from wrong
-    if not client.allows_link_local and _is_from_link_local(response):
+    if client.peers and client.peers.has_link_local(response.extensions.get("network_stream")):
         await response.aclose()
         raise ArchiveAccessError(f"{_place(request.url)}: {LINK_LOCAL}")
     return response
@@ -272,13 +272,6 @@ def _place(url: httpx.URL) -> str:
     path = url.raw_path.partition(b"?")[0].decode("ascii")
     path = _RESOURCE.sub(lambda found: f"/{found.group(1)}/{_NAMED[found.group(1)]}", path)
     return f"{url.scheme}://{url.netloc.decode('ascii')}{_UID.sub('{uid}', path)}"
-
-
-def _is_from_link_local(response: httpx.Response) -> bool:
-    """Whether a name led to such an address; what it answers is not looked at."""
-    stream = response.extensions.get("network_stream")
-    peer = stream.get_extra_info("server_addr") if stream else None
-    return peer is not None and is_link_local(str(peer[0]))
 
 
 def _transport_error(error: httpx.TransportError | ssl.SSLError, place: str) -> ArchiveError:

@@ -3,7 +3,8 @@
 import ipaddress
 import socket
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
+from weakref import WeakSet
 
 LINK_LOCAL: Final = (
     "not asked, since it is a link-local address, where clouds keep secrets. Where an archive really has "
@@ -40,6 +41,26 @@ def is_link_local(host: str) -> bool:
     except (ValueError, OSError):
         return False
     return any(one.is_link_local or one in _METADATA_ADDRESSES for one in (address, *_inside(address)))
+
+
+class Peers:
+    """The other ends of a client's connections: a name may have led to such an address.
+
+    Each connection is looked at once; it keeps its other end.
+    """
+
+    def __init__(self) -> None:
+        self._others: WeakSet[Any] = WeakSet()
+
+    def has_link_local(self, connection: Any | None) -> bool:
+        """Whether a connection, as `httpcore` gives it, leads to a link-local address."""
+        if connection is None or connection in self._others:
+            return False
+        address = connection.get_extra_info("server_addr")
+        if address is not None and is_link_local(str(address[0])):
+            return True
+        self._others.add(connection)
+        return False
 
 
 def _inside(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> Iterator[ipaddress.IPv4Address]:

@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, TypeAlias
 
 import msgspec
+from msgspec.structs import replace
 
 from heltig.pipeline.breaker import Breakers
 from heltig.pipeline.connecting import Connected, connect, pace_of, tls_of
@@ -28,11 +29,16 @@ PATIENCE: Final = 10.0
 """Seconds that such a request waits for its place."""
 
 
+_Stamp: TypeAlias = tuple[str, int]
+"""A file and when it was last written, in nanoseconds."""
+
+
 class Kept(msgspec.Struct, kw_only=True):
     """The connections to one archive, as it was configured when they were made.
 
     Attributes:
-        made_of: What they were made of.
+        entry: As it was configured when they were last asked for; what they were made of is the same there.
+        stamps: Of the files that they were made of.
         stack: Closes them.
         breakers: Leave the archive alone where it fails too often.
         guard: For what we ask of it.
@@ -45,7 +51,8 @@ class Kept(msgspec.Struct, kw_only=True):
         is_retired: They are closed with their last user.
     """
 
-    made_of: object
+    entry: Archive
+    stamps: tuple[_Stamp, ...]
     stack: AsyncExitStack
     breakers: Breakers
     guard: Guard
@@ -108,17 +115,18 @@ class Connections:
 
     async def _find(self, entry: Archive) -> Kept:
         async with self._making:
-            made_of = _made_of(entry)
+            stamps = tuple([_stamp(file) for file in tls_of(entry.options).files])
             known = self._kept.get(entry.name)
-            if known is not None and known.made_of == made_of:
+            if known is not None and known.stamps == stamps and _is_made_of(known.entry, entry):
+                known.entry = entry
                 return known
-            made = self._kept[entry.name] = await self._make(entry, made_of)
+            made = self._kept[entry.name] = await self._make(entry, stamps)
         if known is not None:
             known.is_retired = True
             await known.close_if_unused()
         return made
 
-    async def _make(self, entry: Archive, made_of: object) -> Kept:
+    async def _make(self, entry: Archive, stamps: tuple[_Stamp, ...]) -> Kept:
         pace = pace_of(entry.options, sharers=Sharers(self._store, entry.name, clock=self._clock).count)
         told = observer(entry.name, self._measurements) if self._measurements else lambda exchange: None
         found = last_capabilities(entry)
@@ -141,7 +149,8 @@ class Connections:
         )
         guard = Guard(breakers, concurrency=entry.options.concurrency)
         return Kept(
-            made_of=made_of,
+            entry=entry,
+            stamps=stamps,
             stack=stack,
             breakers=breakers,
             guard=guard,
@@ -152,14 +161,19 @@ class Connections:
         )
 
 
-def _made_of(entry: Archive) -> tuple[Any, ...]:
-    """What connections are made of: where any of it is another, they are made anew."""
-    files = [_stamp(file) for file in tls_of(entry.options).files]
-    feed_root = found.feed_root if (found := last_capabilities(entry)) else None
-    return msgspec.structs.replace(entry, capabilities=None, probed=None), feed_root, files
+def _is_made_of(known: Archive, entry: Archive) -> bool:
+    """Whether connections that were made of an entry are those of another one."""
+    if known is entry:
+        return True
+    roots = [found.feed_root if (found := last_capabilities(one)) else None for one in (known, entry)]
+    return roots[0] == roots[1] and _without_probe(known) == _without_probe(entry)
 
 
-def _stamp(file: Path) -> tuple[str, int]:
+def _without_probe(entry: Archive) -> Archive:
+    return replace(entry, capabilities=None, probed=None)
+
+
+def _stamp(file: Path) -> _Stamp:
     try:
         return str(file), file.stat().st_mtime_ns
     except OSError:

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -122,7 +123,9 @@ def _columns(archive: Archive) -> dict[str, Any]:
     return {**columns, "auth": to_json(archive.auth), "options": to_json(archive.options)}
 
 
+@lru_cache(maxsize=1024)
 def _archive(row: Row[Any]) -> Archive:
+    """An entry; the same object as long as nothing of it changes, since every job asks for it."""
     wrong: dict[str, str] = {}
     auth, options = _auth(row.auth, wrong), _options(row.options, wrong)
     broken = "; ".join(wrong.values())

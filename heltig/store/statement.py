@@ -43,9 +43,22 @@ class Text:
             elif bind.expanding and self._places and self._places[-1][0] == name:
                 continue  # all of a list are one place
             self._places.append((name, processor, bind.expanding))
+        self._names = [name for name, _, _ in self._places]
+        self._processors = [
+            (place, processor) for place, (_, processor, _) in enumerate(self._places) if processor
+        ]
+        self._is_plain = not self._constants and not any(is_list for _, _, is_list in self._places)
 
     def values(self, parameters: Parameters) -> list[Any]:
         """The parameters in the order of the text, as the driver takes them."""
+        if not self._is_plain:
+            return self._values_with_lists(parameters)
+        values = [parameters[name] for name in self._names]
+        for place, processor in self._processors:
+            values[place] = processor(values[place])
+        return values
+
+    def _values_with_lists(self, parameters: Parameters) -> list[Any]:
         values: list[Any] = []
         constants = self._constants
         for number, (name, processor, is_list) in enumerate(self._places):

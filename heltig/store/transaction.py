@@ -193,16 +193,22 @@ class WriteTransaction(ReadTransaction):
         """What is done within is undone where it raises; what was done before stays."""
         waiting: tuple[list[Any], ...] = (self._changes, self._audit, self._after_commit)
         lengths, last = [len(one) for one in waiting], dict(self._last)
-        self.connection.exec_driver_sql("SAVEPOINT nested")
+        self._control("SAVEPOINT nested")
         try:
             yield
         except BaseException:
-            self.connection.exec_driver_sql("ROLLBACK TO SAVEPOINT nested")
+            self._control("ROLLBACK TO SAVEPOINT nested")
             for one, length in zip(waiting, lengths, strict=True):
                 del one[length:]
             self._last = last
             raise
-        self.connection.exec_driver_sql("RELEASE SAVEPOINT nested")
+        self._control("RELEASE SAVEPOINT nested")
+
+    def _control(self, sql: str) -> None:
+        if self._sqlite is not None:
+            self._sqlite.execute(sql).close()
+        else:
+            self.connection.exec_driver_sql(sql)
 
     def after_commit(self, call: Callable[[], None]) -> None:
         """Has `call` called on the event loop once the transaction is committed."""

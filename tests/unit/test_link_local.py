@@ -3,7 +3,7 @@
 import pytest
 from servers.scripted import answer, scripted_server
 
-from heltig import http, http_client
+from heltig import http, link_local
 from heltig.errors import ArchiveAccessError
 from heltig.link_local import is_link_local
 
@@ -65,7 +65,7 @@ def test_addresses_that_archives_have(host: str) -> None:
 
 async def test_a_name_that_leads_to_such_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
     """Loopback stands in for one: a test can have no other."""
-    monkeypatch.setattr(http_client, "is_link_local", lambda host: host == "127.0.0.1")
+    monkeypatch.setattr(link_local, "is_link_local", lambda host: host == "127.0.0.1")
     async with scripted_server([answer(b"secrets"), answer(b"secrets")]) as server:
         root = server.root.replace("127.0.0.1", "localhost")
         async with http.client(root) as client:
