@@ -53,8 +53,16 @@ def _is_alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True
-    return True
+        pass
+    return not _is_zombie(pid)
+
+
+def _is_zombie(pid: int) -> bool:
+    """Whether it has ended and its parent did not ask how: in a container without an init nobody does."""
+    with suppress(OSError):  # there is no such file but on Linux
+        state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2][:1]
+        return state in (b"Z", b"X")
+    return False
 
 
 @cache

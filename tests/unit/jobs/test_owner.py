@@ -24,6 +24,17 @@ def test_an_owner_whose_process_ended_is_gone() -> None:
     assert Owner.here().outlived(text)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="about what Linux tells of processes")
+def test_an_owner_whose_process_nobody_waited_for_is_gone() -> None:
+    here = Owner.here()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        other = f"{here.host}/{process.pid}/other/1"
+        assert not here.outlived(other)
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it stays in the table of processes
+        assert here.outlived(other)
+
+
 def test_runners_of_this_process_are_not_gone() -> None:
     first, second = Owner.here(), Owner.here()
     assert first != second
