@@ -260,7 +260,7 @@ async def _services(
             deliveries=parts.desks.deliveries,
             pool=parts.pool,
             stream=ChangeStream(parts.store),
-            reads=parts.reads,
+            batches=parts.batches,
             archives=parts.desks.archives,
             is_working=parts.is_working,
         )

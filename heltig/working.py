@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final, Literal, TypeAlias
 
-from heltig.audit import reads as audit_reads
-from heltig.audit.reads import Reads
+from heltig.audit import batches as audit_batches
+from heltig.audit.batches import Batches
 from heltig.audit.trail import anchor, last_anchor, open_trail
 from heltig.errors import StorageError
 from heltig.jobs.attempt import Handler
@@ -132,7 +132,7 @@ class Working:
     Attributes:
         runner: Ends only when this does, or when it fails.
         sweeps: What happens now and then.
-        reads: Takes looks at patient data.
+        batches: Takes what happens too often for an entry of the audit trail each.
     """
 
     store: Store
@@ -141,7 +141,7 @@ class Working:
     desks: Desks
     runner: asyncio.Task[None]
     sweeps: Sequence[Periodic]
-    reads: Reads
+    batches: Batches
 
     def is_working(self) -> bool:
         """Whether jobs are worked off, archives are looked at, and what is found can be written down."""
@@ -247,8 +247,8 @@ async def working(
         await starts.begin()
         stack.push_async_callback(last_anchor, store)
         stack.push_async_callback(starts.end)
-        reads = Reads(store, clock=clock)
-        stack.push_async_callback(reads.close)
+        batches = Batches(store, clock=clock)
+        stack.push_async_callback(batches.close)
         spool = Spool(settings.home / "spool")
         pool = JudgingPool(settings.workers, scratch=spool.scratch)
         stack.push_async_callback(pool.close)
@@ -258,7 +258,7 @@ async def working(
         store.on_jobs(queue.ring)
         profiles = ArchiveProfiles(store, profile, clock=clock)
         await profiles.tell_what_is_wrong()
-        desks = _desks(settings, profile, queue, pool, spool, profile_of=profiles.of)
+        desks = _desks(settings, profile, queue, pool, spool, batches=batches, profile_of=profiles.of)
         stack.push_async_callback(desks.measurements.flush)
         stack.push_async_callback(desks.archives.close)
         stack.push_async_callback(desks.deliveries.close)
@@ -274,7 +274,7 @@ async def working(
         stack.push_async_callback(runner.stop, grace=grace)
         stack.push_async_callback(teller.stop, grace=grace)
         sweeps = [*sweeps_of(desks, queue), (EVERY, presence.say)]
-        sweeps += [(HOUR, partial(anchor, store)), (audit_reads.EVERY, reads.flush)]
+        sweeps += [(HOUR, partial(anchor, store)), (audit_batches.EVERY, batches.flush)]
         if one_host is not None:
             sweeps.append((EVERY, partial(asyncio.to_thread, one_host.keep)))
         periodic = [Periodic(every, sweep) for every, sweep in sweeps]
@@ -287,7 +287,7 @@ async def working(
             desks=desks,
             runner=running,
             sweeps=periodic,
-            reads=reads,
+            batches=batches,
         )
 
 
@@ -315,6 +315,7 @@ def _desks(
     pool: JudgingPool,
     spool: Spool,
     *,
+    batches: Batches,
     profile_of: ProfileOf,
 ) -> Desks:
     store, clock, workers = queue.store, queue.clock, settings.workers
@@ -337,7 +338,7 @@ def _desks(
         ),
         backfills=Backfilling(opens, queue, clock=clock),
         probes=ProbeDesk(opens, queue, clock=clock),
-        custody=Custody(store, gate_spool, opens, judging, clock=clock),
+        custody=Custody(store, gate_spool, opens, judging, batches=batches, clock=clock),
         settling=SettleDesk(queue, gate_spool, pool, profile_of=profile_of, clock=clock),
         forwarding=ForwardDesk(queue, gate_spool, opens, clock=clock),
         quarantine=QuarantineDesk(queue, gate_spool, clock=clock),

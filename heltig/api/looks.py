@@ -10,7 +10,7 @@ from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from heltig.api.services import Services
-from heltig.audit.reads import Kind
+from heltig.audit.batches import Kind
 from heltig.auth.policy import Look, look_at
 from heltig.standard.dictionary import tag_of
 
@@ -41,7 +41,7 @@ class Looks(ASGIMiddleware):
             await next_app(scope, receive, send)
             return
         services: Services = scope["litestar_app"].state["services"]
-        await services.reads.make_room()
+        await services.batches.make_room()
         is_noted = False
 
         async def noting(message: Message) -> None:
@@ -63,11 +63,11 @@ def _note(scope: Scope, services: Services, look: Look, route: str, status: int)
         actor=scope["user"].name,
         origin=client[0] if client else "",
         action="audit.read" if look == "audit" else "patient.look" if study else "patient.search",
-        route=route,
+        subject=route,
         outcome="success" if is_shown else "failure",
     )
     keys = () if study else names_of(scope["query_string"])
-    services.reads.note(kind, study=study, keys=keys)
+    services.batches.note(kind, study=study, keys=keys)
 
 
 def names_of(query: bytes) -> Iterable[str]:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from litestar.datastructures import State
 
-from heltig.audit.reads import Reads
+from heltig.audit.batches import Batches
 from heltig.auth.identity import Identity
 from heltig.auth.refusals import Refusals
 from heltig.jobs.queue import JobQueue
@@ -57,7 +57,7 @@ class Services:
     deliveries: DeliveryDesk
     pool: JudgingPool
     stream: ChangeStream
-    reads: Reads
+    batches: Batches
     archives: OpenArchives
     is_working: Callable[[], bool]
 

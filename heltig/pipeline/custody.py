@@ -15,6 +15,7 @@ import structlog
 
 from connectors.storing import Outcome, Stored
 from heltig import audit
+from heltig.audit.batches import Batches, Kind
 from heltig.errors import ArchiveError, NotFoundError
 from heltig.pipeline import refusal_codes as codes
 from heltig.pipeline.archives import find_archive
@@ -109,6 +110,7 @@ class Custody:
         opens: OpenArchives,
         judging: GateJudging,
         *,
+        batches: Batches,
         clock: Callable[[], datetime],
     ) -> None:
         self.spool = spool
@@ -116,6 +118,7 @@ class Custody:
         self._opens = opens
         self._judging = judging
         self._clock = clock
+        self._batches = batches
         self._ledger = Ledger(store, spool, clock=clock)
 
     async def open(self, gate: str) -> Gate:
@@ -159,6 +162,7 @@ class Custody:
             StorageError: Nothing is known of these objects afterwards: they may be sent again.
             ArchiveError: The archive cannot be asked now, and nothing of it was forwarded; likewise.
         """
+        await self._batches.make_room()
         taking = _Taking(self, gate, received, sender=sender, request=request)
         try:
             return await taking.run()
@@ -186,7 +190,12 @@ class Custody:
             for study_uid, places in by_study.items()
         ]
         added = await asyncio.gather(*map(self._ledger.add, entries))
-        for places, are_new in zip(by_study.values(), added, strict=True):
+        taken = Kind(
+            actor=sender, origin="", action="gate.take", subject=str(gate.location), outcome="success"
+        )
+        for (study_uid, places), are_new in zip(by_study.items(), added, strict=True):
+            if any(are_new):
+                self._batches.note(taken, study=study_uid, count=sum(are_new))
             for place, is_new in zip(places, are_new, strict=True):
                 new[place] = is_new
         return new

@@ -152,6 +152,17 @@ class ForwardDesk:
         objects.move(transaction, [one.id for one in there], "forwarded")
         done = [one for one in there if one.judged or not will_be_judged]
         objects.let_go(transaction, [one.id for one in done])
+        if there:
+            audit.record(
+                transaction,
+                at=self._clock(),
+                actor=KIND,
+                action="gate.forward",
+                subject=f"{study.location} {study.study_key}",
+                outcome="success",
+                origin="",
+                detail={"instances": len(there)},
+            )
         return [self._spool.path_of(one.file) for one in done if one.file is not None]
 
     def _forsaken(self, transaction: WriteTransaction, study: GateStudy) -> None:

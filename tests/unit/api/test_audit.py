@@ -29,7 +29,7 @@ async def service(tmp_path: Path) -> AsyncIterator[Service]:
 
 
 async def looks(service: Service, action: str = "patient.look") -> list[AuditEntry]:
-    await service.services.reads.flush()
+    await service.services.batches.flush()
     return await service.audit(action)
 
 
@@ -111,11 +111,11 @@ async def test_looks_that_cannot_be_written_are_kept_and_tried_again(service: Se
     break_ = "CREATE TRIGGER broken BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no'); END"
     if not service.services.store.writes_alone:
         pytest.skip("about SQLite")
-    await service.services.reads.flush()
+    await service.services.batches.flush()
     await service.services.store.write(lambda t: t.connection.exec_driver_sql(break_))
     await service.get(f"/api/v1/studies/{STUDY}", headers=reader)
     with pytest.raises(Exception, match="no"):
-        await service.services.reads.flush()
+        await service.services.batches.flush()
     await service.get(f"/api/v1/studies/{STUDY}", headers=reader)
     await service.services.store.write(lambda t: t.connection.exec_driver_sql("DROP TRIGGER broken"))
     (entry,) = await looks(service)
@@ -128,7 +128,7 @@ async def test_nobody_is_shown_anything_when_there_is_no_room_for_looks(
     reader = await service.key("reader")
     if not service.services.store.writes_alone:
         pytest.skip("about SQLite")
-    monkeypatch.setattr("heltig.audit.reads.MOST", 2)
+    monkeypatch.setattr("heltig.audit.batches.MOST", 2)
     break_ = "CREATE TRIGGER broken BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no'); END"
     await service.services.store.write(lambda t: t.connection.exec_driver_sql(break_))
     assert (await service.get(f"/api/v1/studies/{STUDY}", headers=reader)).status_code == 200

@@ -17,6 +17,7 @@ from servers.scripted import answer
 from unit.pipeline.scoring import ThisProcess
 
 from connectors.stow.multipart import MultipartReader
+from heltig.audit.batches import Batches
 from heltig.errors import ArchiveError, ArchiveUnavailableError, ConflictError, StorageError, UsageError
 from heltig.gate.body import Incoming
 from heltig.jobs.attempt import JobContext
@@ -174,7 +175,7 @@ async def site_before(upstream: Upstream, store: Store, folder: Path) -> AsyncIt
         yield Site(
             store=store,
             upstream=upstream,
-            custody=Custody(store, spool, opens, judging, clock=clock),
+            custody=Custody(store, spool, opens, judging, batches=Batches(store, clock=clock), clock=clock),
             spool=spool,
             processes=processes,
             settling=SettleDesk(queue, spool, processes, profile_of=profile_of, clock=clock),

@@ -1,8 +1,8 @@
-"""Looks at patient data in the audit trail: collected in memory, and written once a second by one writer.
+"""What happens too often for an entry each: collected in memory, written to the trail once a second.
 
-A look waits for no disk. What a process holds when it is killed is lost: a second of looks at most. So many
-can be held; whoever looks when there is no more room waits for the trail, and is not shown anything when it
-cannot be written.
+These are looks at patient data, and instances that gates take. None of them waits for the disk; each process
+has one writer. A process that is killed loses what it holds, a second of it at most. Only so much is held:
+whoever comes when there is no more room waits for the trail, and is turned away when it cannot be written.
 """
 
 import asyncio
@@ -23,35 +23,35 @@ from heltig.store.transaction import WriteTransaction
 logger = logging.getLogger(__name__)
 
 EVERY: Final = timedelta(seconds=1)
-"""How often looks are written."""
+"""How often they are written."""
 
 MOST: Final = 10_000
-"""Studies and keys that are held, each for who, from where and route."""
+"""Studies and keys that are held, each for who, from where and what."""
 
 STUDIES: Final = 200
 """Studies in one entry; more of them make more entries."""
 
 
 class Kind(msgspec.Struct, frozen=True):
-    """What looks have in common that become one entry.
+    """What acts have in common that become one entry.
 
     Attributes:
-        actor: Who looks.
+        actor: Who acts.
         origin: From where.
         action: What they do.
-        route: At what: the route.
-        outcome: Whether they were shown anything.
+        subject: To what: the route, the gate.
+        outcome: Whether it was done.
     """
 
     actor: str
     origin: str
     action: Action
-    route: str
+    subject: str
     outcome: Outcome
 
 
-class _Looks:
-    """Some looks of one kind."""
+class _Acts:
+    """Some acts of one kind."""
 
     def __init__(self, at: datetime) -> None:
         self.at = at
@@ -60,7 +60,7 @@ class _Looks:
         self.keys: Counter[str] = Counter()
 
     def details(self) -> Iterator[dict[str, Any]]:
-        """What the entries say; the first counts the looks."""
+        """What the entries say; the first has how many acts."""
         first: dict[str, Any] = {"count": self.count}
         if self.keys:
             first["keys"] = dict(sorted(self.keys.items()))
@@ -70,11 +70,11 @@ class _Looks:
             yield ({"studies": named} if named else {}) | (first if start == 0 else {"continued": True})
 
 
-_Held: TypeAlias = dict[Kind, _Looks]
+_Held: TypeAlias = dict[Kind, _Acts]
 
 
-class Reads:
-    """Collects looks at patient data."""
+class Batches:
+    """Collects acts that happen often."""
 
     def __init__(self, store: Store, *, clock: Callable[[], datetime]) -> None:
         """Makes it; `flush` has to be called now and then, and at the end.
@@ -90,7 +90,7 @@ class Reads:
         self._writing: asyncio.Task[None] | None = None
 
     async def make_room(self) -> None:
-        """Has to be called before somebody is let look; waits only where much is held.
+        """Has to be called before an act; waits only where much is held.
 
         Raises:
             StorageError: There is no room for more, since the trail cannot be written.
@@ -98,25 +98,26 @@ class Reads:
         if self._size >= MOST:
             await self.flush()
 
-    def note(self, kind: Kind, *, study: str = "", keys: Iterable[str] = ()) -> None:
-        """Notes a look.
+    def note(self, kind: Kind, *, study: str = "", keys: Iterable[str] = (), count: int = 1) -> None:
+        """Notes an act.
 
         Args:
-            kind: Who looks at what.
-            study: At which study; empty for several.
+            kind: Who does what.
+            study: To which study; empty for several.
             keys: The keys that studies were searched by, without their values.
+            count: How often; of instances how many.
         """
-        looks = self._held.get(kind)
-        if looks is None:
-            looks = self._held[kind] = _Looks(self._clock())
+        acts = self._held.get(kind)
+        if acts is None:
+            acts = self._held[kind] = _Acts(self._clock())
             self._size += 1
-        looks.count += 1
+        acts.count += count
         if study:
-            self._size += study not in looks.studies
-            looks.studies[study] += 1
+            self._size += study not in acts.studies
+            acts.studies[study] += count
         for key in keys:
-            self._size += key not in looks.keys
-            looks.keys[key] += 1
+            self._size += key not in acts.keys
+            acts.keys[key] += 1
 
     async def flush(self) -> None:
         """Writes what is held, in one transaction; what cannot be written stays.
@@ -137,8 +138,8 @@ class Reads:
         try:
             await self.flush()
         except StorageError as error:
-            count = sum(looks.count for looks in self._held.values())
-            logger.error("%s looks at patient data are not in the audit trail: %s", count, error)
+            count = sum(acts.count for acts in self._held.values())
+            logger.error("%s acts are not in the audit trail: %s", count, error)
 
     async def _write(self, held: _Held) -> None:
         try:
@@ -150,25 +151,25 @@ class Reads:
             self._writing = None
 
     def _put_back(self, held: _Held) -> None:
-        for kind, looks in held.items():
+        for kind, acts in held.items():
             later = self._held.get(kind)
             if later is not None:
-                looks.count += later.count
-                looks.studies += later.studies
-                looks.keys += later.keys
-            self._held[kind] = looks
-        self._size = sum(1 + len(looks.studies) + len(looks.keys) for looks in self._held.values())
+                acts.count += later.count
+                acts.studies += later.studies
+                acts.keys += later.keys
+            self._held[kind] = acts
+        self._size = sum(1 + len(acts.studies) + len(acts.keys) for acts in self._held.values())
 
 
 def _record(transaction: WriteTransaction, held: _Held) -> None:
-    for kind, looks in held.items():
-        for detail in looks.details():
+    for kind, acts in held.items():
+        for detail in acts.details():
             audit.record(
                 transaction,
-                at=looks.at,
+                at=acts.at,
                 actor=kind.actor,
                 action=kind.action,
-                subject=kind.route,
+                subject=kind.subject,
                 outcome=kind.outcome,
                 origin=kind.origin,
                 detail=detail,
