@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
-from heltig.errors import StorageError
+from heltig.errors import HeltigError, StorageError
 from heltig.jobs.queue import JobQueue
 from heltig.jobs.retries import NOT_NOW, JobFailedError, NotHereError, Retries, described, not_now_wait
 from heltig.store import leases
@@ -95,8 +95,10 @@ class Attempt:
         except (*NOT_NOW, NotHereError) as error:
             end = partial(self._put_back, until=self._queue.clock() + not_now_wait(error))
         except Exception as error:  # a handler's fault must not stop the runner
-            frames = "".join(traceback.format_tb(error.__traceback__))
-            logger.warning("Job %d (%s): %s\n%s", self._job.id, self._job.kind, described(error), frames)
+            # What we raise on purpose says what to do; where it was raised helps nobody.
+            frames = [] if isinstance(error, HeltigError) else traceback.format_tb(error.__traceback__)
+            told = "\n".join((described(error), "".join(frames))).rstrip()
+            logger.warning("Job %d (%s): %s", self._job.id, self._job.kind, told)
             end = partial(self._try_again, error=error)
         else:
             end = partial(self._succeeded, result=result)

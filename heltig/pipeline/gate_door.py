@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from connectors.dimse.door import Answer, Arrived, Commitment, Committed, Sender, Sink
 from heltig.dicom.part10 import BytesSource, HeaderReader, HeaderSource, SeekableSource
-from heltig.errors import ArchiveError, NotFoundError, StorageError
+from heltig.errors import ArchiveError, ConfigurationError, NotFoundError, StorageError
 from heltig.pipeline import refusal_codes as codes
 from heltig.pipeline.custody import Custody, Gate, Received, can_be_named
 from heltig.pipeline.gate_spool import SpoolFile, full
@@ -113,7 +113,11 @@ class GateDoor:
                 with FileIO(content.path) as file:
                     return self._hold(content, SeekableSource(file), arrived.sender)
             return self._take_bytes(gate, b"".join(cast(Sequence[bytes], content)), arrived)
-        except (StorageError, ArchiveError, concurrent.futures.CancelledError):
+        except concurrent.futures.CancelledError:
+            return AGAIN_LATER
+        except (StorageError, ArchiveError, ConfigurationError) as error:
+            association = arrived.sender.association
+            log.warning("listener.not-now", gate=self._archive, request=association, reason=error.detail)
             return AGAIN_LATER
         except OSError as error:
             log.error("listener.spool-failed", reason=full(error).detail)

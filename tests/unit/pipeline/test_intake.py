@@ -215,6 +215,18 @@ async def test_a_gate_that_passes_on_answers_what_the_archive_answers(site: Site
     assert left(site) == []
 
 
+async def test_the_log_says_why_an_object_is_to_be_sent_again(
+    site: Site, capfd: pytest.CaptureFixture[str]
+) -> None:
+    site.upstream.answers, site.upstream.takes = lambda came: None, lambda uid: False
+    async with door_of(site, "observe") as door:
+        assert (await take(door, FILES[0])).status == codes.OUT_OF_RESOURCES
+    told = "".join(capfd.readouterr())
+    assert "listener.not-now" in told
+    assert "the answer breaks off" in told
+    assert left(site) == []
+
+
 async def test_a_folder_has_one_process(site: Site) -> None:
     async with door_of(site):
         with pytest.raises(ConfigurationError, match="runs already"):
