@@ -12,9 +12,12 @@ from heltig.cli.database import open_database
 from heltig.errors import NotFoundError, StorageError, UsageError
 from heltig.jobs.queue import JobQueue
 from heltig.jobs.runner import Runner
+from heltig.pipeline.gate_spool import GateSpool
 from heltig.pipeline.purge import KIND, PurgeDesk
 from heltig.pipeline.removing import RemovalDesk
 from heltig.pipeline.retention import PurgeReport, Retention
+from heltig.pipeline.spool import Spool
+from heltig.pipeline.spool_mending import SpoolDesk
 from heltig.reports.wording import counted
 from heltig.settings import Settings, load_settings, variable_of
 from heltig.store import jobs
@@ -34,7 +37,17 @@ _LOOK_SECONDS: Final = 0.5
     "--location", metavar="KIND:NAME", help="Where, such as archive:main, where several places have it."
 )
 @click.option("--upload", metavar="NAME", help="Remove this upload with all of its studies, likewise.")
-@click.option("--reason", default="", help="Why; the audit trail keeps it. For --study and --upload.")
+@click.option(
+    "--spool",
+    is_flag=True,
+    help="Compare the spool of this server with the database: remove files that nothing names, and write off "
+    "objects whose files are lost.",
+)
+@click.option(
+    "--reason",
+    default="",
+    help="Why; the audit trail keeps it. For --study, --upload and --spool.",
+)
 @click.option(
     "--vacuum", is_flag=True, help="Give the room back to the disk (SQLite): others wait meanwhile."
 )
@@ -44,6 +57,7 @@ def purge(
     study: str | None,
     location: str | None,
     upload: str | None,
+    spool: bool,
     reason: str,
     vacuum: bool,
     form: str,
@@ -54,16 +68,18 @@ def purge(
     in quarantine or custody. With --study or --upload one study or upload that came in wrongly is removed,
     under review or not: other studies that it contradicts are judged again without it.
     """
-    if study and upload:
-        raise UsageError("Give --study or --upload, not both.")
+    if bool(study) + bool(upload) + spool > 1:
+        raise UsageError("Give one of --study, --upload and --spool.")
     if (study or upload) and dry_run:
         raise UsageError("--dry-run is for what is removed by its age.")
-    if not (study or upload) and (reason or location):
-        raise UsageError("--reason and --location are for --study and --upload.")
+    if (reason and not (study or upload or spool)) or (location and not study):
+        raise UsageError("--location is for --study, --reason for --study, --upload and --spool.")
     settings = load_settings()
     if study or upload:
         place = None if location is None else _location(location)
         _run(settings, lambda store: _remove(store, study, place, upload, reason))
+    elif spool:
+        _run(settings, lambda store: _mend(store, settings, dry_run=dry_run, reason=reason))
     else:
         report = _run(settings, lambda store: _purge(store, settings, dry_run=dry_run))
         if form == "json":
@@ -114,6 +130,22 @@ async def _remove(
     elif upload is not None:
         studies = await desk.remove_upload(upload, **who)
         click.echo(f"Upload {upload} is removed with {counted(len(studies), 'study', 'studies')}.")
+
+
+async def _mend(store: Store, settings: Settings, *, dry_run: bool, reason: str) -> None:
+    folder = settings.home / "spool"
+    spool = GateSpool(folder / "gate", name=Spool(folder).name, reserve=settings.gate_reserve)
+    desk = SpoolDesk(JobQueue(store, clock=now), spool, clock=now)
+    found = await desk.look()
+    click.echo(
+        f"{counted(found.objects, 'object')} in custody, {counted(len(found.lost), 'file')} of them lost; "
+        f"{counted(len(found.useless), 'file')} that nothing names, {about(found.size)}."
+    )
+    if not dry_run and (found.lost or found.useless):
+        await desk.mend(found, reason=reason, actor=ACTOR, origin=ORIGIN)
+        click.echo(
+            "The spool is mended: `heltig audit` has what was lost." if found.lost else "They are removed."
+        )
 
 
 def _lines(report: PurgeReport) -> list[str]:

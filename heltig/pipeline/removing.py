@@ -44,7 +44,7 @@ class RemovalDesk:
             UsageError: There is no reason; or several locations have it, and none is named.
             ConflictError: A gate has objects of it in its custody.
         """
-        _insist_on_reason(reason)
+        insist_on_reason(reason)
         found = [
             study
             for study in await self._store.read(studies.find_everywhere, study_key)
@@ -66,7 +66,7 @@ class RemovalDesk:
             UsageError: There is no reason.
             ConflictError: It is being judged.
         """
-        _insist_on_reason(reason)
+        insist_on_reason(reason)
         location = uploads.location_of(name)
         found = await self._store.read(_upload_to_purge, name)
         await self._remove(found, reason=reason, actor=actor, origin=origin)
@@ -146,6 +146,11 @@ def _upload_to_purge(transaction: ReadTransaction, name: str) -> list[Study]:
     return [study for study in found if study is not None]
 
 
-def _insist_on_reason(reason: str) -> None:
+def insist_on_reason(reason: str) -> None:
+    """Insists that somebody says why.
+
+    Raises:
+        UsageError: They do not.
+    """
     if not reason.strip() or len(reason) > MOST_REASON:
         raise UsageError(f"Say why, in up to {MOST_REASON:,} characters (--reason).")

@@ -23,6 +23,7 @@ Action: TypeAlias = Literal[
     "retention.purge",
     "service.start", "service.stop",
     "session.begin", "session.end", "session.refuse",
+    "spool.write-off",
     "study.pull", "study.purge", "study.unread", "study.withdraw",
     "upload.accept", "upload.purge",
     "verdict.publish", "verdict.reverse",
@@ -118,6 +119,9 @@ ACTIONS: Final[Mapping[Action, Recorded]] = {
     ),
     "session.refuse": Recorded(
         "A login was refused; each kind once a minute", "route", "the rule that refused, how often before"
+    ),
+    "spool.write-off": Recorded(
+        "Objects in custody whose files are lost were written off", _STUDY, "reason, which objects"
     ),
     "study.pull": Recorded("Somebody asked for a study to be pulled from an archive", _STUDY),
     "study.purge": Recorded("A study that came in wrongly was removed", _STUDY, "reason, how it stood"),

@@ -137,18 +137,18 @@ def add(transaction: WriteTransaction, new: Sequence[GateObject]) -> list[bool]:
 
 def of_study(transaction: ReadTransaction, study: int) -> list[GateObject]:
     """All objects of a study but those that were thrown away, in the order in which they came."""
-    return [_object(row) for row in transaction.rows(_OF_STUDY, {"study": study})]
+    return [object_of(row) for row in transaction.rows(_OF_STUDY, {"study": study})]
 
 
 def in_state(transaction: ReadTransaction, study: int, state: ObjectState) -> list[GateObject]:
     """The objects of a study in a state, in the order in which they came."""
-    return [_object(row) for row in transaction.rows(_IN_STATE, {"study": study, "in_state": state})]
+    return [object_of(row) for row in transaction.rows(_IN_STATE, {"study": study, "in_state": state})]
 
 
 def known(transaction: ReadTransaction, study: int, uids: Collection[str]) -> list[GateObject]:
     """The objects of a study with some SOP Instance UIDs, thrown away ones too."""
     return [
-        _object(row)
+        object_of(row)
         for some in _portions(uids)
         for row in transaction.rows(_KNOWN, {"study": study, "uids": some})
     ]
@@ -159,7 +159,7 @@ def at_location(
 ) -> list[tuple[str, GateObject]]:
     """The objects of a gate with some SOP Instance UIDs, each with its StudyInstanceUID."""
     return [
-        (row.study_key, _object(row))
+        (row.study_key, object_of(row))
         for some in _portions(uids)
         for row in transaction.rows(_AT, {"kind": location.kind, "name": location.name, "uids": some})
     ]
@@ -193,5 +193,6 @@ def _portions(keys: Iterable[Any]) -> list[list[Any]]:
     return [listed[start : start + _AT_ONCE] for start in range(0, len(listed), _AT_ONCE)]
 
 
-def _object(row: Any) -> GateObject:
+def object_of(row: Any) -> GateObject:
+    """An object out of a row of its table."""
     return GateObject(id=row.id, study=row.study_row, **{name: getattr(row, name) for name in _FIELDS})

@@ -1,14 +1,18 @@
 """What is older than it is kept goes; what is under review, waived or in custody stays, whatever its age."""
 
+import os
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from integration.gated import files_of
 from msgspec.structs import replace
 from sqlalchemy import func, select
 from unit.pipeline.scoring import ThisProcess, scoring
 from unit.pipeline.test_context import images, table_of
+from unit.pipeline.test_custody import Upstream, site_before
 from unit.store.samples import (
     MAIN,
     NOW,
@@ -30,6 +34,7 @@ from heltig.pipeline.purge import KIND, PurgeDesk
 from heltig.pipeline.rejudge import rejudge_queued
 from heltig.pipeline.removing import RemovalDesk
 from heltig.pipeline.retention import Retention
+from heltig.pipeline.spool_mending import SpoolDesk
 from heltig.setting_types import Days
 from heltig.settings import Settings
 from heltig.store import (
@@ -356,3 +361,54 @@ async def test_one_study_is_named_with_its_location_where_several_have_it(store:
     assert [location for location, _ in await states_of(store, "1.1")] == ["gate:main"]
     with pytest.raises(NotFoundError):
         await removing.remove_study("1.1", MAIN, **why)
+
+
+async def test_files_and_rows_that_do_not_agree_are_found_and_mended(store: Store, tmp_path: Path) -> None:
+    async with site_before(Upstream(), store, tmp_path) as site:
+        await site.take(site.gate("hold"), files_of("two-patient-ids"))
+        await site.take(site.gate("hold"), files_of("patient-id-empty"))
+        await site.work()
+        desk = SpoolDesk(JobQueue(store, clock=lambda: NOW), site.spool, clock=lambda: NOW)
+        whole = await desk.look()
+        assert (whole.lost, whole.useless) == ([], [])
+        assert whole.objects == len(site.files()) > 3
+        waiting = await site.quarantine.waiting(gate=None, limit=9, offset=0)
+        assert len(waiting) == 2
+        gone = [one.file for one in (await site.quarantine.show(waiting[0].study.id)).objects]
+        site.spool.remove([site.spool.path_of(file) for file in gone if file])
+        old = site.spool.create("main")
+        old.close()
+        os.utime(old.path, (0, 0))
+        found = await desk.look()
+        assert len(found.lost) == len(gone)
+        assert found.useless == [site.spool.file_of(old.path)]
+        why: dict[str, Any] = {"actor": "cli", "origin": "cli"}
+        with pytest.raises(UsageError, match="why"):
+            await desk.mend(found, reason="", **why)
+        await desk.mend(found, reason="the disk failed", **why)
+        assert (await desk.look()).lost == []
+        assert (await desk.look()).useless == []
+        assert [one.study.id for one in await site.quarantine.waiting(gate=None, limit=9, offset=0)] == [
+            waiting[1].study.id
+        ]
+        [entry] = await store.read(audit_trail.entries, action="spool.write-off")
+        assert (entry.outcome, len(entry.detail["lost"])) == ("failure", len(gone))
+        left = await store.read(studies.find, waiting[0].study.location, waiting[0].study.study_key)
+        assert left
+        assert left.state == "WITHDRAWN"
+        site.spool.remove(site.files())
+        with pytest.raises(UsageError, match="whether its disk is there"):
+            await desk.mend(await desk.look(), reason="again", **why)
+
+
+async def test_what_a_gate_knows_goes_once_all_is_handed_on(store: Store, tmp_path: Path) -> None:
+    async with site_before(Upstream(), store, tmp_path) as site:
+        await site.take(site.gate("hold"), files_of("mr-brain"))
+        await site.take(site.gate("hold"), files_of("two-patient-ids"))
+        late = NOW + timedelta(days=3000)
+        assert await purge(store, desk(store, now=late, gate=1, snapshots=1, verdicts=1)) == {}
+        await site.work()
+        assert len(await site.quarantine.waiting(gate=None, limit=9, offset=0)) == 1
+        before = await store.read(counts)
+        found = await purge(store, desk(store, now=late, gate=1, snapshots=1, verdicts=1))
+        assert found.get("gate", 0) == before["gate_studies"] - 1

@@ -1,0 +1,42 @@
+"""`heltig backup` and `heltig restore`."""
+
+import asyncio
+import json
+import stat
+from pathlib import Path
+
+from click.testing import CliRunner, Result
+from unit.store.samples import judge, snapshot
+
+from heltig.cli import heltig
+from heltig.cli.database import open_database
+from heltig.errors import ConflictError, InputError, UsageError
+from heltig.settings import Settings
+
+
+def run(home: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(heltig, arguments, env={"HELTIG_HOME": str(home)})
+
+
+def test_a_backup_is_made_proven_and_restored(tmp_path: Path) -> None:
+    async def fill() -> None:
+        async with open_database(Settings(home=tmp_path / "home")) as store:
+            await judge(store, snapshot())
+
+    asyncio.run(fill())
+    file = tmp_path / "heltig.backup"
+    made = run(tmp_path / "home", "backup", str(file), "--with-secrets")
+    assert made.exit_code == 0
+    assert "1 study, 1 verdict," in made.stdout
+    assert "secrets   in it" in made.stdout
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert isinstance(run(tmp_path / "home", "backup", str(file)).exception, UsageError)
+    assert "The backup is whole" in run(tmp_path / "none", "restore", "--check", str(file)).stdout
+    assert not (tmp_path / "none").exists()
+    assert isinstance(run(tmp_path / "home", "restore", str(file)).exception, ConflictError)
+    assert "Its audit trail is whole." in run(tmp_path / "new", "restore", str(file)).stdout
+    entries = run(tmp_path / "home", "audit", "export").stdout.splitlines()
+    actions = [json.loads(line)["action"] for line in entries if line.startswith("{")]
+    assert "backup.make" in actions
+    file.write_bytes(file.read_bytes()[:-300])
+    assert isinstance(run(tmp_path / "none", "restore", "--check", str(file)).exception, InputError)
