@@ -8,7 +8,7 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-from heltig.auth.principal import ROLES, Area, Principal, Role
+from heltig.auth.principal import AREAS, ROLES, Area, Principal, Role
 
 Access: TypeAlias = Area | Literal["public"]
 """The area of a route; `public` is open to everyone, without saying who they are."""
@@ -222,4 +222,11 @@ def table() -> str:
         open_to = frozenset(ROLES) if area == "public" else OPEN_TO[area]
         marks = " | ".join("✓" if role in open_to else "" for role in ROLES)
         lines.append(f"| `{route}` | {area} | {marks} |")
+    return "\n".join(lines)
+
+
+def area_table() -> str:
+    """The areas as a table in Markdown."""
+    lines = ["| area | what it is |", "|---|---|"]
+    lines += [f"| {area} | {text} |" for area, text in AREAS.items()]
     return "\n".join(lines)

@@ -4,7 +4,7 @@ from typing import get_args
 import pytest
 
 from heltig.app import create_app
-from heltig.auth.policy import OPEN_TO, ROUTES, refusal, table
+from heltig.auth.policy import OPEN_TO, ROUTES, area_table, refusal, table
 from heltig.auth.principal import AREAS, CONSULT, LOCAL, ROLES, Area, Principal, Role
 from heltig.settings import Settings
 
@@ -28,7 +28,9 @@ def test_roles_and_areas_are_all_described() -> None:
 
 
 def test_the_table_stands_in_the_documentation() -> None:
-    assert table() in API_PAGE.read_text("utf-8")
+    page = API_PAGE.read_text("utf-8")
+    assert table() in page
+    assert area_table() in page
 
 
 @pytest.mark.parametrize(
