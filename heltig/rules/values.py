@@ -8,6 +8,7 @@ from heltig.dicom.dates import as_fault, da_fault, dt_fault, tm_fault
 from heltig.dicom.numbers import IS_HIGHEST, IS_LOWEST, ds_fault, is_fault
 from heltig.dicom.values import BYTE_VRS, NUMBER_VRS
 from heltig.rules import mending
+from heltig.rules.elements import FORBIDDEN
 from heltig.rules.proposal import Change, mended_at
 from heltig.rules.rule import Hit, rule
 from heltig.rules.uid import SINGLE
@@ -253,7 +254,8 @@ def private_creator(at: Place) -> Iterator[Hit]:
     """A private attribute has no private creator.
 
     Finds: Elements of odd groups whose block is not reserved by a private creator in the same data set or
-        item, and elements that private groups must not have.
+        item, and elements that private groups must not have. Groups that are not even private are a matter of
+        VAL-GROUP.
     Why: Nobody can tell whose it is and what it means; the next system may put its own meaning there.
     Mend: Nothing for the images' sake. De-identification has to remove them, as it cannot know what they
         hold.
@@ -262,6 +264,8 @@ def private_creator(at: Place) -> Iterator[Hit]:
     tag = at.tag
     if len(tag) != 8 or not is_private(tag) or tag[4:] == "0000" or (tag[4:6] == "00" and tag[6] != "0"):
         return
+    if tag.startswith(FORBIDDEN):
+        return  # VAL-GROUP
     block = tag[4:6]
     if block < "10":
         yield Hit(observed=f"({tag[:4]},{tag[4:]})", expected="no such element in a private group")
