@@ -2,17 +2,17 @@
 
 import hashlib
 from importlib.resources import files
-from typing import Any, Final
+from typing import Any
 
-from heltig import audit
+from heltig.audit.keys import AuditKeys
+from heltig.audit.verify import verify
+from heltig.errors import ConfigurationError
 from heltig.pipeline.publish import render
 from heltig.settings import Settings
-from heltig.store import audit_trail
+from heltig.store import audit_chain, audit_checkpoints, audit_trail
 from heltig.store.engine import Store
 from heltig.store.migrations import HEAD, version
 from heltig.store.transaction import ReadTransaction
-
-_AT_ONCE: Final = 1000
 
 
 def migrations() -> list[dict[str, str]]:
@@ -34,28 +34,52 @@ async def database_check(settings: Settings) -> dict[str, Any]:
     try:
         now = await store.read(version)
         found: dict[str, Any] = {"tables": now, "newestTables": HEAD}
-        return found | (await store.read(_trail) if now else {})
+        return found | (await store.read(_trail, settings) if now == HEAD else {})
     finally:
         await store.close()
 
 
-def _trail(transaction: ReadTransaction) -> dict[str, Any]:
-    last, found = 0, 0
-    while entries := audit.entries(transaction, after=last, limit=_AT_ONCE):
-        last, found = entries[-1].sequence, found + len(entries)
+def _trail(transaction: ReadTransaction, settings: Settings) -> dict[str, Any]:
+    checkpoint = audit_checkpoints.last(transaction)
+    purged = checkpoint.through if checkpoint else 0
+    last, found = purged, 0
+    for row in audit_chain.stored(transaction, after=purged):
+        last, found = row.sequence, found + 1
     handed_out = audit_trail.handed_out(transaction)
     refused = audit_trail.refused(transaction)
+    chain = _chain(transaction, settings)
     return {
         "auditEntries": found,
+        "auditEntriesPurged": purged,
         "auditLastSequence": last,
         "auditSequencesHandedOut": handed_out,
-        "auditEntriesMissing": max(last, handed_out or 0) - found,
+        "auditEntriesMissing": max(last, handed_out or 0) - purged - found,
         "auditEndMatches": last == handed_out,
         "auditDatabaseRefuses": refused,
+        "auditChain": chain,
         "auditChecked": (
-            "That entries are numbered from 1 without gaps, that the last has the number that was handed out "
-            "last, and that the database has triggers that refuse to change and to delete them. Who may drop "
-            "triggers could have changed entries and left no trace: this is no proof that nobody did."
+            "That entries are numbered without gaps, from 1 or from where they were purged, that the last "
+            "has the number that was handed out last, that the database has triggers that refuse to change "
+            "and to delete them, and the chain of their tags where its keys are at hand. Whoever has the "
+            "keys, or cut off the end and set the head back, is found by anchors alone (heltig audit verify)."
         ),
-        "auditChecksPassed": last == handed_out == found and refused == ["DELETE", "UPDATE"],
+        "auditChecksPassed": (
+            last == handed_out == purged + found
+            and refused == ["DELETE", "UPDATE"]
+            and chain["state"] in ("whole", "not begun")
+        ),
     }
+
+
+def _chain(transaction: ReadTransaction, settings: Settings) -> dict[str, Any]:
+    """Whether the chain of tags is whole; what is wrong, if not."""
+    head = audit_chain.head(transaction)
+    if head is not None and head.key_id is None:
+        return {"state": "not begun"}
+    try:
+        found = verify(transaction, AuditKeys(settings))
+    except ConfigurationError as wrong:
+        return {"state": "not verified", "why": wrong.detail}
+    if found.is_whole:
+        return {"state": "whole", "keys": found.keys, "anchor": f"{found.last}:{found.tag.hex()}"}
+    return {"state": "broken", "breaks": [{"sequence": one.sequence, "why": one.why} for one in found.breaks]}

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from unit.store.databases import database_url, render
 
 from heltig import audit
+from heltig.audit.trail import open_trail
 from heltig.settings import load_settings
 from heltig.store.engine import Store
 from heltig.store.transaction import WriteTransaction
@@ -57,7 +58,20 @@ async def test_a_trail_that_nobody_touched_passes_every_check(url: str) -> None:
     assert (found["auditEntries"], found["auditEntriesMissing"]) == (3, 0)
     assert found["auditLastSequence"] == found["auditSequencesHandedOut"] == 3
     assert found["auditDatabaseRefuses"] == ["DELETE", "UPDATE"]
-    assert "no proof" in found["auditChecked"]
+    assert "anchors" in found["auditChecked"]
+    assert found["auditChain"] == {"state": "not begun"}
+
+
+async def test_a_sealed_trail_is_verified_where_its_key_is(url: str, tmp_path: Path) -> None:
+    settings = load_settings({"HELTIG_DATABASE_URL": url, "HELTIG_HOME": str(tmp_path)})
+    store = await Store.open(url, render=render)
+    await open_trail(store, settings, clock=lambda: LATE)
+    await store.close()
+    found = await database_check(settings)
+    assert (found["auditChain"]["state"], found["auditChecksPassed"]) == ("whole", True)
+    elsewhere = load_settings({"HELTIG_DATABASE_URL": url, "HELTIG_HOME": str(tmp_path / "none")})
+    found = await database_check(elsewhere)
+    assert (found["auditChain"]["state"], found["auditChecksPassed"]) == ("not verified", False)
 
 
 @pytest.mark.parametrize("sequence", [1, 2, 3])
