@@ -46,7 +46,7 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
         status: The HTTP status.
         detail: What happened and what to do.
         errors: What is wrong with single parameters or fields.
-        rule: The rule of the access policy that refused: `route`, `identity`, `role`, `area` or `origin`.
+        rule: The rule that refused, such as `role` or `token-expired`; docs/identity.md lists them.
         request_id: Names the request in the log, where that may help.
     """
 
@@ -60,7 +60,7 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
 
 
 class RefusedError(HeltigError):
-    """What `heltig.auth.policy` refused: an authentication or authorisation error and the rule behind it."""
+    """What `heltig.auth` refused: an authentication or authorisation error and the rule behind it."""
 
     def __init__(self, error: HeltigError, rule: str) -> None:
         super().__init__(error.detail)
@@ -100,7 +100,8 @@ def from_heltig(request: Request[Any, Any, Any], error: HeltigError) -> Response
     if error.retry_after is not None:
         headers["Retry-After"] = str(max(1, round(error.retry_after)))
     if isinstance(error, AuthenticationError):
-        headers["WWW-Authenticate"] = 'Bearer realm="heltig"'
+        reason = ', error="invalid_token"' if rule.startswith("token-") else ""  # RFC 6750 3.1
+        headers["WWW-Authenticate"] = f'Bearer realm="heltig"{reason}'
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.error("%s: %s", type(error).__name__, error)
     problem = Problem(error.problem_type, error.title, error.status, error.detail, rule=rule)

@@ -19,9 +19,9 @@ ROLES: Final[Mapping[Role, str]] = {
 """What each role is for. What it may do stands in `heltig.auth.policy`."""
 
 Area: TypeAlias = Literal[
-    "audit", "look-up", "query", "studies", "waivers", "upload", "rescore", "jobs", "dead-letters", "archives",
-    "configure", "metrics", "rules", "pages", "gate", "pass-through", "quarantine", "webhooks", "operations",
-    "session",
+    "audit", "look-up", "query", "studies", "waivers", "upload", "rescore", "jobs", "dead-letters",
+    "archives", "configure", "metrics", "rules", "pages", "gate", "pass-through", "quarantine", "webhooks",
+    "operations", "session",
 ]  # fmt: skip
 
 AREAS: Final[Mapping[Area, str]] = {

@@ -45,7 +45,7 @@ def from_heltig(request: Request[Any, Any, Any], error: HeltigError) -> Response
         )
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.error("%s: %s", type(error).__name__, error)
-    return _page(request, error.status, error.title, error.detail)
+    return _page(request, error.status, error.title, error.detail, rule=rule)
 
 
 def lost(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
@@ -102,9 +102,10 @@ def _page(
     title: str,
     detail: str,
     *,
+    rule: str = "",
     headers: Mapping[str, str] | None = None,
 ) -> Response[str]:
-    shown = {"code": int(status), "title": title, "detail": detail}
+    shown = {"code": int(status), "title": title, "detail": detail, "rule": rule}
     return page(request, "error.html", status=status, headers=headers, **shown)
 
 

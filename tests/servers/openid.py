@@ -138,13 +138,15 @@ class OpenIDProvider:
         return answer(b"", status=302, headers={"Location": f"{query['redirect_uri']}?{urlencode(told)}"})
 
     def _token(self, asked: Asked) -> bytes:
+        form = asked.form
         kind, _, packed = asked.headers.get("authorization", "").partition(" ")
         given = (
             [unquote_plus(part) for part in b64decode(packed).decode().split(":")] if kind == "Basic" else []
         )
+        if "token_endpoint_auth_methods_supported" in self.metadata:
+            given = [form.get("client_id", ""), form.get("client_secret", "")]
         if given != [CLIENT, SECRET]:
             return _json({"error": "invalid_client"}, status=401)
-        form = asked.form
         query = self._codes.pop(form["code"], None)  # a code is good once
         if query is None or not _is_proven(form, query):
             return _json({"error": "invalid_grant"}, status=400)

@@ -170,6 +170,15 @@ async def test_a_planted_session_cookie_is_not_adopted(site: Site) -> None:
             browser.cookies.clear()
 
 
+async def test_a_client_whose_secret_goes_along_in_the_form(site: Site) -> None:
+    site.provider.metadata = {"token_endpoint_auth_methods_supported": ["client_secret_post"]}
+    site.clock.on(hours=2)
+    async with site.browser() as browser:
+        assert (await site.log_in(browser)).status_code == 303
+    site.provider.metadata = {}
+    site.clock.on(hours=2)
+
+
 async def test_two_cookies_of_one_name_are_none(site: Site) -> None:
     async with site.browser() as browser:
         await site.log_in(browser)
@@ -217,6 +226,7 @@ async def test_a_role_that_was_taken_away_is_gone_at_the_next_login(site: Site) 
         refused = await site.log_in(browser)
         assert refused.status_code == 403
         assert "anna at the provider, and have no role here" in refused.text
+        assert '<span class="mono">role</span>' in refused.text
     assert (await refusals(site))[-1] == ("user:anna", "role")
 
 

@@ -71,6 +71,7 @@ async def test_a_token_that_is_not_for_us(site: Site, claims: dict[str, Any], ru
     token = site.provider.token(**claims)
     refused = await site.ask(token)
     assert (refused.status_code, refused.json()["rule"]) == (401, rule)
+    assert refused.headers["www-authenticate"] == 'Bearer realm="heltig", error="invalid_token"'
     assert token.split(".")[1] not in refused.text
 
 
