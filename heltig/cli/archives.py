@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from connectors.base import Capabilities
+from heltig.cli.acting import user
 from heltig.cli.archive_options import entry_options, patch_of, reset_choices, reset_patch
 from heltig.cli.archive_status import status
 from heltig.cli.database import open_database
@@ -26,7 +27,7 @@ from heltig.store.engine import Store
 
 T = TypeVar("T")
 
-ACTOR = "cli"
+ACTOR = f"cli:{user()}"
 """Who acts in the audit trail when a command does; `ORIGIN` is from where."""
 ORIGIN = "cli"
 

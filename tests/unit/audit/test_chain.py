@@ -1,11 +1,7 @@
 """The chain finds whatever somebody without the key did to the audit trail, and names the first entry."""
 
-import asyncio
-import random
-from pathlib import Path
-
 import pytest
-from unit.audit.trails import NOW, Trail, opened, record, tag_of
+from unit.audit.trails import NOW, Trail, record, tag_of
 from unit.store.databases import render
 
 from heltig import audit
@@ -13,7 +9,7 @@ from heltig.audit.verify import Anchor
 from heltig.errors import StorageError
 from heltig.store import audit_trail
 from heltig.store.engine import Store
-from heltig.store.transaction import ReadTransaction, WriteTransaction
+from heltig.store.transaction import ReadTransaction
 
 
 async def test_a_trail_that_nobody_touched_is_whole(trail: Trail) -> None:
@@ -46,39 +42,6 @@ def details(transaction: ReadTransaction) -> list[str]:
     """The details as they are exported."""
     found = audit_trail.lines(transaction, audit_trail.Wanted(), after=0, limit=100)
     return [bytes(line.detail).decode() for line in found]
-
-
-async def test_eight_writers_of_which_some_roll_back_make_one_chain(trail: Trail, tmp_path: Path) -> None:
-    others = [await opened(trail.url, tmp_path) for _ in range(3)]
-    written: list[str] = list("abcdefghi")
-
-    def work(transaction: WriteTransaction, name: str, *, entries: int, fails: bool) -> None:
-        for number in range(entries):
-            record(transaction, f"{name}.{number}")
-        if fails:
-            raise ValueError("no")
-
-    async def write(writer: int) -> None:
-        rng = random.Random(writer)
-        through = [trail, *others][writer % 4].store
-        for turn in range(15):
-            name, entries = f"{writer}.{turn}", rng.randint(1, 3)
-            try:
-                await through.write_durably(
-                    work, name, entries=entries, fails=writer == 7 or rng.random() < 0.2
-                )
-            except ValueError:
-                continue
-            written.extend(f"{name}.{number}" for number in range(entries))
-
-    await asyncio.gather(*(write(writer) for writer in range(8)))
-    for other in others:
-        await other.store.close()
-    found = await trail.verified()
-    assert found.is_whole, found.breaks
-    entries = await trail.store.read(audit.entries, after=1, limit=1000)
-    assert sorted(entry.subject for entry in entries) == sorted(written)
-    assert len(written) > 60
 
 
 FORGED = (

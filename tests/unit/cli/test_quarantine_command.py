@@ -72,7 +72,7 @@ def test_released(home: Path) -> None:
             (job,) = await store.read(jobs.newest, kind="forward")
             assert job.state == "queued"
             (entry,) = await store.read(audit_trail.entries, action="quarantine.release")
-            assert entry.actor == "cli"
+            assert entry.actor.startswith("cli:")
 
     asyncio.run(look())
     assert files(home)
