@@ -150,7 +150,7 @@ class _Taking:
         self._batch: list[Received] = []
         self._size = 0
         self._part_of_batch = FIRST_BATCH
-        self._under_way = deque[asyncio.Task[list[Told]]]()
+        self._under_way = deque[tuple[set[str], asyncio.Task[list[Told]]]]()
 
     async def add(self, parts: list[Part]) -> None:
         """Takes parts that are whole."""
@@ -185,20 +185,22 @@ class _Taking:
         """Lets go of what was not handed over; what was is seen through."""
         paths = [one.path for one in (*self._whole, *self._batch) if isinstance(one, Received)]
         await asyncio.to_thread(self._custody.spool.remove, paths)
-        if self._under_way:
-            await asyncio.wait(self._under_way)
-        for task in self._under_way:
+        if tasks := [task for _, task in self._under_way]:
+            await asyncio.wait(tasks)  # which cancels none of them, whatever happens to this one
+        for task in tasks:
             task.exception()
 
     async def _hand_over(self) -> None:
-        while len(self._under_way) >= BATCHES_AT_A_TIME:
+        uids = {one.sop_instance_uid for one in self._batch}
+        # Of what has one UID the archive keeps the last: that goes after those before it, not beside them.
+        while len(self._under_way) >= BATCHES_AT_A_TIME or any(uids & them for them, _ in self._under_way):
             await self._collect()
         if self._batch:
             batch, self._batch, self._size = self._batch, [], 0
-            self._under_way.append(asyncio.create_task(self._take(batch)))
+            self._under_way.append((uids, asyncio.create_task(self._take(batch))))
 
     async def _collect(self) -> None:
-        told = await asyncio.shield(self._under_way[0])
+        told = await asyncio.shield(self._under_way[0][1])
         self._under_way.popleft()
         self._told.extend(told)
 
