@@ -164,7 +164,8 @@ def _associate(target: Target, contexts: Collection[Context]) -> Association:
         raise ArchiveUnavailableError(f"{place}: {error.strerror or 'no such host'}.") from error
     if association.is_established or association.rejected_contexts:
         return association
-    said = "rejects our association" if association.is_rejected else "does not answer"
+    silent = "does not answer, or TLS fails (caBundle, certificate, key)" if target.tls else "does not answer"
+    said = "rejects our association" if association.is_rejected else silent
     raise ArchiveUnavailableError(f"{place}: it {said}. Does it know us as {target.calling}?")
 
 

@@ -208,7 +208,7 @@ async def test_a_connection_that_tls_ends_leaves_no_socket_open(tmp_path: Path) 
         )
         file = tmp_path / "a.dcm"
         file.write_bytes(files_of("cr-chest")[0])
-        with pytest.raises(ArchiveUnavailableError):
+        with pytest.raises(ArchiveUnavailableError, match="TLS fails"):
             await store(to, [Stored("1.2.3", file, file.stat().st_size)])
         closing.join()
     gc.collect()
