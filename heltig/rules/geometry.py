@@ -270,6 +270,7 @@ def _letters(direction: Vector) -> str:
     level="instance",
     severity="note",
     reads=("PixelSpacing", "ImagerPixelSpacing", "PixelSpacingCalibrationType"),
+    requires=("PixelSpacing", "ImagerPixelSpacing"),
     when=lambda at: at.has("PixelSpacing") and at.has("ImagerPixelSpacing"),
     reference="PS3.3 10.7",
 )
