@@ -21,6 +21,8 @@ _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _HAS_A_STUDY_PULLED: Final = b"pull="
 """The parameter by which a look-up does more than look."""
 _BEARER: Final = b"bearer "
+_POLL: Final = b"heltig-poll"
+"""The header of what our pages ask by themselves: it does not show that somebody is there."""
 
 
 class Access(ASGIMiddleware):
@@ -98,7 +100,8 @@ async def identified(
     shown = shown_cookie(scope, "session", services.settings) if services.identity.sessions else ""
     if not shown:
         return None, None
-    principal = await services.identity.session(shown)
+    is_poll = any(name == _POLL for name, _ in scope["headers"])
+    principal = await services.identity.session(shown, is_there=not is_poll)
     changes = method not in _SAFE or _HAS_A_STUDY_PULLED in scope["query_string"]
     if not changes or is_from_our_page(scope, services.settings):
         return principal, None

@@ -57,14 +57,18 @@ class Identity:
             return principal
         return await self._tokens.principal(shown)
 
-    async def session(self, shown: str) -> Principal:
+    async def session(self, shown: str, *, is_there: bool) -> Principal:
         """Who is in the session that a browser shows.
+
+        Args:
+            shown: What it shows.
+            is_there: Somebody is there, who is not idle; else a page asks by itself.
 
         Raises:
             UnprovenError: There is none, or it is over.
             StorageError: The database could not be asked.
         """
-        principal = await self.sessions.principal(shown) if self.sessions else None
+        principal = await self.sessions.principal(shown, is_there=is_there) if self.sessions else None
         if principal is None:
             raise UnprovenError("session", "This session is over. Log in again.")
         return principal

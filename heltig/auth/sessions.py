@@ -92,8 +92,12 @@ class Sessions:
             raise UnprovenError("login-state", again.detail) from again
         return shown
 
-    async def principal(self, shown: str) -> Principal | None:
+    async def principal(self, shown: str, *, is_there: bool) -> Principal | None:
         """Who is in a session; None where there is none, or it is over.
+
+        Args:
+            shown: What the browser shows.
+            is_there: Somebody is there: the session is not idle.
 
         Raises:
             StorageError: The database could not be asked.
@@ -102,7 +106,7 @@ class Sessions:
         if session is None:
             return None
         now = self._clock()
-        if now - session.last_seen >= TOUCHED_EVERY:
+        if is_there and now - session.last_seen >= TOUCHED_EVERY:
             await self._store.write(sessions.touch, session.hash, at=now)
         return Principal(f"{ACTOR}{session.name}", self._mapping.roles(session.granted))
 

@@ -231,13 +231,16 @@ async def test_a_role_that_was_taken_away_is_gone_at_the_next_login(site: Site) 
 
 
 async def test_sessions_end_by_idleness_and_by_age(site: Site) -> None:
-    async with site.browser() as idle, site.browser() as busy:
-        await site.log_in(idle)
-        await site.log_in(busy)
+    async with site.browser() as idle, site.browser() as busy, site.browser() as polling:
+        for browser in (idle, busy, polling):
+            await site.log_in(browser)
+        seen = []
         for _ in range(21):
             site.clock.on(minutes=29)
-            answer = await busy.get("/")
-        assert answer.status_code == 401  # ten hours and nine minutes
+            polled = await polling.get("/", headers={"Heltig-Poll": "true"})
+            seen.append(((await busy.get("/")).status_code, polled.status_code))
+        # Ten hours and nine minutes; a page that asks by itself does not show that somebody is there.
+        assert seen == [(200, 200), *[(200, 401)] * 19, (401, 401)]
         assert (await idle.get("/")).status_code == 401
 
 
