@@ -18,6 +18,7 @@ from heltig.api.consult import consult
 from heltig.api.cors import Cors
 from heltig.api.dicomweb import search_studies
 from heltig.api.front import Front
+from heltig.api.headers import SafeHeaders
 from heltig.api.looks import Looks
 from heltig.api.metadata import instance_metadata, series_metadata, study_metadata
 from heltig.api.metrics import Scrapes, metrics
@@ -227,7 +228,8 @@ def create_app(
         consult=settings.consult_bind,
         consult_allow=settings.consult_allow,
     )
-    app.asgi_handler = Cors(front, settings.cors_origins) if settings.cors_origins else front
+    opened = Cors(front, settings.cors_origins) if settings.cors_origins else front
+    app.asgi_handler = SafeHeaders(opened, https=(settings.public_url or "").startswith("https://"))
     app.state["scrapes"] = Scrapes(front.requests)
     return app
 

@@ -7,12 +7,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeAlias
 from urllib.parse import unquote_to_bytes
 
-import msgspec
 import structlog
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, ReceiveMessage, Scope, Send
 
-from heltig.api.problems import MEDIA_TYPE, Problem
+from heltig.api.problems import send_problem
 from heltig.api.request_counts import NO_ROUTE, RequestCounts, known_method
 from heltig.auth.principal import CONSULT, Principal
 from heltig.setting_types import Address
@@ -158,10 +157,7 @@ async def _refuse(send: Send, status: int, detail: str) -> None:
         403: ("/problems/forbidden", "Not allowed"),
         404: ("/problems/not-found", "Not found"),
     }[status]
-    body = msgspec.json.encode(Problem(kind, title, status, detail))
-    headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": False})
+    await send_problem(send, status, kind, title, detail=detail)
 
 
 def _write(scope: HTTPScope, status: int, seconds: float) -> None:

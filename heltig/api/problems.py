@@ -12,6 +12,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import BodyKwarg, ParameterKwarg
+from litestar.types import Send
 
 from heltig.errors import AuthenticationError, HeltigError, UsageError
 
@@ -141,6 +142,32 @@ def from_fault(request: Request[Any, Any, Any], error: Exception) -> Response[Pr
 def from_nesting(request: Request[Any, Any, Any], error: RecursionError) -> Response[Problem]:
     """Answers where a body is nested deeper than anything that we read."""
     return from_heltig(request, UsageError("The body is nested too deeply."))
+
+
+async def send_problem(
+    send: Send, status: int, kind: str, title: str, *, detail: str, rule: str = "", retry_after: int = 0
+) -> None:
+    """Answers before a route is found.
+
+    Args:
+        send: Of the request.
+        status: The HTTP status.
+        kind: The kind of problem.
+        title: The same in a few words.
+        detail: What happened and what to do.
+        rule: The rule that refused, if one did.
+        retry_after: Seconds after which asking again makes sense; 0 where that is not known.
+    """
+    body = msgspec.json.encode(Problem(kind, title, status, detail, rule=rule))
+    headers = [
+        (b"content-type", MEDIA_TYPE.encode()),
+        (b"content-length", b"%d" % len(body)),
+        (b"cache-control", b"no-store"),
+    ]
+    if retry_after:
+        headers.append((b"retry-after", b"%d" % retry_after))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 HANDLERS: Final[dict[int | type[Exception], Any]] = {

@@ -21,14 +21,9 @@ CONTENT_SECURITY_POLICY: Final = (
 HEADERS: Final[Mapping[str, str]] = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
 }
-"""A page has patient data, so nothing keeps it; it loads from us alone and nobody frames it."""
+"""A page has patient data, so nothing keeps it; it loads from us alone. `heltig.api.headers` has the rest."""
 
 
 def page(

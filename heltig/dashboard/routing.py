@@ -78,7 +78,7 @@ async def static_file(request: AnyRequest, file_path: FromPath[str]) -> Response
     asset = assets_by_file_name().get(file_path)
     if asset is None:
         raise NotFoundError("There is no such file. A page that was open for long may name an older one.")
-    headers = {"Cache-Control": _A_YEAR, "X-Content-Type-Options": "nosniff", "Vary": "Accept-Encoding"}
+    headers = {"Cache-Control": _A_YEAR, "Vary": "Accept-Encoding"}
     if "gzip" in request.headers.get("accept-encoding", ""):
         return Response(
             asset.packed, media_type=asset.media_type, headers={**headers, "Content-Encoding": "gzip"}

@@ -22,9 +22,12 @@ _EMPTY: Final = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 
 _ALWAYS: Final[Headers] = [
     (b"vary", b"Accept, Accept-Charset, Authorization"),
-    (b"x-content-type-options", b"nosniff"),
     # A page that an archive rendered is shown at our origin, where it may do nothing.
-    (b"content-security-policy", b"sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'"),
+    (
+        b"content-security-policy",
+        b"sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; form-action 'none'; "
+        b"frame-ancestors 'none'; base-uri 'none'",
+    ),
 ]
 _PRIVATE: Final = (b"cache-control", b"private, no-cache")
 _NOT_KEPT: Final = (b"cache-control", b"no-store")

@@ -10,6 +10,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import BodyKwarg, FromPath, FromQuery, QueryParameter
 from litestar.response import Response
 
+from heltig.api.headers import sealed
 from heltig.api.problems import responses
 from heltig.api.services import Services
 from heltig.api.v1.paging import DEFAULT_LIMIT, Limit
@@ -24,12 +25,6 @@ _MEDIA_TYPES: Final = {
     "csv": "text/csv",
     "html": "text/html",
 }
-_SEALED: Final = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-}
-"""Of reports: they have texts of archives in them, and a browser shows them as a page of ours."""
 
 
 class BackfillPage(msgspec.Struct, frozen=True):
@@ -91,8 +86,12 @@ async def show_backfill_report(
     report = await services.store.read(report_of, id, now=services.clock())
     file = io.StringIO()
     write(report, form, file)
-    headers = {**_SEALED, "Content-Disposition": f'inline; filename="backfill-{id}.{form}"'}
-    return Response(file.getvalue(), media_type=_MEDIA_TYPES[form], headers=headers)
+    text = file.getvalue()
+    headers = {
+        "Content-Security-Policy": sealed(text),  # it has texts of an archive, and a browser shows it as ours
+        "Content-Disposition": f'inline; filename="backfill-{id}.{form}"',
+    }
+    return Response(text, media_type=_MEDIA_TYPES[form], headers=headers)
 
 
 @post(
