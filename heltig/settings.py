@@ -361,6 +361,28 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             extra={"default": "the file `secrets/audit-key` in `HELTIG_HOME`, made at the first start"},
         ),
     ] = None
+    audit_syslog: Annotated[
+        Address | None,
+        Meta(
+            description="The site's audit record repository, `HOST:PORT`: `heltig serve` sends it the audit "
+            "trail as DICOM audit messages by syslog over TLS."
+        ),
+    ] = None
+    audit_syslog_ca: Annotated[
+        Path | None,
+        Meta(
+            description="PEM file of the only authorities to trust there.",
+            extra={"default": "those of the operating system"},
+        ),
+    ] = None
+    audit_syslog_certificate: Annotated[
+        Path | None,
+        Meta(description="PEM file of our certificate there, with its chain."),
+    ] = None
+    audit_syslog_key: Annotated[
+        Path | None,
+        Meta(description="PEM file of its key, where the certificate's file does not hold it."),
+    ] = None
     log_format: Annotated[
         Literal["text", "json"] | None,
         Meta(

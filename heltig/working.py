@@ -15,6 +15,8 @@ from typing import Any, Final, Literal, TypeAlias
 
 from heltig.audit import batches as audit_batches
 from heltig.audit.batches import Batches
+from heltig.audit.syslog import EVERY as SYSLOG_EVERY
+from heltig.audit.syslog import SyslogSender
 from heltig.audit.trail import anchor, last_anchor, open_trail
 from heltig.errors import StorageError
 from heltig.jobs.attempt import Handler
@@ -245,6 +247,9 @@ async def working(
             clock=clock,
         )
         await starts.begin()
+        sender = SyslogSender(store, settings) if settings.audit_syslog and kind == "serve" else None
+        if sender is not None:
+            stack.push_async_callback(sender.close)  # it is the last to go: it tells of the end, too
         stack.push_async_callback(last_anchor, store)
         stack.push_async_callback(starts.end)
         batches = Batches(store, clock=clock)
@@ -275,6 +280,8 @@ async def working(
         stack.push_async_callback(teller.stop, grace=grace)
         sweeps = [*sweeps_of(desks, queue), (EVERY, presence.say)]
         sweeps += [(HOUR, partial(anchor, store)), (audit_batches.EVERY, batches.flush)]
+        if sender is not None:
+            sweeps.append((SYSLOG_EVERY, sender.send))
         if one_host is not None:
             sweeps.append((EVERY, partial(asyncio.to_thread, one_host.keep)))
         periodic = [Periodic(every, sweep) for every, sweep in sweeps]
