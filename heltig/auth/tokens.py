@@ -62,6 +62,12 @@ class AccessTokens:
                 "token-type",
                 "This is no access token. An ID token says to a client who logged in; send the access token.",
             )
+        if "cnf" in claims:
+            raise UnprovenError(
+                "token-type",
+                "This token is bound to a key of its holder (RFC 7800), which nobody asks for here: send one "
+                "that is not.",
+            )
         roles = self._mapping.roles(self._mapping.granted(claims))
         return Principal(f"token:{name_of(claims, self._name_claim)}", roles)
 

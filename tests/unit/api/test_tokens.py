@@ -63,6 +63,7 @@ async def test_a_hybrid_service_takes_keys_too(site: Site) -> None:
         ({"typ": "JWT", "nonce": "x", "at_hash": "y"}, "token-type"),
         ({"typ": "JWT", "events": {}}, "token-type"),
         ({"typ": "logout+jwt"}, "token-type"),
+        ({"cnf": {"jkt": "x"}}, "token-type"),
         ({"alg": "RS512"}, "token-algorithm"),
         ({"key": RSAKey.generate_key(2048)}, "token-signature"),
     ],
