@@ -25,6 +25,9 @@ KIND: Final = "purge"
 EVERY: Final = timedelta(days=1)
 """How often the service purges of itself."""
 
+SETTLED: Final = timedelta(minutes=30)
+"""How long a process leaves it at that when it starts: there is more urgent work then."""
+
 ENTRIES: Final = 20_000
 """Entries of the audit trail that one transaction verifies and removes."""
 
@@ -40,6 +43,7 @@ class PurgeDesk:
         self._store = queue.store
         self._retention = retention
         self._clock = clock
+        self._made = clock()
 
     async def would_purge(self) -> PurgeReport:
         """What a purge would remove now. Nothing is changed.
@@ -64,7 +68,8 @@ class PurgeDesk:
 
     async def sweep(self) -> None:
         """Queues a purge where the last one was queued a day ago: every hour, in any number of processes."""
-        await self._store.write(self._enqueue_daily)
+        if self._clock() - self._made >= SETTLED:
+            await self._store.write(self._enqueue_daily)
 
     async def run(self, context: JobContext) -> dict[str, Any]:
         """Handles a job of `KIND`: its result is the report.

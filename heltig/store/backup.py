@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 
 from heltig.errors import ConflictError, StorageError
-from heltig.store import migrations
+from heltig.store import migrations, tables
 from heltig.store.transaction import ReadTransaction
 
 VERSIONS: Final = "alembic_version"
@@ -45,10 +45,10 @@ class Rows(msgspec.Struct, frozen=True):
 
 
 def tables_of(transaction: ReadTransaction) -> list[Table]:
-    """The tables, those that others refer to first."""
-    declared = MetaData()
-    declared.reflect(transaction.connection)
-    return [table for table in declared.sorted_tables if table.name != VERSIONS]
+    """Our tables, those that others refer to first; what else is in the database is none of ours."""
+    found = MetaData()
+    found.reflect(transaction.connection, only=lambda name, _: name in tables.Table.metadata.tables)
+    return found.sorted_tables
 
 
 def export(transaction: ReadTransaction, put: Callable[[Rows], None]) -> dict[str, int]:
@@ -138,13 +138,13 @@ def restore(
         StorageError: The rows do not fit.
     """
     migrations.upgrade_to(connection, revision)
-    tables = {table.name: table for table in tables_of(ReadTransaction(connection))}
-    for table in tables.values():
+    made = {table.name: table for table in tables_of(ReadTransaction(connection))}
+    for table in made.values():
         if connection.execute(select(func.count()).select_from(table)).scalar_one():
             connection.execute(delete(table))  # what migrations put there
-    filled = dict.fromkeys(tables, 0)
+    filled = dict.fromkeys(made, 0)
     for part in parts:
-        table = tables[part.table]
+        table = made[part.table]
         convert = [_reader(table, column) for column in part.columns]
         rows = [
             {name: read(value) for name, read, value in zip(part.columns, convert, row, strict=True)}
@@ -154,7 +154,7 @@ def restore(
         filled[part.table] += len(rows)
     if wrong := [name for name, count in counts.items() if filled.get(name) != count]:
         raise StorageError(f"The backup does not have all rows of {', '.join(wrong)}.")
-    _set_counters(connection, tables, counters)
+    _set_counters(connection, made, counters)
     migrations.upgrade_to(connection, "head")
 
 

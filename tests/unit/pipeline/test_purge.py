@@ -307,11 +307,15 @@ async def test_killed_in_the_middle_it_goes_on_and_tells_all(
     assert entry.detail["verdicts"]["count"] == 7
 
 
-async def test_the_service_purges_once_a_day(store: Store) -> None:
-    for hours, expected in ((0, 1), (23, 1), (25, 2)):
-        now = NOW + timedelta(hours=hours)
-        await desk(store, now=now).sweep()
-        await Runner(JobQueue(store, clock=lambda: NOW), {KIND: desk(store, now=now).run}, places=1).drain()
+async def test_the_service_purges_once_a_day_and_not_while_it_starts(store: Store) -> None:
+    now = [NOW]
+    queue = JobQueue(store, clock=lambda: now[0])
+    days = dict.fromkeys(KINDS, Days(0))
+    made = PurgeDesk(queue, Retention(days, Days(0)), clock=lambda: now[0])
+    for hours, expected in ((0, 0), (1, 1), (24, 1), (26, 2)):
+        now[0] = NOW + timedelta(hours=hours)
+        await made.sweep()
+        await Runner(queue, {KIND: made.run}, places=1).drain()
         assert len(await store.read(jobs.newest, kind=KIND)) == expected
 
 
