@@ -22,6 +22,7 @@ from heltig.api.headers import SafeHeaders
 from heltig.api.looks import Looks
 from heltig.api.metadata import instance_metadata, series_metadata, study_metadata
 from heltig.api.metrics import Scrapes, metrics
+from heltig.api.origins import Origins
 from heltig.api.problems import HANDLERS
 from heltig.api.readiness import studies_readiness, study_readiness
 from heltig.api.rejection_note import study_rejection_note
@@ -229,7 +230,8 @@ def create_app(
         consult_allow=settings.consult_allow,
     )
     opened = Cors(front, settings.cors_origins) if settings.cors_origins else front
-    app.asgi_handler = SafeHeaders(opened, https=(settings.public_url or "").startswith("https://"))
+    placed = Origins(opened, settings.trusted_proxies, believes_hosts=settings.auth_mode != "off")
+    app.asgi_handler = SafeHeaders(placed, https=(settings.public_url or "").startswith("https://"))
     app.state["scrapes"] = Scrapes(front.requests)
     return app
 

@@ -78,6 +78,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str | None,
         Meta(description="Root of the links that we hand out, where a proxy stands before us."),
     ] = None
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Addresses and networks of the proxies before us, such as `127.0.0.1,10.4.0.0/16`: "
+            "what they say of who asks is believed (`X-Forwarded-For`, `-Proto`, `-Host`, or `Forwarded`). "
+            "Of nobody else's connections."
+        ),
+    ] = ()
     auth_mode: Annotated[
         Literal["off", "api-key", "oidc", "hybrid"],
         Meta(
@@ -443,11 +451,13 @@ def _contradictions(settings: Settings) -> Iterator[str]:
             f"HELTIG_CONSULT_BIND: {consult.host} can be reached from other machines. "
             "Name those that may ask in HELTIG_CONSULT_ALLOW, or listen on 127.0.0.1."
         )
-    for network in settings.consult_allow:
-        try:
-            ipaddress.ip_network(network)
-        except ValueError as wrong:
-            yield f"HELTIG_CONSULT_ALLOW: {wrong}. Give addresses or networks such as 10.4.0.0/16."
+    listed = (("CONSULT_ALLOW", settings.consult_allow), ("TRUSTED_PROXIES", settings.trusted_proxies))
+    for name, networks in listed:
+        for network in networks:
+            try:
+                ipaddress.ip_network(network)
+            except ValueError as wrong:
+                yield f"HELTIG_{name}: {wrong}. Give addresses or networks such as 10.4.0.0/16."
     yield from _dicom_contradictions(settings)
     for origin in settings.cors_origins:
         if not re.fullmatch(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d{1,5})?", origin):
