@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 from typing import get_args
 
@@ -8,7 +9,8 @@ from heltig.auth.policy import OPEN_TO, ROUTES, area_table, refusal, table
 from heltig.auth.principal import AREAS, CONSULT, LOCAL, ROLES, Area, Principal, Role
 from heltig.settings import Settings
 
-API_PAGE = Path(__file__).parents[3] / "docs/api.md"
+ROOT = Path(__file__).parents[3]
+API_PAGE = ROOT / "docs/api.md"
 
 
 def test_every_route_is_in_the_policy_and_nothing_else(tmp_path: Path) -> None:
@@ -31,6 +33,17 @@ def test_the_table_stands_in_the_documentation() -> None:
     page = API_PAGE.read_text("utf-8")
     assert table() in page
     assert area_table() in page
+
+
+def test_every_rule_that_refuses_stands_in_the_documentation() -> None:
+    parts = [ROOT / "heltig" / part for part in ("auth", "api", "dashboard")]
+    sources = [file.read_text("utf-8") for part in parts for file in part.rglob("*.py")]
+    raised = {
+        rule for text in sources for rule in re.findall(r'(?:UnprovenError|Refusal)\(\s*"([a-z-]+)"', text)
+    }
+    assert len(raised) > 10
+    told = set(re.findall(r"`([a-z-]+)`", (ROOT / "docs/identity.md").read_text("utf-8")))
+    assert raised <= told
 
 
 @pytest.mark.parametrize(
