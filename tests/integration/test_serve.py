@@ -114,7 +114,7 @@ def test_a_stopped_server_ends_soon_though_a_client_stays(tmp_path: Path) -> Non
             assert idle.recv(12) == b"HTTP/1.1 200"
             began = time.monotonic()
             assert server.stop() == 0
-            assert time.monotonic() - began < 10
+            assert time.monotonic() - began < 30
 
 
 def test_the_consult_listener_is_apart(tmp_path: Path) -> None:

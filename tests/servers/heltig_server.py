@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 START_SECONDS = 60.0
-STOP_SECONDS = 20.0
+STOP_SECONDS = 60.0
 
 
 class HeltigServer:

@@ -113,7 +113,7 @@ async def test_numbers_are_commit_order(store: Store) -> None:
             last = seen[-1] if seen else 0
             seen.extend(entry.sequence for entry in await store.read(audit.entries, after=last))
 
-    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         group.create_task(follow())
         for _ in range(40):
             group.create_task(store.write_durably(record))

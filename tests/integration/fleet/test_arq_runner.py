@@ -76,13 +76,13 @@ async def ringing(queue: JobQueue, redis: Redis) -> AsyncIterator[None]:
 
 
 async def true(is_so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not is_so():  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.005)
 
 
 async def becomes(queue: JobQueue, number: int, state: JobState) -> Job:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             job = await queue.store.read(jobs.find, number)
             assert job is not None

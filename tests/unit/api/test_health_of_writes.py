@@ -26,7 +26,7 @@ async def test_not_ready_while_its_heartbeat_cannot_be_written(tmp_path: Path) -
     async with (
         app.lifespan(),
         httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8042") as client,
-        asyncio.timeout(10),
+        asyncio.timeout(60),
     ):
         service = Service(app, client, settings.home)
         while (answer := await service.get("/health/ready")).status_code == 200:

@@ -12,7 +12,7 @@ async def test_an_upload_is_left_to_the_server_that_has_its_file(service: Servic
     store, queue = service.services.store, service.services.queue
     new = NewJob(kind="upload", payload={"upload": "20260301-0123456789ab", "spool": "of another server"})
     number = await store.write(queue.enqueue, new)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             job = await store.read(jobs.find, number)
             assert job is not None

@@ -334,7 +334,7 @@ class TestFaults:
 
     async def test_slow_drip(self, running: LoopbackArchive) -> None:
         running.faults.drip_seconds = 0.5
-        async with httpx.AsyncClient(timeout=0.2) as http:
+        async with httpx.AsyncClient(timeout=httpx.Timeout(60, read=0.2)) as http:
             with pytest.raises(httpx.ReadTimeout):
                 await http.get(f"{running.url}/studies?limit=1")
 

@@ -27,7 +27,7 @@ from heltig.store.engine import Store
 from heltig.store.jobs import Job, JobState, NewJob
 
 SOON = timedelta(milliseconds=5)
-LONG = timedelta(seconds=60)
+LONG = timedelta(minutes=10)
 
 
 @asynccontextmanager
@@ -53,7 +53,7 @@ async def found(queue: JobQueue, number: int) -> Job:
 
 async def until(queue: JobQueue, number: int, is_so: Callable[[Job], bool]) -> Job:
     """Waits until something is so of a job."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not is_so(job := await found(queue, number)):
             pass
     return job
@@ -80,7 +80,7 @@ async def test_a_new_job_is_started_without_waiting_for_the_poll(queue: JobQueue
     async def work(context: JobContext) -> None:
         done.set()
 
-    async with running(queue, {"work": work}, poll=LONG), asyncio.timeout(5):
+    async with running(queue, {"work": work}, poll=LONG), asyncio.timeout(60):
         await becomes(queue, await add(queue), "succeeded")
         done.clear()
         await add(queue)
@@ -290,7 +290,7 @@ async def test_a_heartbeat_keeps_the_lease(queue: JobQueue, clock: Clock) -> Non
 
     number = await add(queue)
     lease = timedelta(milliseconds=30)
-    async with running(queue, {"work": work}, lease=lease, poll=LONG), asyncio.timeout(10):
+    async with running(queue, {"work": work}, lease=lease, poll=LONG), asyncio.timeout(60):
         before = (await becomes(queue, number, "running")).lease_until
         clock.advance(lease / 2)
         job = await until(queue, number, lambda job: job.lease_until != before)
@@ -309,7 +309,7 @@ async def test_cancelling_a_running_job_stops_its_handler(queue: JobQueue, clock
             stopped.set()
 
     number = await add(queue)
-    async with running(queue, {"work": work}, lease=timedelta(milliseconds=30)), asyncio.timeout(10):
+    async with running(queue, {"work": work}, lease=timedelta(milliseconds=30)), asyncio.timeout(60):
         await becomes(queue, number, "running")
         await queue.store.write(jobs.cancel, number, now=clock.now)
         await stopped.wait()

@@ -183,7 +183,7 @@ async def test_requests_at_the_same_time_and_a_stream_that_asks_in_between(world
                     found += len(await opened.archive.search_studies({}, limit=5, offset=0)) + 1
                 return found
 
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 assert await asyncio.gather(nested(), nested(), nested()) == [1, 1, 1]
         await world.archives.close()
 

@@ -123,9 +123,9 @@ CASES: list[tuple[dict[str, Any], list[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("query", "wanted"), CASES)
-async def test_what_matches_is_found(filled: Store, query: dict[str, Any], wanted: list[str]) -> None:
-    assert await keys(filled, **query) == wanted
+async def test_what_matches_is_found(filled: Store) -> None:
+    found = [(query, await keys(filled, **query)) for query, _ in CASES]
+    assert found == CASES
 
 
 NAMES = ("Yamada^Tarou=山田^太郎=やまだ^たろう", "Yamada^Jirou=山田^次郎", "Ångström^Łucja", "=김^희중")
