@@ -15,8 +15,9 @@ from heltig.auth.policy import Look, look_at
 from heltig.standard.dictionary import tag_of
 
 OTHER: Final = "other"
-"""Stands for a key of a search that is none we know: it may be anything that somebody typed."""
+"""Stands for keys, and studies, that are none we know: they may be anything that somebody typed."""
 
+_UID: Final = re.compile(r"[0-9.]{1,64}", re.ASCII)
 _TAG: Final = re.compile(r"[0-9A-Fa-f]{8}", re.ASCII)
 _OURS: Final = frozenset(
     {
@@ -67,6 +68,8 @@ def _note(scope: Scope, services: Services, look: Look, route: str, status: int)
         outcome="success" if is_shown else "failure",
     )
     keys = () if study else names_of(scope["query_string"])
+    if study and not is_shown and not _UID.fullmatch(study):
+        study = OTHER  # of what we know each study is named, of what somebody typed only a UID
     services.batches.note(kind, study=study, keys=keys)
 
 

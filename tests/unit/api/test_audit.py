@@ -39,12 +39,13 @@ async def test_who_looked_at_which_study_is_recorded_once_for_many_looks(service
         assert (await service.get(f"/api/v1/studies/{STUDY}", headers=reader)).status_code == 200
     await service.get(f"/api/v1/studies/{STUDY}", headers=other)
     await service.get("/api/v1/studies/9.9.9", headers=other)
+    await service.get("/api/v1/studies/DOE^JANE", headers=other)
     found = {(entry.actor, entry.outcome): entry for entry in await looks(service)}
     assert set(found) == {("key:reader-", "success"), ("key:other", "success"), ("key:other", "failure")}
-    assert sum(entry.detail["count"] for entry in found.values()) == 7
+    assert sum(entry.detail["count"] for entry in found.values()) == 8
     mine = [entry for entry in await looks(service) if entry.actor == "key:reader-"]
     assert sum(entry.detail["studies"][STUDY] for entry in mine) == 5
-    assert found["key:other", "failure"].detail["studies"] == {"9.9.9": 1}
+    assert found["key:other", "failure"].detail["studies"] == {"9.9.9": 1, "other": 1}
     entry = mine[0]
     assert (entry.subject, entry.origin, entry.at) == ("GET /api/v1/studies/{study}", "10.0.0.9", LATER)
 
