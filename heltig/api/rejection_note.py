@@ -17,7 +17,6 @@ from heltig.api.services import Services
 from heltig.api.standing import at, worst
 from heltig.dicom.snapshot import read_snapshot, read_source
 from heltig.errors import ConflictError, NotFoundError
-from heltig.reports.rejection_note import rejection_note
 from heltig.store import snapshots, studies, verdicts
 from heltig.store.records import Location, Snapshot, StoredVerdict
 from heltig.store.transaction import ReadTransaction
@@ -76,6 +75,10 @@ def _blocked(
 
 
 def _note(snapshot: Snapshot, verdict: StoredVerdict) -> bytes:
+    from heltig.reports.rejection_note import (
+        rejection_note,
+    )  # brings pydicom, numpy and requests: a quarter of a second
+
     contents = [series.content for series in snapshot.series]
     table = read_snapshot(snapshot.study_key, snapshot.study_uid, read_source(snapshot.facts), contents)
     return rejection_note(table, verdict)

@@ -2,8 +2,6 @@
 
 import asyncio
 
-from heltig.jobs.arq_runner import ArqRunner
-from heltig.jobs.doorbell import Doorbell
 from heltig.jobs.queue import JobQueue
 from heltig.jobs.runner import Runner
 
@@ -24,6 +22,8 @@ async def run(runner: Runner, teller: Runner | None, queue: JobQueue, *, redis_u
                 if one is not None:
                     group.create_task(one.run())
     elif teller is None:  # the messages are for those who do the rest
+        from heltig.jobs.doorbell import Doorbell  # brings arq, which those without Redis do not need
+
         doorbell = Doorbell(redis_url)
         queue.on_work(doorbell.ring)
         async with asyncio.TaskGroup() as group:
@@ -31,4 +31,6 @@ async def run(runner: Runner, teller: Runner | None, queue: JobQueue, *, redis_u
             await runner.run()
             ringing.cancel()
     else:
+        from heltig.jobs.arq_runner import ArqRunner  # likewise
+
         await ArqRunner(runner, queue, url=redis_url, beside=teller).run()
