@@ -57,18 +57,6 @@ def test_the_studies_that_were_judged_are_in_the_pack(pack):
     assert {name.split("/")[1] for name in names if name.startswith("studies/")} == studies
 
 
-def test_settings_of_the_site_have_no_part_in_it(pack, tmp_path):
-    """Neither its profile nor its database: the same installation gives the same evidence."""
-    folder = tmp_path / "pack"
-    url = "postgresql+asyncpg://nobody@127.0.0.1:1/none"
-    ran = heltig("--reruns", 1, "--output", folder, HELTIG_PROFILE="strict", HELTIG_DATABASE_URL=url)
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert rows(folder, "runs.csv")[0]["digest"] == rows(pack, "runs.csv")[0]["digest"]
-    assert "compared with none" in (folder / "summary.html").read_text("utf-8")
-    installation = json.loads((folder / "installation.json").read_text("utf-8"))
-    assert installation["profile"]["name"] == "default"
-
-
 SITE_RULE = '''
 from heltig.rules.rule import Hit, rule
 
@@ -96,12 +84,30 @@ def site_with(folder, text):
     return str(folder)
 
 
-def test_rules_of_the_site_are_listed_and_have_no_part_in_it(pack, tmp_path):
-    folder = tmp_path / "pack"
-    site = site_with(tmp_path / "site", SITE_RULE)
-    ran = heltig("--reruns", 1, "--output", folder, PYTHONPATH=site)
+@pytest.fixture(scope="module")
+def pack_of_a_site(tmp_path_factory):
+    """Made where there is a profile, a database and a rule of the site, and what was said."""
+    folder = tmp_path_factory.mktemp("evidence") / "pack"
+    site = site_with(tmp_path_factory.mktemp("site"), SITE_RULE)
+    url = "postgresql+asyncpg://nobody@127.0.0.1:1/none"
+    own = {"HELTIG_PROFILE": "strict", "HELTIG_DATABASE_URL": url, "PYTHONPATH": site}
+    ran = heltig("--reruns", 1, "--output", folder, **own)
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert "1 rule of the site is not covered by cases of Heltig" in ran.stdout
+    return folder, ran.stdout
+
+
+def test_settings_of_the_site_have_no_part_in_it(pack, pack_of_a_site):
+    """Neither its profile nor its database: the same installation gives the same evidence."""
+    folder, _ = pack_of_a_site
+    assert rows(folder, "runs.csv")[0]["digest"] == rows(pack, "runs.csv")[0]["digest"]
+    assert "compared with none" in (folder / "summary.html").read_text("utf-8")
+    installation = json.loads((folder / "installation.json").read_text("utf-8"))
+    assert installation["profile"]["name"] == "default"
+
+
+def test_rules_of_the_site_are_listed_and_have_no_part_in_it(pack, pack_of_a_site):
+    folder, told = pack_of_a_site
+    assert "1 rule of the site is not covered by cases of Heltig" in told
     told = {row["rule"]: row["asExpected"] for row in rows(folder, "rules.csv")}
     assert told.pop("ACME-NO-CT") == "site, not covered by cases of Heltig"
     assert told == {row["rule"]: "yes" for row in rows(pack, "rules.csv")}
