@@ -8,7 +8,7 @@ from heltig import audit
 from heltig.errors import ConflictError, UpgradedError
 from heltig.jobs.queue import JobQueue
 from heltig.pipeline.context import arrive
-from heltig.pipeline.judging import ruleset_name
+from heltig.pipeline.judging import RulesetName, ruleset_name
 from heltig.rules.index_facts import IndexFact, Kind
 from heltig.rules.profile import Profile
 from heltig.store import judged_with, observations, publication, snapshots, studies, waivers
@@ -129,16 +129,40 @@ def publish_current(
     ruleset = ruleset_name()
     if new.inputs.ruleset != ruleset.hash:  # a process that started later read other files
         raise UpgradedError("Heltig was upgraded while it ran: start it again. What is done is kept.")
-    judged_with.put_ruleset(
-        transaction, RulesetInfo(hash=ruleset.hash, version=ruleset.version, standard=ruleset.standard)
-    )
-    judged_with.put_profile(transaction, ProfileInfo(hash=profile.hash, name=profile.name, text=profile.text))
+    _keep_what_judged(transaction, new, ruleset, profile)
     if confirm is not None and not confirm(transaction):
         raise OutdatedError  # whatever it wrote is rolled back
     study = publication.publish(transaction, new, locked=locked).study
     if before.readiness == "READY" and study.readiness == "BLOCKED":
         _record_turn(transaction, new, study)
     return study
+
+
+def _keep_what_judged(
+    transaction: WriteTransaction, new: NewVerdict, ruleset: RulesetName, profile: Profile
+) -> None:
+    """Keeps ruleset and profile; the first verdict under one that is new is in the audit trail."""
+    by = RulesetInfo(hash=ruleset.hash, version=ruleset.version, standard=ruleset.standard)
+    under = ProfileInfo(hash=profile.hash, name=profile.name, text=profile.text)
+    if judged_with.put_ruleset(transaction, by):
+        _record_first(transaction, new, "ruleset.use", f"ruleset:{ruleset.version}", ruleset.hash)
+    if judged_with.put_profile(transaction, under):
+        _record_first(transaction, new, "profile.use", f"profile:{profile.name}", profile.hash)
+
+
+def _record_first(
+    transaction: WriteTransaction, new: NewVerdict, action: audit.Action, subject: str, hash: str
+) -> None:
+    audit.record(
+        transaction,
+        at=new.judged,
+        actor=new.actor,
+        action=action,
+        subject=subject,
+        outcome="success",
+        origin=new.origin,
+        detail={"hash": hash},
+    )
 
 
 def _record_turn(transaction: WriteTransaction, new: NewVerdict, study: Study) -> None:

@@ -17,10 +17,12 @@ Action: TypeAlias = Literal[
     "job.discard", "job.retry",
     "key.create", "key.revoke",
     "patient.look", "patient.search",
+    "profile.use",
     "quarantine.discard", "quarantine.release",
     "request.refuse",
     "rescore.start",
     "retention.purge",
+    "ruleset.use",
     "service.start", "service.stop",
     "session.begin", "session.end", "session.refuse",
     "spool.write-off",
@@ -100,6 +102,9 @@ ACTIONS: Final[Mapping[Action, Recorded]] = {
         "route",
         "how often; the keys that were matched, never their values",
     ),
+    "profile.use": Recorded(
+        "The first verdict under a profile, or a changed one, is in force", "profile", "its hash"
+    ),
     "quarantine.discard": Recorded("A study in quarantine was thrown away", _STUDY, "reason, instances"),
     "quarantine.release": Recorded("A study in quarantine was released", _STUDY, "reason, instances"),
     "request.refuse": Recorded(
@@ -107,6 +112,7 @@ ACTIONS: Final[Mapping[Action, Recorded]] = {
     ),
     "rescore.start": Recorded("Studies are judged again", "job", "which, profile"),
     "retention.purge": Recorded("What was older than it is kept was removed", "job", "number, bytes by kind"),
+    "ruleset.use": Recorded("The first verdict of a ruleset is in force", "ruleset", "its hash"),
     "service.start": Recorded(
         "A process of the service started",
         "`KIND@HOST`",

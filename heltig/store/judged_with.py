@@ -16,27 +16,29 @@ _NAMES = (
 )
 
 
-def put_ruleset(transaction: WriteTransaction, ruleset: RulesetInfo) -> None:
-    """Keeps a ruleset; a verdict is only taken when its ruleset is kept."""
+def put_ruleset(transaction: WriteTransaction, ruleset: RulesetInfo) -> bool:
+    """Keeps a ruleset; a verdict is only taken when its ruleset is kept. Says whether it is a new one."""
     if ("ruleset", ruleset.hash) in transaction.memory:
-        return
+        return False
     row = {
         "hash": ruleset.hash,
         "version": ruleset.version,
         "standard": ruleset.standard,
         "manifest": compress(ruleset.manifest),
     }
-    transaction.insert_or_ignore(rulesets, row)
+    is_new = transaction.insert_or_ignore(rulesets, row)
     transaction.learn(("ruleset", ruleset.hash), True)
+    return is_new
 
 
-def put_profile(transaction: WriteTransaction, profile: ProfileInfo) -> None:
-    """Keeps a profile; a verdict is only taken when its profile is kept."""
+def put_profile(transaction: WriteTransaction, profile: ProfileInfo) -> bool:
+    """Keeps a profile; a verdict is only taken when its profile is kept. Says whether it is a new one."""
     if ("profile", profile.hash) in transaction.memory:
-        return
+        return False
     row = {"hash": profile.hash, "name": storable(profile.name, TEXT_LENGTH), "text": compress(profile.text)}
-    transaction.insert_or_ignore(profiles, row)
+    is_new = transaction.insert_or_ignore(profiles, row)
     transaction.learn(("profile", profile.hash), True)
+    return is_new
 
 
 def names_of(transaction: WriteTransaction, *, ruleset: str, profile: str) -> tuple[RulesetInfo, ProfileInfo]:
