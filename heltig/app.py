@@ -13,6 +13,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 
 from heltig import __version__, dashboard
 from heltig.api.access import Access
+from heltig.api.body_limits import BodyLimits
 from heltig.api.changefeed import change_feed, latest_change
 from heltig.api.consult import consult
 from heltig.api.cors import Cors
@@ -24,6 +25,7 @@ from heltig.api.metadata import instance_metadata, series_metadata, study_metada
 from heltig.api.metrics import Scrapes, metrics
 from heltig.api.origins import Origins
 from heltig.api.problems import HANDLERS
+from heltig.api.rate_limits import CredentialLimit, Quotas, RateLimits
 from heltig.api.readiness import studies_readiness, study_readiness
 from heltig.api.rejection_note import study_rejection_note
 from heltig.api.services import Services, services_of
@@ -205,9 +207,10 @@ def create_app(
             app.state["services"] = services
             yield
 
+    quotas = Quotas()
     app = Litestar(
         [*ROUTES, dashboard.routes()],
-        middleware=[Access(), Looks()],
+        middleware=[BodyLimits(settings), Access(), RateLimits(settings, quotas), Looks()],
         guards=[refuse_unknown_parameters],
         dependencies={"services": Provide(services_of, sync_to_thread=False)},
         exception_handlers={**HANDLERS, NotFoundException: lost},
@@ -229,7 +232,8 @@ def create_app(
         consult=settings.consult_bind,
         consult_allow=settings.consult_allow,
     )
-    opened = Cors(front, settings.cors_origins) if settings.cors_origins else front
+    limited = CredentialLimit(front, quotas, most=settings.limit_refused)
+    opened = Cors(limited, settings.cors_origins) if settings.cors_origins else limited
     placed = Origins(opened, settings.trusted_proxies, believes_hosts=settings.auth_mode != "off")
     app.asgi_handler = SafeHeaders(placed, https=(settings.public_url or "").startswith("https://"))
     app.state["scrapes"] = Scrapes(front.requests)

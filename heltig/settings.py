@@ -161,6 +161,25 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "taken away at the provider may still be good.",
         ),
     ] = 10.0
+    limit_logins: Annotated[
+        int, Meta(ge=0, description="Steps of logins from one address in a minute; 0 for any number.")
+    ] = 300
+    limit_refused: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="API keys and tokens that are refused from one address in a minute; then none is "
+            "looked at but those that were good meanwhile. 0 for any number.",
+        ),
+    ] = 60
+    limit_changes: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="Requests of one principal in a minute that change something; what comes to a gate "
+            "and the pieces of uploads are not counted. 0 for any number.",
+        ),
+    ] = 1200
     consult_bind: Annotated[
         Address | None,
         Meta(

@@ -1,8 +1,8 @@
 """Where a request is from, and what it calls us: as the connection says, or a proxy that is trusted.
 
 A proxy writes down whom it speaks for, in X-Forwarded-For, -Proto and -Host or in Forwarded (RFC 7239).
-Anybody can send such headers, so they are believed only of connections from `HELTIG_TRUSTED_PROXIES`, and from
-right to left: what stands left of the first address that is no trusted proxy was written by nobody knows whom.
+Anybody can send such headers, so they are believed only of connections from `HELTIG_TRUSTED_PROXIES`, and
+from right to left: what stands left of the first address that is no trusted proxy may be anybody's.
 """
 
 import ipaddress

@@ -80,7 +80,10 @@ class WrongParametersError(HTTPException):
 
 
 def responses(*statuses: int) -> dict[int, ResponseSpec]:
-    """The problem documents of a route, for its description in OpenAPI."""
+    """The problem documents of a route, for its description in OpenAPI.
+
+    Every route refuses a body that is too long, and whoever asks too often.
+    """
     return {
         status: ResponseSpec(
             Problem,
@@ -88,7 +91,7 @@ def responses(*statuses: int) -> dict[int, ResponseSpec]:
             description=HTTPStatus(status).phrase,
             media_type=MEDIA_TYPE,
         )
-        for status in statuses
+        for status in sorted({*statuses, 413, 429})
     }
 
 

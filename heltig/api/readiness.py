@@ -12,6 +12,7 @@ from litestar.params import BodyKwarg, FromPath, FromQuery, QueryParameter
 from litestar.types import ASGIApp
 
 from heltig.api.answers import JSON, PlainAnswer, TaggedAnswer, chosen_or_refused
+from heltig.api.body_limits import LONGEST_LIST
 from heltig.api.front import segment
 from heltig.api.problems import RefusedError, responses
 from heltig.api.services import Services
@@ -44,7 +45,6 @@ Pull: TypeAlias = Annotated[
 ]
 
 MOST_AT_ONCE: Final = 10_000
-_BODY_LIMIT: Final = 8 * 1024 * 1024
 
 _DATA_SET: Final = ResponseSpec(
     dict[str, Any], generate_examples=False, description="A data set in DICOM JSON", media_type=MEDIA_TYPE
@@ -122,7 +122,7 @@ async def _nothing() -> None:
 @post(
     "/dicom-web/studies/readiness",
     status_code=200,
-    request_max_body_size=_BODY_LIMIT,
+    request_max_body_size=LONGEST_LIST,
     responses={
         200: ResponseSpec(
             list[dict[str, Any]],

@@ -45,7 +45,8 @@ def from_heltig(request: Request[Any, Any, Any], error: HeltigError) -> Response
         )
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.error("%s: %s", type(error).__name__, error)
-    return _page(request, error.status, error.title, error.detail, rule=rule)
+    headers = {} if error.retry_after is None else {"Retry-After": str(max(1, round(error.retry_after)))}
+    return _page(request, error.status, error.title, error.detail, rule=rule, headers=headers)
 
 
 def lost(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:

@@ -8,7 +8,7 @@ import sqlalchemy
 
 from heltig.store.tables.base import TEXT_LENGTH, Table, sort_by_code_point
 from heltig.store.tables.custody import GateStudyTable, ObjectTable
-from heltig.store.tables.identity import SessionTable
+from heltig.store.tables.identity import RateCountTable, SessionTable
 from heltig.store.tables.judged import (
     AuditCheckpointTable,
     AuditTable,
@@ -77,6 +77,7 @@ __all__ = [
     "observations",
     "patients",
     "profiles",
+    "rate_counts",
     "rulesets",
     "sequences",
     "series",
@@ -136,5 +137,6 @@ backfill_studies = _table(BackfillStudyTable)
 gate_studies = _table(GateStudyTable)
 objects = _table(ObjectTable)
 sessions = _table(SessionTable)
+rate_counts = _table(RateCountTable)
 webhooks = _table(WebhookTable)
 alerts = _table(AlertTable)

@@ -1,11 +1,11 @@
-"""Sessions of people on the pages."""
+"""Sessions of people on the pages, and how often somebody does something."""
 
 from datetime import datetime
 
-from sqlalchemy import Text
+from sqlalchemy import Integer, Text
 from sqlmodel import Field
 
-from heltig.store.tables.base import TEXT_LENGTH, Table
+from heltig.store.tables.base import BY_KEY, TEXT_LENGTH, Table
 
 
 class SessionTable(Table, table=True):
@@ -26,3 +26,15 @@ class SessionTable(Table, table=True):
     last_seen: datetime
     expires: datetime = Field(index=True)
     ended: datetime | None
+
+
+class RateCountTable(Table, table=True):
+    """Counts of the present minute, and of earlier ones until somebody counts again."""
+
+    __tablename__ = "rate_counts"
+    __table_args__ = (BY_KEY,)
+
+    minute: int = Field(primary_key=True, sa_type=Integer, sa_column_kwargs={"autoincrement": False})
+    rule: str = Field(max_length=16, primary_key=True)
+    who: str = Field(max_length=64, primary_key=True)
+    count: int
