@@ -13,6 +13,8 @@ from heltig.jobs.queue import JobQueue
 from heltig.pipeline import context
 from heltig.store import purging, removal, studies, uploads
 from heltig.store.purging import KINDS, Ages, Candidate, Kind
+from heltig.store.records import Study
+from heltig.store.relations import relations_of
 from heltig.store.transaction import WriteTransaction
 
 PAGE: Final = 500
@@ -111,6 +113,7 @@ class Purging:
         await self._write(self._mark_purged, row, name, size)
 
     def _remove_study_of_upload(self, transaction: WriteTransaction, upload: int, study: int) -> bool:
+        locked_with_related(transaction, study)
         is_due = bool(purging.still_due(transaction, "uploads", self._ages, [upload]))
         if is_due:
             self.remove_study(transaction, study)
@@ -122,13 +125,18 @@ class Purging:
             self._note(transaction, "uploads", 1, size)
 
     def _remove_due_study(self, transaction: WriteTransaction, kind: Kind, row: int) -> None:
-        studies.lock_rows(transaction, [row])
-        for one in purging.still_due(transaction, kind, self._ages, [row]):
+        study = locked_with_related(transaction, row)
+        for one in purging.still_due(transaction, kind, self._ages, [row]) if study else ():
             self.remove_study(transaction, row)
             self._note(transaction, kind, 1, one.size)
 
     def remove_study(self, transaction: WriteTransaction, row: int) -> None:
-        """Removes a study of a location, whatever its state; whoever was told of it is judged again."""
+        """Removes a study of a location, whatever its state; whoever was told of it is judged again.
+
+        Args:
+            transaction: Of `Store.write_durably`.
+            row: The study's row, locked by `locked_with_related`.
+        """
         for _, study in studies.lock_rows(transaction, [row]):
             if study.state != "WITHDRAWN":
                 context.withdraw(transaction, study.location, study.study_key, self._queue, at=self._ages.now)
@@ -143,3 +151,15 @@ class Purging:
         done = await self._store.write_durably(work, *args, **kwargs)
         await asyncio.sleep(PAUSE)
         return done
+
+
+def locked_with_related(transaction: WriteTransaction, row: int) -> Study | None:
+    """A study that may be removed, locked with those that were told of it; None where it is gone.
+
+    All are locked at once, as everybody does: whoever locked the first alone would wait for one who waits for
+    it.
+    """
+    if not removal.is_there(transaction, row):
+        return None
+    rows = [row, *relations_of(transaction, row).studies]
+    return dict(studies.lock_rows(transaction, rows)).get(row)

@@ -7,7 +7,7 @@ from typing import Final
 from heltig import audit
 from heltig.errors import ConflictError, NotFoundError, UsageError
 from heltig.jobs.queue import JobQueue
-from heltig.pipeline.purging import Purging
+from heltig.pipeline.purging import Purging, locked_with_related
 from heltig.store import jobs, removal, studies, uploads
 from heltig.store.purging import Ages
 from heltig.store.records import Location, Study
@@ -79,10 +79,8 @@ class RemovalDesk:
         purging = Purging(self._queue, Ages(self._clock(), {}))
 
         def remove(transaction: WriteTransaction, study: Study) -> None:
-            locked = studies.lock(transaction, study.location, study.study_key)
-            if locked is None:
-                return  # somebody else was quicker
-            row, before = locked
+            row = studies.row_of(transaction, study.location, study.study_key)
+            before = locked_with_related(transaction, row) or study
             if removal.is_in_custody(transaction, row):
                 raise ConflictError(
                     f"{study.location} has objects of study {study.study_key} in its custody. Wait until "

@@ -97,6 +97,7 @@ _AT = (
     .where(locations.c.kind == bindparam("kind"), locations.c.name == bindparam("name"))
     .order_by(studies.c.id)
 )
+_IS_THERE = select(studies.c.id).where(studies.c.id == _STUDY)
 _IN_CUSTODY = select(studies.c.id).where(studies.c.id == _STUDY, IN_CUSTODY)
 _FORGET_UPLOADS = delete(uploads).where(uploads.c.purged < bindparam("before", type_=uploads.c.purged.type))
 _NOTE = (
@@ -144,6 +145,11 @@ def remove_study(transaction: WriteTransaction, row: int) -> None:
     )
     for statement in _REMOVE_STUDY:
         transaction.run(statement, of)
+
+
+def is_there(transaction: ReadTransaction, row: int) -> bool:
+    """Whether there is a study of a row."""
+    return transaction.first(_IS_THERE, {"study": row}) is not None
 
 
 def is_in_custody(transaction: ReadTransaction, row: int) -> bool:
