@@ -149,7 +149,7 @@ async def test_what_is_refused_leaves_nothing_behind(tmp_path: Path) -> None:
         assert service.spooled() == []
         store = service.services.store
         assert await store.read(count, StudyQuery(states=("PENDING", "JUDGED")), now=NOW) == 0
-        jobs = (await service.get("/api/v1/jobs")).json()["items"]
+        jobs = (await service.get("/api/v1/jobs?kind=upload")).json()["items"]
         assert [job["state"] for job in jobs] == ["failed"]
         assert "DICOM" in jobs[0]["error"]
         assert "notes" not in str(jobs)
@@ -218,7 +218,7 @@ async def test_a_failed_upload_is_tried_anew_when_it_is_sent_again(service: Serv
     package = zip_of([("notes.txt", b"hello")])
     for _ in range(2):
         assert (await service.post(UPLOAD, content=package)).status_code == 422
-    jobs = (await service.get("/api/v1/jobs")).json()["items"]
+    jobs = (await service.get("/api/v1/jobs?kind=upload")).json()["items"]
     assert len(jobs) == 2
 
 
@@ -268,7 +268,7 @@ async def test_a_sender_that_goes_away_leaves_nothing_behind(service: Service) -
     await service.app(scope, receive, send)  # type: ignore[arg-type]
     assert sent == []
     assert service.spooled() == []
-    assert (await service.get("/api/v1/jobs")).json()["items"] == []
+    assert (await service.get("/api/v1/jobs?kind=upload")).json()["items"] == []
 
 
 async def test_an_unknown_target(service: Service) -> None:

@@ -1,4 +1,6 @@
-from unit.api.service import Service
+from datetime import timedelta
+
+from unit.api.service import LATER, Service
 from unit.store.samples import NOW, OTHER, finding, series, snapshot
 
 from heltig.credentials import BearerAuth
@@ -138,17 +140,19 @@ async def test_archives_without_their_secrets(service: Service) -> None:
 
 
 async def test_jobs(service: Service) -> None:
+    numbers = []
     for number in range(3):
-        new = NewJob(kind="pull", payload={"archive": f"a{number}"})
-        await service.services.store.write(jobs.enqueue, new, now=NOW)
-    page = (await service.get("/api/v1/jobs?limit=2")).json()
-    assert [job["id"] for job in page["items"]] == [3, 2]
-    assert page["before"] == 2
-    rest = (await service.get(f"/api/v1/jobs?limit=2&before={page['before']}")).json()
-    assert ([job["id"] for job in rest["items"]], rest["before"]) == ([1], None)
-    assert (await service.get("/api/v1/jobs?state=succeeded")).json()["items"] == []
+        # The service would do what is due, and does work of its own beside.
+        new = NewJob(kind="pull", payload={"archive": f"a{number}"}, not_before=LATER + timedelta(days=1))
+        numbers.append(await service.services.store.write(jobs.enqueue, new, now=NOW))
+    page = (await service.get("/api/v1/jobs?kind=pull&limit=2")).json()
+    assert [job["id"] for job in page["items"]] == [numbers[2], numbers[1]]
+    assert page["before"] == numbers[1]
+    rest = (await service.get(f"/api/v1/jobs?kind=pull&limit=2&before={page['before']}")).json()
+    assert ([job["id"] for job in rest["items"]], rest["before"]) == ([numbers[0]], None)
+    assert (await service.get("/api/v1/jobs?kind=pull&state=succeeded")).json()["items"] == []
     assert len((await service.get("/api/v1/jobs?kind=pull&state=queued")).json()["items"]) == 3
-    one = (await service.get("/api/v1/jobs/1")).json()
+    one = (await service.get(f"/api/v1/jobs/{numbers[0]}")).json()
     assert (one["kind"], one["state"], one["arguments"]) == ("pull", "queued", {"archive": "a0"})
     for missing, status in (("99", 404), ("0", 404), ("9" * 30, 404), ("x", 404)):
         assert (await service.get(f"/api/v1/jobs/{missing}")).status_code == status
