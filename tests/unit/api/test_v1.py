@@ -144,7 +144,8 @@ async def test_jobs(service: Service) -> None:
     for number in range(3):
         # The service would do what is due, and does work of its own beside.
         new = NewJob(kind="pull", payload={"archive": f"a{number}"}, not_before=LATER + timedelta(days=1))
-        numbers.append(await service.services.store.write(jobs.enqueue, new, now=NOW))
+        added, _ = await service.services.store.write(jobs.enqueue, new, now=NOW)
+        numbers.append(added)
     page = (await service.get("/api/v1/jobs?kind=pull&limit=2")).json()
     assert [job["id"] for job in page["items"]] == [numbers[2], numbers[1]]
     assert page["before"] == numbers[1]
