@@ -46,6 +46,10 @@ async def open_trail(
     head = await store.read(audit_chain.head)
     if head is not None and head.key_id is None:
         keys.make()
+        if head.sequence:
+            log.warning(
+                "audit.begin", sealed=head.sequence
+            )  # once, after an upgrade; else somebody took tags away
         head = await store.write_durably(_begin, keys, at=clock())
     if head is None:
         raise StorageError("The head row of the audit trail is gone: run `heltig audit verify`.")

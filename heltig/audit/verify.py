@@ -137,8 +137,11 @@ class _Walk:
         for why in self._wrong(row):
             self._break(row.sequence, why)
             break
-        if row.action == "audit.begin" and self._began is None:
-            self._began = row.sequence - 1
+        if row.action == "audit.begin":
+            if self._began is None:
+                self._began = row.sequence - 1
+            else:
+                self._break(row.sequence, "begins the chain anew: somebody took away the tags before it")
         self._last, self._tag = row.sequence, row.tag or self._tag
         self._compare(row.sequence, row.tag or b"")
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final, TextIO, TypeVar
 
 import click
@@ -58,7 +59,11 @@ def verify_command(anchors: tuple[str, ...]) -> None:
     Exit code: 0 when the trail is whole, 9 when it is not.
     """
     known = [Anchor.parse(anchor) for anchor in anchors]
-    found = asyncio.run(_verified(load_settings(), known))
+    settings = load_settings()
+    kind, _, path = settings.database.partition(":///")
+    if kind.startswith("sqlite") and not Path(path).exists():  # it would be made
+        raise NotFoundError(f"There is no database {path}.")
+    found = asyncio.run(_verified(settings, known))
     _tell(found, len(known))
     if not found.is_whole:
         raise click.exceptions.Exit(BROKEN)
@@ -117,8 +122,6 @@ def rotate_key() -> None:
 
 
 async def _verified(settings: Settings, anchors: list[Anchor]) -> Verified:
-    if settings.database_url is None and not (settings.home / "heltig.db").exists():
-        raise NotFoundError(f"There is no database in {settings.home} yet.")
     store = await Store.open(settings.database, render=render)
     try:
         tables = await store.read(version)

@@ -1,7 +1,9 @@
 """The chain finds whatever somebody without the key did to the audit trail, and names the first entry."""
 
+from pathlib import Path
+
 import pytest
-from unit.audit.trails import NOW, Trail, record, tag_of
+from unit.audit.trails import NOW, Trail, opened, record, tag_of
 from unit.store.databases import render
 
 from heltig import audit
@@ -98,6 +100,21 @@ async def test_a_trail_that_was_written_anew_without_the_key_is_bad_from_the_sta
     await trail.rewrite(bytes(32))
     found = await trail.verified()
     assert [one.sequence for one in found.breaks] == list(range(1, 11))
+
+
+async def test_tags_that_were_taken_away_so_that_all_is_sealed_anew_are_noticed(
+    trail: Trail, tmp_path: Path
+) -> None:
+    await trail.tamper(
+        "UPDATE audit SET tag = NULL, key_id = NULL",
+        "UPDATE audit SET actor = 'nobody' WHERE sequence = 5",
+        "UPDATE sequences SET tag = NULL, key_id = NULL WHERE name = 'audit'",
+    )
+    again = await opened(trail.url, tmp_path)
+    found = await again.verified()
+    await again.store.close()
+    assert [one.sequence for one in found.breaks] == [11]
+    assert "begins the chain anew" in found.breaks[0].why
 
 
 async def test_an_anchor_finds_what_was_cut_off_with_the_head(trail: Trail) -> None:

@@ -58,6 +58,12 @@ def test_verifying_changes_nothing_and_makes_nothing(home: Path, tmp_path: Path)
     assert run(home, "audit", "verify").stdout == before
     assert isinstance(run(home / "none", "audit", "verify").exception, NotFoundError)
     assert not (home / "none").exists()
+    url = f"sqlite+aiosqlite:///{home}/nowhere.db"
+    other = CliRunner().invoke(
+        heltig, ("audit", "verify"), env={"HELTIG_HOME": str(home), "HELTIG_DATABASE_URL": url}
+    )
+    assert isinstance(other.exception, NotFoundError)
+    assert not (home / "nowhere.db").exists()
     (home / "secrets" / "audit-key").unlink()
     assert isinstance(run(home, "audit", "verify").exception, ConfigurationError)
     assert isinstance(run(home, "audit", "verify", "--anchor", "4:xy").exception, UsageError)
