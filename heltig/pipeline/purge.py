@@ -28,6 +28,9 @@ EVERY: Final = timedelta(days=1)
 SETTLED: Final = timedelta(minutes=30)
 """How long a process leaves it at that when it starts: there is more urgent work then."""
 
+SLICE: Final = timedelta(seconds=60)
+"""How long a purge works at a time."""
+
 ENTRIES: Final = 20_000
 """Entries of the audit trail that one transaction verifies and removes."""
 
@@ -75,6 +78,7 @@ class PurgeDesk:
         """Handles a job of `KIND`: its result is the report.
 
         Raises:
+            NotNowError: A slice is over; the job goes on at once, with what others left it.
             StorageError: The database failed, or the audit trail was altered; what is left is due next time.
         """
         given = msgspec.convert(context.payload, _Payload)
@@ -82,7 +86,10 @@ class PurgeDesk:
             report = await self.would_purge()
         else:
             await Purging(
-                self._queue, self._retention.ages(given.at), note=_Notes(context.job.id, given)
+                self._queue,
+                self._retention.ages(given.at),
+                note=_Notes(context.job.id, given),
+                slice_seconds=SLICE.total_seconds(),
             ).purge()
             if given.done and not given.recorded:
                 await self._store.write_durably(self._record, context.job.id, given)

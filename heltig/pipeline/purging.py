@@ -7,9 +7,12 @@ job that did it, in the same transaction.
 import asyncio
 from collections.abc import Callable
 from functools import partial
+from math import inf
+from time import monotonic
 from typing import Any, Final, Protocol
 
 from heltig.jobs.queue import JobQueue
+from heltig.jobs.retries import NotNowError
 from heltig.pipeline import context
 from heltig.store import purging, removal, studies, uploads
 from heltig.store.purging import KINDS, Ages, Candidate, Kind
@@ -39,18 +42,22 @@ def not_noted(transaction: WriteTransaction, kind: str, count: int, size: int) -
 class Purging:
     """Finds and removes what is older than it is kept."""
 
-    def __init__(self, queue: JobQueue, ages: Ages, *, note: Note = not_noted) -> None:
+    def __init__(
+        self, queue: JobQueue, ages: Ages, *, note: Note = not_noted, slice_seconds: float = inf
+    ) -> None:
         """Makes it.
 
         Args:
             queue: Takes re-judgements of studies that were told of one that goes.
             ages: From when on things are kept.
             note: Writes down what was removed.
+            slice_seconds: How long to remove things at a time, so that other jobs have their turn.
         """
         self._queue = queue
         self._store = queue.store
         self._ages = ages
         self._note = note
+        self._end = monotonic() + slice_seconds
 
     async def found(self, kind: Kind) -> Candidate:
         """How many of a kind would go, as `id`, and how many bytes with them. Nothing is changed."""
@@ -63,6 +70,7 @@ class Purging:
         """Removes all that is due, but for the audit trail.
 
         Raises:
+            NotNowError: The time is over; it goes on with what is left.
             StorageError: The database failed; what is left is due the next time.
         """
         for kind in KINDS:
@@ -72,6 +80,8 @@ class Purging:
             while page := await self._store.read(purging.due, kind, self._ages, after=after, limit=PAGE):
                 after = page[-1].id
                 await self._purge(kind, [one.id for one in page])
+                if monotonic() > self._end:
+                    raise NotNowError("Other jobs have their turn.", retry_after=1)
         await self.remove_leftovers()
 
     async def remove_leftovers(self) -> None:

@@ -29,6 +29,7 @@ from heltig.errors import ConflictError, NotFoundError, UsageError
 from heltig.jobs.attempt import JobContext
 from heltig.jobs.queue import JobQueue
 from heltig.jobs.runner import Runner
+from heltig.pipeline import purge as daily
 from heltig.pipeline import purging as working
 from heltig.pipeline.purge import KIND, PurgeDesk
 from heltig.pipeline.rejudge import rejudge_queued
@@ -305,6 +306,29 @@ async def test_killed_in_the_middle_it_goes_on_and_tells_all(
     assert result["kinds"]["verdicts"]["count"] == 7
     [entry] = await store.read(audit_trail.entries, action="retention.purge")
     assert entry.detail["verdicts"]["count"] == 7
+
+
+async def test_a_long_purge_gives_others_their_turn_and_goes_on(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(working, "PAGE", 2)
+    monkeypatch.setattr(daily, "SLICE", timedelta(0))
+    for number in range(5):
+        await judged(store, f"1.{number}", 900, 800)
+    now = [NOW]
+    queue = JobQueue(store, clock=lambda: now[0])
+    made = desk(store, verdicts=10)
+    id = await made.start(dry_run=False, **DAILY)
+    states = []
+    for _ in range(4):
+        await Runner(queue, {KIND: made.run}, places=1).drain()
+        now[0] += timedelta(seconds=2)
+        job = await store.read(jobs.find, id)
+        assert job
+        states.append((job.state, job.attempts))
+    assert states == [("queued", 0), ("queued", 0), ("queued", 0), ("succeeded", 1)]
+    assert job.result
+    assert job.result["kinds"]["verdicts"]["count"] == 5
 
 
 async def test_the_service_purges_once_a_day_and_not_while_it_starts(store: Store) -> None:
