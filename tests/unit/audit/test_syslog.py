@@ -13,8 +13,9 @@ from xml.etree import ElementTree as XML
 import pydicom.sr._concepts_dict as dcm
 import pytest
 from servers.certificates import Authority, Issued
-from unit.audit.trails import NOW, Trail, record
+from unit.audit.trails import NOW, Trail
 
+from heltig.app import create_app
 from heltig.audit.dicom_message import message
 from heltig.audit.syslog import SyslogSender
 from heltig.errors import ConfigurationError
@@ -80,8 +81,9 @@ def parsed(text: str | bytes) -> XML.Element:
     return XML.fromstring(text)  # noqa: S314  # our own
 
 
-def settings_for(port: int, authority: Authority, own: Issued | None) -> Settings:
+def settings_for(port: int, authority: Authority, own: Issued | None, **others: Any) -> Settings:
     return Settings(
+        **others,
         audit_syslog=Address("127.0.0.1", port),
         audit_syslog_ca=authority.certificate,
         audit_syslog_certificate=own.certificate if own else None,
@@ -204,13 +206,20 @@ def test_every_action_becomes_a_message_and_codes_are_those_of_the_standard() ->
         assert attributes(document, ".//EventTypeCode")[-1]["csd-code"] == action
 
 
-async def test_a_service_sends_its_own_end(trail: Trail, authority: Authority) -> None:
+async def test_a_service_sends_what_happens_from_its_start_to_its_end(
+    tmp_path: Path, authority: Authority
+) -> None:
     server, own = authority.issue("server"), authority.issue("client")
     async with running(server, authority) as repository:
-        sender = SyslogSender(trail.store, settings_for(repository.port, authority, own))
-        await trail.store.write_durably(record, "serve@here", action="service.stop")
-        await sender.close()
-        await repository.wait_for(11)
-    assert (
-        attributes(repository.documents[-1], "EventIdentification/EventTypeCode")[0]["csd-code"] == "110121"
-    )
+        settings = settings_for(repository.port, authority, own, home=tmp_path / "home", workers=1)
+        async with create_app(settings).lifespan():
+            await repository.wait_for(2)
+        async with asyncio.timeout(60), repository.came:
+            await repository.came.wait_for(lambda: "Application Stop" in repository.messages[-1])
+    # What was under way when it stopped comes twice.
+    types = [attributes(one, "EventIdentification/EventTypeCode")[0] for one in repository.documents]
+    assert list(dict.fromkeys(one["originalText"] for one in types)) == [
+        "Security Configuration",
+        "Application Start",
+        "Application Stop",
+    ]
