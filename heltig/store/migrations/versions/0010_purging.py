@@ -1,4 +1,4 @@
-"""Indexes without which each study or job that goes would have whole tables searched for what refers to it."""
+"""Indexes without which each study or job that goes has whole tables searched for what refers to it."""
 
 from alembic import op
 
