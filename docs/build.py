@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 import msgspec
+from hostile_page import hostile_page
 from rule_pages import rule_pages
 
 from heltig.cli import heltig
@@ -83,7 +84,13 @@ def _commands(
                 yield from _commands((*names, name), inner)
 
 
-MAKERS: list[Callable[[], Mapping[str, str]]] = [settings_page, rule_pages, parameter_page, command_page]
+MAKERS: list[Callable[[], Mapping[str, str]]] = [
+    settings_page,
+    rule_pages,
+    parameter_page,
+    command_page,
+    hostile_page,
+]
 
 
 def main(arguments: list[str] | None = None) -> int:

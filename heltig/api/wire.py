@@ -127,9 +127,10 @@ class BoundedHttp(HttpToolsProtocol):
             self._patience = None
 
     def _refuse(self, problem: Problem) -> None:
-        """Answers and closes; where an answer has begun already, its end is what is missing."""
+        """Answers and closes, unless the request has an answer, or the beginning of one."""
         cycle = self.cycle
-        if cycle is None or cycle.response_complete or not cycle.response_started:
+        is_next = cycle is None or (cycle.response_complete and not self._is_in_body)
+        if is_next or not cycle.response_started:
             self.transport.write(_answer(problem))
         if cycle is not None:
             cycle.disconnected = True  # what a route still has to say of it is for nobody
