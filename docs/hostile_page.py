@@ -19,12 +19,12 @@ def hostile_page() -> Mapping[str, str]:
         "# Hostile requests",
         "",
         f"{number} requests that nobody sends who means well, by the numbers of the OWASP API Security",
-        "Top 10 (2023). `tests/contract/test_hostile_requests.py` sends each to a real server that asks for API",
-        "keys, and fails where it gets another answer than the one here, or one without the headers of",
-        "[security.md](security.md#headers). The same test asks every route that is not public in the name of",
-        "nobody and of every role that it is not open to, about objects that there are: 401 and 403, all of",
-        "them. `tests/contract/test_openapi_fuzz.py` sends whatever else OpenAPI allows and forbids, in the name",
-        "of every role: no 500, nothing undocumented.",
+        "Top 10 (2023). `tests/contract/test_hostile_requests.py` sends each to a real server that asks",
+        "for API keys, and fails where it gets another answer than the one here, or one without the",
+        "headers of [security.md](security.md#headers). The same test asks every route that is not public",
+        "in the name of nobody and of every role that it is not open to, about objects that there are:",
+        "401 and 403, all of them. `tests/contract/test_openapi_fuzz.py` sends whatever else OpenAPI allows",
+        "and forbids, in the name of every role: no 500, nothing undocumented.",
         "",
     ]
     for group, requests in groups.items():
