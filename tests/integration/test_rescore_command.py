@@ -14,7 +14,10 @@ from unit.api.service import study_zip, values
 from unit.store.databases import sqlite_url
 from unit.store.samples import judge, snapshot
 
+from heltig.audit.trail import open_trail
+from heltig.jobs.queue import utc_now
 from heltig.pipeline.publish import render
+from heltig.settings import Settings
 from heltig.store.engine import Store
 
 
@@ -74,6 +77,7 @@ def test_a_server_says_how_many_verdicts_are_of_another_ruleset(tmp_path: Path) 
 
     async def add_an_old_verdict() -> None:
         store = await Store.open(sqlite_url(home / "heltig.db"), render=render)
+        await open_trail(store, Settings(home=home), clock=utc_now)
         await judge(store, snapshot())
         await store.close()
 
@@ -94,6 +98,7 @@ def test_studies_that_go_by_their_archives_profile_are_told_apart(tmp_path: Path
 
     async def add_a_verdict() -> None:
         store = await Store.open(sqlite_url(home / "heltig.db"), render=render)
+        await open_trail(store, Settings(home=home), clock=utc_now)
         await judge(store, snapshot())
         await store.close()
 
