@@ -4,11 +4,19 @@ from importlib.resources import files
 from typing import Final
 
 from jinja2 import BaseLoader, ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from jinja2.ext import Extension
 
 from heltig.reports.wording import change, counted, place
 
 BASE_STYLE: Final = files("heltig.reports") / "style" / "base.css"
 """Colours, badges, findings and tables."""
+
+
+class _Unindented(Extension):
+    """Leaves the indentation of templates out of pages: a long list has more of it than of text."""
+
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
+        return "\n".join(line.lstrip() for line in source.split("\n"))
 
 
 def environment(*loaders: BaseLoader) -> Environment:
@@ -22,7 +30,7 @@ def environment(*loaders: BaseLoader) -> Environment:
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
-        lstrip_blocks=True,
+        extensions=[_Unindented],
         auto_reload=False,
     )
     made.filters.update(place=place, counted=counted, change=change)
