@@ -52,7 +52,9 @@ class DeadLetters:
         self._record(transaction, "job.discard", known, by=by, origin=origin)
         return known
 
-    def _record(self, transaction: WriteTransaction, action: audit.Action, job: Job, *, by: str, origin: str) -> None:
+    def _record(
+        self, transaction: WriteTransaction, action: audit.Action, job: Job, *, by: str, origin: str
+    ) -> None:
         audit.record(
             transaction,
             at=self._queue.clock(),

@@ -223,7 +223,13 @@ def _to_go_on(transaction: ReadTransaction, now: datetime) -> list[tuple[NewJob 
 
 
 def _record(
-    transaction: WriteTransaction, action: audit.Action, known: Backfill, *, at: datetime, actor: str, origin: str
+    transaction: WriteTransaction,
+    action: audit.Action,
+    known: Backfill,
+    *,
+    at: datetime,
+    actor: str,
+    origin: str,
 ) -> None:
     audit.record(
         transaction,

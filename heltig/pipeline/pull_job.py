@@ -192,7 +192,9 @@ class PullDesk:
             states.mark_pending(transaction, location, known.study_key, study_uid=None, at=now)
         self._record(transaction, "study.unread", location, known.study_key)
 
-    def _record(self, transaction: WriteTransaction, action: audit.Action, location: Location, study_key: str) -> None:
+    def _record(
+        self, transaction: WriteTransaction, action: audit.Action, location: Location, study_key: str
+    ) -> None:
         audit.record(
             transaction,
             at=self._clock(),
