@@ -181,6 +181,9 @@ def test_every_setting_is_documented() -> None:
         assert info.type
     without_default = {info.key for info in infos if not info.default}
     assert without_default == {
+        "audit_syslog",
+        "audit_syslog_certificate",
+        "audit_syslog_key",
         "public_url",
         "consult_bind",
         "consult_allow",
