@@ -189,6 +189,7 @@ def test_every_setting_is_documented() -> None:
         "consult_allow",
         "cors_origins",
         "redis_url",
+        "trusted_proxies",
         "archive_proxy",
         "oidc_issuer",
         "oidc_client_id",
