@@ -43,6 +43,7 @@ HSTS: Final = (b"strict-transport-security", b"max-age=31536000")
 
 _STYLE: Final = re.compile(r"<style>(.*?)</style>", re.DOTALL)
 _DECIDED_HERE: Final = frozenset(name for name, _ in [*ALWAYS, HSTS])
+_OPEN_NAMES: Final = frozenset(name for name, _ in UNLESS_SAID)
 _FAULT: Final = "A fault of Heltig's own. The log has it."
 
 logger = logging.getLogger(__name__)
@@ -70,6 +71,7 @@ class SafeHeaders:
         """
         self._app = app
         self._always = [*ALWAYS, HSTS] if https else ALWAYS
+        self._known: dict[frozenset[bytes], Headers] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers a request."""
@@ -96,6 +98,16 @@ class SafeHeaders:
             )
 
     def _safe(self, headers: Iterable[tuple[bytes, bytes]]) -> Headers:
-        kept = [pair for pair in headers if pair[0].lower() not in _DECIDED_HERE]
+        kept = list(headers)
         said = {name.lower() for name, _ in kept}
-        return [*kept, *self._always, *(pair for pair in UNLESS_SAID if pair[0] not in said)]
+        if not said.isdisjoint(_DECIDED_HERE):
+            kept = [pair for pair in kept if pair[0].lower() not in _DECIDED_HERE]
+        return kept + self._added(_OPEN_NAMES & said)
+
+    def _added(self, said: frozenset[bytes]) -> Headers:
+        """What is added to an answer whose route says some of what it may say."""
+        found = self._known.get(said)
+        if found is None:
+            found = [*self._always, *(pair for pair in UNLESS_SAID if pair[0] not in said)]
+            self._known[said] = found
+        return found

@@ -21,6 +21,7 @@ IpAddress: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _HOST: Final = re.compile(rb"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _MOST_HOPS: Final = 20
+_MOST_KNOWN: Final = 10_000
 _PARAMETER: Final = re.compile(r'\s*([a-z]+)=("[^"\\]*"|[^\s;,"]*)\s*', re.IGNORECASE)
 
 
@@ -53,6 +54,7 @@ class Origins:
         self._app = app
         self._trusted = [ipaddress.ip_network(network) for network in trusted]
         self._believes_hosts = believes_hosts
+        self._known: dict[str, bool] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Has a request answered, or refuses one that does not say whom it is for (RFC 9112 3.2)."""
@@ -68,10 +70,9 @@ class Origins:
 
     def _believe(self, scope: HTTPScope) -> None:
         client = scope.get("client")
-        peer = client and address_of(client[0])
-        if not peer or not self._is_trusted(peer):
+        if not client or not self._is_trusted(client[0]):
             return
-        said = self._said(scope, str(peer))
+        said = self._said(scope, str(address_of(client[0])))
         if said.client:
             scope["client"] = (said.client, 0)
         if said.scheme in ("http", "https"):
@@ -112,12 +113,19 @@ class Origins:
             if address is None:  # `unknown`, or a name that hides it: who is left of it cannot be known
                 return found
             found = str(address)
-            if not self._is_trusted(address):
+            if not self._is_trusted(found):
                 return found
         return found
 
-    def _is_trusted(self, address: IpAddress) -> bool:
-        return any(address in network for network in self._trusted)
+    def _is_trusted(self, text: str) -> bool:
+        found = self._known.get(text)
+        if found is None:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            address = address_of(text)
+            found = address is not None and any(address in network for network in self._trusted)
+            self._known[text] = found
+        return found
 
 
 def address_of(text: str) -> IpAddress | None:
@@ -132,9 +140,9 @@ def address_of(text: str) -> IpAddress | None:
 
 def _insist_on_one_host(scope: HTTPScope) -> None:
     hosts = [value for name, value in scope["headers"] if name == b"host"]
-    if not hosts and scope["http_version"] == "1.0":
+    if len(hosts) == 1 and _HOST.fullmatch(hosts[0]):
         return
-    if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
+    if hosts or scope["http_version"] != "1.0":
         raise UsageError("A request has one Host header, with a host name or an address.")
 
 
