@@ -16,6 +16,9 @@ from heltig.pipeline.report import CheckReport
 from heltig.reports import FORMATS, write_report
 from heltig.rules.profile import Profile
 
+FOR_OTHERS = ("sarif", "junit")
+"""Formats that build servers and code scanners read and keep: without what could name a patient by default."""
+
 EXIT_CODES = {"READY": 0, "NEEDS_REVIEW": 10, "BLOCKED": 20}
 
 
@@ -48,7 +51,12 @@ EXIT_CODES = {"READY": 0, "NEEDS_REVIEW": 10, "BLOCKED": 20}
     metavar="FILE",
     help="Write the proposed changes to it, as a shell script of dcmodify commands. Nothing is changed.",
 )
-@click.option("--redact", is_flag=True, help="Leave values that could name a patient out of the report.")
+@click.option(
+    "--redact/--no-redact",
+    default=None,
+    help="Leave values and file names that could name a patient out of the report. By default those for other "
+    "programs, sarif and junit, are without them: they go to places that are not for patient data.",
+)
 def check(
     paths: tuple[str, ...],
     format_: str,
@@ -60,7 +68,7 @@ def check(
     deidentified: bool,
     notes: bool,
     script: Path | None,
-    redact: bool,
+    redact: bool | None,
 ) -> None:
     """Judge the studies in files, folders and ZIPs, without a server.
 
@@ -84,7 +92,8 @@ def check(
         progress=_progress_bar(),
     )
     with standard_output() if output is None else file_for(output, option="--output") as file:
-        write_report(report, format_, file, redact=redact, notes=notes)
+        is_redacted = format_ in FOR_OTHERS if redact is None else redact
+        write_report(report, format_, file, redact=is_redacted, notes=notes)
     if script is not None:
         _write_script(report, script)
     if not report.studies and not any(given.instances for given in report.inputs):

@@ -295,6 +295,15 @@ def test_a_redacted_report_names_no_patient_and_no_file(folder):
     assert str(folder) not in redacted
 
 
+@pytest.mark.parametrize("format_", ["sarif", "junit"])
+def test_reports_for_other_programs_name_no_patient_unless_they_are_to(folder, format_):
+    patients = {dataset["00100020"]["Value"][0] for dataset in STUDIES["two-patient-ids"].datasets}
+    told = check(folder, "--format", format_).stdout
+    assert not any(name in told for name in (*patients, str(folder)))
+    told = check(folder, "--format", format_, "--no-redact").stdout
+    assert all(patient in told for patient in patients)
+
+
 def test_a_profile_changes_what_counts(blocked, tmp_path):
     rules = STUDIES[blocked.name].rules
     off = ", ".join(f'"{rule}"' for rule in rules)
