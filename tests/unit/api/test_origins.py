@@ -1,9 +1,11 @@
 """Where requests are from, behind proxies and without."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import httpx
 import pytest
+from unit.api.service import in_one_task, running
 
 from heltig.api.origins import Origins
 
@@ -67,3 +69,11 @@ async def test_nobody_else_is_believed() -> None:
 async def test_where_our_name_is_all_that_is_asked_for_no_proxy_says_it() -> None:
     headers = {"X-Forwarded-For": "192.0.2.1", "X-Forwarded-Host": "localhost"}
     assert await seen(headers, believes_hosts=False) == ("192.0.2.1", "http", "us")
+
+
+async def test_the_audit_trail_has_who_asked(tmp_path: Path) -> None:
+    settings = {"auth_mode": "api-key", "trusted_proxies": ("127.0.0.1",)}
+    async with in_one_task(running(tmp_path / "home", **settings)) as service:
+        await service.get("/api/v1/studies", headers={"X-Forwarded-For": "192.0.2.1"})
+        (entry,) = await service.audit("request.refuse")
+        assert entry.origin == "192.0.2.1"

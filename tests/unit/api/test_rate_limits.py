@@ -1,10 +1,14 @@
 """Limits in a minute, which hold over all processes: two services share a database here."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import httpx
 from unit.api.service import LATER, Service, in_one_task, running
+
+from heltig.app import create_app
 
 WAIVERS, STUDIES = "/api/v1/waivers", "/api/v1/studies"
 LIMITS = {"auth_mode": "api-key", "limit_changes": 40, "limit_refused": 5, "limit_logins": 3}
@@ -16,6 +20,16 @@ class Time:
 
     def __call__(self) -> datetime:
         return self.now
+
+
+@asynccontextmanager
+async def beside(one: Service) -> AsyncIterator[Service]:
+    """Another process, so to speak, with the same database."""
+    app = create_app(one.services.settings, clock=one.services.clock)
+    async with app.lifespan():
+        transport = httpx.ASGITransport(app, client=("127.0.0.1", 50001))  # type: ignore[arg-type]
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8042") as client:
+            yield Service(app, client, one.home)
 
 
 def refused(answer: httpx.Response, name: str) -> bool:
@@ -31,10 +45,9 @@ def refused(answer: httpx.Response, name: str) -> bool:
 
 async def test_changes_of_a_principal(tmp_path: Path) -> None:
     time = Time()
-    home = tmp_path / "home"
     async with (
-        in_one_task(running(home, clock=time, **LIMITS)) as one,
-        in_one_task(running(home, clock=time, **LIMITS)) as other,
+        in_one_task(running(tmp_path / "home", clock=time, **LIMITS)) as one,
+        in_one_task(beside(one)) as other,
     ):
         await one.judged("1.2.3")
         key, second = await one.key("reviewer", name="a"), await one.key("reviewer", name="b")
