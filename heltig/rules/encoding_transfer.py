@@ -3,14 +3,18 @@
 from collections.abc import Iterator
 from typing import Final
 
+from heltig.dicom.uid import is_valid
 from heltig.rules.rule import Hit, rule
 from heltig.rules.views import Values
 from heltig.rules.wording import cut
-from heltig.standard.uids import transfer_syntax
+from heltig.standard.edition import EDITION
+from heltig.standard.uids import lookup, transfer_syntax
 
 _META: Final = ("metadata", "file_meta")
 _SYNTAX: Final = "TransferSyntaxUID"
 _LOSSY: Final = "LossyImageCompression"
+_OF_THE_STANDARD: Final = "1.2.840.10008.1.2."
+"""The root under which the standard registers its transfer syntaxes."""
 
 
 def _is_given(at: Values) -> bool:
@@ -23,15 +27,42 @@ def unknown(at: Values) -> Iterator[Hit]:
     """The transfer syntax is none that the standard has.
 
     Finds: A TransferSyntaxUID (0002,0010) that PS3.6 does not list as a transfer syntax: private ones,
-        misspelt ones, UIDs of something else.
+        misspelt ones, UIDs of something else. One that may be newer than Heltig's tables is a matter of
+        ENC-TS-NEWER.
     Why: An archive cannot agree to receive it, and nobody but its maker can read the pixels.
     Mend: Have the sender export in a standard transfer syntax; Explicit VR Little Endian is understood
         everywhere. For private ones that takes the maker's own software.
     Example: A maker's private compression, kept in its own archive.
     """
     uid = at[_SYNTAX].text
-    if transfer_syntax(uid) is None:
+    if transfer_syntax(uid) is None and not _may_be_newer(uid):
         yield Hit(observed=cut(uid), expected="a transfer syntax of PS3.6 annex A")
+
+
+@rule("ENC-TS-NEWER", level="instance", severity="review", needs=_META, reads=(_SYNTAX,), when=_is_given,
+    reference="PS3.6 A")  # fmt: skip
+def newer(at: Values) -> Iterator[Hit]:
+    """The transfer syntax is not in the edition of the standard that Heltig's tables hold.
+
+    Finds: A well-formed TransferSyntaxUID (0002,0010) below 1.2.840.10008.1.2, under which the standard
+        registers its transfer syntaxes, that the edition named in the finding does not have. Other unknown
+        ones are a matter of ENC-TS-UNKNOWN.
+    Why: Few archives and viewers read a transfer syntax in its first years. A UID that is misspelt looks the
+        same.
+    Mend: Look the UID up in PS3.6 annex A of the current edition. If it is there, ask whether the target
+        takes it, and have the study checked by a newer version of Heltig. If it is not, have the sender's
+        software mended.
+    Example: A compression that was added to the standard a year after this version of Heltig.
+    """
+    uid = at[_SYNTAX].text
+    if _may_be_newer(uid):
+        yield Hit(
+            observed=f"{cut(uid)}, not in edition {EDITION}", expected="a transfer syntax of PS3.6 annex A"
+        )
+
+
+def _may_be_newer(uid: str) -> bool:
+    return uid.startswith(_OF_THE_STANDARD) and is_valid(uid) and lookup(uid) is None
 
 
 @rule("ENC-TS-RETIRED", level="instance", severity="review", needs=_META, reads=(_SYNTAX,), when=_is_given,

@@ -41,6 +41,9 @@ _NUMERIC: Final = ("DS", "IS", "US")
 _NOT_JUDGED: Final = frozenset({"ApprovalStatus", "PatientSex"})
 """Listed attributes that VAL-ENUM leaves alone: CR systems write ApprovalStatus in a sense of their own."""
 
+_SIDE_SOUGHT: Final = "HangingProtocolDefinitionSequence.Laterality"
+"""The side that a hanging protocol is for may be both (PS3.3 C.23.1): its list is not that of images."""
+
 _IMAGE_TYPES: Final = {  # value 3 of ImageType by SOP Class
     # CT: PS3.3 C.8.2.1.1.1
     "1.2.840.10008.5.1.4.1.1.2": frozenset({"AXIAL", "LOCALIZER"}),
@@ -66,7 +69,7 @@ def enumeration(at: Place) -> Iterator[Hit]:
     Mend: Have the sender use one of the values listed; what is not known is sent empty or left out.
     Example: BurnedInAnnotation `OTHER`, or ImageType that begins with `LOCALIZER`.
     """
-    if at.entry is None or at.entry.keyword in _NOT_JUDGED:
+    if at.entry is None or at.entry.keyword in _NOT_JUDGED or at.path == _SIDE_SOUGHT:
         return
     for number, value in enumerate(at.cell.values, 1):
         allowed = enumerated(at.entry.keyword, number)

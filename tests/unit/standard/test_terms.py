@@ -52,6 +52,7 @@ def test_an_enumeration_can_be_of_one_value_only() -> None:
         "RescaleType",
         "SamplesPerPixel",
         "SeriesType",  # value 1 only, and only for PET
+        "SelectorAttributeVR",  # enumerated for reports, open in hanging protocols
         "PatientName",
         "",
     ],

@@ -38,6 +38,17 @@ def test_uids_newer_than_pydicom_have_keywords() -> None:
     assert label_map.keyword == "LabelMapSegmentationStorage"
 
 
+def test_deflated_frames_are_in_data_sets_that_are_not_deflated() -> None:
+    syntax = transfer_syntax("1.2.840.10008.1.2.8.1")
+    assert syntax is not None
+    assert (syntax.name, syntax.implicit, syntax.little_endian, syntax.deflated) == (
+        "Deflated Image Frame Compression",
+        False,
+        True,
+        False,
+    )
+
+
 def test_transfer_syntaxes_mean_what_pydicom_says() -> None:
     for uid in AllTransferSyntaxes:
         ours = transfer_syntax(uid)
@@ -75,6 +86,7 @@ def test_transfer_syntaxes_mean_what_pydicom_says() -> None:
         ("1.2.840.10008.1.2.4.201", True, "never", False),
         ("1.2.840.10008.1.2.4.203", True, "possible", False),
         ("1.2.840.10008.1.2.5", True, "never", False),
+        ("1.2.840.10008.1.2.8.1", True, "never", False),
     ],
 )
 def test_a_transfer_syntax_says_how_pixel_data_is_kept(
