@@ -40,6 +40,14 @@ def test_the_lock_file_names_only_the_public_index() -> None:
     assert hosts == {"files.pythonhosted.org"}
 
 
+def test_whatever_is_left_aside_of_the_rules_of_security_says_why() -> None:
+    sources = [path for part in ("heltig", "connectors") for path in (ROOT / part).rglob("*.py")]
+    lines = [line for path in sources for line in path.read_text(encoding="utf-8").splitlines()]
+    aside = [line for line in lines if re.search(r"# noqa: .*\bS\d{3}|# nosec|# ruff: noqa", line)]
+    assert aside
+    assert [line for line in aside if not re.search(r"# noqa: [A-Z0-9, ]+ - \w", line)] == []
+
+
 def test_the_change_log_begins_with_this_version() -> None:
     versions = re.findall(r"^## (\S+),", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert versions[0] == heltig.__version__
