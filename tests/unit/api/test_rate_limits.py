@@ -62,6 +62,8 @@ async def test_changes_of_a_principal(tmp_path: Path) -> None:
         assert await change(other, second)  # a limit is one principal's
         for path in (STUDIES, "/dicom-web/studies/1.2.3/readiness"):
             assert (await one.get(path, headers=key)).status_code == 200
+        pulling = await one.get("/dicom-web/studies/1.2.3/readiness?pull=main", headers=key)
+        assert refused(pulling, "HELTIG_LIMIT_CHANGES")
         asked = await one.post("/dicom-web/studies/readiness", json=["1.2.3"], headers=key)
         assert asked.status_code == 200
         time.now += timedelta(seconds=40)
