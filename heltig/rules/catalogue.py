@@ -24,6 +24,7 @@ FAMILIES = {
     "entities": "Series",
     "entity_conflicts": "Series",
     "given_in_part": "Series",
+    "time_zones": "Series",
     "instance": "Instance",
     "instance_number": "Instance",
     "uid": "UID",

@@ -13,7 +13,8 @@ from heltig.rules.wording import cut
 def timezone_in_part(series: SeriesView) -> Iterator[Hit]:
     """A part of a series says in which time zone its times are.
 
-    Finds: Series of which some instances have TimezoneOffsetFromUTC (0008,0201), and others do not.
+    Finds: Series of which some instances have TimezoneOffsetFromUTC (0008,0201), and others do not. Several
+        offsets are a matter of SER-TIMEZONE-CONFLICT.
     Why: Software that takes the offset into account moves the times of a part of the images by hours against
         the others: they seem to come from two examinations.
     Mend: Have all instances sent by one way. Mostly a router wrote the offset into what passed it, and

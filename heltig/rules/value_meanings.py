@@ -137,6 +137,15 @@ _WEST, _EAST = -12 * 60, 14 * 60
 """The time zones of the world, in minutes."""
 
 
+def offset_minutes(text: str) -> int | None:
+    """The minutes of a TimezoneOffsetFromUTC east of UTC; None for what is no time zone of the world."""
+    parts = _OFFSET.fullmatch(text)
+    if parts is None or text == "-0000":
+        return None
+    minutes = int(parts[1] + "1") * (int(parts[2]) * 60 + int(parts[3]))
+    return minutes if _WEST <= minutes <= _EAST else None
+
+
 @rule("VAL-TIMEZONE", level="value", severity="review", reads=("TimezoneOffsetFromUTC",),
     reference="PS3.3 C.12.1.1.8")  # fmt: skip
 def timezone(at: Place) -> Iterator[Hit]:
@@ -150,9 +159,7 @@ def timezone(at: Place) -> Iterator[Hit]:
     """
     for offset in at.cell.values:
         text = offset.rstrip() if isinstance(offset, str) else ""
-        parts = _OFFSET.fullmatch(text)
-        minutes = int(parts[1] + "1") * (int(parts[2]) * 60 + int(parts[3])) if parts else _EAST + 1
-        if text and (not _WEST <= minutes <= _EAST or text == "-0000"):
+        if text and offset_minutes(text) is None:
             yield Hit(observed=cut(text), expected="-1200 to +1400, such as +0100")
 
 
