@@ -34,6 +34,7 @@ FOREIGN = {
 
 FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"(?<!`)`([^`]+)`(?!`)")
+IN_CONTAINER = ["docker", "compose", "exec", "heltig"]
 ENDS = {"&&", "||", "|", ";", "&", "(", ")"}
 PLACEHOLDER = re.compile(r"[A-Z][A-Z-]*|.*…")
 AREA = re.compile(r"/(?:api|dicom-web|consult|gate|health|metrics|schema|login|archives)\b\S*$")
@@ -75,6 +76,8 @@ def commands(words: list[str]) -> Iterator[list[str]]:
         if word in ENDS or re.fullmatch(r"[<>]+", word):
             while simple and (re.match(r"\w+=", simple[0]) or simple[0] == "export"):
                 simple = simple[1:]
+            if simple[:4] == IN_CONTAINER:
+                simple = simple[4:]
             if len(simple) > 1 and simple[0] == "heltig":
                 yield simple
             simple = []
