@@ -19,7 +19,7 @@ from heltig.audit.batches import Batches, Kind
 from heltig.errors import ArchiveError, NotFoundError
 from heltig.pipeline import refusal_codes as codes
 from heltig.pipeline.archives import find_archive
-from heltig.pipeline.gate_judging import GateJudging
+from heltig.pipeline.gate_judging import GateJudging, Judged
 from heltig.pipeline.gate_ledger import Entry, Ledger
 from heltig.pipeline.gate_spool import GateSpool
 from heltig.pipeline.gate_upstream import Sendable, present, send
@@ -167,6 +167,7 @@ class Custody:
         try:
             return await taking.run()
         finally:
+            taking.end()
             self.spool.remove(taking.useless)
 
     async def _enter(
@@ -235,6 +236,8 @@ class _Taking:
         self._sender = sender
         self._request = request
         self._decisions: list[Decision | None] = [None] * len(received)
+        self._judged: Judged | None = None
+        self._missing: set[int] = set()  # what was judged, and is not written down
 
     async def run(self) -> list[Decision]:
         first: dict[tuple[str, str, str], int] = {}
@@ -250,6 +253,12 @@ class _Taking:
             self._decisions[place] = self._decisions[first.get(_same(one), place)]
         return [decision or Decision(codes.PROCESSING_FAILURE) for decision in self._decisions]
 
+    def end(self) -> None:
+        """Has to be called in the end, however that came."""
+        if self._judged is not None:
+            missing = [self._received[place] for place in self._missing]
+            self._custody._judging.end(self._judged, missing=missing)
+
     def _is_named(self, place: int, one: Received) -> bool:
         if can_be_named(one):
             return True
@@ -264,8 +273,9 @@ class _Taking:
     async def _admit(self, places: Sequence[int]) -> list[int]:
         """Those that no rule refuses; those that could not be judged too, where the gate fails open."""
         admitted, refused, opened = [], list[str](), 0
-        said = await self._custody._judging.judge(self._gate, [self._received[place] for place in places])
-        for place, one in zip(places, said, strict=True):
+        chosen = [self._received[place] for place in places]
+        self._judged = await self._custody._judging.judge(self._gate, chosen)
+        for place, one in zip(places, self._judged.instances, strict=True):
             if one.blocks:
                 self._decisions[place] = Decision(codes.code_of(one.blocks), _comment(one.blocks))
                 refused.extend(one.blocks)
@@ -278,6 +288,7 @@ class _Taking:
             else:
                 opened += bool(one.failed)
                 admitted.append(place)
+        self._missing.update(admitted)
         if refused:
             await self._record("gate.refuse", len(places) - len(admitted), sorted(set(refused)))
         if opened:
@@ -288,11 +299,7 @@ class _Taking:
         if not places:
             return
         custody, gate = self._custody, self._gate
-        try:
-            outcomes = await send(custody._opens, gate.archive, [self._sendable(place) for place in places])
-        except ArchiveError:
-            custody._judging.forget(gate, {self._received[place].study_uid for place in places})
-            raise
+        outcomes = await send(custody._opens, gate.archive, [self._sendable(place) for place in places])
         failed = [place for place, one in zip(places, outcomes, strict=True) if one.kind == "failure"]
         there = await self._there_already(failed) if failed else set()
         taken = []
@@ -300,10 +307,8 @@ class _Taking:
             self._decisions[place] = _decision(outcome) if place not in there else Decision()
             if outcome.kind in ("success", "warning"):
                 taken.append(place)
-        if len(taken) < len(places):
-            lost = {self._received[place].study_uid for place in places if place not in taken}
-            custody._judging.forget(gate, lost)
         await self._enter(taken, "forwarded")
+        self._missing.difference_update(taken)
 
     async def _there_already(self, places: Sequence[int]) -> set[int]:
         """Of those that the archive refuses those that it has, with the same bytes, from us."""

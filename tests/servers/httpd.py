@@ -1,9 +1,10 @@
 """A loopback server that asks a function for each answer, with or without TLS, and keeps connections open."""
 
 import asyncio
+import inspect
 import json
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlsplit
@@ -40,7 +41,7 @@ class Asked:
         return dict(parse_qsl(self.body.decode()))
 
 
-Handler = Callable[[Asked], bytes]
+Handler = Callable[[Asked], bytes | Awaitable[bytes]]
 """Gives the bytes of an answer, such as `servers.scripted.answer` makes; none of them hangs up."""
 
 
@@ -69,6 +70,8 @@ async def httpd(handler: Handler, *, tls: ssl.SSLContext | None = None) -> Async
             while asked := await _read(reader):
                 running.requests.append(asked)
                 given = handler(asked)
+                if inspect.isawaitable(given):
+                    given = await given
                 if not given:
                     break
                 writer.write(given)
