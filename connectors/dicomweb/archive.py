@@ -1,8 +1,10 @@
 """A remote archive over DICOMweb: QIDO-RS searches and WADO-RS metadata."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from functools import partial
+from typing import Final
 
 from connectors.base import Capabilities, Page
 from connectors.dicomweb.address import instance_address, metadata_address, search_address
@@ -12,7 +14,7 @@ from connectors.dicomweb.probe import probe
 from connectors.paging import UNSEARCHED, Pager
 from heltig import http
 from heltig.dicom.cell import DataSet
-from heltig.errors import ArchiveAnswerError, ArchiveAnswerTooLargeError
+from heltig.errors import ArchiveAnswerError, ArchiveAnswerTooLargeError, ArchiveSilentError
 from heltig.exchange import trials
 from heltig.http_answer import Head
 from heltig.retry import Retry
@@ -22,6 +24,9 @@ MOST_METADATA = 256 * MIB
 MOST_ROWS = 64 * MIB
 PAGE_ROWS = 1000
 MOST_PAGES = 1000
+
+PROBE_SECONDS: Final = 60.0
+"""How long all requests of a probe may take together: a job place waits for them, as long as for a look."""
 
 HEADER_STARTS = (256 * 1024, 8 * MIB)
 """Bytes that are read of an instance for its header; all of it where they are not enough."""
@@ -45,6 +50,7 @@ class DicomWebArchive:
         feed: http.Client | None = None,
         most_metadata: int = MOST_METADATA,
         retry: Retry | None = None,
+        probe_seconds: float = PROBE_SECONDS,
     ) -> None:
         """Makes it; nothing is asked yet.
 
@@ -55,6 +61,7 @@ class DicomWebArchive:
             feed: A client whose root is that of what tells of changes, where that is elsewhere.
             most_metadata: Bytes of one metadata answer, decompressed.
             retry: How often to ask again, other than `heltig.http` does by itself.
+            probe_seconds: How long a whole probe may take.
         """
         self._id = id
         self._qido = qido
@@ -62,6 +69,7 @@ class DicomWebArchive:
         self._feed = feed
         self._most_metadata = most_metadata
         self._retry = retry
+        self._probe_seconds = probe_seconds
         self._pager = Pager(page_rows=PAGE_ROWS, most_pages=MOST_PAGES)
         self._pager.saw(2)  # no archive gives one row at a time: where one comes, there are no more
 
@@ -188,9 +196,22 @@ class DicomWebArchive:
         )
 
     async def probe(self) -> Capabilities:
-        """Finds out how the archive behaves, see `connectors.base.Archive.probe`."""
-        with trials():
-            return await probe(self)
+        """Finds out how the archive behaves, see `connectors.base.Archive.probe`.
+
+        Raises:
+            ArchiveSilentError: It did not answer all of it in time.
+            ArchiveError: It does not answer a search for studies.
+        """
+        try:
+            async with asyncio.timeout(self._probe_seconds):
+                with trials():
+                    return await probe(self)
+        except TimeoutError as error:
+            raise ArchiveSilentError(
+                f"{self.root}: the archive answers too slowly to be tried out: some twenty small requests "
+                f"did not come to an end within {self._probe_seconds:,.0f} s. Have its administrator see why "
+                "searches or metadata take so long."
+            ) from error
 
     async def _page(
         self, parameters: Mapping[str, str], study: str, series: str | None, limit: int, offset: int

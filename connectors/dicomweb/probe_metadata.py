@@ -1,6 +1,7 @@
 """What an archive's metadata is worth: at which level it is given, and whether it is all there is."""
 
 import re
+import time
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 HEADER_BYTES = 1024 * 1024
 STUDIES_TRIED = 3
 """One study may be broken, or have hardly more attributes than a summary."""
+
+LONG_SECONDS: Final = 15.0
+"""After so long no further study is tried: what the first one shows is better than no end."""
 
 _LEVELS: Final[tuple[MetadataLevel, ...]] = ("study", "series", "instance", "none")
 _NOT_COMPARED: Final = frozenset({"00080005", "FFFCFFFC"})
@@ -54,7 +58,10 @@ async def probe_metadata(archive: "DicomWebArchive", studies: list[DataSet]) -> 
     compared: list[_Compared] = []
     told: dict[str, Any] = {}
     has_instance = False
-    for study in studies[:STUDIES_TRIED]:
+    ends = time.monotonic() + LONG_SECONDS
+    for tried, study in enumerate(studies[:STUDIES_TRIED]):
+        if tried and time.monotonic() > ends:
+            break
         found, instance = await _metadata_of(archive, element(study, STUDY_INSTANCE_UID).text)
         if found is not None and (level is None or _LEVELS.index(found) < _LEVELS.index(level)):
             level = found

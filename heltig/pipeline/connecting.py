@@ -3,10 +3,12 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from connectors.dicomweb import DicomWebArchive
+from connectors.dicomweb.archive import PROBE_SECONDS
 from connectors.dimse.target import DimseStore, Target
 from heltig import http
 from heltig.auth.archives import auth_for
@@ -16,6 +18,9 @@ from heltig.retry import Retry
 from heltig.settings import Settings
 from heltig.store.archives import Archive, ArchiveOptions
 from heltig.tls import ssl_context
+
+PROBE_REQUESTS: Final = 30
+"""Requests of a probe, at the most or nearly so."""
 
 
 class Connected(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,6 +110,7 @@ async def connect(
                 feed=feed if entry.feed_url else None,
                 most_metadata=settings.metadata_max_size,
                 retry=retry,
+                probe_seconds=PROBE_SECONDS + _waits_of_ours(entry.options),
             )
 
         dimse = None if target is None else DimseStore(target)
@@ -134,6 +140,11 @@ def pace_of(options: ArchiveOptions, *, sharers: Callable[[], Awaitable[int]] | 
         bytes_per_second=options.bytes_per_second,
         sharers=sharers,
     )
+
+
+def _waits_of_ours(options: ArchiveOptions) -> float:
+    """Seconds that a probe waits for a slow pace that we keep: these are not the archive's."""
+    return PROBE_REQUESTS / options.requests_per_second if options.requests_per_second else 0.0
 
 
 def tls_of(options: ArchiveOptions) -> http.Tls:

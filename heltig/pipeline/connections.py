@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from heltig.pipeline.breaker import Breakers
 from heltig.pipeline.connecting import Connected, connect, pace_of, tls_of
 from heltig.pipeline.guarded import Guard, GuardedArchive, Measuring, observer
+from heltig.pipeline.pauses import Pauses
 from heltig.pipeline.probing import last_capabilities
 from heltig.pipeline.sharers import Sharers
 from heltig.settings import Settings
@@ -147,7 +148,8 @@ class Connections:
             clock=self._clock,
             trial=lambda: connected.once.search_studies({}, limit=1, offset=0),
         )
-        guard = Guard(breakers, concurrency=entry.options.concurrency)
+        pauses = Pauses(self._store, entry.name, clock=self._clock)
+        guard = Guard(breakers, concurrency=entry.options.concurrency, insist=pauses.insist)
         return Kept(
             entry=entry,
             stamps=stamps,

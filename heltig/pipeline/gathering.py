@@ -22,6 +22,7 @@ from heltig.errors import (
     ArchiveAnswerTooLargeError,
     ArchiveError,
     ArchiveNotFoundError,
+    ArchivePausedError,
     ArchiveRateLimitedError,
     ArchiveUnavailableError,
 )
@@ -141,7 +142,7 @@ class _Answers:
                         else:
                             hollow += 1
                             damaged.extend([instance] if instance.faults else [])
-        except (ArchiveAccessError, ArchiveRateLimitedError):
+        except (ArchiveAccessError, ArchivePausedError, ArchiveRateLimitedError):
             raise
         except NotDicomJson:
             self._note(_OTHER)
@@ -183,7 +184,7 @@ class _Answers:
         """The SOPInstanceUIDs that the archive lists in a series; none where it does not list."""
         try:
             rows = await self._archive.search_instances(self._study, series)
-        except (ArchiveAccessError, ArchiveRateLimitedError):
+        except (ArchiveAccessError, ArchivePausedError, ArchiveRateLimitedError):
             raise
         except ArchiveError:
             return []

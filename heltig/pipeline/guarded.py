@@ -1,7 +1,7 @@
 """An archive that is asked with care: some requests at a time, measured, left alone where it fails."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, Protocol
 
@@ -33,7 +33,12 @@ class Guard:
     """What stands before each operation on one archive: its breakers, and how many may be under way."""
 
     def __init__(
-        self, breakers: Breakers, *, concurrency: int, patience_seconds: float | None = None
+        self,
+        breakers: Breakers,
+        *,
+        concurrency: int,
+        patience_seconds: float | None = None,
+        insist: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """Makes it.
 
@@ -41,10 +46,12 @@ class Guard:
             breakers: Those of the archive.
             concurrency: Operations at the same time.
             patience_seconds: How long an operation waits for its turn; None for as long as it takes.
+            insist: Raises where nothing is to be asked any more, such as of an archive that was paused.
         """
         self._breakers = breakers
         self._places = asyncio.Semaphore(concurrency)
         self._patience_seconds = patience_seconds
+        self._insist = insist
         self._inside: set[asyncio.Task[Any] | None] = set()
 
     @asynccontextmanager
@@ -57,6 +64,7 @@ class Guard:
 
         Raises:
             ArchiveClosedError: The archive may not be asked.
+            ArchivePausedError: Likewise.
             BusyError: Its turn did not come.
         """
         task = asyncio.current_task()
@@ -67,6 +75,8 @@ class Guard:
         await self._take_a_place()
         self._inside.add(task)
         try:
+            if self._insist is not None:
+                await self._insist()
             async with self._breakers.guard(operation, subject):
                 yield
         finally:

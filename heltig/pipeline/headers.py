@@ -11,6 +11,7 @@ from heltig.errors import (
     ArchiveAnswerError,
     ArchiveError,
     ArchiveNotFoundError,
+    ArchivePausedError,
     ArchiveRateLimitedError,
     ArchiveUnavailableError,
 )
@@ -88,7 +89,7 @@ async def _read_headers(
                 table.add(await archive.retrieve_header(study, uid, instance))
                 came += 1
                 silent = 0
-            except (ArchiveAccessError, ArchiveRateLimitedError):
+            except (ArchiveAccessError, ArchivePausedError, ArchiveRateLimitedError):
                 raise
             except ArchiveError as error:
                 lost.append(instance)

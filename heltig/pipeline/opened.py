@@ -16,6 +16,7 @@ from heltig.pipeline.archives import find_archive
 from heltig.pipeline.breaker import PULLING
 from heltig.pipeline.connections import Connections
 from heltig.pipeline.guarded import Guard, GuardedArchive, GuardedFeed, Measuring
+from heltig.pipeline.pauses import paused
 from heltig.pipeline.probing import capabilities_to_go_by
 from heltig.settings import Settings
 from heltig.store.archives import Archive, ArchiveOptions, location_of
@@ -60,12 +61,14 @@ class OpenedToStore(msgspec.Struct, frozen=True, kw_only=True):
         dimse: To send them by C-STORE instead.
         guard: For each request by it.
         archive: To ask for what it has of them, behind the same guard.
+        wado: To retrieve them by.
     """
 
     client: http.Client
     dimse: DimseStore | None
     guard: Guard
     archive: ArchivePort
+    wado: http.Client
 
 
 class OpenedToRead(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,6 +160,7 @@ class OpenArchives:
                 dimse=kept.connected.dimse,
                 guard=kept.storing,
                 archive=GuardedArchive(kept.connected.once, kept.storing),
+                wado=kept.connected.wado,
             )
 
     @asynccontextmanager
@@ -188,7 +192,7 @@ class OpenArchives:
         if entry.broken:
             raise ArchivePausedError(f"Archive {name} is not asked. {entry.broken}")
         if entry.paused:
-            raise ArchivePausedError(f"Archive {name} is paused. `heltig archives resume {name}` goes on.")
+            raise paused(name)
         now = self._clock()
         opens = WorkHours(entry.options.hours, entry.options.timezone).opens(now)
         if opens is not None:

@@ -7,17 +7,24 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
 
 from connectors.base import Archive as ArchivePort
 from connectors.base import Capabilities
-from heltig.errors import ArchiveAccessError, ArchiveCredentialsError, ArchiveNotFoundError
+from heltig.errors import (
+    ArchiveAccessError,
+    ArchiveCredentialsError,
+    ArchiveNotFoundError,
+    ArchiveSilentError,
+)
 from heltig.pipeline.archives import find_archive
-from heltig.store import archives
-from heltig.store.archives import Archive
+from heltig.pipeline.pauses import unless_paused
+from heltig.pipeline.probe_waits import PROBE, closed, put_off, wait_of
+from heltig.store import archives, breakers
+from heltig.store.archives import Archive, location_of
 from heltig.store.engine import Store
 from heltig.store.transaction import WriteTransaction
 
@@ -34,12 +41,20 @@ async def probe_archive(
     Whether its metadata is a summary stays as it was where it cannot be told now: verdicts depend on it.
 
     Raises:
+        ArchivePausedError: It was paused meanwhile.
+        ArchiveSilentError: It did not answer in time; the next probe of its own accord waits
+            (`heltig.pipeline.probe_waits`).
         ArchiveError: It does not answer.
     """
-    found = await archive.probe()
+    try:
+        async with unless_paused(store, entry):
+            found = await archive.probe()
+    except ArchiveSilentError as error:
+        await store.write(put_off, entry, error.detail, clock())
+        raise
     if found.all_attributes is None and (known := last_capabilities(entry)):
         found = replace(found, all_attributes=known.all_attributes, compared=known.compared)
-    await store.write(_keep, entry, msgspec.to_builtins(found), clock())
+    await store.write(_keep, entry, found, clock())
     return found
 
 
@@ -59,6 +74,8 @@ async def renew_if_due(
     """
     entry = await store.read(archives.find, name)
     if entry is None or not is_due(entry, clock()):
+        return False
+    if await store.read(wait_of, name, now=clock()) is not None:
         return False
     await probe_archive(store, entry, archive, clock=clock)
     return True
@@ -82,12 +99,18 @@ async def capabilities_to_go_by(
         probing: Held while it is probed here: others wait, and go by what was found.
 
     Raises:
+        ArchiveClosedError: The last probe did not come to an end, and it is not yet time for the next.
         ArchiveError: It had nothing to try when it was probed, and does not answer now.
     """
     if (known := last_capabilities(entry)) and is_tried(known):
         return known
     async with probing:
         entry = await find_archive(store, entry.name)
+        wait = await store.read(wait_of, entry.name, now=clock())
+        if wait is not None:
+            if (known := last_capabilities(entry)) and has_studies(known):
+                return known
+            raise closed(entry, wait, now=clock())
         return await known_capabilities(store, entry, archive, clock=clock)
 
 
@@ -103,7 +126,7 @@ async def known_capabilities(
         ArchiveError: It does not answer, or does not believe who we are.
     """
     known = last_capabilities(entry)
-    if known and not is_due(entry, clock()) and (known.offset is not None or not await _has_study(archive)):
+    if known and not is_due(entry, clock()) and (has_studies(known) or not await _has_study(archive)):
         return known
     try:
         return await probe_archive(store, entry, archive, clock=clock)
@@ -125,6 +148,11 @@ def is_tried(found: Capabilities) -> bool:
     return found.metadata is not None
 
 
+def has_studies(found: Capabilities) -> bool:
+    """Whether a probe found a study, and so what can be told without metadata."""
+    return found.offset is not None
+
+
 def is_due(entry: Archive, now: datetime) -> bool:
     """Whether an archive is to be probed, for its last probe was never, or is too long ago."""
     if entry.probed is None:
@@ -140,8 +168,13 @@ async def _has_study(archive: ArchivePort) -> bool:
         return False
 
 
-def _keep(transaction: WriteTransaction, probed: Archive, found: dict[str, Any], at: datetime) -> None:
+def _keep(transaction: WriteTransaction, probed: Archive, found: Capabilities, at: datetime) -> None:
     """Keeps what was found, unless the archive is by now another one."""
     now = archives.find(transaction, probed.name)
-    if now is not None and now.qido_url == probed.qido_url and now.wado_url == probed.wado_url:
-        archives.change(transaction, replace(now, capabilities=found, probed=at))
+    if now is None or (now.qido_url, now.wado_url) != (probed.qido_url, probed.wado_url):
+        return
+    archives.change(transaction, replace(now, capabilities=msgspec.to_builtins(found), probed=at))
+    if has_studies(found) and not is_tried(found):
+        put_off(transaction, probed, f"Archive {probed.name}: no metadata of its studies could be read.", at)
+    else:
+        breakers.forget(transaction, location_of(probed.name), PROBE)

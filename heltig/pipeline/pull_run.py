@@ -15,6 +15,7 @@ from heltig.dicom.study import StudyTable
 from heltig.errors import (
     ArchiveError,
     ArchiveNotFoundError,
+    ArchivePausedError,
     ArchiveStudyError,
     HeltigError,
     StorageError,
@@ -198,7 +199,7 @@ class _Run:
             self._not_given += 1
             _end_after(MOST_NOT_GIVEN, self._not_given, error)
             return PulledStudy(uid=listed.uid, outcome="failed", error=error.detail)
-        except UpgradedError:
+        except (UpgradedError, ArchivePausedError):
             raise
         except ArchiveError as error:
             self._failures += 1

@@ -12,6 +12,8 @@ from heltig.errors import NotFoundError
 from heltig.pipeline.answering import answering
 from heltig.pipeline.capabilities import described
 from heltig.pipeline.position import position_in_words
+from heltig.pipeline.probe_waits import PROBE
+from heltig.pipeline.probing import is_tried, last_capabilities
 from heltig.pipeline.profiles import profile_file
 from heltig.pipeline.status import (
     ArchiveState,
@@ -170,7 +172,10 @@ def _state(
         return "paused", "It is paused: nothing is asked of it until it is resumed."
     if opens := WorkHours(options.hours, options.timezone).opens(now):
         return "resting", f"It may be asked again from {opens:%Y-%m-%d %H:%M} UTC on."
-    open_ones = [breaker for breaker in breakers if breaker.state == "open"]
+    probes = next((breaker for breaker in breakers if breaker.operation == PROBE), None)
+    if probes is not None and not _is_tried(entry):
+        return "failing", f"How it behaves could not be found out: {probes.error}"
+    open_ones = [one for one in breakers if one.state == "open" and one.operation != PROBE]
     if open_ones:
         which = ", ".join(breaker.operation for breaker in open_ones)
         return "stopped", f"It failed too often ({which}), and is left alone for a while."
@@ -190,6 +195,11 @@ def _state(
     if since < -_SLIP:
         return "behind", "Nobody knows when it was last read: our clock was ahead then, or is behind now."
     return "current", "All that changed in it is known."
+
+
+def _is_tried(entry: Archive) -> bool:
+    known = last_capabilities(entry)
+    return known is not None and is_tried(known)
 
 
 def _newest(read: Iterable[cursors.Cursor]) -> cursors.Cursor | None:
