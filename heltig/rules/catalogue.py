@@ -71,6 +71,7 @@ FAMILIES = {
     "slides": "Image pixel module",
     "slide_tiles": "Image pixel module",
     "waveforms": "Waveform",
+    "waveform_channels": "Waveform",
     "waveform_kinds": "Waveform",
     "geometry": "Geometry",
     "geometry_series": "Geometry",

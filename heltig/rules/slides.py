@@ -1,4 +1,4 @@
-"""Whole slide images: do size, directions and optical paths mean something (PS3.3 C.8.12.4, C.8.12.14)?"""
+"""Whole slide images: do place, size, directions and paths mean something (PS3.3 C.8.12.4, C.8.12.14)?"""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -18,6 +18,18 @@ PLANES: Final = "TotalPixelMatrixFocalPlanes"
 PATHS: Final = "OpticalPathSequence"
 _IDENTIFICATION: Final = "OpticalPathIdentificationSequence"
 _VOLUME: Final = ("ImagedVolumeWidth", "ImagedVolumeHeight", "ImagedVolumeDepth")
+_SHARED: Final = "SharedFunctionalGroupsSequence"
+_ORIGIN: Final = "TotalPixelMatrixOriginSequence"
+_OFFSETS: Final = ("XOffsetInSlideCoordinateSystem", "YOffsetInSlideCoordinateSystem")
+
+_LARGEST_SLIDE: Final = 300.0
+"""Millimetres; slides of whole organs are some 200 mm long."""
+
+_OTHER_UNIT: Final = 10.0
+"""Sizes that differ by it are in two units: scanners that round, or count a margin, differ by less."""
+
+_PHOTOGRAPHS: Final = frozenset({"LABEL", "OVERVIEW"})
+"""Third values of ImageType, of images by another camera that nobody measures in."""
 
 
 @rule("GEO-SLIDE-ORIENTATION", level="value", severity="review", reads=("ImageOrientationSlide",),
@@ -78,6 +90,66 @@ def volume(at: Values) -> Iterator[Hit]:
         for number in at[keyword].numbers:
             if number is not None and (number < 0 or number == least):
                 yield Hit(tags=(keyword,), observed=cut(at[keyword].shown), expected="more than zero")
+
+
+@rule("PIX-SLIDE-SIZE", level="instance", severity="review", requires=_VOLUME[:1], reference="PS3.3 C.8.12.4",
+    reads=(*_VOLUME[:2], *MATRIX, _SHARED, "ImageType"))  # fmt: skip
+def size(at: Values) -> Iterator[Hit]:
+    """The part of the slide that was imaged is far larger, or smaller, than its pixels.
+
+    Finds: Images of slides whose ImagedVolumeWidth (0048,0001) is ten times TotalPixelMatrixColumns
+        (0048,0006) by PixelSpacing (0028,0030), or more, or a tenth or less; likewise ImagedVolumeHeight
+        (0048,0002) and TotalPixelMatrixRows (0048,0007). All are in millimetres. Images of the label and of
+        the whole slide, by another camera, are left alone.
+    Why: One of them was written in another unit. Viewers take the size of a pixel from one or the other:
+        lengths of tissue come out wrong by a factor of ten or a thousand.
+    Mend: Have the image made again by the converter that wrote it. Tissue and magnification show which of the
+        two is right: with an objective of 40 x a pixel is some 0.00025 mm.
+    Example: Width and height in micrometres beside a spacing in millimetres.
+    """
+    if not _PHOTOGRAPHS.isdisjoint(str(value) for value in at["ImageType"].values[2:3]):
+        return
+    groups = [item for shared in at[_SHARED].items for item in cell_of(shared, "PixelMeasuresSequence").items]
+    spacing = cell_of(groups[0], "PixelSpacing").numbers if groups else ()
+    if len(spacing) != 2:
+        return
+    for keyword, count, distance in zip(_VOLUME, MATRIX, reversed(spacing), strict=False):
+        told, pixels = at[keyword].numbers[:1], integer(at[count])
+        if not (told and told[0] and told[0] > 0 and pixels and pixels > 0 and distance and distance > 0):
+            continue  # PIX-SLIDE-VOLUME, PIX-SLIDE-MATRIX and GEO-SPACING-ZERO tell
+        extent = pixels * distance
+        if not extent / _OTHER_UNIT < told[0] < extent * _OTHER_UNIT:
+            yield Hit(
+                tags=(
+                    keyword,
+                    count,
+                    f"{tag_of(_SHARED)}/{tag_of('PixelMeasuresSequence')}/{tag_of('PixelSpacing')}",
+                ),
+                observed=f"{told[0]:.6g} mm, {pixels} pixels of {distance:.6g} mm",
+                expected=f"some {extent:.6g} mm",
+            )
+
+
+@rule("GEO-SLIDE-ORIGIN", level="instance", severity="review", reads=(_ORIGIN,), reference="PS3.3 C.8.12.14")
+def origin(at: Values) -> Iterator[Hit]:
+    """The image begins beyond any slide.
+
+    Finds: A TotalPixelMatrixOriginSequence (0048,0008) whose XOffsetInSlideCoordinateSystem (0040,072A) or
+        YOffsetInSlideCoordinateSystem (0040,073A), in millimetres, is more than 300 from zero.
+    Why: It was written in another unit, or is no place. Annotations, and other images of the slide, are laid
+        elsewhere.
+    Mend: Have the image made again by the converter that wrote it, with the offsets in millimetres.
+    Example: `23449.873`, in micrometres.
+    """
+    for item in at[_ORIGIN].items[:1]:
+        for keyword in _OFFSETS:
+            cell = cell_of(item, keyword)
+            if any(number is not None and abs(number) > _LARGEST_SLIDE for number in cell.numbers):
+                yield Hit(
+                    tags=(f"{tag_of(_ORIGIN)}/{tag_of(keyword)}",),
+                    observed=cut(cell.shown),
+                    expected=f"at most {_LARGEST_SLIDE:g} mm from zero",
+                )
 
 
 @rule("PIX-SLIDE-DEPTH", level="instance", severity="note", reads=("ImagedVolumeDepth",),
