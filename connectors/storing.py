@@ -8,6 +8,9 @@ import msgspec
 Kind: TypeAlias = Literal["success", "warning", "failure", "unknown"]
 
 PROCESSING_FAILURE: Final = 0x0110
+DUPLICATE: Final = 0x0111
+"""The archive has an object of this UID already (PS3.7 C.5.6), perhaps with other bytes."""
+
 OUT_OF_RESOURCES: Final = 0xA700
 SYNTAX_NOT_SUPPORTED: Final = 0xC122
 

@@ -38,7 +38,7 @@ and the problem type (RFC 9457). An instance says what happened and what to do, 
 study are never errors. Exit codes 0, 10 and 20 belong to the verdicts of `heltig check`, 1 to our own faults.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class HeltigError(Exception):
@@ -200,12 +200,23 @@ class UpgradedError(StorageError):
 
 
 class ArchiveError(HeltigError):
-    """A remote archive did not do its part."""
+    """A remote archive did not do its part.
+
+    Attributes:
+        did_nothing: It surely did nothing with what it was sent: there was no connection, or its answer says
+            so. Where this is False nobody knows.
+    """
 
     exit_code = 8
     status = 502
     problem_type = "/problems/archive"
     title = "Archive failed"
+    did_nothing: bool = False
+
+    def having_done_nothing(self) -> Self:
+        """The same error, of an archive that surely did nothing."""
+        self.did_nothing = True
+        return self
 
 
 class ArchiveUnavailableError(ArchiveError):
@@ -243,6 +254,7 @@ class ArchiveAccessError(ArchiveError):
     """The archive refuses our credentials (401), or what we want with them (403), or TLS refuses."""
 
     problem_type = "/problems/archive-access"
+    did_nothing = True
     title = "No access to the archive"
 
 
@@ -280,6 +292,7 @@ class ArchivePausedError(ArchiveError):
 
     status = 409
     problem_type = "/problems/archive-paused"
+    did_nothing = True
     title = "Archive paused"
 
 
@@ -291,6 +304,7 @@ class ArchiveClosedError(ArchiveError):
 
     status = 503
     problem_type = "/problems/archive-closed"
+    did_nothing = True
     title = "Archive not to be asked now"
 
 

@@ -24,6 +24,9 @@ NOT_JSON: Final = (msgspec.DecodeError, RecursionError)
 MOST_RETRY_AFTER: Final = 7 * 24 * 3600.0
 """Seconds; who asks to be left alone for longer is asked again after a week."""
 
+_DID_NOTHING: Final = frozenset({401, 403, 404, 405, 410, 429, 501, 503, 507})
+"""An archive that answers so, or by a redirect, took nothing of what it was sent."""
+
 _MENDED = "Try again; where it stays, have the archive or a proxy before it mended."
 
 # The most that one step of decompression hands out: a kilobyte of gzip may hold a megabyte.
@@ -65,6 +68,11 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
 
     def error(self) -> ArchiveError:
         """What a status other than 2xx means, and what to do about it."""
+        error = self._error()
+        is_refusal = self.status in _DID_NOTHING or 300 <= self.status < 400
+        return error.having_done_nothing() if is_refusal else error
+
+    def _error(self) -> ArchiveError:
         text = f"{self.place}: the archive answers {self.status}"
         later = "Try again later"
         if self.retry_after:

@@ -222,7 +222,8 @@ async def send(client: Client, request: Request, *, head: asyncio.Timeout | None
             "Try again later."
         ) from wrong
     except UnicodeError as wrong:  # of the resolver
-        raise ArchiveUnavailableError(f"{_place(request.url)}: no such host. Check the address.") from wrong
+        error = ArchiveUnavailableError(f"{_place(request.url)}: no such host. Check the address.")
+        raise error.having_done_nothing() from wrong
     if client.peers and client.peers.has_link_local(response.extensions.get("network_stream")):
         await response.aclose()
         raise ArchiveAccessError(f"{_place(request.url)}: {LINK_LOCAL}")
@@ -283,11 +284,13 @@ def _transport_error(error: httpx.TransportError | ssl.SSLError, place: str) -> 
     match error:
         case httpx.ConnectTimeout() | httpx.ConnectError():
             text = "no connection. Check address, port and firewall, and whether the archive runs"
+            return ArchiveUnavailableError(f"{place}: {text}.").having_done_nothing()
         case httpx.ReadTimeout():
             text = "the archive stays silent. Try again later, or wait longer (HELTIG_ARCHIVE_READ_SECONDS)"
             return ArchiveSilentError(f"{place}: {text}.")
         case httpx.PoolTimeout():
             text = "all our connections to the archive are in use"
+            return ArchiveUnavailableError(f"{place}: {text}.").having_done_nothing()
         case httpx.RemoteProtocolError():
             text = "the answer breaks off, or is not HTTP. Try again; where it stays, check scheme and port"
         case _:

@@ -161,12 +161,14 @@ def _associate(target: Target, contexts: Collection[Context]) -> Association:
             evt_handlers=[(evt.EVT_CONN_OPEN, _set_up)],
         )
     except OSError as error:  # a name without an address
-        raise ArchiveUnavailableError(f"{place}: {error.strerror or 'no such host'}.") from error
+        away = ArchiveUnavailableError(f"{place}: {error.strerror or 'no such host'}.")
+        raise away.having_done_nothing() from error
     if association.is_established or association.rejected_contexts:
         return association
     silent = "does not answer, or TLS fails (caBundle, certificate, key)" if target.tls else "does not answer"
     said = "rejects our association" if association.is_rejected else silent
-    raise ArchiveUnavailableError(f"{place}: it {said}. Does it know us as {target.calling}?")
+    refused = ArchiveUnavailableError(f"{place}: it {said}. Does it know us as {target.calling}?")
+    raise refused.having_done_nothing()
 
 
 def _set_up(event: evt.Event) -> None:

@@ -71,18 +71,20 @@ def _store(associations: Associations, objects: Sequence[Stored]) -> StoreAnswer
             outcomes[one.sop_instance_uid] = Outcome("failure", UNREADABLE)
         else:
             sendables.append(found)
-    for number, some in enumerate(_portions(sendables)):
+    is_begun = False
+    for some in _portions(sendables):
         contexts = {one.context for one in some}
         try:
             way = associations.take(contexts)
+            is_begun = True
             outcomes |= _send_all(associations, way, some)
             if way.is_kept and outcomes[some[0].stored.sop_instance_uid] == UNKNOWN:
                 # The archive had ended it, or was about to. Sent again it is the same object.
                 outcomes |= _send_all(associations, associations.open(contexts), some)
         except ArchiveUnavailableError:
-            if not number:
+            if not is_begun:
                 raise
-            break  # what went before is there; of the rest nothing is known
+            break  # what was answered before is there; of the rest nothing is known
     return StoreAnswer(outcomes)
 
 

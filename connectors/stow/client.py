@@ -8,6 +8,7 @@ from typing import Final
 from connectors.storing import OUT_OF_RESOURCES, SYNTAX_NOT_SUPPORTED, UNKNOWN, Outcome, StoreAnswer, Stored
 from connectors.stow.answer import outcomes_of
 from heltig import http
+from heltig.errors import ArchiveError
 from heltig.http_answer import Head
 
 ACCEPT: Final = "application/dicom+json"
@@ -23,8 +24,8 @@ async def store(client: http.Client, objects: Sequence[Stored]) -> StoreAnswer:
         objects: Of any studies; no two with one SOP Instance UID.
 
     Raises:
-        ArchiveError: There is no answer, or one that says nothing of any object: nobody knows what became of
-            them.
+        ArchiveError: There is no answer, or one that says nothing of any object. Its `did_nothing` says
+            whether nothing was taken, or nobody knows what became of them.
         OSError: A file cannot be read.
     """
     body = _Body(objects)
@@ -48,7 +49,12 @@ async def _refused(client: http.Client, objects: Sequence[Stored], head: Head) -
     match head.status:
         case 413 if len(objects) > 1:
             half = len(objects) // 2
-            first, second = await store(client, objects[:half]), await store(client, objects[half:])
+            first = await store(client, objects[:half])
+            try:
+                second = await store(client, objects[half:])
+            except ArchiveError as error:
+                error.did_nothing = False  # with the first half it did
+                raise
             return StoreAnswer({**first.outcomes, **second.outcomes})
         case 413:
             outcome = Outcome("failure", OUT_OF_RESOURCES)

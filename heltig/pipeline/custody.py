@@ -16,20 +16,19 @@ import structlog
 from connectors.storing import Outcome, Stored
 from heltig import audit
 from heltig.audit.batches import Batches, Kind
-from heltig.errors import ArchiveError, NotFoundError
+from heltig.errors import NotFoundError
 from heltig.pipeline import refusal_codes as codes
 from heltig.pipeline.archives import find_archive
 from heltig.pipeline.gate_judging import GateJudging, Judged
 from heltig.pipeline.gate_ledger import Entry, Ledger
 from heltig.pipeline.gate_spool import GateSpool
-from heltig.pipeline.gate_upstream import Sendable, present, send
+from heltig.pipeline.gate_upstream import Sendable, send
 from heltig.pipeline.opened import OpenArchives
-from heltig.store import gate_studies, objects
 from heltig.store.archive_options import GateFailing, GateMode, GateReview
 from heltig.store.engine import Store
 from heltig.store.objects import GateObject, ObjectState
 from heltig.store.records import Location
-from heltig.store.transaction import ReadTransaction, WriteTransaction
+from heltig.store.transaction import WriteTransaction
 
 MOST_COMMENT: Final = 64
 """Characters of an ErrorComment (0000,0902), LO."""
@@ -240,17 +239,14 @@ class _Taking:
         self._missing: set[int] = set()  # what was judged, and is not written down
 
     async def run(self) -> list[Decision]:
-        first: dict[tuple[str, str, str], int] = {}
-        for place, one in enumerate(self._received):
-            if self._is_named(place, one):
-                first.setdefault(_same(one), place)
-        places = list(first.values())
+        first = self._firsts()
+        places = [place for place, other in first.items() if place == other]
         if self._gate.mode == "hold":
             await self._hold(places)
         else:
             await self._forward(places if self._gate.mode == "observe" else await self._admit(places))
-        for place, one in enumerate(self._received):  # whoever sends the same twice is told the same twice
-            self._decisions[place] = self._decisions[first.get(_same(one), place)]
+        for place in range(len(self._received)):  # whoever sends the same twice is told the same twice
+            self._decisions[place] = self._decisions[first.get(place, place)]
         return [decision or Decision(codes.PROCESSING_FAILURE) for decision in self._decisions]
 
     def end(self) -> None:
@@ -258,6 +254,21 @@ class _Taking:
         if self._judged is not None:
             missing = [self._received[place] for place in self._missing]
             self._custody._judging.end(self._judged, missing=missing)
+
+    def _firsts(self) -> dict[int, int]:
+        """Of each object that can be named the place where the same came first.
+
+        Bytes that come again after others under their UID are an object by itself: the archive keeps the
+        last of one UID.
+        """
+        first: dict[int, int] = {}
+        last: dict[str, int] = {}
+        for place, one in enumerate(self._received):
+            if self._is_named(place, one):
+                before = last.get(one.sop_instance_uid, place)
+                is_same = self._received[before].digest == one.digest
+                last[one.sop_instance_uid] = first[place] = before if is_same else place
+        return first
 
     def _is_named(self, place: int, one: Received) -> bool:
         if can_be_named(one):
@@ -300,37 +311,13 @@ class _Taking:
             return
         custody, gate = self._custody, self._gate
         outcomes = await send(custody._opens, gate.archive, [self._sendable(place) for place in places])
-        failed = [place for place, one in zip(places, outcomes, strict=True) if one.kind == "failure"]
-        there = await self._there_already(failed) if failed else set()
         taken = []
         for place, outcome in zip(places, outcomes, strict=True):
-            self._decisions[place] = _decision(outcome) if place not in there else Decision()
+            self._decisions[place] = _decision(outcome)
             if outcome.kind in ("success", "warning"):
                 taken.append(place)
         await self._enter(taken, "forwarded")
         self._missing.difference_update(taken)
-
-    async def _there_already(self, places: Sequence[int]) -> set[int]:
-        """Of those that the archive refuses those that it has, with the same bytes, from us."""
-        custody = self._custody
-        known = await custody._store.read(self._forwarded_before, places)
-        if not known:
-            return set()
-        try:
-            found = await present(custody._opens, self._gate.archive, [self._sendable(one) for one in known])
-        except ArchiveError:
-            return set()
-        return {place for place, is_there in zip(known, found, strict=True) if is_there}
-
-    def _forwarded_before(self, transaction: ReadTransaction, places: Sequence[int]) -> list[int]:
-        found = []
-        for place in places:
-            one = self._received[place]
-            row = gate_studies.row_of(transaction, self._gate.location, one.study_uid)
-            known = objects.known(transaction, row, [one.sop_instance_uid]) if row is not None else []
-            if any(old.digest == one.digest and old.state == "forwarded" for old in known):
-                found.append(place)
-        return found
 
     async def _enter(self, places: Sequence[int], state: ObjectState) -> None:
         chosen = [self._received[place] for place in places]
@@ -372,10 +359,6 @@ class _Taking:
 def can_be_named(one: Received) -> bool:
     """Whether there are UIDs that an object can be known by; what has none is refused in every mode."""
     return bool(_UID.fullmatch(one.sop_instance_uid) and _UID.fullmatch(one.study_uid))
-
-
-def _same(one: Received) -> tuple[str, str, str]:
-    return one.study_uid, one.sop_instance_uid, one.digest
 
 
 def _decision(outcome: Outcome) -> Decision:

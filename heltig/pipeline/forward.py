@@ -1,6 +1,6 @@
 """Objects that a gate held, sent on to the archive once they may: a durable job a study.
 
-A file is removed only when the archive said that it has the object, or has it when it is asked.
+A file is removed only when the archive said that it stored the object, or gives the same bytes back.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Objects sent on to the archive behind a gate, and what became of each, asked for where it does not say."""
+"""Objects sent on to the archive behind a gate, and what became of each: retrieved where it does not say."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -6,7 +6,15 @@ from typing import Final
 import msgspec
 
 from connectors.base import read_row
-from connectors.storing import PROCESSING_FAILURE, SUCCESS, UNKNOWN, Outcome, StoreAnswer, Stored
+from connectors.storing import (
+    DUPLICATE,
+    PROCESSING_FAILURE,
+    SUCCESS,
+    UNKNOWN,
+    Outcome,
+    StoreAnswer,
+    Stored,
+)
 from connectors.stow.client import store
 from heltig.dicom.study import SOP_INSTANCE_UID, element
 from heltig.errors import (
@@ -14,8 +22,10 @@ from heltig.errors import (
     ArchiveClosedError,
     ArchiveError,
     ArchiveNotFoundError,
+    ArchiveUnavailableError,
     StorageError,
 )
+from heltig.pipeline.gate_compare import Found, compare
 from heltig.pipeline.opened import OpenArchives, OpenedToStore
 
 NOT_THERE: Final = Outcome("failure", PROCESSING_FAILURE)
@@ -32,7 +42,9 @@ class Sendable(msgspec.Struct, frozen=True, kw_only=True):
 async def send(opens: OpenArchives, archive: str, objects: Sequence[Sendable]) -> list[Outcome]:
     """Sends objects, and returns the outcome of each.
 
-    `unknown` is left only where the archive did not answer when it was asked what it has.
+    Where the archive does not say, or says that it has an object of this UID already, what it has is
+    retrieved and compared: success is only what it has byte for byte. `unknown` is left where it does not
+    give that either.
 
     Args:
         opens: The archives.
@@ -53,7 +65,7 @@ async def send(opens: OpenArchives, archive: str, objects: Sequence[Sendable]) -
 
 
 async def present(opens: OpenArchives, archive: str, objects: Sequence[Sendable]) -> list[bool]:
-    """Whether the archive has some objects, by their UIDs.
+    """Whether the archive shows some UIDs: with which bytes, that does not say.
 
     Raises:
         ArchiveError: It does not say.
@@ -70,19 +82,15 @@ async def _send(opened: OpenedToStore, objects: Sequence[Sendable]) -> list[Outc
             answer = await _store(opened, [one.stored for one in objects])
     except OSError as error:
         raise StorageError(f"The gate's spool cannot be read: {error.strerror or error}.") from error
-    except (ArchiveClosedError, ArchiveAccessError):
-        raise
-    except ArchiveError as error:  # the answer is lost, or there never was one
+    except ArchiveError as error:
+        if error.did_nothing:
+            raise
         return await _after_loss(opened, objects, error)
     outcomes = [answer.outcomes[one.stored.sop_instance_uid] for one in objects]
-    unknown = [place for place, outcome in enumerate(outcomes) if outcome.kind == "unknown"]
-    if unknown:
-        try:
-            found = await _present(opened, [objects[place] for place in unknown])
-        except ArchiveError:
-            return outcomes
-        for place, is_there in zip(unknown, found, strict=True):
-            outcomes[place] = SUCCESS if is_there else NOT_THERE
+    doubtful = [place for place, one in enumerate(outcomes) if one.kind == "unknown" or one.code == DUPLICATE]
+    found = await _found(opened, [objects[place] for place in doubtful])
+    for place, what in zip(doubtful, found, strict=True):
+        outcomes[place] = _settled(outcomes[place], what)
     return outcomes
 
 
@@ -96,13 +104,35 @@ async def _after_loss(
     opened: OpenedToStore, objects: Sequence[Sendable], error: ArchiveError
 ) -> list[Outcome]:
     """What became of objects whose answer was lost; where none of them is there, it failed."""
-    try:
-        found = await _present(opened, objects)
-    except ArchiveError:
-        raise error from None
-    if not any(found):
+    found = await _found(opened, objects)
+    if "same" not in found:
         raise error
-    return [SUCCESS if is_there else NOT_THERE for is_there in found]
+    return [_settled(UNKNOWN, what) for what in found]
+
+
+def _settled(told: Outcome, found: Found | None) -> Outcome:
+    """What became of an object that the archive left in doubt, by what it has under its UID."""
+    if found is None:
+        return UNKNOWN
+    if found == "same":
+        return SUCCESS
+    return NOT_THERE if told.kind == "unknown" else Outcome("failure", told.code)
+
+
+async def _found(opened: OpenedToStore, objects: Sequence[Sendable]) -> list[Found | None]:
+    """What the archive has of objects; None where it does not say."""
+    found: list[Found | None] = []
+    for one in objects:
+        try:
+            async with opened.guard("retrieve", one.study_uid):
+                found.append(await compare(opened.wado, one.study_uid, one.series_uid, one.stored))
+        except OSError as error:
+            raise StorageError(f"The gate's spool cannot be read: {error.strerror or error}.") from error
+        except (ArchiveUnavailableError, ArchiveClosedError, ArchiveAccessError):
+            return [*found, *[None] * (len(objects) - len(found))]  # neither will it say of the others
+        except ArchiveError:
+            found.append(None)
+    return found
 
 
 async def _present(opened: OpenedToStore, objects: Sequence[Sendable]) -> list[bool]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import io
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -10,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pydicom
 import pytest
 from integration.gated import files_of, uid_of
 from servers.httpd import Asked, httpd
@@ -51,15 +53,22 @@ class Upstream:
         stored: What it has, by SOP Instance UID.
         answers: Makes the answer of what came, by SOP Instance UID; None hangs up without one.
         takes: Whether it keeps an object.
+        gives: Makes the answer with an object that is retrieved; None is one that it does not have.
+        retrieved: How often it was asked for one.
     """
 
     def __init__(self) -> None:
         self.stored: dict[str, bytes] = {}
         self.answers: Callable[[list[str]], bytes | None] = stored_answer
         self.takes: Callable[[str], bool] = lambda uid: True
+        self.gives: Callable[[bytes | None], bytes] = object_answer
         self.sent: list[list[str]] = []
+        self.retrieved = 0
 
     def __call__(self, asked: Asked) -> bytes:
+        if asked.method == "GET" and "?" not in asked.target:
+            self.retrieved += 1
+            return self.gives(self.stored.get(asked.path.rpartition("/")[2]))
         if asked.method == "GET":
             rows = [{"00080018": {"vr": "UI", "Value": [uid]}} for uid in self.stored]
             return answer(json.dumps(rows).encode(), headers={"Content-Type": "application/dicom+json"})
@@ -103,6 +112,24 @@ def response(stored: Sequence[str] = (), failed: dict[str, int] | None = None, *
     return answer(
         json.dumps(dataset).encode(), status=status, headers={"Content-Type": "application/dicom+json"}
     )
+
+
+def object_answer(content: bytes | None) -> bytes:
+    """As archives answer a retrieval: one part of several types."""
+    if content is None:
+        return answer(status=404)
+    kind = 'multipart/related; type="application/dicom"; boundary="x y"'
+    part = b"--x y\r\nContent-Type: application/dicom\r\n\r\n" + content + b"\r\n--x y--"
+    return answer(part, headers={"Content-Type": kind})
+
+
+def version_of(file: bytes, name: str) -> bytes:
+    """Another object under the same UID, as a correction is."""
+    dataset = pydicom.dcmread(io.BytesIO(file))
+    dataset.ProtocolName = name
+    made = io.BytesIO()
+    dataset.save_as(made)
+    return made.getvalue()
 
 
 def stored_answer(came: list[str]) -> bytes:
@@ -221,16 +248,65 @@ async def test_a_mixed_answer_counts_by_instance_whatever_its_status(site: Site)
 
 
 @pytest.mark.parametrize("status", [400, 500])
-async def test_an_answer_without_names_is_looked_up(site: Site, status: int) -> None:
+async def test_what_an_answer_without_names_leaves_open_is_compared(site: Site, status: int) -> None:
     site.upstream.answers = lambda came: answer(b"<html>", status=status)
-    assert [one.code for one in await site.take(site.gate("observe"), FILES)] == [0] * 4
+    site.received(FILES)
+    old = {uid_in(file): version_of(file, "OLD") for file in FILES[:1]}
+    site.upstream.stored |= old
+    site.upstream.takes = lambda uid: uid not in old
+    told = await site.take(site.gate("observe"), FILES)
+    assert [one.code for one in told] == [codes.PROCESSING_FAILURE, 0, 0, 0]
 
 
-async def test_a_lost_answer_is_looked_up(site: Site) -> None:
+async def test_what_became_of_objects_whose_answer_was_lost_is_compared(site: Site) -> None:
     site.upstream.answers = lambda came: None
     site.upstream.takes = lambda uid: uid != site.upstream.sent[0][0]
     told = await site.take(site.gate("observe"), FILES)
     assert [one.code for one in told] == [codes.PROCESSING_FAILURE, 0, 0, 0]
+
+
+@pytest.mark.parametrize("mode", ["observe", "enforce", "hold"])
+@pytest.mark.parametrize("status", [0, 400, 403, 404, 429, 500, 501, 502, 503, 504, 507])
+async def test_other_bytes_under_a_uid_are_never_taken_for_what_was_sent(
+    site: Site, mode: str, status: int
+) -> None:
+    """An archive that has an old version of each, and stores nothing, whatever it says of that."""
+    site.received(FILES)
+    old = {uid_in(file): version_of(file, "OLD") for file in FILES}
+    site.upstream.stored = dict(old)
+    site.upstream.takes = lambda uid: False
+    site.upstream.answers = lambda came: answer(status=status) if status else None
+    if mode == "hold":
+        assert await site.take(site.gate("hold"), FILES) == [Decision()] * 4
+        with pytest.raises(ArchiveError):
+            await site.work()
+        assert len(site.files()) == 8  # four of them only to know their UIDs
+        assert len(site.upstream.sent) == 1
+    elif status == 400:
+        told = await site.take(site.gate(mode), FILES)
+        assert {one.code for one in told} == {codes.PROCESSING_FAILURE}
+    else:
+        with pytest.raises(ArchiveError):
+            await site.take(site.gate(mode), FILES)
+    is_answer = status in (403, 404, 429, 501, 503, 507)
+    assert site.upstream.retrieved == (0 if is_answer else 4)
+
+
+async def test_an_archive_that_does_not_give_what_it_has_leaves_it_unknown(site: Site) -> None:
+    site.upstream.answers = lambda came: answer(b"", status=400)
+    for given in (
+        answer(status=406),
+        answer(b"<html>", headers={"Content-Type": "text/html"}),
+        answer(status=503),
+        answer(b"--x\r\n\r\n", headers={"Content-Type": "multipart/related; boundary=x"}),
+        answer(b"", headers={"Content-Type": "multipart/related"}),
+    ):
+        site.upstream.gives = lambda content, given=given: given  # type: ignore[misc]
+        [told] = await site.take(site.gate("observe"), FILES[:1])
+        assert (told.code, told.comment) == (
+            codes.PROCESSING_FAILURE,
+            "The archive does not say what became of it",
+        )
 
 
 async def test_nothing_taken_and_no_answer_is_an_error_that_leaves_nothing(site: Site) -> None:
@@ -248,11 +324,63 @@ async def test_what_is_too_much_at_once_is_sent_in_halves(site: Site) -> None:
     assert [len(came) for came in site.upstream.sent] == [4, 2, 1, 1, 2, 1, 1]
 
 
-async def test_known_bytes_that_the_archive_refuses_are_there(site: Site) -> None:
-    assert await site.take(site.gate("observe"), FILES[:2]) == [Decision()] * 2
-    site.upstream.answers = lambda came: response((), dict.fromkeys(came, 0x0111), status=409)
-    told = await site.take(site.gate("observe"), FILES[:3])
-    assert [one.code for one in told] == [0, 0, 0x0111]  # the third was never ours
+def refuse_known(upstream: Upstream) -> None:
+    """Makes an archive refuse what it has an object of the same UID of, whatever its bytes."""
+    before: set[str] = set()
+
+    def takes(uid: str) -> bool:
+        before.clear()
+        before.update(upstream.stored)
+        return uid not in before
+
+    def answers(came: list[str]) -> bytes:
+        known = [uid for uid in came if uid in before]
+        new = [uid for uid in came if uid not in before]
+        return response(new, dict.fromkeys(known, 0x0111), status=409 if known else 200)
+
+    upstream.takes, upstream.answers = takes, answers
+
+
+@pytest.mark.parametrize("mode", ["observe", "enforce"])
+async def test_a_duplicate_is_there_where_its_bytes_are_whoever_sent_them(site: Site, mode: str) -> None:
+    site.received(FILES)
+    first, second, third = FILES[:3]
+    site.upstream.stored = {uid_in(first): first, uid_in(second): version_of(second, "OLD")}
+    refuse_known(site.upstream)
+    told = await site.take(site.gate(mode), [first, second, third])
+    assert [one.code for one in told] == [0, 0x0111, 0]
+    assert [one.code for one in await site.take(site.gate(mode), [first, third])] == [0, 0]
+
+
+async def test_a_held_duplicate_goes_where_its_bytes_are_and_waits_where_others_are(site: Site) -> None:
+    site.received(FILES)
+    site.upstream.stored = {uid_in(file): file for file in FILES[:3]}
+    site.upstream.stored[uid_in(FILES[3])] = version_of(FILES[3], "OLD")
+    refuse_known(site.upstream)
+    before = len(site.files())
+    await site.take(site.gate("hold"), FILES)
+    await site.work()
+    [found] = await site.quarantine.waiting(gate="main", limit=10, offset=0)
+    assert (found.objects, found.study.reason) == (1, "The archive refuses it (0111H).")
+    assert len(site.files()) == before + 1
+
+
+async def test_another_refusal_is_told_though_the_archive_has_the_bytes(site: Site) -> None:
+    assert await site.take(site.gate("observe"), FILES[:1]) == [Decision()]
+    site.upstream.answers = lambda came: response((), dict.fromkeys(came, 0xA900), status=409)
+    assert [one.code for one in await site.take(site.gate("observe"), FILES[:1])] == [0xA900]
+
+
+async def test_the_archive_ends_with_what_came_last_under_a_uid(site: Site) -> None:
+    one, other = FILES[0], version_of(FILES[0], "OTHER")
+    assert await site.take(site.gate("observe"), [one, other, other, one]) == [Decision()] * 4
+    assert list(site.upstream.stored.values()) == [one]
+    assert len(site.upstream.sent) == 3
+    site.upstream.stored.clear()
+    refuse_known(site.upstream)
+    told = await site.take(site.gate("observe"), [one, other, one])
+    assert [decision.code for decision in told] == [0, 0x0111, 0]
+    assert list(site.upstream.stored.values()) == [one]
 
 
 async def test_one_object_twice_in_a_request_is_sent_once(site: Site) -> None:
