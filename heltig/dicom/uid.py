@@ -14,15 +14,15 @@ UidFault: TypeAlias = Literal[
 ]
 
 UID_FAULTS: Final[dict[UidFault, str]] = {
-    "too-long": "longer than 64 characters",
-    "characters": "characters other than 0 to 9 and the full stop",
-    "empty-component": "an empty component: two full stops together, or one at either end",
-    "leading-zero": "a component with a leading zero",
-    "root": "no object identifier: one component only, a first above 2, or a second above 39 under 0 or 1",
-    "only-zeros": "nothing but zeros: a placeholder",
-    "uuid": "under 2.25, but not followed by the number of a UUID",
+    "too-long": "at most 64 characters",
+    "characters": "digits and full stops alone",
+    "empty-component": "a number before and behind each full stop",
+    "leading-zero": "numbers without leading zeros",
+    "root": "two numbers or more, the first 0, 1 or 2, and the second at most 39 under 0 or 1",
+    "only-zeros": "a UID that stands for something, or none",
+    "uuid": "2.25 followed by the number of one UUID, below 2^128",
 }
-"""What can be wrong with a UID, in the order in which `uid_faults` names it."""
+"""What can be wrong with a UID, in the order in which `uid_faults` names it, and what is right instead."""
 
 MAX_LENGTH = 64
 

@@ -55,7 +55,7 @@ def _faulty(at: Place, fault: UidFault) -> Iterator[Hit]:
     if at.entry is not None and at.tag != _IMPLEMENTATION:
         for value in at.cell.values:
             if isinstance(value, str) and value and fault in _told(value):
-                yield Hit(observed=cut(value), expected=f"not {UID_FAULTS[fault]}")
+                yield Hit(observed=cut(value), expected=UID_FAULTS[fault])
 
 
 def _told(uid: str) -> tuple[UidFault, ...]:
@@ -202,7 +202,7 @@ def implementation(at: Place) -> Iterator[Hit]:
     """
     for value in at.cell.values:
         if isinstance(value, str) and value and (faults := _told(value)):
-            yield Hit(observed=cut(value), expected=f"not {UID_FAULTS[faults[0]]}")
+            yield Hit(observed=cut(value), expected=UID_FAULTS[faults[0]])
 
 
 @rule(

@@ -22,6 +22,9 @@ _COUNTED: Final = tuple(sorted(VRS.keys() - BYTE_VRS - {"SQ"}))
 _LIMITED: Final = ("AE", "CS", "LO", "LT", "PN", "SH", "ST")
 """VRs whose length no rule on their form looks at; UC and UT may be as long as a value field."""
 
+_AROUND: Final = "".join(map(chr, (*range(0x21), 0x7F)))
+"""Spaces and control characters, which are no part of the text that they stand around."""
+
 _ACCESSION_NUMBER: Final = tag_of("AccessionNumber")
 _PATIENT_NAME: Final = tag_of("PatientName")
 _PATIENT_SEX: Final = tag_of("PatientSex")
@@ -92,7 +95,8 @@ def length(at: Place) -> Iterator[Hit]:
     """A text is longer than its VR allows.
 
     Finds: More than 16 characters in AE, CS and SH, 64 in LO and in a component group of PN, 1024 in ST,
-        10240 in LT. Trailing spaces do not count. UIDs, dates, times, ages, numbers, PatientName and
+        10240 in LT. Trailing spaces do not count, and what is too long by control characters around it is a
+        matter of CHR-CONTROL. UIDs, dates, times, ages, numbers, PatientName and
         AccessionNumber have rules of their own; private attributes are left alone.
     Why: Databases have columns of these lengths: they refuse the object, or cut the value.
     Mend: Shorten the value at its source: mostly a free text, or a name of a protocol or station, that
@@ -104,13 +108,19 @@ def length(at: Place) -> Iterator[Hit]:
         return
     limit = VRS[at.cell.vr].limit
     for value in at.cell.values:
-        if isinstance(value, str) and len(value) > limit:
+        if isinstance(value, str) and len(value) > limit and not _is_long_by_controls(at, value):
             longest = max(map(len, value.split("="))) if at.cell.vr == "PN" else len(value)
             if longest > limit:
                 yield Hit(
                     observed=f"{cut(value, 60)}: {longest} characters",
                     expected=f"at most {limit} characters in {at.cell.vr}",
                 )
+
+
+def _is_long_by_controls(at: Place, text: str) -> bool:
+    """Short enough without spaces and control characters around it, of which CHR-CONTROL tells."""
+    vr, controls = VRS[at.cell.vr], set(text) & set(_AROUND) - {" "}
+    return bool(controls) and len(text.strip(_AROUND)) <= vr.limit and not vr.controls and vr.name != "CS"
 
 
 def _malformed(
