@@ -18,7 +18,7 @@ from rule_pages import rule_pages
 from heltig.cli import heltig
 from heltig.rules.parameters import Parameters
 from heltig.setting_info import describe
-from heltig.settings import CONFIG_VARIABLE
+from heltig.setting_sources import CONFIG_VARIABLE
 
 DOCS = Path(__file__).parent
 MADE = "<!-- Made by docs/build.py. Do not edit: change the code that it comes from. -->\n\n"

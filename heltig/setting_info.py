@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 import msgspec
 
+from heltig.setting_sources import Source, annotation_of, load_with_sources, variable_of
 from heltig.setting_types import Address, Days, SecretUrl, Size
-from heltig.settings import Settings, Source, annotation_of, load_with_sources, variable_of
+from heltig.settings import Settings
 
 
 class SettingInfo(msgspec.Struct, frozen=True, kw_only=True):

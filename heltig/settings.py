@@ -1,44 +1,16 @@
-"""Every setting of Heltig, typed and documented.
+"""Every setting of Heltig, typed and documented. `heltig.setting_sources` reads them."""
 
-A setting comes from the environment (`HELTIG_PORT`), else from the TOML file that `HELTIG_CONFIG` names
-(`port = 8042`, all keys at the top level), else it has a default. An empty variable counts as unset. A name
-that is no setting is refused, so that a misspelt limit cannot stay without effect. Two families of names are
-no settings: `HELTIG_SECRET_*`, for what an `env:` reference names (see `heltig.http`), and `HELTIG_TEST_*`.
-"""
-
-import difflib
-import ipaddress
 import os
-import re
 import sys
-import tomllib
-import types
-import typing
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
 from heltig.errors import ConfigurationError
-from heltig.setting_types import (
-    SIGNATURES,
-    Address,
-    Days,
-    Peer,
-    SecretUrl,
-    Size,
-    is_ae_title,
-    is_loopback,
-    is_safe_address,
-)
-
-PREFIX = "HELTIG_"
-FOREIGN_PREFIXES = ("HELTIG_SECRET_", "HELTIG_TEST_")
-CONFIG_VARIABLE = "HELTIG_CONFIG"
-
-Source: TypeAlias = Literal["environment", "file"]
+from heltig.setting_conflicts import contradictions
+from heltig.setting_types import Address, Days, SecretUrl, Size
 
 
 def default_home() -> Path:
@@ -445,7 +417,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = None
 
     def __post_init__(self) -> None:
-        if problems := list(_contradictions(self)):
+        if problems := list(contradictions(self)):
             raise ConfigurationError("\n".join(problems))
 
     @property
@@ -454,186 +426,3 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         if self.database_url:
             return self.database_url.secret
         return f"sqlite+aiosqlite:///{(self.home / 'heltig.db').as_posix()}"
-
-
-def _contradictions(settings: Settings) -> Iterator[str]:
-    if settings.auth_mode == "off" and not is_loopback(settings.host):
-        yield (
-            f"HELTIG_HOST: {settings.host} can be reached from other machines, and HELTIG_AUTH_MODE is off. "
-            "Set HELTIG_AUTH_MODE=api-key, or oidc, or listen on 127.0.0.1."
-        )
-    if settings.auth_mode in ("oidc", "hybrid"):
-        yield from _identity_contradictions(settings)
-    consult = settings.consult_bind
-    if consult and not is_loopback(consult.host) and not settings.consult_allow:
-        yield (
-            f"HELTIG_CONSULT_BIND: {consult.host} can be reached from other machines. "
-            "Name those that may ask in HELTIG_CONSULT_ALLOW, or listen on 127.0.0.1."
-        )
-    listed = (("CONSULT_ALLOW", settings.consult_allow), ("TRUSTED_PROXIES", settings.trusted_proxies))
-    for name, networks in listed:
-        for network in networks:
-            try:
-                ipaddress.ip_network(network)
-            except ValueError as wrong:
-                yield f"HELTIG_{name}: {wrong}. Give addresses or networks such as 10.4.0.0/16."
-    yield from _dicom_contradictions(settings)
-    for origin in settings.cors_origins:
-        if not re.fullmatch(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d{1,5})?", origin):
-            yield (
-                f"HELTIG_CORS_ORIGINS: {origin} is no origin. Give scheme, host and, where it is not the "
-                "usual one, port, as browsers send them: https://viewer.example. There is no wildcard."
-            )
-    if settings.public_url and not re.fullmatch(r"https?://[^/?#@\s]+(/[^?#\s]*)?", settings.public_url):
-        yield "HELTIG_PUBLIC_URL: not an address for links. Give https://HOST or https://HOST/PATH."
-    if settings.database_url:
-        scheme = settings.database_url.secret.partition(":")[0]
-        if scheme not in ("sqlite+aiosqlite", "postgresql+asyncpg"):
-            yield (
-                f"HELTIG_DATABASE_URL: {scheme}: is not supported. "
-                "Give postgresql+asyncpg://USER:PASSWORD@HOST/DATABASE or sqlite+aiosqlite:///PATH."
-            )
-    for name, proxy in (("ARCHIVE", settings.archive_proxy), ("OIDC", settings.oidc_proxy)):
-        if proxy and not proxy.secret.startswith(("http://", "https://")):
-            yield f"HELTIG_{name}_PROXY: not an HTTP proxy. Give http://HOST:PORT."
-    if settings.redis_url and not settings.redis_url.secret.startswith(("redis://", "rediss://", "unix://")):
-        yield "HELTIG_REDIS_URL: not a Redis. Give redis://HOST:PORT/0, rediss://… or unix://PATH."
-
-
-def _identity_contradictions(settings: Settings) -> Iterator[str]:
-    given = f"HELTIG_AUTH_MODE={settings.auth_mode}"
-    if not is_safe_address(settings.oidc_issuer or ""):
-        yield (
-            f"HELTIG_OIDC_ISSUER: {given} needs the provider's issuer, https://… as its tokens have it "
-            "(http:// on this machine only)."
-        )
-    if not settings.oidc_client_id and not settings.oidc_audience:
-        yield (
-            f"HELTIG_OIDC_CLIENT_ID: {given} needs a client by which people log in, an audience for the "
-            "tokens of programs (HELTIG_OIDC_AUDIENCE), or both."
-        )
-    if not settings.oidc_roles:
-        yield (
-            f"HELTIG_OIDC_ROLES: {given} needs to know who has which role, such as heltig-readers=reader. "
-            "Nobody could do anything."
-        )
-    if settings.oidc_client_id and not is_safe_address(settings.public_url or ""):
-        yield (
-            f"HELTIG_PUBLIC_URL: {given} needs the address that people reach us at, https://HOST "
-            "(http:// on this machine only): the provider sends them back there."
-        )
-    if "openid" not in settings.oidc_scopes:
-        yield "HELTIG_OIDC_SCOPES: without openid the provider does not say who somebody is."
-    for algorithm in settings.oidc_algorithms:
-        if algorithm not in SIGNATURES:
-            yield (
-                f"HELTIG_OIDC_ALGORITHMS: {algorithm} is none that a token may be signed with. "
-                f"Choose among {', '.join(SIGNATURES)}."
-            )
-    if not settings.oidc_algorithms:
-        yield "HELTIG_OIDC_ALGORITHMS: name at least one, such as RS256."
-
-
-def _dicom_contradictions(settings: Settings) -> Iterator[str]:
-    if not is_ae_title(settings.ae_title):
-        yield "HELTIG_AE_TITLE: not an AE title. Give up to 16 letters, digits and the like."
-    for peer in settings.dicom_peers:
-        try:
-            Peer.parse(peer)
-        except ValueError as wrong:
-            yield f"HELTIG_DICOM_PEERS: {wrong}."
-    if not is_loopback(settings.dicom_host) and not settings.dicom_peers:
-        yield (
-            f"HELTIG_DICOM_HOST: {settings.dicom_host} can be reached from other machines. "
-            "Name those that may send in HELTIG_DICOM_PEERS, or listen on 127.0.0.1."
-        )
-    if (settings.dicom_key or settings.dicom_client_ca) and not settings.dicom_certificate:
-        yield "HELTIG_DICOM_CERTIFICATE: TLS needs a certificate. Name its file."
-
-
-def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
-    """Reads the settings from the environment and the file that it names.
-
-    Raises:
-        ConfigurationError: Names every key that is unknown or has a value that cannot be used.
-    """
-    return load_with_sources(environ)[0]
-
-
-def load_with_sources(environ: Mapping[str, str]) -> tuple[Settings, dict[str, Source]]:
-    """Does as `load_settings`; says too where each value comes from that is no default, by field."""
-    problems: list[str] = []
-    values: dict[str, object] = {}
-    sources: dict[str, Source] = {}
-    kinds = {field.name: field.type for field in msgspec.structs.fields(Settings)}
-
-    def take(key: str, given: object, *, name: str, source: Source) -> None:
-        try:
-            values[key] = _convert(given, kinds[key])
-            sources[key] = source
-        except ValueError as wrong:  # msgspec.ValidationError is one
-            problems.append(f"{name}: {wrong}. {annotation_of(kinds[key])[1].description}")
-
-    for key, given in _read_file(environ.get(CONFIG_VARIABLE)).items():
-        if key in kinds:
-            take(key, given, name=f"{environ[CONFIG_VARIABLE]}: {key}", source="file")
-        else:
-            near = "".join(f"; the nearest one is {other}" for other in _nearest(key, kinds))
-            problems.append(f"{environ[CONFIG_VARIABLE]}: {key} is not a setting{near}.")
-
-    for name in sorted(environ):
-        if not name.startswith(PREFIX) or name.startswith(FOREIGN_PREFIXES) or name == CONFIG_VARIABLE:
-            continue
-        key = name.removeprefix(PREFIX).lower()
-        if key not in kinds or name != variable_of(key):
-            near = "".join(f"; the nearest one is {variable_of(other)}" for other in _nearest(key, kinds))
-            problems.append(f"{name} is not a setting{near}.")
-        elif text := environ[name].strip():
-            is_list = typing.get_origin(annotation_of(kinds[key])[0]) is tuple
-            listed = [part.strip() for part in text.split(",")] if is_list else text
-            take(key, listed, name=name, source="environment")
-
-    if problems:
-        raise ConfigurationError("\n".join(problems))
-    return Settings(**values), sources  # type: ignore[arg-type]  # converted to the fields' types above
-
-
-def _read_file(path: str | None) -> dict[str, object]:
-    if not path:
-        return {}
-    try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as wrong:
-        raise ConfigurationError(
-            f"{CONFIG_VARIABLE}: {path} cannot be read ({wrong.strerror}). Name a TOML file."
-        ) from wrong
-    except ValueError as wrong:  # not UTF-8, or not TOML
-        raise ConfigurationError(f"{CONFIG_VARIABLE}: {path} is not TOML: {wrong}") from wrong
-
-
-def variable_of(key: str) -> str:
-    """The environment variable of a setting, by its key."""
-    return PREFIX + key.upper()
-
-
-def _nearest(key: str, known: Mapping[str, object]) -> list[str]:
-    return difflib.get_close_matches(key, known, n=1)
-
-
-def _convert(given: object, annotated: Any) -> object:
-    kind, meta = annotation_of(annotated)
-    if kind is Path:
-        return Path(str(given)).expanduser()
-    if kind in (Size, Days, Address, SecretUrl):
-        return kind.parse(given)
-    return msgspec.convert(given, Annotated[kind, meta], strict=False)
-
-
-def annotation_of(annotated: Any) -> tuple[Any, Meta]:
-    """Splits a field's annotation into its type, without None and limits of its own, and its Meta."""
-    kind, meta = typing.get_args(annotated)
-    if typing.get_origin(kind) in (types.UnionType, typing.Union):
-        kind = typing.get_args(kind)[0]
-    if typing.get_origin(kind) is Annotated:  # where there may be None, limits stand with the number
-        kind = typing.get_args(kind)[0]
-    return kind, meta

@@ -81,7 +81,7 @@ def _of_service(figures: Figures) -> Iterator[Metric]:
     oldest = status.oldest_queued
     waited = max((figures.now - oldest).total_seconds(), 0.0) if oldest else 0.0
     yield GaugeMetricFamily(
-        "heltig_oldest_job_seconds", "How long the oldest queued job has waited.", value=waited
+        "heltig_oldest_job_seconds", "How long the oldest job that could start has waited.", value=waited
     )
     workers = GaugeMetricFamily(
         "heltig_workers", "Processes that work jobs off, heard of within a minute.", labels=("version",)

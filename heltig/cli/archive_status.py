@@ -11,7 +11,7 @@ from heltig.cli.database import open_database
 from heltig.pipeline import watching
 from heltig.pipeline.status import ArchiveStatus, ServiceStatus
 from heltig.reports.wording import counted
-from heltig.settings import load_settings
+from heltig.setting_sources import load_settings
 
 
 @click.command()

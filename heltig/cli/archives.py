@@ -21,7 +21,7 @@ from heltig.pipeline.archive_view import ArchiveView, archive_view, archive_view
 from heltig.pipeline.capabilities import described
 from heltig.pipeline.connecting import connect
 from heltig.pipeline.probing import probe_archive
-from heltig.settings import load_settings
+from heltig.setting_sources import load_settings
 from heltig.store.archives import Archive
 from heltig.store.engine import Store
 

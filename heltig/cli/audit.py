@@ -18,7 +18,8 @@ from heltig.cli.database import open_database
 from heltig.errors import NotFoundError, StorageError
 from heltig.pipeline.publish import render
 from heltig.reports.wording import counted
-from heltig.settings import Settings, load_settings
+from heltig.setting_sources import load_settings
+from heltig.settings import Settings
 from heltig.store import audit_chain, audit_trail
 from heltig.store.audit_trail import Wanted
 from heltig.store.engine import Store

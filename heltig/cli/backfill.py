@@ -25,7 +25,8 @@ from heltig.pipeline.pull_service import ArchiveProfiles
 from heltig.reports.backfill import Format, write
 from heltig.reports.wording import counted
 from heltig.rules.profile import Profile
-from heltig.settings import Settings, load_settings
+from heltig.setting_sources import load_settings
+from heltig.settings import Settings
 from heltig.store.backfills import Backfill
 from heltig.store.engine import Store
 from heltig.verdict import Readiness, worst

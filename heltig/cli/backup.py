@@ -14,7 +14,8 @@ from heltig.pipeline.backing_up import back_up
 from heltig.pipeline.backup_archive import Manifest
 from heltig.pipeline.publish import render
 from heltig.reports.wording import counted
-from heltig.settings import Settings, load_settings
+from heltig.setting_sources import load_settings
+from heltig.settings import Settings
 from heltig.store import migrations
 from heltig.store.engine import Store
 from heltig.store.transaction import WriteTransaction

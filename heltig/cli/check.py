@@ -17,7 +17,7 @@ from heltig.reports import FORMATS, write_report
 from heltig.rules.profile import Profile
 
 FOR_OTHERS = ("sarif", "junit")
-"""Formats that build servers and code scanners read and keep: without what could name a patient by default."""
+"""Formats that build servers and code scanners keep: without what could name a patient by default."""
 
 EXIT_CODES = {"READY": 0, "NEEDS_REVIEW": 10, "BLOCKED": 20}
 
@@ -54,8 +54,8 @@ EXIT_CODES = {"READY": 0, "NEEDS_REVIEW": 10, "BLOCKED": 20}
 @click.option(
     "--redact/--no-redact",
     default=None,
-    help="Leave values and file names that could name a patient out of the report. By default those for other "
-    "programs, sarif and junit, are without them: they go to places that are not for patient data.",
+    help="Leave values and file names that could name a patient out of the report. By default sarif and "
+    "junit are without them: they go to places that are not for patient data.",
 )
 def check(
     paths: tuple[str, ...],

@@ -13,7 +13,7 @@ from heltig.cli.database import open_database
 from heltig.errors import NotFoundError, UsageError
 from heltig.pipeline.comparing import Compared, Status, compare_study, compared, days_of, locations_of
 from heltig.reports.comparison import Format, write
-from heltig.settings import load_settings
+from heltig.setting_sources import load_settings
 
 DIFFERENT: Final = 10
 _DAY = click.DateTime(["%Y-%m-%d", "%Y%m%d"])

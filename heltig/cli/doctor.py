@@ -12,7 +12,7 @@ from heltig.pipeline.doctor import Check, examine
 from heltig.pipeline.doctor.check import failed, ok
 from heltig.reports.wording import counted
 from heltig.setting_info import describe
-from heltig.settings import load_settings
+from heltig.setting_sources import load_settings
 
 FAILED = 1
 """The exit code where something does not work."""

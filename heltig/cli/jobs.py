@@ -10,7 +10,7 @@ from heltig.cli.archives import ACTOR, ORIGIN, now
 from heltig.cli.database import open_database
 from heltig.jobs.dead_letters import DeadLetters
 from heltig.jobs.queue import JobQueue
-from heltig.settings import load_settings
+from heltig.setting_sources import load_settings
 from heltig.store import jobs as rows
 from heltig.store.jobs import Job, JobState
 from heltig.store.transaction import ReadTransaction

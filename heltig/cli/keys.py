@@ -12,7 +12,7 @@ from heltig.auth.keys import NewKey
 from heltig.auth.principal import AREAS, ROLES, Area, Role
 from heltig.cli.archives import ACTOR, ORIGIN, now
 from heltig.cli.database import open_database
-from heltig.settings import load_settings
+from heltig.setting_sources import load_settings
 from heltig.store import keys as entries
 from heltig.store.engine import Store
 from heltig.store.keys import ApiKey

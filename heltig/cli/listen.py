@@ -10,8 +10,9 @@ from heltig import __version__
 from heltig.cli.options import profile_option
 from heltig.errors import UsageError
 from heltig.rules.profile import Profile
+from heltig.setting_sources import load_settings
 from heltig.setting_types import Address
-from heltig.settings import Settings, load_settings
+from heltig.settings import Settings
 
 if TYPE_CHECKING:
     from heltig.listening import Listening

@@ -7,7 +7,7 @@ from click.core import ParameterSource
 
 from heltig.pipeline.profiles import load_profile
 from heltig.rules.profile import Profile
-from heltig.settings import load_settings
+from heltig.setting_sources import load_settings
 
 
 def profile_option(command: Any) -> Any:

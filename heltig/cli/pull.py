@@ -28,7 +28,7 @@ from heltig.pipeline.pull_service import ArchiveProfiles
 from heltig.pipeline.vanished import Vanished, vanished_studies
 from heltig.reports.wording import counted
 from heltig.rules.profile import Profile
-from heltig.settings import load_settings
+from heltig.setting_sources import load_settings
 from heltig.store.records import Location
 from heltig.verdict import worst
 

@@ -19,7 +19,8 @@ from heltig.pipeline.retention import PurgeReport, Retention
 from heltig.pipeline.spool import Spool
 from heltig.pipeline.spool_mending import SpoolDesk
 from heltig.reports.wording import counted
-from heltig.settings import Settings, load_settings, variable_of
+from heltig.setting_sources import load_settings, variable_of
+from heltig.settings import Settings
 from heltig.store import jobs
 from heltig.store.engine import Store
 from heltig.store.jobs import Job

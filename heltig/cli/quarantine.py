@@ -13,8 +13,8 @@ from heltig.jobs.queue import JobQueue
 from heltig.pipeline.gate_spool import GateSpool
 from heltig.pipeline.quarantine import InQuarantine, QuarantineDesk
 from heltig.pipeline.spool import Spool
+from heltig.setting_sources import load_settings
 from heltig.setting_types import Size
-from heltig.settings import load_settings
 from heltig.store.gate_studies import Quarantined
 
 T = TypeVar("T")

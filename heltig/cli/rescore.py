@@ -23,7 +23,7 @@ from heltig.pipeline.rescore_report import Move, RescoreReport, RuleCount
 from heltig.pipeline.rescore_selection import see_that_it_is_known
 from heltig.reports.wording import counted
 from heltig.rules.profile import Profile
-from heltig.settings import load_settings
+from heltig.setting_sources import load_settings
 from heltig.store import archives
 from heltig.store.outdated import Selection
 

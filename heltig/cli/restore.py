@@ -11,7 +11,8 @@ from heltig.errors import StorageError
 from heltig.pipeline.publish import render
 from heltig.pipeline.restoring import Restored, read_backup
 from heltig.pipeline.restoring import restore as restore_backup
-from heltig.settings import Settings, load_settings
+from heltig.setting_sources import load_settings
+from heltig.settings import Settings
 from heltig.store.engine import Store
 
 

@@ -8,7 +8,8 @@ from heltig import __version__
 from heltig.cli.options import profile_option
 from heltig.reports.wording import counted
 from heltig.rules.profile import DEFAULT, Profile
-from heltig.settings import Settings, load_settings
+from heltig.setting_sources import load_settings
+from heltig.settings import Settings
 
 if TYPE_CHECKING:
     from heltig.serving import Listening

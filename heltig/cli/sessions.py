@@ -11,7 +11,7 @@ from heltig.cli.archives import ACTOR, ORIGIN, now
 from heltig.cli.database import open_database
 from heltig.errors import NotFoundError
 from heltig.reports.wording import counted
-from heltig.settings import load_settings
+from heltig.setting_sources import load_settings
 from heltig.store import sessions as entries
 from heltig.store.engine import Store
 from heltig.store.sessions import Session

@@ -16,7 +16,8 @@ from heltig.cli.upload_display import display_for
 from heltig.credentials import NO_AUTH, BearerAuth
 from heltig.errors import ConfigurationError, ConflictError, StorageError, UnreadableInputError, UsageError
 from heltig.reports.wording import counted
-from heltig.settings import Settings, load_settings
+from heltig.setting_sources import load_settings
+from heltig.settings import Settings
 from heltig.uploading.client import ENDED, Patience, Uploader, of_a_server
 from heltig.uploading.packing import Zip, is_one_zip, measured, pack
 

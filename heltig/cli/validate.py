@@ -122,7 +122,7 @@ def _making(folder: Path) -> Iterator[None]:
 
 def _audit_files() -> dict[str, bytes]:
     from heltig.setting_info import describe
-    from heltig.settings import load_settings
+    from heltig.setting_sources import load_settings
     from heltig.validation.pack import as_json, dependencies
     from heltig.validation.records import database_check, migrations
 

@@ -15,7 +15,7 @@ from heltig.pipeline.delivering import DeliveryDesk
 from heltig.pipeline.webhook_form import WebhookView, webhook_view
 from heltig.pipeline.webhooks import WebhookDesk
 from heltig.reports.wording import counted
-from heltig.settings import load_settings
+from heltig.setting_sources import load_settings
 from heltig.store import deliveries as rows
 from heltig.store import webhooks as store_webhooks
 from heltig.store.alert_kinds import ALERT_KINDS

@@ -13,7 +13,8 @@ from heltig import __version__
 from heltig.cli.options import profile_option
 from heltig.errors import HeltigError
 from heltig.rules.profile import Profile
-from heltig.settings import Settings, load_settings
+from heltig.setting_sources import load_settings
+from heltig.settings import Settings
 
 GRACE: Final = timedelta(seconds=20)
 """How long jobs at work get to finish; service managers wait thirty seconds, as a rule."""

@@ -31,7 +31,8 @@ from heltig.pipeline.pull_run import PulledStudy, corrected, judged_again, pull_
 from heltig.reports.text import COLOURS, WIDTH_WITHOUT_TERMINAL
 from heltig.reports.wording import counted
 from heltig.rules.profile import DEFAULT
-from heltig.settings import Settings, load_settings
+from heltig.setting_sources import load_settings
+from heltig.settings import Settings
 from heltig.store.archives import Archive
 from heltig.verdict import READINESS
 

@@ -113,7 +113,7 @@ class ServiceStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         archives: All of them, by name.
         workers: The processes that work jobs off.
         jobs: Jobs that are queued or running, or ended badly, by kind and state.
-        oldest_queued: Since when the oldest of the queued jobs waits.
+        oldest_queued: Since when the oldest of the jobs waits that could be started now.
         changes: The sequence of the last entry of the change feed.
     """
 

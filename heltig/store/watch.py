@@ -21,7 +21,7 @@ from heltig.store.tables import (
     observations,
     studies,
 )
-from heltig.store.tables.operations import ENDED_BADLY, LIVE
+from heltig.store.tables.operations import ENDED_BADLY, LIVE, READY
 from heltig.store.tables.pulling import DUE, UNDONE
 from heltig.store.transaction import ReadTransaction
 from heltig.verdict import Readiness
@@ -110,7 +110,7 @@ _LIVE_JOBS: Final = select(*_GROUPED, func.count().label("number")).where(text(L
 _BAD_JOBS: Final = (
     select(*_GROUPED, func.count().label("number")).where(text(ENDED_BADLY)).group_by(*_GROUPED)
 )
-_OLDEST: Final = select(func.min(jobs.c.created)).where(text(LIVE), jobs.c.state == "queued")
+_OLDEST: Final = select(func.min(jobs.c.created)).where(text(READY))
 _BACKFILLS: Final = (
     _at_archive(backfills)
     .where(backfills.c.finished.is_(None), backfills.c.cancelled.is_(None))
@@ -173,7 +173,7 @@ def unfinished_jobs(transaction: ReadTransaction) -> list[JobCount]:
 
 
 def oldest_queued(transaction: ReadTransaction) -> datetime | None:
-    """Since when the oldest of the queued jobs waits."""
+    """Since when the oldest of the jobs waits that could be started now."""
     oldest: datetime | None = transaction.connection.execute(_OLDEST).scalar()
     return oldest
 

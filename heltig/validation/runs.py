@@ -16,7 +16,7 @@ from heltig.demo.samples import part10_files
 from heltig.demo.studies import SyntheticStudy
 from heltig.errors import ConfigurationError, HeltigError
 from heltig.rules.profile import DEFAULT
-from heltig.settings import PREFIX
+from heltig.setting_sources import PREFIX
 from heltig.validation.rule_cases import CaseResult, rules_of_the_site
 
 REFERENCE_DATE: Final = "2026-01-01"

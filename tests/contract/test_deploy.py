@@ -18,7 +18,8 @@ import yaml
 
 from heltig.auth.policy import ROUTES
 from heltig.cli import COMMANDS, heltig
-from heltig.settings import Settings, variable_of
+from heltig.setting_sources import variable_of
+from heltig.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"

@@ -15,7 +15,8 @@ import pytest
 from heltig import errors
 from heltig.auth.policy import ROUTES
 from heltig.cli import heltig
-from heltig.settings import FOREIGN_PREFIXES, Settings, variable_of
+from heltig.setting_sources import FOREIGN_PREFIXES, variable_of
+from heltig.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

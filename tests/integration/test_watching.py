@@ -20,7 +20,7 @@ from heltig.demo.archive import LoopbackArchive
 from heltig.errors import StorageError
 from heltig.pipeline.opened import OpenArchives
 from heltig.pipeline.publish import render
-from heltig.settings import load_settings
+from heltig.setting_sources import load_settings
 from heltig.store import changes
 from heltig.store.engine import Store
 

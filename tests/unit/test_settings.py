@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from heltig.errors import ConfigurationError
 from heltig.setting_info import describe
+from heltig.setting_sources import load_settings
 from heltig.setting_types import Address, Peer, SecretUrl, Size, is_loopback
-from heltig.settings import Settings, load_settings
+from heltig.settings import Settings
 
 FIELDS = [field.name for field in msgspec.structs.fields(Settings)]
 

@@ -72,10 +72,17 @@ async def put_worker(store: Store, owner: str, *, heard: datetime = NOW) -> None
 
 
 async def put_job(
-    store: Store, kind: str, name: str, *, state: str = "queued", at: datetime = NOW - 5 * MINUTE
+    store: Store,
+    kind: str,
+    name: str,
+    *,
+    state: str = "queued",
+    at: datetime = NOW - 5 * MINUTE,
+    not_before: datetime | None = None,
 ) -> None:
     queue = JobQueue(store, clock=lambda: at)
-    job = await store.write(queue.enqueue, NewJob(kind=kind, group=f"archive:{name}"))
+    new = NewJob(kind=kind, group=f"archive:{name}", not_before=not_before)
+    job = await store.write(queue.enqueue, new)
 
     def change(transaction: WriteTransaction) -> None:
         statement = tables.jobs.update().where(tables.jobs.c.id == job).values(state=state)

@@ -11,7 +11,7 @@ from unit.store.databases import database_url, render
 
 from heltig import audit
 from heltig.audit.trail import open_trail
-from heltig.settings import load_settings
+from heltig.setting_sources import load_settings
 from heltig.store.engine import Store
 from heltig.store.transaction import WriteTransaction
 from heltig.validation.records import database_check
