@@ -52,6 +52,10 @@ class Arrived(msgspec.Struct, frozen=True, kw_only=True):
     transfer_syntax_uid: str
     content: "Sequence[bytes | memoryview] | Sink"
 
+    def is_of(self, sop_class_uid: str, sop_instance_uid: str) -> bool:
+        """Whether its data set, which has these UIDs, is that of which the request speaks (PS3.7 9.1.1.1)."""
+        return (self.sop_class_uid, self.sop_instance_uid) == (sop_class_uid, sop_instance_uid)
+
 
 class Answer(msgspec.Struct, frozen=True):
     """What a sender is told of an object.

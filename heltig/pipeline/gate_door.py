@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol, TypeVar, cast
 import structlog
 from msgspec.structs import replace
 
-from connectors.dimse.door import Answer, Arrived, Commitment, Committed, Sender, Sink
+from connectors.dimse.door import Answer, Arrived, Commitment, Committed, Sink
 from heltig.dicom.part10 import BytesSource, HeaderReader, HeaderSource, SeekableSource
 from heltig.errors import ArchiveError, ConfigurationError, NotFoundError, StorageError
 from heltig.pipeline import refusal_codes as codes
@@ -27,6 +27,7 @@ COMMIT_SECONDS: Final = 300.0
 AGAIN_LATER: Final = Answer(codes.OUT_OF_RESOURCES, "Not now; try again later")
 UNREADABLE: Final = Answer(codes.UNREADABLE, "No DICOM object can be read")
 NO_IDENTITY: Final = Answer(codes.NO_IDENTITY, "No usable SOP Instance or Study UID")
+NO_MATCH: Final = Answer(codes.NO_MATCH, "The request has other SOP UIDs than the data set")
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("heltig.listener")
 
@@ -111,7 +112,7 @@ class GateDoor:
                 if gate.mode != "hold":  # it changed meanwhile
                     return self._give_back(content, AGAIN_LATER)
                 with FileIO(content.path) as file:
-                    return self._hold(content, SeekableSource(file), arrived.sender)
+                    return self._hold(content, SeekableSource(file), arrived)
             return self._take_bytes(gate, b"".join(cast(Sequence[bytes], content)), arrived)
         except concurrent.futures.CancelledError:
             return AGAIN_LATER
@@ -146,14 +147,13 @@ class GateDoor:
             return self._take_file(gate, file, arrived)
         held = self._intake.folder.create()
         held.write(content)
-        return self._hold(held, BytesSource(content), arrived.sender)
+        return self._hold(held, BytesSource(content), arrived)
 
-    def _hold(self, file: IntakeFile, source: HeaderSource, sender: Sender) -> Answer:
-        received = self._read(source, file.digest, file.size, file.path)
-        if received is None:
-            return self._give_back(file, UNREADABLE)
-        if not can_be_named(received):
-            return self._give_back(file, NO_IDENTITY)
+    def _hold(self, file: IntakeFile, source: HeaderSource, arrived: Arrived) -> Answer:
+        received = _checked(self._read(source, file.digest, file.size, file.path), arrived)
+        if isinstance(received, Answer):
+            return self._give_back(file, received)
+        sender = arrived.sender
         path = self._intake.folder.keep(file, sender.ae_title)
         self._intake.enter(
             Held(
@@ -175,9 +175,10 @@ class GateDoor:
     def _take_file(self, gate: Gate, file: SpoolFile, arrived: Arrived) -> Answer:
         digest = file.close()
         with FileIO(file.path) as content:
-            received = self._read(SeekableSource(content), digest, file.size, file.path)
-        if received is None:
-            return self._give_back(file, UNREADABLE)
+            read = self._read(SeekableSource(content), digest, file.size, file.path)
+        received = _checked(read, arrived)
+        if isinstance(received, Answer):
+            return self._give_back(file, received)
         sender = arrived.sender
         [decision] = self._await(
             self._custody.take(gate, [received], sender=sender.ae_title, request=sender.association)
@@ -203,3 +204,12 @@ class GateDoor:
                 return await work
         finally:
             work.close()
+
+
+def _checked(received: Received | None, arrived: Arrived) -> Received | Answer:
+    """An object, or why it is refused whatever the gate's mode."""
+    if received is None:
+        return UNREADABLE
+    if not can_be_named(received):
+        return NO_IDENTITY
+    return received if arrived.is_of(received.sop_class_uid, received.sop_instance_uid) else NO_MATCH

@@ -19,7 +19,7 @@ SITE_RULE: Final = 0xC3F0
 MEANINGS: Final[Mapping[int, str]] = {
     PROCESSING_FAILURE: "it could not be judged, or the archive did not say what became of it",
     OUT_OF_RESOURCES: "it is larger than a part may be (HELTIG_MEMBER_MAX_SIZE)",
-    NO_MATCH: "rules of conformance (IOD) refuse it",
+    NO_MATCH: "rules of conformance (IOD) refuse it; or its C-STORE request has other SOP UIDs",
     OTHER_STUDY: "its StudyInstanceUID is not that of the URL",
     UNREADABLE: "no DICOM object can be read from it",
     NO_IDENTITY: "it has no SOP Instance or Study Instance UID that it can be named by",

@@ -14,17 +14,19 @@ import structlog
 
 from connectors.dimse.door import Answer, Arrived, Commitment, Committed, Sink
 from heltig.dicom.part10 import HeaderReader, NotDicom, SeekableSource, UnreadableFile
-from heltig.dicom.study import element
+from heltig.dicom.study import SOP_INSTANCE_UID, element
 from heltig.pipeline import refusal_codes as codes
 from heltig.relay.files import GrowingFile, make_folder, sync_folder
 from heltig.setting_types import Size
 
 STUDY_UID: Final = "0020000D"
+SOP_CLASS_UID: Final = "00080016"
 _UID: Final = re.compile(r"[0-9.]{1,64}")
 
 AGAIN_LATER: Final = Answer(codes.OUT_OF_RESOURCES, "Not now; try again later")
 UNREADABLE: Final = Answer(codes.UNREADABLE, "No DICOM object can be read")
 NO_IDENTITY: Final = Answer(codes.NO_IDENTITY, "No usable Study Instance UID")
+NO_MATCH: Final = Answer(codes.NO_MATCH, "The request has other SOP UIDs than the data set")
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("heltig.relay")
 
@@ -98,7 +100,7 @@ class Receiving:
                 file = GrowingFile(self._parts)
                 for piece in cast(Sequence[bytes], content):
                     file.write(piece)
-            answer = self._keep(file) if self.has_room() else AGAIN_LATER
+            answer = self._keep(file, arrived) if self.has_room() else AGAIN_LATER
         except OSError as error:
             log.error("relay.spool-failed", reason=error.strerror or "")
             answer = AGAIN_LATER
@@ -140,15 +142,18 @@ class Receiving:
         with self._lock:
             self._to_pack = _size_of(self._folder)
 
-    def _keep(self, file: GrowingFile) -> Answer:
+    def _keep(self, file: GrowingFile, arrived: Arrived) -> Answer:
         digest = file.end()
         try:
             with file.path.open("rb", buffering=0) as source:
-                uid = element(HeaderReader().read(SeekableSource(source)), STUDY_UID).text
+                header = HeaderReader().read(SeekableSource(source))
         except (NotDicom, UnreadableFile):
             return UNREADABLE
+        uid = element(header, STUDY_UID).text
         if not _UID.fullmatch(uid) or not uid.strip("."):
             return NO_IDENTITY
+        if not arrived.is_of(element(header, SOP_CLASS_UID).text, element(header, SOP_INSTANCE_UID).text):
+            return NO_MATCH
         with self._writing(uid):
             folder = self._folder / uid
             make_folder(folder)

@@ -7,12 +7,14 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pydicom
 import pytest
 from integration.gated import files_of, uid_of
+from pydicom.errors import InvalidDicomError
 
 from connectors.dimse.door import Answer, Arrived, Commitment, Sender
 from heltig.errors import NotFoundError
@@ -40,11 +42,14 @@ def receiving(folder: Path, clock: Clock | None = None, *, reserve: int = 1) -> 
     return Receiving(folder, reserve=Size(reserve), clock=clock or Clock())
 
 
-def take(door: Receiving, content: bytes) -> Answer:
+def take(door: Receiving, content: bytes, *, sop_class: str = "", instance: str = "") -> Answer:
+    with suppress(InvalidDicomError):
+        dataset = pydicom.dcmread(io.BytesIO(content))
+        sop_class, instance = sop_class or dataset.SOPClassUID, instance or dataset.SOPInstanceUID
     arrived = Arrived(
         sender=SENDER,
-        sop_class_uid="1.2",
-        sop_instance_uid="1.2.3",
+        sop_class_uid=sop_class,
+        sop_instance_uid=instance,
         transfer_syntax_uid="",
         content=(content,),
     )
@@ -140,6 +145,13 @@ def test_what_is_no_object_of_a_study_is_refused(tmp_path: Path, change: str | N
         dataset.save_as(made)
         content = made.getvalue()
     assert take(receiving(tmp_path), content).status == code
+    assert not list((tmp_path / "parts").iterdir())
+    assert not list((tmp_path / "receiving").iterdir())
+
+
+@pytest.mark.parametrize("other", [{"sop_class": "1.2.840.10008.5.1.4.1.1.2"}, {"instance": "2.25.1"}])
+def test_what_is_not_what_its_request_says_is_refused(tmp_path: Path, other: dict[str, str]) -> None:
+    assert take(receiving(tmp_path), FILES[0], **other).status == codes.NO_MATCH
     assert not list((tmp_path / "parts").iterdir())
     assert not list((tmp_path / "receiving").iterdir())
 

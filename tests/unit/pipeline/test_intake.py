@@ -5,13 +5,14 @@ import hashlib
 import io
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
 import pydicom
 import pytest
 from integration.gated import files_of, uid_of
+from pydicom.errors import InvalidDicomError
 from unit.pipeline.test_custody import GATE, NOW, UIDS, Site, Upstream, response, site_before
 
 from connectors.dimse.door import Answer, Arrived, Commitment, Committed, Sender
@@ -72,12 +73,15 @@ async def door_of(site: Site, mode: str = "hold") -> AsyncIterator[GateDoor]:
         folder.release()
 
 
-async def take(door: GateDoor, content: bytes) -> Answer:
+async def take(door: GateDoor, content: bytes, *, sop_class: str = "", instance: str = "") -> Answer:
     """Hands an object over as an association does: in another thread."""
+    with suppress(InvalidDicomError):
+        dataset = pydicom.dcmread(io.BytesIO(content))
+        sop_class, instance = sop_class or dataset.SOPClassUID, instance or dataset.SOPInstanceUID
     arrived = Arrived(
         sender=SENDER,
-        sop_class_uid="1.2",
-        sop_instance_uid="1.2.3",
+        sop_class_uid=sop_class,
+        sop_instance_uid=instance,
         transfer_syntax_uid="1.2.840.10008.1.2.1",
         content=(content,),
     )
@@ -202,6 +206,16 @@ async def test_what_is_no_object_is_refused(site: Site, mode: str, content: byte
     async with door_of(site, mode) as door:
         assert (await take(door, content)).status == code
     assert left(site) == site.files() == []
+
+
+@pytest.mark.parametrize("mode", ["hold", "observe", "enforce"])
+async def test_what_is_not_what_its_request_says_is_refused(site: Site, mode: str) -> None:
+    async with door_of(site, mode) as door:
+        for other in ({"sop_class": "1.2.840.10008.5.1.4.1.1.2"}, {"instance": "2.25.1"}):
+            answer = await take(door, FILES[0], **other)
+            assert answer.status == codes.NO_MATCH
+            assert len(answer.comment) <= 64
+    assert left(site) == site.files() == site.upstream.sent == []
 
 
 async def test_a_gate_that_passes_on_answers_what_the_archive_answers(site: Site) -> None:
