@@ -33,6 +33,7 @@ from heltig.pipeline.custody import Custody
 from heltig.pipeline.delivering import PLACES as DELIVERIES
 from heltig.pipeline.delivering import RETRIES as DELIVERED_AGAIN
 from heltig.pipeline.delivering import DeliveryDesk
+from heltig.pipeline.discovery.schedule import DISCOVER, PULL
 from heltig.pipeline.forward import KIND as FORWARD
 from heltig.pipeline.forward import ForwardDesk
 from heltig.pipeline.gate_judging import GateJudging
@@ -62,6 +63,7 @@ from heltig.pipeline.waiving import ENDED, GIVEN, WaiverDesk
 from heltig.rules.profile import Profile
 from heltig.settings import Settings
 from heltig.store import archives, jobs
+from heltig.store.claims import Share
 from heltig.store.deliveries import KIND as DELIVERY
 from heltig.store.engine import Store
 from heltig.store.migrations import upgrade
@@ -87,12 +89,19 @@ FLUSH: Final = timedelta(seconds=10)
 """How often what was measured is added to the database."""
 
 PLACES: Final = 2
-"""Jobs at a time for each process that judges: while one is judged, the archive answers another."""
+"""Jobs that ask archives at a time, for each process that judges: while one is judged, the archive answers
+another."""
+
+LOOKING: Final = frozenset({DISCOVER, PROBE})
+"""The kinds of jobs that look at archives: before every pull, and so never in every place."""
+
+ASKING: Final = LOOKING | {PULL, BACKFILL, FORWARD}
+"""The kinds that wait for archives. All others, uploads above all, have one place more to themselves."""
 
 KEPT: Final = timedelta(hours=1)
 """How long jobs are kept that succeeded and of which there are many."""
 
-BULK: Final = (REJUDGE, "pull", "discover", PROBE, BACKFILL, GATE_SETTLE, FORWARD)
+BULK: Final = (REJUDGE, PULL, DISCOVER, PROBE, BACKFILL, GATE_SETTLE, FORWARD)
 """The kinds of those; what they came to stands with the studies and the archives."""
 
 Does: TypeAlias = Literal["all", "uploads", "all but uploads"]
@@ -269,7 +278,9 @@ async def working(
         stack.push_async_callback(desks.deliveries.close)
         queue.on_end(events.job_end)
         handlers = {**_some(handlers_of(desks), does), **more(desks, queue)}
-        runner = Runner(queue, handlers, places=PLACES * settings.workers)
+        places = PLACES * settings.workers
+        shares = (Share(LOOKING, places - 1), Share(ASKING, places))
+        runner = Runner(queue, handlers, places=places + 1, shares=shares)
         teller = _teller(queue, desks)  # a receiver that takes long must not keep studies waiting
         redis_url = settings.redis_url.secret if settings.redis_url else None
         working_off = run(runner, None if does == "uploads" else teller, queue, redis_url=redis_url)

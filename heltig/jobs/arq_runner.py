@@ -87,15 +87,15 @@ class ArqRunner:
 
     def _added(self, kind: str) -> None:
         """This process added a job; it does it itself where it can."""
-        if not any(runner.has_room and kind in runner.kinds for runner in self._runners):
+        if not any(runner.has_room_for(kind) for runner in self._runners):
             self._doorbell.ring(kind)
 
     def _looked(self, found: Sequence[Job]) -> None:
         """Others may have room for what is left, and no message is for us while we have none."""
         if self._worker is not None:
             self._worker.allow_pick_jobs = self._runner.has_room
-        if not self._runner.has_room:
-            for kind in {job.kind for job in found}:
+        for kind in {job.kind for job in found}:
+            if not self._runner.has_room_for(kind):
                 self._doorbell.ring(kind)
 
     async def _listen(self) -> None:

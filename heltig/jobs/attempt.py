@@ -73,6 +73,11 @@ class Attempt:
         self._work = asyncio.ensure_future(handler(self._context))
         self._interrupted = False
 
+    @property
+    def kind(self) -> str:
+        """The kind of its job."""
+        return self._job.kind
+
     async def run(self, then: Callable[[WriteTransaction], T]) -> T | None:
         """Waits for the handler and writes down how it ended. Cancelled, it puts the job back first.
 

@@ -1,10 +1,11 @@
 """One claim of jobs by a runner, which may be made again where its answer was lost."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 from heltig.jobs.queue import Clock
 from heltig.store import claims, leases
+from heltig.store.claims import Share
 from heltig.store.jobs import Job
 from heltig.store.transaction import WriteTransaction
 
@@ -19,7 +20,15 @@ class Claim:
         jobs: Those that the last try found.
     """
 
-    def __init__(self, kinds: Collection[str], *, owner: str, lease: timedelta, clock: Clock) -> None:
+    def __init__(
+        self,
+        kinds: Collection[str],
+        *,
+        owner: str,
+        lease: timedelta,
+        clock: Clock,
+        shares: Sequence[Share] = (),
+    ) -> None:
         """Makes it.
 
         Args:
@@ -27,12 +36,14 @@ class Claim:
             owner: The runner.
             lease: For how long.
             clock: The time.
+            shares: What some kinds may take of its places.
         """
         self.jobs: list[Job] = []
         self._kinds = kinds
         self._owner = owner
         self._lease = lease
         self._clock = clock
+        self._shares = shares
 
     def make(self, transaction: WriteTransaction, *, limit: int) -> list[Job]:
         """The jobs to start; of more than `limit` only those that are leased to the runner already."""
@@ -41,7 +52,15 @@ class Claim:
         held = leases.held(transaction, self.jobs, owner=self._owner, until=until)
         more = limit - len(held)
         found = (
-            claims.claim(transaction, kinds=self._kinds, owner=self._owner, now=now, until=until, limit=more)
+            claims.claim(
+                transaction,
+                kinds=self._kinds,
+                owner=self._owner,
+                now=now,
+                until=until,
+                limit=more,
+                shares=self._shares,
+            )
             if more > 0
             else []
         )

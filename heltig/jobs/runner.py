@@ -16,6 +16,7 @@ from heltig.jobs.retries import Retries
 from heltig.logs import described
 from heltig.seldom import seldom
 from heltig.store import claims, leases, waiting
+from heltig.store.claims import Share
 from heltig.store.jobs import Job
 from heltig.store.transaction import ReadTransaction, WriteTransaction
 
@@ -44,6 +45,7 @@ class Runner:
         handlers: Mapping[str, Handler],
         *,
         places: int = 2,
+        shares: Sequence[Share] = (),
         retries: Retries | None = None,
         lease: timedelta = timedelta(seconds=60),
         poll: timedelta = POLL,
@@ -55,6 +57,7 @@ class Runner:
             queue: The jobs.
             handlers: Who does what, by kind. Jobs of other kinds are left to other runners.
             places: Jobs at a time.
+            shares: What some kinds of jobs may take of these.
             retries: When to try again.
             lease: How long a job stays with a process that is not heard of.
             poll: How often to look for jobs that other processes added, and for leases that are over.
@@ -65,6 +68,7 @@ class Runner:
         self._queue = queue
         self._handlers = dict(handlers)
         self._places = places
+        self._shares = tuple(shares)
         self._retries = retries or Retries()
         self._lease = lease
         self._attempts: set[Attempt] = set()
@@ -80,6 +84,15 @@ class Runner:
     def has_room(self) -> bool:
         """Whether it could do another job now."""
         return len(self._attempts) < self._places and not self._stopping.is_set()
+
+    def has_room_for(self, kind: str) -> bool:
+        """Whether it could do a job of that kind now."""
+        at_work = [attempt.kind for attempt in self._attempts]
+        return (
+            self.has_room
+            and kind in self._handlers
+            and all(share.room(at_work) for share in self._shares if kind in share.kinds)
+        )
 
     @property
     def kinds(self) -> list[str]:
@@ -208,7 +221,13 @@ class Runner:
         return claim.make(transaction, limit=0 if self._stopping.is_set() else 1)
 
     def _claim(self) -> Claim:
-        return Claim(self._handlers, owner=str(self.owner), lease=self._lease, clock=self._queue.clock)
+        return Claim(
+            self._handlers,
+            owner=str(self.owner),
+            lease=self._lease,
+            clock=self._queue.clock,
+            shares=self._shares,
+        )
 
     def _rung(self, kind: str) -> None:
         if kind in self._handlers:

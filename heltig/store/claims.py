@@ -1,9 +1,10 @@
 """Which jobs are started next, and who gets them. What becomes of one that runs: `heltig.store.leases`."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+import msgspec
 from msgspec import UNSET, UnsetType
 from sqlalchemy import (
     Row,
@@ -87,12 +88,29 @@ _START = (
     )
     .returning(jobs)
 )
+_KINDS_AT_WORK = select(jobs.c.kind).where(text(RUNNING), jobs.c.lease_owner == bindparam("owner"))
 _NEXT_DUE = select(func.min(jobs.c.not_before)).where(text(WAITING))
 _NEXT_OPEN = select(func.min(job_groups.c.not_before)).where(job_groups.c.not_before > bindparam("now"))
 _READY_KINDS = select(jobs.c.kind).where(
     jobs.c.id.in_(select(_head_of_group(select(jobs.c.id).where(text(READY)))).select_from(job_groups))
 )
 _DUE_KINDS = select(jobs.c.kind).where(text(WAITING), jobs.c.not_before <= bindparam("now"))
+
+
+class Share(msgspec.Struct, frozen=True):
+    """Kinds of jobs that may not take every place of an owner.
+
+    Attributes:
+        kinds: These.
+        most: Jobs of them at a time.
+    """
+
+    kinds: frozenset[str]
+    most: int
+
+    def room(self, at_work: Iterable[str]) -> int:
+        """How many more of them may be begun beside jobs of the kinds `at_work`."""
+        return max(self.most - sum(kind in self.kinds for kind in at_work), 0)
 
 
 def claim(
@@ -103,6 +121,7 @@ def claim(
     now: datetime,
     until: datetime,
     limit: int = 1,
+    shares: Sequence[Share] = (),
 ) -> list[Job]:
     """Starts the next jobs: those of the smallest `priority`; then groups take turns; then the oldest.
 
@@ -117,17 +136,40 @@ def claim(
         now: The time.
         until: When the leases end, unless they are extended.
         limit: The most jobs.
+        shares: What some kinds may take of the owner's places, counted by what it has at work.
     """
     if not transaction.is_alone:
         transaction.rows(_LOCK)
     transaction.run(_WAKE, {"now": now})
-    turns = transaction.rows(_TURNS, {"kinds": list(kinds), "now": now, "latest": now + LONGEST_CLOSED})
+    at_work = [row.kind for row in transaction.rows(_KINDS_AT_WORK, {"owner": owner})] if shares else []
+    claimed: list[Job] = []
+    while len(claimed) < limit:
+        rooms = [(share.kinds, share.room(at_work)) for share in shares]
+        full = frozenset[str]().union(*(of for of, room in rooms if not room))
+        most = min((limit - len(claimed), *(room for _, room in rooms if room)))
+        found = _start(
+            transaction,
+            kinds=[kind for kind in kinds if kind not in full],
+            limit=most,
+            start={"owner": owner, "until": until, "now": now},
+        )
+        claimed += found
+        at_work += [job.kind for job in found]
+        if len(found) < most:
+            break
+    return claimed
+
+
+def _start(
+    transaction: WriteTransaction, *, kinds: list[str], limit: int, start: Mapping[str, Any]
+) -> list[Job]:
+    now = start["now"]
+    turns = transaction.rows(_TURNS, {"kinds": kinds, "now": now, "latest": now + LONGEST_CLOSED})
     if not turns:
         return []
-    chosen, served = _choose(transaction, turns, kinds=list(kinds), limit=limit)
+    chosen, served = _choose(transaction, turns, kinds=kinds, limit=limit)
     transaction.run_many(_SERVE, [{"group": group, "until": value} for group, value in served.items()])
-    parameters = {"jobs": chosen, "owner": owner, "until": until, "now": now}
-    started = {row.id: job_of(row) for row in transaction.rows(_START, parameters)}
+    started = {row.id: job_of(row) for row in transaction.rows(_START, {"jobs": chosen, **start})}
     return [started[job] for job in chosen if job in started]
 
 

@@ -430,3 +430,27 @@ async def test_a_job_that_a_clock_put_off_which_was_ahead_is_done_within_the_hou
         await until(queue, number, lambda job: job.not_before is not None and job.not_before <= limit)
         clock.advance(timedelta(hours=1))
         await becomes(queue, number, "succeeded")
+
+
+async def test_jobs_that_hang_leave_a_place_to_others(queue: JobQueue) -> None:
+    hang = asyncio.Event()
+    looking = 0
+
+    async def look(context: JobContext) -> None:
+        nonlocal looking
+        looking += 1
+        await hang.wait()
+
+    async def work(context: JobContext) -> None:
+        pass
+
+    shares = (claims.Share(frozenset({"look"}), 3),)
+    async with running(queue, {"look": look, "work": work}, places=4, shares=shares) as runner:
+        looks = [await add(queue, kind="look", priority=-1) for _ in range(5)]
+        for _ in range(3):
+            await becomes(queue, await add(queue), "succeeded")
+        assert looking == 3
+        assert (runner.has_room_for("look"), runner.has_room_for("work")) == (False, True)
+        hang.set()
+        for number in looks:
+            await becomes(queue, number, "succeeded")

@@ -25,6 +25,36 @@ async def add(queue: JobQueue, number: int, **fields: Any) -> None:
     await queue.store.write(many)
 
 
+async def test_a_share_is_never_passed_and_leaves_no_place_empty(queue: JobQueue) -> None:
+    shares = (claims.Share(frozenset({"look"}), 3), claims.Share(frozenset({"look", "pull"}), 4))
+
+    async def start(limit: int, owner: str = "me") -> list[Job]:
+        now = queue.clock()
+        kinds = ["look", "pull", "upload"]
+        return await queue.store.write(
+            claims.claim, kinds=kinds, owner=owner, now=now, until=now + MINUTE, limit=limit, shares=shares
+        )
+
+    def kinds(jobs: list[Job]) -> list[str]:
+        return [job.kind for job in jobs]
+
+    for number in range(6):
+        await queue.store.write(queue.enqueue, NewJob(kind="look", group=f"archive:{number}", priority=-2000))
+    found = await start(5)
+    assert kinds(found) == ["look"] * 3
+    await add(queue, 3, group="archive:7")
+    pulled = await start(2)
+    assert kinds(pulled) == ["pull"]
+    await queue.store.write(queue.enqueue, NewJob(kind="upload"))
+    assert kinds(await start(1)) == ["upload"]
+
+    await queue.store.write(leases.succeed, pulled[0].id, owner="me", result=None, now=queue.clock())
+    assert kinds(await start(1)) == ["pull"]  # the looks have what they may
+    await queue.store.write(leases.succeed, found[0].id, owner="me", result=None, now=queue.clock())
+    assert kinds(await start(1)) == ["look"]
+    assert kinds(await start(5, owner="other")) == ["look", "look", "pull"]
+
+
 async def claim(queue: JobQueue, limit: int = 1, owner: str = "me") -> list[Job]:
     now = queue.clock()
     return await queue.store.write(
