@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Final, TypeAlias
 
-from heltig.errors import HeltigError
+from heltig.errors import HeltigError, StorageError
 from heltig.logs import described
 from heltig.seldom import Seldom, seldom
 
@@ -15,6 +15,9 @@ Sweep: TypeAlias = Callable[[], Awaitable[object]]
 
 SOON: Final = timedelta(minutes=1)
 """What failed is tried again after so long, however seldom it is due."""
+
+AT_ONCE: Final = timedelta(seconds=5)
+"""Where it was the database that failed: it may be back in a moment, and `/health/ready` waits for that."""
 
 logger = logging.getLogger(__name__)
 
@@ -54,15 +57,16 @@ class Periodic:
     async def run(self) -> None:
         """Goes on until it is cancelled."""
         while True:
+            every = self._every
             try:
                 await self._sweep()
             except Exception as error:  # whatever it is, the next call may be better
                 self.has_failed = True
+                every = min(every, AT_ONCE if isinstance(error, StorageError) else SOON)
                 name = getattr(self._sweep, "__qualname__", "A sweep")
                 self._log.error(logger, f"{name} failed", _reason(error))
             else:
                 self.has_failed = False
-            every = min(self._every, SOON) if self.has_failed else self._every
             await self._pause(every.total_seconds())
 
 

@@ -49,6 +49,11 @@ async def test_what_failed_is_tried_again_within_a_minute() -> None:
     assert waits == [5, 5]
 
 
+async def test_it_is_tried_again_at_once_where_the_database_was_away() -> None:
+    _, waits = await calls(None, StorageError("The database is away."), StorageError("Still."), None)
+    assert waits == [3600, 5, 5, 3600]
+
+
 async def test_an_unexpected_error_is_named_by_class_and_place_alone(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
