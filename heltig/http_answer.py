@@ -27,6 +27,9 @@ MOST_RETRY_AFTER: Final = 7 * 24 * 3600.0
 _DID_NOTHING: Final = frozenset({401, 403, 404, 405, 410, 429, 501, 503, 507})
 """An archive that answers so, or by a redirect, took nothing of what it was sent."""
 
+LONGEST_WAIT: Final = 3600.0
+"""Seconds after which a job asks again at the latest (`heltig.store.waiting.LONGEST_WAIT`)."""
+
 _MENDED = "Try again; where it stays, have the archive or a proxy before it mended."
 
 # The most that one step of decompression hands out: a kilobyte of gzip may hold a megabyte.
@@ -77,6 +80,8 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
         later = "Try again later"
         if self.retry_after:
             later = f"It asks to be left alone for {self.retry_after:,.0f} s: try again after that"
+            if self.retry_after > LONGEST_WAIT:
+                later += ". Jobs ask again within an hour"
         match self.status:
             case 401:
                 return ArchiveCredentialsError(f"{text}. Check its credentials.")

@@ -11,6 +11,7 @@ from connectors.base import Capabilities
 from heltig.errors import NotFoundError
 from heltig.pipeline.answering import answering
 from heltig.pipeline.capabilities import described
+from heltig.pipeline.discovery.rounds import note_of_size, place_of
 from heltig.pipeline.position import position_in_words
 from heltig.pipeline.probe_waits import PROBE
 from heltig.pipeline.probing import is_tried, last_capabilities
@@ -152,7 +153,7 @@ def _status(
         answers=answers,
         backfills=backfills,
         probed=entry.probed,
-        notes=_notes(entry),
+        notes=_notes(entry, read),
     )
 
 
@@ -244,11 +245,13 @@ def _window(now: datetime, length: timedelta) -> tuple[datetime, float]:
     return since, max((now - since).total_seconds() / 60, 1.0)
 
 
-def _notes(entry: Archive) -> list[str]:
+def _notes(entry: Archive, read: list[cursors.Cursor]) -> list[str]:
+    places = (place_of(cursor.position) for cursor in read if cursor.name != "feed")
+    large = sorted({note for place in places if (note := note_of_size(place))})
     try:
-        return list(described(msgspec.convert(entry.capabilities or {}, Capabilities)))
+        return [*large, *described(msgspec.convert(entry.capabilities or {}, Capabilities))]
     except msgspec.ValidationError:  # written by another version, in another way
-        return []
+        return large
 
 
 def _latest(moments: Iterable[datetime | None]) -> datetime | None:

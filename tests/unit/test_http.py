@@ -147,6 +147,7 @@ async def test_a_wait_over_the_cap_is_not_begun(time: Time) -> None:
     assert isinstance(error, ArchiveRateLimitedError)
     assert error.retry_after == 86400.0
     assert "86,400 s" in error.detail
+    assert "Jobs ask again within an hour" in error.detail
     assert "HELTIG_ARCHIVE_WAIT_SECONDS" in error.detail
     assert time.sleeps == time.told == []
 

@@ -11,6 +11,13 @@ from heltig.pipeline.discovery.lister import Listed
 from heltig.pipeline.discovery.slices import Slice
 
 ENDLESS: Final = "The archive gives page after page without an end: listing it was given up."
+MANY_ROWS: Final = 1_000_000
+"""From so many rows of one list on it is said that there are so many: few archives are so large."""
+
+_MANY: Final = (
+    "The list of all its studies has more than {:,} rows, and goes on. If it does not have so many studies, "
+    "it gives ever new ones, and these fill the database: pause it, and have its administrator look at it."
+)
 _NOT_AT_ONCE: Final = (
     "The archive does not give all studies of {} at once: they are listed by hour, minute and modality, and "
     "those without a StudyTime may be missing. Have its administrator raise the limit of its searches."
@@ -53,6 +60,12 @@ def place_of(cursor: str | None) -> Place | None:
         return msgspec.json.decode(cursor, type=Place) if cursor else None
     except (msgspec.DecodeError, msgspec.ValidationError):
         return None
+
+
+def note_of_size(place: Place | None) -> str:
+    """What is to be said of a list that is longer than those of nearly all archives; empty of others."""
+    rows = place.position.skip if place else 0
+    return _MANY.format(rows - rows % MANY_ROWS) if rows >= MANY_ROWS else ""
 
 
 def batch_of(

@@ -11,7 +11,7 @@ from connectors.paging import TOO_LARGE, More, Pager, Position
 from heltig.errors import ArchiveAnswerError
 from heltig.pipeline.discovery.batch import UNDATED, Batch
 from heltig.pipeline.discovery.lister import PAGE_ROWS, grouped
-from heltig.pipeline.discovery.rounds import ENDLESS, Place
+from heltig.pipeline.discovery.rounds import ENDLESS, Place, note_of_size
 from heltig.pipeline.discovery.slices import StudyKey, is_dated, study_key
 
 BATCH_ROWS: Final = 1_000
@@ -92,6 +92,8 @@ def _batch(
         notes = (ENDLESS,)
     elif more in ("capped", "repeats"):
         notes = (_NO_END.format(missing),)
+    elif note := note_of_size(msgspec.structs.replace(place, position=position)):
+        notes = (note,)
     return Batch(
         studies=grouped(found),
         cursor="" if is_last else msgspec.structs.replace(place, day="", position=position).cursor,

@@ -8,8 +8,10 @@ from unit.store.databases import database_url, render
 from unit.store.pulling import MINUTE
 from unit.store.samples import NOW
 
+from connectors.paging import Position
 from heltig.errors import NotFoundError
 from heltig.pipeline import watching
+from heltig.pipeline.discovery.rounds import Place
 from heltig.pipeline.status import ArchiveStatus, ServiceStatus
 from heltig.store.archives import ArchiveOptions
 from heltig.store.engine import Store
@@ -202,3 +204,11 @@ async def test_what_is_particular_is_told_in_words(store: Store) -> None:
         "Its clock is off.",
     ]
     assert (await status(store, "odd")).notes == []
+
+
+async def test_a_list_without_an_end_is_noted(store: Store) -> None:
+    await pulling.add_archive(store, "main")
+    far = Place(position=Position(2_345_678, ("1.2",)), has_no_dates=True)
+    await pulling.put_cursor(store, "main", "warm", position=far.cursor)
+    (note,) = (await status(store)).notes
+    assert "more than 2,000,000 rows" in note

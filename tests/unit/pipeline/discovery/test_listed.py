@@ -1,5 +1,7 @@
 """Watching an archive by listing it: what is found, what is proven, how it is gone on with."""
 
+from collections.abc import Mapping
+from contextlib import aclosing
 from datetime import date, datetime, timedelta
 
 import pytest
@@ -7,9 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from unit.pipeline.discovery.model import NOON, Entry, ModelArchive, broken_round, round_of, uids
 
+from connectors.base import InMemoryArchive, Page
 from heltig.pipeline.discovery.batch import UNDATED, Batch
 from heltig.pipeline.discovery.listed import ColdSweep, Window
 from heltig.pipeline.discovery.lister import Lister
+from heltig.pipeline.discovery.rounds import Place, note_of_size, place_of
+from heltig.pipeline.discovery.unfiltered import every_study
 
 DAY = timedelta(days=1)
 
@@ -261,3 +266,26 @@ async def test_our_own_clock_counts_where_an_archive_sends_no_date() -> None:
     lister = Lister(archive, clock=lambda: earlier)  # type: ignore[arg-type]
     hot = Window(archive, lister, name="hot", every=DAY, today=NOON.date(), days=(3, -1))  # type: ignore[arg-type]
     assert (await round_of(hot))[-1].covered == earlier
+
+
+async def test_an_archive_that_gives_ever_new_studies_is_told_of_early(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("heltig.pipeline.discovery.rounds.MANY_ROWS", 3000)
+
+    class Endless(InMemoryArchive):
+        async def search_studies(self, query: Mapping[str, str], *, limit: int, offset: int) -> Page:
+            uids = (f"1.2.{offset + number}" for number in range(min(limit, 100)))
+            return Page(b'{"0020000D":{"vr":"UI","Value":["%s"]}}' % uid.encode() for uid in uids)
+
+    cursors: list[str] = []
+    async with aclosing(every_study(Endless(), Place(has_no_dates=True))) as batches:
+        async for batch in batches:
+            cursors.append(batch.cursor)
+            if batch.notes:
+                break
+    assert "more than 3,000 rows" in batch.notes[0]
+    assert not batch.is_last
+    assert 2 < len(cursors) < 6
+    assert note_of_size(place_of(cursors[-1])) == batch.notes[0]
+    assert note_of_size(place_of(cursors[0])) == ""
