@@ -9,6 +9,7 @@ import msgspec
 
 from heltig.api.standing import location_named
 from heltig.api.study_fields import Fields, fields_of, is_creator, tag_named
+from heltig.dicom.dates import parse_da, parse_tm
 from heltig.errors import UsageError
 from heltig.pipeline.publish import READINESS_TAG
 from heltig.standard.dictionary import lookup
@@ -29,8 +30,6 @@ MORE: Final = "There are additional results that can be requested"
 NOT_FUZZY: Final = "The fuzzymatching parameter is not supported. Only literal matching has been performed."
 NOT_MULTIPLE: Final = "The multiplevaluematching parameter is not supported"
 
-_DATE: Final = re.compile(r"\d{8}", re.ASCII)
-_TIME: Final = re.compile(r"\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?", re.ASCII)
 _MOST_VALUES: Final = 1000
 
 
@@ -157,25 +156,25 @@ def _uids(value: str) -> tuple[str, ...]:
     return tuple(part for part in re.split(r"[,\\]", value) if part)
 
 
-def _range(value: str, form: re.Pattern[str], what: str) -> tuple[str, str]:
-    """A range (PS3.4 C.2.2.2.5): `A-B`, `A-`, `-B`; a single value is both its ends."""
+def _range(value: str, read: Callable[[str], object], what: str) -> tuple[str, str]:
+    """A range (PS3.4 C.2.2.2.5): `A-B`, `A-`, `-B`; a single value is both its ends, and has to exist."""
     first, dash, last = value.partition("-")
     last = last if dash else first
-    if not (first or last) or any(end and not form.fullmatch(end) for end in (first, last)):
+    if not (first or last) or any(end and (" " in end or read(end) is None) for end in (first, last)):
         raise UsageError(f"{what}, or a range: two of them joined by a hyphen.")
     return first, last
 
 
 def _dates(value: str) -> tuple[str, str]:
-    return _range(value, _DATE, "StudyDate is a day as YYYYMMDD")
+    return _range(value, parse_da, "StudyDate is a day as YYYYMMDD")
 
 
 def _times(value: str) -> tuple[str, str]:
-    return _range(value, _TIME, "StudyTime is a time as HHMMSS")
+    return _range(value, parse_tm, "StudyTime is a time as HHMMSS")
 
 
 def _birth_dates(value: str) -> tuple[str, str]:
-    return _range(value, _DATE, "PatientBirthDate is a day as YYYYMMDD")
+    return _range(value, parse_da, "PatientBirthDate is a day as YYYYMMDD")
 
 
 def _readiness(value: str) -> tuple[str, ...]:
