@@ -68,7 +68,7 @@ async def study_readiness(
     """Say whether one study is fit to be stored.
 
     `archive` asks for the verdict at one location; without it the worst current verdict is given, with the
-    number of locations. A study that was never seen is 404.
+    number of locations. A study that was never seen is 404, and so is one that is pulled and not there.
 
     With `wait` the answer comes when the study is judged, or when that time is over; with `pull` the study is
     pulled from that archive first, unless it is judged there already, and the answer is about that location.
@@ -108,7 +108,10 @@ async def _awaited(
     if not any(one.state == "JUDGED" for one in await find()):
         await pulling.ask()
     found = await verdict_awaited(find, seconds=seconds, again=pulling.ask)
-    return [one for one in found if one.state != "WITHDRAWN" or one.revision]  # others were never there
+    found = [one for one in found if one.state != "WITHDRAWN" or one.revision]  # others were never judged
+    if not found:
+        raise pulling.not_there()
+    return found
 
 
 async def _find(services: Services, study: str, archive: str | None) -> Sequence[Lookup]:

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
+from heltig.errors import NotFoundError
 from heltig.jobs.queue import JobQueue
-from heltig.pipeline.pull_asked import ask_for_study
+from heltig.pipeline.pull_asked import NOT_FOUND, ask_for_study
 from heltig.store import jobs
 from heltig.store.archives import location_of
 from heltig.store.lookups import Lookup
@@ -63,14 +64,24 @@ class Pulling:
         self._who = {"actor": actor, "origin": origin}
         self._job: int | None = None
 
+    def not_there(self) -> NotFoundError:
+        """Says that the archive does not have the study."""
+        return NotFoundError(f"Archive {self._archive} does not have this study: it was asked just now.")
+
     async def ask(self) -> None:
         """Asks, unless a job that was asked for is under way.
 
         Raises:
-            NotFoundError: There is no archive of that name.
+            NotFoundError: There is no archive of that name, or it does not have the study.
         """
         if self._job is not None:
             job = await self._queue.store.look_up(jobs.find, self._job)
+            if (
+                job is not None
+                and job.state == "succeeded"
+                and (job.result or {}).get("outcome") == NOT_FOUND
+            ):
+                raise self.not_there()
             if job is not None and job.state in ("queued", "running", "failed", "dead"):
                 return  # one that ended badly would end so again
         asked = await ask_for_study(self._queue, self._archive, self._study, at_once=True, **self._who)

@@ -1,5 +1,7 @@
 """One study that somebody asks to be pulled now, beside whoever watches its archive."""
 
+from typing import Final
+
 from heltig import audit
 from heltig.errors import UsageError
 from heltig.jobs.queue import JobQueue
@@ -13,6 +15,9 @@ from heltig.store.jobs import Job
 from heltig.store.records import KEY_LENGTH
 from heltig.store.text import storable_key
 from heltig.store.transaction import WriteTransaction
+
+NOT_FOUND: Final = "not found"
+"""What the job says of a study that was asked for, is not there and never was."""
 
 
 async def ask_for_study(

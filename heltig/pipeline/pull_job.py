@@ -35,10 +35,12 @@ from heltig.pipeline.giving import Confirm
 from heltig.pipeline.keep import Processes, ProfileOf, Scoring
 from heltig.pipeline.opened import OpenArchives, Opened
 from heltig.pipeline.pull import pull_study
+from heltig.pipeline.pull_asked import NOT_FOUND
 from heltig.pipeline.settle import rest_of
-from heltig.store import handing_on, observations, states, studies
+from heltig.store import handing_on, observations, removal, states, studies
 from heltig.store.archives import location_of
 from heltig.store.handing_on import HandedOn
+from heltig.store.locations import ensure
 from heltig.store.observations import Observation
 from heltig.store.records import Location
 from heltig.store.transaction import WriteTransaction
@@ -158,16 +160,31 @@ class PullDesk:
         return {"outcome": kept.outcome, "readiness": kept.study.readiness, "revision": kept.study.revision}
 
     async def _gone(self, location: Location, known: Observation) -> dict[str, Any]:
-        is_gone = await self._store.write_durably(self._withdraw, location, known)
-        return {"outcome": "gone" if is_gone else "outdated"}
+        return {"outcome": await self._store.write_durably(self._withdraw, location, known)}
 
-    def _withdraw(self, transaction: WriteTransaction, location: Location, known: Observation) -> bool:
+    def _withdraw(self, transaction: WriteTransaction, location: Location, known: Observation) -> str:
+        if (
+            not known.fingerprint
+            and known.state == "PENDING"
+            and self._is_blank(transaction, location, known)
+        ):
+            # It was asked for and never seen: nothing stays of it, and nobody is told of what never was.
+            observations.lock_location(transaction, ensure(transaction, location))
+            if not observations.forget(transaction, known):
+                return "outdated"
+            removal.remove_study(transaction, known.row)
+            return NOT_FOUND
         if not observations.forget(transaction, known):
-            return False
+            return "outdated"
         if known.state != "WITHDRAWN":
             withdraw(transaction, location, known.study_key, self._queue, at=self._clock())
             self._record(transaction, "study.withdraw", location, known.study_key)
-        return True
+        return "gone"
+
+    @staticmethod
+    def _is_blank(transaction: WriteTransaction, location: Location, known: Observation) -> bool:
+        study = studies.find(transaction, location, known.study_key)
+        return study is not None and not study.revision and study.snapshot is None
 
     async def _see_to(self, one: HandedOn) -> None:
         known, location, now = one.observation, one.location, self._clock()

@@ -68,8 +68,16 @@ async def test_all_who_wait_share_one_pull(heltig: HeltigServer) -> None:
 
 
 def test_what_the_archive_does_not_have_is_not_found(heltig: HeltigServer) -> None:
-    answer = httpx.get(path(heltig, "9.9.9"), params={"pull": "main", "wait": 30}, timeout=60)
-    assert (answer.status_code, answer.json()["type"]) == (404, "/problems/not-found")
+    feed = f"{heltig.url}/dicom-web/changefeed?since=0"
+    before = httpx.get(feed).raise_for_status().content
+    for times in (1, 2):
+        answer = httpx.get(path(heltig, "9.9.9"), params={"pull": "main", "wait": 30}, timeout=60)
+        assert (answer.status_code, answer.json()["type"]) == (404, "/problems/not-found")
+        assert answer.json()["detail"].startswith("Archive main does not have this study")
+        assert pulls(heltig) == times  # each asks the archive once
+    assert httpx.get(feed).content == before
+    [row] = httpx.post(f"{heltig.url}/dicom-web/studies/readiness", json=["9.9.9"]).json()
+    assert row["00991009"]["Value"] == ["UNKNOWN"]
 
 
 def test_whoever_does_not_wait_hears_that_it_is_under_way(heltig: HeltigServer) -> None:
