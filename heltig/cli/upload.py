@@ -54,13 +54,14 @@ def upload(paths: tuple[Path, ...], server: str | None, key: str | None, target:
     """
     settings = load_settings()
     server, key = _server(settings, server, key)
+    client = _client(server, key)  # before anything is packed: what is wrong with it is said at once
     try:
         if is_one_zip(paths):
-            said = asyncio.run(_send(measured(paths[0]), server, key=key, target=target, wait=not no_wait))
+            said = asyncio.run(_send(measured(paths[0]), client, target=target, wait=not no_wait))
         else:
             with tempfile.TemporaryDirectory(prefix="heltig-") as scratch:
                 package = _packed(paths, Path(scratch) / "upload.zip")
-                said = asyncio.run(_send(package, server, key=key, target=target, wait=not no_wait))
+                said = asyncio.run(_send(package, client, target=target, wait=not no_wait))
     except OSError as error:
         if error.filename is not None and Path(error.filename) in paths:
             raise UnreadableInputError(f"{error.filename} cannot be read: {error.strerror}.") from error
@@ -83,11 +84,14 @@ def _packed(paths: Sequence[Path], into: Path) -> Zip:
     return package
 
 
-async def _send(package: Zip, server: str, *, key: str | None, target: str, wait: bool) -> dict[str, Any]:
+def _client(server: str, key: str | None) -> http.Client:
     try:
-        client = http.client(server, auth=auth_for(BearerAuth(secret=key) if key else NO_AUTH))
+        return http.client(server, auth=auth_for(BearerAuth(secret=key) if key else NO_AUTH))
     except ConfigurationError as error:
         raise UsageError(of_a_server(error.detail)) from error
+
+
+async def _send(package: Zip, client: http.Client, *, target: str, wait: bool) -> dict[str, Any]:
     with display_for(sys.stderr, size=package.size) as display:
         async with client:
             return await Uploader(client, patience=Patience(), progress=display).send(

@@ -134,7 +134,7 @@ class Uploader:
             try:
                 head = await self._begin(package, query)
                 if head is None:
-                    return await self._send_plainly(package, query, wait=wait)
+                    return await self._send_plainly(package, target, query, wait=wait)
                 offset, place = int(head.headers["upload-offset"]), head.headers["location"].lstrip("/")
                 first = offset if furthest < 0 else first
                 if offset > furthest:
@@ -196,11 +196,16 @@ class Uploader:
             if not wait or said["readiness"] is not None or said["job"]["state"] in ENDED:
                 return said
 
-    async def _send_plainly(self, package: Zip, query: str, *, wait: bool) -> dict[str, Any]:
+    async def _send_plainly(self, package: Zip, target: str, query: str, *, wait: bool) -> dict[str, Any]:
         """Uploads to a server that has no uploads in several requests."""
         path = (PLAIN if wait else f"{PLAIN}/async") + query
+        self._progress.at(0)
         body = _Piece(package.path, 0, package.size, self._progress.at)
         head, answer = await self._ask("POST", path, {"Content-Type": "application/zip"}, body, package.size)
+        if head.status in (404, 405) and not (target and target.encode() in answer):
+            raise ServerError(
+                f"{head.place} answers {head.status}: no Heltig is there. Check the server's URL, and its path."
+            )
         if not 200 <= head.status < 300:
             raise _error(head, answer)
         return {"readiness": None, "studies": [], **_decoded(head, answer)}

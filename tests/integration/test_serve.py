@@ -202,4 +202,6 @@ def test_a_server_that_is_not_there(tmp_path: Path) -> None:
     gone = heltig("upload", str(package), "--server", "http://127.0.0.1:9", home=tmp_path)
     assert gone.returncode == 8
     assert "heltig: http://127.0.0.1:9/api/v1/uploads: no connection." in gone.stderr
-    assert heltig("upload", str(package), "--server", "ftp://x", home=tmp_path).returncode == 2
+    refused = heltig("upload", str(tmp_path), "--server", "ftp://x", home=tmp_path)
+    assert refused.returncode == 2
+    assert "packed" not in refused.stderr

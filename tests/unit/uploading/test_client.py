@@ -158,6 +158,18 @@ async def test_what_the_server_says_is_wrong(package: Zip, status: int, kind: ty
         assert str(said["error"]) == "No: because"
 
 
+@pytest.mark.parametrize("status", [404, 405])
+async def test_an_address_where_no_server_is_ours(package: Zip, status: int) -> None:
+    """A 404 is about the archive only where it names it."""
+    said, requests = await sent(package, answer(status=status), answer(b"{}", status=status))
+    assert isinstance(said["error"], ServerError)
+    assert "no Heltig is there" in str(said["error"])
+    assert len(requests) == 2
+    named = answer(b'{"title": "Not found", "detail": "There is no archive a/b."}', status=404)
+    said, _ = await sent(package, answer(status=status), named)
+    assert isinstance(said["error"], NotFoundError)
+
+
 @pytest.mark.parametrize(
     "first",
     [
