@@ -204,7 +204,7 @@ class Uploader:
         head, answer = await self._ask("POST", path, {"Content-Type": "application/zip"}, body, package.size)
         if head.status in (404, 405) and not (target and target.encode() in answer):
             raise ServerError(
-                f"{head.place} answers {head.status}: no Heltig is there. Check the server's URL, and its path."
+                f"{head.place} answers {head.status}: no Heltig is there. Check the server's URL and path."
             )
         if not 200 <= head.status < 300:
             raise _error(head, answer)
