@@ -279,7 +279,11 @@ async def working(
         queue.on_end(events.job_end)
         handlers = {**_some(handlers_of(desks), does), **more(desks, queue)}
         places = PLACES * settings.workers
-        shares = (Share(LOOKING, places - 1), Share(ASKING, places))
+        shares = (
+            Share(frozenset({PROBE}), settings.workers),
+            Share(LOOKING, places - 1),
+            Share(ASKING, places),
+        )
         runner = Runner(queue, handlers, places=places + 1, shares=shares)
         teller = _teller(queue, desks)  # a receiver that takes long must not keep studies waiting
         redis_url = settings.redis_url.secret if settings.redis_url else None

@@ -17,6 +17,7 @@ from heltig.pipeline.breaker import PULLING
 from heltig.pipeline.connections import Connections
 from heltig.pipeline.guarded import Guard, GuardedArchive, GuardedFeed, Measuring
 from heltig.pipeline.pauses import paused
+from heltig.pipeline.probe_waits import ProbeTurns
 from heltig.pipeline.probing import capabilities_to_go_by
 from heltig.settings import Settings
 from heltig.store.archives import Archive, ArchiveOptions, location_of
@@ -110,6 +111,7 @@ class OpenArchives:
         """
         self._store = store
         self._clock = clock
+        self._turns = ProbeTurns(settings.workers)
         self._connections = Connections(
             store, settings, environ=environ, clock=clock, measurements=measurements
         )
@@ -137,7 +139,12 @@ class OpenArchives:
                 feed_client=kept.connected.feed,
                 guard=kept.guard,
                 capabilities=await capabilities_to_go_by(
-                    self._store, entry, kept.archive, clock=self._clock, probing=kept.probing
+                    self._store,
+                    entry,
+                    kept.archive,
+                    clock=self._clock,
+                    probing=kept.probing,
+                    turns=self._turns,
                 ),
                 location=location_of(name),
             )

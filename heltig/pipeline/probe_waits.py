@@ -4,6 +4,8 @@ The wait doubles each time, and stands among the archive's breakers: all process
 probe at any time (`heltig archives test`), and a probe that comes to something ends it.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -19,8 +21,46 @@ PROBE: Final = "probe"
 FIRST_WAIT: Final = timedelta(minutes=3)
 LONGEST_WAIT: Final = timedelta(hours=2)
 
+NEXT_TURN: Final = timedelta(seconds=5)
+"""How long to wait while a process tries out as many others as it may."""
+
 LOOKED_AT: Final = timedelta(minutes=10)
 """After so long at most a job looks again whether the wait is over: a person may have ended it."""
+
+
+class ProbeTurnError(ArchiveClosedError):
+    """As many archives are tried out as a process tries at a time; it is a matter of seconds."""
+
+
+class ProbeTurns:
+    """How many archives a process tries out at a time: looks at others are not to wait for all of these."""
+
+    def __init__(self, most: int) -> None:
+        """Makes it.
+
+        Args:
+            most: Archives at a time.
+        """
+        self._most = most
+        self._taken = 0
+
+    @contextmanager
+    def take(self, name: str) -> Iterator[None]:
+        """Takes one.
+
+        Raises:
+            ProbeTurnError: All are taken.
+        """
+        if self._taken >= self._most:
+            raise ProbeTurnError(
+                f"Archive {name} is tried out as soon as others have been.",
+                retry_after=NEXT_TURN.total_seconds(),
+            )
+        self._taken += 1
+        try:
+            yield
+        finally:
+            self._taken -= 1
 
 
 def wait_of(transaction: ReadTransaction, name: str, *, now: datetime) -> Breaker | None:

@@ -22,7 +22,7 @@ from heltig.errors import (
 )
 from heltig.pipeline.archives import find_archive
 from heltig.pipeline.pauses import unless_paused
-from heltig.pipeline.probe_waits import PROBE, closed, put_off, wait_of
+from heltig.pipeline.probe_waits import PROBE, ProbeTurns, closed, put_off, wait_of
 from heltig.store import archives, breakers
 from heltig.store.archives import Archive, location_of
 from heltig.store.engine import Store
@@ -88,6 +88,7 @@ async def capabilities_to_go_by(
     *,
     clock: Callable[[], datetime],
     probing: asyncio.Lock,
+    turns: ProbeTurns,
 ) -> Capabilities:
     """What is known of an archive that is about to be used, however old: `renew_if_due` is for its age.
 
@@ -97,9 +98,11 @@ async def capabilities_to_go_by(
         archive: To ask it by.
         clock: The time.
         probing: Held while it is probed here: others wait, and go by what was found.
+        turns: How many archives are probed here at a time.
 
     Raises:
-        ArchiveClosedError: The last probe did not come to an end, and it is not yet time for the next.
+        ArchiveClosedError: It is not yet time for the next probe after one that came to nothing, or others
+            are probed.
         ArchiveError: It had nothing to try when it was probed, and does not answer now.
     """
     if (known := last_capabilities(entry)) and is_tried(known):
@@ -111,7 +114,10 @@ async def capabilities_to_go_by(
             if (known := last_capabilities(entry)) and has_studies(known):
                 return known
             raise closed(entry, wait, now=clock())
-        return await known_capabilities(store, entry, archive, clock=clock)
+        if (known := last_capabilities(entry)) and is_tried(known):
+            return known
+        with turns.take(entry.name):
+            return await known_capabilities(store, entry, archive, clock=clock)
 
 
 async def known_capabilities(

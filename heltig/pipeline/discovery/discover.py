@@ -26,6 +26,7 @@ from heltig.pipeline.discovery.observe import News, Observed, news_in, observe, 
 from heltig.pipeline.discovery.schedule import JITTER, LONGEST_WAIT, PRIORITIES
 from heltig.pipeline.discovery.strategies import strategies_for
 from heltig.pipeline.opened import OpenArchives, Opened
+from heltig.pipeline.probe_waits import ProbeTurnError
 from heltig.store import cursors
 from heltig.store.archives import location_of
 from heltig.store.cursors import Cursor
@@ -86,6 +87,7 @@ class Discovery:
         What the archive does not answer is written down, and left to the next round.
 
         Raises:
+            ProbeTurnError: The archive is to be tried out, and it is not its turn yet.
             StorageError: The database failed.
         """
         location = location_of(str(context.payload["archive"]))
@@ -105,6 +107,8 @@ class Discovery:
             return {"outcome": "no archive"}
         except ArchivePausedError:
             return {"outcome": "paused"}
+        except ProbeTurnError:
+            raise  # nothing of the archive's: the job waits for its turn
         except CursorLostError as error:
             look.cursor = replace(look.cursor, position=None)
             await self._failed(look, error, everything=True)

@@ -15,6 +15,7 @@ from heltig.errors import ArchiveClosedError, ArchivePausedError, ArchiveSilentE
 from heltig.jobs.queue import JobQueue
 from heltig.pipeline.opened import OpenArchives
 from heltig.pipeline.probe_job import ProbeDesk
+from heltig.pipeline.probe_waits import ProbeTurnError
 from heltig.pipeline.probing import probe_archive
 from heltig.pipeline.status import ArchiveStatus
 from heltig.pipeline.watching import archive_status
@@ -156,3 +157,26 @@ async def test_pausing_ends_other_work_at_its_next_request(world: World) -> None
         with pytest.raises(ArchivePausedError):
             await opened.archive.search_studies({}, limit=1, offset=0)
         assert len(world.archive.requests) == asked
+
+
+async def test_archives_that_are_tried_out_take_turns(world: World) -> None:
+    world.opens = OpenArchives(world.store, Settings(workers=1), environ={}, clock=world.clock)
+    world.archive.faults = DRIPS
+    await world.site.register("other", root=world.archive.url, strategy="auto")
+
+    async def use() -> None:
+        async with world.opens.use("main"):
+            pass
+
+    using = asyncio.create_task(use())
+    while not world.metadata_requests():
+        await world.status()
+    with pytest.raises(ProbeTurnError):
+        async with world.opens.use("other"):
+            pass
+    using.cancel()
+    await asyncio.wait([using])
+    world.archive.faults = Faults()
+    async with world.opens.use("other") as opened:
+        assert opened.capabilities.metadata == "study"
+    await world.opens.close()
