@@ -1,6 +1,7 @@
 """Objects that a gate held, sent on to the archive once they may: a durable job a study.
 
-A file is removed only when the archive said that it stored the object, or gives the same bytes back.
+A file is removed only when the archive gives the same bytes back, or said that it stored an object that it
+showed nothing of before.
 """
 
 import asyncio
@@ -103,7 +104,10 @@ class ForwardDesk:
         outcomes: list[Outcome] = []
         try:
             outcomes = await send(
-                self._opens, study.location.name, [self._sendable(study, one) for one in whole]
+                self._opens,
+                study.location.name,
+                [self._sendable(study, one) for one in whole],
+                is_only_copy=True,
             )
         except NotFoundError:
             reason = f"Archive {study.location.name} is not configured any more."

@@ -1,6 +1,6 @@
 """Objects sent on to the archive behind a gate, and what became of each: retrieved where it does not say."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from typing import Final
 
 import msgspec
@@ -39,7 +39,9 @@ class Sendable(msgspec.Struct, frozen=True, kw_only=True):
     stored: Stored
 
 
-async def send(opens: OpenArchives, archive: str, objects: Sequence[Sendable]) -> list[Outcome]:
+async def send(
+    opens: OpenArchives, archive: str, objects: Sequence[Sendable], *, is_only_copy: bool = False
+) -> list[Outcome]:
     """Sends objects, and returns the outcome of each.
 
     Where the archive does not say, or says that it has an object of this UID already, what it has is
@@ -50,6 +52,8 @@ async def send(opens: OpenArchives, archive: str, objects: Sequence[Sendable]) -
         opens: The archives.
         archive: Where to.
         objects: Several may have one SOP Instance UID: they go one after the other.
+        is_only_copy: Nobody else has these objects. Of one whose UID the archive showed before it was sent
+            its word is not enough: some keep what they have, and answer success.
 
     Raises:
         ArchiveError: The archive takes nothing now, or nobody knows what it took.
@@ -59,7 +63,8 @@ async def send(opens: OpenArchives, archive: str, objects: Sequence[Sendable]) -
     async with opens.use_to_store(archive) as opened:
         for places in _rounds(objects):
             chosen = [objects[place] for place in places]
-            for place, outcome in zip(places, await _send(opened, chosen), strict=True):
+            known = await _shown_before(opened, chosen) if is_only_copy else set[int]()
+            for place, outcome in zip(places, await _send(opened, chosen, known), strict=True):
                 outcomes[place] = outcome
     return outcomes
 
@@ -74,7 +79,18 @@ async def present(opens: OpenArchives, archive: str, objects: Sequence[Sendable]
         return await _present(opened, objects)
 
 
-async def _send(opened: OpenedToStore, objects: Sequence[Sendable]) -> list[Outcome]:
+async def _shown_before(opened: OpenedToStore, objects: Sequence[Sendable]) -> set[int]:
+    """The places of objects whose UIDs the archive shows; of all where it cannot be searched."""
+    try:
+        shown = await _present(opened, objects)
+    except (ArchiveUnavailableError, ArchiveClosedError, ArchiveAccessError):
+        raise
+    except ArchiveError:
+        return set(range(len(objects)))
+    return {place for place, is_shown in enumerate(shown) if is_shown}
+
+
+async def _send(opened: OpenedToStore, objects: Sequence[Sendable], known: Set[int]) -> list[Outcome]:
     studies = {one.study_uid for one in objects}
     subject = studies.pop() if len(studies) == 1 else ""
     try:
@@ -87,7 +103,7 @@ async def _send(opened: OpenedToStore, objects: Sequence[Sendable]) -> list[Outc
             raise
         return await _after_loss(opened, objects, error)
     outcomes = [answer.outcomes[one.stored.sop_instance_uid] for one in objects]
-    doubtful = [place for place, one in enumerate(outcomes) if one.kind == "unknown" or one.code == DUPLICATE]
+    doubtful = [place for place, one in enumerate(outcomes) if _is_doubtful(one, is_known=place in known)]
     found = await _found(opened, [objects[place] for place in doubtful])
     for place, what in zip(doubtful, found, strict=True):
         outcomes[place] = _settled(outcomes[place], what)
@@ -110,13 +126,18 @@ async def _after_loss(
     return [_settled(UNKNOWN, what) for what in found]
 
 
+def _is_doubtful(told: Outcome, *, is_known: bool) -> bool:
+    return told.kind == "unknown" or told.code == DUPLICATE or (is_known and told.kind != "failure")
+
+
 def _settled(told: Outcome, found: Found | None) -> Outcome:
     """What became of an object that the archive left in doubt, by what it has under its UID."""
     if found is None:
         return UNKNOWN
     if found == "same":
-        return SUCCESS
-    return NOT_THERE if told.kind == "unknown" else Outcome("failure", told.code)
+        return told if told.kind == "warning" and told.code != DUPLICATE else SUCCESS
+    was_refused = told.code == DUPLICATE or (told.kind != "unknown" and found == "other")
+    return Outcome("failure", DUPLICATE) if was_refused else NOT_THERE
 
 
 async def _found(opened: OpenedToStore, objects: Sequence[Sendable]) -> list[Found | None]:

@@ -6,6 +6,8 @@ Those of `Cxxx` and `A9xx` beyond the standard's own are ours, and stand in the 
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from connectors.storing import DUPLICATE
+
 SUCCESS: Final = 0x0000
 PROCESSING_FAILURE: Final = 0x0110
 OUT_OF_RESOURCES: Final = 0xA700
@@ -18,6 +20,7 @@ SITE_RULE: Final = 0xC3F0
 
 MEANINGS: Final[Mapping[int, str]] = {
     PROCESSING_FAILURE: "it could not be judged, or the archive did not say what became of it",
+    DUPLICATE: "the archive has other bytes under this UID",
     OUT_OF_RESOURCES: "it is larger than a part may be (HELTIG_MEMBER_MAX_SIZE)",
     NO_MATCH: "rules of conformance (IOD) refuse it; or its C-STORE request has other SOP UIDs",
     OTHER_STUDY: "its StudyInstanceUID is not that of the URL",

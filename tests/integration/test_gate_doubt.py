@@ -154,6 +154,23 @@ def test_held_duplicates_are_forwarded_or_wait_for_a_person(site: Site) -> None:
     gate.client.close()
 
 
+@pytest.mark.parametrize("by", ["STOW-RS", "C-STORE"])
+def test_what_an_orthanc_keeps_instead_of_the_new_is_no_success_in_hold(site: Site, by: str) -> None:
+    """It answers success though it overwrites nothing (its OverwriteInstances is off)."""
+    files = files_of("cr-chest", 65)
+    site.orthanc.store(corrected(files[:1]))
+    with _answering(0) as port:
+        dimse = {"dimseHost": "127.0.0.1", "dimsePort": port, "dimseAeTitle": "PACS"}
+        gate = site.open("hold", **(dimse if by == "C-STORE" else {}))
+        assert gate.store(files[:1]).status_code == 200
+        [found] = gate.until(gate.quarantine)
+    assert (found["reason"], found["objects"]) == ("The archive refuses it (0111H).", 1)
+    assert [path.read_bytes() for path in gate.spooled()] == files[:1]
+    body = {"reason": "The archive keeps what it has."}
+    assert gate.client.post(f"/api/v1/quarantine/{found['id']}/discard", json=body).is_success
+    gate.client.close()
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the library leaves sockets
 @pytest.mark.parametrize("is_answered", [True, False])
 def test_duplicates_by_c_store(site: Site, is_answered: bool) -> None:
