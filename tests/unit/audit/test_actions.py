@@ -9,7 +9,7 @@ from heltig.store import audit_actions
 from heltig.store.audit_actions import ACTIONS, Action, table
 
 PACKAGE = Path(heltig.__file__).parent
-DOCUMENT = PACKAGE.parent / "docs" / "audit.md"
+DOCUMENT = Path(__file__).parents[3] / "docs/audit.md"
 
 
 def test_every_action_is_described() -> None:
