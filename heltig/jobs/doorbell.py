@@ -114,9 +114,7 @@ class Doorbell:
 
     async def _send(self, kind: str) -> None:
         if self._redis is None:
-            self._redis = await create_pool(
-                self._settings, job_serializer=pack, job_deserializer=unpack, default_queue_name=QUEUE
-            )
+            self._redis = await self._connected()
         message = f"heltig:{kind}"
         for _ in range(_AGAIN):
             if await self._redis.enqueue_job(kind, _job_id=message) is not None:
@@ -125,3 +123,17 @@ class Doorbell:
                 return  # one that nobody has answered yet
             # Who answers may have looked before there was what we ring for.
             await asyncio.sleep(_ANSWERED_SOON)
+
+    async def _connected(self) -> ArqRedis:
+        """Connects; whoever is cancelled meanwhile leaves no connection open."""
+        connecting = asyncio.ensure_future(
+            create_pool(
+                self._settings, job_serializer=pack, job_deserializer=unpack, default_queue_name=QUEUE
+            )
+        )
+        try:
+            return await asyncio.shield(connecting)
+        except asyncio.CancelledError:
+            with contextlib.suppress(*UNREACHABLE):
+                await (await connecting).aclose(close_connection_pool=True)
+            raise

@@ -1,6 +1,6 @@
 """Objects sent on to the archive behind a gate, and what became of each: retrieved where it does not say."""
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -44,16 +44,17 @@ async def send(
 ) -> list[Outcome]:
     """Sends objects, and returns the outcome of each.
 
-    Where the archive does not say, or says that it has an object of this UID already, what it has is
-    retrieved and compared: success is only what it has byte for byte. `unknown` is left where it does not
-    give that either.
+    Where the archive does not say, says that it has an object of this UID already, or fails (0110H) with one
+    of which it shows the UID, what it has is retrieved and compared: success is only what it has byte for
+    byte. `unknown` is left where it does not give that either.
 
     Args:
         opens: The archives.
         archive: Where to.
         objects: Several may have one SOP Instance UID: they go one after the other.
-        is_only_copy: Nobody else has these objects. Of one whose UID the archive showed before it was sent
-            its word is not enough: some keep what they have, and answer success.
+        is_only_copy: Nobody else has these objects. Of one whose UID the archive showed before it was sent,
+            or does not show afterwards, its word is not enough: some keep what they have under that UID, in
+            whatever series or study, and answer success.
 
     Raises:
         ArchiveError: The archive takes nothing now, or nobody knows what it took.
@@ -63,8 +64,8 @@ async def send(
     async with opens.use_to_store(archive) as opened:
         for places in _rounds(objects):
             chosen = [objects[place] for place in places]
-            known = await _shown_before(opened, chosen) if is_only_copy else set[int]()
-            for place, outcome in zip(places, await _send(opened, chosen, known), strict=True):
+            sent = await _send_only_copies(opened, chosen) if is_only_copy else await _send(opened, chosen)
+            for place, outcome in zip(places, sent, strict=True):
                 outcomes[place] = outcome
     return outcomes
 
@@ -79,18 +80,19 @@ async def present(opens: OpenArchives, archive: str, objects: Sequence[Sendable]
         return await _present(opened, objects)
 
 
-async def _shown_before(opened: OpenedToStore, objects: Sequence[Sendable]) -> set[int]:
-    """The places of objects whose UIDs the archive shows; of all where it cannot be searched."""
-    try:
-        shown = await _present(opened, objects)
-    except (ArchiveUnavailableError, ArchiveClosedError, ArchiveAccessError):
-        raise
-    except ArchiveError:
-        return set(range(len(objects)))
-    return {place for place, is_shown in enumerate(shown) if is_shown}
+async def _send_only_copies(opened: OpenedToStore, objects: Sequence[Sendable]) -> list[Outcome]:
+    before = await _shown(opened, objects)
+    outcomes = await _send(opened, objects)
+    after = await _shown(opened, objects)
+    doubtful = [
+        place
+        for place, outcome in enumerate(outcomes)
+        if outcome.kind in ("success", "warning") and (before[place] is not False or not after[place])
+    ]
+    return await _compared(opened, objects, outcomes, doubtful)
 
 
-async def _send(opened: OpenedToStore, objects: Sequence[Sendable], known: Set[int]) -> list[Outcome]:
+async def _send(opened: OpenedToStore, objects: Sequence[Sendable]) -> list[Outcome]:
     studies = {one.study_uid for one in objects}
     subject = studies.pop() if len(studies) == 1 else ""
     try:
@@ -103,11 +105,23 @@ async def _send(opened: OpenedToStore, objects: Sequence[Sendable], known: Set[i
             raise
         return await _after_loss(opened, objects, error)
     outcomes = [answer.outcomes[one.stored.sop_instance_uid] for one in objects]
-    doubtful = [place for place, one in enumerate(outcomes) if _is_doubtful(one, is_known=place in known)]
+    doubtful = [place for place, one in enumerate(outcomes) if one.kind == "unknown" or one.code == DUPLICATE]
+    failed = [place for place, one in enumerate(outcomes) if one == NOT_THERE]
+    if failed:  # some archives have no code of their own for what they have already
+        shown = await _shown(opened, [objects[place] for place in failed])
+        doubtful += [place for place, is_shown in zip(failed, shown, strict=True) if is_shown]
+    return await _compared(opened, objects, outcomes, doubtful)
+
+
+async def _compared(
+    opened: OpenedToStore, objects: Sequence[Sendable], outcomes: list[Outcome], doubtful: Sequence[int]
+) -> list[Outcome]:
+    """The outcomes, those in doubt by what the archive has."""
+    settled = list(outcomes)
     found = await _found(opened, [objects[place] for place in doubtful])
     for place, what in zip(doubtful, found, strict=True):
-        outcomes[place] = _settled(outcomes[place], what)
-    return outcomes
+        settled[place] = _settled(outcomes[place], what)
+    return settled
 
 
 async def _store(opened: OpenedToStore, objects: Sequence[Stored]) -> StoreAnswer:
@@ -126,16 +140,14 @@ async def _after_loss(
     return [_settled(UNKNOWN, what) for what in found]
 
 
-def _is_doubtful(told: Outcome, *, is_known: bool) -> bool:
-    return told.kind == "unknown" or told.code == DUPLICATE or (is_known and told.kind != "failure")
-
-
 def _settled(told: Outcome, found: Found | None) -> Outcome:
     """What became of an object that the archive left in doubt, by what it has under its UID."""
-    if found is None:
-        return UNKNOWN
     if found == "same":
         return told if told.kind == "warning" and told.code != DUPLICATE else SUCCESS
+    if told.kind == "failure" and told.code != DUPLICATE:
+        return told
+    if found is None:
+        return UNKNOWN
     was_refused = told.code == DUPLICATE or (told.kind != "unknown" and found == "other")
     return Outcome("failure", DUPLICATE) if was_refused else NOT_THERE
 
@@ -154,6 +166,20 @@ async def _found(opened: OpenedToStore, objects: Sequence[Sendable]) -> list[Fou
         except ArchiveError:
             found.append(None)
     return found
+
+
+async def _shown(opened: OpenedToStore, objects: Sequence[Sendable]) -> list[bool | None]:
+    """Whether the archive shows the UIDs of objects; None of all where it cannot be searched.
+
+    Raises:
+        ArchiveError: It takes nothing now, or does not let us in.
+    """
+    try:
+        return list(await _present(opened, objects))
+    except (ArchiveUnavailableError, ArchiveClosedError, ArchiveAccessError):
+        raise
+    except ArchiveError:
+        return [None] * len(objects)
 
 
 async def _present(opened: OpenedToStore, objects: Sequence[Sendable]) -> list[bool]:

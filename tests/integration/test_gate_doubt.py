@@ -17,6 +17,7 @@ from servers.store_front import StoreFront, store_front
 pytestmark = pytest.mark.orthanc
 
 DUPLICATE = 0x0111
+FAILURE = 0x0110
 NOWHERE = 9
 """A port that nobody listens on."""
 
@@ -54,7 +55,7 @@ def _site(_orthanc_server: Orthanc, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture
 def site(_site: Site, orthanc: Orthanc) -> Site:
-    _site.front.losing = ""
+    _site.front.losing, _site.front.reason = "", DUPLICATE
     return _site
 
 
@@ -69,6 +70,13 @@ def _changed(file: bytes, name: str) -> bytes:
     return _written(dataset)
 
 
+def moved(file: bytes) -> bytes:
+    """The same object in another series."""
+    dataset = pydicom.dcmread(io.BytesIO(file))
+    dataset.SeriesInstanceUID += ".1"
+    return _written(dataset)
+
+
 def with_other_header(file: bytes) -> bytes:
     """The same data set as an archive has it that writes File Meta Information of its own."""
     dataset = pydicom.dcmread(io.BytesIO(file))
@@ -80,6 +88,12 @@ def _written(dataset: pydicom.FileDataset) -> bytes:
     made = io.BytesIO()
     dataset.save_as(made)
     return made.getvalue()
+
+
+def until_not_forwarded(gate: Gated) -> None:
+    """Waits until objects were sent on in vain; it is tried again later."""
+    jobs, group = "/api/v1/jobs?kind=forward&limit=100", f"gate:{gate.archive}"
+    gate.until(lambda: [one for one in gate.get(jobs)["items"] if one["group"] == group and one["error"]])
 
 
 AWAY: dict[str, dict[str, Any]] = {
@@ -103,10 +117,7 @@ def test_an_archive_with_old_versions_that_takes_nothing(site: Site, mode: str, 
     answer = gate.store(files)
     if mode == "hold":
         assert answer.status_code == 200
-        jobs, group = "/api/v1/jobs?kind=forward&limit=100", f"gate:{gate.archive}"
-        site.gate.until(
-            lambda: [one for one in gate.get(jobs)["items"] if one["group"] == group and one["error"]]
-        )
+        until_not_forwarded(gate)
         assert sorted(path.read_bytes() for path in gate.spooled()) == sorted(files)
     else:
         assert (answer.status_code, STORED in answer.text) == (503, False)
@@ -130,14 +141,27 @@ def test_an_answer_that_is_lost(site: Site, mode: str) -> None:
     gate.client.close()
 
 
+@pytest.mark.parametrize("reason", [DUPLICATE, FAILURE])
 @pytest.mark.parametrize("mode", ["observe", "enforce"])
-def test_duplicates_are_stored_where_the_bytes_are_the_same(site: Site, mode: str) -> None:
+def test_duplicates_are_stored_where_the_bytes_are_the_same(site: Site, mode: str, reason: int) -> None:
     files = files_of("ct-lungs", 62)[:3]
+    site.front.reason = reason
     gate = site.open(mode, stow=site.front.root)
     site.orthanc.store([*files[:1], *corrected(files[1:2])])
     answer = gate.store(files)
     assert (answer.status_code, uids(answer, STORED)) == (202, {*sop_uids([files[0], files[2]])})
-    assert (uids(answer, FAILED), reasons(answer)) == ({*sop_uids(files[1:2])}, [DUPLICATE])
+    assert (uids(answer, FAILED), reasons(answer)) == ({*sop_uids(files[1:2])}, [reason])
+    gate.client.close()
+
+
+def test_what_an_archive_keeps_in_another_series_is_no_success_in_hold(site: Site) -> None:
+    files = files_of("cr-chest", 66)[:1]
+    site.front.reason = None
+    gate = site.open("hold", stow=site.front.root)
+    site.orthanc.store([moved(files[0])])
+    assert gate.store(files).status_code == 200
+    until_not_forwarded(gate)
+    assert [path.read_bytes() for path in gate.spooled()] == files
     gate.client.close()
 
 

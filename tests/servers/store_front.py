@@ -1,4 +1,4 @@
-"""The STOW-RS service of an archive that refuses what it has (0111H): before an Orthanc, which does not."""
+"""The STOW-RS service of an archive that does not take what it has: before an Orthanc."""
 
 import io
 import json
@@ -21,11 +21,14 @@ class StoreFront:
     Attributes:
         root: The root of its STOW-RS, which is all that it has.
         losing: It hangs up: after it stored what came (`answer`), or before (`all`).
+        reason: Why it refuses an instance whose UID it has, in whatever study; None has it say that it
+            stored it.
     """
 
     def __init__(self, orthanc: Orthanc) -> None:
         self.root = ""
         self.losing: Losing = ""
+        self.reason: int | None = 0x0111
         self._orthanc = orthanc
 
     def store(self, files: list[bytes]) -> tuple[int, bytes]:
@@ -35,10 +38,12 @@ class StoreFront:
             for file in files:
                 dataset = pydicom.dcmread(io.BytesIO(file), stop_before_pixels=True)
                 item = {"00081155": {"vr": "UI", "Value": [dataset.SOPInstanceUID]}}
-                if rest.post("/tools/lookup", content=dataset.SOPInstanceUID).json():
-                    failed.append({**item, "00081197": {"vr": "US", "Value": [0x0111]}})
-                else:
+                is_known = bool(rest.post("/tools/lookup", content=dataset.SOPInstanceUID).json())
+                if not is_known:
                     rest.post("/instances", content=file).raise_for_status()
+                if is_known and self.reason is not None:
+                    failed.append({**item, "00081197": {"vr": "US", "Value": [self.reason]}})
+                else:
                     stored.append(item)
         lists = {"00081199": stored, "00081198": failed}
         body = {tag: {"vr": "SQ", "Value": items} for tag, items in lists.items() if items}
