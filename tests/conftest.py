@@ -2,6 +2,7 @@
 
 import gc
 import os
+from collections import Counter
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -29,6 +30,14 @@ def _wipe_settings() -> None:
 
 def pytest_configure() -> None:
     _wipe_settings()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Each test has an id of its own: of those that share one, pytest-xdist runs the first and drops the others."""
+    shared = [name for name, tests in Counter(item.nodeid for item in items).items() if tests > 1]
+    if shared:
+        raise pytest.UsageError(f"several tests are called {', '.join(shared)}")
 
 
 @pytest.hookimpl(trylast=True)

@@ -26,6 +26,8 @@ UNREACHABLE: Final = (RedisError, OSError)
 _RETRIES: Final = 1
 """Of a command, and in it of a connection. More would hide for long that Redis is away."""
 
+_CONNECT_SECONDS: Final = 5
+
 _ANSWERED_SOON: Final = 0.02  # seconds: how long it takes a worker to answer a message
 _AGAIN: Final = 50
 
@@ -43,7 +45,7 @@ def redis_settings(url: str) -> RedisSettings:
         settings,
         username=unquote(settings.username) if settings.username else None,
         password=unquote(settings.password) if settings.password else None,
-        conn_timeout=5,
+        conn_timeout=_CONNECT_SECONDS,
         conn_retries=0,
         retry=Retry(ExponentialBackoff(cap=2, base=0.1), _RETRIES),
         retry_on_error=[ConnectionError, TimeoutError, OSError],
@@ -126,11 +128,11 @@ class Doorbell:
 
     async def _connected(self) -> ArqRedis:
         """Connects; whoever is cancelled meanwhile leaves no connection open."""
-        connecting = asyncio.ensure_future(
-            create_pool(
-                self._settings, job_serializer=pack, job_deserializer=unpack, default_queue_name=QUEUE
-            )
+        creating = create_pool(
+            self._settings, job_serializer=pack, job_deserializer=unpack, default_queue_name=QUEUE
         )
+        # The first command has no limit of its own: a server may take the connection, and never answer.
+        connecting = asyncio.ensure_future(asyncio.wait_for(creating, _CONNECT_SECONDS))
         try:
             return await asyncio.shield(connecting)
         except asyncio.CancelledError:
