@@ -34,7 +34,7 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Each test has an id of its own: of those that share one, pytest-xdist runs the first and drops the others."""
+    """Each test has an id of its own: of those that share one, pytest-xdist runs the first and no other."""
     shared = [name for name, tests in Counter(item.nodeid for item in items).items() if tests > 1]
     if shared:
         raise pytest.UsageError(f"several tests are called {', '.join(shared)}")
