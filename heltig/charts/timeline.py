@@ -1,0 +1,170 @@
+"""When the series of a study were acquired: what came after what, with the pauses between."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+from markupsafe import Markup
+
+from heltig.charts.drawing import WIDTH, chart, cut, label, shape, told, width_of
+
+_NAME: Final = 208
+_ROW: Final = 24
+_TOP: Final = 8
+_EDGE: Final = 34
+_STEPS: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400, 604800)
+"""Seconds between two times of the scale."""
+
+PAUSE: Final = timedelta(minutes=5)
+"""Nothing was acquired for so long: it is shown as a pause."""
+
+
+class Span(msgspec.Struct, frozen=True):
+    """One series.
+
+    Attributes:
+        name: What it is called.
+        begin: The first time of its instances.
+        end: The last.
+        instances: Their number.
+    """
+
+    name: str
+    begin: datetime
+    end: datetime
+    instances: int
+
+
+def timeline(id: str, title: str, spans: Sequence[Span], *, relative: bool = False) -> Markup:
+    """A bar for each series, in the order in which they began.
+
+    Args:
+        id: Names the chart within its page.
+        title: What it shows.
+        spans: The series, in any order.
+        relative: Times count from the first one, and no date or time of day is shown.
+    """
+    ordered = sorted(spans, key=lambda span: (span.begin, span.end, span.name))
+    clock = _Clock(ordered[0].begin, relative) if ordered else None
+    pauses = list(_pauses(ordered))
+    return chart(
+        id,
+        title,
+        _description(ordered, pauses),
+        height=_TOP + max(len(ordered), 1) * _ROW + 30,
+        marks=_marks(ordered, pauses, clock) if clock else [label("no times", 0, 20, class_="chart-quiet")],
+        heads=["series", "begins", "ends", "lasts", "instances"],
+        rows=[
+            [
+                span.name,
+                clock.written(span.begin),
+                clock.written(span.end),
+                lasting(span.end - span.begin),
+                span.instances,
+            ]
+            for span in ordered
+            if clock
+        ],
+    )
+
+
+def lasting(time: timedelta) -> str:
+    """A span of time in the units that tell.
+
+    >>> [lasting(timedelta(seconds=s)) for s in (0, 42, 150, 9000, 200000)]
+    ['0 s', '42 s', '2 min 30 s', '2 h 30 min', '2 d 7 h']
+    """
+    seconds = int(time.total_seconds())
+    for size, unit, rest, smaller in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if seconds >= size:
+            more = seconds % size // rest
+            return f"{seconds // size} {unit}" + (f" {more} {smaller}" if more else "")
+    return f"{seconds} s"
+
+
+class _Clock:
+    """Writes times: as they are, or as what passed since the first."""
+
+    def __init__(self, first: datetime, relative: bool) -> None:
+        self._first = first
+        self._relative = relative
+
+    def written(self, time: datetime) -> str:
+        if self._relative:
+            return f"+{lasting(time - self._first)}"
+        return f"{time:%Y-%m-%d %H:%M:%S}"
+
+    def short(self, time: datetime, step: int) -> str:
+        if self._relative:
+            return f"+{lasting(time - self._first)}"
+        if step >= 86400:
+            return f"{time:%Y-%m-%d}"
+        return f"{time:%H:%M}" if step >= 60 else f"{time:%H:%M:%S}"
+
+
+def _pauses(ordered: Sequence[Span]) -> Iterator[tuple[datetime, datetime]]:
+    """Where nothing was acquired for long."""
+    until = ordered[0].end if ordered else None
+    for span in ordered[1:]:
+        if until is not None and span.begin - until >= PAUSE:
+            yield until, span.begin
+        until = span.end if until is None else max(until, span.end)
+
+
+def _description(ordered: Sequence[Span], pauses: Sequence[tuple[datetime, datetime]]) -> str:
+    if not ordered:
+        return "No series says when it was acquired."
+    whole = max(span.end for span in ordered) - ordered[0].begin
+    said = f"{len(ordered)} series within {lasting(whole)}."
+    if pauses:
+        longest = max(end - begin for begin, end in pauses)
+        pause = "pause" if len(pauses) == 1 else "pauses"
+        said += f" {len(pauses)} {pause} of five minutes or more, the longest of {lasting(longest)}."
+    return said
+
+
+def _pause_label(text: str, begin: float, end: float) -> tuple[Markup, ...]:
+    """How long a pause is, where there is room for it."""
+    said = f"{text} nothing"
+    if width_of(said) + 8 > end - begin:
+        return ()
+    return (label(said, (begin + end) / 2, _TOP + 15, anchor="middle", class_="chart-quiet"),)
+
+
+def _marks(
+    ordered: Sequence[Span], pauses: Sequence[tuple[datetime, datetime]], clock: _Clock
+) -> Iterator[Markup]:
+    first, last = ordered[0].begin, max(span.end for span in ordered)
+    whole = max((last - first).total_seconds(), 1.0)
+    foot = _TOP + len(ordered) * _ROW
+
+    def at(time: datetime) -> float:
+        return _NAME + (WIDTH - _NAME - _EDGE) * (time - first).total_seconds() / whole
+
+    for begin, end in pauses:
+        x1, x2 = at(begin), at(end)
+        yield told(
+            f"nothing acquired for {lasting(end - begin)}",
+            shape("rect", x=x1, y=_TOP, width=x2 - x1, height=foot - _TOP, class_="chart-pause"),
+            *_pause_label(lasting(end - begin), x1, x2),
+        )
+    step = next(
+        (step for step in _STEPS if whole / step <= 7), _STEPS[-1] * (int(whole / _STEPS[-1] / 7) + 1)
+    )
+    for number in range(int(whole / step) + 1):
+        time = first + timedelta(seconds=number * step)
+        x = at(time)
+        yield shape("line", x1=x, x2=x, y1=_TOP, y2=foot + 4, class_="chart-line")
+        yield label(clock.short(time, step), x, foot + 18, anchor="middle", class_="chart-quiet")
+    for place, span in enumerate(ordered):
+        y = _TOP + place * _ROW
+        x1, x2 = at(span.begin), at(span.end)
+        yield told(
+            f"{span.name}: {clock.written(span.begin)} to {clock.written(span.end)}, "
+            f"{span.instances:,} instance{'' if span.instances == 1 else 's'}",
+            label(cut(span.name, _NAME - 12), _NAME - 10, y + 16, anchor="end", class_="chart-name"),
+            shape(
+                "rect", x=x1, y=y + 5, width=max(x2 - x1, 3.0), height=_ROW - 10, rx=2, class_="chart-mark"
+            ),
+        )
