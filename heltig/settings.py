@@ -360,6 +360,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             extra={"default": "the file `secrets/audit-key` in `HELTIG_HOME`, made at the first start"},
         ),
     ] = None
+    encryption_key: Annotated[
+        Annotated[str, Meta(pattern="^(env|file):.+$")] | None,
+        Meta(
+            description="Where the keys lie that evidence in the database is encrypted with: "
+            "`env:HELTIG_SECRET_NAME` or `file:PATH`, of several the one that writes first. All servers of a "
+            "database need the same.",
+            extra={"default": "nothing is encrypted"},
+        ),
+    ] = None
     audit_syslog: Annotated[
         Address | None,
         Meta(

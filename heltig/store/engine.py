@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Select, make_url
 
 from heltig.errors import ConfigurationError
 from heltig.store.audit_chain import Seal
+from heltig.store.encryption import PLAIN, Cipher
 from heltig.store.postgresql import PostgreSQLDatabase
 from heltig.store.sqlite import SQLiteDatabase
 from heltig.store.transaction import ReadTransaction, Renderer, WriteTransaction
@@ -66,20 +67,22 @@ class Store:
     thread.
     """
 
-    def __init__(self, database: Database, *, render: Renderer) -> None:
+    def __init__(self, database: Database, *, render: Renderer, cipher: Cipher = PLAIN) -> None:
         self.database = database
+        self.cipher = cipher
         self._render = render
         self._memory: dict[Hashable, Any] = {}
         self._ring: Callable[[str], None] = lambda kind: None
         self._seal: Seal | None = None
 
     @classmethod
-    async def open(cls, url: str, *, render: Renderer) -> "Store":
+    async def open(cls, url: str, *, render: Renderer, cipher: Cipher = PLAIN) -> "Store":
         """Opens a database; `heltig.store.migrations.upgrade` brings its tables up to date.
 
         Args:
             url: `sqlite+aiosqlite:///PATH` or `postgresql+asyncpg://USER:PASSWORD@HOST/DATABASE`.
             render: Makes a study's prepared answer; every process that writes has to use the same.
+            cipher: Encrypts and decrypts evidence; without one nothing is encrypted.
 
         Raises:
             ConfigurationError: The URL is none of these, or a driver is missing.
@@ -94,7 +97,7 @@ class Store:
                 database = await PostgreSQLDatabase.open(parsed)
             case other:
                 raise ConfigurationError(f"HELTIG_DATABASE_URL: {other} is neither sqlite nor postgresql.")
-        return cls(database, render=render)
+        return cls(database, render=render, cipher=cipher)
 
     @property
     def writes_alone(self) -> bool:
@@ -109,7 +112,9 @@ class Store:
         Raises:
             StorageError: The database failed.
         """
-        return await self.database.read(lambda connection: work(ReadTransaction(connection), *args, **kwargs))
+        return await self.database.read(
+            lambda connection: work(ReadTransaction(connection, self.cipher), *args, **kwargs)
+        )
 
     async def look_up(
         self, work: Callable[Concatenate[ReadTransaction, P], T], /, *args: P.args, **kwargs: P.kwargs
@@ -120,7 +125,7 @@ class Store:
             StorageError: The database failed.
         """
         return await self.database.look_up(
-            lambda connection: work(ReadTransaction(connection), *args, **kwargs)
+            lambda connection: work(ReadTransaction(connection, self.cipher), *args, **kwargs)
         )
 
     async def write(
@@ -178,6 +183,7 @@ class Store:
         def in_transaction(connection: Connection) -> tuple[T, list[Callable[[], None]]]:
             transaction = WriteTransaction(
                 connection,
+                cipher=self.cipher,
                 durable=durable,
                 render=self._render,
                 memory=self._memory,

@@ -2,11 +2,13 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 from sqlalchemy import bindparam, select, update
 
+from heltig.store.encryption import MARK, Cipher, Identity
 from heltig.store.engine import Store
 from heltig.store.records import Published, StudyState
 from heltig.store.tables import lookups
@@ -47,10 +49,20 @@ _CHANGE = (
 )
 
 
+ANSWERS: Final = "lookups"
+"""The name of the table, to which its encrypted bodies are bound."""
+
+
+def identity_of(study_key: str, location: str, version: int, verdict_id: str | None) -> Identity:
+    """What a body is bound to: an older answer is none about the study as it stands."""
+    return study_key, location, version, verdict_id or ""
+
+
 class Lookups:
     """Answers about one study at a time, in microseconds on SQLite. Each sees the last commit."""
 
     def __init__(self, store: Store) -> None:
+        self._cipher = store.cipher
         self._fetch: Callable[[str], Awaitable[Sequence[Sequence[Any]]]] = store.database.prepare(_FIND)
 
     async def find(self, study_key: str) -> list[Lookup]:
@@ -59,7 +71,7 @@ class Lookups:
         Raises:
             StorageError: The database could not be read.
         """
-        return [Lookup(*row) for row in await self._fetch(storable_key(study_key))]
+        return [_lookup(self._cipher, row) for row in await self._fetch(storable_key(study_key))]
 
 
 def minute(time: datetime) -> str:
@@ -80,7 +92,7 @@ def find_many(transaction: ReadTransaction, study_keys: Iterable[str]) -> dict[s
     for start in range(0, len(wanted), _AT_ONCE):
         keys = wanted[start : start + _AT_ONCE]
         for row in transaction.unnamed_rows(_FIND_MANY, {"study_keys": keys}):
-            found.setdefault(asked[row[0]], []).append(Lookup(*row))
+            found.setdefault(asked[row[0]], []).append(_lookup(transaction.cipher, row))
     for known in found.values():  # the database would sort all rows together, with their bodies
         if len(known) > 1:
             known.sort(key=lambda lookup: lookup.location)
@@ -98,6 +110,14 @@ def put(transaction: WriteTransaction, row: int, published: Published, *, first:
         transaction.at_the_end(("lookup", row), lambda: _change(transaction, row, published))
 
 
+def _lookup(cipher: Cipher, row: Sequence[Any]) -> Lookup:
+    found = Lookup(*row)
+    if found.body[: len(MARK)] != MARK:
+        return found
+    identity = identity_of(found.study_key, found.location, found.version, found.verdict_id)
+    return replace(found, body=cipher.decrypt(ANSWERS, identity, found.body))
+
+
 def _change(transaction: WriteTransaction, row: int, published: Published) -> None:
     values = _values(transaction, published)
     transaction.run(_CHANGE, {"row": row, **{f"to_{column}": value for column, value in values.items()}})
@@ -105,15 +125,17 @@ def _change(transaction: WriteTransaction, row: int, published: Published) -> No
 
 def _values(transaction: WriteTransaction, published: Published) -> dict[str, Any]:
     study, verdict = published.study, published.verdict
+    location, verdict_id = str(study.location), verdict.verdict.id if verdict else None
+    identity = identity_of(study.study_key, location, study.version, verdict_id)
     return {
         "study_key": study.study_key,
-        "location": str(study.location),
+        "location": location,
         "state": study.state,
         "readiness": study.readiness,
         "version": study.version,
         "revision": study.revision,
-        "verdict_id": verdict.verdict.id if verdict else None,
+        "verdict_id": verdict_id,
         "valid_until": minute(study.valid_until) if study.valid_until else None,
         "form": transaction.render.form,
-        "body": transaction.render(published),
+        "body": transaction.cipher.encrypt(ANSWERS, identity, transaction.render(published)),
     }

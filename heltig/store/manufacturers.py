@@ -38,7 +38,9 @@ def manufacturers_of(transaction: ReadTransaction, study: int) -> str:
     found = {
         " ".join(cell.text.split())[:_LENGTH]
         for row in transaction.connection.execute(_CONTENTS, {"study": study})
-        for cell in read_cells(unpack_series(row.body, address=row.address.hex()), _MANUFACTURER)
+        for cell in read_cells(
+            unpack_series(row.body, address=row.address.hex(), cipher=transaction.cipher), _MANUFACTURER
+        )
     }
     named = sorted(found - {""})
     return "\\" + "\\".join(name.replace("\\", " ") for name in named) + "\\" if named else ""

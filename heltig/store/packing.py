@@ -1,4 +1,4 @@
-"""Evidence is kept compressed, under its own SHA-256.
+"""Evidence is kept compressed, under its own SHA-256, and encrypted where a key is given.
 
 Packing costs the time of hashing and compressing; it is meant for the process that judges, so that only the
 packed series travels to the one that stores it.
@@ -12,8 +12,13 @@ from typing import Final
 import zstandard
 
 from heltig.errors import StorageError
+from heltig.store.encryption import PLAIN, Cipher
 from heltig.store.records import SeriesBlob
 from heltig.store.text import storable
+
+CONTENTS: Final = "contents"
+SNAPSHOTS: Final = "snapshots"
+"""What is encrypted in these tables is bound to their names, and to the row's own digest."""
 
 _LEVEL = 1  # such text shrinks 50-fold at any level; higher ones only cost time
 
@@ -46,6 +51,20 @@ def decompress(body: bytes) -> bytes:
         raise StorageError(
             "Stored evidence cannot be decompressed: the database file is damaged. Restore a backup."
         ) from error
+
+
+def put_facts(cipher: Cipher, snapshot: str, facts: bytes) -> bytes:
+    """The source facts of a snapshot as they are stored."""
+    return cipher.encrypt(SNAPSHOTS, (snapshot,), compress(facts))
+
+
+def unpack_facts(cipher: Cipher, snapshot: str, stored: bytes) -> bytes:
+    """What `put_facts` was given.
+
+    Raises:
+        StorageError: They are not what was stored, or their key is not here.
+    """
+    return decompress(cipher.decrypt(SNAPSHOTS, (snapshot,), stored))
 
 
 def address_of(content: bytes) -> str:
@@ -96,13 +115,18 @@ def pack_series(
     )
 
 
-def unpack_series(body: bytes, *, address: str) -> bytes:
+def put_series(cipher: Cipher, blob: SeriesBlob) -> bytes:
+    """The evidence of a series as it is stored."""
+    return cipher.encrypt(CONTENTS, (blob.address,), blob.body)
+
+
+def unpack_series(body: bytes, *, address: str, cipher: Cipher = PLAIN) -> bytes:
     """The evidence of a series, checked against its address.
 
     Raises:
-        StorageError: It is not what was stored.
+        StorageError: It is not what was stored, or its key is not here.
     """
-    content = decompress(body)
+    content = decompress(cipher.decrypt(CONTENTS, (address,), body))
     if address_of(content) != address:
         raise StorageError(
             f"Stored evidence {address[:12]} is not what it was: the database file is damaged or was edited. "

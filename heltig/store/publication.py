@@ -8,6 +8,7 @@ from sqlalchemy import bindparam, select
 from heltig.errors import ConflictError, NotFoundError
 from heltig.rules.finding import Finding
 from heltig.store import audit_trail, changes, states, waivers
+from heltig.store.encrypted_rows import FINDINGS, VERDICTS
 from heltig.store.judged_with import names_of
 from heltig.store.records import NewVerdict, Published, StoredVerdict, Study
 from heltig.store.studies import lock
@@ -112,28 +113,29 @@ def _next(transaction: WriteTransaction, row: int, study: Study, new: NewVerdict
     """The next revision."""
     verdict, inputs = new.verdict, new.inputs
     ruleset, profile = names_of(transaction, ruleset=inputs.ruleset, profile=inputs.profile)
-    verdict_row = transaction.insert_row(
-        verdicts,
-        {
-            "study_row": row,
-            "revision": study.revision + 1,
-            "verdict_id": verdict.id,
-            "snapshot": inputs.snapshot,
-            "ruleset_hash": inputs.ruleset,
-            "profile_hash": inputs.profile,
-            "reference_date": inputs.reference_date,
-            "judged": new.judged,
-            "readiness": verdict.readiness,
-            "unwaived_readiness": verdict.unwaived_readiness,
-            "valid_until": verdict.valid_until,
-            "facts": to_json(inputs.facts),
-            "index_facts": to_json(inputs.index_facts),
-            "waivers": to_json(verdict.waivers),
-            "not_evaluable": to_json(verdict.not_evaluable),
-            "errors": to_json(verdict.errors),
-        },
-    )
-    rows = [(verdict_row, position, *_columns(found)) for position, found in enumerate(verdict.findings)]
+    values = {
+        "study_row": row,
+        "revision": study.revision + 1,
+        "verdict_id": verdict.id,
+        "snapshot": inputs.snapshot,
+        "ruleset_hash": inputs.ruleset,
+        "profile_hash": inputs.profile,
+        "reference_date": inputs.reference_date,
+        "judged": new.judged,
+        "readiness": verdict.readiness,
+        "unwaived_readiness": verdict.unwaived_readiness,
+        "valid_until": verdict.valid_until,
+        "facts": to_json(inputs.facts),
+        "index_facts": to_json(inputs.index_facts),
+        "waivers": to_json(verdict.waivers),
+        "not_evaluable": to_json(verdict.not_evaluable),
+        "errors": to_json(verdict.errors),
+    }
+    verdict_row = transaction.insert_row(verdicts, VERDICTS.put(transaction.cipher, values))
+    rows = [
+        tuple(FINDINGS.put(transaction.cipher, _columns(verdict_row, position, found)).values())
+        for position, found in enumerate(verdict.findings)
+    ]
     transaction.insert_rows(findings, rows)
     return StoredVerdict(
         location=study.location,
@@ -148,20 +150,23 @@ def _next(transaction: WriteTransaction, row: int, study: Study, new: NewVerdict
     )
 
 
-def _columns(finding: Finding) -> tuple[str | int | bool, ...]:
-    return (
-        finding.rule,
-        finding.severity,
-        finding.level,
-        storable(finding.message),
-        to_json(finding.tags),
-        storable(finding.observed),
-        storable(finding.expected),
-        finding.count,
-        to_json(finding.instances),
-        finding.reference,
-        finding.remedy,
-        finding.waived,
-        to_json(finding.proposed),
-        finding.digest,
-    )
+def _columns(verdict_row: int, position: int, finding: Finding) -> dict[str, str | int | bool]:
+    """In the order of the table."""
+    return {
+        "verdict_row": verdict_row,
+        "position": position,
+        "rule": finding.rule,
+        "severity": finding.severity,
+        "level": finding.level,
+        "message": storable(finding.message),
+        "tags": to_json(finding.tags),
+        "observed": storable(finding.observed),
+        "expected": storable(finding.expected),
+        "count": finding.count,
+        "instances": to_json(finding.instances),
+        "reference": finding.reference,
+        "remedy": finding.remedy,
+        "waived": finding.waived,
+        "proposed": to_json(finding.proposed),
+        "digest": finding.digest,
+    }

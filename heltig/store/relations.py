@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, not_, or_, s
 from heltig.dicom.snapshot import read_source
 from heltig.rules.index_facts import KINDS, MOST, Identity, IndexFact, Kind, Other, facts_of, instance_facts
 from heltig.store.divergence import Held, divergence
-from heltig.store.packing import decompress
+from heltig.store.packing import unpack_facts
 from heltig.store.records import Location
 from heltig.store.studies import unpack_uids
 from heltig.store.tables import (
@@ -175,7 +175,7 @@ _STUDIES_OF_KEY = (
 )
 _SERIES_OF_KEY = select(instances.c.series_row).where(instances.c.uid_key == bindparam("key"))
 _SAME_STUDY = (
-    select(*_WHERE, snapshots.c.facts)
+    select(*_WHERE, snapshots.c.snapshot, snapshots.c.facts)
     .select_from(studies)
     .join(lookups, lookups.c.study_row == studies.c.id)  # which has the index for this
     .join(locations, locations.c.id == studies.c.location_row)
@@ -362,7 +362,7 @@ def _find_study(found: _Found) -> None:
     rows = found.transaction.rows(_SAME_STUDY, parameters)
     if not any(row.row == own.id for row in rows):
         return
-    held = {row.row: _held(found.transaction, row.row, row.facts) for row in rows} if len(rows) > 1 else {}
+    held = {row.row: _held(found.transaction, row) for row in rows} if len(rows) > 1 else {}
     for row in rows:
         if row.row != own.id:
             found.relate("study", [row.row])
@@ -374,10 +374,10 @@ def _find_study(found: _Found) -> None:
                 )
 
 
-def _held(transaction: ReadTransaction, study: int, source_facts: bytes) -> Held:
-    parts = transaction.rows(_OWN_SERIES, {"row": study})
+def _held(transaction: ReadTransaction, study: Row[Any]) -> Held:
+    parts = transaction.rows(_OWN_SERIES, {"row": study.row})
     return Held(
-        shows=read_source(decompress(source_facts)).shows,
+        shows=read_source(unpack_facts(transaction.cipher, study.snapshot, study.facts)).shows,
         series={part.series_key: (part.digest, part.sop_instance_uids) for part in parts},
     )
 

@@ -60,7 +60,7 @@ def content_at(transaction: ReadTransaction, address: bytes) -> bytes:
     body = transaction.connection.execute(_BODY, {"address": address}).scalar()
     if body is None:
         raise StorageError("The evidence of a series is not stored any more.")
-    return unpack_series(body, address=address.hex())
+    return unpack_series(body, address=address.hex(), cipher=transaction.cipher)
 
 
 def content_of(transaction: ReadTransaction, study: int, series_key: str) -> bytes | None:
@@ -70,4 +70,6 @@ def content_of(transaction: ReadTransaction, study: int, series_key: str) -> byt
         StorageError: The stored evidence is damaged.
     """
     row = transaction.connection.execute(_CONTENT, {"study": study, "series": series_key}).one_or_none()
-    return None if row is None else unpack_series(row.body, address=row.address.hex())
+    if row is None:
+        return None
+    return unpack_series(row.body, address=row.address.hex(), cipher=transaction.cipher)

@@ -8,7 +8,7 @@ from sqlalchemy import and_, bindparam, or_, select
 
 from heltig.dicom.snapshot import read_source
 from heltig.store.divergence import Held
-from heltig.store.packing import decompress
+from heltig.store.packing import unpack_facts
 from heltig.store.records import StudyState
 from heltig.store.tables import observations, series, snapshots, studies
 from heltig.store.transaction import ReadTransaction
@@ -45,7 +45,7 @@ _SERIES = select(series.c.series_key, series.c.digest, series.c.sop_instance_uid
     series.c.study_row == bindparam("row")
 )
 _FACTS = (
-    select(snapshots.c.facts)
+    select(snapshots.c.snapshot, snapshots.c.facts)
     .join(studies, and_(studies.c.id == snapshots.c.study_row, studies.c.snapshot == snapshots.c.snapshot))
     .where(studies.c.id == bindparam("row"))
 )
@@ -105,11 +105,11 @@ def copies(transaction: ReadTransaction, location: int, study_keys: Sequence[str
 
 def held(transaction: ReadTransaction, row: int) -> Held:
     """What an archive has of a study, by the study's row: what it could show, and its series."""
-    facts = transaction.connection.execute(_FACTS, {"row": row}).scalar()
-    if facts is None:
+    found = transaction.connection.execute(_FACTS, {"row": row}).first()
+    if found is None:
         return NOTHING
     parts = transaction.connection.execute(_SERIES, {"row": row})
     return Held(
-        shows=read_source(decompress(facts)).shows,
+        shows=read_source(unpack_facts(transaction.cipher, found.snapshot, found.facts)).shows,
         series={part.series_key: (part.digest, part.sop_instance_uids) for part in parts},
     )

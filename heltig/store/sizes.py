@@ -35,7 +35,12 @@ SNAPSHOT_SIZE = bytes_of(snapshots.c.facts) + sum_of(
     ~_is_shared.correlate(snapshot_series),
 )
 VERDICT_SIZE = bytes_of(
-    verdicts.c.facts, verdicts.c.index_facts, verdicts.c.waivers, verdicts.c.not_evaluable, verdicts.c.errors
+    verdicts.c.facts,
+    verdicts.c.index_facts,
+    verdicts.c.waivers,
+    verdicts.c.not_evaluable,
+    verdicts.c.errors,
+    verdicts.c.encrypted,
 ) + sum_of(
     bytes_of(
         findings.c.message,
@@ -44,6 +49,7 @@ VERDICT_SIZE = bytes_of(
         findings.c.instances,
         findings.c.remedy,
         findings.c.proposed,
+        findings.c.encrypted,
     ),
     verdicts,
     findings.c.verdict_row == verdicts.c.id,

@@ -5,7 +5,7 @@ from sqlalchemy import bindparam, select
 
 from heltig.store import patients, series, states
 from heltig.store.attributes import storable_attributes
-from heltig.store.packing import compress, decompress, unpack_series
+from heltig.store.packing import put_facts, put_series, unpack_facts, unpack_series
 from heltig.store.records import (
     Location,
     NewSnapshot,
@@ -106,14 +106,14 @@ def get(
         content_digest=row.content_digest,
         received=row.received,
         reference_date=row.reference_date,
-        facts=decompress(row.facts),
+        facts=unpack_facts(transaction.cipher, row.snapshot, row.facts),
         series=tuple(
             SnapshotSeries(
                 series_key=part.series_key,
                 digest=part.digest.hex(),
                 address=part.address.hex(),
                 instances=part.instance_count,
-                content=unpack_series(part.body, address=part.address.hex()),
+                content=unpack_series(part.body, address=part.address.hex(), cipher=transaction.cipher),
             )
             for part in transaction.rows(_SERIES, {"snapshot": row.id})
         ),
@@ -149,7 +149,10 @@ def _put_evidence(transaction: WriteTransaction, study: int, new: NewSnapshot, *
         for address in transaction.scalars(_KNOWN_CONTENTS, {"addresses": list(blobs)}):
             del blobs[address]
     if blobs:
-        rows = [{"address": address, "size": blob.size, "body": blob.body} for address, blob in blobs.items()]
+        rows = [
+            {"address": address, "size": blob.size, "body": put_series(transaction.cipher, blob)}
+            for address, blob in blobs.items()
+        ]
         transaction.insert_or_ignore_all(contents, rows)
     snapshot = transaction.insert_row(
         snapshots,
@@ -159,7 +162,7 @@ def _put_evidence(transaction: WriteTransaction, study: int, new: NewSnapshot, *
             "content_digest": new.content_digest,
             "received": new.received,
             "reference_date": new.reference_date,
-            "facts": compress(new.facts),
+            "facts": put_facts(transaction.cipher, new.snapshot, new.facts),
             "instance_count": sum(blob.instances for blob in new.series),
         },
     )

@@ -10,9 +10,10 @@ from sqlalchemy import Connection, Dialect, Executable, Insert, Table, bindparam
 from sqlalchemy.dialects import postgresql, sqlite
 
 from heltig.store import audit_chain
+from heltig.store.encryption import PLAIN, Cipher
 from heltig.store.records import Published
 from heltig.store.statement import Parameters, Statement, compiled
-from heltig.store.tables import changes, sequences, webhooks
+from heltig.store.tables import changes, encryption_keys, sequences, webhooks
 from heltig.verdict import Readiness
 
 
@@ -70,14 +71,16 @@ class ReadTransaction:
     """One consistent state of the database.
 
     Attributes:
+        cipher: Encrypts and decrypts evidence.
         uid_keys: The keys of the instances (`heltig.store.uid_index`) of series that it has written, by row.
 
     Statements that are made at import go through `rows`, `first`, `scalar` and `scalars`, which cost a tenth
     of what SQLAlchemy takes for the same; those that are made for one execution through `connection`.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, cipher: Cipher = PLAIN) -> None:
         self.connection = connection
+        self.cipher = cipher
         self.uid_keys: dict[int, set[int]] = {}
         self._dialect = connection.dialect
         driver: Any = connection.connection.dbapi_connection
@@ -131,6 +134,7 @@ class WriteTransaction(ReadTransaction):
         self,
         connection: Connection,
         *,
+        cipher: Cipher,
         durable: bool,
         render: Renderer,
         memory: dict[Hashable, Any],
@@ -141,13 +145,14 @@ class WriteTransaction(ReadTransaction):
 
         Args:
             connection: The connection.
+            cipher: Encrypts and decrypts evidence.
             durable: It is on disk before anybody hears of it.
             render: Makes prepared answers.
             memory: What this process knows to stand in the database for ever, see `learn`.
             ring: Says, after the commit, that there are jobs of a kind.
             seal: Knows the keys of the audit trail.
         """
-        super().__init__(connection)
+        super().__init__(connection, cipher.fixed())
         self.render = render
         self.memory = memory
         self.ring = ring
@@ -277,11 +282,19 @@ class WriteTransaction(ReadTransaction):
         """
         for call in self._last.values():
             call()
+        self._name_key()
         if self._changes:
             self._number_changes()
         if self._audit:
             audit_chain.append(self, self._audit, self.seal)
         return self._after_commit
+
+    def _name_key(self) -> None:
+        """Writes down which key evidence is encrypted with: whoever opens the database has to have it."""
+        key = self.cipher.keys().writes
+        if key is not None and (encryption_keys, key.id) not in self.memory:
+            self.insert_or_ignore(encryption_keys, {"key_id": key.id})
+            self.learn((encryption_keys, key.id), True)
 
     def _number_changes(self) -> None:
         last, receivers = self.rows(_ADVANCE_CHANGES, {"count": len(self._changes)})[0]

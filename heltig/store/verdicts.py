@@ -8,6 +8,8 @@ from sqlalchemy import Row, and_, bindparam, func, select
 from heltig.rules.finding import Finding, NotEvaluable, RuleError
 from heltig.rules.index_facts import IndexFact
 from heltig.rules.proposal import ProposedChange
+from heltig.store.encrypted_rows import FINDINGS, VERDICTS
+from heltig.store.encryption import Cipher
 from heltig.store.records import Location, ProfileInfo, RulesetInfo, StoredVerdict
 from heltig.store.studies import IS_STUDY, named
 from heltig.store.tables import findings, locations, lookups, profiles, rulesets, studies, verdicts
@@ -15,7 +17,7 @@ from heltig.store.text import from_json, storable_key
 from heltig.store.transaction import ReadTransaction
 from heltig.verdict import Inputs, Verdict, Waiver
 
-_SELECT = (
+_WITHOUT_STUDY = (
     select(
         verdicts,
         studies.c.study_key,
@@ -30,10 +32,14 @@ _SELECT = (
     .join(locations, locations.c.id == studies.c.location_row)
     .join(rulesets, rulesets.c.hash == verdicts.c.ruleset_hash)
     .join(profiles, profiles.c.hash == verdicts.c.profile_hash)
-    .where(IS_STUDY)
 )
+_SELECT = _WITHOUT_STUDY.where(IS_STUDY)
 _CURRENT = _SELECT.where(verdicts.c.revision == studies.c.revision)
 _REVISION = _SELECT.where(verdicts.c.revision == bindparam("revision"))
+_CURRENT_OF_ROWS = _WITHOUT_STUDY.where(
+    verdicts.c.study_row.in_(bindparam("studies", expanding=True)),
+    verdicts.c.revision == studies.c.revision,
+)
 _HISTORY = _SELECT.order_by(verdicts.c.revision.desc()).limit(bindparam("limit"))
 _others = findings.alias()
 _WORST_FINDINGS = (
@@ -67,6 +73,12 @@ def current(transaction: ReadTransaction, location: Location, study_key: str) ->
     return next(iter(_verdicts(transaction, rows)), None)
 
 
+def current_of(transaction: ReadTransaction, rows: Sequence[int]) -> dict[int, StoredVerdict]:
+    """The last verdicts on some studies, by their rows; those that were never judged are left out."""
+    found = transaction.rows(_CURRENT_OF_ROWS, {"studies": list(rows)}) if rows else []
+    return {row.study_row: one for row, one in zip(found, _verdicts(transaction, found), strict=True)}
+
+
 def revision(
     transaction: ReadTransaction, location: Location, study_key: str, number: int
 ) -> StoredVerdict | None:
@@ -93,7 +105,7 @@ def worst_findings(
     """
     keys = [storable_key(key) for key in study_keys]
     return {
-        (Location(row.kind, row.name), row.study_key): _finding(row)
+        (Location(row.kind, row.name), row.study_key): _finding(transaction.cipher, row)
         for row in transaction.rows(_WORST_FINDINGS, {"study_keys": keys})
     }
 
@@ -101,11 +113,12 @@ def worst_findings(
 def _verdicts(transaction: ReadTransaction, rows: Sequence[Row[Any]]) -> list[StoredVerdict]:
     found: dict[int, list[Finding]] = {row.id: [] for row in rows}
     for row in transaction.rows(_FINDINGS, {"rows": list(found)}) if found else ():
-        found[row.verdict_row].append(_finding(row))
-    return [_verdict(row, tuple(found[row.id])) for row in rows]
+        found[row.verdict_row].append(_finding(transaction.cipher, row))
+    return [_verdict(transaction.cipher, row, tuple(found[row.id])) for row in rows]
 
 
-def _finding(row: Any) -> Finding:
+def _finding(cipher: Cipher, stored: Any) -> Finding:
+    row = FINDINGS.get(cipher, stored)
     return Finding(
         rule=row.rule,
         severity=row.severity,
@@ -124,7 +137,8 @@ def _finding(row: Any) -> Finding:
     )
 
 
-def _verdict(row: Row[Any], found: tuple[Finding, ...]) -> StoredVerdict:
+def _verdict(cipher: Cipher, stored: Row[Any], found: tuple[Finding, ...]) -> StoredVerdict:
+    row = VERDICTS.get(cipher, stored)
     return StoredVerdict(
         location=Location(row.kind, row.name),
         study_key=row.study_key,

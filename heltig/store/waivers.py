@@ -10,9 +10,11 @@ from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
-from sqlalchemy import ColumnElement, Row, and_, bindparam, insert, or_, select, text, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, func, insert, or_, select, text, update
 
 from heltig.errors import ConflictError, NotFoundError
+from heltig.store.encrypted_rows import FINDINGS, WAIVERS
+from heltig.store.encryption import Cipher
 from heltig.store.lookups import minute
 from heltig.store.records import Location
 from heltig.store.tables import (
@@ -136,7 +138,7 @@ def add(transaction: WriteTransaction, new: NewWaiver) -> GivenWaiver:
         "created": new.created,
         "expires": new.expires,
     }
-    transaction.connection.execute(insert(waivers), row)
+    transaction.connection.execute(insert(waivers), WAIVERS.put(transaction.cipher, row))
     return get(transaction, number)
 
 
@@ -168,7 +170,7 @@ def get(transaction: ReadTransaction, waiver: int) -> GivenWaiver:
     row = transaction.connection.execute(_FIND, {"waiver": waiver}).one_or_none()
     if row is None:
         raise NotFoundError(f"There is no waiver {waiver}. /api/v1/waivers lists them.")
-    return _waiver(row)
+    return _waiver(transaction.cipher, row)
 
 
 def newest(
@@ -208,7 +210,7 @@ def newest(
     elif state is not None:
         ended = waivers.c.expires <= now
         query = query.where(waivers.c.revoked.is_(None), ended if state == "expired" else ~ended)
-    return [_waiver(row) for row in transaction.connection.execute(query)]
+    return [_waiver(transaction.cipher, row) for row in transaction.connection.execute(query)]
 
 
 def in_force(
@@ -232,7 +234,8 @@ def in_force(
                 tags=from_json(row.tags, tuple[str, ...]),
                 digest=row.digest,
             )
-            for row in transaction.rows(_IN_FORCE, asked)
+            for stored in transaction.rows(_IN_FORCE, asked)
+            for row in (WAIVERS.get(transaction.cipher, stored),)
         )
     )
 
@@ -243,20 +246,24 @@ def digests(transaction: ReadTransaction, finding: NewWaiver) -> set[str]:
     Empty ones are of findings that were told by an older version.
     """
     judged = studies.alias()
-    query = (
-        select(findings.c.digest)
-        .distinct()
+    told = (
+        select(findings.c.digest, func.min(findings.c.verdict_row).label("verdict_row"))
         .join(verdicts, verdicts.c.id == findings.c.verdict_row)
         .join(judged, and_(judged.c.id == verdicts.c.study_row, judged.c.revision == verdicts.c.revision))
         .where(
             findings.c.rule == finding.rule,
             findings.c.tags == to_json(finding.tags),
-            findings.c.observed == storable(finding.observed),
+            findings.c.observed.in_(transaction.cipher.digests(storable(finding.observed))),
             judged.c.state != "WITHDRAWN",
             *_within(finding, judged),
         )
+        .group_by(findings.c.digest)
+        .subquery()
     )
-    return set(transaction.connection.execute(query).scalars())
+    query = select(findings).join(
+        told, and_(told.c.verdict_row == findings.c.verdict_row, told.c.digest == findings.c.digest)
+    )
+    return {FINDINGS.get(transaction.cipher, row).digest for row in transaction.connection.execute(query)}
 
 
 def concerned(transaction: ReadTransaction, waiver: NewWaiver) -> list[tuple[Location, str]]:
@@ -268,7 +275,7 @@ def concerned(transaction: ReadTransaction, waiver: NewWaiver) -> list[tuple[Loc
     query = (
         select(locations.c.kind, locations.c.name, studies.c.study_key)
         .join(locations, locations.c.id == studies.c.location_row)
-        .where(studies.c.id.in_(_rows_of(waiver)), studies.c.state != "WITHDRAWN")
+        .where(studies.c.id.in_(_rows_of(transaction.cipher, waiver)), studies.c.state != "WITHDRAWN")
         .order_by(studies.c.id)
     )
     found = transaction.connection.execute(query)
@@ -287,7 +294,7 @@ def _end(transaction: WriteTransaction, waiver: GivenWaiver, at: datetime) -> No
     The studies are locked in the order of their rows, as `studies.lock_rows` does it: so nobody who locks
     several waits for one another.
     """
-    rely = _rows_of(waiver, findings.c.waived.is_(True))
+    rely = _rows_of(transaction.cipher, waiver, findings.c.waived.is_(True))
     in_order = select(studies.c.id).where(studies.c.id.in_(rely)).order_by(studies.c.id).with_for_update()
     transaction.connection.execute(in_order).all()
     transaction.connection.execute(update(studies).where(studies.c.id.in_(rely)).values(valid_until=at))
@@ -296,7 +303,7 @@ def _end(transaction: WriteTransaction, waiver: GivenWaiver, at: datetime) -> No
     )
 
 
-def _rows_of(waiver: NewWaiver, *conditions: ColumnElement[bool]) -> Any:
+def _rows_of(cipher: Cipher, waiver: NewWaiver, *conditions: ColumnElement[bool]) -> Any:
     """The rows of the studies whose last verdict has a finding that a waiver covers."""
     judged = studies.alias()
     return (
@@ -305,7 +312,7 @@ def _rows_of(waiver: NewWaiver, *conditions: ColumnElement[bool]) -> Any:
         .join(judged, and_(judged.c.id == verdicts.c.study_row, judged.c.revision == verdicts.c.revision))
         .where(
             findings.c.rule == waiver.rule,
-            findings.c.digest == waiver.digest,
+            findings.c.digest.in_(cipher.digests(waiver.digest)),
             findings.c.digest != "",
             *_within(waiver, judged),
             *conditions,
@@ -323,7 +330,8 @@ def _within(waiver: NewWaiver, judged: Any) -> Iterator[ColumnElement[bool]]:
         yield judged.c.location_row.in_(at)
 
 
-def _waiver(row: Row[Any]) -> GivenWaiver:
+def _waiver(cipher: Cipher, stored: Row[Any]) -> GivenWaiver:
+    row = WAIVERS.get(cipher, stored)
     return GivenWaiver(
         id=row.id,
         rule=row.rule,

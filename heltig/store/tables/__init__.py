@@ -24,6 +24,7 @@ from heltig.store.tables.judged import (
 from heltig.store.tables.operations import (
     ApiKeyTable,
     ArchiveTable,
+    EncryptionKeyTable,
     JobGroupTable,
     JobTable,
     ServiceStartTable,
@@ -65,6 +66,7 @@ __all__ = [
     "changes",
     "contents",
     "cursors",
+    "encryption_keys",
     "findings",
     "gate_studies",
     "instances",
@@ -126,6 +128,7 @@ audit_checkpoints = _table(AuditCheckpointTable)
 jobs = _table(JobTable)
 job_groups = _table(JobGroupTable)
 api_keys = _table(ApiKeyTable)
+encryption_keys = _table(EncryptionKeyTable)
 service_starts = _table(ServiceStartTable)
 observations = _table(ObservationTable)
 cursors = _table(CursorTable)

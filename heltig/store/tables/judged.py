@@ -56,6 +56,7 @@ class VerdictTable(Table, table=True):
     waivers: str = Field(sa_type=Text)
     not_evaluable: str = Field(sa_type=Text)
     errors: str = Field(sa_type=Text)
+    encrypted: bytes | None  # `heltig.store.encrypted_rows` says what is in it
 
 
 class FindingTable(Table, table=True):
@@ -84,6 +85,7 @@ class FindingTable(Table, table=True):
     waived: bool
     proposed: str = Field(sa_type=Text)
     digest: str = Field(max_length=32, sa_column_kwargs={"server_default": ""})
+    encrypted: bytes | None
 
 
 class WaiverTable(Table, table=True):
@@ -107,6 +109,7 @@ class WaiverTable(Table, table=True):
     revoked_by: str | None = Field(max_length=TEXT_LENGTH)
     tags: str = Field(sa_type=Text, sa_column_kwargs={"server_default": "[]"})
     digest: str = Field(max_length=32, sa_column_kwargs={"server_default": ""})
+    encrypted: bytes | None
 
 
 class LookupTable(Table, table=True):

@@ -123,6 +123,14 @@ class ApiKeyTable(Table, table=True):
     revoked: datetime | None
 
 
+class EncryptionKeyTable(Table, table=True):
+    """The ids of the keys that something here is encrypted with."""
+
+    __tablename__ = "encryption_keys"
+
+    key_id: str = Field(primary_key=True, max_length=8)
+
+
 class ServiceStartTable(Table, table=True):
     """The settings in force at the last start of each process of the service, each as a keyed digest."""
 

@@ -1,0 +1,134 @@
+"""The keys of a store's encryption, read from where HELTIG_ENCRYPTION_KEY says; never from the database.
+
+Each is 32 random bytes as 64 hex digits; several are separated by commas. The first one writes, all of them
+read. `plain` in the first place stands for no key: what is written is plain then, and those behind it read.
+"""
+
+import os
+import re
+import secrets
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from heltig.errors import ConfigurationError, StorageError, UsageError
+from heltig.secret import Secret
+from heltig.settings import Settings
+from heltig.store.encryption import LENGTH, PLAIN, SETTING, Cipher, Fixed, Key, Keys
+
+WRITES_PLAIN: Final = "plain"
+
+_FORM: Final = re.compile(r"(plain|[0-9a-f]{64})(,[0-9a-f]{64})*", re.ASCII)
+_LOOK_SECONDS: Final = 1.0
+"""How long a changed file may go unseen."""
+
+
+class EncryptionKeys(Cipher):
+    """The keys that a setting refers to. A file is read again when it changed."""
+
+    def __init__(self, reference: str, environ: Mapping[str, str] = os.environ) -> None:
+        """Reads them for the first time.
+
+        Args:
+            reference: `env:NAME` or `file:PATH`.
+            environ: Where `env:` looks.
+
+        Raises:
+            ConfigurationError: They cannot be read, or are no keys.
+        """
+        self.reference: Final = reference
+        self.where = f"{SETTING}={reference}"
+        try:
+            self._secret = Secret(reference, environ)
+            self._text = self._secret.value
+        except ConfigurationError as wrong:
+            raise ConfigurationError(f"{SETTING}: {wrong.detail}") from wrong
+        self._keys = self._parsed(self._text)
+        self._looked = time.monotonic()
+
+    def keys(self) -> Keys:
+        """The keys; those known stay where the file cannot be read any more."""
+        if time.monotonic() - self._looked > _LOOK_SECONDS:
+            try:
+                return self.reread()
+            except ConfigurationError:
+                pass  # it is written just now, or is gone: the next start will say so
+        return self._keys
+
+    def fixed(self) -> Cipher:
+        """One whose first key stays."""
+        return Fixed(self, self.keys())
+
+    def reread(self) -> Keys:
+        """The keys once more.
+
+        Raises:
+            ConfigurationError: They cannot be read, or are no keys.
+        """
+        self._looked = time.monotonic()
+        text = self._secret.value
+        if text != self._text:
+            self._keys, self._text = self._parsed(text), text
+        return self._keys
+
+    def add(self) -> str:
+        """Puts a new key before the others, in the file; gives its id.
+
+        Raises:
+            UsageError: They are in the environment.
+            ConfigurationError: They cannot be read.
+            StorageError: The file cannot be written.
+        """
+        if not self.reference.startswith("file:"):
+            raise UsageError(
+                f"{self.where} cannot be written from here. Make a key (`openssl rand -hex 32`), put it "
+                "before the others, with a comma between them, wherever that is set, and start Heltig again."
+            )
+        self.reread()
+        made = secrets.token_hex(LENGTH)
+        _write(
+            Path(self.reference.removeprefix("file:")),
+            ",".join([made, *(text for text in self._text.split(",") if text != WRITES_PLAIN)]),
+        )
+        self.reread()
+        return Key(bytes.fromhex(made)).id
+
+    def _parsed(self, text: str) -> Keys:
+        if not _FORM.fullmatch(text):
+            raise ConfigurationError(
+                f"{self.where}: not the keys of an encryption. Give 64 hex digits (`openssl rand -hex 32`), "
+                "of several keys the one that writes first, with commas between them."
+            )
+        writes_plain = text.startswith(WRITES_PLAIN)
+        keys = [Key(bytes.fromhex(one)) for one in text.split(",")[writes_plain:]]
+        return Keys(keys, writes_plain=writes_plain)
+
+
+def cipher_of(settings: Settings, environ: Mapping[str, str] = os.environ) -> Cipher:
+    """What encrypts by the settings; nothing is encrypted where they name no key.
+
+    Raises:
+        ConfigurationError: The keys cannot be read, or are no keys.
+    """
+    if settings.encryption_key is None:
+        return PLAIN
+    return EncryptionKeys(settings.encryption_key, environ)
+
+
+def _write(path: Path, text: str) -> None:
+    draft = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(text + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as wrong:
+        draft.unlink(missing_ok=True)
+        raise StorageError(f"The encryption key {path} cannot be written: {wrong.strerror}.") from wrong
