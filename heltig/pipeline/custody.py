@@ -171,9 +171,9 @@ class Custody:
 
     async def _enter(
         self, gate: Gate, chosen: Sequence[Received], state: ObjectState, *, sender: str, request: str
-    ) -> list[bool]:
-        """Writes objects down, a study at a time; says of each whether it is new."""
-        new: list[bool] = [False] * len(chosen)
+    ) -> list[Path]:
+        """Writes objects down, a study at a time; returns the files that nobody needs then."""
+        useless: list[Path] = []
         by_study: dict[str, list[int]] = {}
         for place, one in enumerate(chosen):
             by_study.setdefault(one.study_uid, []).append(place)
@@ -193,12 +193,11 @@ class Custody:
         taken = Kind(
             actor=sender, origin="", action="gate.take", subject=str(gate.location), outcome="success"
         )
-        for (study_uid, places), are_new in zip(by_study.items(), added, strict=True):
-            if any(are_new):
-                self._batches.note(taken, study=study_uid, count=sum(are_new))
-            for place, is_new in zip(places, are_new, strict=True):
-                new[place] = is_new
-        return new
+        for study_uid, each in zip(by_study, added, strict=True):
+            if new := sum(one.is_new for one in each):
+                self._batches.note(taken, study=study_uid, count=new)
+            useless.extend(self.spool.path_of(one.useless) for one in each if one.useless is not None)
+        return useless
 
     def _row(self, one: Received, state: ObjectState, *, sender: str, request: str) -> GateObject:
         return GateObject(
@@ -324,10 +323,9 @@ class _Taking:
         # From here on rows may name these files, whatever happens: a commit that fails may have been one.
         entered = {one.path for one in chosen}
         self.useless = [path for path in self.useless if path not in entered]
-        new = await self._custody._enter(
+        self.useless += await self._custody._enter(
             self._gate, chosen, state, sender=self._sender, request=self._request
         )
-        self.useless.extend(one.path for one, is_new in zip(chosen, new, strict=True) if not is_new)
 
     def _sendable(self, place: int) -> Sendable:
         one = self._received[place]

@@ -5,7 +5,6 @@ showed nothing of before.
 """
 
 import asyncio
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -80,11 +79,18 @@ class ForwardDesk:
         if any(one.spool != self._spool.name for one in waiting):
             raise NotHereError
         done = refused = passing = 0
+        late: set[str] = set()
         for batch in _batches(waiting):
-            found = await self._send(study, batch)
+            # The archive keeps what came last: a version goes after those before it, or not yet.
+            ready = [one for one in batch if one.sop_instance_uid not in late]
+            passing += len(batch) - len(ready)
+            if not ready:
+                continue
+            found = await self._send(study, ready)
             done += found[0]
             refused += found[1]
-            passing += found[2]
+            passing += len(found[2])
+            late.update(found[2])
             context.progress(done=done, total=len(waiting))
         if passing:
             raise ArchiveUnavailableError(
@@ -97,8 +103,8 @@ class ForwardDesk:
         for study in await self._store.read(gate_studies.forsaken, kind=KIND, limit=MOST_OBJECTS):
             await self._store.write_durably(self._forsaken, study)
 
-    async def _send(self, study: GateStudy, batch: Sequence[GateObject]) -> tuple[int, int, int]:
-        """Sends some objects; returns how many are there, are refused, and were not taken for now."""
+    async def _send(self, study: GateStudy, batch: Sequence[GateObject]) -> tuple[int, int, list[str]]:
+        """Sends some objects; returns how many are there, are refused, and whose turn comes another time."""
         whole = await asyncio.to_thread(self._whole, batch)
         damaged = [one for one in batch if one not in whole]
         outcomes: list[Outcome] = []
@@ -112,7 +118,7 @@ class ForwardDesk:
         except NotFoundError:
             reason = f"Archive {study.location.name} is not configured any more."
             await self._store.write_durably(self._refused, study, list(batch), reason)
-            return 0, len(batch), 0
+            return 0, len(batch), []
         there = [
             one for one, told in zip(whole, outcomes, strict=True) if told.kind in ("success", "warning")
         ]
@@ -130,16 +136,13 @@ class ForwardDesk:
             codes = ", ".join(sorted({f"{code:04X}H" for _, code in refused}))
             reason = f"The archive refuses it ({codes})."
             await self._store.write_durably(self._refused, study, [one for one, _ in refused], reason)
-        passing = len(whole) - len(there) - len(refused)
+        settled = {one.id for one in (*there, *(one for one, _ in refused))}
+        passing = [one.sop_instance_uid for one in whole if one.id not in settled]
         return len(there), len(refused) + len(damaged), passing
 
     def _whole(self, batch: Sequence[GateObject]) -> list[GateObject]:
         """Those whose files are what was received."""
-        return [
-            one
-            for one in batch
-            if one.file is not None and _digest(self._spool.path_of(one.file)) == one.digest
-        ]
+        return [one for one in batch if self._spool.has(one.file, one.digest)]
 
     def _sendable(self, study: GateStudy, one: GateObject) -> Sendable:
         return Sendable(
@@ -179,6 +182,10 @@ class ForwardDesk:
         self, transaction: WriteTransaction, study: GateStudy, refused: Sequence[GateObject], reason: str
     ) -> None:
         known = gate_studies.lock(transaction, study.id)
+        still = {one.id for one in objects.in_state(transaction, study.id, "forwarding")}
+        refused = [one for one in refused if one.id in still]
+        if not refused:  # they came again in the meantime, and wait anew
+            return
         objects.move(transaction, [one.id for one in refused], "quarantined")
         gate_studies.quarantine(
             transaction, study.id, since=known.quarantined or self._clock(), reason=reason
@@ -213,11 +220,3 @@ def _batches(waiting: Sequence[GateObject]) -> Iterator[list[GateObject]]:
         batch.append(one)
         size += one.size
     yield batch
-
-
-def _digest(path: Path) -> str:
-    try:
-        with path.open("rb", buffering=0) as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return ""

@@ -6,7 +6,7 @@ one judges again, by the same files, and comes to the same.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -103,8 +103,10 @@ class SettleDesk:
         if context.job.attempts > MOST_TRIES:
             return await self._give_up(study, known)
         new = [one for one in known if not one.judged]
-        files = [(self._spool.path_of(one.file), one.size) for one in new if one.file is not None]
-        table = await self._processes.run(read_study, study.study_key, files, contents, expected=len(new))
+        files = {one.id: (self._spool.path_of(one.file), one.size) for one in new if one.file is not None}
+        table, read = await self._processes.run(
+            read_study, study.study_key, files, contents, expected=len(new)
+        )
         try:
             kept = await self._scoring.score(table, study.location, confirm=partial(_is_current, known=study))
         except (StorageError, ConflictError):
@@ -116,7 +118,7 @@ class SettleDesk:
         readiness = kept.study.readiness or "BLOCKED"
         review = await self._review_of(study)
         useless = await self._store.write_durably(
-            self._dispose, study, known, readiness, kept.study.snapshot, review
+            self._dispose, study, known, read, readiness, kept.study.snapshot, review
         )
         await asyncio.to_thread(self._spool.remove, useless)
         return {"outcome": kept.outcome, "readiness": readiness, "revision": kept.study.revision}
@@ -152,7 +154,7 @@ class SettleDesk:
 
     async def _give_up(self, study: GateStudy, known: Sequence[GateObject]) -> dict[str, Any]:
         useless = await self._store.write_durably(
-            self._dispose, study, known, None, study.snapshot, "quarantine"
+            self._dispose, study, known, (), None, study.snapshot, "quarantine"
         )
         await asyncio.to_thread(self._spool.remove, useless)
         return {"outcome": "given up"}
@@ -162,6 +164,7 @@ class SettleDesk:
         transaction: WriteTransaction,
         study: GateStudy,
         known: Sequence[GateObject],
+        read: Collection[int],
         readiness: Readiness | None,
         snapshot: str | None,
         review: GateReview,
@@ -173,8 +176,7 @@ class SettleDesk:
         waits = [one.id for one in known if one.state in ("held", "quarantined")]
         reason = _reason(readiness, review)
         quarantines = bool(waits) and bool(reason)
-        if readiness is not None:
-            objects.mark_judged(transaction, [one.id for one in known if not one.judged])
+        objects.mark_judged(transaction, read)  # what could not be read is in no snapshot
         done = [one for one in known if one.state == "forwarded" and one.file is not None]
         objects.let_go(transaction, [one.id for one in done])
         if waits:
@@ -214,35 +216,38 @@ class SettleDesk:
 
 
 def read_study(
-    study_uid: str, files: Sequence[tuple[Path, int]], contents: Sequence[bytes], *, expected: int
-) -> StudyTable:
+    study_uid: str, files: Mapping[int, tuple[Path, int]], contents: Sequence[bytes], *, expected: int
+) -> tuple[StudyTable, set[int]]:
     """A study as it is known: the headers of files, and what was known of it before.
 
     Args:
         study_uid: The study.
-        files: Of each object that came since, with its size.
+        files: Of each object that came since, by its row, with its size.
         contents: The series as they were known before.
         expected: Objects that came since.
+
+    Returns:
+        The study, and the rows of the objects that could be read.
     """
     table = StudyTable(study_uid, study_uid, Source(shows=FILES_SHOW))
     if contents:
         table.absorb(read_snapshot(study_uid, study_uid, table.source, contents))
-    reader, read = HeaderReader(), 0
-    for path, size in files:
+    reader, read = HeaderReader(), set[int]()
+    for row, (path, size) in files.items():
         try:
             with path.open("rb", buffering=0) as file:
                 source = SeekableSource(file)
                 if source.size != size:
                     continue
                 table.add(reader.read(source))
-                read += 1
+                read.add(row)
         except (OSError, NotDicom, UnreadableFile):
             continue
-    if read < expected:
-        fault = Fault("member-unread", f"{expected - read} objects of the spool cannot be read")
+    if len(read) < expected:
+        fault = Fault("member-unread", f"{expected - len(read)} objects of the spool cannot be read")
         table.source = Source(shows=FILES_SHOW - {"complete_study"}, failures=(fault,))
     table.arrange()
-    return table
+    return table, read
 
 
 def _is_current(transaction: WriteTransaction, known: GateStudy) -> bool:

@@ -132,6 +132,19 @@ class GateSpool:
         """Where the file of an object is."""
         return self._folder / file
 
+    def has(self, file: str | None, digest: str) -> bool:
+        """Whether a file is there, and is what was received.
+
+        Args:
+            file: As a row names it.
+            digest: SHA-256 of what was received, 64 hex digits.
+        """
+        try:
+            with self.path_of(file or "").open("rb", buffering=0) as content:
+                return hashlib.file_digest(content, "sha256").hexdigest() == digest
+        except OSError:
+            return False
+
     def sync(self, paths: Iterable[Path]) -> None:
         """Brings files to disk, and their names.
 

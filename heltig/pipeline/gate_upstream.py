@@ -14,6 +14,7 @@ from connectors.storing import (
     Outcome,
     StoreAnswer,
     Stored,
+    is_transient,
 )
 from connectors.stow.client import store
 from heltig.dicom.study import SOP_INSTANCE_UID, element
@@ -51,7 +52,8 @@ async def send(
     Args:
         opens: The archives.
         archive: Where to.
-        objects: Several may have one SOP Instance UID: they go one after the other.
+        objects: Several may have one SOP Instance UID: they go one after the other. Of an only copy a later
+            version is not sent, and stays `unknown`, where the one before may go another time.
         is_only_copy: Nobody else has these objects. Of one whose UID the archive showed before it was sent,
             or does not show afterwards, its word is not enough: some keep what they have under that UID, in
             whatever series or study, and answer success.
@@ -62,11 +64,17 @@ async def send(
     """
     outcomes: list[Outcome] = [UNKNOWN] * len(objects)
     async with opens.use_to_store(archive) as opened:
+        passing: set[str] = set()
         for places in _rounds(objects):
-            chosen = [objects[place] for place in places]
+            ready = [place for place in places if objects[place].stored.sop_instance_uid not in passing]
+            if not ready:
+                continue
+            chosen = [objects[place] for place in ready]
             sent = await _send_only_copies(opened, chosen) if is_only_copy else await _send(opened, chosen)
-            for place, outcome in zip(places, sent, strict=True):
+            for place, outcome in zip(ready, sent, strict=True):
                 outcomes[place] = outcome
+                if is_only_copy and (outcome.kind == "unknown" or is_transient(outcome)):
+                    passing.add(objects[place].stored.sop_instance_uid)
     return outcomes
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
-from sqlalchemy import and_, bindparam, case, or_, select, text, update
+from sqlalchemy import bindparam, delete, select, text, update
 
 from heltig.store.records import Location
 from heltig.store.tables import locations, objects, studies
@@ -50,6 +50,18 @@ class GateObject(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     received: datetime
 
 
+class Added(msgspec.Struct, frozen=True):
+    """What came of an object that was to be added.
+
+    Attributes:
+        is_new: Whether it was.
+        useless: The file that no row names any more: its own, or that of the row whose place it took.
+    """
+
+    is_new: bool
+    useless: str | None = None
+
+
 _FIELDS: Final = tuple(name for name in GateObject.__struct_fields__ if name not in ("id", "study"))
 _OF_STUDY: Final = (
     select(objects)
@@ -79,60 +91,62 @@ _FILES: Final = select(objects.c.file).where(
     text(KEPT), objects.c.file.in_(bindparam("files", expanding=True))
 )
 _BY_IDS: Final = objects.c.id.in_(bindparam("ids", expanding=True))
-_REVIVE: Final = (
-    update(objects)
-    .where(
-        objects.c.study_row == bindparam("study"),
-        objects.c.sop_instance_uid == bindparam("uid"),
-        objects.c.digest == bindparam("of"),
-        or_(
-            objects.c.state == "discarded",
-            and_(objects.c.state == "forwarded", bindparam("to_state") == "held"),
-        ),
-    )
-    .values(
-        state=bindparam("to_state"),
-        judged=case((objects.c.state == "forwarded", objects.c.judged), else_=False),
-        file=bindparam("to_file"),
-        spool=bindparam("to_spool"),
-        sender=bindparam("to_sender"),
-        request=bindparam("to_request"),
-        received=bindparam("to_received"),
-    )
-)
+_REMOVE: Final = delete(objects).where(objects.c.id == bindparam("id"))
 _MOVE: Final = update(objects).where(_BY_IDS).values(state=bindparam("to_state"))
 _JUDGED: Final = update(objects).where(_BY_IDS).values(judged=True)
 _LET_GO: Final = update(objects).where(_BY_IDS, text(KEPT)).values(file=None)
 
 
-def add(transaction: WriteTransaction, new: Sequence[GateObject]) -> list[bool]:
+def add(
+    transaction: WriteTransaction, new: Sequence[GateObject], *, broken: Collection[int] = ()
+) -> list[Added]:
     """Adds objects, but for those that are there already: of one study with one UID and the same bytes.
 
-    One that was thrown away and came again is as if it had never been there. One that was forwarded and is
-    held again is forwarded again: the archive may have lost it since.
+    What takes the place of such a row (`is_news`) stands behind all that came before. It is in the snapshot
+    if that was, unless a person threw that away: it is as if it had never been there.
 
-    Returns:
-        Of each whether it was added; the file of one that was not is of no use.
+    Args:
+        transaction: Any that writes; the studies are locked.
+        new: The objects.
+        broken: Rows whose files are not what was received.
     """
     added = []
     for one in new:
         row = {"study_row": one.study, **{name: getattr(one, name) for name in _FIELDS}}
-        is_new = transaction.insert_or_ignore(objects, row)
-        if not is_new:
-            revived = {
-                "study": one.study,
-                "uid": one.sop_instance_uid,
-                "of": one.digest,
-                "to_state": one.state,
-                "to_file": one.file,
-                "to_spool": one.spool,
-                "to_sender": one.sender,
-                "to_request": one.request,
-                "to_received": one.received,
-            }
-            is_new = bool(transaction.run(_REVIVE, revived))
-        added.append(is_new)
+        if transaction.insert_or_ignore(objects, row):
+            added.append(Added(True))
+            continue
+        versions = known(transaction, one.study, [one.sop_instance_uid])
+        if not is_news(one, versions, broken=broken):
+            added.append(Added(False, one.file))
+            continue
+        [before] = [version for version in versions if version.digest == one.digest]
+        transaction.run(_REMOVE, {"id": before.id})
+        transaction.insert(objects, [{**row, "judged": before.judged and before.state != "discarded"}])
+        added.append(Added(True, before.file if before.spool == one.spool else None))
     return added
+
+
+def is_news(one: GateObject, versions: Iterable[GateObject], *, broken: Collection[int] = ()) -> bool:
+    """Whether an object that came is more than a repetition of one that is known.
+
+    What is held is forwarded again where it was before, since the archive may have lost it; it takes the
+    place of a file that is damaged; and it is to be what the archive has in the end, where another version
+    came in between.
+
+    Args:
+        one: What came.
+        versions: The objects that are known under its UID in its study.
+        broken: Rows whose files are not what was received.
+    """
+    left = [version for version in versions if version.state != "discarded"]
+    before = next((version for version in left if version.digest == one.digest), None)
+    if before is None:
+        return True
+    if one.state != "held":
+        return False
+    is_last = all(version.id <= before.id for version in left)
+    return before.state == "forwarded" or before.id in broken or not is_last
 
 
 def of_study(transaction: ReadTransaction, study: int) -> list[GateObject]:

@@ -478,9 +478,10 @@ async def test_many_senders_share_transactions(site: Site, monkeypatch: pytest.M
 async def test_whoever_stops_waiting_leaves_what_may_be_written_down(site: Site) -> None:
     """A row that is committed after its sender went away must find its file."""
     taking = asyncio.create_task(site.take(site.gate("hold"), FILES))
-    for _ in range(5):  # it takes a few turns until it waits for the disk
+    for _ in range(100_000):  # it takes some turns until it waits for the disk
+        if (writing := site.custody._ledger._writing) is not None:
+            break
         await asyncio.sleep(0)
-    writing = site.custody._ledger._writing
     assert writing is not None
     taking.cancel()
     with pytest.raises(asyncio.CancelledError):
