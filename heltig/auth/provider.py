@@ -5,16 +5,16 @@ made-up key ids must not become a flood at the provider. While it is away, token
 that are known.
 """
 
-import asyncio
-import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final, Generic, TypeVar
+from email.utils import parsedate_to_datetime
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
 
 from heltig import http
+from heltig.auth.kept import Kept
 from heltig.auth.public_keys import PublicKey, fitting_key, public_keys
 from heltig.errors import (
     ArchiveCredentialsError,
@@ -41,16 +41,8 @@ FRESH_FOR: Final = timedelta(hours=1)
 KEYS_GOOD_FOR: Final = timedelta(hours=24)
 """So long keys are used while the provider is away: one that it took back must not be good for ever."""
 
-ASKED_AGAIN_AFTER: Final = timedelta(seconds=30)
-"""An unknown key has the provider asked again, at most so often."""
-
-FAILED_FOR: Final = timedelta(seconds=5)
-"""So long after the provider did not answer it is not asked again."""
-
 SEEN_AT_LOGIN: Final = timedelta(minutes=1)
 """Nobody is sent to log in at a provider that has not answered for so long, or does not answer now."""
-
-logger = logging.getLogger(__name__)
 
 
 class Metadata(msgspec.Struct, frozen=True):
@@ -63,6 +55,22 @@ class Metadata(msgspec.Struct, frozen=True):
     end_session_endpoint: str = ""
     token_endpoint_auth_methods_supported: tuple[str, ...] = ("client_secret_basic",)
     authorization_response_iss_parameter_supported: bool = False
+
+
+class Look(msgspec.Struct, frozen=True, kw_only=True):
+    """What a provider says when it is looked at.
+
+    Attributes:
+        metadata: Of itself.
+        keys: Those that signatures can be checked with.
+        published: How many keys it publishes, of whatever kind.
+        skew: Seconds that its clock is ahead of ours, as Date shows it; None where it does not say.
+    """
+
+    metadata: Metadata
+    keys: tuple[PublicKey, ...]
+    published: int
+    skew: float | None
 
 
 class Provider:
@@ -90,8 +98,9 @@ class Provider:
             "read_seconds": READ_SECONDS,
         }
         http.client(issuer, **self._connect)  # for its checks; it opens no connection
-        self._metadata = _Kept(self._fetch_metadata, clock)
-        self._keys = _Kept(self._fetch_keys, clock)
+        self._clock = clock
+        self._metadata = Kept(self._fetch_metadata, clock)
+        self._keys = Kept(self._fetch_keys, clock)
 
     async def metadata(self, *, at_login: bool = False) -> Metadata:
         """What it says of itself.
@@ -148,14 +157,33 @@ class Provider:
         except ArchiveError as error:
             raise _provider_error(error, url) from error
 
+    async def look(self) -> Look:
+        """Asks for all that it publishes, whatever is known.
+
+        Raises:
+            ProviderError: It does not say, or it is not this provider.
+        """
+        head, metadata = await self._metadata_now()
+        _, key_set = await self._get(metadata.jwks_uri, dict[str, Any])
+        listed = key_set.get("keys")
+        return Look(
+            metadata=metadata,
+            keys=public_keys(key_set),
+            published=len(listed) if isinstance(listed, list) else 0,
+            skew=_skew(head, self._clock()),
+        )
+
     async def close(self) -> None:
         """Ends what is asked in the background."""
         await self._metadata.close()
         await self._keys.close()
 
     async def _fetch_metadata(self) -> Metadata:
+        return (await self._metadata_now())[1]
+
+    async def _metadata_now(self) -> tuple[Head, Metadata]:
         url = f"{self.issuer.rstrip('/')}/.well-known/openid-configuration"
-        found = await self._get(url, Metadata)
+        head, found = await self._get(url, Metadata)
         if found.issuer != self.issuer:
             raise ProviderError(
                 f"{url}: it names another issuer. Give HELTIG_OIDC_ISSUER as it stands there, to the letter."
@@ -164,16 +192,16 @@ class Provider:
             address = getattr(found, name)
             if address and not is_safe_address(address.partition("?")[0]):
                 raise ProviderError(f"{url}: its {name} is no https:// address.")
-        return found
+        return head, found
 
     async def _fetch_keys(self) -> tuple[PublicKey, ...]:
         url = (await self.metadata()).jwks_uri
-        return public_keys(await self._get(url, dict[str, Any]))
+        return public_keys((await self._get(url, dict[str, Any]))[1])
 
-    async def _get(self, url: str, type_: type[T]) -> T:
+    async def _get(self, url: str, type_: type[T]) -> tuple[Head, T]:
         try:
             async with http.client(_root(url), **self._connect) as client:
-                _, body = await http.get(
+                head, body = await http.get(
                     client, url, accept="application/json", max_bytes=MOST_BYTES, retry=Retry(attempts=1)
                 )
         except ArchiveError as error:
@@ -183,74 +211,20 @@ class Provider:
                 f"{_place(url)}: not asked, since this is no address of a provider."
             ) from wrong
         try:
-            return msgspec.json.decode(body, type=type_)
+            return head, msgspec.json.decode(body, type=type_)
         except NOT_JSON as wrong:
             raise ProviderError(
                 f"{_place(url)}: what it answers is not what a provider publishes."
             ) from wrong
 
 
-class _Kept(Generic[T]):
-    """Something that the provider publishes; asked for once for all who need it at the same time."""
-
-    def __init__(self, fetch: Callable[[], Awaitable[T]], clock: Callable[[], datetime]) -> None:
-        self._fetch = fetch
-        self._clock = clock
-        self._value: T | None = None
-        self._error: ProviderError | None = None
-        self._got: datetime | None = None
-        self._tried: datetime | None = None
-        self._asking: asyncio.Task[T] | None = None
-
-    def younger_than(self, age: timedelta) -> T | None:
-        """What is known, unless it is older."""
-        return self._value if self._is_within(self._got, age) else None
-
-    async def asked(self) -> T:
-        """What the provider says now, or said so recently that it is not asked again.
-
-        Raises:
-            ProviderError: It does not say.
-        """
-        self.ask()
-        if self._asking is not None:
-            return await asyncio.shield(self._asking)  # one who is cancelled does not take it from the others
-        if self._error is not None:
-            raise ProviderError(self._error.detail, retry_after=FAILED_FOR.total_seconds())
-        if self._value is None:
-            raise ProviderError("The OpenID provider was not asked yet. Try again.")
-        return self._value
-
-    def ask(self) -> None:
-        """Has the provider asked, unless it is being asked or was asked just now."""
-        pause = FAILED_FOR if self._error else ASKED_AGAIN_AFTER
-        if self._asking is not None or self._is_within(self._tried, pause):
-            return
-        self._tried = self._clock()
-        self._asking = asyncio.ensure_future(self._fetch())
-        self._asking.add_done_callback(self._answered)
-
-    async def close(self) -> None:
-        if self._asking is not None:
-            self._asking.cancel()
-            await asyncio.wait([self._asking])
-
-    def _answered(self, task: "asyncio.Task[T]") -> None:
-        self._asking = None
-        if task.cancelled():
-            return
-        error = task.exception()
-        if error is None:
-            self._value, self._got, self._error = task.result(), self._clock(), None
-        elif isinstance(error, ProviderError):
-            self._error = error
-            logger.warning("The OpenID provider cannot be asked: %s", error)
-        else:
-            logger.error("Asking the OpenID provider failed by a fault of our own.", exc_info=error)
-
-    def _is_within(self, then: datetime | None, age: timedelta) -> bool:
-        # A clock that was set back makes nothing young.
-        return then is not None and timedelta(0) <= self._clock() - then < age
+def _skew(head: Head, now: datetime) -> float | None:
+    """Seconds that the clock of whoever answered is ahead; None where Date is none."""
+    try:
+        theirs = parsedate_to_datetime(head.headers.get("date", ""))
+        return (theirs - now).total_seconds()
+    except (ValueError, TypeError):
+        return None
 
 
 def _root(url: str) -> str:

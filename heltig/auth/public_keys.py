@@ -46,6 +46,12 @@ def fitting_key(keys: Iterable[PublicKey], kid: str | None, algorithm: str) -> P
     return found[0] if len(found) == 1 else None
 
 
+def usable_algorithms(keys: Iterable[PublicKey], algorithms: Iterable[str]) -> tuple[str, ...]:
+    """Those of some algorithms that a token could be signed by with one of these keys."""
+    known = tuple(keys)
+    return tuple(name for name in algorithms if any(_signs(key, name) for key in known))
+
+
 def _key(one: dict[str, Any]) -> PublicKey | None:
     from joserfc.errors import JoseError
     from joserfc.jwk import ECKey, RSAKey

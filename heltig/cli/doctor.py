@@ -21,14 +21,19 @@ _COLOURS = {"ok": "green", "warning": "yellow", "failed": "red", "skipped": "bri
 
 
 @click.command()
-@click.option("--offline", is_flag=True, help="Ask no archive; look at what is stored and on this host.")
+@click.option(
+    "--offline",
+    is_flag=True,
+    help="Ask no archive and no OpenID provider; look at what is stored and on this host.",
+)
 @format_option
 @click.pass_context
 def doctor(ctx: click.Context, offline: bool, form: str) -> None:
     """Look whether settings, folder, disk, database, Redis, archives and clocks are as they should be.
 
-    Says of each what was found and, where something is wrong, what to do. It changes nothing; archives are
-    asked as `heltig archives test` does. Run it as the user and with the settings of the service.
+    So are the OpenID provider and the proxies before the service. Says of each what was found and, where
+    something is wrong, what to do. It changes nothing; archives are asked as `heltig archives test` does. Run
+    it as the user and with the settings of the service.
 
     Exit code: 0 when nothing failed (warnings are no failure), 1 when something did.
     """
@@ -61,7 +66,7 @@ async def _examine(*, asks: bool, tells: bool) -> list[Check]:
             f"{counted(len(given), 'setting')} given, the rest have their defaults: `heltig settings --all`.",
         )
     )
-    async for check in examine(settings, environ=os.environ, now=now(), asks=asks):
+    async for check in examine(settings, environ=os.environ, clock=now, asks=asks):
         take(check)
     return found
 

@@ -8,7 +8,8 @@ from base64 import b64decode, urlsafe_b64encode
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 from urllib.parse import unquote_plus, urlencode
 
@@ -35,6 +36,8 @@ class OpenIDProvider:
         refusal: The error that it answers a login with.
         is_away: It answers nothing but 503.
         metadata: Other values in what it says of itself.
+        published: The keys it publishes, where they are not its own.
+        ahead: How far the Date of its answers is before its clock.
         asked: How often each path was asked for.
     """
 
@@ -45,6 +48,8 @@ class OpenIDProvider:
     refusal: str = ""
     is_away: bool = False
     metadata: dict[str, Any] = field(default_factory=dict)
+    published: list[dict[str, Any]] | None = None
+    ahead: timedelta = timedelta()
     asked: dict[str, int] = field(default_factory=dict)
     _codes: dict[str, dict[str, str]] = field(default_factory=dict)
     _keys: list[RSAKey] = field(default_factory=list)
@@ -107,7 +112,7 @@ class OpenIDProvider:
             return answer(b"", status=503)
         match asked.path:
             case "/.well-known/openid-configuration":
-                return _json(
+                return self._dated(
                     {
                         "issuer": self.issuer,
                         "authorization_endpoint": f"{self.issuer}/authorize",
@@ -119,12 +124,17 @@ class OpenIDProvider:
                     }
                 )
             case "/jwks":
-                return _json({"keys": [key.as_dict(private=False) for key in self._keys]})
+                own = [key.as_dict(private=False) for key in self._keys]
+                return _json({"keys": own if self.published is None else self.published})
             case "/authorize":
                 return self._authorize(asked.query)
             case "/token":
                 return self._token(asked)
         return answer(b"", status=404)
+
+    def _dated(self, value: object) -> bytes:
+        date = format_datetime(self.clock() + self.ahead, usegmt=True)
+        return _json(value, headers={"Date": date})
 
     def _authorize(self, query: dict[str, str]) -> bytes:
         """The person is logged in there, and says yes."""
@@ -182,9 +192,9 @@ def _is_proven(form: dict[str, str], query: dict[str, str]) -> bool:
     )
 
 
-def _json(value: object, *, status: int = 200) -> bytes:
-    headers = {"Content-Type": "application/json"}
-    return answer(json.dumps(value).encode(), status=status, headers=headers)
+def _json(value: object, *, status: int = 200, headers: dict[str, str] | None = None) -> bytes:
+    given = {"Content-Type": "application/json", **(headers or {})}
+    return answer(json.dumps(value).encode(), status=status, headers=given)
 
 
 @asynccontextmanager

@@ -1,28 +1,29 @@
 """Everything that the doctor looks at, in the order in which it has to be there."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime
 
 from heltig.pipeline.doctor.archives import every_archive
 from heltig.pipeline.doctor.check import Check
 from heltig.pipeline.doctor.database import database, open_store
 from heltig.pipeline.doctor.host import host
-from heltig.pipeline.doctor.services import access, dimse, redis
+from heltig.pipeline.doctor.provider import provider
+from heltig.pipeline.doctor.services import access, dimse, proxies, redis
 from heltig.settings import Settings
 from heltig.store import archives
 from heltig.store.migrations import HEAD, version
 
 
 async def examine(
-    settings: Settings, *, environ: Mapping[str, str], now: datetime, asks: bool
+    settings: Settings, *, environ: Mapping[str, str], clock: Callable[[], datetime], asks: bool
 ) -> AsyncIterator[Check]:
     """Looks at one thing after the other. It changes nothing, and makes nothing that is not there.
 
     Args:
         settings: The site's settings.
         environ: Where `env:` looks for secrets.
-        now: The time.
-        asks: Whether archives are asked over the network.
+        clock: Gives the time, in UTC.
+        asks: Whether archives and the OpenID provider are asked over the network.
     """
     for check in host(settings):
         yield check
@@ -31,15 +32,18 @@ async def examine(
     sends_by_dimse = False
     if store is not None:
         try:
-            async for check in database(store, now=now):
+            async for check in database(store, now=clock()):
                 yield check
             if await store.read(version) == HEAD:
                 entries = await store.read(archives.every)
                 sends_by_dimse = any(one.options.dimse_host for one in entries)
-                async for check in every_archive(store, settings, environ=environ, now=now, asks=asks):
+                async for check in every_archive(store, settings, environ=environ, now=clock(), asks=asks):
                     yield check
         finally:
             await store.close()
     yield await redis(settings)
     yield dimse(sends=sends_by_dimse)
     yield access(settings)
+    async for check in provider(settings, environ=environ, clock=clock, asks=asks):
+        yield check
+    yield proxies(settings)
