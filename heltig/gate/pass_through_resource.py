@@ -16,6 +16,9 @@ Kind: TypeAlias = Literal["search", "metadata", "retrieve"]
 """How the answer is treated; a class of operations of an archive, too."""
 
 LONGEST_UID: Final = 128
+_MOST_OF_A_UID: Final = 64
+"""Characters (PS3.5 9.1)."""
+
 _LONGEST_SEGMENT: Final = 512
 _LONGEST_PATH: Final = 2048
 LONGEST_QUERY: Final = 8192
@@ -29,6 +32,8 @@ commas."""
 
 _QUERY: Final = re.compile(r"[!$-;=?-~]*")
 """What is sent byte for byte: printable ASCII but spaces, quotes, `#`, `<` and `>` (RFC 3986 3.4)."""
+
+_NOT_OF_A_UID: Final = re.compile(r"[^0-9.]")
 
 _LEVELS: Final = ("studies", "series", "instances")
 _SEARCHES: Final = frozenset({("studies", "series"), ("studies", "instances"), ("series", "instances")})
@@ -75,6 +80,19 @@ def resource_of(path: str) -> Resource | None:
         return None
     made = "/".join(quote(segment, safe=_UNQUOTED) for segment in known)
     return Resource(kind, made, known[1] if len(known) > 1 else None)
+
+
+def plain_uid(text: str) -> str:
+    """The UID that an archive may read in what is none, at most; a UID itself stays as it is (PS3.5 9.1).
+
+    Archives pass over what is around a UID, leading zeros, and what has no room. Orthanc passes over dots at
+    the end.
+
+    >>> plain_uid(" 1.02..30. ")
+    '1.2.30'
+    """
+    components = _NOT_OF_A_UID.sub("", text).split(".")
+    return ".".join(one.lstrip("0") or "0" for one in components if one)[:_MOST_OF_A_UID]
 
 
 def is_query(text: str) -> bool:

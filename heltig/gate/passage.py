@@ -30,6 +30,7 @@ from heltig.errors import (
 from heltig.gate.archive_errors import without_address
 from heltig.gate.pass_through_answer import Answer, answer_of
 from heltig.gate.pass_through_request import Asked, asked_of
+from heltig.gate.pass_through_resource import plain_uid
 from heltig.gate.pass_through_verdict import UNKNOWN, Verdicts
 from heltig.gate.rewriting import Roots
 from heltig.gate.stow import GateClosedError
@@ -180,14 +181,17 @@ class Passage:
         status, is_blocked = await self._verdicts.of(study)
         if opened.options.gate_blocked == "pass" or asked.resource.kind == "search":
             return status
-        is_another_spelling = status == UNKNOWN and not study.replace(".", "").isdigit()
+        plain = plain_uid(study)
+        is_another_spelling = status == UNKNOWN and plain != study
+        if plain != study and not is_blocked:
+            _, is_blocked = await self._verdicts.of(plain)
         if is_blocked or is_another_spelling:
             await self._note_refusal()
             raise StudyBlockedError(
                 "This study is BLOCKED, and this gate gives nothing out of such studies. "
                 f"/dicom-web/studies/{{study}}/readiness?archive={self._archive} has the findings."
                 if is_blocked
-                else "This is no UID: whether the study is BLOCKED under another spelling is not known."
+                else "This is no UID (PS3.5 9.1): an archive may read another one in it, which is BLOCKED."
             )
         return status
 

@@ -188,6 +188,9 @@ def test_a_study_that_went_in_through_the_gate_is_refused_on_its_way_out_once_it
     try:
         for path in (f"studies/{study}", f"studies/{study}/metadata"):
             assert gate.client.get(f"/gate/main/{path}").status_code == 403
+            other = path.replace(study, f"{study}.")
+            assert httpx.get(f"{both.root}/{other}", auth=both._auth, trust_env=False).status_code == 200
+            assert gate.client.get(f"/gate/main/{other}").status_code == 403
         assert both.through.search_for_studies(search_filters={"StudyInstanceUID": study}) == [row]
         assert both.through.retrieve_study_metadata(uid_of("cr-chest", 21))
     finally:

@@ -456,12 +456,27 @@ async def test_a_blocked_study_is_listed_and_not_given_out_where_the_gate_refuse
         for path in (*below, "/series/1.3/instances/1.4/frames/1"):
             refused = await made.get(f"studies/1.2{path}")
             assert (refused.status_code, refused.json()["type"]) == (403, "/problems/study-blocked")
-        for spelling in ("1.2%20", "%201.2", "1.2*", "1.2,1.3"):
+        await made.service.judged("01.2", finding(severity="review"), readiness="NEEDS_REVIEW")
+        await made.service.judged("01.5", finding(severity="review"), readiness="NEEDS_REVIEW")
+        others = (
+            "1.2%20",
+            "%201.2",
+            "1.2*",
+            "1.2,1.3",
+            "1.2.",
+            "1.2%2e",
+            "1.2..",
+            ".1.2",
+            "1..2",
+            "1.02",
+            "01.2",
+        )
+        for spelling in (*others, "1.7.", "1.07", "1" * 65):
             assert (await made.get(f"studies/{spelling}/metadata")).status_code == 403, spelling
         assert len(made.upstream.requests) == asked
         for path in ("studies", "studies/1.2/series", "studies/1.2/instances"):
             assert (await made.get(path)).status_code == 200
-        for study in ("1.5", "1.6", "1.7"):
+        for study in ("1.5", "01.5", "1.6", "1.7", "1.0.7", "3.1", "1" * 64):
             assert (await made.get(f"studies/{study}/metadata")).status_code == 200
         [noted] = [
             one for one in await made.service.audit("request.refuse") if one.detail["rule"] == "blocked"
