@@ -96,8 +96,16 @@ def imaging_study(
     return _whole(resource)
 
 
-def operation_outcome(study: Study, verdict: StoredVerdict | None) -> Resource:
-    """How a study stands and what was found, as OperationOutcome; the same in R4B and R5."""
+def operation_outcome(
+    study: Study, verdict: StoredVerdict | None, findings: Sequence[Finding] | None = None
+) -> Resource:
+    """How a study stands and what was found, as OperationOutcome; the same in R4B and R5.
+
+    Args:
+        study: The study.
+        verdict: Its last verdict.
+        findings: Those of the verdict as they may be shown; as they are where none are given.
+    """
     standing = study.readiness if study.state == "JUDGED" and study.readiness else study.state
     counts = f"{study.blocks} to block it, {study.reviews} to review, {study.notes} notes"
     severity = {"BLOCKED": "error", "NEEDS_REVIEW": "warning"}.get(standing, "information")
@@ -106,7 +114,8 @@ def operation_outcome(study: Study, verdict: StoredVerdict | None) -> Resource:
         "code": "informational",
         "details": {"text": f"{standing}, revision {study.revision}: {counts}"},
     }
-    findings = verdict.verdict.findings if verdict else ()
+    if findings is None:
+        findings = verdict.verdict.findings if verdict else ()
     errors = verdict.verdict.errors if verdict else ()
     outcome = {
         "resourceType": "OperationOutcome",

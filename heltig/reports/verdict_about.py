@@ -1,0 +1,64 @@
+"""What a report of stored verdicts is about, in words."""
+
+from datetime import datetime, timedelta
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from heltig.errors import UsageError
+from heltig.store.judged_studies import Scope
+
+Kind: TypeAlias = Literal["study", "batch", "archive", "period", "everything"]
+
+
+class About(msgspec.Struct, frozen=True, kw_only=True):
+    """What a report is about.
+
+    Attributes:
+        kind: One word for it.
+        title: The same in words.
+        redacted: Text, names, dates and times that could name a patient are left out.
+        written: When, in UTC; null where the same report is to have the same bytes.
+    """
+
+    kind: Kind
+    title: str
+    redacted: bool = False
+    written: datetime | None = None
+
+
+def about_scope(scope: Scope, *, redact: bool, written: datetime) -> About:
+    """What a report of several studies is about.
+
+    Raises:
+        UsageError: The period ends before it begins.
+    """
+    if scope.since and scope.until and scope.since >= scope.until:
+        raise UsageError("The period ends before it begins: `until` has to be after `since`.")
+    kind: Kind = "everything"
+    of = "Every study"
+    if scope.backfill is not None:
+        kind, of = "batch", f"Backfill {scope.backfill}"
+    elif scope.location is not None and scope.location.kind == "upload":
+        kind, of = "batch", f"Upload {scope.location.name}"
+    elif scope.location is not None:
+        named = "Archive" if scope.location.kind == "archive" else "Gate"
+        kind, of = "archive", f"{named} {scope.location.name}"
+    elif scope.since or scope.until:
+        kind, of = "period", "Studies"
+    return About(kind=kind, title=of + _period(scope), redacted=redact, written=written)
+
+
+def _period(scope: Scope) -> str:
+    """The dates of judging; the last is in it, as people say it."""
+    first = _day(scope.since)
+    last = _day(scope.until - timedelta(microseconds=1) if scope.until else None)
+    if first and last:
+        return f", judged on {first}" if first == last else f", judged from {first} to {last}"
+    if first:
+        return f", judged from {first} on"
+    return f", judged until {last}" if last else ""
+
+
+def _day(time: datetime | None) -> str:
+    return f"{time:%Y-%m-%d}" if time else ""
