@@ -65,6 +65,8 @@ from heltig.settings import Settings
 from heltig.store import archives, jobs
 from heltig.store.claims import Share
 from heltig.store.deliveries import KIND as DELIVERY
+from heltig.store.encryption_in_use import insist_on_keys
+from heltig.store.encryption_keys import cipher_of
 from heltig.store.engine import Store
 from heltig.store.migrations import upgrade
 from heltig.store.one_host import OneHost
@@ -230,8 +232,8 @@ async def working(
         grace: How long jobs at work get to finish at the end.
 
     Raises:
-        ConfigurationError: The database is SQLite, and in use on another host; or the key of its audit trail
-            is not here.
+        ConfigurationError: The database is SQLite, and in use on another host; or a key is not here: that of
+            its audit trail, or one that something is encrypted with.
         StorageError: The database cannot be opened, or nothing can be written where it is.
     """
     try:
@@ -244,9 +246,10 @@ async def working(
         one_host = OneHost.of(settings.database, home=settings.home)
         if one_host is not None:
             one_host.take()
-        store = await Store.open(settings.database, render=render)
+        store = await Store.open(settings.database, render=render, cipher=cipher_of(settings))
         stack.push_async_callback(store.close)
         await upgrade(store)
+        await store.read(insist_on_keys)
         starts = Starts(
             store,
             await open_trail(store, settings, clock=clock),

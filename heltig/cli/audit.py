@@ -22,6 +22,7 @@ from heltig.setting_sources import load_settings
 from heltig.settings import Settings
 from heltig.store import audit_chain, audit_trail
 from heltig.store.audit_trail import Wanted
+from heltig.store.encryption_keys import cipher_of
 from heltig.store.engine import Store
 from heltig.store.migrations import HEAD, version
 
@@ -123,7 +124,7 @@ def rotate_key() -> None:
 
 
 async def _verified(settings: Settings, anchors: list[Anchor]) -> Verified:
-    store = await Store.open(settings.database, render=render)
+    store = await Store.open(settings.database, render=render, cipher=cipher_of(settings))
     try:
         tables = await store.read(version)
         if tables != HEAD:

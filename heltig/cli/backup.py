@@ -17,6 +17,8 @@ from heltig.reports.wording import counted
 from heltig.setting_sources import load_settings
 from heltig.settings import Settings
 from heltig.store import migrations
+from heltig.store.encryption import PLAIN_ID
+from heltig.store.encryption_keys import cipher_of
 from heltig.store.engine import Store
 from heltig.store.transaction import WriteTransaction
 
@@ -57,6 +59,7 @@ def lines(manifest: Manifest) -> list[str]:
     verdicts = counted(rows.get("verdicts", 0), "verdict")
     entries = counted(rows.get("audit", 0), "audit entry", "audit entries")
     has = f"{counted(len(files), 'file')}, {about(sum(part.size for part in files))}"
+    keys = ", ".join(one for one in manifest.encryption_keys if one != PLAIN_ID)
     if manifest.elsewhere:
         has += f"; {manifest.elsewhere:,} objects are in the spools of other servers"
     return [
@@ -65,11 +68,12 @@ def lines(manifest: Manifest) -> list[str]:
         f"{verdicts}, {entries}",
         f"files     {has}",
         f"secrets   {'in it' if manifest.secrets else 'not in it'}",
+        *([f"keys      evidence in it is encrypted with {keys}: keep that key apart"] if keys else []),
     ]
 
 
 async def _back_up(settings: Settings, file: Path, *, with_secrets: bool) -> Manifest:
-    store = await Store.open(settings.database, render=render)
+    store = await Store.open(settings.database, render=render, cipher=cipher_of(settings))
     try:
         manifest = await back_up(store, settings.home, file, with_secrets=with_secrets, clock=now)
         if await store.read(migrations.version) == migrations.HEAD:

@@ -7,6 +7,8 @@ from heltig.audit.trail import open_trail
 from heltig.jobs.queue import utc_now
 from heltig.pipeline.publish import render
 from heltig.settings import Settings
+from heltig.store.encryption_in_use import insist_on_keys
+from heltig.store.encryption_keys import cipher_of
 from heltig.store.engine import Store
 from heltig.store.migrations import upgrade
 
@@ -16,13 +18,15 @@ async def open_database(settings: Settings) -> AsyncIterator[Store]:
     """The database of the settings, made or brought up to date if need be.
 
     Raises:
+        ConfigurationError: A key is not here that something is encrypted with.
         StorageError: It cannot be opened, or a newer Heltig wrote it.
     """
     if settings.database_url is None:
         settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    store = await Store.open(settings.database, render=render)
+    store = await Store.open(settings.database, render=render, cipher=cipher_of(settings))
     try:
         await upgrade(store)
+        await store.read(insist_on_keys)
         await open_trail(store, settings, clock=utc_now, writes=False)
         yield store
     finally:

@@ -13,6 +13,7 @@ from heltig.pipeline.restoring import Restored, read_backup
 from heltig.pipeline.restoring import restore as restore_backup
 from heltig.setting_sources import load_settings
 from heltig.settings import Settings
+from heltig.store.encryption_keys import cipher_of
 from heltig.store.engine import Store
 
 
@@ -50,7 +51,7 @@ def restore(file: Path, check: bool) -> None:
 async def _restore(settings: Settings, file: Path) -> Restored:
     if settings.database_url is None:
         await asyncio.to_thread(settings.home.mkdir, mode=0o700, parents=True, exist_ok=True)
-    store = await Store.open(settings.database, render=render)
+    store = await Store.open(settings.database, render=render, cipher=cipher_of(settings))
     try:
         return await restore_backup(store, settings, file, clock=now, actor=ACTOR, origin=ORIGIN)
     finally:

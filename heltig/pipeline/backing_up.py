@@ -25,6 +25,7 @@ from heltig.pipeline.intake_files import FOLDER as INTAKE
 from heltig.pipeline.publish import render
 from heltig.pipeline.spool import Spool
 from heltig.store import backup, custody_files, migrations
+from heltig.store.encryption_in_use import key_ids
 from heltig.store.engine import Store
 from heltig.store.transaction import ReadTransaction
 
@@ -44,6 +45,7 @@ class _Moment(msgspec.Struct, kw_only=True):
     Attributes:
         files: Within the spool.
         tables: Rows by table, once they are written.
+        encryption_keys: The ids of those that something is encrypted with.
     """
 
     at: datetime
@@ -52,6 +54,7 @@ class _Moment(msgspec.Struct, kw_only=True):
     missing: list[str]
     elsewhere: int
     counters: dict[str, int]
+    encryption_keys: list[str]
     tables: dict[str, int] | None = None
 
 
@@ -104,6 +107,7 @@ async def back_up(
             missing=moment.missing,
             elsewhere=moment.elsewhere,
             secrets=with_secrets,
+            encryption_keys=moment.encryption_keys,
             parts=dict(writer.parts),
         )
         writer.manifest(manifest)
@@ -139,6 +143,7 @@ def _take(
         missing=missing,
         elsewhere=custody_files.objects_elsewhere(transaction, spool),
         counters=backup.counters(transaction),
+        encryption_keys=key_ids(transaction),
     )
     if not backup.copy_sqlite(transaction, folder / "heltig.db"):
         moment.tables = backup.export(transaction, writer.rows)

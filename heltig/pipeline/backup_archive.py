@@ -57,6 +57,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         missing: Files that rows name, and that were not there.
         elsewhere: Objects whose files are in the spools of other servers: back these up there.
         secrets: The folder `secrets` is in it.
+        encryption_keys: The ids of the keys that evidence in it is encrypted with; `plain` for none.
         parts: All members but the manifest.
     """
 
@@ -72,6 +73,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     elsewhere: int
     secrets: bool
     parts: dict[str, Part]
+    encryption_keys: list[str] = []
 
 
 class BackupWriter:

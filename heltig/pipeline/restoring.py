@@ -20,6 +20,7 @@ from heltig.pipeline.backup_archive import FOLDERS, Manifest, members, table_par
 from heltig.pipeline.spool import Spool, sync_folder
 from heltig.settings import Settings
 from heltig.store import backup, migrations
+from heltig.store.encryption_in_use import insist
 from heltig.store.engine import Store
 from heltig.store.transaction import WriteTransaction
 
@@ -71,12 +72,14 @@ async def restore(
 
     Raises:
         ConflictError: The database, or the spool, is not empty.
+        ConfigurationError: A key is not here that evidence in the backup is encrypted with.
         InputError: It is no backup, or damaged.
         StorageError: It cannot be read or written, or a newer Heltig made it. Nothing is restored then.
     """
     await store.read(backup.insist_on_emptiness)
     _insist_on_empty_spool(settings.home / "spool")
     manifest = await read_backup(path)
+    insist(store.cipher, manifest.encryption_keys)
     written = await asyncio.to_thread(_put_files, settings.home, path, manifest)
     try:
         await store.database.migrate(

@@ -13,6 +13,7 @@ Action: TypeAlias = Literal[
     "audit.begin", "audit.checkpoint", "audit.export", "audit.read", "audit.rotate-key",
     "backfill.cancel", "backfill.start",
     "backup.make", "backup.restore",
+    "encryption.rewrite", "encryption.rotate-key",
     "gate.blocked-after-forward", "gate.forward", "gate.open", "gate.quarantine", "gate.refuse", "gate.take",
     "job.discard", "job.retry",
     "key.create", "key.revoke",
@@ -76,6 +77,14 @@ ACTIONS: Final[Mapping[Action, Recorded]] = {
     "backfill.start": Recorded("A backfill was begun", "location", "its number and dates"),
     "backup.make": Recorded("A backup was made", "backup", "the file, with secrets or without"),
     "backup.restore": Recorded("A backup was restored here", "backup", "when it was made, by which version"),
+    "encryption.rewrite": Recorded(
+        "Everything stored is rewritten with the newest key: when that began, and when it ended",
+        "`encryption-key:ID`",
+        "how many rows",
+    ),
+    "encryption.rotate-key": Recorded(
+        "Evidence is encrypted with a new key from now on", "`encryption-key:ID`", "the key before"
+    ),
     "gate.blocked-after-forward": Recorded(
         "A study that a gate had forwarded is BLOCKED", _STUDY, "instances"
     ),

@@ -22,6 +22,9 @@ HEAD: Final = len(MARK) + 4
 LENGTH: Final = 32
 """Bytes of a key."""
 
+PLAIN_ID: Final = "plain"
+"""In place of a key's id where nothing is encrypted."""
+
 SETTING: Final = "HELTIG_ENCRYPTION_KEY"
 
 _NONCE: Final = 12

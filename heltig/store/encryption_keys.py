@@ -15,9 +15,7 @@ from typing import Final
 from heltig.errors import ConfigurationError, StorageError, UsageError
 from heltig.secret import Secret
 from heltig.settings import Settings
-from heltig.store.encryption import LENGTH, PLAIN, SETTING, Cipher, Fixed, Key, Keys
-
-WRITES_PLAIN: Final = "plain"
+from heltig.store.encryption import LENGTH, PLAIN, PLAIN_ID, SETTING, Cipher, Fixed, Key, Keys
 
 _FORM: Final = re.compile(r"(plain|[0-9a-f]{64})(,[0-9a-f]{64})*", re.ASCII)
 _LOOK_SECONDS: Final = 1.0
@@ -89,7 +87,7 @@ class EncryptionKeys(Cipher):
         made = secrets.token_hex(LENGTH)
         _write(
             Path(self.reference.removeprefix("file:")),
-            ",".join([made, *(text for text in self._text.split(",") if text != WRITES_PLAIN)]),
+            ",".join([made, *(text for text in self._text.split(",") if text != PLAIN_ID)]),
         )
         self.reread()
         return Key(bytes.fromhex(made)).id
@@ -100,7 +98,7 @@ class EncryptionKeys(Cipher):
                 f"{self.where}: not the keys of an encryption. Give 64 hex digits (`openssl rand -hex 32`), "
                 "of several keys the one that writes first, with commas between them."
             )
-        writes_plain = text.startswith(WRITES_PLAIN)
+        writes_plain = text.startswith(PLAIN_ID)
         keys = [Key(bytes.fromhex(one)) for one in text.split(",")[writes_plain:]]
         return Keys(keys, writes_plain=writes_plain)
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Dialect, Executable, Insert, Table, bindparam
 from sqlalchemy.dialects import postgresql, sqlite
 
 from heltig.store import audit_chain
-from heltig.store.encryption import PLAIN, Cipher
+from heltig.store.encryption import PLAIN, PLAIN_ID, Cipher
 from heltig.store.records import Published
 from heltig.store.statement import Parameters, Statement, compiled
 from heltig.store.tables import changes, encryption_keys, sequences, webhooks
@@ -292,9 +292,10 @@ class WriteTransaction(ReadTransaction):
     def _name_key(self) -> None:
         """Writes down which key evidence is encrypted with: whoever opens the database has to have it."""
         key = self.cipher.keys().writes
-        if key is not None and (encryption_keys, key.id) not in self.memory:
-            self.insert_or_ignore(encryption_keys, {"key_id": key.id})
-            self.learn((encryption_keys, key.id), True)
+        key_id = PLAIN_ID if key is None else key.id
+        if (encryption_keys, key_id) not in self.memory:
+            self.insert_or_ignore(encryption_keys, {"key_id": key_id})
+            self.learn((encryption_keys, key_id), True)
 
     def _number_changes(self) -> None:
         last, receivers = self.rows(_ADVANCE_CHANGES, {"count": len(self._changes)})[0]

@@ -10,6 +10,7 @@ from heltig.errors import ConfigurationError
 from heltig.pipeline.publish import render
 from heltig.settings import Settings
 from heltig.store import audit_chain, audit_checkpoints, audit_trail
+from heltig.store.encryption_keys import cipher_of
 from heltig.store.engine import Store
 from heltig.store.migrations import HEAD, version
 from heltig.store.transaction import ReadTransaction
@@ -30,7 +31,7 @@ async def database_check(settings: Settings) -> dict[str, Any]:
     """
     if settings.database_url is None and not (settings.home / "heltig.db").exists():
         return {"database": "none yet"}
-    store = await Store.open(settings.database, render=render)
+    store = await Store.open(settings.database, render=render, cipher=cipher_of(settings))
     try:
         now = await store.read(version)
         found: dict[str, Any] = {"tables": now, "newestTables": HEAD}

@@ -11,6 +11,7 @@ from heltig.pipeline.doctor.check import Check, failed, ok, skipped, warning
 from heltig.pipeline.publish import render
 from heltig.settings import Settings
 from heltig.store import alerts, clock, workers
+from heltig.store.encryption_keys import cipher_of
 from heltig.store.engine import Store
 from heltig.store.migrations import HEAD, version
 from heltig.store.transaction import WriteTransaction
@@ -29,7 +30,7 @@ async def open_store(settings: Settings) -> tuple[Store | None, Check]:
     if settings.database_url is None and not path.exists():
         return None, ok("database", f"{path} is not there yet: it is made at the first start.")
     try:
-        store = await Store.open(settings.database, render=render)
+        store = await Store.open(settings.database, render=render, cipher=cipher_of(settings))
     except ConfigurationError as error:
         return None, failed("database", error.detail, "Mend the setting; then look again.")
     except StorageError as error:

@@ -6,6 +6,7 @@ from datetime import datetime
 from heltig.pipeline.doctor.archives import every_archive
 from heltig.pipeline.doctor.check import Check
 from heltig.pipeline.doctor.database import database, open_store
+from heltig.pipeline.doctor.encryption import encryption
 from heltig.pipeline.doctor.host import host
 from heltig.pipeline.doctor.provider import provider
 from heltig.pipeline.doctor.services import access, dimse, proxies, redis
@@ -37,6 +38,8 @@ async def examine(
             if await store.read(version) == HEAD:
                 entries = await store.read(archives.every)
                 sends_by_dimse = any(one.options.dimse_host for one in entries)
+                async for check in encryption(store, settings):
+                    yield check
                 async for check in every_archive(store, settings, environ=environ, now=clock(), asks=asks):
                     yield check
         finally:

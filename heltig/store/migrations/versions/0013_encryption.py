@@ -35,6 +35,7 @@ def upgrade() -> None:
         sa.Column("key_id", _text(8), nullable=False),
         sa.PrimaryKeyConstraint("key_id", name="pk_encryption_keys"),
     )
+    op.execute("INSERT INTO encryption_keys (key_id) SELECT 'plain' WHERE EXISTS (SELECT 1 FROM snapshots)")
     for table in ("verdicts", "findings", "waivers"):
         op.add_column(table, sa.Column("encrypted", sa.LargeBinary(), nullable=True))
     on_postgresql = op.get_bind().dialect.name == "postgresql"
