@@ -96,6 +96,7 @@ from heltig.dashboard.errors import lost
 from heltig.gate.pass_through import methods_at_gate, retrieve_through_gate, search_through_gate
 from heltig.gate.stow import store_instances
 from heltig.jobs.queue import utc_now
+from heltig.pipeline.identifiers import Sights
 from heltig.pipeline.stream import ChangeStream
 from heltig.pipeline.webhooks import WebhookDesk
 from heltig.rules.profile import DEFAULT, Profile
@@ -256,6 +257,7 @@ async def _services(
             queue=parts.queue,
             lookups=Lookups(parts.store),
             identity=identity,
+            sights=Sights(settings, parts.store.keyed),
             refusals=Refusals(parts.store),
             uploads=parts.desks.uploads,
             resuming=parts.desks.resuming,

@@ -34,6 +34,7 @@ def contradictions(settings: "Settings") -> Iterator[str]:
             except ValueError as wrong:
                 yield f"HELTIG_{name}: {wrong}. Give addresses or networks such as 10.4.0.0/16."
     yield from _dicom_contradictions(settings)
+    yield from _identifier_contradictions(settings)
     for origin in settings.cors_origins:
         if not re.fullmatch(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d{1,5})?", origin):
             yield (
@@ -54,6 +55,29 @@ def contradictions(settings: "Settings") -> Iterator[str]:
             yield f"HELTIG_{name}_PROXY: not an HTTP proxy. Give http://HOST:PORT."
     if settings.redis_url and not settings.redis_url.secret.startswith(("redis://", "rediss://", "unix://")):
         yield "HELTIG_REDIS_URL: not a Redis. Give redis://HOST:PORT/0, rediss://… or unix://PATH."
+
+
+def _identifier_contradictions(settings: "Settings") -> Iterator[str]:
+    shown_to = settings.identifiers_shown_to
+    if settings.identifiers == "plain" and shown_to:
+        yield (
+            "HELTIG_IDENTIFIERS_SHOWN_TO: without HELTIG_IDENTIFIERS=masked, or hashed, everybody who sees "
+            "studies sees whose they are. Set one of them, or leave this away."
+        )
+    if settings.identifiers != "hashed" and settings.identifier_key:
+        yield (
+            f"HELTIG_IDENTIFIER_KEY: HELTIG_IDENTIFIERS={settings.identifiers} hashes nothing. Set "
+            "HELTIG_IDENTIFIERS=hashed, or leave this away."
+        )
+    if (
+        settings.identifiers == "masked"
+        and settings.auth_mode == "off"
+        and (not shown_to or "admin" in shown_to)
+    ):
+        yield (
+            "HELTIG_IDENTIFIERS: masked hides nothing while HELTIG_AUTH_MODE is off: everybody is an admin, "
+            "who sees identifiers. Set HELTIG_AUTH_MODE."
+        )
 
 
 def _identity_contradictions(settings: "Settings") -> Iterator[str]:

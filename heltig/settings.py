@@ -352,6 +352,30 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         float,
         Meta(ge=0, le=8784, description="How long a study may wait in quarantine until there is an alert."),
     ] = 1.0
+    identifiers: Annotated[
+        Literal["plain", "masked", "hashed"],
+        Meta(
+            description="How patients' identifiers are kept and shown: as they are, to all who see studies "
+            "(`plain`); as they are, to some roles alone (`masked`); as keyed hashes, to nobody (`hashed`). "
+            "docs/identifiers.md says what that means, and how a database is changed."
+        ),
+    ] = "plain"
+    identifiers_shown_to: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="The roles that see identifiers where they are `masked`, and search by them where "
+            "they are `masked` or `hashed`.",
+            extra={"default": "`reviewer,qa_operator,admin`"},
+        ),
+    ] = ()
+    identifier_key: Annotated[
+        Annotated[str, Meta(pattern="^(env|file):.+$")] | None,
+        Meta(
+            description="Where the key lies that identifiers are `hashed` with: `env:HELTIG_SECRET_NAME` or "
+            "`file:PATH`, 64 hex digits (`openssl rand -hex 32`). All servers of a database need the same.",
+            extra={"default": "the file `secrets/identifier-key` in `HELTIG_HOME`, made when it is needed"},
+        ),
+    ] = None
     audit_key: Annotated[
         Annotated[str, Meta(pattern="^(env|file):.+$")] | None,
         Meta(

@@ -1,7 +1,7 @@
 """Findings, profile and waivers make a verdict."""
 
 import hashlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import date, datetime
 from typing import Final, Literal, TypeAlias
 
@@ -91,6 +91,7 @@ def decide(
     waivers: Iterable[Waiver] = (),
     *,
     places: Sequence[Collection[str]] = (),
+    sealed: Callable[[Finding], Finding] | None = None,
 ) -> Verdict:
     """Make the verdict from an evaluation, what it was made of, and the waivers in force now.
 
@@ -106,6 +107,7 @@ def decide(
         waivers: Those in force for this study.
         places: For each finding the keys of the series in which its instances are; needed where a waiver is
             for one series.
+        sealed: Makes of a finding what is kept of it, where that is not all; waivers go by what is kept.
     """
     in_force = list(waivers)
     findings, used = [], set[Waiver]()
@@ -113,6 +115,8 @@ def decide(
         place = places[position] if places else ()
         if not finding.digest:
             finding = msgspec.structs.replace(finding, digest=_digest(finding, inputs))
+        if sealed is not None:
+            finding = sealed(finding)
         covering = [waiver for waiver in in_force if _covers(waiver, finding, place)]
         if covering:
             used.add(max(covering, key=lambda waiver: (waiver.expires, waiver)))

@@ -40,6 +40,7 @@ from heltig.pipeline.gate_judging import GateJudging
 from heltig.pipeline.gate_settle import KIND as GATE_SETTLE
 from heltig.pipeline.gate_settle import SettleDesk
 from heltig.pipeline.gate_spool import GateSpool
+from heltig.pipeline.identifier_key import open_identifiers
 from heltig.pipeline.keep import ProfileOf, Scoring
 from heltig.pipeline.measuring import Measurements
 from heltig.pipeline.opened import OpenArchives
@@ -250,6 +251,7 @@ async def working(
         stack.push_async_callback(store.close)
         await upgrade(store)
         await store.read(insist_on_keys)
+        await open_identifiers(store, settings)
         starts = Starts(
             store,
             await open_trail(store, settings, clock=clock),

@@ -39,6 +39,8 @@ class Access(ASGIMiddleware):
             return
         services: Services = scope["litestar_app"].state["services"]
         principal, refused = await admit(scope, services, method, template)
+        if refused is None and principal is not None:
+            refused = services.sights.refusal(principal, method, template)
         if refused is None:
             scope["user"] = principal
             await next_app(scope, receive, send)

@@ -10,19 +10,22 @@ from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import OpenAPIType, Operation, Parameter, Schema
 from litestar.types import ASGIApp
+from msgspec.structs import replace
 
 from heltig.api.answers import PlainAnswer, chosen_or_refused
-from heltig.api.problems import responses
+from heltig.api.problems import RefusedError, responses
 from heltig.api.qido import MORE, Search, parse_search
 from heltig.api.readiness import REPRESENTATIONS
 from heltig.api.services import Services
 from heltig.api.study_fields import further_attributes
 from heltig.api.study_row import study_row
+from heltig.auth.policy import Refusal
+from heltig.pipeline.identifiers import RULE, HiddenError, Sight
 from heltig.pipeline.publish import MEDIA_TYPE, DataSet
 from heltig.store import lookups
 from heltig.store.lookups import Lookup, minute
 from heltig.store.records import Study
-from heltig.store.search import search
+from heltig.store.search import StudyQuery, search
 from heltig.store.transaction import ReadTransaction
 
 _PARAMETERS: Final = {
@@ -99,18 +102,39 @@ async def search_studies(request: Request[Any, Any, Any], services: NamedDepende
     (PS3.18 2026a), not 204.
     """
     media_type = chosen_or_refused(request.scope, *REPRESENTATIONS)
+    sight = services.sights.of(request.user)
     wanted = parse_search(request.scope["query_string"])
+    wanted = replace(wanted, query=await _seen(request, services, sight, wanted.query))
     now = services.clock()
     found = await services.store.read(_find, wanted, now)
     rows = []
     for study, lookup in found[: wanted.limit]:
         further: DataSet = {}
         if wanted.fields.further:
-            further = await services.store.read(further_attributes, study, wanted.fields)
-        rows.append(study_row(study, lookup, wanted, minute=minute(now), further=further))
+            further = sight.dataset(await services.store.read(further_attributes, study, wanted.fields))
+        rows.append(sight.row(study_row(study, lookup, wanted, minute=minute(now), further=further)))
     warnings = [*wanted.warnings, *([MORE] if len(found) > wanted.limit else [])]
     headers = [(b"warning", f'299 heltig "{text}"'.encode("ascii", "replace")) for text in warnings]
     return PlainAnswer(msgspec.json.encode(rows), media_type=media_type, headers=headers)
+
+
+async def _seen(
+    request: Request[Any, Any, Any], services: Services, sight: Sight, query: StudyQuery
+) -> StudyQuery:
+    """The query as it is asked of the database; who looks for what they may not see is refused."""
+    try:
+        return sight.query(query)
+    except HiddenError as hidden:
+        refused = Refusal(RULE, hidden.detail)
+        origin = request.client.host if request.client else ""
+        await services.refusals.note(
+            refused,
+            actor=request.user.name,
+            origin=origin,
+            route="GET /dicom-web/studies",
+            at=services.clock(),
+        )
+        raise RefusedError(hidden, RULE) from hidden
 
 
 def _find(transaction: ReadTransaction, wanted: Search, now: datetime) -> list[tuple[Study, Lookup]]:

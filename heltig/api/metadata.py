@@ -25,6 +25,7 @@ from heltig.dicom.json_writing import instances_as_json
 from heltig.dicom.snapshot import read_snapshot
 from heltig.dicom.source import FILES
 from heltig.errors import NotFoundError
+from heltig.pipeline.identifiers import Sight
 from heltig.pipeline.publish import MEDIA_TYPE
 from heltig.store.engine import Store
 from heltig.store.records import Location
@@ -107,10 +108,12 @@ async def _metadata(
         location = Location.parse(lookup.location)
         stored = await services.store.read(series_of_newest, location, lookup.study_key)
     wanted = [part for part in stored if series in (None, part.series_key)]
-    tag = f"{wanted[0].snapshot[:32]}-{'dicom' if media_type == MEDIA_TYPE else 'json'}" if wanted else ""
+    sight = services.sights.of(request.user)
+    form = "dicom" if media_type == MEDIA_TYPE else "json"
+    tag = f"{wanted[0].snapshot[:32]}-{form}{sight.mark}" if wanted else ""
     if tag and has_it(request.scope, tag):
         return TaggedAnswer(b"", media_type=media_type, tag=tag)
-    chunks = _written(services.store, wanted, instance)
+    chunks = _written(services.store, wanted, instance, sight)
     first = await anext(chunks, b"")
     if not first:
         raise NotFoundError("Nothing is stored of this, or it was never seen.")
@@ -123,12 +126,14 @@ async def _metadata(
 
 
 async def _written(
-    store: Store, wanted: Sequence[StoredSeries], instance: str | None
+    store: Store, wanted: Sequence[StoredSeries], instance: str | None, sight: Sight
 ) -> AsyncIterator[bytes]:
     """The instances of some series, some at a time, joined by commas."""
     for part in wanted:
         content = await store.read(content_at, part.address)
         instances = await asyncio.to_thread(_instances, part.series_key, content, instance)
+        if not sight.evidence:
+            instances = map(sight.instance, instances)
         while chunk := await asyncio.to_thread(_joined, instances):
             yield chunk
 

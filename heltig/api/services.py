@@ -12,6 +12,7 @@ from heltig.auth.refusals import Refusals
 from heltig.jobs.queue import JobQueue
 from heltig.pipeline.custody import Custody
 from heltig.pipeline.delivering import DeliveryDesk
+from heltig.pipeline.identifiers import Sights
 from heltig.pipeline.opened import OpenArchives
 from heltig.pipeline.pool import JudgingPool
 from heltig.pipeline.purge import PurgeDesk
@@ -45,6 +46,7 @@ class Services:
     queue: JobQueue
     lookups: Lookups
     identity: Identity
+    sights: Sights
     refusals: Refusals
     uploads: UploadDesk
     resuming: ResumingDesk

@@ -3,12 +3,13 @@
 A route that is not listed here is open to nobody.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-from heltig.auth.principal import AREAS, ROLES, Area, Principal, Role
+from heltig.auth.principal import AREAS, ROLES, Area, Principal, Role, known_role
+from heltig.errors import ConfigurationError
 
 Access: TypeAlias = Area | Literal["public"]
 """The area of a route; `public` is open to everyone, without saying who they are."""
@@ -161,6 +162,37 @@ _NO_LOOKS: Final = frozenset({"GET /archives", "GET /archives/{id}"})
 """Routes of these areas that do not."""
 
 
+SEE_IDENTIFIERS: Final[frozenset[Role]] = frozenset({"reviewer", "qa_operator", "admin"})
+"""Who sees patients' identifiers where HELTIG_IDENTIFIERS masks them, unless HELTIG_IDENTIFIERS_SHOWN_TO says
+otherwise. An archive's look-ups need UIDs alone, which are none."""
+
+_WHOLE: Final[frozenset[str]] = frozenset({"GET /dicom-web/studies/{study}/rejection-note"})
+"""Routes that answer with objects as they are, which nobody can mask; those of `pass-through` beside them."""
+
+
+def roles_named(names: Iterable[str]) -> frozenset[Role]:
+    """The roles that a setting names; `SEE_IDENTIFIERS` where it names none.
+
+    Raises:
+        ConfigurationError: There is no such role.
+    """
+    roles = set[Role]()
+    for name in names:
+        role = known_role(name)
+        if role is None:
+            raise ConfigurationError(
+                f"HELTIG_IDENTIFIERS_SHOWN_TO: there is no role {name}. Roles are {', '.join(ROLES)}."
+            )
+        roles.add(role)
+    return frozenset(roles) or SEE_IDENTIFIERS
+
+
+def is_whole(method: str, template: str) -> bool:
+    """Whether a route answers with objects as they are, identifiers and all."""
+    route = f"{'GET' if method == 'HEAD' else method} {template}"
+    return route in _WHOLE or ROUTES.get(route) == "pass-through"
+
+
 def look_at(method: str, template: str) -> Look | None:
     """What somebody looks at by a route, None where that is nothing of the kind.
 
@@ -179,7 +211,8 @@ class Refusal(msgspec.Struct, frozen=True):
     """Why somebody may not use a route.
 
     Attributes:
-        rule: The rule of the policy that refused, in one word: `route`, `identity`, `role` or `area`.
+        rule: The rule of the policy that refused, in one word: `route`, `identity`, `role`, `area` or
+            `identifiers`.
         detail: What the rule says, for whoever was refused.
     """
 

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from heltig.audit.trail import open_trail
 from heltig.jobs.queue import utc_now
+from heltig.pipeline.identifier_key import open_identifiers
 from heltig.pipeline.publish import render
 from heltig.settings import Settings
 from heltig.store.encryption_in_use import insist_on_keys
@@ -27,6 +28,7 @@ async def open_database(settings: Settings) -> AsyncIterator[Store]:
     try:
         await upgrade(store)
         await store.read(insist_on_keys)
+        await open_identifiers(store, settings)
         await open_trail(store, settings, clock=utc_now, writes=False)
         yield store
     finally:

@@ -17,7 +17,7 @@ from heltig.dashboard.login import LOGIN
 from heltig.dashboard.own_forms import AnyRequest, principal_of
 from heltig.dashboard.pages import page, study_of
 from heltig.dashboard.study import study_page
-from heltig.dashboard.visibility import sees_patients
+from heltig.dashboard.visibility import sight_of
 from heltig.dashboard.worklist import worklist
 from heltig.errors import NotFoundError
 
@@ -51,7 +51,7 @@ async def show_worklist(request: AnyRequest) -> Response[str]:
         filter=filter,
         list=found,
         page=min(filter.page, found.pages),
-        patients=sees_patients(principal_of(request)),
+        patients=sight_of(principal_of(request), services.sights).identifiers,
     )
 
 
@@ -59,7 +59,7 @@ async def show_worklist(request: AnyRequest) -> Response[str]:
 async def show_study(request: AnyRequest, study: FromPath[str]) -> Response[str]:
     """A study's verdict, and why."""
     services = services_of(request.app.state)
-    patients = sees_patients(principal_of(request))
+    sight = sight_of(principal_of(request), services.sights)
     now = services.clock()
     found = await services.store.read(
         study_page,
@@ -67,9 +67,9 @@ async def show_study(request: AnyRequest, study: FromPath[str]) -> Response[str]
         now=now,
         location=request.query_params.get("location", ""),
         revision=number(request.query_params, "revision"),
-        patients=patients,
+        sight=sight,
     )
-    return page(request, "study.html", now=now, shown=found, patients=patients)
+    return page(request, "study.html", now=now, shown=found, patients=sight.identifiers)
 
 
 @route("/static/{file_path:str}", http_method=_GET)

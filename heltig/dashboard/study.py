@@ -4,8 +4,8 @@ from datetime import datetime
 
 import msgspec
 
-from heltig.dashboard.visibility import seen_findings
 from heltig.errors import NotFoundError
+from heltig.pipeline.identifiers import Sight
 from heltig.reports import reasons
 from heltig.reports.reasons import Unseen
 from heltig.rules.catalogue import catalogue
@@ -51,7 +51,7 @@ def study_page(
     now: datetime,
     location: str,
     revision: int | None,
-    patients: bool,
+    sight: Sight,
 ) -> StudyPage:
     """Collects what the page shows.
 
@@ -61,7 +61,7 @@ def study_page(
         now: The time.
         location: The location to show, as text; empty for the worst one.
         revision: The revision of the verdict to show, None for the last one.
-        patients: The person sees patient data.
+        sight: What the person sees of patients.
 
     Raises:
         NotFoundError: There is no such study, location or revision.
@@ -80,9 +80,9 @@ def study_page(
         if verdict is None:
             raise NotFoundError(f"This study's verdict has no revision {revision}.")
     given = verdict.verdict if verdict else None
-    findings = seen_findings(given.findings if given else (), patients=patients)
+    findings = sight.findings(given.findings if given else ())
     return StudyPage(
-        study=study,
+        study=sight.study(study),
         elsewhere=tuple(everywhere),
         verdict=verdict,
         groups=tuple(reasons.together(findings)),

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from datetime import date
 from functools import cache
+from typing import Protocol
 
 import msgspec
 
@@ -11,7 +12,7 @@ from heltig.dicom.study import StudyTable
 from heltig.rules.catalogue import VERSION, catalogue, ruleset_hash
 from heltig.rules.combinations import Combinations
 from heltig.rules.engine import Ruleset, evaluate
-from heltig.rules.finding import Evaluation
+from heltig.rules.finding import Evaluation, Finding
 from heltig.rules.index_facts import IndexFact
 from heltig.rules.profile import InstanceKind, Profile
 from heltig.rules.views import Context
@@ -50,6 +51,18 @@ class Judged(msgspec.Struct, frozen=True):
     verdict: Verdict
 
 
+class Hides(Protocol):
+    """What is between rules and a store that holds no identifiers (`heltig.pipeline.hashing`)."""
+
+    def told(self, table: StudyTable, facts: tuple[IndexFact, ...], /) -> tuple[IndexFact, ...]:
+        """What the index says, as rules can compare it with the study."""
+        ...
+
+    def sealed(self, finding: Finding, /) -> Finding:
+        """What is kept of a finding."""
+        ...
+
+
 @cache
 def ruleset_name() -> RulesetName:
     """The ruleset of this installation."""
@@ -77,6 +90,7 @@ def judge(
     waivers: Iterable[Waiver] = (),
     snapshot: str = "",
     index_facts: tuple[IndexFact, ...] = (),
+    hides: Hides | None = None,
 ) -> Judged:
     """Judge one arranged study.
 
@@ -90,6 +104,7 @@ def judge(
         snapshot: The id of the study's evidence, where that is known: to make it costs as much as a fifth of
             the rules.
         index_facts: What the index of all studies says about this one, sorted.
+        hides: Hides identifiers from the verdict; None where it has them.
     """
     own = profile.for_study(kinds=kinds_of(table), archive=archive) if profile.exceptions else profile
     context = Context(reference_date, own.parameters, deidentified)
@@ -102,10 +117,11 @@ def judge(
         facts=("deidentified",) if deidentified else (),
         index_facts=index_facts,
     )
-    evaluation = evaluate(ruleset_under(own), table, context, facts=index_facts)
+    told = hides.told(table, index_facts) if hides else index_facts
+    evaluation = evaluate(ruleset_under(own), table, context, facts=told)
     in_force = tuple(waivers)
     places = _places(table, evaluation) if any(waiver.series for waiver in in_force) else ()
-    verdict = decide(evaluation, inputs, in_force, places=places)
+    verdict = decide(evaluation, inputs, in_force, places=places, sealed=hides.sealed if hides else None)
     return Judged(table.key, table.uid, snapshot, len(table.series), table.rows, inputs, verdict)
 
 

@@ -123,7 +123,14 @@ class Scoring:
         before = study if study and study.snapshot and study.state != "WITHDRAWN" else None
         profile = await self._profile_of(location)
         scored = await self._processes.run(
-            score, table, profile, location=location, received=now, before=before, waivers=in_force
+            score,
+            table,
+            profile,
+            location=location,
+            received=now,
+            before=before,
+            waivers=in_force,
+            keyed=self.store.keyed,
         )
         if scored is not None:
             return await self._arrived(scored, profile, confirm)
@@ -184,6 +191,7 @@ class Scoring:
             await self._profile_of(location),
             index_facts=index_facts,
             waivers=in_force,
+            keyed=self.store.keyed,
         )
         return NewVerdict(
             location=location,

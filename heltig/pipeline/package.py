@@ -20,6 +20,7 @@ from heltig.rules.engine import evaluate_package
 from heltig.rules.finding import Finding
 from heltig.rules.profile import Profile
 from heltig.rules.views import Context, PackageView
+from heltig.store.keyed import Keyed
 from heltig.store.records import Location
 
 _OVER_A_LIMIT: Final = frozenset({"too-large", "too-many", "nesting", "bomb"})
@@ -76,6 +77,7 @@ def judge_package(
     location: Location,
     limits: Limits,
     received: datetime,
+    keyed: Keyed | None = None,
 ) -> JudgedPackage:
     """Reads and judges all studies in a ZIP that was examined.
 
@@ -87,6 +89,7 @@ def judge_package(
         location: The upload.
         limits: Limits on the ZIP.
         received: When it was received; that day is "today" to the rules.
+        keyed: Makes hashes of identifiers, where they are kept as such.
 
     Raises:
         UnreadableInputError: No instance could be read.
@@ -97,7 +100,9 @@ def judge_package(
     if not read.studies:
         why = "; ".join(f"{count} × {KINDS[kind].meaning}" for kind, count in sorted(skipped.items()))
         raise UnreadableInputError(f"No DICOM instance could be read from the ZIP: {why}.")
-    scored = (score(table, profile, location=location, received=received) for table in read.studies)
+    scored = (
+        score(table, profile, location=location, received=received, keyed=keyed) for table in read.studies
+    )
     context = Context(received.date(), profile.parameters)
     findings = evaluate_package(ruleset_under(profile), PackageView(report.facts, context)).findings
     return JudgedPackage(

@@ -34,16 +34,17 @@ def _study(study: CheckedStudy) -> CheckedStudy:
 
 def redacted_finding(finding: Finding) -> Finding:
     """The same finding without what was observed, expected and proposed, where that could name a patient."""
-    proposed = tuple(change for change in finding.proposed if _is_harmless(change.tag))
+    proposed = tuple(change for change in finding.proposed if is_harmless(change.tag))
     finding = msgspec.structs.replace(finding, proposed=proposed, digest="")  # short values can be guessed
-    if finding.tags and all(map(_is_harmless, finding.tags)):
+    if finding.tags and all(map(is_harmless, finding.tags)):
         return finding
     if not finding.tags and finding.rule.startswith("SRC-"):
         return finding
     return msgspec.structs.replace(finding, observed=REDACTED, expected=REDACTED)
 
 
-def _is_harmless(tag: str) -> bool:
+def is_harmless(tag: str) -> bool:
+    """Whether what stands in an attribute, given by its tag or the way to it, cannot name a patient."""
     entry = lookup(tag.rpartition("/")[2])
     if tag.rpartition("/")[2].startswith("0010"):
         return False  # what says something of the patient may hold anything, whatever its VR

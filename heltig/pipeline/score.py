@@ -18,9 +18,11 @@ from heltig.dicom.source import Source
 from heltig.dicom.study import StudyTable, element
 from heltig.dicom.table import decoded
 from heltig.pipeline.evidence import new_snapshot, study_attributes
+from heltig.pipeline.hashing import Hashing
 from heltig.pipeline.judging import judge
 from heltig.rules.index_facts import IndexFact
 from heltig.rules.profile import Profile
+from heltig.store.keyed import Keyed
 from heltig.store.records import Location, NewSnapshot, Snapshot, Study, StudyAttributes
 from heltig.verdict import Inputs, Verdict, Waiver
 
@@ -51,6 +53,7 @@ def score(
     received: datetime,
     before: Study | None = None,
     waivers: tuple[Waiver, ...] = (),
+    keyed: Keyed | None = None,
 ) -> Scored | None:
     """Judges a study that was just read.
 
@@ -61,6 +64,7 @@ def score(
         received: When it was read; that day is "today" to the rules.
         before: The study as its verdict left it; None where none stands.
         waivers: Those in force for it.
+        keyed: Makes hashes of identifiers, where they are kept as such.
 
     Returns:
         Nothing where the study did not change since.
@@ -80,6 +84,7 @@ def score(
         archive=_archive(location),
         waivers=waivers,
         snapshot=id,
+        hides=Hashing(keyed) if keyed else None,
     )
     snapshot = new_snapshot(
         table,
@@ -93,6 +98,8 @@ def score(
     )
     if not table.rows:
         snapshot = replace(snapshot, attributes=_listed_attributes(table))
+    if keyed:
+        snapshot = replace(snapshot, attributes=keyed.attributes(snapshot.attributes))
     return Scored(snapshot, judged.inputs, judged.verdict, waivers)
 
 
@@ -102,6 +109,7 @@ def score_again(
     *,
     index_facts: tuple[IndexFact, ...] = (),
     waivers: tuple[Waiver, ...] = (),
+    keyed: Keyed | None = None,
 ) -> tuple[Inputs, Verdict]:
     """Judges evidence that is in the store, with the day on which it was received.
 
@@ -110,6 +118,7 @@ def score_again(
         profile: The profile to judge under.
         index_facts: What the index of all studies says about the study.
         waivers: Those in force for the study.
+        keyed: Makes hashes of identifiers, where they are kept as such.
     """
     source = read_source(stored.facts)
     table = read_snapshot(
@@ -123,6 +132,7 @@ def score_again(
         snapshot=stored.snapshot,
         waivers=waivers,
         index_facts=index_facts,
+        hides=Hashing(keyed) if keyed else None,
     )
     return judged.inputs, judged.verdict
 

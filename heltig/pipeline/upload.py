@@ -168,6 +168,7 @@ class UploadDesk:
                 location=uploads.location_of(upload.name),
                 limits=self._limits,
                 received=upload.received,
+                keyed=self._store.keyed,
             )
         except InputError as error:
             raise JobFailedError(str(error)) from error

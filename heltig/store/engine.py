@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Select, make_url
 from heltig.errors import ConfigurationError
 from heltig.store.audit_chain import Seal
 from heltig.store.encryption import PLAIN, Cipher
+from heltig.store.keyed import Keyed
 from heltig.store.postgresql import PostgreSQLDatabase
 from heltig.store.sqlite import SQLiteDatabase
 from heltig.store.transaction import ReadTransaction, Renderer, WriteTransaction
@@ -65,6 +66,10 @@ class Store:
     It commits when the function returns and is rolled back when it raises. The function cannot await, so
     nobody holds the write lock of SQLite while waiting for a network. It does not run on the event loop's
     thread.
+
+    Attributes:
+        keyed: Makes hashes of identifiers for whoever judges, where they are kept as such
+            (`heltig.pipeline.identifiers`).
     """
 
     def __init__(self, database: Database, *, render: Renderer, cipher: Cipher = PLAIN) -> None:
@@ -74,6 +79,7 @@ class Store:
         self._memory: dict[Hashable, Any] = {}
         self._ring: Callable[[str], None] = lambda kind: None
         self._seal: Seal | None = None
+        self.keyed: Keyed | None = None
 
     @classmethod
     async def open(cls, url: str, *, render: Renderer, cipher: Cipher = PLAIN) -> "Store":

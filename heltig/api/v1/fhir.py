@@ -58,12 +58,13 @@ async def fhir_imaging_study(
     """
     media_type, version = _media_type(request)
     found = await _lookup(services, study, location)
-    described = await services.store.read(_described, found, services.clock())
+    shown, series = await services.store.read(_described, found, services.clock())
+    shown = services.sights.of(request.user).study(shown, mask="")
     instances = {}
-    for part in await services.store.read(series_of_newest, described[0].location, found.study_key):
+    for part in await services.store.read(series_of_newest, shown.location, found.study_key):
         content = await services.store.read(content_at, part.address)
         instances[part.series_key] = await asyncio.to_thread(_instances, part.series_key, content)
-    return _answer(imaging_study(*described, instances, version=version), media_type)
+    return _answer(imaging_study(shown, series, instances, version=version), media_type)
 
 
 @get("/api/v1/studies/{study:str}/fhir/OperationOutcome", responses=_RESPONSES, tags=["FHIR"])
@@ -76,7 +77,9 @@ async def fhir_operation_outcome(
     """Show how a study stands, and its findings, as an OperationOutcome; the first issue is the verdict."""
     media_type, _ = _media_type(request)
     found = await _lookup(services, study, location)
-    outcome = operation_outcome(*await services.store.read(_judged, found, services.clock()))
+    shown, stored = await services.store.read(_judged, found, services.clock())
+    seen = services.sights.of(request.user).findings(stored.verdict.findings if stored else ())
+    outcome = operation_outcome(shown, stored, seen)
     return _answer(outcome, media_type)
 
 

@@ -193,7 +193,8 @@ async def show_upload(
         if upload is None:
             raise NotFoundError("This upload is not here any more. Begin it again.")
         accepted = Accepted(upload, is_repeat=found.end.is_repeat)
-        said = await what_became(services, accepted, within=wait)
+        sight = services.sights.of(request.user)
+        said = await what_became(services, accepted, within=wait, sight=sight)
         view = msgspec.structs.replace(view, upload=said.upload, job=said.job)
         if isinstance(said, JudgedUpload):
             view = msgspec.structs.replace(view, readiness=said.readiness, studies=said.studies)

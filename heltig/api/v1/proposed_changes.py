@@ -1,9 +1,9 @@
 """`/api/v1/studies/{study}/proposed-changes`: what could be written to mend a study."""
 
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
-from litestar import Response, get
+from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 
@@ -12,6 +12,8 @@ from heltig.api.front import segment
 from heltig.api.problems import responses
 from heltig.api.services import Services
 from heltig.api.v1.studies import at_locations, named_location
+from heltig.auth.principal import Principal
+from heltig.pipeline.identifiers import Sight
 from heltig.pipeline.publish import MEDIA_TYPE
 from heltig.reports import dcmodify
 from heltig.reports.modified_attributes import datasets
@@ -28,6 +30,7 @@ _PRIVATE: Final = {"Cache-Control": "private, no-cache"}
     tags=["Studies"],
 )
 async def list_proposed_changes(
+    request: Request[Principal, Any, Any],
     services: NamedDependency[Services],
     study: FromPath[str],
     location: FromQuery[str | None] = None,
@@ -37,9 +40,11 @@ async def list_proposed_changes(
 
     `dicom-json`: data sets with the new values, the former ones in Original Attributes Sequence (0400,0561),
     and the series and instances concerned. `dcmodify`: a shell script that makes the changes in copies of the
-    files. Heltig itself never changes data.
+    files. Heltig itself never changes data. Whoever does not see patients' identifiers gets the changes of
+    UIDs, codes and numbers alone.
     """
-    found = await services.store.read(_studies, segment(study), named_location(location))
+    sight = services.sights.of(request.user)
+    found = await services.store.read(_studies, segment(study), named_location(location), sight)
     if format == "dcmodify":
         return Response(dcmodify.script(found).encode("ascii"), media_type=TEXT, headers=_PRIVATE)
     every = [dataset for one in found for dataset in datasets(one.uid, one.findings)]
@@ -48,11 +53,13 @@ async def list_proposed_changes(
     return Response(body, media_type=MEDIA_TYPE, headers=_PRIVATE)
 
 
-def _studies(transaction: ReadTransaction, key: str, at: Location | None) -> list[dcmodify.Study]:
+def _studies(
+    transaction: ReadTransaction, key: str, at: Location | None, sight: Sight
+) -> list[dcmodify.Study]:
     """What was found about a study at each location."""
     found = []
     for study in at_locations(transaction, key, at):
         verdict = verdicts.current(transaction, study.location, study.study_key)
         if verdict is not None:
-            found.append(dcmodify.Study(study.study_uid or "", verdict.verdict.findings))
+            found.append(dcmodify.Study(study.study_uid or "", sight.findings(verdict.verdict.findings)))
     return found

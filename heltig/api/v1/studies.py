@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
-from litestar import get
+from litestar import Request, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
 
@@ -23,7 +23,9 @@ from heltig.api.v1.study_views import (
     study_view,
     verdict_view,
 )
+from heltig.auth.principal import Principal
 from heltig.errors import NotFoundError
+from heltig.pipeline.identifiers import Sight
 from heltig.rules.rule import Level, Severity
 from heltig.store import lookups, studies, verdicts
 from heltig.store.lookups import minute
@@ -35,6 +37,7 @@ from heltig.verdict import Readiness
 
 @get("/api/v1/studies", responses=responses(400, 401, 403, 503), tags=["Studies"])
 async def list_studies(
+    request: Request[Principal, Any, Any],
     services: NamedDependency[Services],
     readiness: FromQuery[list[Readiness] | None] = None,
     states: Annotated[list[StudyState] | None, QueryParameter(name="state")] = None,
@@ -63,21 +66,30 @@ async def list_studies(
     found = await services.store.read(
         search, query, now=services.clock(), limit=limit + 1, offset=offset, order=order
     )
-    return page([study_view(study) for study in found], limit=limit, offset=offset)
+    sight = services.sights.of(request.user)
+    return page([study_view(sight.study(study)) for study in found], limit=limit, offset=offset)
 
 
 @get("/api/v1/studies/{study:str}", responses=responses(400, 401, 403, 404, 503), tags=["Studies"])
 async def show_study(
+    request: Request[Principal, Any, Any],
     services: NamedDependency[Services],
     study: FromPath[str],
     location: FromQuery[str | None] = None,
 ) -> StudyDetail:
     """Show one study at every location that has it, or at one."""
-    return await services.store.read(_detail, segment(study), named_location(location), services.clock())
+    return await services.store.read(
+        _detail,
+        segment(study),
+        named_location(location),
+        services.clock(),
+        services.sights.of(request.user),
+    )
 
 
 @get("/api/v1/studies/{study:str}/findings", responses=responses(400, 401, 403, 404, 503), tags=["Studies"])
 async def list_findings(
+    request: Request[Principal, Any, Any],
     services: NamedDependency[Services],
     study: FromPath[str],
     location: FromQuery[str | None] = None,
@@ -89,7 +101,8 @@ async def list_findings(
     offset: Offset = 0,
 ) -> Page[FindingView]:
     """List the findings of a study's last verdicts, a location after the other, the worst first."""
-    every = await services.store.read(_findings, segment(study), named_location(location))
+    sight = services.sights.of(request.user)
+    every = await services.store.read(_findings, segment(study), named_location(location), sight)
     matching = [
         finding
         for finding in every
@@ -118,7 +131,9 @@ def at_locations(transaction: ReadTransaction, key: str, at: Location | None) ->
     return found
 
 
-def _detail(transaction: ReadTransaction, key: str, at: Location | None, now: datetime) -> StudyDetail:
+def _detail(
+    transaction: ReadTransaction, key: str, at: Location | None, now: datetime, sight: Sight
+) -> StudyDetail:
     found = at_locations(transaction, key, at)
     wanted = {str(study.location) for study in found}
     prepared = [one for one in lookups.find_many(transaction, [key])[key] if one.location in wanted]
@@ -128,7 +143,7 @@ def _detail(transaction: ReadTransaction, key: str, at: Location | None, now: da
         verdict = verdicts.current(transaction, study.location, study.study_key)
         details.append(
             LocationDetail(
-                study_view(study.at(now)),
+                study_view(sight.study(study.at(now))),
                 verdict_view(verdict) if verdict else None,
                 [series_view(s) for s in studies.series_of(transaction, study.location, study.study_key)],
             )
@@ -136,10 +151,11 @@ def _detail(transaction: ReadTransaction, key: str, at: Location | None, now: da
     return StudyDetail(found[0].study_key, status, details)
 
 
-def _findings(transaction: ReadTransaction, key: str, at: Location | None) -> list[FindingView]:
+def _findings(transaction: ReadTransaction, key: str, at: Location | None, sight: Sight) -> list[FindingView]:
     views = []
     for study in at_locations(transaction, key, at):
         verdict = verdicts.current(transaction, study.location, study.study_key)
         if verdict is not None:
-            views += [finding_view(finding, str(study.location)) for finding in verdict.verdict.findings]
+            seen = sight.findings(verdict.verdict.findings)
+            views += [finding_view(finding, str(study.location)) for finding in seen]
     return views

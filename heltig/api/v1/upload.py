@@ -18,6 +18,7 @@ from heltig.api.v1.study_views import FindingView, StudyView, finding_view, stud
 from heltig.api.v1.upload_body import FORM_TYPE, ZIP_TYPES, zip_chunks
 from heltig.auth.principal import Principal
 from heltig.errors import ConflictError, StorageError, UnreadableInputError
+from heltig.pipeline.identifiers import Sight
 from heltig.pipeline.upload import ENDED, Accepted, Sender
 from heltig.store import verdicts
 from heltig.store.jobs import Job
@@ -129,7 +130,8 @@ async def upload(
     same, and the same bytes sent again are answered with it.
     """
     accepted = await _take(request, services, target)
-    said = await what_became(services, accepted, within=WAIT_SECONDS)
+    sight = services.sights.of(request.user)
+    said = await what_became(services, accepted, within=WAIT_SECONDS, sight=sight)
     if isinstance(said, QueuedUpload):
         return _queued(said)
     return Response(said, status_code=200 if accepted.is_repeat else 201, headers=_headers(said.job))
@@ -156,9 +158,15 @@ async def upload_async(
 
 
 async def what_became(
-    services: Services, accepted: Accepted, *, within: float
+    services: Services, accepted: Accepted, *, within: float, sight: Sight
 ) -> JudgedUpload | QueuedUpload:
     """What became of an upload, once it is judged, or after so many seconds.
+
+    Args:
+        services: The running service.
+        accepted: The upload.
+        within: The seconds.
+        sight: What whoever asks sees of patients.
 
     Raises:
         HeltigError: Its job ended without a verdict.
@@ -169,7 +177,7 @@ async def what_became(
         return queued
     _see_that_it_succeeded(job)
     at = location_of(accepted.upload.name)
-    studies = await services.store.read(_studies, at, services.clock())
+    studies = await services.store.read(_studies, at, services.clock(), sight)
     if any(s.study.state == "PENDING" for s in studies):  # judged then, and to be judged again now
         return queued
     readiness = worst([*(s.study.readiness for s in studies if s.study.readiness), *_of_the_zip(job)])
@@ -200,13 +208,14 @@ def _see_that_it_succeeded(job: Job) -> None:
         raise StorageError(f"Job {job.id} failed time after time: {job.error} It can be retried.")
 
 
-def _studies(transaction: ReadTransaction, at: Location, now: datetime) -> list[UploadedStudy]:
+def _studies(transaction: ReadTransaction, at: Location, now: datetime, sight: Sight) -> list[UploadedStudy]:
     found = search(transaction, StudyQuery(locations=(at,)), now=now, limit=_MOST_STUDIES, order="worst")
     uploaded = []
     for study in found:
         stored = verdicts.current(transaction, at, study.study_key)
-        findings = stored.verdict.findings if stored else ()
-        uploaded.append(UploadedStudy(study_view(study), [finding_view(f, str(at)) for f in findings]))
+        findings = sight.findings(stored.verdict.findings if stored else ())
+        views = [finding_view(finding, str(at)) for finding in findings]
+        uploaded.append(UploadedStudy(study_view(sight.study(study)), views))
     return uploaded
 
 

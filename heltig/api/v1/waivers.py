@@ -124,11 +124,13 @@ async def give_waiver(
         expires=_minute(data.expires),
     )
     given = await services.waivers.give(new, origin=_address(request))
-    return GivenView(waiver_view(given.waiver, now), given.concerns, given.job)
+    waiver = services.sights.of(request.user).waiver(given.waiver)
+    return GivenView(waiver_view(waiver, now), given.concerns, given.job)
 
 
 @get("/api/v1/waivers", responses=responses(400, 401, 403, 503), tags=["Waivers"])
 async def list_waivers(
+    request: Request[Principal, Any, Any],
     services: NamedDependency[Services],
     wanted_state: Annotated[WaiverState | None, QueryParameter(name="state")] = None,
     rule: FromQuery[str | None] = None,
@@ -149,13 +151,17 @@ async def list_waivers(
         limit=limit + 1,
         offset=offset,
     )
-    return page([waiver_view(waiver, now) for waiver in found], limit=limit, offset=offset)
+    sight = services.sights.of(request.user)
+    return page([waiver_view(sight.waiver(waiver), now) for waiver in found], limit=limit, offset=offset)
 
 
 @get("/api/v1/waivers/{id:int}", responses=responses(400, 401, 403, 404, 503), tags=["Waivers"])
-async def show_waiver(services: NamedDependency[Services], id: FromPath[int]) -> WaiverView:
+async def show_waiver(
+    request: Request[Principal, Any, Any], services: NamedDependency[Services], id: FromPath[int]
+) -> WaiverView:
     """Show one waiver."""
-    return waiver_view(await services.store.read(waivers.get, _known(id)), services.clock())
+    waiver = await services.store.read(waivers.get, _known(id))
+    return waiver_view(services.sights.of(request.user).waiver(waiver), services.clock())
 
 
 @delete(
@@ -172,7 +178,7 @@ async def revoke_waiver(
     The studies that rely on it are PENDING until they are judged again.
     """
     revoked = await services.waivers.revoke(_known(id), by=request.user.name, origin=_address(request))
-    return waiver_view(revoked, services.clock())
+    return waiver_view(services.sights.of(request.user).waiver(revoked), services.clock())
 
 
 def waiver_view(waiver: GivenWaiver, now: datetime) -> WaiverView:

@@ -1,0 +1,131 @@
+"""The key that identifiers are hashed with, and that a database is used with the setting it was made for."""
+
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from heltig.errors import ConfigurationError, StorageError
+from heltig.secret import read_secret
+from heltig.settings import Settings
+from heltig.store import identifier_state
+from heltig.store.engine import Store
+from heltig.store.identifier_state import State
+from heltig.store.keyed import Keyed
+from heltig.store.transaction import WriteTransaction
+
+LENGTH: Final = 32
+"""Bytes of a key."""
+
+_KEY: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+
+async def open_identifiers(
+    store: Store, settings: Settings, *, environ: Mapping[str, str] = os.environ
+) -> Keyed | None:
+    """Has whoever judges for a store hash identifiers, where that is set, and sees that they stand so there.
+
+    Args:
+        store: With the newest tables.
+        settings: The site's.
+        environ: Where a reference to the environment looks.
+
+    Returns:
+        What makes the hashes; None where identifiers stand as they are.
+
+    Raises:
+        ConfigurationError: Identifiers stand otherwise in this database, or the key is not here.
+        StorageError: The key cannot be made.
+    """
+    state = await store.read(identifier_state.find)
+    if settings.identifiers != "hashed":
+        if state is not None:
+            raise ConfigurationError(_IS_HASHED.format(mode=settings.identifiers))
+        return None
+    if state is None and not await store.read(identifier_state.is_empty):
+        raise ConfigurationError(_IS_PLAIN)
+    keyed = key_of(settings, environ=environ, makes=state is None)
+    if state is None:
+        state = await store.write(_begin, State("hashed", keyed.id))
+    if state.form == "rewriting":
+        raise ConfigurationError(_IS_NOT_DONE)
+    see_that_it_is(keyed, state, settings)
+    store.keyed = keyed
+    return keyed
+
+
+def key_of(settings: Settings, *, environ: Mapping[str, str] = os.environ, makes: bool = False) -> Keyed:
+    """The key.
+
+    Args:
+        settings: They say where it is.
+        environ: Where a reference to the environment looks.
+        makes: It is made where none is named and there is none yet.
+
+    Raises:
+        ConfigurationError: It is not there, or is none.
+        StorageError: It cannot be made.
+    """
+    own = settings.home / "secrets" / "identifier-key"
+    if makes and not settings.identifier_key and not own.exists():
+        _make(own)
+    text = read_secret(settings.identifier_key or f"file:{own}", environ)
+    if not _KEY.fullmatch(text):
+        where = settings.identifier_key or own
+        raise ConfigurationError(f"{where}: not a key. Give 64 hex digits (`openssl rand -hex 32`).")
+    return Keyed(bytes.fromhex(text))
+
+
+def see_that_it_is(keyed: Keyed, state: State, settings: Settings) -> None:
+    """Sees that identifiers are hashed with this key, and no other.
+
+    Raises:
+        ConfigurationError: They are not.
+    """
+    if state.key_id != keyed.id:
+        where = settings.identifier_key or "secrets/identifier-key in HELTIG_HOME"
+        raise ConfigurationError(
+            f"Identifiers in this database are hashed with the key {state.key_id}, and {where} is "
+            f"{keyed.id}. Give every server of a database the same key: copy it, or name it in "
+            "HELTIG_IDENTIFIER_KEY."
+        )
+
+
+def _begin(transaction: WriteTransaction, state: State) -> State:
+    identifier_state.begin(transaction, state)
+    return identifier_state.find(transaction) or state
+
+
+def _make(path: Path) -> None:
+    draft = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_hex(LENGTH) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(draft, path)  # unlike a rename it does not overwrite what another process made
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as wrong:
+        raise StorageError(f"The key {path} cannot be written: {wrong.strerror}.") from wrong
+
+
+_IS_HASHED: Final = (
+    "Identifiers in this database are keyed hashes, and HELTIG_IDENTIFIERS={mode} wants them as they are. "
+    "Set HELTIG_IDENTIFIERS=hashed. A hash cannot be turned back: to have identifiers again, begin with an "
+    "empty database and pull the archives anew."
+)
+_IS_PLAIN: Final = (
+    "HELTIG_IDENTIFIERS=hashed, and this database holds identifiers as they are. Stop all of Heltig and run "
+    "`heltig identifiers rewrite`, or begin with an empty database."
+)
+_IS_NOT_DONE: Final = (
+    "The rewrite of identifiers in this database did not come to its end: some are hashed, others not. Run "
+    "`heltig identifiers rewrite` again: it goes on where it was."
+)
