@@ -7,7 +7,7 @@ from sqlalchemy import bindparam, select
 
 from heltig.errors import ConflictError, NotFoundError
 from heltig.rules.finding import Finding
-from heltig.store import audit_trail, changes, states, waivers
+from heltig.store import audit_trail, changes, states, study_rules, waivers
 from heltig.store.encrypted_rows import FINDINGS, VERDICTS
 from heltig.store.judged_with import names_of
 from heltig.store.records import NewVerdict, Published, StoredVerdict, Study
@@ -82,6 +82,7 @@ def publish(transaction: WriteTransaction, new: NewVerdict, *, locked: Locked | 
         origin=new.origin,
         detail={"verdict": new.verdict.id, "revision": study.revision, "readiness": study.readiness},
     )
+    study_rules.put(transaction, row, study, verdict.verdict.findings)
     return states.change(transaction, row, study, verdict)
 
 

@@ -29,6 +29,7 @@ from heltig.store.tables import (
     snapshots,
     studies,
     study_patients,
+    study_rules,
     uploads,
     verdicts,
 )
@@ -55,6 +56,7 @@ _REMOVE_STUDY: Any = (
     _of_study(snapshots),
     delete(findings).where(findings.c.verdict_row.in_(_verdicts_of)),
     _of_study(verdicts),
+    _of_study(study_rules),
     _of_study(study_patients),
     _of_study(lookups),
     _of_study(observations),

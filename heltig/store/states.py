@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from sqlalchemy import Update, bindparam, update
 
 from heltig.errors import NotFoundError
-from heltig.store import attributes, changes, lookups
+from heltig.store import attributes, changes, lookups, study_rules
 from heltig.store.locations import ensure
 from heltig.store.records import Location, Published, StoredVerdict, Study, StudyAttributes
 from heltig.store.studies import RANKS, lock
@@ -168,6 +168,7 @@ def withdraw(transaction: WriteTransaction, location: Location, study_key: str, 
     verdict = current(transaction, location, study_key)
     verdict_id = verdict.verdict.id if verdict else None
     changes.append(transaction, study, before=before, verdict_id=verdict_id, at=at)
+    study_rules.forget(transaction, row)
     change(transaction, row, study, verdict)
 
 

@@ -8,7 +8,7 @@ from heltig.errors import StorageError
 from heltig.store.engine import Store
 from heltig.store.transaction import ReadTransaction
 
-HEAD = "0013"
+HEAD = "0014"
 """The newest version."""
 
 

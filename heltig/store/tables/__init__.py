@@ -18,6 +18,7 @@ from heltig.store.tables.judged import (
     ProfileTable,
     RulesetTable,
     SequenceTable,
+    StudyRuleTable,
     VerdictTable,
     WaiverTable,
 )
@@ -89,6 +90,7 @@ __all__ = [
     "snapshots",
     "studies",
     "study_patients",
+    "study_rules",
     "uploads",
     "verdicts",
     "waivers",
@@ -119,6 +121,7 @@ rulesets = _table(RulesetTable)
 profiles = _table(ProfileTable)
 verdicts = _table(VerdictTable)
 findings = _table(FindingTable)
+study_rules = _table(StudyRuleTable)
 waivers = _table(WaiverTable)
 lookups = _table(LookupTable)
 sequences = _table(SequenceTable)

@@ -6,8 +6,11 @@ from sqlalchemy import BigInteger, Index, Text, UniqueConstraint
 from sqlmodel import Field
 
 from heltig.store.records import KEY_LENGTH
-from heltig.store.tables.base import BY_KEY, TEXT_LENGTH, Table, one_of
+from heltig.store.tables.base import BY_KEY, TEXT_LENGTH, Table, one_of, where
 
+# A query that is to use one of these indexes has to say the same in the same words.
+IN_FAMILY = "family IS NOT NULL"
+NEW_MEASURE = "action IN ('ruleset.use', 'profile.use')"
 
 class RulesetTable(Table, table=True):
     """Rulesets that judged something."""
@@ -37,6 +40,7 @@ class VerdictTable(Table, table=True):
     __table_args__ = (
         UniqueConstraint("study_row", "revision"),
         one_of("readiness", "READY", "NEEDS_REVIEW", "BLOCKED"),
+        Index("ix_verdicts_judged", "judged", "readiness"),
     )
 
     id: int | None = Field(default=None, primary_key=True)
@@ -86,6 +90,28 @@ class FindingTable(Table, table=True):
     proposed: str = Field(sa_type=Text)
     digest: str = Field(max_length=32, sa_column_kwargs={"server_default": ""})
     encrypted: bytes | None
+
+
+class StudyRuleTable(Table, table=True):
+    """The rules that the current verdict of a study has unwaived findings of: what overviews count.
+
+    `family` is that of the rule in one row a study and family, of those that do more than note; else NULL.
+    """
+
+    __tablename__ = "study_rules"
+    __table_args__ = (
+        one_of("severity", "block", "review", "note"),
+        Index("ix_study_rules_rule", "rule", "severity", "first_seen"),
+        Index("ix_study_rules_family", "location_row", "family", **where(IN_FAMILY)),
+        BY_KEY,
+    )
+
+    study_row: int = Field(primary_key=True, foreign_key="studies.id")
+    rule: str = Field(primary_key=True, max_length=64)
+    severity: str = Field(max_length=16)
+    family: str | None = Field(max_length=64)
+    location_row: int
+    first_seen: datetime
 
 
 class WaiverTable(Table, table=True):
@@ -162,7 +188,10 @@ class AuditTable(Table, table=True):
     """The audit trail: rows are only ever added."""
 
     __tablename__ = "audit"
-    __table_args__ = (one_of("outcome", "success", "refused", "failure"),)
+    __table_args__ = (
+        one_of("outcome", "success", "refused", "failure"),
+        Index("ix_audit_new_measure", "at", **where(NEW_MEASURE)),
+    )
 
     sequence: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
     at: datetime = Field(index=True)

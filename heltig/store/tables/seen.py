@@ -23,6 +23,7 @@ class LocationTable(Table, table=True):
 # A query that is to use these indexes has to say the same in the same words.
 ENDING = "valid_until IS NOT NULL"
 PENDING = "state = 'PENDING'"
+WITHOUT_VERDICT = "rank = 0 OR state = 'WITHDRAWN'"
 
 WORST = (
     "rank",
@@ -51,6 +52,7 @@ class StudyTable(Table, table=True):
         Index("ix_studies_valid_until", "valid_until", **where(ENDING)),
         Index("ix_studies_pending", "changed", **where(PENDING)),
         Index("ix_studies_first_seen", "location_row", "first_seen"),
+        Index("ix_studies_without_verdict", "location_row", **where(WITHOUT_VERDICT)),
     )
 
     id: int | None = Field(default=None, primary_key=True)

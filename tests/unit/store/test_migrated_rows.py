@@ -29,7 +29,7 @@ from heltig.store.transaction import ReadTransaction
 ALLOWED = {
     "kind": {"locations": "archive"},
     "scope": {"waivers": "study"},
-    "severity": {"findings": "block"},
+    "severity": {"findings": "block", "study_rules": "block"},
     "outcome": {"audit": "success"},
     "state": {
         "studies": "JUDGED",
