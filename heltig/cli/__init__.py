@@ -40,6 +40,7 @@ COMMANDS = {
     "keys": "heltig.cli.keys:keys",
     "sessions": "heltig.cli.sessions:sessions",
     "audit": "heltig.cli.audit:audit",
+    "identifiers": "heltig.cli.identifiers:identifiers",
     "encryption": "heltig.cli.encryption:encryption",
     "rules": "heltig.cli.rules:rules",
     "validate": "heltig.cli.validate:validate",

@@ -15,11 +15,16 @@ from heltig.store.migrations import upgrade
 
 
 @asynccontextmanager
-async def open_database(settings: Settings) -> AsyncIterator[Store]:
+async def open_database(settings: Settings, *, as_it_is: bool = False) -> AsyncIterator[Store]:
     """The database of the settings, made or brought up to date if need be.
 
+    Args:
+        settings: The site's.
+        as_it_is: In whatever form identifiers stand in it: nobody may judge then.
+
     Raises:
-        ConfigurationError: A key is not here that something is encrypted with.
+        ConfigurationError: A key is not here that something is encrypted with, or identifiers stand in it
+            otherwise than the settings say.
         StorageError: It cannot be opened, or a newer Heltig wrote it.
     """
     if settings.database_url is None:
@@ -28,7 +33,8 @@ async def open_database(settings: Settings) -> AsyncIterator[Store]:
     try:
         await upgrade(store)
         await store.read(insist_on_keys)
-        await open_identifiers(store, settings)
+        if not as_it_is:
+            await open_identifiers(store, settings)
         await open_trail(store, settings, clock=utc_now, writes=False)
         yield store
     finally:

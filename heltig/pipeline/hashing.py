@@ -4,10 +4,11 @@ import msgspec
 
 from heltig.dicom.study import StudyTable
 from heltig.pipeline.evidence import study_attributes
-from heltig.pipeline.redaction import redacted_finding
+from heltig.pipeline.redaction import REDACTED, may_be_told, redacted_finding
 from heltig.rules.finding import Finding
 from heltig.rules.index_facts import IndexFact
 from heltig.store.keyed import Keyed
+from heltig.verdict import Waiver
 
 
 class Hashing(msgspec.Struct, frozen=True):
@@ -25,3 +26,12 @@ class Hashing(msgspec.Struct, frozen=True):
         Its digest is that of what was observed, under the key: waivers go by it as ever.
         """
         return msgspec.structs.replace(redacted_finding(finding), digest=self.keyed.digest(finding.digest))
+
+    def sealed_waiver(self, waiver: Waiver) -> Waiver:
+        """A waiver that was given while findings were kept as they are."""
+        told = may_be_told(waiver.rule, waiver.tags)
+        return msgspec.structs.replace(
+            waiver,
+            observed=waiver.observed if told else REDACTED,
+            digest=self.keyed.digest(waiver.digest),
+        )

@@ -4,6 +4,7 @@ Left are UIDs, codes and numbers; text, names, dates and times are taken out, an
 exports like to name files after patients.
 """
 
+from collections.abc import Collection
 from typing import Final
 
 import msgspec
@@ -36,11 +37,14 @@ def redacted_finding(finding: Finding) -> Finding:
     """The same finding without what was observed, expected and proposed, where that could name a patient."""
     proposed = tuple(change for change in finding.proposed if is_harmless(change.tag))
     finding = msgspec.structs.replace(finding, proposed=proposed, digest="")  # short values can be guessed
-    if finding.tags and all(map(is_harmless, finding.tags)):
-        return finding
-    if not finding.tags and finding.rule.startswith("SRC-"):
+    if may_be_told(finding.rule, finding.tags):
         return finding
     return msgspec.structs.replace(finding, observed=REDACTED, expected=REDACTED)
+
+
+def may_be_told(rule: str, tags: Collection[str]) -> bool:
+    """Whether what a rule observed in some attributes cannot name a patient."""
+    return all(map(is_harmless, tags)) if tags else rule.startswith("SRC-")
 
 
 def is_harmless(tag: str) -> bool:

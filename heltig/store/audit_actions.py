@@ -15,6 +15,7 @@ Action: TypeAlias = Literal[
     "backup.make", "backup.restore",
     "encryption.rewrite", "encryption.rotate-key",
     "gate.blocked-after-forward", "gate.forward", "gate.open", "gate.quarantine", "gate.refuse", "gate.take",
+    "identifiers.rewrite",
     "job.discard", "job.retry",
     "key.create", "key.revoke",
     "patient.look", "patient.search",
@@ -96,6 +97,9 @@ ACTIONS: Final[Mapping[Action, Recorded]] = {
         "A gate took instances; once a second for each sender and gate",
         "gate",
         "how many; the studies, each with how many",
+    ),
+    "identifiers.rewrite": Recorded(
+        "Identifiers in the database begin to be hashed, or all of them are now", "`identifier-key:ID`"
     ),
     "job.discard": Recorded("A job that ended badly was let be", "job", "kind, attempts, error"),
     "job.retry": Recorded("A job that ended badly was queued again", "job", "kind, attempts, error"),

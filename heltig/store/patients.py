@@ -31,7 +31,7 @@ def put(transaction: WriteTransaction, study: int, about: Sequence[Patient], *, 
         about: The patients, each once, the one that most of its instances name first.
         first: The study is new, so that nothing was said yet.
     """
-    rows = {row["identity"]: row for row in map(_row, about)}
+    rows = {row["identity"]: row for row in map(row_of, about)}
     known = _known(transaction, list(rows))
     if missing := [row for identity, row in rows.items() if identity not in known]:
         transaction.insert_or_ignore_all(patients, missing)
@@ -55,7 +55,8 @@ def _known(transaction: WriteTransaction, identities: list[bytes]) -> dict[bytes
     return {row.identity: row.id for row in rows}
 
 
-def _row(patient: Patient) -> dict[str, Any]:
+def row_of(patient: Patient) -> dict[str, Any]:
+    """A patient as columns of its table."""
     row: dict[str, Any] = {
         "patient_id": patient.patient_id,
         "issuer_of_patient_id": patient.issuer_of_patient_id,

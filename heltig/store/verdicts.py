@@ -105,7 +105,7 @@ def worst_findings(
     """
     keys = [storable_key(key) for key in study_keys]
     return {
-        (Location(row.kind, row.name), row.study_key): _finding(transaction.cipher, row)
+        (Location(row.kind, row.name), row.study_key): finding_of(transaction.cipher, row)
         for row in transaction.rows(_WORST_FINDINGS, {"study_keys": keys})
     }
 
@@ -113,11 +113,12 @@ def worst_findings(
 def _verdicts(transaction: ReadTransaction, rows: Sequence[Row[Any]]) -> list[StoredVerdict]:
     found: dict[int, list[Finding]] = {row.id: [] for row in rows}
     for row in transaction.rows(_FINDINGS, {"rows": list(found)}) if found else ():
-        found[row.verdict_row].append(_finding(transaction.cipher, row))
+        found[row.verdict_row].append(finding_of(transaction.cipher, row))
     return [_verdict(transaction.cipher, row, tuple(found[row.id])) for row in rows]
 
 
-def _finding(cipher: Cipher, stored: Any) -> Finding:
+def finding_of(cipher: Cipher, stored: Any) -> Finding:
+    """A finding out of a row of its table."""
     row = FINDINGS.get(cipher, stored)
     return Finding(
         rule=row.rule,

@@ -1,0 +1,203 @@
+"""Identifiers that stand in the database as they are, turned into keyed hashes: some rows at a time.
+
+How far it is stands in the same transaction as what was turned, so that it can be broken off anywhere.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol
+
+from sqlalchemy import Select, Table, Update, and_, bindparam, select, update
+
+from heltig.rules.finding import Finding
+from heltig.rules.index_facts import IndexFact
+from heltig.store import identifier_state, patients
+from heltig.store.encrypted_rows import FINDINGS, VERDICTS, WAIVERS
+from heltig.store.identifier_state import State
+from heltig.store.keyed import OF_PATIENTS, OF_STUDIES, Keyed
+from heltig.store.names import folded
+from heltig.store.records import Patient
+from heltig.store.tables import findings, studies, verdicts, waivers
+from heltig.store.tables import patients as patient_table
+from heltig.store.text import from_json, to_json
+from heltig.store.transaction import WriteTransaction
+from heltig.store.verdicts import finding_of
+from heltig.verdict import Waiver
+
+AT_ONCE: Final = 500
+"""Rows of a transaction."""
+
+_STEP: Final = 2**40
+"""A place is the number of a step times this, and the last row of it that was turned."""
+
+
+class Seals(Protocol):
+    """What hides identifiers in findings and waivers (`heltig.pipeline.hashing`)."""
+
+    @property
+    def keyed(self) -> Keyed:
+        """Makes the hashes."""
+        ...
+
+    def sealed(self, finding: Finding, /) -> Finding:
+        """A finding as it is kept."""
+        ...
+
+    def sealed_waiver(self, waiver: Waiver, /) -> Waiver:
+        """A waiver as it is kept."""
+        ...
+
+
+def turn(transaction: WriteTransaction, seals: Seals, *, limit: int = AT_ONCE) -> tuple[str, int] | None:
+    """Turns some rows.
+
+    Args:
+        transaction: Any that writes.
+        seals: Hides identifiers.
+        limit: The most rows.
+
+    Returns:
+        What was turned, and how many; None once there is nothing left.
+    """
+    state = identifier_state.lock(transaction)
+    if state is None or state.form != "rewriting":
+        return None
+    step, after = divmod(state.place, _STEP)
+    if step == len(_STEPS):
+        identifier_state.move(transaction, "hashed", 0)
+        return None
+    name, work = _STEPS[step]
+    rows = work(transaction, seals, after, limit)
+    place = step * _STEP + max(rows) if len(rows) == limit else (step + 1) * _STEP
+    identifier_state.move(transaction, "rewriting", place)
+    return name, len(rows)
+
+
+def begin(transaction: WriteTransaction, keyed: Keyed) -> State:
+    """Says that identifiers begin to be hashed; gives what stands, where somebody said so before."""
+    identifier_state.begin(transaction, State("rewriting", keyed.id))
+    return identifier_state.lock(transaction) or State("rewriting", keyed.id)
+
+
+def _page(table: Table) -> Select[Any]:
+    rows = select(table).where(table.c.id > bindparam("after"))
+    return rows.order_by(table.c.id).limit(bindparam("most"))
+
+
+def _update(table: Table, key: Sequence[str], columns: Sequence[str]) -> Update:
+    named = and_(*(table.c[name] == bindparam(f"at_{name}") for name in key))
+    return update(table).where(named).values({name: bindparam(f"to_{name}") for name in columns})
+
+
+_IDENTITY: Final = ("identity", "name_folded", "name_words", *OF_PATIENTS)
+_OF_STUDIES: Final = (*OF_STUDIES, "referring_physician_folded")
+_PATIENTS: Final = _page(patient_table)
+_STUDIES: Final = _page(studies)
+_VERDICTS: Final = _page(verdicts)
+_WAIVERS: Final = _page(waivers)
+_FINDINGS: Final = select(findings).where(findings.c.verdict_row.in_(bindparam("rows", expanding=True)))
+_TAKEN: Final = select(patient_table.c.identity).where(
+    patient_table.c.identity.in_(bindparam("identities", expanding=True))
+)
+_CHANGE_PATIENT: Final = _update(patient_table, ("id",), _IDENTITY)
+_CHANGE_STUDY: Final = _update(studies, ("id",), _OF_STUDIES)
+_CHANGE_VERDICT: Final = _update(verdicts, ("id",), (*VERDICTS.columns, "encrypted"))
+_CHANGE_FINDING: Final = _update(findings, ("verdict_row", "position"), (*FINDINGS.columns, "encrypted"))
+_CHANGE_WAIVER: Final = _update(waivers, ("id",), (*WAIVERS.columns, "encrypted"))
+
+
+def _turn_patients(transaction: WriteTransaction, seals: Seals, after: int, limit: int) -> list[int]:
+    rows = transaction.rows(_PATIENTS, {"after": after, "most": limit})
+    turned = {}
+    for row in rows:
+        patient = Patient(**{name: getattr(row, name) for name in OF_PATIENTS})
+        turned[row.id] = patients.row_of(seals.keyed.patient(patient))
+    identities = [one["identity"] for one in turned.values()]
+    taken = set(transaction.scalars(_TAKEN, {"identities": identities})) if identities else set()
+    for row, one in turned.items():
+        if one["identity"] in taken:  # spellings that are one now; who comes next takes the first
+            one["identity"] += row.to_bytes(8, "big")
+        taken.add(one["identity"])
+    _change(transaction, _CHANGE_PATIENT, [({"id": row}, one) for row, one in turned.items()], _IDENTITY)
+    return list(turned)
+
+
+def _turn_studies(transaction: WriteTransaction, seals: Seals, after: int, limit: int) -> list[int]:
+    rows = transaction.rows(_STUDIES, {"after": after, "most": limit})
+    changes = []
+    for row in rows:
+        texts = {name: seals.keyed.token(name, getattr(row, name)) for name in OF_STUDIES}
+        texts["referring_physician_folded"] = folded(texts["referring_physician_name"])
+        changes.append(({"id": row.id}, texts))
+    _change(transaction, _CHANGE_STUDY, changes, _OF_STUDIES)
+    return [row.id for row in rows]
+
+
+def _turn_verdicts(transaction: WriteTransaction, seals: Seals, after: int, limit: int) -> list[int]:
+    """Verdicts with their findings. Their ids stay: they name what was told to others."""
+    cipher = transaction.cipher
+    rows = [VERDICTS.get(cipher, row) for row in transaction.rows(_VERDICTS, {"after": after, "most": limit})]
+    changes = []
+    for row in rows:
+        facts = sorted(map(seals.keyed.fact, from_json(row.index_facts, tuple[IndexFact, ...])))
+        relied = tuple(map(seals.sealed_waiver, from_json(row.waivers, tuple[Waiver, ...])))
+        values = {name: getattr(row, name) for name in (*VERDICTS.identity, *VERDICTS.columns)}
+        values |= {"index_facts": to_json(facts), "waivers": to_json(relied)}
+        changes.append(({"id": row.id}, VERDICTS.put(cipher, values)))
+    _change(transaction, _CHANGE_VERDICT, changes, (*VERDICTS.columns, "encrypted"))
+    found = transaction.rows(_FINDINGS, {"rows": [row.id for row in rows]}) if rows else []
+    told = []
+    for one in found:
+        finding = seals.sealed(finding_of(cipher, one))
+        plain = FINDINGS.get(cipher, one)
+        values = {name: getattr(plain, name) for name in (*FINDINGS.identity, *FINDINGS.columns)}
+        values |= {
+            "observed": finding.observed,
+            "expected": finding.expected,
+            "proposed": to_json(finding.proposed),
+            "digest": finding.digest,
+        }
+        at = {"verdict_row": one.verdict_row, "position": one.position}
+        told.append((at, FINDINGS.put(cipher, values)))
+    _change(transaction, _CHANGE_FINDING, told, (*FINDINGS.columns, "encrypted"))
+    return [row.id for row in rows]
+
+
+def _turn_waivers(transaction: WriteTransaction, seals: Seals, after: int, limit: int) -> list[int]:
+    cipher = transaction.cipher
+    rows = [WAIVERS.get(cipher, row) for row in transaction.rows(_WAIVERS, {"after": after, "most": limit})]
+    changes = []
+    for row in rows:
+        tags = from_json(row.tags, tuple[str, ...])
+        given = Waiver(str(row.id), row.rule, row.observed, row.expires, tags=tags, digest=row.digest)
+        sealed = seals.sealed_waiver(given)
+        values = {name: getattr(row, name) for name in (*WAIVERS.identity, *WAIVERS.columns)}
+        values |= {"observed": sealed.observed, "digest": sealed.digest}
+        changes.append(({"id": row.id}, WAIVERS.put(cipher, values)))
+    _change(transaction, _CHANGE_WAIVER, changes, (*WAIVERS.columns, "encrypted"))
+    return [row.id for row in rows]
+
+
+def _change(
+    transaction: WriteTransaction,
+    statement: Update,
+    changes: Sequence[tuple[dict[str, Any], dict[str, Any]]],
+    columns: Sequence[str],
+) -> None:
+    transaction.run_many(
+        statement,
+        [
+            {
+                **{f"at_{name}": value for name, value in at.items()},
+                **{f"to_{name}": values[name] for name in columns},
+            }
+            for at, values in changes
+        ],
+    )
+
+
+_STEPS: Final[Sequence[tuple[str, Callable[[WriteTransaction, Seals, int, int], list[int]]]]] = (
+    ("patients", _turn_patients),
+    ("studies", _turn_studies),
+    ("verdicts", _turn_verdicts),
+    ("waivers", _turn_waivers),
+)
