@@ -72,6 +72,7 @@ from heltig.api.v1.quarantine import (
     release_quarantined,
     show_quarantined,
 )
+from heltig.api.v1.reports import report_studies, report_study
 from heltig.api.v1.rescore import start_rescore
 from heltig.api.v1.rules import list_rules, show_rule
 from heltig.api.v1.studies import list_findings, list_studies, show_study
@@ -132,6 +133,8 @@ ROUTES: Final = (
     show_study,
     list_findings,
     list_proposed_changes,
+    report_study,
+    report_studies,
     fhir_imaging_study,
     fhir_operation_outcome,
     list_rules,

@@ -1,11 +1,8 @@
 """`heltig report`: what stored verdicts say, of a study, a batch, an archive or a period."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
 
 import click
 import msgspec
@@ -15,7 +12,7 @@ from heltig.cli.check_output import file_for, standard_output, try_file
 from heltig.cli.database import open_database
 from heltig.errors import UsageError
 from heltig.reports.gathering import lines_of, pictures_of, refuse_what_is_not_there, study_of
-from heltig.reports.verdict_about import About, about_scope
+from heltig.reports.verdict_about import About, about_scope, moment
 from heltig.reports.verdict_line import VerdictLine, line_of
 from heltig.reports.verdict_report import Format, written
 from heltig.setting_sources import load_settings
@@ -23,27 +20,14 @@ from heltig.store.engine import Store
 from heltig.store.judged_studies import Scope
 from heltig.store.records import Location
 
-_DAY: Final = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
-_MIDNIGHT: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-
-
-class _Until(click.ParamType[datetime]):
-    """The end of a period: a day is in it to its last moment, a time is the end itself."""
-
-    name = "date"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        time: datetime = _DAY.convert(value, param, ctx)
-        return time + timedelta(days=1) if _MIDNIGHT.fullmatch(str(value)) else time
-
 
 @click.command()
 @click.argument("study", required=False, metavar="[STUDY]")
 @click.option("--location", metavar="NAME", help="With STUDY: where it was seen; else where it is worst.")
 @click.option("--batch", metavar="NAME", help="An upload by its name, or a backfill as `backfill:7`.")
 @click.option("--archive", metavar="NAME", help="All studies of an archive.")
-@click.option("--since", type=_DAY, metavar="DATE", help="Verdicts given on this day (UTC) or later.")
-@click.option("--until", type=_Until(), metavar="DATE", help="Verdicts given on this day (UTC) or earlier.")
+@click.option("--since", metavar="DATE", help="Verdicts given on this day (UTC) or later.")
+@click.option("--until", metavar="DATE", help="Verdicts given on this day (UTC) or earlier.")
 @click.option(
     "--format",
     "format_",
@@ -61,8 +45,8 @@ def report(
     location: str | None,
     batch: str | None,
     archive: str | None,
-    since: datetime | None,
-    until: datetime | None,
+    since: str | None,
+    until: str | None,
     format_: Format | None,
     output: Path | None,
     redact: bool,
@@ -85,7 +69,10 @@ def report(
         raise UsageError("A batch has its archive: give --batch or --archive.")
     chosen = format_ or _format_of(output)
     scope = Scope(
-        location=_location(batch, archive), backfill=_backfill(batch), since=_utc(since), until=_utc(until)
+        location=_location(batch, archive),
+        backfill=_backfill(batch),
+        since=moment(since) if since else None,
+        until=moment(until, ends=True) if until else None,
     )
     if output is not None:
         try_file(output, option="--output")
@@ -168,7 +155,3 @@ def _format_of(output: Path | None) -> Format:
         case ".ndjson" | ".jsonl":
             return "ndjson"
     return "html"
-
-
-def _utc(time: datetime | None) -> datetime | None:
-    return None if time is None else time.replace(tzinfo=UTC)

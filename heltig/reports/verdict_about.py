@@ -1,6 +1,6 @@
 """What a report of stored verdicts is about, in words."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -47,6 +47,27 @@ def about_scope(scope: Scope, *, redact: bool, written: datetime) -> About:
     elif scope.since or scope.until:
         kind, of = "period", "Studies"
     return About(kind=kind, title=of + _period(scope), redacted=redact, written=written)
+
+
+def moment(text: str, *, ends: bool = False) -> datetime:
+    """A day or a time as somebody writes it, in UTC where it has no offset.
+
+    Args:
+        text: `2026-03-01`, or a time in ISO 8601.
+        ends: It ends a period: a day is in it to its last moment.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(
+            "A period begins and ends with a day, as 2026-03-01, or a time (ISO 8601)."
+        ) from error
+    if ends and len(text) <= len("2026-03-01"):
+        time += timedelta(days=1)
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
 def _period(scope: Scope) -> str:

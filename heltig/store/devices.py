@@ -59,7 +59,10 @@ def devices_in(series: Iterable[bytes]) -> tuple[Device, ...]:
 
 
 def _device(content: bytes) -> Device:
-    told = read_elements(content, _WANTED)
+    try:
+        told = read_elements(content, _WANTED)
+    except msgspec.DecodeError:  # written by another version: it names none
+        return Device()
     return Device(*(_text(told.get(tag, b"")) for tag in _WANTED))
 
 
