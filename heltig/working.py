@@ -64,13 +64,13 @@ from heltig.pipeline.waiving import ENDED, GIVEN, WaiverDesk
 from heltig.rules.profile import Profile
 from heltig.settings import Settings
 from heltig.store import archives, jobs
-from heltig.store.claims import Share
 from heltig.store.deliveries import KIND as DELIVERY
 from heltig.store.encryption_in_use import insist_on_keys
 from heltig.store.encryption_keys import cipher_of
 from heltig.store.engine import Store
 from heltig.store.migrations import upgrade
 from heltig.store.one_host import OneHost
+from heltig.store.shares import Share
 from heltig.store.transaction import ReadTransaction
 
 MINUTE: Final = timedelta(minutes=1)
@@ -92,14 +92,17 @@ FLUSH: Final = timedelta(seconds=10)
 """How often what was measured is added to the database."""
 
 PLACES: Final = 2
-"""Jobs that ask archives at a time, for each process that judges: while one is judged, the archive answers
-another."""
+"""Jobs by which one archive is read, or sent to, at a time, for each process that judges: while one study is
+judged, the archive answers another."""
+
+LOOKS: Final = 2
+"""Looks at one archive at a time. They cost little: there are places for looks at more than one."""
 
 LOOKING: Final = frozenset({DISCOVER, PROBE})
-"""The kinds of jobs that look at archives: before every pull, and so never in every place."""
+"""The kinds of jobs that look at archives: before every pull."""
 
-ASKING: Final = LOOKING | {PULL, BACKFILL, FORWARD}
-"""The kinds that wait for archives. All others, uploads above all, have one place more to themselves."""
+READING: Final = frozenset({PULL, BACKFILL, FORWARD})
+"""The other kinds that wait for archives."""
 
 KEPT: Final = timedelta(hours=1)
 """How long jobs are kept that succeeded and of which there are many."""
@@ -160,6 +163,22 @@ class Working:
     def is_working(self) -> bool:
         """Whether jobs are worked off, archives are looked at, and what is found can be written down."""
         return not self.runner.done() and not any(sweep.has_failed for sweep in self.sweeps)
+
+
+def shares_of(workers: int) -> tuple[Share, ...]:
+    """What the jobs that wait for archives may take of a process's places.
+
+    Looks and the others have places each of their own, and no archive ever has all of these. Archives that
+    are tried out (`heltig.pipeline.probe_waits.ProbeTurns`) leave some of them, too. All other jobs, uploads
+    above all, have one place more to themselves.
+
+    Args:
+        workers: Processes that judge.
+    """
+    return (
+        Share(LOOKING, PLACES * workers + LOOKS, LOOKS),
+        Share(READING, PLACES * workers + 1, PLACES * workers),
+    )
 
 
 def handlers_of(desks: Desks) -> dict[str, Handler]:
@@ -283,13 +302,8 @@ async def working(
         stack.push_async_callback(desks.deliveries.close)
         queue.on_end(events.job_end)
         handlers = {**_some(handlers_of(desks), does), **more(desks, queue)}
-        places = PLACES * settings.workers
-        shares = (
-            Share(frozenset({PROBE}), settings.workers),
-            Share(LOOKING, places - 1),
-            Share(ASKING, places),
-        )
-        runner = Runner(queue, handlers, places=places + 1, shares=shares)
+        shares = shares_of(settings.workers)
+        runner = Runner(queue, handlers, places=sum(share.most for share in shares) + 1, shares=shares)
         teller = _teller(queue, desks)  # a receiver that takes long must not keep studies waiting
         redis_url = settings.redis_url.secret if settings.redis_url else None
         working_off = run(runner, None if does == "uploads" else teller, queue, redis_url=redis_url)

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from heltig.jobs.queue import Clock
 from heltig.store import claims, leases
-from heltig.store.claims import Share
 from heltig.store.jobs import Job
+from heltig.store.shares import Share
 from heltig.store.transaction import WriteTransaction
 
 

@@ -16,8 +16,8 @@ from heltig.jobs.retries import Retries
 from heltig.logs import described
 from heltig.seldom import seldom
 from heltig.store import claims, leases, waiting
-from heltig.store.claims import Share
 from heltig.store.jobs import Job
+from heltig.store.shares import Share
 from heltig.store.transaction import ReadTransaction, WriteTransaction
 
 T = TypeVar("T")

@@ -24,7 +24,6 @@ from heltig.pipeline.backfill_waiting import is_worked_on
 from heltig.pipeline.keep import Scoring
 from heltig.pipeline.listing import ListedStudy
 from heltig.pipeline.opened import OpenArchives, Opened
-from heltig.pipeline.probing import renew_if_due
 from heltig.pipeline.pull_run import PulledStudy, judged_again, pull_archive
 from heltig.store import backfill_studies, backfills
 from heltig.store.backfill_studies import Done, Undone
@@ -160,7 +159,7 @@ class BackfillAlone:
         """
         async with self._opens.use(name) as opened:
             with suppress(ArchiveError):
-                await renew_if_due(self._store, name, opened.archive, clock=self._clock)
+                await self._opens.renew(opened)
 
     async def _wait_for_archive(self, known: Backfill, error: ArchiveError) -> None:
         """Waits until an archive may be asked again; raises the error where that makes no sense."""

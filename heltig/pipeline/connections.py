@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from heltig.pipeline.breaker import Breakers
 from heltig.pipeline.connecting import Connected, connect, pace_of, tls_of
 from heltig.pipeline.guarded import Guard, GuardedArchive, Measuring, observer
+from heltig.pipeline.patience import PatientArchive, seconds_of, wait_as_asked
 from heltig.pipeline.pauses import Pauses
 from heltig.pipeline.probing import last_capabilities
 from heltig.pipeline.sharers import Sharers
@@ -47,7 +48,6 @@ class Kept(msgspec.Struct, kw_only=True):
         connected: The connections themselves.
         storing: The guard for what brings objects to it.
         reading: The guard for what others ask of it.
-        probing: Held while it is probed.
         users: How many use them now.
         is_retired: They are closed with their last user.
     """
@@ -61,7 +61,6 @@ class Kept(msgspec.Struct, kw_only=True):
     connected: Connected
     storing: Guard
     reading: Guard
-    probing: asyncio.Lock = msgspec.field(default_factory=asyncio.Lock)
     users: int = 0
     is_retired: bool = False
 
@@ -139,6 +138,7 @@ class Connections:
                 environ=self._environ,
                 pace=pace,
                 observe=told,
+                waiting=wait_as_asked,
                 feed_root=found.feed_root if found else None,
             )
         )
@@ -150,13 +150,14 @@ class Connections:
         )
         pauses = Pauses(self._store, entry.name, clock=self._clock)
         guard = Guard(breakers, concurrency=entry.options.concurrency, insist=pauses.insist)
+        patient = PatientArchive(connected.dicomweb, seconds=seconds_of(entry.options, self._settings))
         return Kept(
             entry=entry,
             stamps=stamps,
             stack=stack,
             breakers=breakers,
             guard=guard,
-            archive=GuardedArchive(connected.dicomweb, guard),
+            archive=GuardedArchive(patient, guard),
             connected=connected,
             storing=Guard(breakers, concurrency=max(entry.options.concurrency, STORES)),
             reading=Guard(breakers, concurrency=READS, patience_seconds=PATIENCE),

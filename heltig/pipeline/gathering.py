@@ -26,6 +26,7 @@ from heltig.errors import (
     ArchiveRateLimitedError,
     ArchiveUnavailableError,
 )
+from heltig.pipeline.patience import TooSlowError
 
 MOST_UNANSWERED: Final = 3
 """Requests without an answer, one after the other, after which nothing more of a study is asked for."""
@@ -119,11 +120,12 @@ class _Answers:
         self._study = study
         self._unanswered = 0
         self._given = 0
+        self._is_over = False
         self.trouble = ""
 
     async def read(self, take: Callable[[DataSet], None], *below: str) -> _Answer:
         """Hands on the instances of the study, or of a series or instance of it; those that are complete."""
-        if self._unanswered >= MOST_UNANSWERED:
+        if self._is_over or self._unanswered >= MOST_UNANSWERED:
             return _Answer(0, _SILENT)
         splitter = InstanceSplitter()
         given, hollow, damaged = 0, 0, list[DataSet]()
@@ -151,6 +153,7 @@ class _Answers:
             if error.retry_after is not None and not (given or self._given):
                 raise  # it says itself that it is a matter of time
             problem = _problem(error)
+            self._is_over = isinstance(error, TooSlowError)
             if not self.trouble and not is_definite(error):
                 advice = " HELTIG_METADATA_MAX_SIZE sets it." if problem == _TOO_LARGE else ""
                 self.trouble = error.detail + advice

@@ -16,6 +16,7 @@ from heltig.errors import (
     ArchiveUnavailableError,
 )
 from heltig.pipeline.gathering import Gathered, gather_metadata
+from heltig.pipeline.patience import TooSlowError
 
 MOST_SILENT: Final = 3
 """Instances without an answer, one after the other, after which no more are asked for."""
@@ -94,6 +95,7 @@ async def _read_headers(
             except ArchiveError as error:
                 lost.append(instance)
                 silent = silent + 1 if isinstance(error, ArchiveUnavailableError) else 0
+                silent = MOST_SILENT if isinstance(error, TooSlowError) else silent
                 trouble = trouble or ("" if _is_definite(error) else error.detail)
     if not lost:
         return came, (), trouble

@@ -18,7 +18,7 @@ from heltig.pipeline.connections import Connections
 from heltig.pipeline.guarded import Guard, GuardedArchive, GuardedFeed, Measuring
 from heltig.pipeline.pauses import paused
 from heltig.pipeline.probe_waits import ProbeTurns
-from heltig.pipeline.probing import capabilities_to_go_by
+from heltig.pipeline.probing import capabilities_to_go_by, renew_if_due
 from heltig.settings import Settings
 from heltig.store.archives import Archive, ArchiveOptions, location_of
 from heltig.store.engine import Store
@@ -111,7 +111,7 @@ class OpenArchives:
         """
         self._store = store
         self._clock = clock
-        self._turns = ProbeTurns(settings.workers)
+        self._turns = ProbeTurns(settings.workers + 1)
         self._connections = Connections(
             store, settings, environ=environ, clock=clock, measurements=measurements
         )
@@ -123,7 +123,8 @@ class OpenArchives:
         Raises:
             NotFoundError: There is no archive of that name.
             ArchivePausedError: It is paused, or its entry cannot be read.
-            ArchiveClosedError: It is outside its hours, or failed too often; `retry_after` says how long.
+            ArchiveClosedError: It is outside its hours, failed too often, or is to be tried out and others
+                are (`ProbeTurnError`); `retry_after` says how long.
             ArchiveError: It was never probed before, and cannot be.
             ConfigurationError: A secret or a certificate cannot be read.
         """
@@ -143,11 +144,21 @@ class OpenArchives:
                     entry,
                     kept.archive,
                     clock=self._clock,
-                    probing=kept.probing,
                     turns=self._turns,
                 ),
                 location=location_of(name),
             )
+
+    async def renew(self, opened: Opened) -> bool:
+        """Probes an archive whose last probe does not hold any more; returns whether it was probed.
+
+        Raises:
+            ProbeTurnError: It, or others, are probed now.
+            ArchiveError: It does not answer; what was known of it stands.
+        """
+        return await renew_if_due(
+            self._store, opened.entry.name, opened.archive, clock=self._clock, turns=self._turns
+        )
 
     @asynccontextmanager
     async def use_to_store(self, name: str) -> AsyncIterator[OpenedToStore]:

@@ -14,7 +14,7 @@ from heltig.errors import (
 from heltig.jobs.attempt import JobContext
 from heltig.jobs.queue import JobQueue
 from heltig.pipeline.opened import OpenArchives
-from heltig.pipeline.probing import is_due, renew_if_due
+from heltig.pipeline.probing import is_due
 from heltig.store import archives
 from heltig.store.archives import location_of
 from heltig.store.jobs import NewJob
@@ -52,7 +52,7 @@ class ProbeDesk:
         name = str(context.payload["archive"])
         try:
             async with self._archives.use(name) as opened:
-                is_new = await renew_if_due(self._queue.store, name, opened.archive, clock=self._clock)
+                is_new = await self._archives.renew(opened)
         except ArchiveClosedError:
             raise
         except (NotFoundError, ArchivePausedError):

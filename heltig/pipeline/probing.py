@@ -3,7 +3,6 @@
 What a probe finds of an archive without a study is little, and holds until there is one to try the rest with.
 """
 
-import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -22,7 +21,15 @@ from heltig.errors import (
 )
 from heltig.pipeline.archives import find_archive
 from heltig.pipeline.pauses import unless_paused
-from heltig.pipeline.probe_waits import PROBE, ProbeTurns, closed, put_off, wait_of
+from heltig.pipeline.probe_waits import (
+    PROBE,
+    ProbeTurns,
+    closed,
+    has_failed,
+    probed_here,
+    put_off,
+    wait_of,
+)
 from heltig.store import archives, breakers
 from heltig.store.archives import Archive, location_of
 from heltig.store.engine import Store
@@ -46,11 +53,12 @@ async def probe_archive(
             (`heltig.pipeline.probe_waits`).
         ArchiveError: It does not answer.
     """
+    begun = clock()
     try:
         async with unless_paused(store, entry):
             found = await archive.probe()
     except ArchiveSilentError as error:
-        await store.write(put_off, entry, error.detail, clock())
+        await store.write(put_off, entry, error.detail, clock(), begun=begun)
         raise
     if found.all_attributes is None and (known := last_capabilities(entry)):
         found = replace(found, all_attributes=known.all_attributes, compared=known.compared)
@@ -59,7 +67,7 @@ async def probe_archive(
 
 
 async def renew_if_due(
-    store: Store, name: str, archive: ArchivePort, *, clock: Callable[[], datetime]
+    store: Store, name: str, archive: ArchivePort, *, clock: Callable[[], datetime], turns: ProbeTurns
 ) -> bool:
     """Probes an archive whose last probe does not hold any more; returns whether it was probed.
 
@@ -68,8 +76,10 @@ async def renew_if_due(
         name: The archive's name.
         archive: To ask it by.
         clock: The time.
+        turns: How many archives are probed here at a time.
 
     Raises:
+        ProbeTurnError: It, or others, are probed now.
         ArchiveError: It does not answer; what was known of it stands.
     """
     entry = await store.read(archives.find, name)
@@ -77,69 +87,62 @@ async def renew_if_due(
         return False
     if await store.read(wait_of, name, now=clock()) is not None:
         return False
-    await probe_archive(store, entry, archive, clock=clock)
+    is_again = await store.read(has_failed, name)
+    with turns.take(name, is_again=is_again):
+        async with probed_here(store, entry, clock=clock):
+            await probe_archive(store, entry, archive, clock=clock)
     return True
 
 
 async def capabilities_to_go_by(
-    store: Store,
-    entry: Archive,
-    archive: ArchivePort,
-    *,
-    clock: Callable[[], datetime],
-    probing: asyncio.Lock,
-    turns: ProbeTurns,
+    store: Store, entry: Archive, archive: ArchivePort, *, clock: Callable[[], datetime], turns: ProbeTurns
 ) -> Capabilities:
     """What is known of an archive that is about to be used, however old: `renew_if_due` is for its age.
+
+    It is probed where there is no probe, or none that still holds. One that found no study does not hold once
+    there is one: what is pulled is judged by what is known.
 
     Args:
         store: Where it is configured.
         entry: As it is configured.
         archive: To ask it by.
         clock: The time.
-        probing: Held while it is probed here: others wait, and go by what was found.
         turns: How many archives are probed here at a time.
 
     Raises:
-        ArchiveClosedError: It is not yet time for the next probe after one that came to nothing, or others
-            are probed.
+        ProbeTurnError: It, or others, are probed now: nobody waits for that in a place of a job.
+        ArchiveClosedError: It is not yet time for the next probe after one that came to nothing.
         ArchiveError: It had nothing to try when it was probed, and does not answer now.
     """
+    name = entry.name
     if (known := last_capabilities(entry)) and is_tried(known):
         return known
-    async with probing:
-        entry = await find_archive(store, entry.name)
-        wait = await store.read(wait_of, entry.name, now=clock())
-        if wait is not None:
-            if (known := last_capabilities(entry)) and has_studies(known):
-                return known
-            raise closed(entry, wait, now=clock())
-        if (known := last_capabilities(entry)) and is_tried(known):
+    wait = await store.read(wait_of, name, now=clock())
+    if wait is not None:
+        if known and has_studies(known):
             return known
-        with turns.take(entry.name):
-            return await known_capabilities(store, entry, archive, clock=clock)
-
-
-async def known_capabilities(
-    store: Store, entry: Archive, archive: ArchivePort, *, clock: Callable[[], datetime]
-) -> Capabilities:
-    """What the last probe of an archive found; it is probed where there is none, or none that still holds.
-
-    One that found no study does not hold once there is one: what is pulled is judged by what is known.
-    Nothing new is known of an archive that keeps the study that a probe tries to itself; it may give others.
-
-    Raises:
-        ArchiveError: It does not answer, or does not believe who we are.
-    """
-    known = last_capabilities(entry)
+        raise closed(entry, wait, now=clock())
     if known and not is_due(entry, clock()) and (has_studies(known) or not await _has_study(archive)):
         return known
+    is_again = await store.read(has_failed, name)
+    with turns.take(name, is_again=is_again):
+        async with probed_here(store, entry, clock=clock):
+            entry = await find_archive(store, name)
+            if (found := last_capabilities(entry)) and is_tried(found):
+                return found  # another one was quicker
+            return await _probe_to_go_by(store, entry, archive, clock=clock)
+
+
+async def _probe_to_go_by(
+    store: Store, entry: Archive, archive: ArchivePort, *, clock: Callable[[], datetime]
+) -> Capabilities:
+    """Probes an archive. One that keeps the study that is tried to itself may give us others all the same."""
     try:
         return await probe_archive(store, entry, archive, clock=clock)
     except ArchiveCredentialsError:
         raise
     except ArchiveAccessError:
-        return known or Capabilities()
+        return last_capabilities(entry) or Capabilities()
 
 
 def last_capabilities(entry: Archive) -> Capabilities | None:

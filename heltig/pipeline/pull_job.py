@@ -34,6 +34,7 @@ from heltig.pipeline.gathering import is_definite
 from heltig.pipeline.giving import Confirm
 from heltig.pipeline.keep import Processes, ProfileOf, Scoring
 from heltig.pipeline.opened import OpenArchives, Opened
+from heltig.pipeline.patience import attempt
 from heltig.pipeline.pull import pull_study
 from heltig.pipeline.pull_asked import NOT_FOUND
 from heltig.pipeline.settle import rest_of
@@ -133,7 +134,8 @@ class PullDesk:
 
     async def _pull(self, opened: Opened, known: Observation, uid: str, *, at_once: bool) -> dict[str, Any]:
         try:
-            table = await pull_study(opened.archive, uid, capabilities=opened.capabilities)
+            with attempt():
+                table = await pull_study(opened.archive, uid, capabilities=opened.capabilities)
         except ArchiveNotFoundError:
             return await self._gone(opened.location, known)
         except ArchiveError as error:

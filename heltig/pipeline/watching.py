@@ -175,7 +175,7 @@ def _state(
         return "resting", f"It may be asked again from {opens:%Y-%m-%d %H:%M} UTC on."
     probes = next((breaker for breaker in breakers if breaker.operation == PROBE), None)
     if probes is not None and not _is_tried(entry):
-        return "failing", f"How it behaves could not be found out: {probes.error}"
+        return "failing", f"How it behaves could not be found out: {probes.error}{_next_probe(probes, now)}"
     open_ones = [one for one in breakers if one.state == "open" and one.operation != PROBE]
     if open_ones:
         which = ", ".join(breaker.operation for breaker in open_ones)
@@ -196,6 +196,12 @@ def _state(
     if since < -_SLIP:
         return "behind", "Nobody knows when it was last read: our clock was ahead then, or is behind now."
     return "current", "All that changed in it is known."
+
+
+def _next_probe(wait: Breaker, now: datetime) -> str:
+    if wait.state != "open" or wait.until is None or wait.until <= now:
+        return " It is probed again now, or as soon as others have been."
+    return f" It is probed again at {wait.until:%Y-%m-%d %H:%M} UTC, or by `heltig archives test`."
 
 
 def _is_tried(entry: Archive) -> bool:

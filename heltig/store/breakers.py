@@ -17,7 +17,13 @@ from heltig.store.transaction import ReadTransaction, WriteTransaction
 
 State: TypeAlias = Literal["closed", "open", "half-open"]
 
-_OF = select(breakers).where(breakers.c.location_row == bindparam("location")).order_by(breakers.c.operation)
+_OPENED = breakers.c.openings > 0
+"""Other rows only say that somebody tries (`begin`)."""
+_OF = (
+    select(breakers)
+    .where(breakers.c.location_row == bindparam("location"), _OPENED)
+    .order_by(breakers.c.operation)
+)
 _ONE: Final = and_(
     breakers.c.location_row == bindparam("of_location"), breakers.c.operation == bindparam("of_operation")
 )
@@ -39,6 +45,9 @@ _BEGIN_TRIAL = (
     .where(or_(breakers.c.until <= bindparam("now"), breakers.c.until > bindparam("latest")))
     .values(state="half-open", until=bindparam("ends"), changed=bindparam("now"))
 )
+_THIS_TRIAL: Final = and_(_ONE, breakers.c.state == "half-open", breakers.c.changed == bindparam("begun"))
+_FORGET_TRIAL = delete(breakers).where(_THIS_TRIAL, ~_OPENED)
+_END_TRIAL = update(breakers).where(_THIS_TRIAL).values(state="open", until=bindparam("now"))
 _FORGET = delete(breakers).where(_ONE)
 _FORGET_ALL = delete(breakers).where(breakers.c.location_row == bindparam("location"))
 
@@ -109,6 +118,42 @@ def begin_trial(
             _BEGIN_TRIAL, {**key, "now": now, "ends": ends, "latest": latest}
         ).rowcount
     )
+
+
+def begin(
+    transaction: WriteTransaction,
+    location: Location,
+    operation: str,
+    *,
+    now: datetime,
+    ends: datetime,
+    latest: datetime,
+) -> bool:
+    """Takes it on to try an archive, though its breaker may never have opened; see `begin_trial`."""
+    new = Breaker(
+        operation=operation, state="half-open", failures=0, openings=0, until=ends, error=None, changed=now
+    )
+    row = ensure(transaction, location)
+    return transaction.insert_or_ignore(
+        breakers, {"location_row": row, **msgspec.structs.asdict(new)}
+    ) or begin_trial(transaction, location, operation, now=now, ends=ends, latest=latest)
+
+
+def end(
+    transaction: WriteTransaction, location: Location, operation: str, *, begun: datetime, now: datetime
+) -> None:
+    """Ends a trial that says nothing of the archive; one of which something was written down has ended.
+
+    Args:
+        transaction: Any that writes.
+        location: The archive.
+        operation: The class of operations.
+        begun: The time that `begin` was given.
+        now: The time: anybody may try from now on.
+    """
+    key = {"of_location": row_of(transaction, location), "of_operation": operation, "begun": begun}
+    transaction.connection.execute(_FORGET_TRIAL, key)
+    transaction.connection.execute(_END_TRIAL, {**key, "now": now})
 
 
 def forget(transaction: WriteTransaction, location: Location, operation: str | None = None) -> None:

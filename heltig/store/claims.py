@@ -1,10 +1,9 @@
 """Which jobs are started next, and who gets them. What becomes of one that runs: `heltig.store.leases`."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-import msgspec
 from msgspec import UNSET, UnsetType
 from sqlalchemy import (
     Row,
@@ -19,6 +18,7 @@ from sqlalchemy import (
 )
 
 from heltig.store.jobs import Job, job_of
+from heltig.store.shares import Allowed, Share
 from heltig.store.tables import job_groups, jobs
 from heltig.store.tables.operations import READY, RUNNING, WAITING
 from heltig.store.transaction import ReadTransaction, WriteTransaction
@@ -36,6 +36,7 @@ _WAKE = update(jobs).where(text(WAITING), jobs.c.not_before <= bindparam("now"))
 _READY = select(jobs.c.id, jobs.c.priority).where(
     text(READY),
     jobs.c.kind.in_(bindparam("kinds", expanding=True)),
+    (jobs.c.kind + " " + jobs.c.group).not_in(bindparam("full", expanding=True)),
 )
 
 
@@ -88,29 +89,13 @@ _START = (
     )
     .returning(jobs)
 )
-_KINDS_AT_WORK = select(jobs.c.kind).where(text(RUNNING), jobs.c.lease_owner == bindparam("owner"))
+_OF_OWNER = select(jobs.c.kind, jobs.c.group).where(text(RUNNING), jobs.c.lease_owner == bindparam("owner"))
 _NEXT_DUE = select(func.min(jobs.c.not_before)).where(text(WAITING))
 _NEXT_OPEN = select(func.min(job_groups.c.not_before)).where(job_groups.c.not_before > bindparam("now"))
 _READY_KINDS = select(jobs.c.kind).where(
     jobs.c.id.in_(select(_head_of_group(select(jobs.c.id).where(text(READY)))).select_from(job_groups))
 )
 _DUE_KINDS = select(jobs.c.kind).where(text(WAITING), jobs.c.not_before <= bindparam("now"))
-
-
-class Share(msgspec.Struct, frozen=True):
-    """Kinds of jobs that may not take every place of an owner.
-
-    Attributes:
-        kinds: These.
-        most: Jobs of them at a time.
-    """
-
-    kinds: frozenset[str]
-    most: int
-
-    def room(self, at_work: Iterable[str]) -> int:
-        """How many more of them may be begun beside jobs of the kinds `at_work`."""
-        return max(self.most - sum(kind in self.kinds for kind in at_work), 0)
 
 
 def claim(
@@ -141,33 +126,31 @@ def claim(
     if not transaction.is_alone:
         transaction.rows(_LOCK)
     transaction.run(_WAKE, {"now": now})
-    at_work = [row.kind for row in transaction.rows(_KINDS_AT_WORK, {"owner": owner})] if shares else []
+    at_work = (
+        [(row.kind, row.group) for row in transaction.rows(_OF_OWNER, {"owner": owner})] if shares else []
+    )
     claimed: list[Job] = []
     while len(claimed) < limit:
-        rooms = [(share.kinds, share.room(at_work)) for share in shares]
-        full = frozenset[str]().union(*(of for of, room in rooms if not room))
-        most = min((limit - len(claimed), *(room for _, room in rooms if room)))
+        allowed = Allowed(shares, at_work, kinds=kinds)
+        most = min(limit - len(claimed), allowed.most)
         found = _start(
-            transaction,
-            kinds=[kind for kind in kinds if kind not in full],
-            limit=most,
-            start={"owner": owner, "until": until, "now": now},
+            transaction, allowed=allowed, limit=most, start={"owner": owner, "until": until, "now": now}
         )
         claimed += found
-        at_work += [job.kind for job in found]
+        at_work += [(job.kind, job.group) for job in found]
         if len(found) < most:
             break
     return claimed
 
 
 def _start(
-    transaction: WriteTransaction, *, kinds: list[str], limit: int, start: Mapping[str, Any]
+    transaction: WriteTransaction, *, allowed: Allowed, limit: int, start: Mapping[str, Any]
 ) -> list[Job]:
     now = start["now"]
-    turns = transaction.rows(_TURNS, {"kinds": kinds, "now": now, "latest": now + LONGEST_CLOSED})
+    turns = transaction.rows(_TURNS, {**allowed.jobs, "now": now, "latest": now + LONGEST_CLOSED})
     if not turns:
         return []
-    chosen, served = _choose(transaction, turns, kinds=kinds, limit=limit)
+    chosen, served = _choose(transaction, turns, allowed=allowed, limit=limit)
     transaction.run_many(_SERVE, [{"group": group, "until": value} for group, value in served.items()])
     started = {row.id: job_of(row) for row in transaction.rows(_START, {"jobs": chosen, **start})}
     return [started[job] for job in chosen if job in started]
@@ -207,7 +190,7 @@ def next_turn(turns: Sequence[Turn], now_served: int) -> tuple[Turn, int]:
 
 
 def _choose(
-    transaction: WriteTransaction, rows: Sequence[Row[Any]], *, kinds: list[str], limit: int
+    transaction: WriteTransaction, rows: Sequence[Row[Any]], *, allowed: Allowed, limit: int
 ) -> tuple[list[int], dict[str, int]]:
     """The jobs to start, in their order, and what their groups will have been served."""
     now_served = transaction.scalar(_NOW_SERVED) or 0
@@ -219,7 +202,7 @@ def _choose(
         chosen.append(turn.ready.pop(0)[1])
         if turn.group not in served and limit > 1:
             most = limit if turn.room is None else min(limit, turn.room)
-            first = transaction.rows(_FIRST_OF_GROUP, {"kinds": kinds, "group": turn.group, "limit": most})
+            first = transaction.rows(_FIRST_OF_GROUP, {**allowed.jobs, "group": turn.group, "limit": most})
             turn.ready = [(row.priority, row.id) for row in first if row.id != chosen[-1]]
         served[turn.group] = turn.served
         if not turn.ready:

@@ -94,7 +94,9 @@ def _at_archive(table: Any) -> Any:
     )
 
 
-_BREAKERS: Final = _at_archive(breakers).order_by(locations.c.name, breakers.c.operation)
+_BREAKERS: Final = (
+    _at_archive(breakers).where(breakers.c.openings > 0).order_by(locations.c.name, breakers.c.operation)
+)
 _OBSERVED: Final = (
     select(
         locations.c.name,

@@ -25,6 +25,7 @@ from heltig.jobs.runner import Runner
 from heltig.store import claims, jobs
 from heltig.store.engine import Store
 from heltig.store.jobs import Job, JobState, NewJob
+from heltig.store.shares import Share
 
 SOON = timedelta(milliseconds=5)
 LONG = timedelta(minutes=10)
@@ -444,7 +445,7 @@ async def test_jobs_that_hang_leave_a_place_to_others(queue: JobQueue) -> None:
     async def work(context: JobContext) -> None:
         pass
 
-    shares = (claims.Share(frozenset({"look"}), 3),)
+    shares = (Share(frozenset({"look"}), 3),)
     async with running(queue, {"look": look, "work": work}, places=4, shares=shares) as runner:
         looks = [await add(queue, kind="look", priority=-1) for _ in range(5)]
         for _ in range(3):

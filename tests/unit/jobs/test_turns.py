@@ -12,6 +12,7 @@ from unit.jobs.conftest import Clock
 from heltig.jobs.queue import JobQueue
 from heltig.store import claims, leases
 from heltig.store.jobs import Job, NewJob
+from heltig.store.shares import Share
 from heltig.store.transaction import WriteTransaction
 
 MINUTE = timedelta(minutes=1)
@@ -26,7 +27,7 @@ async def add(queue: JobQueue, number: int, **fields: Any) -> None:
 
 
 async def test_a_share_is_never_passed_and_leaves_no_place_empty(queue: JobQueue) -> None:
-    shares = (claims.Share(frozenset({"look"}), 3), claims.Share(frozenset({"look", "pull"}), 4))
+    shares = (Share(frozenset({"look"}), 3), Share(frozenset({"look", "pull"}), 4))
 
     async def start(limit: int, owner: str = "me") -> list[Job]:
         now = queue.clock()
@@ -53,6 +54,25 @@ async def test_a_share_is_never_passed_and_leaves_no_place_empty(queue: JobQueue
     await queue.store.write(leases.succeed, found[0].id, owner="me", result=None, now=queue.clock())
     assert kinds(await start(1)) == ["look"]
     assert kinds(await start(5, owner="other")) == ["look", "look", "pull"]
+
+
+async def test_one_group_never_takes_all_of_a_share(queue: JobQueue) -> None:
+    share = Share(frozenset({"pull"}), 3, 2)
+
+    async def start(limit: int) -> list[str]:
+        now = queue.clock()
+        kinds = ["look", "pull"]
+        found = await queue.store.write(
+            claims.claim, kinds=kinds, owner="me", now=now, until=now + MINUTE, limit=limit, shares=(share,)
+        )
+        return [f"{job.kind} {job.group}" for job in found]
+
+    await add(queue, 5, group="archive:slow")
+    assert await start(5) == ["pull archive:slow"] * 2
+    await queue.store.write(queue.enqueue, NewJob(kind="look", group="archive:slow", priority=2000))
+    await add(queue, 2, group="archive:other")
+    assert sorted(await start(3)) == ["look archive:slow", "pull archive:other"]
+    assert await start(3) == []
 
 
 async def claim(queue: JobQueue, limit: int = 1, owner: str = "me") -> list[Job]:

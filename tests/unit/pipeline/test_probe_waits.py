@@ -4,18 +4,21 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 from servers.dicomweb import study
 from unit.pipeline.watched import Clock, Site
 
+from connectors.base import Capabilities
 from heltig.demo.answer import Faults
 from heltig.demo.archive import LoopbackArchive
 from heltig.errors import ArchiveClosedError, ArchivePausedError, ArchiveSilentError
 from heltig.jobs.queue import JobQueue
+from heltig.pipeline.connecting import open_archive
 from heltig.pipeline.opened import OpenArchives
 from heltig.pipeline.probe_job import ProbeDesk
-from heltig.pipeline.probe_waits import ProbeTurnError
+from heltig.pipeline.probe_waits import ProbeTurnError, ProbeTurns
 from heltig.pipeline.probing import probe_archive
 from heltig.pipeline.status import ArchiveStatus
 from heltig.pipeline.watching import archive_status
@@ -43,6 +46,11 @@ class World:
     def metadata_requests(self) -> int:
         return sum(one.path.endswith("metadata") for one in self.archive.requests)
 
+    async def asked_for_metadata(self, number: int) -> None:
+        async with asyncio.timeout(60):
+            while self.metadata_requests() < number:
+                await self.status()
+
     async def status(self) -> ArchiveStatus:
         return await self.store.read(archive_status, "main", now=self.clock())
 
@@ -64,7 +72,7 @@ async def world(store: Store) -> AsyncIterator[World]:
 async def test_a_probe_without_an_end_is_ended_and_put_off_for_longer_each_time(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("heltig.pipeline.connecting.PROBE_SECONDS", 1.0)
+    monkeypatch.setattr("heltig.pipeline.connecting.PROBE_SECONDS", 3.0)
     world.archive.faults = DRIPS
     await world.site.work()
     assert world.metadata_requests() == 1
@@ -135,13 +143,8 @@ async def test_the_silence_counts_for_the_breaker_of_searches(
 async def test_pausing_ends_a_probe_under_way(world: World) -> None:
     world.archive.faults = DRIPS
 
-    async def use() -> None:
-        async with world.opens.use("main"):
-            pass
-
-    using = asyncio.create_task(use())
-    while not world.metadata_requests():
-        await world.status()
+    using = asyncio.create_task(use(world.opens, "main"))
+    await world.asked_for_metadata(1)
     await world.pause()
     with pytest.raises(ArchivePausedError):
         await using
@@ -159,24 +162,66 @@ async def test_pausing_ends_other_work_at_its_next_request(world: World) -> None
         assert len(world.archive.requests) == asked
 
 
-async def test_archives_that_are_tried_out_take_turns(world: World) -> None:
-    world.opens = OpenArchives(world.store, Settings(workers=1), environ={}, clock=world.clock)
+async def test_nobody_waits_for_archives_that_are_tried_out(world: World) -> None:
+    here = OpenArchives(world.store, Settings(workers=1), environ={}, clock=world.clock)
     world.archive.faults = DRIPS
-    await world.site.register("other", root=world.archive.url, strategy="auto")
+    for name in ("other", "third", "known"):
+        await world.site.register(name, root=world.archive.url, strategy="auto")
+    known = await world.store.read(archives.find, "known")
+    assert known is not None
+    of_old = Capabilities(offset=True, metadata="study")
+    probed = world.clock() - timedelta(days=2)
+    await world.store.write(
+        archives.change, replace(known, capabilities=msgspec.to_builtins(of_old), probed=probed)
+    )
+    using = [asyncio.create_task(use(here, name)) for name in ("main", "other")]
+    await world.asked_for_metadata(2)
+    for opens, name in ((here, "main"), (here, "third"), (world.opens, "main")):
+        with pytest.raises(ProbeTurnError):
+            await use(opens, name)
+    async with here.use("known") as opened:
+        with pytest.raises(ProbeTurnError):
+            await here.renew(opened)
 
-    async def use() -> None:
-        async with world.opens.use("main"):
-            pass
-
-    using = asyncio.create_task(use())
-    while not world.metadata_requests():
-        await world.status()
-    with pytest.raises(ProbeTurnError):
-        async with world.opens.use("other"):
-            pass
-    using.cancel()
-    await asyncio.wait([using])
+    for one in using:
+        one.cancel()
+    await asyncio.wait(using)
+    assert await world.store.read(breakers.of, MAIN) == {}
     world.archive.faults = Faults()
-    async with world.opens.use("other") as opened:
+    async with here.use("third") as opened:
         assert opened.capabilities.metadata == "study"
-    await world.opens.close()
+    async with world.opens.use("main") as opened:
+        assert opened.capabilities.metadata == "study"
+    await here.close()
+
+
+async def test_a_turn_is_left_to_archives_whose_last_probe_did_not_fail() -> None:
+    turns = ProbeTurns(2)
+    with turns.take("sick", is_again=True):
+        with pytest.raises(ProbeTurnError), turns.take("sicker", is_again=True):
+            pass
+        with turns.take("new", is_again=False):
+            pass
+
+
+async def test_two_probes_of_one_silence_have_it_wait_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("heltig.pipeline.connecting.PROBE_SECONDS", 3.0)
+    world.archive.faults = DRIPS
+    using = asyncio.create_task(use(world.opens, "main"))
+    entry = await world.store.read(archives.find, "main")
+    assert entry is not None
+    async with open_archive(entry, Settings(), environ={}) as archive:  # a person asks
+        asking = asyncio.create_task(probe_archive(world.store, entry, archive, clock=world.clock))
+        await world.asked_for_metadata(2)
+        world.clock.advance(SECOND)
+        ends = await asyncio.gather(using, asking, return_exceptions=True)
+    assert [type(one) for one in ends] == [ArchiveSilentError] * 2
+    assert (await world.store.read(breakers.of, MAIN))["probe"].openings == 1
+    assert "is probed again at" in (await world.status()).why
+
+
+async def use(opens: OpenArchives, name: str) -> None:
+    async with opens.use(name):
+        pass

@@ -24,6 +24,8 @@ from heltig.pipeline.discovery.strategies import strategies_for
 from heltig.pipeline.keep import Scoring
 from heltig.pipeline.listing import list_studies
 from heltig.pipeline.opened import OpenArchives, Opened
+from heltig.pipeline.probe_waits import ProbeTurns
+from heltig.pipeline.probing import renew_if_due
 from heltig.pipeline.pull_job import PullDesk
 from heltig.pipeline.pull_service import ArchiveProfiles
 from heltig.pipeline.rejudge import rejudge
@@ -122,8 +124,10 @@ class Opens:
         closed: Raised instead of opening an archive, by its name.
     """
 
-    def __init__(self, store: Store, *held: ArchivePort) -> None:
+    def __init__(self, store: Store, *held: ArchivePort, clock: Clock) -> None:
         self._store = store
+        self._clock = clock
+        self._turns = ProbeTurns(2)
         self.held = {archive.id: archive for archive in held}
         self.closed: dict[str, Exception] = {}
 
@@ -147,6 +151,10 @@ class Opens:
             capabilities=KNOWN,
             location=location_of(name),
         )
+
+    async def renew(self, opened: Opened) -> bool:
+        name = opened.entry.name
+        return await renew_if_due(self._store, name, opened.archive, clock=self._clock, turns=self._turns)
 
 
 class Site:
@@ -172,7 +180,7 @@ class Site:
         self.store = store
         self.clock = clock or Clock()
         self.queue = JobQueue(store, clock=self.clock)
-        self.opens = Opens(store, *held)
+        self.opens = Opens(store, *held, clock=self.clock)
         self.queue_most = queue_most
         self.arrived: dict[str, list[dict[str, Any]]] = {}
         processes = processes or ThisProcess()

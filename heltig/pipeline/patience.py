@@ -1,0 +1,199 @@
+"""How long an attempt to read a study goes on while its archive gives next to nothing.
+
+An attempt has a place that others wait for. Each request has limits of its own (`heltig.http`), but there may
+be many, each just within them. So the waits of an attempt count together. What the archive gives makes up for
+them: a large study of a slow archive is read for as long as it comes.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import aclosing, asynccontextmanager, contextmanager
+from contextvars import ContextVar
+from typing import Final, Literal, TypeAlias
+
+from connectors.base import Archive, Capabilities, Page
+from heltig.dicom.cell import DataSet
+from heltig.errors import ArchiveSilentError
+from heltig.settings import Settings
+from heltig.store.archives import ArchiveOptions
+
+SECONDS: Final = 60.0
+"""How long to wait until `LEAST_BYTES` or `LEAST_ANSWERS` have come: as long as a slice of any other job."""
+
+LEAST_BYTES: Final = 60 * 1024
+"""Some twenty instances of metadata: 1 KiB a second."""
+
+LEAST_ANSWERS: Final = 2
+"""Whole ones, however small: some archives give metadata a series or an instance at a time only."""
+
+What: TypeAlias = Literal["search", "read"]
+"""What is waited for. An archive that is slow to give a study may still say that it answers otherwise."""
+
+
+class TooSlowError(ArchiveSilentError):
+    """An archive had its time: nothing more is asked of it in this attempt."""
+
+
+class Patience:
+    """What one attempt has waited for its archive since that last gave something."""
+
+    def __init__(self) -> None:
+        """Makes it; nothing was waited for."""
+        self._waited: dict[What, float] = {"search": 0.0, "read": 0.0}
+        self._bytes: dict[What, int] = {"search": 0, "read": 0}
+        self._answers: dict[What, int] = {"search": 0, "read": 0}
+        self._limit: asyncio.Timeout | None = None
+        self._asked_for = 0.0
+
+    @asynccontextmanager
+    async def wait(self, archive: str, what: What, *, most: float) -> AsyncIterator[None]:
+        """While an archive is waited for.
+
+        Args:
+            archive: Its name.
+            what: For what.
+            most: Seconds after which it is too slow.
+
+        Raises:
+            TooSlowError: It is.
+        """
+        if self._waited[what] >= most:
+            raise _too_slow(archive, most)
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        limit = self._limit = asyncio.timeout(most - self._waited[what])
+        self._asked_for = 0.0
+        try:
+            async with limit:
+                yield
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            self._waited[what] = most
+            raise _too_slow(archive, most) from error
+        finally:
+            self._limit = None
+            self._waited[what] += max(loop.time() - begun - self._asked_for, 0.0)
+
+    def came(self, what: What, *, size: int = 0, answers: int = 0) -> None:
+        """Takes note of what an archive gave."""
+        self._bytes[what] += size
+        self._answers[what] += answers
+        if self._bytes[what] >= LEAST_BYTES or self._answers[what] >= LEAST_ANSWERS:
+            self._bytes[what] = self._answers[what] = 0
+            self._waited[what] = 0.0
+
+    def leave_out(self, seconds: float) -> None:
+        """Does not count a wait that begins now: the archive asks for it."""
+        self._asked_for += seconds
+        if self._limit is not None and (when := self._limit.when()) is not None:
+            self._limit.reschedule(when + seconds)
+
+
+_ATTEMPT: Final[ContextVar[Patience | None]] = ContextVar("attempt", default=None)
+
+
+@contextmanager
+def attempt() -> Iterator[None]:
+    """While a study is read in one attempt: archives of `OpenArchives` have to keep to its time."""
+    token = _ATTEMPT.set(Patience())
+    try:
+        yield
+    finally:
+        _ATTEMPT.reset(token)
+
+
+def wait_as_asked(seconds: float) -> None:
+    """Takes note of a wait that the archive asks for (Retry-After), before it begins."""
+    if (patience := _ATTEMPT.get()) is not None:
+        patience.leave_out(seconds)
+
+
+def seconds_of(options: ArchiveOptions, settings: Settings) -> float:
+    """How long to wait for an archive that gives next to nothing: a single answer may take as long, too."""
+    of_an_answer = settings.archive_connect_seconds + 2 * settings.archive_read_seconds
+    waits_of_ours = LEAST_ANSWERS / options.requests_per_second if options.requests_per_second else 0.0
+    if options.bytes_per_second:
+        waits_of_ours += LEAST_BYTES / options.bytes_per_second
+    return max(SECONDS, of_an_answer) + waits_of_ours
+
+
+class PatientArchive:
+    """An `Archive` that keeps to the time of an attempt, where it is asked in one."""
+
+    def __init__(self, archive: Archive, *, seconds: float) -> None:
+        """Makes it.
+
+        Args:
+            archive: The archive.
+            seconds: From `seconds_of`.
+        """
+        self._archive = archive
+        self._seconds = seconds
+
+    @property
+    def id(self) -> str:
+        """The archive's name."""
+        return self._archive.id
+
+    async def search_studies(self, query: Mapping[str, str], *, limit: int, offset: int) -> Page:
+        """One page of study rows, see `connectors.base.Archive.search_studies`."""
+        async with self._answer("search"):
+            return await self._archive.search_studies(query, limit=limit, offset=offset)
+
+    async def search_series(self, study: str) -> list[bytes]:
+        """Every series row, see `connectors.base.Archive.search_series`."""
+        async with self._answer("search"):
+            return await self._archive.search_series(study)
+
+    async def search_instances(self, study: str, series: str) -> list[bytes]:
+        """Every instance row, see `connectors.base.Archive.search_instances`."""
+        async with self._answer("search"):
+            return await self._archive.search_instances(study, series)
+
+    async def retrieve_metadata(
+        self, study: str, series: str | None = None, instance: str | None = None
+    ) -> AsyncGenerator[bytes, None]:
+        """A metadata body in chunks, see `connectors.base.Archive.retrieve_metadata`."""
+        patience = _ATTEMPT.get() or Patience()
+        async with aclosing(self._archive.retrieve_metadata(study, series, instance)) as chunks:
+            while True:
+                async with self._wait("read"):
+                    chunk = await anext(chunks, None)
+                if chunk is None:
+                    break
+                patience.came("read", size=len(chunk))
+                yield chunk
+        patience.came("read", answers=1)
+
+    async def retrieve_header(self, study: str, series: str, instance: str) -> DataSet:
+        """The elements of an instance, see `connectors.base.Archive.retrieve_header`."""
+        async with self._answer("read"):
+            return await self._archive.retrieve_header(study, series, instance)
+
+    async def probe(self) -> Capabilities:
+        """Finds out how the archive behaves, in the time that a probe has of its own."""
+        return await self._archive.probe()
+
+    @asynccontextmanager
+    async def _answer(self, what: What) -> AsyncIterator[None]:
+        async with self._wait(what):
+            yield
+        if (patience := _ATTEMPT.get()) is not None:
+            patience.came(what, answers=1)
+
+    @asynccontextmanager
+    async def _wait(self, what: What) -> AsyncIterator[None]:
+        patience = _ATTEMPT.get()
+        if patience is None:
+            yield
+            return
+        async with patience.wait(self.id, what, most=self._seconds):
+            yield
+
+
+def _too_slow(archive: str, seconds: float) -> TooSlowError:
+    return TooSlowError(
+        f"Archive {archive} answers too slowly: in {seconds:,.0f} s next to nothing of the study came. Have "
+        "its administrator see why searches or metadata take so long."
+    )
