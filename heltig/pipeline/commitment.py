@@ -71,6 +71,8 @@ class CommitmentDesk:
     async def verify(self, archive: str, request: Commitment) -> Committed:
         """What comes of a request: stored is what is in our custody, and what the archive shows by QIDO-RS.
 
+        Of what is in our custody the file is looked for; its bytes are compared when it is forwarded.
+
         Raises:
             ArchiveError: The archive does not say.
             StorageError: The database failed.
@@ -79,8 +81,9 @@ class CommitmentDesk:
         known = await self._store.read(objects.at_location, Location("gate", archive), uids)
         there: set[tuple[str, str]] = set()
         asked: list[tuple[str, GateObject]] = []
+        ours = await asyncio.to_thread(self._in_spool, [one for _, one in known if one.state in IN_CUSTODY])
         for study_uid, one in known:
-            if one.state in IN_CUSTODY and one.file is not None:
+            if one.id in ours:
                 there.add((one.sop_class_uid, one.sop_instance_uid))
             elif one.state == "forwarded":
                 asked.append((study_uid, one))
@@ -90,6 +93,15 @@ class CommitmentDesk:
             (reference, PROCESSING_FAILURE) for reference in request.references if reference not in there
         )
         return Committed(transaction_uid=request.transaction_uid, stored=stored, failed=failed)
+
+    def _in_spool(self, known: Sequence[GateObject]) -> set[int]:
+        """Those whose files are there, as long as they were; what another server has is for it to know."""
+        return {
+            one.id
+            for one in known
+            if one.file is not None
+            and (one.spool != self._spool.name or self._spool.size_of(one.file) == one.size)
+        }
 
     async def run(self, context: JobContext) -> dict[str, Any]:
         """Handles a job of `KIND`.

@@ -132,6 +132,13 @@ class GateSpool:
         """Where the file of an object is."""
         return self._folder / file
 
+    def size_of(self, file: str) -> int | None:
+        """How large a file is, in bytes, as a row names it; None where it is not there."""
+        try:
+            return self.path_of(file).stat().st_size
+        except OSError:
+            return None
+
     def has(self, file: str | None, digest: str) -> bool:
         """Whether a file is there, and is what was received.
 

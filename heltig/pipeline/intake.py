@@ -97,11 +97,13 @@ class Intake:
             StorageError: The folder or the database cannot be read.
         """
         try:
-            found = await asyncio.to_thread(self.folder.held)
+            files = await asyncio.to_thread(self.folder.files)
+            # A file that has a row is in custody, whatever became of its bytes.
+            found = await asyncio.to_thread(self.folder.held, await self._without_rows(files))
         except OSError as error:
             raise StorageError(f"The gate's intake cannot be read: {error.strerror}.") from error
         useless: list[Path] = []
-        for held in await self._without_rows(found):
+        for held in found:
             if await self._store.read(self._was_entered, held):
                 useless.append(held.received.path)
             else:
@@ -122,7 +124,8 @@ class Intake:
                 if attempt:
                     # A commit that failed may have been one: what has a row now must not come as a second
                     # copy of itself, which would be useless and be removed.
-                    left = await self._without_rows(left)
+                    without = set(await self._without_rows([held.received.path for held in left]))
+                    left = [held for held in left if held.received.path in without]
                 await self._take(left)
                 return
             except Exception as error:  # whatever it is: the sender was told that we have it
@@ -138,11 +141,10 @@ class Intake:
         for (sender, association), received in by_association.items():
             await self._custody.take(self._gate, received, sender=sender, request=association)
 
-    async def _without_rows(self, group: Sequence[Held]) -> list[Held]:
-        spool = self._custody.spool
-        files = [spool.file_of(held.received.path) for held in group]
+    async def _without_rows(self, paths: Sequence[Path]) -> list[Path]:
+        files = {self._custody.spool.file_of(path): path for path in paths}
         kept = await self._store.read(objects.kept_files, files) if files else set()
-        return [held for file, held in zip(files, group, strict=True) if file not in kept]
+        return [path for file, path in files.items() if file not in kept]
 
     def _was_entered(self, transaction: ReadTransaction, held: Held) -> bool:
         """Whether a row was made of a file, and let it go since: one of its bytes, younger than the file."""

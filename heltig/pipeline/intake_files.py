@@ -4,7 +4,7 @@ import hashlib
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -158,13 +158,17 @@ class IntakeFolder:
         file.close()
         return path
 
-    def held(self) -> list[Held]:
-        """What is whole in the folder, the oldest first; what is not was never acknowledged, and is removed.
+    def files(self) -> list[Path]:
+        """All that is in the folder; OSError where it cannot be read."""
+        return list(self._folder.iterdir())
+
+    def held(self, files: Iterable[Path]) -> list[Held]:
+        """What is whole of files without rows, the oldest first; the others were never acknowledged: they go.
 
         Raises:
-            OSError: It cannot be read.
+            OSError: They cannot be read.
         """
-        return sorted(self._held(), key=lambda held: held.written)
+        return sorted(self._held(files), key=lambda held: held.written)
 
     def release(self) -> None:
         """Gives the folder back; nothing is kept any more."""
@@ -173,9 +177,9 @@ class IntakeFolder:
             os.close(self._place)
             self._place = None
 
-    def _held(self) -> Iterator[Held]:
+    def _held(self, files: Iterable[Path]) -> Iterator[Held]:
         reader = HeaderReader()
-        for path in list(self._folder.iterdir()):
+        for path in files:
             name, received = _NAME.fullmatch(path.name), None
             with FileIO(path) as file:
                 source = SeekableSource(file)

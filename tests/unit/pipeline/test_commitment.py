@@ -76,6 +76,19 @@ async def test_what_is_held_is_stored(site: Site) -> None:
     assert await verified(site, other_class) == (set(), {other_class: FAILED})
 
 
+async def test_what_is_gone_from_the_spool_is_not_stored(site: Site) -> None:
+    await site.take(site.gate("hold"), FILES)
+    known = references()
+    lost, *_ = site.files()
+    reference = next(one for one in known if UIDS[hashlib.sha256(lost.read_bytes()).digest()] == one[1])
+    lost.write_bytes(b"")
+    assert await verified(site, *known) == ({*known} - {reference}, {reference: FAILED})
+    lost.unlink()
+    assert await verified(site, *known) == ({*known} - {reference}, {reference: FAILED})
+    await site.take(site.gate("hold"), FILES)
+    assert await verified(site, *known) == (set(known), {})
+
+
 async def test_what_was_forwarded_is_stored_as_long_as_the_archive_shows_it(site: Site) -> None:
     await site.take(site.gate("hold"), FILES)
     await site.work()

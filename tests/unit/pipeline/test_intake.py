@@ -152,6 +152,18 @@ async def test_what_has_a_row_is_not_entered_again(site: Site) -> None:
     assert len(await rows(site)) == len(left(site)) == 1
 
 
+async def test_a_damaged_file_that_has_a_row_stays_until_the_object_comes_again(site: Site) -> None:
+    async with door_of(site) as door:
+        assert await take(door, FILES[0]) == Answer()
+    [damaged] = left(site)
+    damaged.write_bytes(FILES[0][:-1])
+    async with door_of(site) as door:
+        assert left(site) == [damaged]
+        assert await take(door, FILES[0]) == Answer()
+    [one], [path] = await rows(site), left(site)
+    assert (site.spool.path_of(one.file or ""), path.read_bytes()) == (path, FILES[0])
+
+
 async def test_a_file_that_its_row_let_go_is_left_over(site: Site) -> None:
     async with door_of(site) as door:
         assert await take(door, FILES[0]) == Answer()
