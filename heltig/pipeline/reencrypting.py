@@ -113,48 +113,62 @@ async def rewrite(
         ConfigurationError: A key is missing, or the keys cannot be read.
         StorageError: The database failed. What was done until then stays.
     """
+    store.cipher.reread()
     key = reencryption.writing_id(store.cipher)
+    older = [one for one in await store.read(key_ids) if one != key]
     await store.write_durably(_record, key, {"state": "begun"}, at=clock(), actor=actor, origin=origin)
-    count, wrong = 0, None
-    left = 0
+    count = 0
     for _ in range(_PASSES):
-        done, left, wrong = await _pass(store, progress)
-        count += done
-        if not done:
+        found = await _pass(store, progress)
+        count += found.done
+        if not found.done:
             break
-    if not left:
-        await store.write(_forget, key)
+    await store.write(forget_keys, [one for one in older if one not in found.keys])
     await store.write_durably(
         _record,
         key,
-        {"state": "done" if not left else "incomplete", "rows": count, "left": left},
+        {"state": "incomplete" if found.left else "done", "rows": count, "left": found.left},
         at=clock(),
         actor=actor,
         origin=origin,
     )
-    return Rewritten(key=key, count=count, left=left, wrong=wrong)
+    return Rewritten(key=key, count=count, left=found.left, wrong=found.wrong)
 
 
-async def _pass(store: Store, progress: Callable[[str, int], None]) -> tuple[int, int, str | None]:
-    """Looks at everything once; gives how many rows were done, how many could not be, and why."""
-    done = left = 0
-    wrong = None
+class _Pass(msgspec.Struct):
+    """What was found when everything was looked at once.
+
+    Attributes:
+        done: Rows that were rewritten.
+        left: Rows that could not be read.
+        wrong: Why the last of them could not.
+        keys: The ids of the keys that rows were encrypted with before.
+    """
+
+    done: int = 0
+    left: int = 0
+    wrong: str | None = None
+    keys: set[str] = msgspec.field(default_factory=set)
+
+
+async def _pass(store: Store, progress: Callable[[str, int], None]) -> _Pass:
+    found = _Pass()
     for table in reencryption.TABLES:
         of_table, after = 0, None
         while (page := await store.read(reencryption.page, table, after)).last is not None:
             after = page.last
+            found.keys.update(page.by_key)
             for some in page.others:
                 began = time.monotonic()
-                changed, why = await store.write(reencryption.rewrite, table, some)
-                done, of_table, wrong = done + changed, of_table + changed, why or wrong
-                left += len(some) - changed if why else 0
+                changed, wrong = await store.write(reencryption.rewrite, table, some)
+                of_table += changed
+                found.done += changed
+                if wrong is not None:
+                    found.left += len(some) - changed
+                    found.wrong = wrong
                 progress(table, of_table)
                 await asyncio.sleep(time.monotonic() - began)
-    return done, left, wrong
-
-
-def _forget(transaction: WriteTransaction, key: str) -> None:
-    forget_keys(transaction, [one for one in key_ids(transaction) if one != key])
+    return found
 
 
 def _record(

@@ -42,7 +42,7 @@ class EncryptedColumns:
 
     def put(self, cipher: Cipher, row: Mapping[str, Any]) -> dict[str, Any]:
         """A plain row as it is stored, with its identity among its columns."""
-        if cipher.keys().writes is None:
+        if cipher.writing() is None:
             return {**row, "encrypted": None}
         packed = compress(_encode([row[column] for column in self.columns]))
         hidden = {

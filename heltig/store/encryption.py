@@ -98,9 +98,13 @@ class Cipher:
         """The keys as they are now."""
         return _NONE
 
-    def fixed(self) -> "Cipher":
+    def writing(self) -> Key | None:
+        """The key to write with; None where what is written is plain."""
+        return self.keys().writes
+
+    def fixed(self) -> "Fixed":
         """One whose first key stays: a transaction writes with one."""
-        return self
+        return Fixed(self, self.keys())
 
     def reread(self) -> Keys:
         """The keys once more from where they are, since one is missing."""
@@ -114,7 +118,7 @@ class Cipher:
             identity: Which of these.
             content: Plain, compressed where that is worth it.
         """
-        key = self.keys().writes
+        key = self.writing()
         return content if key is None else key.encrypt(content, _bound(kind, identity))
 
     def decrypt(self, kind: str, identity: Identity, stored: bytes) -> bytes:
@@ -137,7 +141,7 @@ class Cipher:
 
     def digest(self, text: str) -> str:
         """A digest as it is stored: keyed where a key is given."""
-        key = self.keys().writes
+        key = self.writing()
         return text if key is None or not text else key.digest(text)
 
     def digests(self, text: str) -> list[str]:
@@ -180,16 +184,26 @@ def _bound(kind: str, identity: Identity) -> bytes:
 
 
 class Fixed(Cipher):
-    """What encrypts with the keys as they were at one time, and decrypts with those that come, too."""
+    """What encrypts with the keys as they were at one time, and decrypts with those that come, too.
+
+    Attributes:
+        has_written: Something was to be written by it, encrypted or plain.
+    """
 
     def __init__(self, source: Cipher, keys: Keys) -> None:
         self.where = source.where
+        self.has_written = False
         self._source = source
         self._keys = keys
 
     def keys(self) -> Keys:
         """The keys as they were."""
         return self._keys
+
+    def writing(self) -> Key | None:
+        """The key to write with."""
+        self.has_written = True
+        return self._keys.writes
 
     def reread(self) -> Keys:
         """The keys as they are now."""

@@ -15,7 +15,7 @@ from typing import Final
 from heltig.errors import ConfigurationError, StorageError, UsageError
 from heltig.secret import Secret
 from heltig.settings import Settings
-from heltig.store.encryption import LENGTH, PLAIN, PLAIN_ID, SETTING, Cipher, Fixed, Key, Keys
+from heltig.store.encryption import LENGTH, PLAIN, PLAIN_ID, SETTING, Cipher, Key, Keys
 
 _FORM: Final = re.compile(r"(plain|[0-9a-f]{64})(,[0-9a-f]{64})*", re.ASCII)
 _LOOK_SECONDS: Final = 1.0
@@ -53,10 +53,6 @@ class EncryptionKeys(Cipher):
             except ConfigurationError:
                 pass  # it is written just now, or is gone: the next start will say so
         return self._keys
-
-    def fixed(self) -> Cipher:
-        """One whose first key stays."""
-        return Fixed(self, self.keys())
 
     def reread(self) -> Keys:
         """The keys once more.

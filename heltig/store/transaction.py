@@ -152,7 +152,8 @@ class WriteTransaction(ReadTransaction):
             ring: Says, after the commit, that there are jobs of a kind.
             seal: Knows the keys of the audit trail.
         """
-        super().__init__(connection, cipher.fixed())
+        self._cipher = cipher.fixed()
+        super().__init__(connection, self._cipher)
         self.render = render
         self.memory = memory
         self.ring = ring
@@ -290,12 +291,18 @@ class WriteTransaction(ReadTransaction):
         return self._after_commit
 
     def _name_key(self) -> None:
-        """Writes down which key evidence is encrypted with: whoever opens the database has to have it."""
-        key = self.cipher.keys().writes
-        key_id = PLAIN_ID if key is None else key.id
-        if (encryption_keys, key_id) not in self.memory:
-            self.insert_or_ignore(encryption_keys, {"key_id": key_id})
-            self.learn((encryption_keys, key_id), True)
+        """Writes down which key it encrypted with: whoever opens the database has to have it.
+
+        Each time, since somebody who rewrites everything may have found that the key is not used any more.
+        """
+        if not self._cipher.has_written:
+            return
+        key = self._cipher.writing()
+        if key is not None:
+            self.insert_or_ignore(encryption_keys, {"key_id": key.id})
+        elif encryption_keys not in self.memory:
+            self.insert_or_ignore(encryption_keys, {"key_id": PLAIN_ID})
+            self.learn(encryption_keys, True)
 
     def _number_changes(self) -> None:
         last, receivers = self.rows(_ADVANCE_CHANGES, {"count": len(self._changes)})[0]
