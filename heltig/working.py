@@ -96,13 +96,13 @@ PLACES: Final = 2
 judged, the archive answers another."""
 
 LOOKS: Final = 2
-"""Looks at one archive at a time. They cost little: there are places for looks at more than one."""
+"""Looks at one archive at a time. They cost little: there are places for looks at some more."""
 
 LOOKING: Final = frozenset({DISCOVER, PROBE})
 """The kinds of jobs that look at archives: before every pull."""
 
-READING: Final = frozenset({PULL, BACKFILL, FORWARD})
-"""The other kinds that wait for archives."""
+READING: Final = frozenset({PULL, BACKFILL})
+"""The kinds that read what was found."""
 
 KEPT: Final = timedelta(hours=1)
 """How long jobs are kept that succeeded and of which there are many."""
@@ -168,16 +168,18 @@ class Working:
 def shares_of(workers: int) -> tuple[Share, ...]:
     """What the jobs that wait for archives may take of a process's places.
 
-    Looks and the others have places each of their own, and no archive ever has all of these. Archives that
-    are tried out (`heltig.pipeline.probe_waits.ProbeTurns`) leave some of them, too. All other jobs, uploads
-    above all, have one place more to themselves.
+    Looks, what reads and what forwards have places each of their own, and no archive ever has all of these.
+    Archives that are tried out (`heltig.pipeline.probe_waits.ProbeTurns`) leave some of them, too. All other
+    jobs, uploads above all, have one place more to themselves.
 
     Args:
         workers: Processes that judge.
     """
+    of_one = PLACES * workers
     return (
-        Share(LOOKING, PLACES * workers + LOOKS, LOOKS),
-        Share(READING, PLACES * workers + 1, PLACES * workers),
+        Share(LOOKING, of_one + 2 * LOOKS, LOOKS),
+        Share(READING, of_one + 1, of_one),
+        Share(frozenset({FORWARD}), of_one + 1, of_one),
     )
 
 

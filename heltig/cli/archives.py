@@ -17,7 +17,7 @@ from heltig.cli.database import open_database
 from heltig.errors import ArchiveError, UsageError
 from heltig.pipeline import archives as pipeline
 from heltig.pipeline.archive_form import entry_of, read_form
-from heltig.pipeline.archive_view import ArchiveView, archive_view, archive_views
+from heltig.pipeline.archive_view import ArchiveView, BreakerView, archive_view, archive_views
 from heltig.pipeline.capabilities import described
 from heltig.pipeline.connecting import connect
 from heltig.pipeline.probing import probe_archive
@@ -217,13 +217,18 @@ def _lines(view: ArchiveView) -> list[tuple[str, object]]:
     for field in ("capabilities", "described", "etag"):
         told.pop(field)
     told["auth"] = ", ".join(f"{name} {value}" for name, value in told["auth"].items())
-    told["breakers"] = "; ".join(f"{one.operation} {one.state} ({one.error})" for one in view.breakers)
+    told["breakers"] = "; ".join(_breaker(one) for one in view.breakers)
     plain = {**told, **options}
     return [
         (name, ", ".join(value) if isinstance(value, list | tuple) else value)
         for name, value in plain.items()
         if value not in (None, "", (), [])
     ]
+
+
+def _breaker(one: BreakerView) -> str:
+    until = f" until {one.until:%Y-%m-%d %H:%M:%S} UTC" if one.until else ""
+    return f"{one.operation} {one.state}{until} ({one.error})"
 
 
 def _json(value: object) -> str:

@@ -1,8 +1,8 @@
-"""How long an attempt to read a study goes on while its archive gives next to nothing.
+"""How long an attempt to look at an archive, or to read a study, goes on while it gives next to nothing.
 
 An attempt has a place that others wait for. Each request has limits of its own (`heltig.http`), but there may
 be many, each just within them. So the waits of an attempt count together. What the archive gives makes up for
-them: a large study of a slow archive is read for as long as it comes.
+them: a large study, or a long list, of a slow archive is read for as long as it comes.
 """
 
 import asyncio
@@ -95,7 +95,7 @@ _ATTEMPT: Final[ContextVar[Patience | None]] = ContextVar("attempt", default=Non
 
 @contextmanager
 def attempt() -> Iterator[None]:
-    """While a study is read in one attempt: archives of `OpenArchives` have to keep to its time."""
+    """While an archive is asked in one attempt: those of `OpenArchives` have to keep to its time."""
     token = _ATTEMPT.set(Patience())
     try:
         yield
@@ -139,7 +139,10 @@ class PatientArchive:
     async def search_studies(self, query: Mapping[str, str], *, limit: int, offset: int) -> Page:
         """One page of study rows, see `connectors.base.Archive.search_studies`."""
         async with self._answer("search"):
-            return await self._archive.search_studies(query, limit=limit, offset=offset)
+            page = await self._archive.search_studies(query, limit=limit, offset=offset)
+        if (patience := _ATTEMPT.get()) is not None:
+            patience.came("search", size=sum(len(row) for row in page))
+        return page
 
     async def search_series(self, study: str) -> list[bytes]:
         """Every series row, see `connectors.base.Archive.search_series`."""
@@ -194,6 +197,6 @@ class PatientArchive:
 
 def _too_slow(archive: str, seconds: float) -> TooSlowError:
     return TooSlowError(
-        f"Archive {archive} answers too slowly: in {seconds:,.0f} s next to nothing of the study came. Have "
-        "its administrator see why searches or metadata take so long."
+        f"Archive {archive} answers too slowly: in {seconds:,.0f} s next to nothing came. Have its "
+        "administrator see why searches or metadata take so long."
     )

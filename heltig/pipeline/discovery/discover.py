@@ -26,6 +26,7 @@ from heltig.pipeline.discovery.observe import News, Observed, news_in, observe, 
 from heltig.pipeline.discovery.schedule import JITTER, LONGEST_WAIT, PRIORITIES
 from heltig.pipeline.discovery.strategies import strategies_for
 from heltig.pipeline.opened import OpenArchives, Opened
+from heltig.pipeline.patience import attempt
 from heltig.pipeline.probe_waits import ProbeTurnError
 from heltig.store import cursors
 from heltig.store.archives import location_of
@@ -102,7 +103,8 @@ class Discovery:
                     await self._store.write(_plan, location, names, self._clock())
                 strategy = next((one for one in strategies if one.name == name), None)
                 if strategy is not None:
-                    await self._round(opened, strategy, look)
+                    with attempt():
+                        await self._round(opened, strategy, look)
         except NotFoundError:
             return {"outcome": "no archive"}
         except ArchivePausedError:

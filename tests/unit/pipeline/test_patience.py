@@ -22,7 +22,7 @@ from heltig.pipeline.patience import (
     wait_as_asked,
 )
 from heltig.settings import Settings
-from heltig.store import jobs
+from heltig.store import cursors, jobs
 from heltig.store.archives import ArchiveOptions
 from heltig.store.engine import Store
 
@@ -131,4 +131,21 @@ async def test_a_pull_asks_an_archive_that_drips_for_nothing_more(
     found = await site.study("1.2", "main")
     assert found is not None
     assert found.state == "JUDGED"
+    await opens.close()
+
+
+async def test_a_look_ends_where_searches_drip(
+    store: Store, loopback: LoopbackArchive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("heltig.pipeline.connections.seconds_of", lambda options, settings: 1.0)
+    clock = Clock(datetime.now(UTC))
+    opens = OpenArchives(store, Settings(), environ={}, clock=clock)
+    site = Site(store, opens=opens, clock=clock)
+    await site.register("main", root=loopback.url, strategy="auto")
+    async with opens.use("main"):
+        pass
+    loopback.faults = Faults(drip_seconds=30.0, only="studies$")
+    await site.work()
+    errors = {one.name: str(one.error) for one in await store.read(cursors.every)}
+    assert "answers too slowly" in errors["hot"]
     await opens.close()
