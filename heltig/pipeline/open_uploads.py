@@ -188,13 +188,24 @@ class OpenUploads:
 
     def find(self, id: str) -> OpenUpload | None:
         """An upload by its id; None where there is none, or none any more."""
+        found = self._read(id)
+        return found if found is not None and found.expires > datetime.now(UTC) else None
+
+    def whole(self) -> list[OpenUpload]:
+        """Those of which all came and that were not ended: whoever did it was killed, however long ago."""
+        found = (self._read(path.name) for path in self._open.iterdir())
+        return [
+            one for one in found if one is not None and one.end is None and one.offset == one.announced.length
+        ]
+
+    def _read(self, id: str) -> OpenUpload | None:
         if not _ID.fullmatch(id):
             return None
         ended = self._ended / id
         try:
             end = msgspec.json.decode(ended.read_bytes(), type=End)
             expires = _touched(ended) + self._kept
-            found = OpenUpload(
+            return OpenUpload(
                 id=id, announced=end.announced, offset=end.announced.length, expires=expires, end=end
             )
         except FileNotFoundError:
@@ -202,10 +213,9 @@ class OpenUploads:
             try:
                 announced = msgspec.json.decode((folder / "about").read_bytes(), type=Announced)
                 expires = _touched(folder / "offset") + self._kept
-                found = OpenUpload(id=id, announced=announced, offset=_offset(folder), expires=expires)
+                return OpenUpload(id=id, announced=announced, offset=_offset(folder), expires=expires)
             except FileNotFoundError:
                 return None
-        return found if found.expires > datetime.now(UTC) else None
 
     def end(self, id: str, end: End) -> None:
         """Writes down what became of an upload, and lets its bytes go."""

@@ -111,7 +111,7 @@ class ResumingDesk:
             id = id_of(announced)
             found = await asyncio.to_thread(self._open.find, id)
             if found is not None and (found.end is None or await self._still_counts(found.end)):
-                return found
+                return await self._ended_if_whole(found)
             await asyncio.to_thread(self._open.remove, id)
             await asyncio.to_thread(self._open.begin, id, announced, limits=self._settings)
         return await self.find(id, owner=announced.owner)
@@ -121,11 +121,31 @@ class ResumingDesk:
 
         Raises:
             NotFoundError: There is none, or it is somebody else's.
+            StorageError: All of it is here, and the disk or the database fails.
         """
+        return await self._ended_if_whole(await self._of(id, owner))
+
+    async def _of(self, id: str, owner: str) -> OpenUpload:
         found = await asyncio.to_thread(self._open.find, id)
         if found is None or found.announced.owner != owner:
             raise NotFoundError("There is no such upload of yours, or not any more. Begin it again.")
         return found
+
+    async def _ended_if_whole(self, found: OpenUpload) -> OpenUpload:
+        """Ends an upload of which all came, where whoever took the last byte was killed before that.
+
+        Else its sender would be told that all is here, and go, and nothing would ever come of it.
+        """
+        if found.end is not None or found.offset < found.announced.length:
+            return found
+        await self._end(found)
+        return await self._of(found.id, found.announced.owner)
+
+    async def _end(self, whole: OpenUpload) -> None:
+        async with self._turn(whole.id):
+            now = await asyncio.to_thread(self._open.find, whole.id)
+            if now is None or now.end is None:
+                await self._finish(whole, Sender(whole.announced.owner, ""))
 
     async def append(
         self, id: str, chunks: AsyncIterator[bytes], *, offset: int, sender: Sender
@@ -147,16 +167,16 @@ class ResumingDesk:
             InputError: It is whole, and is refused; or it was before.
             StorageError: The disk or the database fails; the upload stays.
         """
-        found = await self.find(id, owner=sender.name)
+        await self._of(id, sender.name)
         async with self._turn(id) as turn:
-            found = await self.find(id, owner=sender.name)
+            found = await self._of(id, sender.name)
             if offset != found.offset:
                 raise ConflictError(f"This upload ends at {found.offset}, not {offset}. Go on there.")
             if found.end is None:
                 length = found.announced.length
                 if await self._write(id, turn.pieces(chunks), length=length) == length:
                     await self._finish(found, sender)
-                found = await self.find(id, owner=sender.name)
+                found = await self._of(id, sender.name)
         if found.end is not None and found.end.status:
             raise refusal(found.end)
         return found
@@ -167,12 +187,15 @@ class ResumingDesk:
         Raises:
             NotFoundError: There is none, or it is somebody else's.
         """
-        await self.find(id, owner=owner)
+        await self._of(id, owner)
         async with self._turn(id):
             await asyncio.to_thread(self._open.remove, id)
 
     async def sweep(self) -> None:
-        """Removes what nobody goes on with."""
+        """Ends what is whole and was left by a process that was killed; removes what nobody goes on with."""
+        for one in await asyncio.to_thread(self._open.whole):
+            if one.id not in self._turns:
+                await self._end(one)
         await asyncio.to_thread(self._open.sweep)
 
     @asynccontextmanager

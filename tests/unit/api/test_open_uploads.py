@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from unit.api.service import Service, in_one_task, running, study_zip
 
 from heltig.errors import ConflictError
-from heltig.pipeline.open_uploads import KEPT
+from heltig.pipeline.open_uploads import KEPT, Writer
 from heltig.pipeline.upload import Sender
 from heltig.setting_types import Size
 
@@ -283,3 +283,33 @@ async def test_any_pieces_give_the_same_bytes(service: Service, cuts: list[int],
     folder = service.home / "spool" / "open" / place.rpartition("/")[2]
     assert (folder / "bytes").read_bytes() == content[:at]
     assert (await service.client.delete(place)).status_code == 204
+
+
+async def left_whole(service: Service) -> str:
+    """An upload of which all is on disk, and whose server was killed before it made a job of it."""
+    place = await begin(service)
+    writer = Writer(service.home / "spool" / "open" / place.rpartition("/")[2])
+    writer.write(PACKAGE)
+    writer.sync()
+    writer.close()
+    return place
+
+
+async def test_whoever_is_told_that_all_is_here_has_sent_it(service: Service) -> None:
+    place = await left_whole(service)
+    assert await offset(service, place) == len(PACKAGE)
+    became = (await service.get(place, params={"wait": 60})).json()
+    assert (became["job"]["state"], len(became["studies"])) == ("succeeded", 1)
+
+
+async def test_one_that_is_begun_again_is_sent_too(service: Service) -> None:
+    place = await left_whole(service)
+    assert await begin(service) == place
+    assert (await service.get(place, params={"wait": 60})).json()["upload"]
+
+
+async def test_what_was_left_whole_is_judged_though_nobody_asks(service: Service) -> None:
+    place = await left_whole(service)
+    await service.services.resuming.sweep()
+    assert (await service.get(place, params={"wait": 60})).json()["job"]["state"] == "succeeded"
+    assert not list((service.home / "spool" / "open").iterdir())
