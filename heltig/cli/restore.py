@@ -23,7 +23,8 @@ from heltig.store.engine import Store
 def restore(file: Path, check: bool) -> None:
     """Restore the backup FILE into an empty store, of either kind of database.
 
-    Nothing is restored over what is there. Stop the service that the backup is of first: two that work with
+    Nothing is restored over what is there. Where this was killed, the service does not start on what is half
+    restored, and the same command goes on. Stop the service that the backup is of first: two that work with
     the same archives pull and forward twice. Every part is compared with its SHA-256 before anything is
     written, an older version's tables are brought up to date, and the audit trail is verified where its key
     is here.

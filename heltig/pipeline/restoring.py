@@ -1,15 +1,21 @@
-"""Restores a backup into an empty store: files first, then the database in one transaction."""
+"""Restores a backup into an empty store: files first, then the database in one transaction.
+
+A mark in the database (`heltig.store.restoration`) stands from before the first file to the end: whoever
+opens the database meanwhile is refused, and the same command goes on where a restoration was killed.
+"""
 
 import asyncio
+import hashlib
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Final
 
 import msgspec
+from sqlalchemy import Connection
 
 from heltig import audit
 from heltig.audit import verify
@@ -19,10 +25,11 @@ from heltig.errors import ConfigurationError, ConflictError, StorageError
 from heltig.pipeline.backup_archive import FOLDERS, Manifest, members, table_parts, verified
 from heltig.pipeline.spool import Spool, sync_folder
 from heltig.settings import Settings
-from heltig.store import backup, migrations
+from heltig.store import backup, migrations, restoration
 from heltig.store.encryption_in_use import insist
 from heltig.store.engine import Store
-from heltig.store.transaction import WriteTransaction
+from heltig.store.restoration import Restoration
+from heltig.store.transaction import ReadTransaction, WriteTransaction
 
 _AT_ONCE: Final = 1024 * 1024  # bytes
 
@@ -60,7 +67,7 @@ async def read_backup(path: Path) -> Manifest:
 async def restore(
     store: Store, settings: Settings, path: Path, *, clock: Callable[[], datetime], actor: str, origin: str
 ) -> Restored:
-    """Restores a backup.
+    """Restores a backup, or goes on with that where it was broken off.
 
     Args:
         store: An empty database.
@@ -71,34 +78,27 @@ async def restore(
         origin: From where.
 
     Raises:
-        ConflictError: The database, or the spool, is not empty.
+        ConflictError: The database, or the spool, is not empty, or another backup is half restored there.
         ConfigurationError: A key is not here that evidence in the backup is encrypted with.
         InputError: It is no backup, or damaged.
         StorageError: It cannot be read or written, or a newer Heltig made it. Nothing is restored then.
     """
-    await store.read(backup.insist_on_emptiness)
-    _insist_on_empty_spool(settings.home / "spool")
+    before = await store.read(restoration.under_way)
+    if before is None:
+        await store.read(backup.insist_on_emptiness)
+        _insist_on_empty_spool(settings.home / "spool")
     manifest = await read_backup(path)
     insist(store.cipher, manifest.encryption_keys)
-    written = await asyncio.to_thread(_put_files, settings.home, path, manifest)
-    try:
-        await store.database.migrate(
-            partial(
-                backup.restore,
-                parts=table_parts(path),
-                revision=manifest.revision,
-                counters=manifest.counters,
-                counts=manifest.tables,
-            )
-        )
-    except BaseException:
-        for file in written:
-            file.unlink(missing_ok=True)
-        raise
+    await _mark(store, manifest, before, path)
+    if before is None or not before.is_filled:
+        await _put(store, settings.home, path, manifest, is_begun=before is not None)
     trail, is_altered = await _see_trail(store, settings, clock)
     with_key = trail is None
 
     def record(transaction: WriteTransaction) -> None:
+        restoration.end(transaction)
+        if not with_key:
+            return
         audit.record(
             transaction,
             at=clock(),
@@ -116,9 +116,55 @@ async def restore(
             },
         )
 
-    if with_key:
-        await store.write_durably(record)
+    await store.write_durably(record)
     return Restored(manifest=manifest, trail=trail or "whole", is_altered=is_altered)
+
+
+async def _mark(store: Store, manifest: Manifest, before: Restoration | None, path: Path) -> None:
+    """Marks the database as one that is half restored.
+
+    Raises:
+        ConflictError: It is, with another backup, or it is not empty any more.
+    """
+    digest = hashlib.sha256(msgspec.json.encode(manifest)).hexdigest()
+    if before is not None and before.backup != digest:
+        raise ConflictError(
+            f"The restoration of another backup than {path} was broken off here. Go on with that one, or "
+            "name an empty store."
+        )
+
+    def begin(connection: Connection) -> None:
+        backup.insist_on_emptiness(ReadTransaction(connection))
+        restoration.begin(connection, backup=digest)
+
+    if before is None:
+        await store.database.migrate(begin)
+
+
+async def _put(store: Store, home: Path, path: Path, manifest: Manifest, *, is_begun: bool) -> None:
+    """Writes the files, then the tables; where that fails all is as it was, unless it was begun before."""
+
+    def fill(connection: Connection) -> None:
+        backup.restore(
+            connection,
+            table_parts(path),
+            revision=manifest.revision,
+            counters=manifest.counters,
+            counts=manifest.tables,
+        )
+        restoration.filled(connection)
+
+    written: list[Path] = []
+    try:
+        await asyncio.to_thread(_put_files, home, path, manifest, written)
+        await store.database.migrate(fill)
+    except BaseException:
+        if not is_begun:
+            for file in written:
+                file.unlink(missing_ok=True)
+            with suppress(StorageError):  # else it is gone on with
+                await store.write(restoration.end)
+        raise
 
 
 async def _see_trail(
@@ -150,9 +196,20 @@ def _insist_on_empty_spool(spool: Path) -> None:
             )
 
 
-def _put_files(home: Path, path: Path, manifest: Manifest) -> list[Path]:
-    """Writes the files of a backup, and brings them to disk; profiles and secrets that are there stay."""
-    written: list[Path] = []
+def _put_files(home: Path, path: Path, manifest: Manifest, written: list[Path]) -> None:
+    """Writes the files of a backup, and brings them to disk; what is there stays.
+
+    A file has its name once it is whole, so what is there after this was killed is whole, too.
+
+    Args:
+        home: HELTIG_HOME.
+        path: The backup.
+        manifest: Its manifest.
+        written: Takes the files that were written.
+
+    Raises:
+        StorageError: They cannot be.
+    """
     try:
         Spool(home / "spool")  # makes the folders
         (home / "spool.name").write_text(manifest.spool, "ascii")
@@ -163,17 +220,15 @@ def _put_files(home: Path, path: Path, manifest: Manifest) -> list[Path]:
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             if file.exists():
                 continue
-            with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as target:
-                written.append(file)
+            draft = file.with_name(f".{file.name}.restoring")
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as target:
+                written.append(draft)
                 shutil.copyfileobj(source, target, _AT_ONCE)
                 target.flush()
                 os.fsync(target.fileno())
+            draft.rename(file)
+            written[-1] = file
         for folder in {file.parent for file in written}:
             sync_folder(folder)
-    except BaseException as wrong:
-        for file in written:
-            file.unlink(missing_ok=True)
-        if isinstance(wrong, OSError):
-            raise StorageError(f"{home} cannot be written: {wrong.strerror}.") from wrong
-        raise
-    return written
+    except OSError as wrong:
+        raise StorageError(f"{home} cannot be written: {wrong.strerror}.") from wrong

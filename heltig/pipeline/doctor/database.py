@@ -10,7 +10,7 @@ from heltig.pipeline.alert_view import alert_view
 from heltig.pipeline.doctor.check import Check, failed, ok, skipped, warning
 from heltig.pipeline.publish import render
 from heltig.settings import Settings
-from heltig.store import alerts, clock, workers
+from heltig.store import alerts, clock, restoration, workers
 from heltig.store.encryption_keys import cipher_of
 from heltig.store.engine import Store
 from heltig.store.migrations import HEAD, version
@@ -42,6 +42,13 @@ async def open_store(settings: Settings) -> tuple[Store | None, Check]:
 
 async def database(store: Store, *, now: datetime) -> AsyncIterator[Check]:
     """What there is to say of a database that answers."""
+    if await store.read(restoration.under_way) is not None:
+        yield failed(
+            "tables",
+            "A backup is being restored into them, or that was broken off.",
+            "`heltig restore FILE` with the same file goes on where it was.",
+        )
+        return
     found = await store.read(version)
     if found is None:
         yield ok("tables", "There are none yet: they are made at the first start.")

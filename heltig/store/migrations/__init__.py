@@ -5,6 +5,7 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect, text
 
 from heltig.errors import StorageError
+from heltig.store import restoration
 from heltig.store.engine import Store
 from heltig.store.transaction import ReadTransaction
 
@@ -28,10 +29,17 @@ async def upgrade(store: Store) -> None:
     """Brings a database's tables up to date; does nothing when they are.
 
     Raises:
-        StorageError: A newer Heltig wrote the database, or it could not be changed; it is as it was then.
+        StorageError: A newer Heltig wrote the database, a backup is half restored into it, or it could not be
+            changed; it is as it was then.
     """
+    await store.read(restoration.insist_on_none)
     if await store.read(version) != HEAD:
-        await store.database.migrate(upgrade_to)
+        await store.database.migrate(_upgrade)
+
+
+def _upgrade(connection: Connection) -> None:
+    restoration.insist_on_none(ReadTransaction(connection))  # it may have begun meanwhile
+    upgrade_to(connection)
 
 
 def upgrade_to(connection: Connection, revision: str = "head") -> None:
