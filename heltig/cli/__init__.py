@@ -31,6 +31,8 @@ COMMANDS = {
     "rescore": "heltig.cli.rescore:rescore_command",
     "jobs": "heltig.cli.jobs:jobs",
     "report": "heltig.cli.report:report",
+    "bundle": "heltig.cli.bundle:bundle",
+    "verify": "heltig.cli.bundle:verify",
     "quarantine": "heltig.cli.quarantine:quarantine",
     "webhooks": "heltig.cli.webhooks:webhooks",
     "alerts": "heltig.cli.alerts:alerts",

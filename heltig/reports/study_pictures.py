@@ -61,6 +61,7 @@ class StudyPictures(msgspec.Struct, frozen=True):
     """What is drawn of a study: its series, in the order of their keys."""
 
     series: tuple[SeriesPicture, ...]
+    is_redacted: bool = False
 
     def drawn(self, *, redact: bool, id: str = "study") -> Iterator[Markup]:
         """The charts.
@@ -69,6 +70,7 @@ class StudyPictures(msgspec.Struct, frozen=True):
             redact: No dates, times of day and descriptions.
             id: What their ids begin with.
         """
+        redact = redact or self.is_redacted
         spans = [
             Span(one.plain if redact else one.name, one.span.begin, one.span.end, one.instances)
             for one in self.series
@@ -82,6 +84,10 @@ class StudyPictures(msgspec.Struct, frozen=True):
             of = f", stack {number} of {len(one.strips)}" if len(one.strips) > 1 else ""
             name = one.plain if redact else one.name
             yield slice_strip(f"{id}-slices-{place}", f"Where the slices are: {name}{of}", strip)
+
+    def redacted(self) -> "StudyPictures":
+        """The same without dates, times of day and descriptions, whoever draws it."""
+        return msgspec.structs.replace(self, is_redacted=True)
 
     @property
     def left_out(self) -> int:

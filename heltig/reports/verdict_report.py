@@ -69,6 +69,11 @@ async def written(
                 yield piece
 
 
+def as_csv(lines: Iterable[VerdictLine]) -> str:
+    """Some studies as CSV, at once."""
+    return csv_text.lines([COLUMNS]) + "".join(csv_text.lines(_rows(line)) for line in lines)
+
+
 async def _json(lines: AsyncIterable[VerdictLine], about: About) -> AsyncIterator[str]:
     """One document; the counts come last, when all is counted."""
     head = {"heltig": __version__, "timeZone": "UTC", **msgspec.to_builtins(about)}

@@ -49,7 +49,7 @@ def devices_of(transaction: ReadTransaction, study: int) -> tuple[Device, ...]:
         StorageError: The stored evidence is damaged.
     """
     found = transaction.rows(_CONTENTS, {"study": study})
-    series = (unpack_series(row.body, address=row.address.hex()) for row in found)
+    series = (unpack_series(row.body, address=row.address.hex(), cipher=transaction.cipher) for row in found)
     return devices_in(series)
 
 

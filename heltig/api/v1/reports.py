@@ -58,9 +58,13 @@ async def report_study(
     file, without scripts, that prints well; all times in it are in UTC.
     """
     chosen = _chosen(request, form)
+    sight = services.sights.of(request.user)
+    redact = redact or not sight.identifiers
     now = services.clock()
     found = await study_of(services.store, segment(study), named_location(location), now=now)
     pictures = await pictures_of(services.store, found) if chosen == "html" else None
+    if pictures and not sight.evidence:
+        pictures = pictures.redacted()
     about = About(kind="study", title=f"Study {found.study.study_key}", redacted=redact, written=now)
     line = line_of(found, redact=redact)
     return await _answer(written(_one(line), chosen, about, pictures=pictures), chosen, "study")
@@ -99,6 +103,7 @@ async def report_studies(
         since=moment(since) if since else None,
         until=moment(until, ends=True) if until else None,
     )
+    redact = redact or not services.sights.of(request.user).identifiers
     about = about_scope(scope, redact=redact, written=services.clock())
     await services.store.read(refuse_what_is_not_there, scope)
     lines = lines_of(services.store, scope, redact=redact, clock=services.clock)
