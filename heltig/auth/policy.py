@@ -143,6 +143,7 @@ ROUTES: Final[Mapping[str, Access]] = {
     "POST /archives/{id}/pull-study": "configure",
     "POST /archives/{id}/backfill": "configure",
     "POST /archives/{id}/stop-backfill": "configure",
+    "GET /overview": "pages",
     "GET /static/{file_path}": "public",
 }
 """The routes, by method and template. HEAD is answered to whoever may GET."""
@@ -160,7 +161,7 @@ LOOKS: Final[Mapping[Area, Look]] = {
 }
 """The areas whose routes show such, to whoever reads them."""
 
-_NO_LOOKS: Final = frozenset({"GET /archives", "GET /archives/{id}"})
+_NO_LOOKS: Final = frozenset({"GET /archives", "GET /archives/{id}", "GET /overview"})
 """Routes of these areas that do not."""
 
 

@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from heltig import charts
 from heltig.reports.rendering import BASE_STYLE
 
 _STATIC: Final = files("heltig.dashboard") / "static"
@@ -20,8 +21,10 @@ _STATIC: Final = files("heltig.dashboard") / "static"
 _COMMENT: Final = re.compile(rb"/\*.*?\*/", re.DOTALL)
 _SPACE: Final = re.compile(rb"(?<=[{};,])\s+| (?={)|\s+(?=})")
 _PARTS: Final = {
-    "heltig.css": (BASE_STYLE, _STATIC / "pages.css"),
+    "heltig.css": (BASE_STYLE, charts.STYLE, _STATIC / "pages.css", _STATIC / "operations.css"),
     "heltig.js": (_STATIC / "pages.js",),
+    "keyboard.js": (_STATIC / "keyboard.js",),
+    "upload.js": (_STATIC / "upload.js",),
     "htmx.js": (_STATIC / "htmx.min.js",),
     "icon.svg": (_STATIC / "icon.svg",),
 }

@@ -11,6 +11,7 @@ from litestar import MediaType, Request, Response
 from heltig.auth.principal import LOCAL, Principal
 from heltig.dashboard import wording
 from heltig.dashboard.assets import assets
+from heltig.dashboard.navigation import places_for
 from heltig.reports.rendering import environment
 
 CONTENT_SECURITY_POLICY: Final = (
@@ -44,8 +45,9 @@ def page(
         **values: What the template shows.
     """
     user = request.scope.get("user")
-    asker = user if isinstance(user, Principal) and user != LOCAL else None
-    text = _environment().get_template(template).render(up=up(request), asker=asker, **values)
+    known = user if isinstance(user, Principal) else None
+    shared = {"up": up(request), "asker": known if known != LOCAL else None, "places": places_for(known)}
+    text = _environment().get_template(template).render(**shared, **values)
     return Response(
         text, status_code=status, media_type=MediaType.HTML, headers={**HEADERS, **(headers or {})}
     )

@@ -14,6 +14,7 @@ from heltig.dashboard.archive_routes import ARCHIVES
 from heltig.dashboard.assets import assets_by_file_name
 from heltig.dashboard.filters import Filter, number
 from heltig.dashboard.login import LOGIN
+from heltig.dashboard.overview import OVERVIEW
 from heltig.dashboard.own_forms import AnyRequest, principal_of
 from heltig.dashboard.pages import page, study_of
 from heltig.dashboard.study import study_page
@@ -29,7 +30,16 @@ def routes() -> Router:
     """All of them, see `heltig.auth.policy.ROUTES`."""
     return Router(
         "/",
-        route_handlers=[show_worklist, show_study, *ARCHIVES, *ACTIONS, *FORMS, *LOGIN, static_file],
+        route_handlers=[
+            show_worklist,
+            show_study,
+            *OVERVIEW,
+            *ARCHIVES,
+            *ACTIONS,
+            *FORMS,
+            *LOGIN,
+            static_file,
+        ],
         exception_handlers=errors.HANDLERS,
         include_in_schema=False,
     )

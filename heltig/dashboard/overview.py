@@ -1,0 +1,261 @@
+"""The overview: how the data is, where it comes from, and what waits for somebody."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, time, timedelta
+from typing import Final
+from urllib.parse import urlencode
+
+import msgspec
+from litestar import HttpMethod, Response, route
+from markupsafe import Markup
+
+from heltig.api.services import services_of
+from heltig.charts import Cell, Day, Mark, sparkline, verdicts_by_day
+from heltig.charts.heat_map import percent
+from heltig.dashboard.own_forms import AnyRequest
+from heltig.dashboard.pages import page
+from heltig.pipeline import watching
+from heltig.pipeline.status import ArchiveStatus
+from heltig.rules.catalogue import catalogue
+from heltig.rules.rule import Severity
+from heltig.store import overview as counts
+from heltig.store import study_rules
+from heltig.store.overview import Measure, Waiting
+from heltig.store.records import Location
+from heltig.store.transaction import ReadTransaction
+from heltig.verdict import Readiness
+
+DAYS: Final = 30
+ARRIVAL_DAYS: Final = 14
+RULES_SHOWN: Final = 12
+PLACES_SHOWN: Final = 20
+
+_DAY: Final = timedelta(days=1)
+_WEEK: Final = timedelta(days=7)
+_UPLOADS: Final = "upload"
+
+
+class TopRule(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule that found something in many studies.
+
+    Attributes:
+        width: Of its bar, in percent of the longest one.
+        lately: Of the studies, those that came in the last seven days; `change` against the seven before.
+    """
+
+    id: str
+    title: str
+    severity: Severity
+    studies: int
+    width: float
+    lately: int
+    change: int
+
+
+class HeatCell(msgspec.Struct, frozen=True):
+    """A field of the heat map, with the list of its studies."""
+
+    cell: Cell
+    text: str
+    address: str
+
+
+class HeatRow(msgspec.Struct, frozen=True):
+    """A row of the heat map; a field is None where nothing was found."""
+
+    place: str
+    studies: int
+    address: str
+    cells: tuple[HeatCell | None, ...]
+
+
+class Arrivals(msgspec.Struct, frozen=True, kw_only=True):
+    """What an archive or a gate showed for the first time.
+
+    Attributes:
+        status: How the archive stands; None of a gate.
+        line: The days as a picture.
+        week: Studies of the last seven days, today too.
+    """
+
+    place: str
+    status: ArchiveStatus | None
+    line: Markup
+    today: int
+    week: int
+
+
+class Overview(msgspec.Struct, frozen=True, kw_only=True):
+    """What the page shows.
+
+    Attributes:
+        chart: The verdicts of each day.
+        verdicts: How many these are.
+        families: The columns of the heat map.
+        jobs: How many are queued, and how many ended badly.
+        troubled: Archives that somebody should look at.
+    """
+
+    chart: Markup
+    verdicts: int
+    rules: tuple[TopRule, ...]
+    more_rules: int
+    families: tuple[str, ...]
+    heat: tuple[HeatRow, ...]
+    more_places: int
+    arrivals: tuple[Arrivals, ...]
+    pending: Waiting
+    quarantined: Waiting
+    jobs: Waiting
+    dead: int
+    troubled: int
+    studies: int
+
+
+@route("/overview", http_method=[HttpMethod.GET, HttpMethod.HEAD])
+async def show_overview(request: AnyRequest) -> Response[str]:
+    """The page."""
+    services = services_of(request.app.state)
+    now = services.clock()
+    found = await services.store.read(overview, now=now)
+    return page(request, "overview.html", now=now, shown=found, days=DAYS, arrival_days=ARRIVAL_DAYS)
+
+
+def overview(transaction: ReadTransaction, *, now: datetime) -> Overview:
+    """Collects what the page shows. Days are those of the server's time zone, as all times on the pages."""
+    begins = _days(now, DAYS)
+    verdicts = counts.verdicts_between(transaction, begins)
+    rules = study_rules.by_rule(transaction, since=now - _WEEK, before=now - 2 * _WEEK)
+    judged = _together(counts.judged_at(transaction))
+    families, heat = _heat(judged, study_rules.by_location(transaction))
+    service = watching.service_status(transaction, now=now, windows={})
+    return Overview(
+        chart=_verdict_chart(begins, verdicts, counts.measures_since(transaction, begins[0])),
+        verdicts=sum(sum(day.values()) for day in verdicts),
+        rules=_top_rules(rules),
+        more_rules=max(0, len(rules) - RULES_SHOWN),
+        families=families,
+        heat=heat[:PLACES_SHOWN],
+        more_places=max(0, len(heat) - PLACES_SHOWN),
+        arrivals=_arrivals(
+            counts.seen_between(transaction, _days(now, ARRIVAL_DAYS)),
+            {status.name: status for status in service.archives},
+        ),
+        pending=counts.pending(transaction),
+        quarantined=counts.quarantined(transaction),
+        jobs=Waiting(sum(job.number for job in service.jobs if job.state == "queued"), service.oldest_queued),
+        dead=sum(job.number for job in service.jobs if job.state in ("dead", "failed")),
+        troubled=sum(status.state in ("stopped", "failing", "behind") for status in service.archives),
+        studies=sum(judged.values()),
+    )
+
+
+def _days(now: datetime, number: int) -> list[datetime]:
+    """The beginnings of some days, the last of them tomorrow's."""
+    today = now.astimezone().date()
+    dates = [today - n * _DAY for n in range(number - 1, -2, -1)]
+    return [datetime.combine(day, time.min).astimezone() for day in dates]
+
+
+def _verdict_chart(
+    begins: Sequence[datetime], verdicts: Sequence[Mapping[Readiness, int]], measures: Sequence[Measure]
+) -> Markup:
+    days = [
+        Day(begin.date(), found.get("BLOCKED", 0), found.get("NEEDS_REVIEW", 0), found.get("READY", 0))
+        for begin, found in zip(begins, verdicts, strict=False)
+    ]
+    happened: dict[datetime, list[str]] = {}
+    for measure in measures:
+        local = measure.at.astimezone()
+        begin = next(time for time in reversed(begins) if time <= local)
+        happened.setdefault(begin, []).append(f"{measure.kind} {measure.name}")
+    marks = [
+        Mark(begin.date(), "new: " + ", ".join(dict.fromkeys(texts))) for begin, texts in happened.items()
+    ]
+    return verdicts_by_day("verdicts", f"Verdicts a day, {DAYS} days", days, marks=marks)
+
+
+def _top_rules(found: Sequence[study_rules.RuleCount]) -> tuple[TopRule, ...]:
+    """Those of most studies; what only notes comes after what asks for something."""
+    ordered = sorted(found, key=lambda rule: (rule.severity == "note", -rule.total, rule.rule))
+    top = ordered[:RULES_SHOWN]
+    longest = max((rule.total for rule in top), default=1)
+    known = catalogue()
+    return tuple(
+        TopRule(
+            id=rule.rule,
+            title=known[rule.rule].title if rule.rule in known else "",
+            severity=rule.severity,
+            studies=rule.total,
+            width=round(max(100 * rule.total / longest, 1), 1),
+            lately=rule.lately,
+            change=rule.lately - rule.earlier,
+        )
+        for rule in top
+    )
+
+
+def _heat(
+    judged: Mapping[str, int], found: Mapping[tuple[Location, str], int]
+) -> tuple[tuple[str, ...], tuple[HeatRow, ...]]:
+    failing: dict[tuple[str, str], int] = {}
+    for (location, family), number in found.items():
+        key = _place(location), family
+        failing[key] = failing.get(key, 0) + number
+    families = tuple(sorted({family for _, family in failing}))
+    rows = sorted(judged.items(), key=lambda row: (-row[1], row[0]))
+    return families, tuple(
+        HeatRow(
+            place,
+            studies,
+            _worklist(location=place),
+            tuple(_cell(place, family, failing.get((place, family), 0), studies) for family in families),
+        )
+        for place, studies in rows
+    )
+
+
+def _cell(place: str, family: str, failing: int, studies: int) -> HeatCell | None:
+    if not failing:
+        return None
+    cell = Cell(failing, studies)
+    return HeatCell(cell, percent(cell.share), _worklist(location=place, rule=f"{family}-"))
+
+
+def _arrivals(
+    seen: Mapping[Location, Sequence[int]], statuses: Mapping[str, ArchiveStatus]
+) -> tuple[Arrivals, ...]:
+    places = {Location("archive", name) for name in statuses} | set(seen)
+    rows = []
+    for place in sorted(places, key=lambda place: (place.kind, place.name)):
+        numbers = seen.get(place, [0] * ARRIVAL_DAYS)
+        rows.append(
+            Arrivals(
+                place=str(place),
+                status=statuses.get(place.name) if place.kind == "archive" else None,
+                line=sparkline(numbers, title=f"Studies a day at {place.name}"),
+                today=numbers[-1],
+                week=sum(numbers[-7:]),
+            )
+        )
+    return tuple(rows)
+
+
+def _together(judged: Mapping[Location, int]) -> dict[str, int]:
+    """All uploads as one place."""
+    found: dict[str, int] = {}
+    for location, number in judged.items():
+        found[_place(location)] = found.get(_place(location), 0) + number
+    return found
+
+
+def _place(location: Location) -> str:
+    return _UPLOADS if location.kind == _UPLOADS else str(location)
+
+
+def _worklist(**filters: str) -> str:
+    return f"?{urlencode(filters)}"
+
+
+OVERVIEW: Final = (show_overview,)
+"""The routes."""

@@ -1,0 +1,48 @@
+// Shortcuts on every page: "?" opens the help, "g" and a letter go to a page, "/" goes to the search.
+"use strict";
+
+(() => {
+  const WAIT = 1500; // milliseconds between "g" and its letter
+  const help = document.getElementById("help");
+  let since = -WAIT;
+
+  const open = () => help && !help.open && help.showModal();
+
+  document.getElementById("help-opener")?.addEventListener("click", open);
+  document.getElementById("help-closer")?.addEventListener("click", () => help.close());
+  help?.addEventListener("click", (event) => {
+    if (event.target === help) help.close(); // beside it
+  });
+
+  document.addEventListener("keydown", (event) => {
+    const isWriting = event.target.closest("input, select, textarea, [contenteditable]");
+    if (isWriting || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || help?.open) return;
+    const isSecond = event.timeStamp - since < WAIT;
+    since = -WAIT;
+    if (isSecond) {
+      const place = [...document.querySelectorAll("[data-go]")].find((link) => link.dataset.go === event.key);
+      if (place) {
+        event.preventDefault();
+        place.click();
+      }
+    } else if (event.key === "g") {
+      since = event.timeStamp;
+    } else if (event.key === "?") {
+      event.preventDefault();
+      open();
+    } else if (event.key === "/") {
+      const search = document.querySelector("[aria-keyshortcuts='/']");
+      const studies = document.querySelector("[data-go='s']");
+      if (search) {
+        event.preventDefault();
+        search.focus();
+        search.select();
+      } else if (studies) {
+        event.preventDefault();
+        window.location.assign(`${studies.href}#text`);
+      }
+    }
+  });
+
+  if (window.location.hash === "#text") document.getElementById("text")?.focus();
+})();

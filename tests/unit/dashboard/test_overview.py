@@ -1,0 +1,74 @@
+"""The overview, asked of the real application; and who is offered which page."""
+
+from unit.api.service import Service
+from unit.dashboard.reading import page
+from unit.store import pulling
+from unit.store.samples import NOW, OTHER, finding, judge, snapshot
+
+from heltig.dashboard.navigation import PLACES
+from heltig.store import states
+from heltig.store.records import Location
+
+
+async def test_nothing_judged_says_so(service: Service) -> None:
+    seen = page(await service.get("/overview"))
+    assert "No study has been judged yet" in seen.text
+    assert "There is neither" not in seen.text
+
+
+async def test_rules_sources_arrivals_and_what_waits(service: Service) -> None:
+    store = service.services.store
+    await pulling.add_archive(store, "main")
+    await pulling.put_job(store, "made-up", "main", state="dead")
+    await service.judged("1.1", finding("PAT-ID-EMPTY", "block"), readiness="BLOCKED")
+    await service.judged("1.2", finding("PAT-ID-EMPTY", "review"), finding("UID-CHARS", "note"))
+    await judge(store, snapshot(study="1.3", location=OTHER))
+    upload = Location("upload", "one")
+    await judge(store, snapshot(study="1.4", location=upload), finding("UID-CHARS", "review"))
+    await store.write(states.mark_pending, OTHER, "1.5", study_uid="1.5", at=NOW)
+    seen = page(await service.get("/overview"))
+    for text in (
+        "4 judged studies",
+        "Studies to be judged 1",
+        "Jobs given up 1",
+        "PAT-ID-EMPTY PatientID is absent or empty block 2",
+        "UID-CHARS",
+        "100 %",
+    ):
+        assert text in seen.text, text
+    links = {str(link["href"]) for link in seen.all("a")}
+    assert links >= {
+        "./?rule=PAT-ID-EMPTY",
+        "./?location=archive%3Amain",
+        "./?location=archive%3Amain&rule=PAT-",
+        "./?location=upload&rule=UID-",
+        "./archives/main",
+    }
+    assert "./?location=archive%3Amain&rule=UID-" not in links  # a note is no failure
+    assert "4 verdicts, 1 BLOCKED, 0 NEEDS_REVIEW, 3 READY" in seen.text
+
+
+async def test_no_number_leads_to_a_list_of_other_studies(service: Service) -> None:
+    await service.judged("1.1", finding("PAT-ID-EMPTY"), readiness="BLOCKED")
+    for address in ("/?rule=PAT-ID-EMPTY", "/?location=archive%3Amain&rule=PAT-"):
+        assert len(page(await service.get(address)).rows()) == 1
+
+
+async def test_everybody_is_offered_what_they_may_see_and_nothing_else(guarded: Service) -> None:
+    every = {place.path for group in PLACES for place in group}
+    for role, path in (("reader", "/overview"), ("admin", "/overview"), ("qa_operator", "/archives")):
+        key = await guarded.key(role)  # type: ignore[arg-type]
+        seen = page(await guarded.get(path, headers=key))
+        offered = {str(link["href"]).removeprefix("./") for link in seen.all("a") if "data-go" in link}
+        for place in every:
+            status = (await guarded.get(f"/{place}", headers=key)).status_code
+            assert (status == 200) == (place in offered), (role, place, status)
+    assert not page(await guarded.get("/overview"), 401).all("a", **{"data-go": "s"})
+
+
+async def test_the_overview_shows_no_patient_and_is_no_look_at_one(guarded: Service) -> None:
+    await guarded.judged("1.1", finding("PAT-ID-EMPTY", observed="Doe^Jane"))
+    answer = await guarded.get("/overview", headers=await guarded.key("reader"))
+    assert "Doe" not in answer.text
+    await guarded.services.batches.flush()
+    assert not await guarded.audit("patient.look")
