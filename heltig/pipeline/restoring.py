@@ -11,11 +11,11 @@ import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import msgspec
-from sqlalchemy import Connection
 
 from heltig import audit
 from heltig.audit import verify
@@ -29,7 +29,7 @@ from heltig.store import backup, migrations, restoration
 from heltig.store.encryption_in_use import insist
 from heltig.store.engine import Store
 from heltig.store.restoration import Restoration
-from heltig.store.transaction import ReadTransaction, WriteTransaction
+from heltig.store.transaction import WriteTransaction
 
 _AT_ONCE: Final = 1024 * 1024  # bytes
 
@@ -133,31 +133,24 @@ async def _mark(store: Store, manifest: Manifest, before: Restoration | None, pa
             "name an empty store."
         )
 
-    def begin(connection: Connection) -> None:
-        backup.insist_on_emptiness(ReadTransaction(connection))
-        restoration.begin(connection, backup=digest)
-
     if before is None:
-        await store.database.migrate(begin)
+        await store.database.migrate(partial(backup.begin_restoring, digest=digest))
 
 
 async def _put(store: Store, home: Path, path: Path, manifest: Manifest, *, is_begun: bool) -> None:
     """Writes the files, then the tables; where that fails all is as it was, unless it was begun before."""
-
-    def fill(connection: Connection) -> None:
-        backup.restore(
-            connection,
-            table_parts(path),
-            revision=manifest.revision,
-            counters=manifest.counters,
-            counts=manifest.tables,
-        )
-        restoration.filled(connection)
-
     written: list[Path] = []
     try:
         await asyncio.to_thread(_put_files, home, path, manifest, written)
-        await store.database.migrate(fill)
+        await store.database.migrate(
+            partial(
+                backup.restore,
+                parts=table_parts(path),
+                revision=manifest.revision,
+                counters=manifest.counters,
+                counts=manifest.tables,
+            )
+        )
     except BaseException:
         if not is_begun:
             for file in written:

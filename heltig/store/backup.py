@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 
 from heltig.errors import ConflictError, StorageError
-from heltig.store import migrations, tables
+from heltig.store import migrations, restoration, tables
 from heltig.store.transaction import ReadTransaction
 
 VERSIONS: Final = "alembic_version"
@@ -117,6 +117,20 @@ def insist_on_emptiness(transaction: ReadTransaction) -> None:
         )
 
 
+def begin_restoring(connection: Connection, *, digest: str) -> None:
+    """Marks an empty database as half restored, in a transaction of its own.
+
+    Args:
+        connection: Of `Database.migrate`.
+        digest: SHA-256 of the backup's manifest.
+
+    Raises:
+        ConflictError: It is not empty.
+    """
+    insist_on_emptiness(ReadTransaction(connection))
+    restoration.begin(connection, backup=digest)
+
+
 def restore(
     connection: Connection,
     parts: Iterable[Rows],
@@ -128,7 +142,7 @@ def restore(
     """Makes the tables of a version, fills them, and brings them up to date.
 
     Args:
-        connection: Of `Database.migrate`, to an empty database.
+        connection: Of `Database.migrate`, to an empty database after `begin_restoring`.
         parts: The rows.
         revision: The version of the tables.
         counters: What `counters` gave.
@@ -156,6 +170,7 @@ def restore(
         raise StorageError(f"The backup does not have all rows of {', '.join(wrong)}.")
     _set_counters(connection, made, counters)
     migrations.upgrade_to(connection, "head")
+    restoration.filled(connection)
 
 
 def _export(transaction: ReadTransaction, table: Table, put: Callable[[Rows], None]) -> int:
