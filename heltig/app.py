@@ -51,6 +51,7 @@ from heltig.api.v1.backfills import (
     show_backfill_report,
     start_backfill,
 )
+from heltig.api.v1.bundles import bundle_study
 from heltig.api.v1.comparison import compare_archives
 from heltig.api.v1.fhir import fhir_imaging_study, fhir_operation_outcome
 from heltig.api.v1.health import health, ready
@@ -135,6 +136,7 @@ ROUTES: Final = (
     list_proposed_changes,
     report_study,
     report_studies,
+    bundle_study,
     fhir_imaging_study,
     fhir_operation_outcome,
     list_rules,

@@ -72,6 +72,7 @@ ROUTES: Final[Mapping[str, Access]] = {
     "GET /api/v1/studies/{study}/proposed-changes": "studies",
     "GET /api/v1/studies/{study}/report": "studies",
     "GET /api/v1/reports": "studies",
+    "GET /api/v1/studies/{study}/bundle": "studies",
     "GET /api/v1/studies/{study}/fhir/ImagingStudy": "studies",
     "GET /api/v1/studies/{study}/fhir/OperationOutcome": "studies",
     "GET /api/v1/waivers": "studies",

@@ -2,9 +2,15 @@
 
 import csv
 import io
+import zipfile
+from pathlib import Path
 
 import pytest
 from unit.api.service import Service, study_zip, synthetic
+
+from heltig.auth.principal import Area, Role
+from heltig.reports.bundle.checking import check_bundle
+from heltig.reports.bundle.reading import read_bundle
 
 NAMES = ("two-patient-ids", "slices-missing", "ct-chest")
 FORMATS = {
@@ -20,11 +26,12 @@ def uid_of(name: str) -> str:
     return uid
 
 
-async def uploaded(service: Service) -> str:
+async def uploaded(service: Service, headers: dict[str, str] | None = None) -> str:
     """Three studies, judged; gives their location."""
-    answer = await service.post("/api/v1/jobs/upload", content=study_zip(*NAMES), timeout=120)
+    sent = {"content": study_zip(*NAMES), "timeout": 120, "headers": headers or {}}
+    answer = await service.post("/api/v1/jobs/upload", **sent)
     assert answer.status_code == 201
-    found = (await service.get("/api/v1/studies?limit=1")).json()["items"]
+    found = (await service.get("/api/v1/studies?limit=1", headers=headers or {})).json()["items"]
     location: str = found[0]["location"]
     return location
 
@@ -58,7 +65,7 @@ async def test_a_study_report_explains_itself(service: Service) -> None:
     assert "need a person's review" in line["why"]
     assert {"version", "hash", "standard"} == set(line["ruleset"])
     gap = next(found for found in line["findings"] if found["rule"] == "GEO-SLICE-GAP")
-    assert gap["observed"] and gap["expected"] and gap["remedy"] and gap["count"] and gap["instances"]
+    assert all(gap[told] for told in ("observed", "expected", "remedy", "count", "instances"))
     page = await service.get(f"/api/v1/studies/{uid_of('slices-missing')}/report?format=html")
     assert "3 missing" in page.text
     assert "<script" not in page.text
@@ -125,6 +132,38 @@ async def test_csv_is_whole_and_no_formula(service: Service) -> None:
 
 
 @pytest.mark.parametrize(("role", "status"), [("reader", 200), ("auditor", 403), ("researcher", 403)])
-async def test_reports_are_for_who_may_see_studies(guarded: Service, role: str, status: int) -> None:
-    key = await guarded.key(role)  # type: ignore[arg-type]
+async def test_reports_are_for_who_may_see_studies(guarded: Service, role: Role, status: int) -> None:
+    key = await guarded.key(role)
     assert (await guarded.get("/api/v1/reports", headers=key)).status_code == status
+
+
+async def test_a_bundle_is_given_and_verifies(service: Service, tmp_path: Path) -> None:
+    await uploaded(service)
+    path = f"/api/v1/studies/{uid_of('slices-missing')}/bundle"
+    answer = await service.get(path)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")
+    assert (await service.get(path)).content == answer.content
+    place = tmp_path / "bundle.zip"
+    place.write_bytes(answer.content)
+    assert check_bundle(read_bundle(place)).outcome == "same"
+    redacted = await service.get(path, params={"redact": "true"})
+    assert "metadata.json" not in zipfile.ZipFile(io.BytesIO(redacted.content)).namelist()
+    assert (await service.get("/api/v1/studies/1.2.3/bundle")).status_code == 404
+    assert (await service.get(path, headers={"Accept": "text/html"})).status_code == 406
+
+
+async def test_a_bundle_has_what_somebody_may_have(guarded: Service) -> None:
+    await uploaded(guarded, await guarded.key("qa_operator"))
+    path = f"/api/v1/studies/{uid_of('ct-chest')}/bundle"
+    whoever: tuple[tuple[Role, tuple[Area, ...], bool], ...] = (
+        ("reader", (), False),
+        ("admin", (), True),
+        ("reader", ("studies",), False),
+    )
+    for role, area, audit in whoever:
+        answer = await guarded.get(path, headers=await guarded.key(role, *area))
+        names = zipfile.ZipFile(io.BytesIO(answer.content)).namelist()
+        assert ("audit.ndjson" in names) is audit
+        assert ("snapshot/snapshot.json" in names) is (not area)
+    key = await guarded.key("auditor")
+    assert (await guarded.get(path, headers=key)).status_code == 403
