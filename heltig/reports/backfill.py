@@ -10,6 +10,7 @@ from jinja2 import Template
 
 from heltig.pipeline.backfill_report import BackfillReport
 from heltig.reports.charts import verdict_bar
+from heltig.reports.csv_text import safe
 from heltig.reports.rendering import BASE_STYLE, environment
 from heltig.store.backfill_figures import Figure
 from heltig.verdict import READINESS
@@ -20,8 +21,6 @@ COLUMNS: Final = (
     "group", "value", "severity", "studies", *READINESS, "without_verdict", "instances", "findings",
 )  # fmt: skip
 """Of the CSV. `group` is `all`, `rule`, `modality`, `manufacturer` or `year`."""
-
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write(report: BackfillReport, format_: Format, file: IO[str]) -> None:
@@ -36,7 +35,7 @@ def write(report: BackfillReport, format_: Format, file: IO[str]) -> None:
         case "json":
             file.write(msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n")
         case "csv":
-            rows = csv.writer(file, lineterminator="\n")
+            rows = csv.writer(file, lineterminator="\r\n")
             rows.writerow(COLUMNS)
             rows.writerows(_rows(report))
         case "html":
@@ -59,12 +58,7 @@ def _rows(report: BackfillReport) -> Iterator[tuple[object, ...]]:
 
 def _row(group: str, one: Figure) -> tuple[object, ...]:
     verdicts = (one.verdicts.get(readiness, 0) for readiness in READINESS)
-    return (group, _cell(one.value), "", one.studies, *verdicts, one.without_verdict, one.instances, "")
-
-
-def _cell(text: str) -> str:
-    """A text of an archive; a spreadsheet is not to take it for a formula."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return (group, safe(one.value), "", one.studies, *verdicts, one.without_verdict, one.instances, "")
 
 
 def _html(report: BackfillReport) -> str:

@@ -10,6 +10,7 @@ import msgspec
 from jinja2 import Template
 
 from heltig.pipeline.comparing import STATUSES, Compared, SeriesDifference, Status
+from heltig.reports.csv_text import safe
 from heltig.reports.rendering import BASE_STYLE, environment
 from heltig.reports.wording import counted
 
@@ -52,7 +53,7 @@ async def write(
     """
     counts: Counter[Status] = Counter()
     names = {"source": source, "destination": destination}
-    rows = csv.writer(file, lineterminator="\n")
+    rows = csv.writer(file, lineterminator="\r\n")
     if format_ == "csv":
         rows.writerow(COLUMNS)
     elif format_ == "html":
@@ -89,7 +90,7 @@ async def write(
 
 def _row(one: Compared) -> tuple[object, ...]:
     return (
-        _cell(one.study),
+        safe(one.study),
         one.status,
         one.source_series,
         one.source_instances,
@@ -97,13 +98,8 @@ def _row(one: Compared) -> tuple[object, ...]:
         one.destination_instances,
         one.only_source,
         one.only_destination,
-        _cell(_differences(one)),
+        safe(_differences(one)),
     )
-
-
-def _cell(text: str) -> str:
-    """A text of an archive; a spreadsheet is not to take it for a formula."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 def _line(one: Compared) -> str:

@@ -1,7 +1,6 @@
 """The evidence as files that an auditor can keep: tables, a page to read, and their checksums."""
 
 import csv
-import hashlib
 import html
 import io
 import platform
@@ -15,12 +14,13 @@ import msgspec
 
 from heltig import __version__
 from heltig.pipeline.judging import ruleset_name
+from heltig.reports.checksums import NAME, checksums, sha256
 from heltig.rules.profile import DEFAULT
 from heltig.standard.edition import provenance
 from heltig.validation.rule_cases import CaseResult, RuleResult
 from heltig.validation.runs import REFERENCE_DATE, Run, StudyResult
 
-CHECKSUMS: Final = "SHA256SUMS"
+CHECKSUMS: Final = NAME
 
 _OF_THE_SITE: Final = "site, not covered by cases of Heltig"
 """What is said of a rule that a site installed, in place of whether it came out as labelled."""
@@ -76,8 +76,7 @@ def write_pack(evidence: Evidence, folder: Path, more: Mapping[str, bytes]) -> N
     }
     for name, content in files.items():
         (folder / name).write_bytes(content)
-    sums = [f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in sorted(files.items())]
-    (folder / CHECKSUMS).write_text("".join(sums), "utf-8")
+    (folder / CHECKSUMS).write_bytes(checksums({name: sha256(content) for name, content in files.items()}))
 
 
 def dependencies() -> bytes:

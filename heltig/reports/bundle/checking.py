@@ -10,8 +10,9 @@ from heltig.dicom.study import STUDY_INSTANCE_UID, StudyTable
 from heltig.errors import UnreadableInputError
 from heltig.pipeline.judging import RulesetName, ruleset_name
 from heltig.pipeline.score import score_again
-from heltig.reports.bundle.form import Judgement, Manifest, sha256
+from heltig.reports.bundle.form import Judgement, Manifest
 from heltig.reports.bundle.reading import Bundle, Evidence
+from heltig.reports.checksums import sha256
 from heltig.rules.finding import Finding
 from heltig.rules.profile import Profile
 from heltig.store.records import Location, Snapshot, SnapshotSeries

@@ -1,8 +1,6 @@
 """What is in an evidence bundle: the names of its files, and their JSON."""
 
-import hashlib
 import re
-from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Final, Literal, TypeAlias
 
@@ -10,6 +8,7 @@ import msgspec
 
 from heltig.pipeline.judging import RulesetName
 from heltig.pipeline.report import ProfileName
+from heltig.reports import checksums
 from heltig.store.audit_trail import Line
 from heltig.store.records import StoredVerdict
 from heltig.verdict import Inputs, Readiness, Verdict
@@ -17,7 +16,7 @@ from heltig.verdict import Inputs, Readiness, Verdict
 FORM: Final = "heltig-bundle/1"
 
 MANIFEST: Final = "manifest.json"
-CHECKSUMS: Final = "SHA256SUMS"
+CHECKSUMS: Final = checksums.NAME
 VERDICT: Final = "verdict.json"
 PROFILE: Final = "profile.json"
 RULESET: Final = "ruleset.json"
@@ -121,16 +120,6 @@ class ChainedLine(Line, frozen=True, kw_only=True, rename="camel"):
     """An entry of the audit trail, and the tag of the entry before it, which its own tag covers."""
 
     before: str | None
-
-
-def checksums(files: Mapping[str, str]) -> bytes:
-    """What `sha256sum -c` reads: SHA-256 in hex digits by name."""
-    return "".join(f"{digest}  {name}\n" for name, digest in sorted(files.items())).encode()
-
-
-def sha256(content: bytes) -> str:
-    """SHA-256 in hex digits."""
-    return hashlib.sha256(content).hexdigest()
 
 
 def as_json(content: object) -> bytes:

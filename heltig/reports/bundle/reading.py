@@ -21,6 +21,7 @@ from connectors.upload.zip_member import MemberError, Package
 from heltig.errors import InputTooLargeError, NotFoundError, UnreadableInputError, UnsafePackageError
 from heltig.reports.bundle import form
 from heltig.reports.bundle.form import Judgement, Manifest, SnapshotForm
+from heltig.reports.checksums import checksums, sha256
 
 T = TypeVar("T")
 
@@ -163,7 +164,7 @@ class _Reader:
                 wrong.append(name)
         if wrong:
             _damaged(f"{_listed(wrong)} not what its {form.MANIFEST} says: SHA-256 or size differs")
-        if self._content(form.CHECKSUMS) != form.checksums(digests):
+        if self._content(form.CHECKSUMS) != checksums(digests):
             _damaged(f"{form.CHECKSUMS} does not have the checksums of its files")
 
     def _evidence(self) -> Evidence:
@@ -185,7 +186,7 @@ class _Reader:
             self._content(form.FACTS),
             contents,
             tuple(one.key for one in outlines),
-            tuple(map(form.sha256, contents)),
+            tuple(map(sha256, contents)),
         )
 
     def _digest(self, name: str) -> str:

@@ -19,6 +19,7 @@ from heltig.pipeline.redaction import REDACTED, redacted_finding
 from heltig.pipeline.report import ProfileName
 from heltig.reports.bundle import form
 from heltig.reports.bundle.form import ChainedLine, File, Judgement, Manifest, Part, SeriesFile, SnapshotForm
+from heltig.reports.checksums import checksums
 from heltig.reports.study_pictures import StudyPictures, picture_of
 from heltig.reports.verdict_about import About
 from heltig.reports.verdict_html import study_page
@@ -151,7 +152,7 @@ def _write(found: JudgedStudy, stored: StoredVerdict, read: _Read, parts: Parts,
         manifest = _manifest(found, stored, read, parts, files)
         manifest_file = _put(package, form.MANIFEST, [form.as_json(manifest)])
         digests = {name: one.sha256 for name, one in files.items()}
-        sums = form.checksums({**digests, form.MANIFEST: manifest_file.sha256})
+        sums = checksums({**digests, form.MANIFEST: manifest_file.sha256})
         _put(package, form.CHECKSUMS, [sums])
     return manifest
 

@@ -22,18 +22,11 @@ from heltig.cli import heltig
 from heltig.errors import HeltigError, InputTooLargeError, UnreadableInputError, UnsafePackageError
 from heltig.pipeline.publish import render
 from heltig.reports.bundle.checking import check_bundle
-from heltig.reports.bundle.form import (
-    CHECKSUMS,
-    MANIFEST,
-    METADATA,
-    PROFILE,
-    SNAPSHOT,
-    VERDICT,
-    checksums,
-    sha256,
-)
+from heltig.reports.bundle.form import MANIFEST, METADATA, PROFILE, SNAPSHOT, VERDICT
 from heltig.reports.bundle.reading import read_bundle
 from heltig.reports.bundle.writing import Parts, write_bundle
+from heltig.reports.checksums import NAME as CHECKSUMS
+from heltig.reports.checksums import checksums, sha256
 from heltig.reports.gathering import study_of
 from heltig.store import judged_studies
 from heltig.store.engine import Store
