@@ -116,7 +116,10 @@ async def _send(opened: OpenedToStore, objects: Sequence[Sendable]) -> list[Outc
     doubtful = [place for place, one in enumerate(outcomes) if one.kind == "unknown" or one.code == DUPLICATE]
     failed = [place for place, one in enumerate(outcomes) if one == NOT_THERE]
     if failed:  # some archives have no code of their own for what they have already
-        shown = await _shown(opened, [objects[place] for place in failed])
+        try:
+            shown = await _shown(opened, [objects[place] for place in failed])
+        except ArchiveError:  # then what it said stands
+            shown = [None] * len(failed)
         doubtful += [place for place, is_shown in zip(failed, shown, strict=True) if is_shown]
     return await _compared(opened, objects, outcomes, doubtful)
 

@@ -127,6 +127,20 @@ def test_hold_answers_at_once_and_forwards_what_is_ready(gate: Gated, orthanc: O
     assert gate.readiness(uid_of("cr-chest", 5)) == "READY"
 
 
+def test_hold_takes_again_what_is_damaged_in_its_spool(gate: Gated, orthanc: Orthanc) -> None:
+    files = files_of("cr-chest", 15)
+    gate.change(gateIdleSeconds=3600)
+    try:
+        assert gate.store(files).status_code == 200
+        for path in gate.spooled():
+            path.write_bytes(path.read_bytes()[:-1])
+    finally:
+        gate.change(gateIdleSeconds=0.5)
+    assert gate.store(files).status_code == 200
+    gate.until(lambda: len(stored_in(orthanc)) == len(files))
+    assert stored_in(orthanc) == sop_uids(files)
+
+
 def test_a_blocked_study_waits_for_a_person_who_releases_it(gate: Gated, orthanc: Orthanc) -> None:
     files = files_of("uid-duplicate", 6)
     assert gate.store(files).status_code == 200

@@ -55,6 +55,7 @@ class Upstream:
         takes: Whether it keeps an object.
         gives: Makes the answer with an object that is retrieved; None is one that it does not have.
         retrieved: How often it was asked for one.
+        is_searched: It can be searched.
     """
 
     def __init__(self) -> None:
@@ -64,12 +65,15 @@ class Upstream:
         self.gives: Callable[[bytes | None], bytes] = object_answer
         self.sent: list[list[str]] = []
         self.retrieved = 0
+        self.is_searched = True
 
     def __call__(self, asked: Asked) -> bytes:
         if asked.method == "GET" and "?" not in asked.target:
             self.retrieved += 1
             return self.gives(self.stored.get(asked.path.rpartition("/")[2]))
         if asked.method == "GET":
+            if not self.is_searched:
+                return answer(status=503)
             rows = [{"00080018": {"vr": "UI", "Value": [uid]}} for uid in self.stored]
             return answer(json.dumps(rows).encode(), headers={"Content-Type": "application/dicom+json"})
         boundary = asked.headers["content-type"].partition("boundary=")[2]
@@ -369,6 +373,13 @@ async def test_another_refusal_is_told_though_the_archive_has_the_bytes(site: Si
     assert await site.take(site.gate("observe"), FILES[:1]) == [Decision()]
     site.upstream.answers = lambda came: response((), dict.fromkeys(came, 0xA900), status=409)
     assert [one.code for one in await site.take(site.gate("observe"), FILES[:1])] == [0xA900]
+
+
+async def test_what_an_archive_says_is_told_though_it_cannot_be_searched(site: Site) -> None:
+    site.upstream.answers = lambda came: response(came[1:], {came[0]: codes.PROCESSING_FAILURE}, status=202)
+    site.upstream.is_searched = False
+    told = await site.take(site.gate("observe"), FILES)
+    assert [one.code for one in told] == [codes.PROCESSING_FAILURE, 0, 0, 0]
 
 
 async def test_the_archive_ends_with_what_came_last_under_a_uid(site: Site) -> None:
