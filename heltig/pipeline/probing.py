@@ -122,7 +122,7 @@ async def capabilities_to_go_by(
         if known and has_studies(known):
             return known
         raise closed(entry, wait, now=clock())
-    if known and not is_due(entry, clock()) and (has_studies(known) or not await _has_study(archive)):
+    if known and await _holds(known, entry, archive, clock()):
         return known
     is_again = await store.read(has_failed, name)
     with turns.take(name, is_again=is_again):
@@ -130,19 +130,33 @@ async def capabilities_to_go_by(
             entry = await find_archive(store, name)
             if (found := last_capabilities(entry)) and is_tried(found):
                 return found  # another one was quicker
-            return await _probe_to_go_by(store, entry, archive, clock=clock)
+            return await known_capabilities(store, entry, archive, clock=clock)
 
 
-async def _probe_to_go_by(
+async def known_capabilities(
     store: Store, entry: Archive, archive: ArchivePort, *, clock: Callable[[], datetime]
 ) -> Capabilities:
-    """Probes an archive. One that keeps the study that is tried to itself may give us others all the same."""
+    """What the last probe of an archive found. Where it does not hold any more it is probed by us, too.
+
+    Nothing new is known of an archive that keeps the study that a probe tries to itself; it may give others.
+
+    Raises:
+        ArchiveError: It does not answer, or does not believe who we are.
+    """
+    known = last_capabilities(entry)
+    if known and await _holds(known, entry, archive, clock()):
+        return known
     try:
         return await probe_archive(store, entry, archive, clock=clock)
     except ArchiveCredentialsError:
         raise
     except ArchiveAccessError:
-        return last_capabilities(entry) or Capabilities()
+        return known or Capabilities()
+
+
+async def _holds(known: Capabilities, entry: Archive, archive: ArchivePort, now: datetime) -> bool:
+    """Whether a probe still holds: one that found no study does not once there is one."""
+    return not is_due(entry, now) and (has_studies(known) or not await _has_study(archive))
 
 
 def last_capabilities(entry: Archive) -> Capabilities | None:
