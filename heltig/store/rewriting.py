@@ -6,7 +6,7 @@ How far it is stands in the same transaction as what was turned, so that it can 
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
-from sqlalchemy import Select, Table, Update, and_, bindparam, select, update
+from sqlalchemy import Select, Table, Update, and_, bindparam, delete, select, update
 
 from heltig.rules.finding import Finding
 from heltig.rules.index_facts import IndexFact
@@ -100,8 +100,10 @@ _TAKEN: Final = select(patient_table.c.identity).where(
 )
 _CHANGE_PATIENT: Final = _update(patient_table, ("id",), _IDENTITY)
 _CHANGE_STUDY: Final = _update(studies, ("id",), _OF_STUDIES)
-_CHANGE_VERDICT: Final = _update(verdicts, ("id",), (*VERDICTS.columns, "encrypted"))
-_CHANGE_FINDING: Final = _update(findings, ("verdict_row", "position"), (*FINDINGS.columns, "encrypted"))
+_REMOVE_FINDINGS: Final = delete(findings).where(
+    findings.c.verdict_row.in_(bindparam("rows", expanding=True))
+)
+_REMOVE_VERDICTS: Final = delete(verdicts).where(verdicts.c.id.in_(bindparam("rows", expanding=True)))
 _CHANGE_WAIVER: Final = _update(waivers, ("id",), (*WAIVERS.columns, "encrypted"))
 
 
@@ -133,33 +135,40 @@ def _turn_studies(transaction: WriteTransaction, seals: Seals, after: int, limit
 
 
 def _turn_verdicts(transaction: WriteTransaction, seals: Seals, after: int, limit: int) -> list[int]:
-    """Verdicts with their findings. Their ids stay: they name what was told to others."""
+    """Verdicts with their findings. Their ids stay: they name what was told to others.
+
+    The database refuses to change them, so they are removed, and written anew as if they had come hashed.
+    """
     cipher = transaction.cipher
     rows = [VERDICTS.get(cipher, row) for row in transaction.rows(_VERDICTS, {"after": after, "most": limit})]
-    changes = []
+    ids = [row.id for row in rows]
+    if not ids:
+        return ids
+    changed = []
     for row in rows:
         facts = sorted(map(seals.keyed.fact, from_json(row.index_facts, tuple[IndexFact, ...])))
         relied = tuple(map(seals.sealed_waiver, from_json(row.waivers, tuple[Waiver, ...])))
-        values = {name: getattr(row, name) for name in (*VERDICTS.identity, *VERDICTS.columns)}
-        values |= {"index_facts": to_json(facts), "waivers": to_json(relied)}
-        changes.append(({"id": row.id}, VERDICTS.put(cipher, values)))
-    _change(transaction, _CHANGE_VERDICT, changes, (*VERDICTS.columns, "encrypted"))
-    found = transaction.rows(_FINDINGS, {"rows": [row.id for row in rows]}) if rows else []
+        values = _values(verdicts, row) | {"index_facts": to_json(facts), "waivers": to_json(relied)}
+        changed.append(VERDICTS.put(cipher, values))
     told = []
-    for one in found:
-        finding = seals.sealed(finding_of(cipher, one))
-        plain = FINDINGS.get(cipher, one)
-        values = {name: getattr(plain, name) for name in (*FINDINGS.identity, *FINDINGS.columns)}
-        values |= {
+    for stored in transaction.rows(_FINDINGS, {"rows": ids}):
+        finding = seals.sealed(finding_of(cipher, stored))
+        values = _values(findings, FINDINGS.get(cipher, stored)) | {
             "observed": finding.observed,
             "expected": finding.expected,
             "proposed": to_json(finding.proposed),
             "digest": finding.digest,
         }
-        at = {"verdict_row": one.verdict_row, "position": one.position}
-        told.append((at, FINDINGS.put(cipher, values)))
-    _change(transaction, _CHANGE_FINDING, told, (*FINDINGS.columns, "encrypted"))
-    return [row.id for row in rows]
+        told.append(FINDINGS.put(cipher, values))
+    transaction.run(_REMOVE_FINDINGS, {"rows": ids})
+    transaction.run(_REMOVE_VERDICTS, {"rows": ids})
+    transaction.insert(verdicts, changed)
+    transaction.insert(findings, told)
+    return ids
+
+
+def _values(table: Table, row: Any) -> dict[str, Any]:
+    return {column.name: getattr(row, column.name) for column in table.c}
 
 
 def _turn_waivers(transaction: WriteTransaction, seals: Seals, after: int, limit: int) -> list[int]:

@@ -11,13 +11,15 @@ from heltig.cli import heltig
 NOBODY = "nobody"
 
 
-def key(home: Path, role: str, *options: str, name: str = "") -> str:
-    """A new key of a role; called by it, if not otherwise."""
+def key(home: Path, role: str, *options: str, name: str = "", **settings: str) -> str:
+    """A new key of a role; called by it, if not otherwise. Settings are without prefix, in lower case."""
     words = ("keys", "create", name or role, "--role", role, *options)
-    made = CliRunner().invoke(heltig, words, env={"HELTIG_HOME": str(home)})
+    environ = {f"HELTIG_{setting.upper()}": value for setting, value in settings.items()}
+    made = CliRunner().invoke(heltig, words, env={"HELTIG_HOME": str(home), **environ})
     return next(word for word in made.stdout.split() if word.startswith("hk_"))
 
 
-def keys(home: Path) -> Mapping[str, dict[str, str]]:
+def keys(home: Path, **settings: str) -> Mapping[str, dict[str, str]]:
     """What each role sends to say who it is, and what nobody sends."""
-    return {NOBODY: {}, **{role: {"Authorization": f"Bearer {key(home, role)}"} for role in ROLES}}
+    made = {role: {"Authorization": f"Bearer {key(home, role, **settings)}"} for role in ROLES}
+    return {NOBODY: {}, **made}
