@@ -3,6 +3,7 @@
 Nothing here runs a container: that needs an engine.
 """
 
+import ipaddress
 import re
 import shlex
 import shutil
@@ -94,6 +95,25 @@ def test_what_is_published_is_for_this_host_only() -> None:
     for _, service in ours():
         for port in service.get("ports", ()):
             assert "127.0.0.1:" in port
+
+
+def test_the_address_of_a_proxy_before_containers_is_known() -> None:
+    file = DEPLOY / "compose.yaml"
+    (network,) = yaml.safe_load(file.read_bytes())["networks"]["default"]["ipam"]["config"]
+    gateway = ipaddress.ip_address(network["gateway"])
+    assert gateway in ipaddress.ip_network(network["subnet"])
+    assert "HELTIG_TRUSTED_PROXIES" in services(file)["heltig"]["environment"]
+    for text in (file, ROOT / "docs" / "nginx.md"):
+        assert f"HELTIG_TRUSTED_PROXIES={gateway}" in text.read_text("utf-8")
+    assert f"`{gateway}` with compose" in (DEPLOY / "README.md").read_text("utf-8")
+
+
+def test_nginx_is_trusted_where_it_is() -> None:
+    configuration = (DEPLOY / "nginx" / "heltig.conf").read_text("utf-8")
+    assert "HELTIG_TRUSTED_PROXIES=127.0.0.1" in configuration
+    assert "server 127.0.0.1:8042" in configuration
+    # For everything, and once more at the gate, whose headers replace all of the level above.
+    assert len(re.findall(r"proxy_set_header\s+X-Forwarded-For \$remote_addr;", configuration)) == 2
 
 
 def test_everything_of_a_fleet_is_there() -> None:

@@ -3,6 +3,7 @@
 import re
 import secrets
 import ssl
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,12 +33,17 @@ class Site:
     ours: Issued
     admin: str
 
-    def client(self, shown: Issued | None = None, *, key: str = "") -> httpx.Client:
+    def client(
+        self, shown: Issued | None = None, *, key: str = "", address: str | None = None
+    ) -> httpx.Client:
         context = ssl.create_default_context(cafile=str(self.authority.certificate))
         if shown is not None:
             context.load_cert_chain(shown.certificate, shown.key)
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        return httpx.Client(base_url=self.root, verify=context, headers=headers, trust_env=False, timeout=120)
+        transport = httpx.HTTPTransport(verify=context, local_address=address)
+        return httpx.Client(
+            base_url=self.root, transport=transport, headers=headers, trust_env=False, timeout=120
+        )
 
 
 def made_key(home: Path, name: str, *options: str) -> str:
@@ -59,7 +65,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     gate = made_key(home, "nginx", "--role", "archive", "--area", "gate")
     (folder / "gate-key.conf").write_text(f'proxy_set_header Authorization "Bearer {gate}";\n')
     port, plain, behind = free_port(), free_port(), str(free_port())
-    with heltig_server(home, auth_mode="api-key", port=behind, public_url=f"https://127.0.0.1:{port}"):
+    settings = {"auth_mode": "api-key", "port": behind, "public_url": f"https://127.0.0.1:{port}"}
+    with heltig_server(home, **settings, trusted_proxies="127.0.0.1"):
         replaced = {
             "127.0.0.1:8042": f"127.0.0.1:{behind}",
             "/var/log/nginx/heltig.log": str(folder / "heltig.log"),
@@ -116,6 +123,17 @@ def test_the_gate_is_shut_for_others(site: Site) -> None:
     with site.client(other) as client:
         assert stored(client, files).status_code in (400, 403)
     assert httpx.post(site.plain + GATE, content=b"").status_code == 403
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="comes from another address of this machine")
+def test_the_audit_trail_has_the_client_and_neither_nginx_nor_what_it_claims(site: Site) -> None:
+    with site.client(key=site.admin, address="127.0.0.9") as client:
+        claimed = {"X-Forwarded-For": "10.1.2.3", "Forwarded": "for=10.1.2.3"}
+        sent = client.post("/api/v1/jobs/upload", content=study_zip("dx-hand"), headers=claimed)
+        assert sent.status_code == 201
+        entries = client.get("/api/v1/audit", params={"action": "upload.accept"}).json()["items"]
+    location = sent.json()["upload"]["location"]
+    assert [one["origin"] for one in entries if one["subject"] == location] == ["127.0.0.9"]
 
 
 def test_look_ups_need_a_key(site: Site) -> None:
