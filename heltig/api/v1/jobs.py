@@ -17,6 +17,9 @@ from heltig.jobs.dead_letters import DeadLetters
 from heltig.store import jobs
 from heltig.store.jobs import Job, JobState
 
+_FOR_THE_TRAIL: Final = frozenset({"actor", "origin"})
+"""Arguments that say who asked, and from where: the audit trail shows them, whose readers are others."""
+
 _NONE: Final = "There is no job of this id. /api/v1/jobs lists them."
 
 
@@ -24,7 +27,7 @@ class JobView(msgspec.Struct, frozen=True, rename="camel"):
     """A job.
 
     Attributes:
-        arguments: What it works on: ids of ours.
+        arguments: What it works on: ids of ours. Who asked for it is in the audit trail.
         attempts: How often it was started.
         progress: How far it is.
         result: What it came to.
@@ -142,7 +145,7 @@ def job_view(job: Job) -> JobView:
         group=job.group,
         priority=job.priority,
         state=job.state,
-        arguments=job.payload,
+        arguments={name: value for name, value in job.payload.items() if name not in _FOR_THE_TRAIL},
         attempts=job.attempts,
         progress=job.progress,
         result=job.result,
