@@ -13,6 +13,8 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
+import msgspec
+
 from heltig.errors import ConfigurationError, StorageError
 
 MARK: Final = b"\x00HE1"
@@ -27,6 +29,7 @@ PLAIN_ID: Final = "plain"
 
 SETTING: Final = "HELTIG_ENCRYPTION_KEY"
 
+_encode: Final = msgspec.msgpack.Encoder().encode
 _NONCE: Final = 12
 _TAG: Final = 16
 
@@ -42,11 +45,13 @@ class Key:
     """
 
     def __init__(self, secret: bytes) -> None:
+        from cryptography.exceptions import InvalidTag
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
         self.id: Final = hashlib.sha256(b"heltig encryption key\n" + secret).hexdigest()[:8]
         self._head = MARK + bytes.fromhex(self.id)
         self._aes = AESGCM(hmac.digest(secret, b"heltig encryption: AES-256-GCM", "sha256"))
+        self._invalid = InvalidTag
         self._digests = hmac.digest(secret, b"heltig encryption: digests", "sha256")
 
     def encrypt(self, content: bytes, bound_to: bytes) -> bytes:
@@ -60,14 +65,11 @@ class Key:
         Raises:
             ValueError: It is damaged, or was bound to something else.
         """
-        from cryptography.exceptions import InvalidTag
-
-        nonce = encrypted[HEAD : HEAD + _NONCE]
         if len(encrypted) < HEAD + _NONCE + _TAG:
             raise ValueError("too short")
         try:
-            return self._aes.decrypt(nonce, encrypted[HEAD + _NONCE :], bound_to)
-        except InvalidTag as wrong:
+            return self._aes.decrypt(encrypted[HEAD : HEAD + _NONCE], encrypted[HEAD + _NONCE :], bound_to)
+        except self._invalid as wrong:
             raise ValueError("not what was encrypted") from wrong
 
     def digest(self, text: str) -> str:
@@ -177,10 +179,7 @@ def key_of(stored: bytes | None) -> str | None:
 
 def _bound(kind: str, identity: Identity) -> bytes:
     """Kind and identity as associated data: no two of them make the same bytes."""
-    parts = [
-        part if isinstance(part, bytes) else str(part).encode("utf-8", "surrogatepass") for part in identity
-    ]
-    return b"heltig\x00" + b"".join(b"%d:%b," % (len(part), part) for part in (kind.encode(), *parts))
+    return _encode((kind, *identity))
 
 
 class Fixed(Cipher):

@@ -12,7 +12,7 @@ from heltig.errors import ConfigurationError, StorageError, UsageError
 from heltig.store.encryption import PLAIN, Cipher, Identity, key_of
 from heltig.store.encryption_keys import EncryptionKeys
 
-IDENTITIES = st.lists(st.text() | st.integers() | st.binary(), max_size=4).map(tuple)
+IDENTITIES = st.lists(st.text() | st.integers(0, 2**63) | st.binary(), max_size=4).map(tuple)
 ONE, TWO = (f"{number:02x}" * 32 for number in (1, 2))
 
 
@@ -41,14 +41,8 @@ def test_what_is_stored_elsewhere_is_not_read(
     stored = first.encrypt(kind, identity, content)
     if (kind, identity) == (other_kind, other):
         return
-    if [kind, *map(_text, identity)] == [other_kind, *map(_text, other)]:  # 1 and "1" name the same row
-        return
     with pytest.raises(StorageError, match="put into the place of another"):
         first.decrypt(other_kind, other, stored)
-
-
-def _text(part: str | int | bytes) -> bytes:
-    return part if isinstance(part, bytes) else str(part).encode("utf-8", "surrogatepass")
 
 
 @given(st.binary(), st.data())
