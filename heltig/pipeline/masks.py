@@ -35,7 +35,12 @@ SHOWN: Final = frozenset(
 
 _TEXTS: Final = frozenset({"LO", "LT", "SH", "ST", "UC", "UT"})
 _NUMBER: Final = re.compile(r"[-+0-9.eE ]{1,40}|NaN|-?inf", re.ASCII)
-_UID: Final = re.compile(r"[0-9.]{1,128}", re.ASCII)
+_FORMS: Final = {
+    "AT": re.compile(r"[0-9A-F]{8}", re.ASCII),
+    "CS": re.compile(r"[A-Z0-9_ ]{0,16}", re.ASCII),
+    "UI": re.compile(r"[0-9.]{1,128}", re.ASCII),
+}
+_VR: Final = re.compile(r"[A-Z]{2}", re.ASCII)
 
 Hide: TypeAlias = Callable[[str, Element], Element]
 """Makes of an attribute with a value what is told of it."""
@@ -43,7 +48,7 @@ Hide: TypeAlias = Callable[[str, Element], Element]
 
 def masked(tag: str, element: Element) -> Element:
     """An attribute without its value."""
-    vr = element.get("vr")
+    vr = element["vr"]
     if vr == "PN":
         return {"vr": "PN", "Value": [{"Alphabetic": REDACTED}]}
     return {"vr": vr, "Value": [REDACTED]} if vr in _TEXTS else {"vr": vr}
@@ -58,7 +63,7 @@ def tokens(keyed: Keyed) -> Hide:
         if field is None or not isinstance(values, list):
             return masked(tag, element)
         token = keyed.token(field, "\\".join(map(_text, values)))
-        vr = element.get("vr")
+        vr = element["vr"]
         if vr == "PN":
             return {"vr": vr, "Value": [{"Alphabetic": token}]}
         return {"vr": vr, "Value": [token]} if vr in _TEXTS else {"vr": vr}
@@ -85,26 +90,25 @@ def without_fields(dataset: DataSet) -> DataSet:
 
 
 def _told(tag: str, element: Element, hide: Hide) -> Element:
-    vr = element.get("vr")
+    written = element.get("vr")
+    vr = written if isinstance(written, str) and _VR.fullmatch(written) else "UN"
     values = element.get("Value")
     if vr == "SQ":
         items = values if isinstance(values, list) else []
         return (
             {"vr": vr, "Value": [without_identifiers(item, hide) for item in items]} if items else {"vr": vr}
         )
-    if tag in SHOWN or (is_harmless(tag) and isinstance(values, list)):
-        kept = [value if tag in SHOWN or _is_harmless(vr, value) else None for value in values or ()]
+    if isinstance(values, list) and (tag in SHOWN or is_harmless(tag)):
+        kept = [value if tag in SHOWN or _is_harmless(vr, value) else None for value in values]
         return {"vr": vr, "Value": kept} if kept else {"vr": vr}
-    return hide(tag, element) if len(element) > 1 else element
+    return hide(tag, {**element, "vr": vr}) if element.keys() - {"vr"} else {"vr": vr}
 
 
-def _is_harmless(vr: object, value: object) -> bool:
+def _is_harmless(vr: str, value: object) -> bool:
     """Whether a value is what its VR holds: where a number should be, anything may stand."""
     if not isinstance(value, str):
         return isinstance(value, int | float)
-    if vr in ("CS", "AT"):
-        return True
-    return bool((_UID if vr == "UI" else _NUMBER).fullmatch(value))
+    return bool(_FORMS.get(vr, _NUMBER).fullmatch(value))
 
 
 def _text(value: object) -> str:

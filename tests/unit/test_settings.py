@@ -97,6 +97,9 @@ def test_every_kind_of_value_is_read(tmp_path: Path) -> None:
         ("HELTIG_CONSULT_BIND", "8043", "HELTIG_CONSULT_BIND: Expected `HOST:PORT`"),
         ("HELTIG_CONSULT_BIND", "127.0.0.1:70000", "HELTIG_CONSULT_BIND: Expected `HOST:PORT`"),
         ("HELTIG_CONSULT_ALLOW", "10.1.2.3/8", "HELTIG_CONSULT_ALLOW: 10.1.2.3/8 has host bits set"),
+        ("HELTIG_IDENTIFIERS", "masked", "everybody is an admin"),
+        ("HELTIG_IDENTIFIERS_SHOWN_TO", "reader", "HELTIG_IDENTIFIERS=masked"),
+        ("HELTIG_IDENTIFIER_KEY", "file:/etc/heltig/key", "HELTIG_IDENTIFIERS=hashed"),
     ],
 )
 def test_a_refusal_names_the_setting_and_what_to_do(variable: str, value: str, expected: str) -> None:

@@ -1,0 +1,170 @@
+"""A filled database turned into hashes, a row at a time, broken off and begun again."""
+
+from datetime import timedelta
+
+import pytest
+from unit.store.samples import NOW, STUDY, finding, judge, snapshot
+
+from heltig.audit.trail import open_trail
+from heltig.errors import UsageError
+from heltig.pipeline.hashing import Hashing
+from heltig.rules.index_facts import Identity, IndexFact, name_words
+from heltig.settings import Settings
+from heltig.store import identifier_state, rewriting, studies, verdicts, waivers
+from heltig.store.engine import Store
+from heltig.store.keyed import Keyed
+from heltig.store.records import Patient, StudyAttributes
+from heltig.store.search import StudyQuery, search
+from heltig.store.transaction import WriteTransaction
+from heltig.store.waivers import NewWaiver
+
+KEYED = Keyed(b"k" * 32)
+JANE = Patient(
+    patient_id="P1", patient_name="Doe^Jane", patient_birth_date="19700102", patient_sex="F", instances=3
+)
+SPELLINGS = (JANE, Patient(patient_id="P1", patient_name="DOE^JANE^^", patient_birth_date="19700102",
+                           patient_sex="F", instances=1))  # fmt: skip
+
+
+async def fill(store: Store, settings: Settings) -> None:
+    await open_trail(store, settings, clock=lambda: NOW)
+    new = snapshot(patients=SPELLINGS, accession_number="A1", referring_physician_name="Roe^R")
+    odd = finding("PAT-ID-CONFLICT", observed="P1, P2", expected="one PatientID")
+    uid = finding("UID-CHARS", tags=("0020000D",), observed="1.2.x")
+    published = await judge(store, new, odd, uid, readiness="BLOCKED")
+    given = NewWaiver(
+        rule="PAT-ID-CONFLICT",
+        tags=odd.tags,
+        observed=odd.observed,
+        digest=odd.digest,
+        study_key=STUDY,
+        reason="as it is",
+        author="user:anna",
+        created=NOW,
+        expires=NOW + timedelta(days=1),
+    )
+    await store.write_durably(waivers.add, given)
+    assert published.study.readiness == "BLOCKED"
+
+
+async def test_it_is_turned_row_by_row(store: Store, tmp_path_factory: pytest.TempPathFactory) -> None:
+    await fill(store, Settings(home=tmp_path_factory.mktemp("home")))
+    location = (await store.read(studies.find_everywhere, STUDY))[0].location
+    before = await store.read(verdicts.current, location, STUDY)
+    assert await store.write(rewriting.turn, Hashing(KEYED)) is None  # nobody said that it begins
+    await store.write(rewriting.begin, KEYED)
+    turned = []
+    while done := await store.write(rewriting.turn, Hashing(KEYED), limit=1):
+        turned.append(done[0])
+        await store.write(broken_off)
+    assert list(dict.fromkeys(turned)) == ["patients", "studies", "verdicts", "waivers"]
+    state = await store.read(identifier_state.find)
+    assert state == identifier_state.State("hashed", KEYED.id)
+
+    study = (await store.read(studies.find_everywhere, STUDY))[0]
+    assert {p.patient_id for p in study.attributes.patients} == {KEYED.token("patient_id", "P1")}
+    assert len({p.patient_name for p in study.attributes.patients}) == 1  # both spellings are one name
+    assert study.attributes.accession_number == KEYED.token("accession_number", "A1")
+    verdict = await store.read(verdicts.current, location, STUDY)
+    assert verdict
+    assert before
+    assert (verdict.verdict.id, verdict.revision) == (before.verdict.id, before.revision)
+    person, uid = verdict.verdict.findings
+    assert (person.observed, person.expected, person.rule) == ("[redacted]", "[redacted]", "PAT-ID-CONFLICT")
+    assert uid.observed == "1.2.x"
+    [waiver] = await store.read(waivers.newest, now=NOW, limit=9)
+    assert (waiver.observed, waiver.digest) == ("[redacted]", person.digest)
+    assert person.digest == KEYED.digest(before.verdict.findings[0].digest)
+    assert await store.read(waivers.concerned, waiver)  # it covers what it covered
+    query = KEYED.query(StudyQuery(patient_name="doe^jane", patient_id="P1"))
+    assert len(await store.read(search, query, now=NOW, limit=9)) == 1
+
+
+class Interrupted(Exception):
+    pass
+
+
+async def test_what_is_broken_off_is_as_it_was(
+    store: Store, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    await fill(store, Settings(home=tmp_path_factory.mktemp("home")))
+    await store.write(rewriting.begin, KEYED)
+
+    def interrupted(transaction: WriteTransaction) -> None:
+        rewriting.turn(transaction, Hashing(KEYED))
+        raise Interrupted
+
+    with pytest.raises(Interrupted):
+        await store.write(interrupted)
+    state = await store.read(identifier_state.find)
+    assert state
+    assert (state.form, state.place) == ("rewriting", 0)
+    [study] = await store.read(studies.find_everywhere, STUDY)
+    assert study.attributes.patients[0].patient_id == "P1"
+
+
+def broken_off(transaction: WriteTransaction) -> None:
+    """Nothing but another transaction in between."""
+    assert identifier_state.lock(transaction) is not None
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ("patient_id", ""),
+        ("patient_id", "0000"),
+        ("patient_id", "unknown"),
+        ("patient_sex", "F"),
+        ("patient_name", "^^"),
+        ("accession_number", "---"),
+    ],
+)
+def test_what_names_nobody_stays(field: str, text: str) -> None:
+    assert KEYED.token(field, text) == text
+
+
+def test_a_token_is_one_word_of_its_kind() -> None:
+    token = KEYED.token("patient_name", "Doe^Jane")
+    assert token == KEYED.token("patient_name", "DOE, JANE")
+    assert token != KEYED.token("referring_physician_name", "Doe^Jane")
+    assert token != Keyed(b"l" * 32).token("patient_name", "Doe^Jane")
+    assert name_words(token) == token
+    assert len(token) == 16
+    assert "kkkk" not in repr(KEYED)
+    assert KEYED.token("patient_sex", "Doe") != "Doe"
+
+
+def test_rules_compare_what_is_hashed() -> None:
+    own = StudyAttributes(accession_number="A1", patients=(JANE,))
+    other = Patient(patient_id="P9", patient_name="doe jane", patient_birth_date="19800102")
+    names = ("patient_id", "issuer_of_patient_id", "patient_name", "patient_birth_date", "patient_sex")
+    who = KEYED.patient(other)
+    fact = IndexFact(
+        "accession",
+        KEYED.token("accession_number", "A1"),
+        patient=Identity(*(getattr(who, name) for name in names)),
+    )
+    [told] = KEYED.told(own, (fact,))
+    assert told.value == "A1"
+    assert told.patient.patient_name == "Doe^Jane"  # the same words
+    assert told.patient.patient_id == who.patient_id
+    assert told.patient.patient_birth_date != "19700102"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        StudyQuery(patient_id="P*"),
+        StudyQuery(patient_name="*doe"),
+        StudyQuery(accession_number="A?"),
+        StudyQuery(patient_birth_date=("19700101", "")),
+    ],
+)
+def test_parts_of_hashes_are_not_looked_for(query: StudyQuery) -> None:
+    with pytest.raises(UsageError, match="only whole values"):
+        KEYED.query(query)
+
+
+def test_anything_is_looked_for_as_ever() -> None:
+    query = StudyQuery(patient_name="**", study_description="CT*", empty=frozenset({"patient_id"}))
+    assert KEYED.query(query) == query
