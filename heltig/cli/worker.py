@@ -65,7 +65,8 @@ async def work(settings: Settings, *, profile: Profile) -> None:
     async with working(
         settings, profile=profile, clock=utc_now, does=does, kind="worker", grace=GRACE
     ) as parts:
-        click.echo(f"Heltig {__version__} works jobs off, {PLACES * settings.workers} at a time.")
+        most = PLACES * settings.workers
+        click.echo(f"Heltig {__version__} works jobs off, up to {most} studies of an archive at a time.")
         waiting = asyncio.create_task(stop.wait())
         await asyncio.wait([waiting, parts.runner], return_when=asyncio.FIRST_COMPLETED)
         has_failed = not waiting.done()
