@@ -145,6 +145,19 @@ ROUTES: Final[Mapping[str, Access]] = {
     "POST /archives/{id}/backfill": "configure",
     "POST /archives/{id}/stop-backfill": "configure",
     "GET /overview": "pages",
+    "GET /jobs": "jobs",
+    "GET /jobs/{id}": "jobs",
+    "GET /jobs/{id}/retry": "dead-letters",
+    "POST /jobs/{id}/retry": "dead-letters",
+    "GET /jobs/{id}/discard": "dead-letters",
+    "POST /jobs/{id}/discard": "dead-letters",
+    "GET /quarantine": "studies",
+    "GET /quarantine/{id}": "studies",
+    "GET /quarantine/{id}/release": "quarantine",
+    "POST /quarantine/{id}/release": "quarantine",
+    "GET /quarantine/{id}/discard": "quarantine",
+    "POST /quarantine/{id}/discard": "quarantine",
+    "GET /service": "metrics",
     "GET /static/{file_path}": "public",
 }
 """The routes, by method and template. HEAD is answered to whoever may GET."""
@@ -162,7 +175,15 @@ LOOKS: Final[Mapping[Area, Look]] = {
 }
 """The areas whose routes show such, to whoever reads them."""
 
-_NO_LOOKS: Final = frozenset({"GET /archives", "GET /archives/{id}", "GET /overview"})
+_NO_LOOKS: Final = frozenset(
+    {
+        "GET /archives",
+        "GET /archives/{id}",
+        "GET /overview",
+        "GET /quarantine",
+        "GET /quarantine/{id}",
+    }
+)
 """Routes of these areas that do not."""
 
 

@@ -13,10 +13,13 @@ from heltig.dashboard.archive_forms import FORMS
 from heltig.dashboard.archive_routes import ARCHIVES
 from heltig.dashboard.assets import assets_by_file_name
 from heltig.dashboard.filters import Filter, number
+from heltig.dashboard.health import HEALTH
+from heltig.dashboard.jobs import JOBS
 from heltig.dashboard.login import LOGIN
 from heltig.dashboard.overview import OVERVIEW
 from heltig.dashboard.own_forms import AnyRequest, principal_of
 from heltig.dashboard.pages import page, study_of
+from heltig.dashboard.quarantine import QUARANTINE
 from heltig.dashboard.study import study_page
 from heltig.dashboard.visibility import sight_of
 from heltig.dashboard.worklist import worklist
@@ -34,6 +37,9 @@ def routes() -> Router:
             show_worklist,
             show_study,
             *OVERVIEW,
+            *JOBS,
+            *QUARANTINE,
+            *HEALTH,
             *ARCHIVES,
             *ACTIONS,
             *FORMS,

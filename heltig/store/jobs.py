@@ -242,6 +242,8 @@ def newest(
             query = query.where(jobs.c[column] == value)
     if state in ("failed", "dead"):
         query = query.where(text(ENDED_BADLY))
+    elif state in ("queued", "running"):
+        query = query.where(text(LIVE))
     if before is not None:
         query = query.where(jobs.c.id < before)
     return [job_of(row) for row in transaction.connection.execute(query)]

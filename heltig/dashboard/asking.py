@@ -1,0 +1,66 @@
+"""Pages that ask once before something is done: what will happen, why it is done, and a way back."""
+
+from typing import Final
+
+import msgspec
+from litestar import Response
+from litestar.response import Redirect
+
+from heltig.dashboard.own_forms import FORM_HEADERS, AnyRequest
+from heltig.dashboard.pages import page
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked.
+
+    Attributes:
+        here: The place of the navigation that it belongs to.
+        title: What is to be done.
+        about: To what, in a few words.
+        happens: What will happen, sentence by sentence.
+        button: What the button says.
+        back: Where nothing is done, relative to the address of the question.
+        is_final: It cannot be undone.
+        wants_reason: Somebody has to say why.
+        most_reason: Characters of that.
+    """
+
+    here: str
+    title: str
+    about: str
+    happens: tuple[str, ...]
+    button: str
+    back: str
+    is_final: bool = False
+    wants_reason: bool = False
+    most_reason: int = 0
+
+
+REASON: Final = "reason"
+"""The field in which somebody says why."""
+
+
+def ask(request: AnyRequest, question: Question, *, wrong: str = "", typed: str = "") -> Response[str]:
+    """The page of a question.
+
+    Args:
+        request: The request.
+        question: What is asked; its form goes to the address of the request.
+        wrong: What is wrong with the answer that was given.
+        typed: The reason that was given.
+    """
+    return page(
+        request,
+        "asking.html",
+        status=400 if wrong else 200,
+        headers=FORM_HEADERS,
+        question=question,
+        wrong=wrong,
+        typed=typed,
+    )
+
+
+def went(address: str, done: str) -> Redirect:
+    """To a page that says what was done: loading it again does nothing again. Relative, for proxies."""
+    separator = "&" if "?" in address else "?"
+    return Redirect(f"{address}{separator}done={done}", status_code=303, headers=dict(FORM_HEADERS))

@@ -1,0 +1,264 @@
+"""The pages of jobs: what waits and is done, and what becomes of those that were given up."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final, Literal, TypeAlias
+from urllib.parse import urlencode
+
+import msgspec
+from litestar import HttpMethod, Response, route
+from litestar.params import FromPath
+
+from heltig.api.services import services_of
+from heltig.auth.policy import refusal
+from heltig.dashboard.asking import Question, ask, went
+from heltig.dashboard.filters import number
+from heltig.dashboard.own_forms import AnyRequest, insist_on_our_page, principal_of, who
+from heltig.dashboard.pages import page
+from heltig.errors import NotFoundError
+from heltig.jobs.dead_letters import DeadLetters
+from heltig.store import jobs, watch
+from heltig.store.jobs import Job, JobState
+from heltig.store.transaction import ReadTransaction
+from heltig.store.watch import JobCount
+
+A_PAGE: Final = 50
+LONGEST: Final = 128  # characters of a filter
+
+_GET: Final = [HttpMethod.GET, HttpMethod.HEAD]
+_POST: Final = [HttpMethod.POST]
+_MOST_ID: Final = 2**62
+
+Show: TypeAlias = Literal["bad", "running", "waiting", "all"]
+
+_STATES: Final[Mapping[Show, tuple[JobState | None, ...]]] = {
+    "bad": ("failed", "dead"),
+    "running": ("running",),
+    "waiting": ("queued",),
+    "all": (None,),
+}
+"""Of which states each way to look shows jobs."""
+
+STATES_IN_WORDS: Final[Mapping[JobState, str]] = {
+    "queued": "waits",
+    "running": "at work",
+    "succeeded": "done",
+    "failed": "failed: trying again alone mends nothing",
+    "dead": "given up: it failed time after time",
+    "cancelled": "let be",
+}
+
+KINDS_IN_WORDS: Final[Mapping[str, str]] = {
+    "backfill": "Walk through an archive",
+    "commitment": "Answer to a storage commitment",
+    "discover": "Look for new studies",
+    "forward": "Forward a study to its archive",
+    "gate-settle": "Judge what came through a gate",
+    "probe": "Find out how an archive behaves",
+    "pull": "Pull a study and judge it",
+    "purge": "Remove what is not kept any more",
+    "rejudge": "Judge a study again",
+    "rescore": "Judge many studies again",
+    "upload": "Judge an upload",
+    "webhook": "Tell a receiver",
+}
+
+_TOLD: Final[Mapping[str, str]] = {
+    "retried": "Queued again, as if it had never been tried.",
+    "discarded": "Let be. It stays in the list of all jobs, with its errors.",
+}
+
+
+class JobList(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of the list.
+
+    Attributes:
+        jobs: The newest first.
+        older: The id to go on before; None on the last page.
+        counts: Unfinished jobs and those that ended badly, by way to look.
+        kinds: The kinds of these, and the one that is chosen.
+        oldest: Since when the oldest waits of those that could start.
+    """
+
+    jobs: tuple[Job, ...]
+    older: int | None
+    counts: dict[Show, int]
+    kinds: tuple[str, ...]
+    oldest: datetime | None
+
+
+def may_decide(request: AnyRequest) -> bool:
+    """Whether whoever asks may have jobs tried again, or let them be."""
+    return refusal(principal_of(request), "POST", "/jobs/{id}/retry") is None
+
+
+@route("/jobs", http_method=_GET)
+async def show_jobs(request: AnyRequest) -> Response[str]:
+    """The list; those that were given up unless something else is asked for."""
+    services = services_of(request.app.state)
+    query = request.query_params
+    show: Show = next((way for way in _STATES if way == query.get("show")), "bad")
+    kind, group = (query.get(name, "").replace("\0", "")[:LONGEST] for name in ("kind", "group"))
+    before = number(query, "before")
+    now = services.clock()
+    found = await services.store.read(job_list, show=show, kind=kind, group=group, before=before)
+
+    def address(**changes: object) -> str:
+        given = {"show": show, "kind": kind, "group": group, **changes}
+        kept = {name: value for name, value in given.items() if value and (name, value) != ("show", "bad")}
+        return f"?{urlencode(kept)}" if kept else "jobs"
+
+    return page(
+        request,
+        "jobs.html",
+        now=now,
+        list=found,
+        show=show,
+        kind=kind,
+        group=group,
+        newer=address() if before else "",
+        older=address(before=found.older) if found.older else "",
+        address=address,
+        states=STATES_IN_WORDS,
+        kinds=KINDS_IN_WORDS,
+        may_decide=may_decide(request),
+        done=_TOLD.get(query.get("done", ""), ""),
+        workers=services.is_working(),
+    )
+
+
+@route("/jobs/{id:int}", http_method=_GET)
+async def show_job(request: AnyRequest, id: FromPath[int]) -> Response[str]:
+    """One job."""
+    services = services_of(request.app.state)
+    return page(
+        request,
+        "job.html",
+        now=services.clock(),
+        job=await _found(request, id),
+        states=STATES_IN_WORDS,
+        kinds=KINDS_IN_WORDS,
+        may_decide=may_decide(request),
+        done=_TOLD.get(request.query_params.get("done", ""), ""),
+    )
+
+
+@route("/jobs/{id:int}/retry", http_method=_GET)
+async def ask_retry(request: AnyRequest, id: FromPath[int]) -> Response[str]:
+    """Asks whether a job is to be tried again."""
+    job = await _found(request, id)
+    happens = ["It is queued again, as if it had never been tried, and started when its turn comes."]
+    if job.state == "failed":
+        happens.append("Its last error says that trying again alone mends nothing. Mend that first.")
+    return ask(
+        request,
+        Question(
+            here="jobs",
+            title=f"Try job {id} again?",
+            about=_about(job),
+            happens=tuple(happens),
+            button="Try again",
+            back=f"../{id}",
+        ),
+    )
+
+
+@route("/jobs/{id:int}/retry", http_method=_POST)
+async def retry(request: AnyRequest, id: FromPath[int]) -> Response[None]:
+    """Has it tried again."""
+    services = insist_on_our_page(request)
+    asked = who(request)
+    await DeadLetters(services.queue).retry(_known(id), by=asked["actor"], origin=asked["origin"])
+    return went(f"../{id}", "retried")
+
+
+@route("/jobs/{id:int}/discard", http_method=_GET)
+async def ask_discard(request: AnyRequest, id: FromPath[int]) -> Response[str]:
+    """Asks whether a job is to be let be."""
+    job = await _found(request, id)
+    return ask(
+        request,
+        Question(
+            here="jobs",
+            title=f"Let job {id} be?",
+            about=_about(job),
+            happens=(
+                "Nobody need look at it any more: it leaves the list of jobs that were given up.",
+                "What it was to do is not done. It can still be tried again from its page.",
+            ),
+            button="Let it be",
+            back=f"../{id}",
+        ),
+    )
+
+
+@route("/jobs/{id:int}/discard", http_method=_POST)
+async def discard(request: AnyRequest, id: FromPath[int]) -> Response[None]:
+    """Lets it be."""
+    services = insist_on_our_page(request)
+    asked = who(request)
+    await DeadLetters(services.queue).discard(_known(id), by=asked["actor"], origin=asked["origin"])
+    return went(f"../{id}", "discarded")
+
+
+JOBS: Final = (show_jobs, show_job, ask_retry, retry, ask_discard, discard)
+"""The routes."""
+
+
+def job_list(
+    transaction: ReadTransaction, *, show: Show, kind: str, group: str, before: int | None
+) -> JobList:
+    """Collects a page of the list."""
+    found = sorted(
+        (
+            job
+            for state in _STATES[show]
+            for job in jobs.newest(
+                transaction,
+                state=state,
+                kind=kind or None,
+                group=group or None,
+                before=before,
+                limit=A_PAGE + 1,
+            )
+        ),
+        key=lambda job: -job.id,
+    )
+    counted = watch.unfinished_jobs(transaction)
+    return JobList(
+        jobs=tuple(found[:A_PAGE]),
+        older=found[A_PAGE - 1].id if len(found) > A_PAGE else None,
+        counts={show: _number(counted, states) for show, states in _STATES.items() if show != "all"},
+        kinds=tuple(sorted({one.kind for one in counted} | ({kind} if kind else set()))),
+        oldest=watch.oldest_queued(transaction),
+    )
+
+
+def _number(counted: list[JobCount], states: tuple[JobState | None, ...]) -> int:
+    return sum(one.number for one in counted if one.state in states)
+
+
+def _about(job: Job) -> str:
+    what = KINDS_IN_WORDS.get(job.kind, job.kind)
+    of = f", {job.group}" if job.group else ""
+    return f"{what}{of}. It {_ended(job)}: {job.error or 'no error is known.'}"
+
+
+def _ended(job: Job) -> str:
+    times = "once" if job.attempts == 1 else f"{job.attempts:,} times"
+    return f"was tried {times} and is {job.state}"
+
+
+async def _found(request: AnyRequest, id: int) -> Job:
+    job = await services_of(request.app.state).store.read(jobs.find, _known(id))
+    if job is None:
+        raise NotFoundError(
+            "There is no job of this id. It may have been removed since: the list has those that are kept."
+        )
+    return job
+
+
+def _known(id: int) -> int:
+    if not 0 < id < _MOST_ID:
+        raise NotFoundError("There is no job of this id.")
+    return id
