@@ -329,10 +329,10 @@ def assert_no_marks(home: Path) -> None:
         assert [mark for mark in ALL_MARKS if mark.encode() in file.read_bytes()] == [], file.name
 
 
-def rewrite(home: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+def rewrite(home: Path, word: str = "rewrite", **settings: str) -> subprocess.CompletedProcess[str]:
     environ = {f"HELTIG_{name.upper()}": value for name, value in settings.items()}
     return subprocess.run(
-        [sys.executable, "-m", "heltig", "identifiers", "rewrite"],
+        [sys.executable, "-m", "heltig", "identifiers", word],
         env={**os.environ, "HELTIG_HOME": str(home), **environ},
         capture_output=True,
         text=True,
@@ -361,6 +361,7 @@ def test_a_filled_database_is_turned_into_hashes(masked: Site) -> None:
     assert done.returncode == 0, done.stderr
     assert "7 studies" in done.stdout
     assert rewrite(home, identifiers="hashed").stdout == "Identifiers are hashes already.\n"
+    assert "database:  hashes, by the key" in rewrite(home, "show", identifiers="hashed").stdout
     assert "HELTIG_IDENTIFIERS=hashed" in rewrite(home).stderr
     assert_no_marks(home)
     with site(home, identifiers="hashed") as running:
