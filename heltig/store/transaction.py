@@ -3,14 +3,13 @@
 import sqlite3
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
 from typing import Any, Protocol, TypeAlias
 
-from sqlalchemy import Connection, Dialect, Executable, Insert, Table, bindparam, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Executable, Table, bindparam, func, select, update
 
 from heltig.store import audit_chain
 from heltig.store.encryption import PLAIN, PLAIN_ID, Cipher
+from heltig.store.insertion import insertion, numbered, or_ignore, text_of_insert
 from heltig.store.records import Published
 from heltig.store.statement import Parameters, Statement, compiled
 from heltig.store.tables import changes, encryption_keys, sequences, webhooks
@@ -43,28 +42,6 @@ _ADVANCE_CHANGES = (
 
 Change: TypeAlias = tuple[dict[str, Any], Readiness | None]
 """An entry of the change feed as a row, and the readiness that stood before."""
-
-
-@cache
-def _insert(table: Table) -> Insert:
-    return insert(table).inline()
-
-
-@cache
-def _insert_numbered(table: Table) -> Insert:
-    return insert(table).returning(*table.primary_key)
-
-
-@cache
-def _insert_or_ignore(table: Table, dialect: str) -> Insert:
-    if dialect == "sqlite":
-        return sqlite.insert(table).on_conflict_do_nothing()
-    return postgresql.insert(table).on_conflict_do_nothing()
-
-
-@cache
-def _insert_text(table: Table, dialect: Dialect) -> str:
-    return str(insert(table).compile(dialect=dialect))
 
 
 class ReadTransaction:
@@ -246,31 +223,31 @@ class WriteTransaction(ReadTransaction):
     def insert_row(self, table: Table, row: dict[str, Any]) -> int:
         """Inserts a row and returns its number."""
         if self._sqlite is None:
-            return int(self.rows(_insert_numbered(table), row)[0][0])
-        found = compiled(_insert(table), self._dialect, row)
+            return int(self.rows(numbered(table), row)[0][0])
+        found = compiled(insertion(table), self._dialect, row)
         text, given = found.text(row)
         return int(self._sqlite.execute(text.sql, text.values(given)).lastrowid or 0)
 
     def insert(self, table: Table, rows: Sequence[Parameters]) -> None:
         """Inserts rows, all of the same columns."""
-        self.run_many(_insert(table), rows)
+        self.run_many(insertion(table), rows)
 
     def insert_or_ignore(self, table: Table, row: Parameters) -> bool:
         """Inserts a row, unless its key is there already; says whether it did."""
-        return bool(self.run(_insert_or_ignore(table, self._dialect.name), row))
+        return bool(self.run(or_ignore(table, self._dialect.name), row))
 
     def insert_or_ignore_all(self, table: Table, rows: Sequence[Parameters]) -> None:
         """Inserts rows, but for those whose key is there already."""
-        self.run_many(_insert_or_ignore(table, self._dialect.name), rows)
+        self.run_many(or_ignore(table, self._dialect.name), rows)
 
     def insert_rows(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
         """Inserts many rows by the driver's own executemany: values go in as they are, in column order."""
         if not rows:
             return
         if self._sqlite is not None:
-            self._sqlite.executemany(_insert_text(table, self._dialect), rows)
+            self._sqlite.executemany(text_of_insert(table, self._dialect), rows)
         else:
-            self.connection.exec_driver_sql(_insert_text(table, self._dialect), list(rows))
+            self.connection.exec_driver_sql(text_of_insert(table, self._dialect), list(rows))
 
     def finish(self) -> list[Callable[[], None]]:
         """Does what was left to the end, and hands out the sequences.
@@ -291,14 +268,10 @@ class WriteTransaction(ReadTransaction):
         return self._after_commit
 
     def _name_key(self) -> None:
-        """Writes down which key it encrypted with: whoever opens the database has to have it.
-
-        Each time, since somebody who rewrites everything may have found that the key is not used any more.
-        """
+        """Writes down which key it encrypted with, each time: whoever rewrites everything takes it away."""
         if not self._cipher.has_written:
             return
-        key = self._cipher.writing()
-        if key is not None:
+        if (key := self._cipher.writing()) is not None:
             self.insert_or_ignore(encryption_keys, {"key_id": key.id})
         elif encryption_keys not in self.memory:
             self.insert_or_ignore(encryption_keys, {"key_id": PLAIN_ID})

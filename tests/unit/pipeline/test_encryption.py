@@ -37,6 +37,10 @@ ONE, TWO = (f"{number:02x}" * 32 for number in (1, 2))
 BY: dict[str, Any] = {"clock": lambda: NOW, "actor": "test", "origin": "cli"}
 
 
+class BrokenOffError(Exception):
+    """Somebody ends the command."""
+
+
 def marked(uid: str, *, code: str = CODE) -> list[dict[str, Any]]:
     """A study with a comment, which nothing finds anything in, and a code that a finding shows."""
     return [
@@ -355,6 +359,26 @@ async def _change_under_writers(url: str, file: Path, tmp_path: Path) -> None:
             location, uid = (MAIN, OTHER)[number % 2], f"1.{number // 2}"
             assert await store.read(snapshots.get, location, uid) is not None
             assert (await verdict_of(store, uid, location)).verdict.findings
+
+
+async def test_what_was_broken_off_goes_on(url: str, file: Path, tmp_path: Path) -> None:
+    def break_off(table: str, count: int) -> None:
+        if table == "findings":
+            raise BrokenOffError
+
+    async with opened(url) as store:
+        await judge(store, "1.1", "1.2")
+    async with opened(url, file) as store:
+        await open_trail(store, Settings(home=tmp_path), clock=lambda: NOW)
+        every = (await look(store)).others
+        with pytest.raises(BrokenOffError):
+            await rewrite(store, **BY, progress=break_off)
+        assert "plain" in await store.read(key_ids)
+        left = (await look(store)).others
+        assert 0 < left < every
+        assert (await rewrite(store, **BY)).count == left
+        assert await marks_in(store) == set()
+        assert "plain" not in await store.read(key_ids)
 
 
 async def test_a_row_that_cannot_be_read_keeps_no_other_from_being_rewritten(
