@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 import pytest
+from integration.gated import body_of, content_type
 from integration.test_marked_data import MARK, MARKS, marked, package
 from servers.dicomweb import running_loopback
 from servers.heltig_server import HeltigServer, heltig_server
@@ -28,6 +29,8 @@ from heltig.demo.part10 import part10
 OTHER_DATE = "19510607"
 ALL_MARKS = (*MARKS, OTHER_DATE, "1951-06-07")
 WAIT_SECONDS = 120.0
+
+HOLD = {"strategy": "none", "gate": "hold", "gateIdleSeconds": 0.1}
 
 NEVER = frozenset({"GET /dicom-web/changefeed/stream", "GET /login/start", "GET /login/return"})
 """Routes that lead elsewhere, or whose answer has no end."""
@@ -98,12 +101,16 @@ class Site:
         found = self.get(f"/api/v1/studies/{study}/findings?limit=1000").json().get("items", [])
         return {one["rule"] for one in found} & ACROSS
 
+    def until(self, is_so: Callable[[], Any], otherwise: str) -> None:
+        """Asks until something is so: nothing tells another process of it."""
+        end = time.monotonic() + WAIT_SECONDS
+        while not is_so():
+            assert time.monotonic() < end, otherwise
+            time.sleep(0.2)
+
     def settled(self) -> None:
         """Waits until the index has told all studies of the others."""
-        end = time.monotonic() + WAIT_SECONDS
-        while (found := [self.rules(uid) for uid in self.uids]) != EXPECTED:
-            assert time.monotonic() < end, f"the rules across studies say {found}"
-            time.sleep(0.5)
+        self.until(lambda: [self.rules(uid) for uid in self.uids] == EXPECTED, "rules across studies differ")
 
 
 @contextmanager
@@ -128,11 +135,16 @@ _KEYS: dict[Path, Mapping[str, dict[str, str]]] = {}
 
 def _fill(running: Site, root: str) -> None:
     admin = running.clients["admin"]
-    entry = {"name": "main", "qidoUrl": root, "options": {"strategy": "none", "gate": "observe"}}
+    entry = {"name": "main", "qidoUrl": root, "options": HOLD}
     admin.post("/api/v1/archives", json=entry).raise_for_status()
     packed = package(*(part10(one, {}) for study in studies() for one in study))
     admin.post("/api/v1/jobs/upload", content=packed).raise_for_status()
+    kept_back = [part10(one, {}) for one in marked("two-patient-ids", 28)[:4]]
+    headers = {"Content-Type": content_type("kept")}
+    sent = admin.post("/gate/main/studies", content=body_of(kept_back, boundary="kept"), headers=headers)
+    assert sent.status_code == 200, sent.text
     running.settled()
+    running.until(lambda: admin.get("/api/v1/quarantine").json()["items"], "nothing is in quarantine")
     study = running.uids[-1]
     found = admin.get(f"/api/v1/studies/{study}/findings").json()["items"]
     one = next(item for item in found if item["rule"] == "PAT-ID-CONFLICT")
@@ -141,10 +153,7 @@ def _fill(running: Site, root: str) -> None:
     waiver |= {"reason": "as it is", "study": study, "expires": expires}
     given = admin.post("/api/v1/waivers", json=waiver)
     assert given.is_success, given.text
-    end = time.monotonic() + WAIT_SECONDS
-    while not _is_waived(running, study):
-        assert time.monotonic() < end, "the waiver covers nothing"
-        time.sleep(0.5)
+    running.until(lambda: _is_waived(running, study), "the waiver covers nothing")
 
 
 def _is_waived(running: Site, study: str) -> bool:
@@ -359,7 +368,7 @@ def test_a_filled_database_is_turned_into_hashes(masked: Site) -> None:
     assert "heltig identifiers rewrite" in too_soon.stderr + too_soon.stdout
     done = rewrite(home, identifiers="hashed")
     assert done.returncode == 0, done.stderr
-    assert "7 studies" in done.stdout
+    assert "8 studies" in done.stdout
     assert rewrite(home, identifiers="hashed").stdout == "Identifiers are hashes already.\n"
     assert "database:  hashes, by the key" in rewrite(home, "show", identifiers="hashed").stdout
     assert "HELTIG_IDENTIFIERS=hashed" in rewrite(home).stderr
@@ -368,8 +377,8 @@ def test_a_filled_database_is_turned_into_hashes(masked: Site) -> None:
         _matches(running)
         assert {path for path in leaks(running, "reader") if not path.startswith(AN_ARCHIVES)} == set()
         job = running.clients["admin"].post("/api/v1/rescore", json={}).raise_for_status().json()["id"]
-        end = time.monotonic() + WAIT_SECONDS
-        while (state := running.get(f"/api/v1/jobs/{job}").json()["state"]) != "succeeded":
-            assert time.monotonic() < end, f"judging again is {state}"
-            time.sleep(0.5)
+        running.until(
+            lambda: running.get(f"/api/v1/jobs/{job}").json()["state"] == "succeeded",
+            "nothing was judged again",
+        )
         _matches(running)
