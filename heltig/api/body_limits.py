@@ -40,6 +40,7 @@ LIMITS: Final[Mapping[str, Limit]] = {
     "POST /api/v1/jobs/upload": _upload,
     "POST /api/v1/jobs/upload/async": _upload,
     "PATCH /api/v1/uploads/{id}": _upload,
+    "POST /uploads": _upload,
     "POST /dicom-web/studies/readiness": _list,
     "POST /gate/{archive}/studies": _gate,
     "POST /gate/{archive}/studies/{study}": _gate,

@@ -158,6 +158,10 @@ ROUTES: Final[Mapping[str, Access]] = {
     "GET /quarantine/{id}/discard": "quarantine",
     "POST /quarantine/{id}/discard": "quarantine",
     "GET /service": "metrics",
+    "GET /rules": "rules",
+    "GET /rules/{id}": "rules",
+    "GET /uploads": "upload",
+    "POST /uploads": "upload",
     "GET /static/{file_path}": "public",
 }
 """The routes, by method and template. HEAD is answered to whoever may GET."""

@@ -20,7 +20,9 @@ from heltig.dashboard.overview import OVERVIEW
 from heltig.dashboard.own_forms import AnyRequest, principal_of
 from heltig.dashboard.pages import page, study_of
 from heltig.dashboard.quarantine import QUARANTINE
+from heltig.dashboard.rules import RULES
 from heltig.dashboard.study import study_page
+from heltig.dashboard.uploads import UPLOADS
 from heltig.dashboard.visibility import sight_of
 from heltig.dashboard.worklist import worklist
 from heltig.errors import NotFoundError
@@ -40,6 +42,8 @@ def routes() -> Router:
             *JOBS,
             *QUARANTINE,
             *HEALTH,
+            *RULES,
+            *UPLOADS,
             *ARCHIVES,
             *ACTIONS,
             *FORMS,

@@ -1,0 +1,70 @@
+"""The page of uploads: a ZIP is sent, and what became of those that were."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from litestar import HttpMethod, Response, route
+
+from heltig.api.services import services_of
+from heltig.api.v1.upload_body import zip_chunks
+from heltig.dashboard.asking import went
+from heltig.dashboard.filters import number
+from heltig.dashboard.own_forms import FORM_HEADERS, AnyRequest, insist_on_our_page, who
+from heltig.dashboard.pages import page
+from heltig.errors import HeltigError, InputError, UsageError
+from heltig.pipeline.upload import Sender
+from heltig.store.uploads_listed import newest
+
+A_PAGE: Final = 50
+
+_GET: Final = [HttpMethod.GET, HttpMethod.HEAD]
+_TOLD: Final[Mapping[str, str]] = {
+    "taken": "Taken. It is judged now; load the page again to see how far it is.",
+    "repeat": "The same bytes were sent before: that upload stands below.",
+}
+
+
+@route("/uploads", http_method=_GET)
+async def show_uploads(request: AnyRequest) -> Response[str]:
+    """The form, and the list."""
+    return await _uploads(request)
+
+
+@route("/uploads", http_method=[HttpMethod.POST], request_max_body_size=None)
+async def take_upload(request: AnyRequest) -> Response[Any]:
+    """Takes a ZIP out of the page's form. What is wrong with it is said on the page."""
+    services = insist_on_our_page(request)
+    asked = who(request)
+    try:
+        accepted = await services.uploads.take(
+            zip_chunks(request, limit=services.settings.upload_max_size),
+            target="",
+            sender=Sender(asked["actor"], asked["origin"]),
+        )
+    except (InputError, UsageError) as wrong:
+        return await _uploads(request, wrong=wrong)
+    return went("uploads", "repeat" if accepted.is_repeat else "taken")
+
+
+UPLOADS: Final = (show_uploads, take_upload)
+"""The routes."""
+
+
+async def _uploads(request: AnyRequest, *, wrong: HeltigError | None = None) -> Response[str]:
+    services = services_of(request.app.state)
+    query = request.query_params
+    before = number(query, "before")
+    found = await services.store.read(newest, before=before, limit=A_PAGE + 1)
+    return page(
+        request,
+        "uploads.html",
+        status=wrong.status if wrong else 200,
+        headers=FORM_HEADERS,
+        now=services.clock(),
+        found=found[:A_PAGE],
+        newer="uploads" if before else "",
+        older=f"?before={found[A_PAGE - 1].row}" if len(found) > A_PAGE else "",
+        most=services.settings.upload_max_size,
+        wrong=wrong.detail if wrong else "",
+        done=_TOLD.get(query.get("done", ""), ""),
+    )
