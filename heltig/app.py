@@ -30,6 +30,7 @@ from heltig.api.readiness import studies_readiness, study_readiness
 from heltig.api.rejection_note import study_rejection_note
 from heltig.api.services import Services, services_of
 from heltig.api.shortcut import answered_shortly
+from heltig.api.stopping import Stopping
 from heltig.api.stream import stream_changes
 from heltig.api.v1.alerts import list_alerts
 from heltig.api.v1.archive_status import show_archive_status, show_status
@@ -241,7 +242,7 @@ def create_app(
     limited = CredentialLimit(front, quotas, most=settings.limit_refused)
     opened = Cors(limited, settings.cors_origins) if settings.cors_origins else limited
     placed = Origins(opened, settings.trusted_proxies, believes_hosts=settings.auth_mode != "off")
-    app.asgi_handler = SafeHeaders(placed, https=(settings.public_url or "").startswith("https://"))
+    app.asgi_handler = SafeHeaders(Stopping(placed), https=(settings.public_url or "").startswith("https://"))
     app.state["scrapes"] = Scrapes(front.requests)
     return app
 
