@@ -39,21 +39,35 @@ async def open_identifiers(
         ConfigurationError: Identifiers stand otherwise in this database, or the key is not here.
         StorageError: The key cannot be made.
     """
+    state = await look(store, settings, environ=environ)
+    if settings.identifiers != "hashed":
+        return None
+    keyed = key_of(settings, environ=environ, makes=state is None)
+    if state is None:
+        state = await store.write(_begin, State("hashed", keyed.id))
+        see_that_it_is(keyed, state, settings)  # another process may have been quicker
+    store.keyed = keyed
+    return keyed
+
+
+async def look(store: Store, settings: Settings, *, environ: Mapping[str, str] = os.environ) -> State | None:
+    """How identifiers stand in a database, where that is as it is set; changes nothing.
+
+    Raises:
+        ConfigurationError: They stand otherwise, or the key is not here.
+    """
     state = await store.read(identifier_state.find)
     if settings.identifiers != "hashed":
         if state is not None:
             raise ConfigurationError(_IS_HASHED.format(mode=settings.identifiers))
-        return None
-    if state is None and not await store.read(identifier_state.is_empty):
-        raise ConfigurationError(_IS_PLAIN)
-    keyed = key_of(settings, environ=environ, makes=state is None)
-    if state is None:
-        state = await store.write(_begin, State("hashed", keyed.id))
-    if state.form == "rewriting":
+    elif state is None:
+        if not await store.read(identifier_state.is_empty):
+            raise ConfigurationError(_IS_PLAIN)
+    elif state.form == "rewriting":
         raise ConfigurationError(_IS_NOT_DONE)
-    see_that_it_is(keyed, state, settings)
-    store.keyed = keyed
-    return keyed
+    else:
+        see_that_it_is(key_of(settings, environ=environ), state, settings)
+    return state
 
 
 def key_of(settings: Settings, *, environ: Mapping[str, str] = os.environ, makes: bool = False) -> Keyed:

@@ -338,10 +338,11 @@ def assert_no_marks(home: Path) -> None:
         assert [mark for mark in ALL_MARKS if mark.encode() in file.read_bytes()] == [], file.name
 
 
-def rewrite(home: Path, word: str = "rewrite", **settings: str) -> subprocess.CompletedProcess[str]:
+def command(home: Path, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Runs `heltig identifiers rewrite`, if not something else."""
     environ = {f"HELTIG_{name.upper()}": value for name, value in settings.items()}
     return subprocess.run(
-        [sys.executable, "-m", "heltig", "identifiers", word],
+        [sys.executable, "-m", "heltig", *(words or ("identifiers", "rewrite"))],
         env={**os.environ, "HELTIG_HOME": str(home), **environ},
         capture_output=True,
         text=True,
@@ -353,7 +354,7 @@ def rewrite(home: Path, word: str = "rewrite", **settings: str) -> subprocess.Co
 def test_a_filled_database_is_turned_into_hashes(masked: Site) -> None:
     """The last one: it stops the server of the others."""
     home = masked.server.home
-    while_it_runs = rewrite(home, identifiers="hashed")
+    while_it_runs = command(home, identifiers="hashed")
     assert "Stop all of it" in while_it_runs.stderr
     assert masked.server.stop() == 0
     too_soon = subprocess.run(
@@ -366,12 +367,16 @@ def test_a_filled_database_is_turned_into_hashes(masked: Site) -> None:
     )
     assert too_soon.returncode
     assert "heltig identifiers rewrite" in too_soon.stderr + too_soon.stdout
-    done = rewrite(home, identifiers="hashed")
+    doctor = command(home, "doctor", "--offline", identifiers="hashed")
+    assert "heltig identifiers rewrite" in " ".join(doctor.stdout.split())
+    done = command(home, identifiers="hashed")
     assert done.returncode == 0, done.stderr
     assert "8 studies" in done.stdout
-    assert rewrite(home, identifiers="hashed").stdout == "Identifiers are hashes already.\n"
-    assert "database:  hashes, by the key" in rewrite(home, "show", identifiers="hashed").stdout
-    assert "HELTIG_IDENTIFIERS=hashed" in rewrite(home).stderr
+    assert command(home, identifiers="hashed").stdout == "Identifiers are hashes already.\n"
+    assert (
+        "database:  hashes, by the key" in command(home, "identifiers", "show", identifiers="hashed").stdout
+    )
+    assert "HELTIG_IDENTIFIERS=hashed" in command(home).stderr
     assert_no_marks(home)
     with site(home, identifiers="hashed") as running:
         _matches(running)

@@ -8,6 +8,7 @@ from heltig.pipeline.doctor.check import Check
 from heltig.pipeline.doctor.database import database, open_store
 from heltig.pipeline.doctor.encryption import encryption
 from heltig.pipeline.doctor.host import host
+from heltig.pipeline.doctor.identifiers import identifiers
 from heltig.pipeline.doctor.provider import provider
 from heltig.pipeline.doctor.services import access, dimse, proxies, redis
 from heltig.settings import Settings
@@ -40,6 +41,7 @@ async def examine(
                 sends_by_dimse = any(one.options.dimse_host for one in entries)
                 async for check in encryption(store, settings):
                     yield check
+                yield await identifiers(store, settings, environ=environ)
                 async for check in every_archive(store, settings, environ=environ, now=clock(), asks=asks):
                     yield check
         finally:
