@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 from litestar.types import Receive, Scope, Send
@@ -46,7 +47,8 @@ class TaggedAnswer:
         self._headers = [
             (b"content-type", media_type.encode()),
             (b"content-length", b"%d" % len(body)),
-            *tagged(tag),
+            (b"etag", f'"{tag}"'.encode()),
+            *_CACHING,
             *headers,
         ]
 
@@ -103,6 +105,7 @@ def header(scope: Scope, name: bytes) -> str:
     return ""
 
 
+@lru_cache(maxsize=64)  # a client sends the same each time
 def chosen(accept: str, *media_types: str) -> str:
     """The media type to answer with, by the Accept header of a request; empty where the client takes none.
 
@@ -113,7 +116,7 @@ def chosen(accept: str, *media_types: str) -> str:
         accept: The header, empty where there is none.
         media_types: Those that there are, the preferred first.
     """
-    if not accept or accept == "*/*" or accept == media_types[0]:
+    if not accept:
         return media_types[0]
     ranges = _ranges(accept)
     best, quality = "", 0.0

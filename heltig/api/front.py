@@ -9,8 +9,9 @@ from urllib.parse import unquote_to_bytes
 
 import structlog
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, HTTPScope, Message, Receive, ReceiveMessage, Scope, Send
+from litestar.types import ASGIApp, HTTPScope, Receive, ReceiveMessage, Scope, Send
 
+from heltig.api.headers import STATUS
 from heltig.api.problems import send_problem
 from heltig.api.request_counts import NO_ROUTE, RequestCounts, known_method
 from heltig.auth.principal import CONSULT, Principal
@@ -75,36 +76,30 @@ class Front:
             await self._routes(scope, receive, send)
             return
         at_consult = self._consult is not None and _is_at(scope, self._consult)
-        _keep_encoded_slashes(scope)
+        if b"%" in (scope.get("raw_path") or b""):
+            _keep_encoded_slashes(scope)
         started = time.perf_counter()
-        status = 0
-
-        async def noting(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        if not at_consult and await self._short_way(scope, receive, noting):
-            self._count(scope, status, started)
+        state = scope["state"]
+        if not at_consult and await self._short_way(scope, receive, send):
+            self._count(scope, state[STATUS], started)
             return
         is_broken_off = False
 
         async def listening() -> ReceiveMessage:
             nonlocal is_broken_off
             message = await receive()
-            if message["type"] == "http.disconnect" and not status:
+            if message["type"] == "http.disconnect" and not state[STATUS]:
                 is_broken_off = True
             return message
 
-        scope.setdefault("state", {})["request_id"] = secrets.token_hex(8)
+        state["request_id"] = secrets.token_hex(8)
         try:
             if at_consult:
-                await self._answer_consult(scope, listening, noting)
+                await self._answer_consult(scope, listening, send)
             else:
-                await self._routes(scope, listening, noting)
+                await self._routes(scope, listening, send)
         finally:
-            status = BROKEN_OFF if is_broken_off else status
+            status = BROKEN_OFF if is_broken_off else state[STATUS]
             _write(scope, status, self._count(scope, status, started))
 
     def _count(self, scope: HTTPScope, status: int, started: float) -> float:
@@ -141,8 +136,8 @@ def segment(text: str) -> str:
 
 
 def _keep_encoded_slashes(scope: HTTPScope) -> None:
-    raw = scope.get("raw_path") or b""
-    if b"%" in raw and (b"%2F" in raw or b"%2f" in raw or b"%25" in raw):
+    raw = scope["raw_path"]
+    if b"%2F" in raw or b"%2f" in raw or b"%25" in raw:
         kept = raw.replace(b"%25", b"%2525").replace(b"%2F", b"%252F").replace(b"%2f", b"%252F")
         scope["path"] = unquote_to_bytes(kept).decode("utf-8", "replace")
 

@@ -9,6 +9,7 @@ import logging
 import re
 from base64 import b64encode
 from collections.abc import Iterable
+from operator import itemgetter
 from typing import Final
 
 from litestar.enums import ScopeType
@@ -38,12 +39,17 @@ UNLESS_SAID: Final[Headers] = [
 ]
 """Of every answer whose route does not say it: pages load style sheets, some answers may be kept."""
 
+STATUS: Final = "status"
+"""In the state of a request: the status that it was answered with, 0 until then. So nobody further in has to
+listen to what is sent."""
+
 HSTS: Final = (b"strict-transport-security", b"max-age=31536000")
 """Where people come by https (RFC 6797). Other hosts of the domain are not ours: no includeSubDomains."""
 
 _STYLE: Final = re.compile(r"<style>(.*?)</style>", re.DOTALL)
 _DECIDED_HERE: Final = frozenset(name for name, _ in [*ALWAYS, HSTS])
-_OPEN_NAMES: Final = frozenset(name for name, _ in UNLESS_SAID)
+_name: Final = itemgetter(0)
+_MOST_KNOWN: Final = 200
 _FAULT: Final = "A fault of Heltig's own. The log has it."
 
 logger = logging.getLogger(__name__)
@@ -71,26 +77,26 @@ class SafeHeaders:
         """
         self._app = app
         self._always = [*ALWAYS, HSTS] if https else ALWAYS
-        self._known: dict[frozenset[bytes], Headers] = {}
+        self._known: dict[tuple[bytes, ...], tuple[bool, Headers]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers a request."""
         if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return
-        is_begun = False
+        state = scope.setdefault("state", {})
+        state[STATUS] = 0
 
         async def safely(message: Message) -> None:
-            nonlocal is_begun
             if message["type"] == "http.response.start":
-                is_begun = True
+                state[STATUS] = message["status"]
                 message["headers"] = self._safe(message["headers"])
             await send(message)
 
         try:
             await self._app(scope, receive, safely)
         except Exception:
-            if is_begun:
+            if state[STATUS]:
                 raise
             logger.exception("A request failed by a fault of our own, before it came to a route.")
             await send_problem(
@@ -99,15 +105,17 @@ class SafeHeaders:
 
     def _safe(self, headers: Iterable[tuple[bytes, bytes]]) -> Headers:
         kept = list(headers)
-        said = {name.lower() for name, _ in kept}
-        if not said.isdisjoint(_DECIDED_HERE):
+        names = tuple(map(_name, kept))
+        is_kept, added = self._known.get(names) or self._decide(names)
+        if not is_kept:
             kept = [pair for pair in kept if pair[0].lower() not in _DECIDED_HERE]
-        return kept + self._added(_OPEN_NAMES & said)
+        return kept + added
 
-    def _added(self, said: frozenset[bytes]) -> Headers:
-        """What is added to an answer whose route says some of what it may say."""
-        found = self._known.get(said)
-        if found is None:
-            found = [*self._always, *(pair for pair in UNLESS_SAID if pair[0] not in said)]
-            self._known[said] = found
+    def _decide(self, names: tuple[bytes, ...]) -> tuple[bool, Headers]:
+        """Whether an answer's headers, by their names, may all be kept, and what is added to them."""
+        said = {name.lower() for name in names}
+        added = [*self._always, *(pair for pair in UNLESS_SAID if pair[0] not in said)]
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        found = self._known[names] = said.isdisjoint(_DECIDED_HERE), added
         return found

@@ -15,8 +15,9 @@ from typing import Final
 
 from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
-from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
+from heltig.api.headers import STATUS
 from heltig.api.origins import address_of
 from heltig.api.problems import RefusedError, send_problem
 from heltig.api.services import Services
@@ -164,15 +165,8 @@ class CredentialLimit:
                 detail=detail, rule=RULE, retry_after=seconds,
             )  # fmt: skip
             return
-        status = 0
-
-        async def noting(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        await self._app(scope, receive, noting)
+        await self._app(scope, receive, send)
+        status = scope["state"][STATUS]
         if status == 401:
             await self._note(scope)
         elif self._good and status < 400:

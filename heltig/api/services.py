@@ -69,7 +69,10 @@ class Services:
 
     def minute_for(self, found: Iterable[Lookup]) -> str:
         """The same, or nothing where no answer has a verdict that ends, as most do not."""
-        return self.minute() if any(lookup.valid_until for lookup in found) else ""
+        for lookup in found:
+            if lookup.valid_until:
+                return self.minute()
+        return ""
 
 
 def services_of(state: State) -> Services:

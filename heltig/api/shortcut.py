@@ -18,6 +18,7 @@ from heltig.errors import HeltigError
 
 _READINESS: Final = "/dicom-web/studies/{study}/readiness"
 _CONSULT: Final = "/consult/studies/{study}"
+_LOOK_UPS: Final = [(template, *template.split("{study}")) for template in (_READINESS, _CONSULT)]
 
 
 async def answered_shortly(scope: HTTPScope, receive: Receive, send: Send) -> bool:
@@ -47,9 +48,8 @@ async def answered_shortly(scope: HTTPScope, receive: Receive, send: Send) -> bo
 
 def _look_up(path: str) -> tuple[str, str]:
     """The route of a look-up and the study it asks for; the study is empty for other paths."""
-    if path.startswith("/dicom-web/studies/"):
-        _, _, _, study, last, *more = [*path.split("/"), "", ""]
-        return _READINESS, study if last == "readiness" and not any(more) else ""
-    if path.startswith("/consult/studies/"):
-        return _CONSULT, path[17:] if "/" not in path[17:] else ""
+    for template, before, after in _LOOK_UPS:
+        if path.startswith(before) and path.endswith(after):
+            study = path[len(before) : len(path) - len(after)]
+            return template, "" if "/" in study else study
     return "", ""

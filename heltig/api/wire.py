@@ -4,13 +4,14 @@ The parser (llhttp) refuses what two servers could read in two ways: two lengths
 white space before a colon, a bare line feed. It sets no bounds of its own; these do.
 """
 
-from asyncio import BaseTransport, TimerHandle
+from asyncio import BaseTransport, TimerHandle, Transport
 from typing import Any, Final, cast
 
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from heltig.api.headers import ALWAYS, UNLESS_SAID, Headers
+from heltig.api.joined_writes import JoinedWrites
 from heltig.api.problems import MEDIA_TYPE, Problem
 
 LONGEST_HEAD: Final = 64 * 1024
@@ -44,7 +45,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def connection_made(self, transport: BaseTransport) -> None:
         """Begins."""
-        super().connection_made(cast("Any", transport))
+        super().connection_made(cast("Any", JoinedWrites(cast("Transport", transport), self.loop)))
         self._silent = 0
         self._has_progressed = False
         self._is_in_body = False
@@ -70,12 +71,16 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_url(self, url: bytes) -> None:
         """A part of the request's target."""
-        self._add(len(url))
+        self._head += len(url)
+        if self._head > LONGEST_HEAD:
+            raise _TooLargeError
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header; one that comes after the body is none of the request's (RFC 9110 6.5.1)."""
-        self._add(len(name) + len(value))
+        self._head += len(name) + len(value)
+        if self._head > LONGEST_HEAD:
+            raise _TooLargeError
         if not self._is_in_body:
             super().on_header(name, value)
             if len(self.headers) > MOST_HEADERS:
@@ -103,11 +108,6 @@ class BoundedHttp(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Answers what the parser refused."""
         self._refuse(_TOO_LARGE if self._head > LONGEST_HEAD or self._has_many() else _NO_REQUEST)
-
-    def _add(self, size: int) -> None:
-        self._head += size
-        if self._head > LONGEST_HEAD:
-            raise _TooLargeError
 
     def _has_many(self) -> bool:
         return self.headers is not None and len(self.headers) > MOST_HEADERS

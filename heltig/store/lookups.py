@@ -17,7 +17,7 @@ from heltig.store.transaction import ReadTransaction, WriteTransaction
 from heltig.verdict import Readiness
 
 
-class Lookup(msgspec.Struct, frozen=True):
+class Lookup(msgspec.Struct, frozen=True, gc=False):
     """A prepared answer about a study at one location.
 
     Attributes:

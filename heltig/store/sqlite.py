@@ -98,6 +98,7 @@ class SQLiteDatabase:
         """Does as `read`, on the event loop's thread: for what takes less than a change of threads."""
         if self._look_ups is None:
             raise StorageError(f"The database {self.path} is closed.")
+        self._end_turn()
         return self._look_ups.run(("BEGIN",), work)
 
     async def write(self, work: Callable[[Connection], T], *, durable: bool) -> T:
@@ -146,6 +147,10 @@ class SQLiteDatabase:
 
         It runs on the event loop's thread: such a read takes microseconds, a change of threads a hundred.
         The function takes the statement's parameters in their order and gives plain rows.
+
+        All calls in one turn of the event loop see one state of the database, since to begin and to end takes
+        as long as to read. It is the last for all of them: whoever asks because of a later commit, here or in
+        another process, comes to have a turn only after this one.
         """
         direct = self._direct
         if direct is None:
@@ -154,11 +159,19 @@ class SQLiteDatabase:
 
         async def fetch(*parameters: object) -> Sequence[Sequence[Any]]:
             try:
+                if not direct.in_transaction:
+                    direct.execute("BEGIN").close()
+                    asyncio.get_running_loop().call_soon(self._end_turn)
                 return direct.execute(sql, parameters).fetchall()
             except sqlite3.Error as error:
                 raise StorageError(f"The database {self.path} could not be read: {error}.") from None
 
         return fetch
+
+    def _end_turn(self) -> None:
+        """Ends what `prepare`'s functions began in this turn of the event loop."""
+        if self._direct is not None and self._direct.in_transaction:
+            self._direct.rollback()
 
     async def close(self) -> None:
         """Closes all connections; those at work finish their transaction first."""

@@ -140,7 +140,7 @@ def in_bulk(url: str, key: str, studies: int) -> str:
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     times = []
     for _ in range(60):
-        body = json.dumps([uid(random.randrange(studies)) for _ in range(1000)])
+        body = json.dumps([uid(random.randrange(1, studies)) for _ in range(1000)])
         began = time.perf_counter()
         client.request("POST", "/dicom-web/studies/readiness", body, headers)
         answer = client.getresponse()
@@ -178,7 +178,7 @@ def run(home: Path, given: argparse.Namespace) -> None:
     _read_through(home / "heltig.db")
     (home / "bare.py").write_text(BARE)
     uids = home / "uids.txt"
-    uids.write_text("\n".join(uid(random.randrange(given.studies)) for _ in range(50_000)))
+    uids.write_text("\n".join(uid(random.randrange(1, given.studies)) for _ in range(50_000)))
     scripts = {}
     for name, (before, after) in PATHS.items():
         scripts[name] = home / f"{name}.lua"

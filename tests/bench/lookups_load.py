@@ -90,7 +90,7 @@ class Load:
         await self._done.wait()
 
     def _ask(self, connection: Connection, due: float) -> None:
-        connection.ask((self._form % uid(random.randrange(self._studies))).encode(), due)
+        connection.ask((self._form % uid(random.randrange(1, self._studies))).encode(), due)
 
 
 async def main() -> None:

@@ -1,6 +1,11 @@
 """Prepared answers: each sees the last commit."""
 
+import asyncio
+import sqlite3
+from contextlib import closing
+
 import pytest
+from sqlalchemy import make_url
 from unit.store.databases import SERVER
 from unit.store.samples import MAIN, OTHER, STUDY, finding, judge, series, snapshot
 
@@ -37,6 +42,29 @@ async def test_an_answer_is_never_older_than_the_last_commit(store: Store) -> No
         await judge(store, snapshot([series(number)]))
         [judged] = await answers.find(STUDY)
         assert (judged.state, judged.revision, judged.version) == ("JUDGED", number, 2 * number)
+
+
+@pytest.mark.skipif(SERVER is not None, reason="about SQLite")
+async def test_whoever_has_another_turn_sees_what_another_process_committed(store: Store, url: str) -> None:
+    answers = Lookups(store)
+    await judge(store, snapshot())
+    with closing(sqlite3.connect(make_url(url).database or "", isolation_level=None)) as other:
+        for revision in range(10, 20):
+            [before] = await answers.find(STUDY)
+            other.execute("UPDATE lookups SET revision = ?", [revision])
+            assert await answers.find(STUDY) == [before]
+            await asyncio.sleep(0)
+            [after] = await answers.find(STUDY)
+            assert after.revision == revision
+
+
+async def test_look_ups_and_other_reads_share_a_turn(store: Store) -> None:
+    answers = Lookups(store)
+    await judge(store, snapshot())
+    first, many, last = await asyncio.gather(
+        answers.find(STUDY), store.look_up(lookups.find_many, [STUDY]), answers.find(STUDY)
+    )
+    assert first == last == many[STUDY]
 
 
 async def test_many_are_found_at_once(store: Store) -> None:
