@@ -139,8 +139,11 @@ def add_entries(
 
 def _has_new(transaction: WriteTransaction, entry: Entry) -> bool:
     known = _known(transaction, entry)
+    last = objects.last_digests(entry.objects)
     return any(
-        objects.is_news(one, known.get(one.sop_instance_uid, ()), broken=entry.broken)
+        objects.is_news(
+            one, known.get(one.sop_instance_uid, ()), last=last[one.sop_instance_uid], broken=entry.broken
+        )
         for one in entry.objects
     )
 

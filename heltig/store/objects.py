@@ -107,17 +107,18 @@ def add(
 
     Args:
         transaction: Any that writes; the studies are locked.
-        new: The objects.
+        new: The objects; of one study.
         broken: Rows whose files are not what was received.
     """
     added = []
+    last = last_digests(new)
     for one in new:
         row = {"study_row": one.study, **{name: getattr(one, name) for name in _FIELDS}}
         if transaction.insert_or_ignore(objects, row):
             added.append(Added(True))
             continue
         versions = known(transaction, one.study, [one.sop_instance_uid])
-        if not is_news(one, versions, broken=broken):
+        if not is_news(one, versions, last=last[one.sop_instance_uid], broken=broken):
             added.append(Added(False, one.file))
             continue
         [before] = [version for version in versions if version.digest == one.digest]
@@ -127,7 +128,14 @@ def add(
     return added
 
 
-def is_news(one: GateObject, versions: Iterable[GateObject], *, broken: Collection[int] = ()) -> bool:
+def last_digests(came: Iterable[GateObject]) -> dict[str, str]:
+    """Of objects of one study that came together the digest of the last one under each UID."""
+    return {one.sop_instance_uid: one.digest for one in came}
+
+
+def is_news(
+    one: GateObject, versions: Iterable[GateObject], *, last: str, broken: Collection[int] = ()
+) -> bool:
     """Whether an object that came is more than a repetition of one that is known.
 
     What is held is forwarded again where it was before, since the archive may have lost it; it takes the
@@ -137,6 +145,8 @@ def is_news(one: GateObject, versions: Iterable[GateObject], *, broken: Collecti
     Args:
         one: What came.
         versions: The objects that are known under its UID in its study.
+        last: The digest of what came last under its UID together with it: what is sent again as a whole,
+            with several versions, is a repetition.
         broken: Rows whose files are not what was received.
     """
     left = [version for version in versions if version.state != "discarded"]
@@ -145,8 +155,9 @@ def is_news(one: GateObject, versions: Iterable[GateObject], *, broken: Collecti
         return True
     if one.state != "held":
         return False
-    is_last = all(version.id <= before.id for version in left)
-    return before.state == "forwarded" or before.id in broken or not is_last
+    newest = max(left, key=lambda version: version.id)
+    is_order_kept = newest is before or newest.digest == last
+    return before.state == "forwarded" or before.id in broken or not is_order_kept
 
 
 def of_study(transaction: ReadTransaction, study: int) -> list[GateObject]:

@@ -87,6 +87,17 @@ async def test_what_is_whole_and_comes_again_is_nothing_new(site: Site) -> None:
     assert (await objects_at(site), site.files()) == (before, files)
 
 
+async def test_several_versions_that_come_again_as_they_came_are_nothing_new(site: Site) -> None:
+    versions = [FILES[0], pixels_changed(FILES[0])]
+    await site.take(site.gate("hold"), versions)
+    before, files = await objects_at(site), site.files()
+    await site.take(site.gate("hold"), versions)
+    assert (await objects_at(site), site.files()) == (before, files)
+    await site.take(site.gate("hold"), versions[::-1])
+    assert [one.digest for one in await objects_at(site)] == [one.digest for one in before[::-1]]
+    assert len(site.files()) == len(files)
+
+
 @pytest.mark.parametrize("stage", ["one request", "held", "forwarding", "forwarded"])
 async def test_the_archive_ends_with_the_version_that_came_last(site: Site, stage: str) -> None:
     gate, first, second = site.gate("hold"), FILES[0], pixels_changed(FILES[0])
