@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -138,7 +138,10 @@ async def _mark(store: Store, manifest: Manifest, before: Restoration | None, pa
 
 
 async def _put(store: Store, home: Path, path: Path, manifest: Manifest, *, is_begun: bool) -> None:
-    """Writes the files, then the tables; where that fails all is as it was, unless it was begun before."""
+    """Writes the files, then the tables; where that fails all is as it was, unless it was begun before.
+
+    Where it is interrupted threads may still write, and commit: what they leave can be gone on with.
+    """
     written: list[Path] = []
     try:
         await asyncio.to_thread(_put_files, home, path, manifest, written)
@@ -151,13 +154,20 @@ async def _put(store: Store, home: Path, path: Path, manifest: Manifest, *, is_b
                 counts=manifest.tables,
             )
         )
-    except BaseException:
+    except Exception:
         if not is_begun:
+            await _take_back(store, written)
+        raise
+
+
+async def _take_back(store: Store, written: Sequence[Path]) -> None:
+    """Leaves nothing; all stays, to be gone on with, where the tables are whole or the database is away."""
+    with suppress(StorageError):
+        now = await store.read(restoration.under_way)
+        if now is not None and not now.is_filled:
             for file in written:
                 file.unlink(missing_ok=True)
-            with suppress(StorageError):  # else it is gone on with
-                await store.write(restoration.end)
-        raise
+            await store.write(restoration.end)
 
 
 async def _see_trail(

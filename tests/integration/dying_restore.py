@@ -1,4 +1,4 @@
-"""`heltig`, killed (SIGKILL, by itself) at a step of a restoration that `HELTIG_TEST_DIES` names."""
+"""`heltig`, killed or interrupted by itself at a step of a restoration that `HELTIG_TEST_DIES` names."""
 
 import os
 import shutil
@@ -31,12 +31,24 @@ def before(work: Callable[..., Any]) -> Callable[..., Any]:
     return dying
 
 
+def interrupting(work: Callable[..., Any]) -> Callable[..., Any]:
+    """Ctrl-C, which a thread knows nothing of: it goes on."""
+
+    def going_on(*args: Any, **kwargs: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGINT)
+        work(*args, **kwargs)
+
+    return going_on
+
+
 changed: Any = {"restoring": restoring, "backup": backup, "shutil": shutil}
 match STEP:
     case "in the middle of a file":
         changed["shutil"].copyfileobj = half_a_file
     case "when some rows are there":
         changed["backup"]._set_counters = before(backup._set_counters)
+    case "interrupted when some rows are there":
+        changed["backup"]._set_counters = interrupting(backup._set_counters)
     case "before it is recorded":
         changed["restoring"].open_trail = before(restoring.open_trail)
 

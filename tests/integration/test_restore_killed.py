@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -20,7 +19,15 @@ from heltig.cli.database import open_database
 from heltig.errors import ConflictError, StorageError
 from heltig.settings import Settings
 
-STEPS = ("in the middle of a file", "when some rows are there", "before it is recorded")
+KILLED = -9  # SIGKILL
+STEPS = {
+    "in the middle of a file": KILLED,
+    "when some rows are there": KILLED,
+    "interrupted when some rows are there": 130,
+    "before it is recorded": KILLED,
+}
+"""Where it ends, and its exit code."""
+
 PROGRAM = Path(__file__).with_name("dying_restore.py")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kills by signal")
 
@@ -77,7 +84,7 @@ def killed(step: str, home: Path, backup: Path) -> None:
         timeout=120,
         check=False,
     )
-    assert process.returncode == -signal.SIGKILL, process.stderr.decode()
+    assert process.returncode == STEPS[step], process.stderr.decode()
 
 
 @pytest.mark.parametrize("step", STEPS)
