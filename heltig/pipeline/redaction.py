@@ -5,6 +5,7 @@ exports like to name files after patients.
 """
 
 from collections.abc import Collection
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -47,6 +48,7 @@ def may_be_told(rule: str, tags: Collection[str]) -> bool:
     return all(map(is_harmless, tags)) if tags else rule.startswith("SRC-")
 
 
+@lru_cache(maxsize=4096)
 def is_harmless(tag: str) -> bool:
     """Whether what stands in an attribute, given by its tag or the way to it, cannot name a patient."""
     entry = lookup(tag.rpartition("/")[2])
