@@ -24,7 +24,8 @@ def shape(name: str, /, *inside: str | Markup, **attributes: object) -> Markup:
     )
     if not inside:
         return Markup(f"<{name}{written}/>")  # noqa: S704 - all parts are escaped
-    return Markup(f"<{name}{written}>{Markup().join(map(escape, inside))}</{name}>")  # noqa: S704
+    content = Markup().join(map(escape, inside))
+    return Markup(f"<{name}{written}>{content}</{name}>")  # noqa: S704 - all parts are escaped
 
 
 def label(text: str, x: float, y: float, *, anchor: str = "start", class_: str | None = None) -> Markup:

@@ -1,4 +1,4 @@
-"""A server that is ended while many send to it: what it accepted is there after the next start, and judged."""
+"""A server that is ended while many send to it: what it accepted is there at the next start, and judged."""
 
 import base64
 import hashlib
