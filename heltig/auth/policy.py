@@ -36,6 +36,7 @@ OPEN_TO: Final[Mapping[Area, frozenset[Role]]] = {
     "quarantine": frozenset({"reviewer", "admin"}),
     "webhooks": frozenset({"admin"}),
     "operations": frozenset({"admin"}),
+    "keys": frozenset({"admin"}),
     "session": frozenset(ROLES),
 }
 
@@ -162,6 +163,13 @@ ROUTES: Final[Mapping[str, Access]] = {
     "GET /rules/{id}": "rules",
     "GET /uploads": "upload",
     "POST /uploads": "upload",
+    "GET /audit": "audit",
+    "GET /keys": "keys",
+    "POST /keys": "keys",
+    "GET /keys/revoke": "keys",
+    "POST /keys/revoke": "keys",
+    "GET /sessions/end": "keys",
+    "POST /sessions/end": "keys",
     "GET /static/{file_path}": "public",
 }
 """The routes, by method and template. HEAD is answered to whoever may GET."""

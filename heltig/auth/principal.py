@@ -21,7 +21,7 @@ ROLES: Final[Mapping[Role, str]] = {
 Area: TypeAlias = Literal[
     "audit", "look-up", "query", "studies", "waivers", "upload", "rescore", "jobs", "dead-letters",
     "archives", "configure", "metrics", "rules", "pages", "gate", "pass-through", "quarantine", "webhooks",
-    "operations", "session",
+    "operations", "keys", "session",
 ]  # fmt: skip
 
 AREAS: Final[Mapping[Area, str]] = {
@@ -44,6 +44,7 @@ AREAS: Final[Mapping[Area, str]] = {
     "quarantine": "releasing studies that a gate kept back, or throwing them away",
     "webhooks": "receivers that are told of changes and alerts, and what they are told",
     "operations": "removing what is not kept any more",
+    "keys": "API keys, and who is logged in on the pages: to make keys, to revoke them, to end sessions",
     "session": "one's own sessions on the pages, to end them",
 }
 """Parts of the service that are given to roles; a key can be limited to some of them."""

@@ -12,9 +12,11 @@ from heltig.dashboard.archive_actions import ACTIONS
 from heltig.dashboard.archive_forms import FORMS
 from heltig.dashboard.archive_routes import ARCHIVES
 from heltig.dashboard.assets import assets_by_file_name
+from heltig.dashboard.audit import AUDIT
 from heltig.dashboard.filters import Filter, number
 from heltig.dashboard.health import HEALTH
 from heltig.dashboard.jobs import JOBS
+from heltig.dashboard.keys import KEYS
 from heltig.dashboard.login import LOGIN
 from heltig.dashboard.overview import OVERVIEW
 from heltig.dashboard.own_forms import AnyRequest, principal_of
@@ -44,6 +46,8 @@ def routes() -> Router:
             *HEALTH,
             *RULES,
             *UPLOADS,
+            *KEYS,
+            *AUDIT,
             *ARCHIVES,
             *ACTIONS,
             *FORMS,

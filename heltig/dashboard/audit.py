@@ -1,0 +1,139 @@
+"""The page of the audit trail: who did what, to what, when; and whether it is whole."""
+
+import os
+from collections.abc import Mapping
+from datetime import date, datetime, time, timedelta
+from typing import Final
+from urllib.parse import urlencode
+
+import msgspec
+from litestar import HttpMethod, Response, route
+
+from heltig.api.services import Services, services_of
+from heltig.audit.keys import AuditKeys
+from heltig.audit.verify import Verified, verify
+from heltig.dashboard.filters import number
+from heltig.dashboard.own_forms import AnyRequest
+from heltig.dashboard.pages import page
+from heltig.errors import ConfigurationError
+from heltig.store import audit_backwards, audit_chain, audit_checkpoints
+from heltig.store.audit_actions import ACTIONS
+from heltig.store.audit_chain import Head
+from heltig.store.audit_checkpoints import Checkpoint
+from heltig.store.audit_trail import AuditEntry, Wanted
+from heltig.store.transaction import ReadTransaction
+
+A_PAGE: Final = 100
+LONGEST: Final = 256  # characters of a filter
+MOST_VERIFIED: Final = 200_000
+"""Entries that are verified while a page is waited for; of more the command has to be asked."""
+
+_FILTERS: Final = ("actor", "action", "subject", "study", "since", "until")
+
+
+class Trail(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of the trail.
+
+    Attributes:
+        entries: The newest first.
+        first: The first entry that was looked at: the list goes on before it.
+        begins: The first entry that there is.
+        head: The end of the chain.
+        checkpoint: What was purged before it.
+        verified: What came of verifying it, where that was asked for.
+    """
+
+    entries: tuple[AuditEntry, ...]
+    first: int
+    begins: int
+    head: Head | None
+    checkpoint: Checkpoint | None
+    verified: Verified | None
+
+
+@route("/audit", http_method=[HttpMethod.GET, HttpMethod.HEAD])
+async def show_audit(request: AnyRequest) -> Response[str]:
+    """The trail. That it is looked at is written into it, as of every look over REST."""
+    services = services_of(request.app.state)
+    query = request.query_params
+    filters = {name: query.get(name, "").replace("\0", "").strip()[:LONGEST] for name in _FILTERS}
+    before = number(query, "before")
+    wrong = ""
+    try:
+        found = await services.store.read(
+            _trail, _wanted(filters), filters["study"], before, _keys(services, query)
+        )
+    except ConfigurationError as error:
+        wrong = error.detail
+        found = await services.store.read(_trail, _wanted(filters), filters["study"], before, None)
+    given = {name: value for name, value in filters.items() if value}
+    exported = {name: value for name, value in given.items() if name != "study"}
+    goes_on = found.first > found.begins and bool(found.entries or found.first > 1)
+    return page(
+        request,
+        "audit.html",
+        now=services.clock(),
+        shown=found,
+        filters=filters,
+        actions=ACTIONS,
+        newer=f"?{urlencode(given)}" if before and given else "audit" if before else "",
+        older=f"?{urlencode({**given, 'before': found.first})}" if goes_on else "",
+        export=f"api/v1/audit?{urlencode({**_in_utc(exported), 'limit': 10_000})}",
+        may_verify=found.head is not None and found.head.sequence - found.begins < MOST_VERIFIED,
+        verify=f"?{urlencode({**given, 'verify': '1'})}",
+        wrong=wrong,
+    )
+
+
+AUDIT: Final = (show_audit,)
+"""The routes."""
+
+
+def _trail(
+    transaction: ReadTransaction, wanted: Wanted, study: str, before: int | None, keys: AuditKeys | None
+) -> Trail:
+    head = audit_chain.head(transaction)
+    checkpoint = audit_checkpoints.last(transaction)
+    last, begins = head.sequence if head else 0, checkpoint.through + 1 if checkpoint else 1
+    entries, first = audit_backwards.newest(
+        transaction, wanted, study=study, before=min(before or last + 1, last + 1), limit=A_PAGE
+    )
+    is_short = last - begins < MOST_VERIFIED
+    return Trail(
+        entries=tuple(entries),
+        first=first,
+        begins=begins,
+        head=head,
+        checkpoint=checkpoint,
+        verified=verify(transaction, keys) if keys and is_short else None,
+    )
+
+
+def _keys(services: Services, query: Mapping[str, str]) -> AuditKeys | None:
+    return AuditKeys(services.settings, os.environ) if query.get("verify") else None
+
+
+def _wanted(filters: Mapping[str, str]) -> Wanted:
+    return Wanted(
+        actor=filters["actor"] or None,
+        action=filters["action"] or None,
+        subject=filters["subject"] or None,
+        since=_begin(filters["since"]),
+        until=_begin(filters["until"], days=1),
+    )
+
+
+def _begin(text: str, *, days: int = 0) -> datetime | None:
+    """The beginning of a day in the zone of the server; None where there is none."""
+    try:
+        day = date.fromisoformat(text) + timedelta(days=days)
+    except (ValueError, OverflowError):
+        return None
+    return datetime.combine(day, time.min).astimezone()
+
+
+def _in_utc(given: Mapping[str, str]) -> dict[str, str]:
+    """Filters as REST takes them."""
+    times = {"since": _begin(given.get("since", "")), "until": _begin(given.get("until", ""), days=1)}
+    kept = {name: value for name, value in given.items() if name not in times}
+    return {**kept, **{name: at.isoformat() for name, at in times.items() if at is not None}}

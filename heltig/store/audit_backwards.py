@@ -1,0 +1,71 @@
+"""The audit trail from its end: what people look for is most often what happened last."""
+
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, or_, select
+
+from heltig.store.audit_trail import AuditEntry, Wanted
+from heltig.store.names import escaped
+from heltig.store.tables import audit
+from heltig.store.text import from_json
+from heltig.store.transaction import ReadTransaction
+
+LOOKED_THROUGH: Final = 50_000
+"""Entries that one search looks through: what matches may be far apart, and nobody is to wait for it."""
+
+
+def newest(
+    transaction: ReadTransaction, wanted: Wanted, *, study: str = "", before: int, limit: int
+) -> tuple[list[AuditEntry], int]:
+    """Entries that match, the newest first.
+
+    Args:
+        transaction: Any.
+        wanted: Which.
+        study: The StudyInstanceUID of a study that they are about, or that was looked at; empty for all.
+        before: Only entries before this one.
+        limit: The most entries.
+
+    Returns:
+        The entries, and the first one that was looked at.
+    """
+    first = max(before - LOOKED_THROUGH, 1)
+    query = select(audit).where(audit.c.sequence < before, audit.c.sequence >= first)
+    for column in ("actor", "action", "subject"):
+        if (value := getattr(wanted, column)) is not None:
+            query = query.where(audit.c[column] == value)
+    if wanted.since is not None:
+        query = query.where(audit.c.at >= wanted.since)
+    if wanted.until is not None:
+        query = query.where(audit.c.at < wanted.until)
+    if study:
+        query = query.where(_is_about(study))
+    rows = transaction.connection.execute(query.order_by(audit.c.sequence.desc()).limit(limit)).all()
+    if len(rows) == limit:
+        first = rows[-1].sequence
+    return [_entry(row) for row in rows], first
+
+
+def _is_about(study: str) -> ColumnElement[bool]:
+    """Subjects are `LOCATION STUDY`; looks have the studies in their details, as JSON."""
+    text = escaped(study)
+    return or_(
+        audit.c.subject == study,
+        audit.c.subject.like(f"% {text}", escape="!"),
+        audit.c.detail.like(f'%"{text}"%', escape="!"),
+    )
+
+
+def _entry(row: Any) -> AuditEntry:
+    return AuditEntry(
+        sequence=row.sequence,
+        at=row.at,
+        actor=row.actor,
+        action=row.action,
+        subject=row.subject,
+        outcome=row.outcome,
+        origin=row.origin,
+        detail=from_json(row.detail, dict[str, Any]),
+        key_id=row.key_id,
+        tag=None if row.tag is None else row.tag.hex(),
+    )

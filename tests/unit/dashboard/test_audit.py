@@ -1,0 +1,71 @@
+"""The page of the audit trail, asked of the real application."""
+
+from sqlalchemy import text
+from unit.api.service import Service
+from unit.dashboard.reading import page
+from unit.store.samples import finding
+
+from heltig.store.transaction import WriteTransaction
+
+
+async def test_the_newest_first_and_filtered(service: Service) -> None:
+    await service.judged("1.2.3", finding("PAT-ID-EMPTY"))
+    await service.judged("1.2.34")
+    await service.key("reader", name="a-key")
+    seen = page(await service.get("/audit"))
+    assert seen.text.index("key:a-key") < seen.text.index("archive:main 1.2.3")
+    by_action = page(await service.get("/audit?action=key.create")).text
+    assert "key:a-key" in by_action
+    assert "archive:main 1.2.3" not in by_action
+    by_study = page(await service.get("/audit?study=1.2.3")).text
+    assert "archive:main 1.2.3 " in by_study
+    assert "1.2.34" not in by_study
+    assert "No entry matches" in page(await service.get("/audit?actor=nobody")).text
+    assert "No entry matches" in page(await service.get("/audit?until=2020-01-01")).text
+    assert "key:a-key" in page(await service.get("/audit?since=2020-01-01&until=nonsense")).text
+
+
+async def test_who_looked_at_a_study_is_found_by_it(service: Service) -> None:
+    await service.judged("1.2.3")
+    await service.get("/studies/1.2.3")
+    await service.services.batches.flush()
+    assert "patient.look" in page(await service.get("/audit?study=1.2.3&action=patient.look")).text
+
+
+async def test_the_export_has_the_same_filters(service: Service) -> None:
+    seen = page(await service.get("/audit?action=key.create&since=2020-01-01"))
+    [link] = [str(link["href"]) for link in seen.all("a") if "api/v1/audit" in str(link["href"])]
+    answer = await service.get(link.removeprefix("."))
+    assert answer.status_code == 200
+    assert {entry["action"] for entry in answer.json()["items"]} <= {"key.create"}
+
+
+async def test_whether_it_is_whole(service: Service) -> None:
+    assert "whole" in page(await service.get("/audit?verify=1")).text
+
+    def tamper(transaction: WriteTransaction) -> None:
+        transaction.connection.execute(text("UPDATE sequences SET value = value + 1 WHERE name = 'audit'"))
+
+    await service.services.store.write(tamper)
+    broken = page(await service.get("/audit?verify=1")).text
+    assert "not whole 1 break" in broken
+    assert "missing at the end" in broken
+
+
+async def test_a_page_of_many(service: Service) -> None:
+    for number in range(110):
+        await service.key("reader", name=f"k{number:03}")
+    first = page(await service.get("/audit?action=key.create"))
+    assert "100 entries, the newest first" in first.text
+    [older] = first.all("a", rel="next")
+    second = page(await service.get(f"/audit{older['href']}"))
+    assert "10 entries, the newest first" in second.text
+    assert "k000" in second.text
+
+
+async def test_for_auditors_and_admins_and_the_look_is_recorded(guarded: Service) -> None:
+    auditor = await guarded.key("auditor")
+    page(await guarded.get("/audit", headers=auditor))
+    page(await guarded.get("/audit", headers=await guarded.key("reviewer")), 403)
+    await guarded.services.batches.flush()
+    assert [entry.actor for entry in await guarded.audit("audit.read")] == ["key:auditor-"]

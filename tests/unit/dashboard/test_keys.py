@@ -1,0 +1,92 @@
+"""The page of users and keys, asked of the real application."""
+
+import re
+
+from unit.api.service import LATER, Service
+from unit.dashboard.reading import page
+from unit.store.samples import sha
+
+from heltig.store import keys, sessions
+from heltig.store.sessions import Session
+
+OURS = {"Sec-Fetch-Site": "same-origin"}
+FORM = {"name": "router", "role": "archive", "days": "30"}
+
+
+async def test_a_key_is_shown_once(guarded: Service) -> None:
+    admin = {**await guarded.key("admin"), **OURS}
+    answer = await guarded.post("/keys", headers=admin, data=FORM)
+    assert "Keep it now: it is not shown again." in page(answer).text
+    [made] = re.findall(r"hk_[\w-]{43}", answer.text)
+    assert made not in (await guarded.get("/keys", headers=admin)).text
+    works = {"Authorization": f"Bearer {made}"}
+    assert (await guarded.get("/dicom-web/changefeed", headers=works)).status_code == 200
+    again = page(await guarded.post("/keys", headers=admin, data=FORM), 400)
+    assert "There is a key router already." in again.text
+    [entry] = [one for one in await guarded.audit("key.create") if one.subject == "key:router"]
+    assert entry.actor == "key:admin-"
+
+
+async def test_what_is_wrong_stands_beside_its_field(service: Service) -> None:
+    wrong = page(await service.post("/keys", headers=OURS, data={"role": "king", "days": "99999"}), 400)
+    for text in ("Give it a name", "Choose a role.", "Give a number of days"):
+        assert text in wrong.text, text
+    assert await service.services.store.read(keys.every) == []
+
+
+async def test_a_key_cannot_give_more_than_it_has(guarded: Service) -> None:
+    limited = {**await guarded.key("admin", "keys"), **OURS}
+    for areas in ({}, {"area-jobs": "on"}, {"area-keys": "on", "area-jobs": "on"}):
+        data = {**FORM, "role": "admin", **areas}
+        assert (
+            "You are limited to keys"
+            in page(await guarded.post("/keys", headers=limited, data=data), 400).text
+        )
+    made = await guarded.post("/keys", headers=limited, data={**FORM, "area-keys": "on"})
+    assert made.status_code == 200
+    found = await guarded.services.store.read(keys.every)
+    assert {key.scopes for key in found if key.name == "router"} == {("keys",)}
+
+
+async def test_revoked_after_one_question(service: Service) -> None:
+    await service.key("reader", name="an & old one")
+    seen = page(await service.get("/keys"))
+    [link] = [str(one["href"]) for one in seen.all("a") if "revoke" in str(one["href"])]
+    asked = page(await service.get(f"/{link}"))
+    assert "That cannot be undone" in asked.text
+    answer = await service.post(f"/{link}", headers=OURS)
+    assert (answer.status_code, answer.headers["location"]) == (303, "../keys?done=revoked")
+    assert "revoked" in page(await service.get("/keys?done=revoked")).text
+    page(await service.get(f"/{link}"), 404)
+    page(await service.post("/keys/revoke?name=nobody", headers=OURS), 404)
+    assert [entry.subject for entry in await service.audit("key.revoke")] == ["key:an & old one"]
+
+
+async def test_sessions_end_after_one_question(service: Service) -> None:
+    session = Session(
+        hash=sha("a"),
+        login_hash=sha("b"),
+        issuer="https://login.example",
+        subject="s",
+        name="Müller",
+        granted=("qa",),
+        provider_session="",
+        created=LATER,
+        last_seen=LATER,
+        expires=LATER.replace(hour=23),
+    )
+    await service.services.store.write(sessions.add, session)
+    assert "Müller" in page(await service.get("/keys")).text
+    assert "1 of them" in page(await service.get("/sessions/end?name=M%C3%BCller")).text
+    await service.post("/sessions/end?name=M%C3%BCller", headers=OURS)
+    assert "Müller" not in page(await service.get("/keys?done=ended")).text
+    page(await service.get("/sessions/end?name=M%C3%BCller"), 404)
+
+
+async def test_for_admins_and_from_our_own_page_alone(guarded: Service) -> None:
+    admin, operator = await guarded.key("admin"), await guarded.key("qa_operator")
+    page(await guarded.get("/keys", headers=operator), 403)
+    page(await guarded.post("/keys", headers={**operator, **OURS}, data=FORM), 403)
+    for path in ("/keys", "/keys/revoke?name=admin-", "/sessions/end?name=x"):
+        page(await guarded.post(path, headers={**admin, "Sec-Fetch-Site": "cross-site"}, data=FORM), 403)
+    assert len(await guarded.services.store.read(keys.every)) == 2
