@@ -1,8 +1,10 @@
 """A filled database turned into hashes, a row at a time, broken off and begun again."""
 
+from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
+from unit.store.databases import render
 from unit.store.samples import NOW, STUDY, finding, judge, snapshot
 
 from heltig.audit.trail import open_trail
@@ -11,6 +13,8 @@ from heltig.pipeline.hashing import Hashing
 from heltig.rules.index_facts import Identity, IndexFact, name_words
 from heltig.settings import Settings
 from heltig.store import identifier_state, rewriting, studies, verdicts, waivers
+from heltig.store.encryption import PLAIN
+from heltig.store.encryption_keys import EncryptionKeys
 from heltig.store.engine import Store
 from heltig.store.keyed import Keyed
 from heltig.store.records import Patient, StudyAttributes
@@ -19,11 +23,19 @@ from heltig.store.transaction import WriteTransaction
 from heltig.store.waivers import NewWaiver
 
 KEYED = Keyed(b"k" * 32)
+CIPHER = EncryptionKeys("env:HELTIG_SECRET_KEYS", {"HELTIG_SECRET_KEYS": "01" * 32})
 JANE = Patient(
     patient_id="P1", patient_name="Doe^Jane", patient_birth_date="19700102", patient_sex="F", instances=3
 )
 SPELLINGS = (JANE, Patient(patient_id="P1", patient_name="DOE^JANE^^", patient_birth_date="19700102",
                            patient_sex="F", instances=1))  # fmt: skip
+
+
+@pytest.fixture(params=[PLAIN, CIPHER], ids=["plain", "encrypted"])
+async def store(url: str, request: pytest.FixtureRequest) -> AsyncIterator[Store]:
+    made = await Store.open(url, render=render, cipher=request.param)
+    yield made
+    await made.close()
 
 
 async def fill(store: Store, settings: Settings) -> None:
