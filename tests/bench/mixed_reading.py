@@ -55,6 +55,7 @@ class Reader:
             **headers: More headers.
         """
         world, epoch, began = self.world, self.world.epoch, time.perf_counter()
+        was_down = world.is_down  # the socket of a server that starts takes connections before it answers
         try:
             answer = await self.wire.ask(method, path, body, **headers)
         except CutError as error:
@@ -62,7 +63,7 @@ class Reader:
                 world.cuts += 1
                 raise
             raise WrongAnswerError(f"{method} {path.partition('?')[0]} was cut: {error}") from error
-        if not (world.is_down or world.epoch != epoch):
+        if not (was_down or world.is_down or world.epoch != epoch):
             world.times[f"{what}, judged" if is_work else what].append(time.perf_counter() - began)
         world.statuses[what, answer.status] += 1
         if answer.status == 503 and (world.is_down or world.epoch != epoch):

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,9 +45,8 @@ class Site:
         """Runs `heltig worker`s on other folders, as on other hosts."""
         running = []
         try:
-            for number in range(self._workers):
-                home = self._home.with_name(f"worker-{number}")
-                home.mkdir()
+            for _ in range(self._workers):
+                home = Path(tempfile.mkdtemp(prefix="worker-", dir=self._home.parent))
                 (home / "secrets").mkdir(mode=0o700)
                 key = home / "secrets" / "audit-key"
                 key.write_bytes((self._home / "secrets" / "audit-key").read_bytes())
