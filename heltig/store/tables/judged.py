@@ -12,6 +12,7 @@ from heltig.store.tables.base import BY_KEY, TEXT_LENGTH, Table, one_of, where
 IN_FAMILY = "family IS NOT NULL"
 NEW_MEASURE = "action IN ('ruleset.use', 'profile.use')"
 
+
 class RulesetTable(Table, table=True):
     """Rulesets that judged something."""
 
