@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import uvicorn
+from browser.filled_operations import fill_with_operations
 from browser.filled_store import NOW, fill, fill_with_keys
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
@@ -55,7 +56,8 @@ def serving(home: Path) -> Iterator[str]:
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Where the service with the demo's studies is."""
     home = tmp_path_factory.mktemp("filled")
-    asyncio.run(fill(home))
+    with ThreadPoolExecutor() as thread:  # the browser may have an event loop in this one
+        thread.submit(lambda: asyncio.run(fill(home))).result()
     with serving(home) as where:
         yield where
 
@@ -64,6 +66,16 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def empty_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Where a service is that has judged nothing yet."""
     with serving(tmp_path_factory.mktemp("empty")) as where:
+        yield where
+
+
+@pytest.fixture(scope="session")
+def operations_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where a service is with jobs, studies in quarantine, keys and sessions, which tests may change."""
+    home = tmp_path_factory.mktemp("operations")
+    with ThreadPoolExecutor() as thread:  # the browser may have an event loop in this one
+        thread.submit(lambda: asyncio.run(fill_with_operations(home))).result()
+    with serving(home) as where:
         yield where
 
 

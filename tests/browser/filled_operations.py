@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from browser.filled_archives import fill_archives
 from browser.filled_store import NOW
 from unit.store.samples import finding, judge, sha, snapshot
 
@@ -14,6 +15,7 @@ from heltig.store import gate_studies, sessions, tables, workers
 from heltig.store.engine import Store
 from heltig.store.jobs import NewJob
 from heltig.store.locations import ensure
+from heltig.store.migrations import upgrade
 from heltig.store.records import Location
 from heltig.store.sessions import Session
 from heltig.store.studies import row_of
@@ -38,6 +40,15 @@ _JOBS = (
     ("purge", "purge", "succeeded", 1, None),
     ("pull", "archive:" + "a-very-long-name-of-an-archive-" * 3, "cancelled", 2, "Ungültig «größer» " * 12),
 )
+
+
+async def fill_with_operations(folder: Path) -> None:
+    """Makes `heltig.db` in a folder, with archives and all of it."""
+    store = await Store.open(f"sqlite+aiosqlite:///{folder / 'heltig.db'}", render=render)
+    await upgrade(store)
+    await fill_archives(store, now=NOW)
+    await store.close()
+    await fill_operations(folder)
 
 
 async def fill_operations(folder: Path) -> None:

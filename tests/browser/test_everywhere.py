@@ -23,6 +23,23 @@ PAGES = {
     "a new archive": "add-archive",
     "an archive that is changed": "archives/main/change",
     "not found": "studies/1.2.3",
+    "overview": "overview",
+}
+OPERATIONS = {
+    "jobs that were given up": "jobs",
+    "all jobs": "jobs?show=all",
+    "no such jobs": "jobs?kind=nothing",
+    "a job": "jobs/6",
+    "a question": "jobs/6/retry",
+    "quarantine": "quarantine",
+    "a question with a reason": "keys/revoke?name=prometheus",
+    "rules": "rules?text=PAT-",
+    "rules by studies": "rules?order=studies",
+    "a rule": "rules/PAT-ID-CONFLICT",
+    "uploads": "uploads",
+    "audit": "audit?verify=1",
+    "keys": "keys",
+    "health": "service",
 }
 LOOKS = {"desktop": (1366, "light"), "phone in the dark": (360, "dark")}
 
@@ -37,7 +54,20 @@ def test_axe_finds_nothing(tabs: Watched, address: str, name: str, look: str) ->
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-@pytest.mark.parametrize("path", ["", "archives"])
+@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_axe_finds_nothing_in_operations(
+    tabs: Watched, operations_address: str, name: str, look: str
+) -> None:
+    width, scheme = LOOKS[look]
+    page = tabs.open(operations_address + OPERATIONS[name], width=width, color_scheme=scheme)
+    assert violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.set_viewport_size({"width": 320, "height": 600})  # as large text does
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+@pytest.mark.parametrize("path", ["", "archives", "overview", "jobs", "quarantine", "uploads", "service"])
 def test_axe_finds_nothing_when_there_is_nothing(tabs: Watched, empty_address: str, path: str) -> None:
     assert violations(tabs.open(empty_address + path)) == []
 

@@ -18,6 +18,7 @@ async def test_a_zip_by_the_plain_form(service: Service) -> None:
     content = study_zip("ct-chest")
     answer = await service.post("/uploads", headers=OURS, files={"file": ("Doe^Jane.zip", content)})
     assert (answer.status_code, answer.headers["location"]) == (303, "uploads?done=taken")
+    page(await service.get("/uploads?done=taken"))  # however far it is
     [one] = await service.services.store.read(uploads_listed.newest)
     job = await service.services.uploads.ended(one.upload.job, within=60)
     assert job.state == "succeeded"

@@ -1,0 +1,125 @@
+"""Jobs, quarantine, keys, uploads and the keyboard in a real browser."""
+
+import re
+from pathlib import Path
+
+import pytest
+from browser.conftest import Watched, violations
+from browser.filled_operations import QUARANTINED
+from playwright.sync_api import expect
+from unit.api.service import study_zip
+
+pytestmark = pytest.mark.browser
+
+
+def test_a_dead_letter_is_found_and_tried_again(tabs: Watched, operations_address: str) -> None:
+    page = tabs.open(f"{operations_address}overview")
+    page.get_by_label("What waits").get_by_role("link", name=re.compile(r"^\d+$")).nth(2).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Jobs")
+    row = page.get_by_role("row").filter(has_text="0xA700, out of resources")
+    row.get_by_role("link", name="Try again").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("again?")
+    expect(page.get_by_text("It was tried 9 times and is dead")).to_be_visible()
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("status")).to_contain_text("Queued again")
+    page.get_by_role("link", name="Jobs").last.click()
+    expect(page.get_by_text("0xA700")).to_have_count(0)
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_released_from_quarantine(tabs: Watched, operations_address: str, scripts: bool) -> None:
+    study = QUARANTINED[int(scripts)]
+    page = tabs.open(f"{operations_address}quarantine", java_script_enabled=scripts)
+    page.get_by_role("link", name=study, exact=True).click()
+    page.get_by_role("link", name="Release").click()
+    assert "Release this study?" in page.get_by_role("heading", level=1).inner_text()
+    page.get_by_label("Why").fill("I looked at it, and it is the right patient.")
+    page.get_by_role("button", name="Release").click()
+    assert "Released." in page.get_by_role("status").inner_text()
+    assert page.get_by_role("link", name=study, exact=True).count() == 0
+
+
+def test_a_key_is_made_and_revoked(tabs: Watched, operations_address: str) -> None:
+    page = tabs.open(f"{operations_address}keys")
+    page.get_by_label("Name, to find it by").fill("night-shift")
+    page.get_by_label("Role: what its holder may do").select_option("reader")
+    page.get_by_role("button", name="Make the key").click()
+    assert re.fullmatch(r"hk_[\w-]{43}", page.locator(".secret").inner_text())
+    assert violations(page) == []
+    page.get_by_role("link", name="Revoke night-shift").click()
+    page.get_by_role("link", name="Leave it as it is").click()
+    page.get_by_role("link", name="Revoke night-shift").click()
+    page.get_by_role("button", name="Revoke for good").click()
+    expect(page.get_by_role("status")).to_contain_text("Revoked.")
+    expect(page.get_by_role("row").filter(has_text="night-shift")).to_contain_text("revoked")
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_zip_is_uploaded(tabs: Watched, operations_address: str, tmp_path: Path, scripts: bool) -> None:
+    file = tmp_path / "Doe^Jane.zip"
+    file.write_bytes(study_zip("ct-chest" if scripts else "mr-brain"))
+    page = tabs.open(f"{operations_address}uploads", java_script_enabled=scripts)
+    page.get_by_label("File").set_input_files(file)
+    page.get_by_role("button", name="Send").click()
+    page.wait_for_url("**/uploads?done=taken")
+    assert page.locator(".list tbody tr").count() >= 1
+    assert "Doe" not in page.content()
+
+
+def test_what_is_no_zip_is_said_where_it_was_sent(
+    tabs: Watched, operations_address: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "a.zip"
+    file.write_bytes(b"no zip")
+    page = tabs.open(f"{operations_address}uploads")
+    page.get_by_label("File").set_input_files(file)
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("#upload-told.alarming")).to_contain_text("ZIP")
+    tabs.complaints = [text for text in tabs.complaints if "422" not in text]
+
+
+def test_a_file_that_is_dropped_is_sent(tabs: Watched, operations_address: str) -> None:
+    page = tabs.open(f"{operations_address}uploads")
+    page.evaluate(
+        """() => {
+          const given = new DataTransfer();
+          given.items.add(new File(["no zip"], "a.zip"));
+          const form = document.getElementById("upload");
+          form.dispatchEvent(new DragEvent("drop", {dataTransfer: given, cancelable: true}));
+        }"""
+    )
+    expect(page.locator("#upload-told.alarming")).to_contain_text("ZIP")
+    tabs.complaints = [text for text in tabs.complaints if "422" not in text]
+
+
+def test_the_keyboard_leads_everywhere(tabs: Watched, operations_address: str) -> None:
+    page = tabs.open(f"{operations_address}overview")
+    for key, title in (("j", "Jobs"), ("q", "Quarantine"), ("h", "Health"), ("o", "Overview")):
+        page.keyboard.press("g")
+        page.keyboard.press(key)
+        expect(page.get_by_role("heading", level=1)).to_have_text(title)
+    page.keyboard.press("?")
+    dialog = page.get_by_role("dialog", name="Keyboard")
+    expect(dialog).to_be_visible()
+    expect(dialog).to_contain_text("Quarantine")
+    assert violations(page) == []
+    page.keyboard.press("g")
+    page.keyboard.press("j")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    page.get_by_role("button", name="Help: keyboard shortcuts").click()
+    page.get_by_role("button", name="Close").click()
+    expect(dialog).to_be_hidden()
+    page.keyboard.press("/")
+    expect(page.locator("#text")).to_be_focused()
+    page.keyboard.type("gj?")
+    expect(page.locator("#text")).to_have_value("gj?")
+
+
+def test_a_field_of_the_heat_map_leads_to_its_studies(tabs: Watched, address: str) -> None:
+    page = tabs.open(f"{address}overview")
+    field = page.locator(".heat td a").first
+    number = field.locator(".heat-n").inner_text()
+    field.click()
+    expect(page.get_by_role("status")).to_have_text(re.compile(rf"^{number} stud(y|ies)\b"))
