@@ -1,6 +1,7 @@
 """Writes the pages of docs/ that are made from code: `python docs/build.py`, or `--check` to compare only.
 
-A maker returns pages by their path inside docs/. A further one is a function here and a line in MAKERS.
+A maker returns pages by their path inside docs/. A further one is a function here and a line in MAKERS. In pages
+that are written by hand a table may be made: it stands after a comment, see TABLES.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import msgspec
 from hostile_page import hostile_page
 from rule_pages import rule_pages
 
+from heltig.auth.policy import area_table, table
 from heltig.cli import heltig
 from heltig.rules.parameters import Parameters
 from heltig.setting_info import describe
@@ -92,6 +94,22 @@ MAKERS: list[Callable[[], Mapping[str, str]]] = [
     hostile_page,
 ]
 
+TABLES: Mapping[str, Mapping[str, Callable[[], str]]] = {
+    "api.md": {"<!-- areas -->": area_table, "<!-- policy -->": table}
+}
+"""What makes the table after each comment of a page."""
+
+
+def _with_tables(page: str) -> str:
+    """A page that is written by hand, with the tables that are made."""
+    text = (DOCS / page).read_text(encoding="utf-8")
+    for comment, make in TABLES[page].items():
+        before, found, after = text.partition(f"{comment}\n")
+        if not found:
+            raise ValueError(f"docs/{page} has no {comment}")
+        text = before + found + make() + re.sub(r"\A(?:\|.*(?:\n|\Z))+", "\n", after)
+    return text
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Writes the pages; with `--check` only says which ones differ, and returns 1 if any does."""
@@ -104,7 +122,9 @@ def main(arguments: list[str] | None = None) -> int:
         path: text
         for path in DOCS.rglob("*.md")
         if (text := path.read_text(encoding="utf-8")).startswith(MADE)
+        or path.relative_to(DOCS).as_posix() in TABLES
     }
+    made |= {DOCS / page: _with_tables(page) for page in TABLES}
     differing = sorted(path for path in made.keys() | there.keys() if made.get(path) != there.get(path))
     for path in differing:
         print(path.relative_to(DOCS.parent))
