@@ -53,6 +53,7 @@ class Access(ASGIMiddleware):
             route=f"{method} {template}",
             at=services.clock(),
         )
+        scope.setdefault("state", {})["refused"] = principal  # for the page that says so
         kind = AuthorisationError if principal else AuthenticationError
         raise RefusedError(kind(refused.detail), refused.rule)
 

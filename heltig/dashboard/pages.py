@@ -44,7 +44,7 @@ def page(
         headers: More headers.
         **values: What the template shows.
     """
-    user = request.scope.get("user")
+    user = request.scope.get("user") or request.scope.get("state", {}).get("refused")
     known = user if isinstance(user, Principal) else None
     shared = {"up": up(request), "asker": known if known != LOCAL else None, "places": places_for(known)}
     text = _environment().get_template(template).render(**shared, **values)

@@ -34,6 +34,7 @@ from heltig.store import tables
 from heltig.store.engine import Store
 from heltig.store.migrations import upgrade
 from heltig.store.studies import RANKS
+from heltig.store.study_rules import family_of
 from heltig.store.text import to_json
 from heltig.store.transaction import WriteTransaction
 from heltig.verdict import Readiness
@@ -55,6 +56,17 @@ ADDRESSES = (
     "/?rule=PAT-ID-EMPTY",
     "/?rule=PAT-",
     "/?readiness=NEEDS_REVIEW&modality=MR&location=archive%3Amain&text=knee",
+    "/overview",
+    "/jobs",
+    "/quarantine",
+    "/archives",
+    "/uploads",
+    "/rules",
+    "/rules/PAT-ID-EMPTY",
+    "/audit",
+    "/audit?study=1.2.3",
+    "/keys",
+    "/service",
 )
 
 
@@ -79,7 +91,7 @@ def _fill(transaction: WriteTransaction, number: int) -> str:
     rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for id in range(1, number + 1):
         _study(rows, id, chance)
-    for name in ("patients", "studies", "study_patients", "verdicts", "findings", "lookups"):
+    for name in ("patients", "studies", "study_patients", "verdicts", "findings", "study_rules", "lookups"):
         transaction.connection.execute(getattr(tables, name).insert(), rows[name])
     return str(rows["studies"][0]["study_key"])
 
@@ -169,6 +181,18 @@ def _study(rows: dict[str, list[dict[str, Any]]], id: int, chance: random.Random
             "not_evaluable": "[]",
             "errors": "[]",
         }
+    )
+    families = [family_of(rule.id) for rule in rules]
+    rows["study_rules"].extend(
+        {
+            "study_row": id,
+            "rule": rule.id,
+            "severity": "block" if readiness == "BLOCKED" and not position else "review",
+            "family": None if families[position] in families[:position] else families[position],
+            "location_row": 1 + archive,
+            "first_seen": judged,
+        }
+        for position, rule in enumerate(rules)
     )
     rows["findings"].extend(
         {
