@@ -232,7 +232,7 @@ async def load(given: argparse.Namespace, home: Path, url: str | None, root: str
             await asyncio.sleep(max(0.0, until - time.monotonic()))
             seconds = time.monotonic() - began
             world.is_over = True
-            await asyncio.wait_for(asyncio.gather(*running), 120)
+            await asyncio.wait_for(asyncio.gather(*running), 400)
             await watching
             print(f"{given.clients} clients, {seconds:.0f} s, the server ended {ends} times; {machine()}")
             tell(world, seconds, site)

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import httptools
 
-PATIENCE: Final = 60.0
-"""Seconds that an answer may take: more is an error."""
+PATIENCE: Final = 330.0
+"""Seconds that an answer may take, more is an error: an upload waits five minutes for its verdicts."""
 
 
 class CutError(Exception):
