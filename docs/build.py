@@ -1,7 +1,7 @@
-"""Writes the pages of docs/ that are made from code: `python docs/build.py`, or `--check` to compare only.
+"""Writes the pages of docs/ that are made from code: `python docs/build.py`; `--check` only compares.
 
-A maker returns pages by their path inside docs/. A further one is a function here and a line in MAKERS. In pages
-that are written by hand a table may be made: it stands after a comment, see TABLES.
+A maker returns pages by their path inside docs/. A further one is a function here and a line in MAKERS.
+A table in a page that is written by hand may be made, too: it stands after a comment, see TABLES.
 """
 
 import argparse

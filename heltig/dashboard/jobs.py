@@ -10,6 +10,7 @@ from litestar import HttpMethod, Response, route
 from litestar.params import FromPath
 
 from heltig.api.services import services_of
+from heltig.api.v1.jobs import arguments_of
 from heltig.auth.policy import refusal
 from heltig.dashboard.asking import Question, ask, went
 from heltig.dashboard.filters import number
@@ -131,11 +132,13 @@ async def show_jobs(request: AnyRequest) -> Response[str]:
 async def show_job(request: AnyRequest, id: FromPath[int]) -> Response[str]:
     """One job."""
     services = services_of(request.app.state)
+    job = await _found(request, id)
     return page(
         request,
         "job.html",
         now=services.clock(),
-        job=await _found(request, id),
+        job=job,
+        arguments=arguments_of(job),
         states=STATES_IN_WORDS,
         kinds=KINDS_IN_WORDS,
         may_decide=may_decide(request),

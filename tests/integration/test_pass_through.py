@@ -313,7 +313,7 @@ def test_an_answer_that_breaks_off_never_looks_whole(before_streams: Gated, kind
         with pytest.raises(httpx.RemoteProtocolError):
             answer.read()
     assert before_streams.client.get("/health").status_code == 200
-    assert "gate.broken-off" in before_streams.server.output
+    before_streams.until(lambda: "gate.broken-off" in before_streams.server.output)
 
 
 def test_an_archive_that_does_things_otherwise(tmp_path: Path) -> None:

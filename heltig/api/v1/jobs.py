@@ -137,6 +137,11 @@ def _address(request: Request[Any, Any, Any]) -> str:
     return request.client.host if request.client else ""
 
 
+def arguments_of(job: Job) -> dict[str, Any]:
+    """What a job works on, as it is shown to those who see jobs."""
+    return {name: value for name, value in job.payload.items() if name not in _FOR_THE_TRAIL}
+
+
 def job_view(job: Job) -> JobView:
     """A job as it is shown."""
     return JobView(
@@ -145,7 +150,7 @@ def job_view(job: Job) -> JobView:
         group=job.group,
         priority=job.priority,
         state=job.state,
-        arguments={name: value for name, value in job.payload.items() if name not in _FOR_THE_TRAIL},
+        arguments=arguments_of(job),
         attempts=job.attempts,
         progress=job.progress,
         result=job.result,
