@@ -70,7 +70,7 @@ from heltig.store.encryption_keys import cipher_of
 from heltig.store.engine import Store
 from heltig.store.migrations import upgrade
 from heltig.store.one_host import OneHost
-from heltig.store.shares import Share
+from heltig.store.shares import Share, SlowLane
 from heltig.store.transaction import ReadTransaction
 
 MINUTE: Final = timedelta(minutes=1)
@@ -90,6 +90,13 @@ ALERT_LOOK: Final = timedelta(seconds=15)
 
 FLUSH: Final = timedelta(seconds=10)
 """How often what was measured is added to the database."""
+
+SLOW_PULLS: Final = SlowLane(after=60.0, most=16)
+"""A pull that lasts longer than a slice leaves its place to others, one of each archive. Sixteen studies that
+come slowly are held in memory beside the others, a few megabytes each, `HELTIG_METADATA_MAX_SIZE` at most."""
+
+SLOW_LOOKS: Final = SlowLane(after=10.0, most=16, most_of_group=2)
+"""Looks are short; the first one at all of a large archive lasts, while another sees what is new in it."""
 
 PLACES: Final = 2
 """Jobs by which one archive is read, or sent to, at a time, for each process that judges: while one study is
@@ -169,16 +176,17 @@ def shares_of(workers: int) -> tuple[Share, ...]:
     """What the jobs that wait for archives may take of a process's places.
 
     Looks, what reads and what forwards have places each of their own, and no archive ever has all of these.
-    Archives that are tried out (`heltig.pipeline.probe_waits.ProbeTurns`) leave some of them, too. All other
-    jobs, uploads above all, have one place more to themselves.
+    Archives that are slow have them for a while only (`heltig.jobs.slow`), and those that are tried out
+    (`heltig.pipeline.probe_waits.ProbeTurns`) leave some of them. All other jobs, uploads above all, have one
+    place more to themselves.
 
     Args:
         workers: Processes that judge.
     """
     of_one = PLACES * workers
     return (
-        Share(LOOKING, of_one + 2 * LOOKS, LOOKS),
-        Share(READING, of_one + 1, of_one),
+        Share(LOOKING, of_one + 2 * LOOKS, LOOKS, SLOW_LOOKS),
+        Share(READING, of_one + 3, of_one, SLOW_PULLS),
         Share(frozenset({FORWARD}), of_one + 1, of_one),
     )
 

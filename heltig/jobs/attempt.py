@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from msgspec.structs import replace
 
@@ -21,6 +21,9 @@ T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
+SLOW: Final = "slow"
+"""In the progress of a job: it waits long for what others have to give."""
+
 _PROGRESS_SECONDS = 1.0
 _WAITS = (0.5, 1, 2, 4, 8)  # seconds; together less than a lease has left after a heartbeat
 
@@ -32,6 +35,7 @@ class JobContext:
         self.job = job
         self.said: dict[str, Any] | None = None
         self.news = asyncio.Event()
+        self.is_waiting = True
 
     @property
     def payload(self) -> dict[str, Any]:
@@ -42,6 +46,10 @@ class JobContext:
         """Says how far the work is, e.g. `done=3, total=10`; written within a second. No patient data."""
         self.said = values
         self.news.set()
+
+    def received(self) -> None:
+        """Says that what others had to give for the job has come: from now on it works, and waits no more."""
+        self.is_waiting = False
 
 
 Handler = Callable[[JobContext], Awaitable[dict[str, Any] | None]]
@@ -72,11 +80,24 @@ class Attempt:
         self._context = JobContext(job)
         self._work = asyncio.ensure_future(handler(self._context))
         self._interrupted = False
+        self._put_off: timedelta | None = None
+        self.is_slow = False
+        self.succeeded = False
 
     @property
     def kind(self) -> str:
         """The kind of its job."""
         return self._job.kind
+
+    @property
+    def group(self) -> str:
+        """The group of its job."""
+        return self._job.group
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it may still be waiting for what others have to give (`JobContext.received`)."""
+        return self._context.is_waiting
 
     async def run(self, then: Callable[[WriteTransaction], T]) -> T | None:
         """Waits for the handler and writes down how it ended. Cancelled, it puts the job back first.
@@ -94,7 +115,11 @@ class Attempt:
             result = await self._work
         except asyncio.CancelledError as error:
             asked_to = self._interrupted or (task is not None and task.cancelling())
-            end = self._put_back if asked_to else partial(self._try_again, error=error)
+            end = (
+                partial(self._put_back, until=self._until())
+                if asked_to
+                else partial(self._try_again, error=error)
+            )
         except JobFailedError as error:
             end = partial(self._failed, error=described(error))
         except (*NOT_NOW, NotHereError) as error:
@@ -106,6 +131,7 @@ class Attempt:
             logger.warning("Job %d (%s): %s", self._job.id, self._job.kind, told)
             end = partial(self._try_again, error=error)
         else:
+            self.succeeded = True
             end = partial(self._succeeded, result=result)
         finally:
             beat.cancel()
@@ -114,10 +140,19 @@ class Attempt:
         await self._write(end, lambda transaction: None)
         raise asyncio.CancelledError
 
-    def interrupt(self) -> None:
-        """Stops the handler; the job is put back, as if it had not been tried."""
+    def interrupt(self, *, wait: timedelta | None = None) -> None:
+        """Stops the handler; the job is put back for `wait` at least, as if it had not been tried."""
         self._interrupted = True
+        self._put_off = wait
         self._work.cancel()
+
+    def say_slow(self) -> None:
+        """Says in the job's row that it goes on in a slow lane."""
+        self.is_slow = True
+        self._context.progress(**{**(self._context.said or {}), SLOW: True})
+
+    def _until(self) -> datetime | None:
+        return None if self._put_off is None else self._queue.clock() + self._put_off
 
     async def _write(
         self, end: Callable[[WriteTransaction], bool], then: Callable[[WriteTransaction], T]

@@ -28,6 +28,7 @@ class Claim:
         lease: timedelta,
         clock: Clock,
         shares: Sequence[Share] = (),
+        slow: Collection[tuple[Share, str]] = (),
     ) -> None:
         """Makes it.
 
@@ -37,6 +38,7 @@ class Claim:
             lease: For how long.
             clock: The time.
             shares: What some kinds may take of its places.
+            slow: The groups that are in the slow lane of a share when it is made.
         """
         self.jobs: list[Job] = []
         self._kinds = kinds
@@ -44,6 +46,7 @@ class Claim:
         self._lease = lease
         self._clock = clock
         self._shares = shares
+        self._slow = slow
 
     def make(self, transaction: WriteTransaction, *, limit: int) -> list[Job]:
         """The jobs to start; of more than `limit` only those that are leased to the runner already."""
@@ -60,6 +63,7 @@ class Claim:
                 until=until,
                 limit=more,
                 shares=self._shares,
+                slow=self._slow,
             )
             if more > 0
             else []

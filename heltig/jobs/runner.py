@@ -13,6 +13,7 @@ from heltig.jobs.claiming import Claim
 from heltig.jobs.owner import Owner
 from heltig.jobs.queue import JobQueue
 from heltig.jobs.retries import Retries
+from heltig.jobs.slow import SlowLanes
 from heltig.logs import described
 from heltig.seldom import seldom
 from heltig.store import claims, leases, waiting
@@ -56,7 +57,7 @@ class Runner:
         Args:
             queue: The jobs.
             handlers: Who does what, by kind. Jobs of other kinds are left to other runners.
-            places: Jobs at a time.
+            places: Jobs at a time, those in slow lanes not counted.
             shares: What some kinds of jobs may take of these.
             retries: When to try again.
             lease: How long a job stays with a process that is not heard of.
@@ -72,6 +73,7 @@ class Runner:
         self._retries = retries or Retries()
         self._lease = lease
         self._attempts: set[Attempt] = set()
+        self._lanes = SlowLanes(shares, self._attempts, changed=self.wake)
         self._in_doubt: list[Job] = []
         self._bell = asyncio.Event()
         self._told: list[Callable[[Sequence[Job]], None]] = []
@@ -83,11 +85,11 @@ class Runner:
     @property
     def has_room(self) -> bool:
         """Whether it could do another job now."""
-        return len(self._attempts) < self._places and not self._stopping.is_set()
+        return len(self._lanes.in_places()) < self._places and not self._stopping.is_set()
 
     def has_room_for(self, kind: str) -> bool:
         """Whether it could do a job of that kind now."""
-        at_work = [attempt.kind for attempt in self._attempts]
+        at_work = [attempt.kind for attempt in self._lanes.in_places()]
         return (
             self.has_room
             and kind in self._handlers
@@ -139,8 +141,8 @@ class Runner:
     async def _keep_busy(self, group: asyncio.TaskGroup) -> None:
         while not self._stopping.is_set():
             self._bell.clear()  # before the look: what is added after it rings again
-            room = self._places - len(self._attempts)
-            found = await self._look(room) if room else []
+            room = self._places - len(self._lanes.in_places())
+            found = await self._look(room) if room > 0 else []
             for job in found:
                 group.create_task(self._do(self._attempt(job)))
             for told in self._told:
@@ -183,7 +185,8 @@ class Runner:
         found: list[Job] | None = None
         claim = self._claim()
         try:
-            found = await attempt.run(partial(self._claim_next, claim))
+            with self._lanes.watch(attempt):
+                found = await attempt.run(partial(self._claim_next, claim, attempt))
         finally:
             self._attempts.discard(attempt)
             if found is None:
@@ -217,8 +220,10 @@ class Runner:
             await _unless_it_fails(self._queue.store.write(waiting.bring_forward, ahead))
             self.wake()
 
-    def _claim_next(self, claim: Claim, transaction: WriteTransaction) -> list[Job]:
-        return claim.make(transaction, limit=0 if self._stopping.is_set() else 1)
+    def _claim_next(self, claim: Claim, ended: Attempt, transaction: WriteTransaction) -> list[Job]:
+        """What to do in place of an attempt that ends; one that was in a slow lane may leave no place."""
+        others = sum(one is not ended for one in self._lanes.in_places())
+        return claim.make(transaction, limit=int(others < self._places and not self._stopping.is_set()))
 
     def _claim(self) -> Claim:
         return Claim(
@@ -227,6 +232,7 @@ class Runner:
             lease=self._lease,
             clock=self._queue.clock,
             shares=self._shares,
+            slow=self._lanes.slow,
         )
 
     def _rung(self, kind: str) -> None:

@@ -114,7 +114,7 @@ class PullDesk:
         try:
             async with self._archives.use(location.name) as opened:
                 at_once = bool(context.payload.get("atOnce"))
-                return await self._pull(opened, known, uid, at_once=at_once)
+                return await self._pull(opened, known, uid, at_once=at_once, received=context.received)
         except NotFoundError:
             return {"outcome": "no archive"}  # should it come again, the sweep finds the study
 
@@ -132,7 +132,15 @@ class PullDesk:
             await self._see_to(one)
         return len(left)
 
-    async def _pull(self, opened: Opened, known: Observation, uid: str, *, at_once: bool) -> dict[str, Any]:
+    async def _pull(
+        self,
+        opened: Opened,
+        known: Observation,
+        uid: str,
+        *,
+        at_once: bool,
+        received: Callable[[], None],
+    ) -> dict[str, Any]:
         try:
             with attempt():
                 table = await pull_study(opened.archive, uid, capabilities=opened.capabilities)
@@ -142,6 +150,7 @@ class PullDesk:
             if _is_refusal(error):
                 raise JobFailedError(error.detail) from error
             raise
+        received()
         table.arrange()
         whole = agrees(table)
         options = replace(opened.options, quiet_seconds=0.0) if at_once else opened.options

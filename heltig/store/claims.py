@@ -9,6 +9,7 @@ from sqlalchemy import (
     Row,
     ScalarSelect,
     Select,
+    and_,
     bindparam,
     func,
     or_,
@@ -35,8 +36,13 @@ _LOCK: Final = select(func.pg_advisory_xact_lock(0x48454C54_0001))
 _WAKE = update(jobs).where(text(WAITING), jobs.c.not_before <= bindparam("now")).values(not_before=None)
 _READY = select(jobs.c.id, jobs.c.priority).where(
     text(READY),
-    jobs.c.kind.in_(bindparam("kinds", expanding=True)),
-    (jobs.c.kind + " " + jobs.c.group).not_in(bindparam("full", expanding=True)),
+    or_(
+        and_(
+            jobs.c.kind.in_(bindparam("kinds", expanding=True)),
+            (jobs.c.kind + " " + jobs.c.group).not_in(bindparam("full", expanding=True)),
+        ),
+        (jobs.c.kind + " " + jobs.c.group).in_(bindparam("slow", expanding=True)),
+    ),
 )
 
 
@@ -107,6 +113,7 @@ def claim(
     until: datetime,
     limit: int = 1,
     shares: Sequence[Share] = (),
+    slow: Collection[tuple[Share, str]] = (),
 ) -> list[Job]:
     """Starts the next jobs: those of the smallest `priority`; then groups take turns; then the oldest.
 
@@ -122,6 +129,7 @@ def claim(
         until: When the leases end, unless they are extended.
         limit: The most jobs.
         shares: What some kinds may take of the owner's places, counted by what it has at work.
+        slow: The groups that are in the slow lane of a share.
     """
     if not transaction.is_alone:
         transaction.rows(_LOCK)
@@ -131,7 +139,7 @@ def claim(
     )
     claimed: list[Job] = []
     while len(claimed) < limit:
-        allowed = Allowed(shares, at_work, kinds=kinds)
+        allowed = Allowed(shares, at_work, kinds=kinds, slow=slow)
         most = min(limit - len(claimed), allowed.most)
         found = _start(
             transaction, allowed=allowed, limit=most, start={"owner": owner, "until": until, "now": now}
