@@ -19,7 +19,7 @@ A_PAGE: Final = 50
 
 _GET: Final = [HttpMethod.GET, HttpMethod.HEAD]
 _TOLD: Final[Mapping[str, str]] = {
-    "taken": "Taken. It is judged now; load the page again to see how far it is.",
+    "taken": "Taken. It is judged now, and stands in the list below.",
     "repeat": "The same bytes were sent before: that upload stands below.",
 }
 

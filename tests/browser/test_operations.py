@@ -31,6 +31,10 @@ def test_released_from_quarantine(tabs: Watched, operations_address: str, script
     study = QUARANTINED[int(scripts)]
     page = tabs.open(f"{operations_address}quarantine", java_script_enabled=scripts)
     page.get_by_role("link", name=study, exact=True).click()
+    if scripts:
+        assert violations(page) == []
+        page.set_viewport_size({"width": 320, "height": 600})
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320
     page.get_by_role("link", name="Release").click()
     assert "Release this study?" in page.get_by_role("heading", level=1).inner_text()
     page.get_by_label("Why").fill("I looked at it, and it is the right patient.")
