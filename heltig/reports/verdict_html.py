@@ -92,7 +92,7 @@ def study_page(line: VerdictLine, about: About, pictures: StudyPictures | None) 
     tally = Tally()
     tally.add(line)
     begin: str = _template().module.begin(about, style(about))  # type: ignore[attr-defined]
-    return begin + "".join(_body(about, tally.figures(), [line], pictures))
+    return "".join([begin, *_body(about, tally.figures(), [line], pictures)])
 
 
 def _body(

@@ -232,6 +232,7 @@ def test_verify_says_what_differs_and_by_which_ruleset(home: Path, bundle: bytes
     assert code == 0
     assert "SAME: judged again here it is NEEDS_REVIEW" in text
     assert json.loads(run(place, "--format", "json")[1])["outcome"] == "same"
+    assert b"<h1>Study <bdi" in files["report.html"]
 
     def forged(judgement: Any) -> None:
         judgement["verdict"]["readiness"] = "READY"

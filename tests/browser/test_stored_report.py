@@ -1,0 +1,89 @@
+"""Reports of stored verdicts in a real browser: on the screen, and on paper."""
+
+import asyncio
+import re
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from browser.conftest import Watched, violations
+from browser.filled_store import NOW, fill, uid_of
+from browser.test_report import PAPER
+
+from heltig.pipeline.publish import render
+from heltig.reports.gathering import lines_of, pictures_of, study_of
+from heltig.reports.verdict_about import About, about_scope
+from heltig.reports.verdict_html import study_page, written
+from heltig.reports.verdict_line import line_of
+from heltig.store.engine import Store
+from heltig.store.judged_studies import Scope
+
+pytestmark = pytest.mark.browser
+
+WRITTEN = datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+
+@asynccontextmanager
+async def filled(home: Path):  # type: ignore[no-untyped-def]
+    await fill(home)
+    store = await Store.open(f"sqlite+aiosqlite:///{home / 'heltig.db'}", render=render)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+async def write(home: Path) -> dict[str, str]:
+    async with filled(home) as store:
+        scope = Scope()
+        lines = lines_of(store, scope, redact=False, clock=lambda: NOW)
+        about = about_scope(scope, redact=False, written=WRITTEN)
+        everything = "".join([piece async for piece in written(lines, about)])
+        found = await study_of(store, uid_of("slices-missing"), None, now=NOW)
+        of_study = About(kind="study", title="Study", written=WRITTEN)
+        pictures = await pictures_of(store, found)
+        return {
+            "everything": everything,
+            "study": study_page(line_of(found, redact=False), of_study, pictures),
+        }
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The addresses of a report of many studies, and of one of a study with a gap in its slices."""
+    home = tmp_path_factory.mktemp("reported")
+    with ThreadPoolExecutor() as thread:  # the browser may have an event loop in this one
+        texts = thread.submit(lambda: asyncio.run(write(home))).result()
+    for name, text in texts.items():
+        (home / f"{name}.html").write_text(text, "utf-8")
+    return {name: (home / f"{name}.html").as_uri() for name in texts}
+
+
+@pytest.mark.parametrize("name", ["everything", "study"])
+@pytest.mark.parametrize(("width", "scheme"), [(1200, "light"), (360, "dark")])
+def test_axe_finds_nothing(
+    tabs: Watched, reports: dict[str, str], name: str, width: int, scheme: str
+) -> None:
+    page = tabs.open(reports[name], width=width, color_scheme=scheme)
+    assert violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("paper", PAPER)
+@pytest.mark.parametrize(("name", "pages"), [("everything", range(8, 40)), ("study", range(2, 6))])
+def test_it_prints(tabs: Watched, reports: dict[str, str], name: str, pages: range, paper: str) -> None:
+    width = round(PAPER[paper][0] / 25.4 * 96)
+    page = tabs.open(reports[name], width=width, color_scheme="dark")
+    page.emulate_media(media="print")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert violations(page) == []
+    assert page.evaluate("getComputedStyle(document.documentElement).backgroundColor") == "rgb(255, 255, 255)"
+    rules = page.evaluate(
+        "[...document.styleSheets].flatMap(sheet => [...sheet.cssRules])"
+        ".filter(rule => rule.constructor.name === 'CSSPageRule').map(rule => rule.cssText).join()"
+    )
+    assert 'counter(page) " of " counter(pages)' in rules
+    pdf = page.pdf(format=paper, print_background=True)
+    assert len(re.findall(rb"/Type\s*/Page\b", pdf)) in pages
