@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from heltig.setting_types import SIGNATURES, Peer, is_ae_title, is_loopback, is_safe_address
+from heltig.setting_types import SIGNATURES, Peer, is_ae_title, is_loopback, is_safe_address, is_viewer_url
 
 if TYPE_CHECKING:
     from heltig.settings import Settings
@@ -43,6 +43,11 @@ def contradictions(settings: "Settings") -> Iterator[str]:
             )
     if settings.public_url and not re.fullmatch(r"https?://[^/?#@\s]+(/[^?#\s]*)?", settings.public_url):
         yield "HELTIG_PUBLIC_URL: not an address for links. Give https://HOST or https://HOST/PATH."
+    if settings.viewer_url and not is_viewer_url(settings.viewer_url):
+        yield (
+            "HELTIG_VIEWER_URL: not an address that shows a study. Give http://… or https://… with {study} "
+            "behind the host, such as https://viewer.example/viewer?StudyInstanceUIDs={study}."
+        )
     if settings.database_url:
         scheme = settings.database_url.secret.partition(":")[0]
         if scheme not in ("sqlite+aiosqlite", "postgresql+asyncpg"):

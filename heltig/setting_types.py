@@ -152,6 +152,18 @@ def is_safe_address(url: str) -> bool:
     return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
 
 
+def is_viewer_url(template: str) -> bool:
+    """Whether a text is an address of the web with `{study}` behind its host, and no other braces.
+
+    >>> [is_viewer_url(f"{way}://view.example/{{study}}") for way in ("https", "http", "javascript")]
+    [True, True, False]
+    """
+    if not re.fullmatch(r"https?://[^/?#@\s{}\"'<>]+[/?#][^\s\"'<>]*", template, re.ASCII):
+        return False
+    rest = template.replace("{study}", "")
+    return rest != template and not set("{}") & set(rest)
+
+
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach a listener on that host."""
     try:

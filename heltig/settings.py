@@ -50,6 +50,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str | None,
         Meta(description="Root of the links that we hand out, where a proxy stands before us."),
     ] = None
+    viewer_url: Annotated[
+        str | None,
+        Meta(
+            description="Where a viewer shows a study: an `http` or `https` address with `{study}` in it, "
+            "which stands for the StudyInstanceUID, such as "
+            "`https://viewer.example/viewer?StudyInstanceUIDs={study}`. The page of a study links to it."
+        ),
+    ] = None
     trusted_proxies: Annotated[
         tuple[str, ...],
         Meta(
