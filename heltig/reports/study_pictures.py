@@ -113,8 +113,8 @@ def picture_of(series_key: str, content: bytes, *, reference: date) -> SeriesPic
         name=_name(number, modality, description),
         plain=_name(number, modality, description and REDACTED),
         instances=table.rows,
-        span=_span(table),
-        strips=tuple(_strips(table, reference)),
+        span=span_of(table),
+        strips=tuple(strips_of(table, reference)),
     )
 
 
@@ -122,7 +122,13 @@ def _name(number: str, modality: str, description: str) -> str:
     return " ".join(filter(None, (number or "no number", modality, description)))
 
 
-def _strips(table: StudyTable, reference: date) -> Iterator[SliceStrip]:
+def strips_of(table: StudyTable, reference: date) -> Iterator[SliceStrip]:
+    """The stacks of slices of a series, as they are drawn.
+
+    Args:
+        table: The series, alone.
+        reference: The day that rules take for today.
+    """
     if not 1 < table.rows <= _MOST_SLICES:
         return
     study = StudyView(table, Context(reference, Parameters()))
@@ -149,7 +155,7 @@ def strip_of(stack: Stack) -> SliceStrip:
     )
 
 
-def _span(table: StudyTable) -> SeriesSpan | None:
+def span_of(table: StudyTable) -> SeriesSpan | None:
     """The first and the last time of a series, of the first attributes that say some."""
     column = table.columns.get(tag_of("AcquisitionDateTime"))
     if column is not None:
