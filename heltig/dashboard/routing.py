@@ -13,6 +13,8 @@ from heltig.dashboard.archive_forms import FORMS
 from heltig.dashboard.archive_routes import ARCHIVES
 from heltig.dashboard.assets import assets_by_file_name
 from heltig.dashboard.audit import AUDIT
+from heltig.dashboard.contents import CONTENTS
+from heltig.dashboard.differences import DIFFERENCES
 from heltig.dashboard.filters import Filter, number
 from heltig.dashboard.health import HEALTH
 from heltig.dashboard.jobs import JOBS
@@ -23,8 +25,10 @@ from heltig.dashboard.own_forms import AnyRequest, principal_of
 from heltig.dashboard.pages import page, study_of
 from heltig.dashboard.quarantine import QUARANTINE
 from heltig.dashboard.rules import RULES
+from heltig.dashboard.series import SERIES
 from heltig.dashboard.study import study_page
 from heltig.dashboard.uploads import UPLOADS
+from heltig.dashboard.viewer import viewer_link
 from heltig.dashboard.visibility import sight_of
 from heltig.dashboard.worklist import worklist
 from heltig.errors import NotFoundError
@@ -40,6 +44,9 @@ def routes() -> Router:
         route_handlers=[
             show_worklist,
             show_study,
+            *CONTENTS,
+            *SERIES,
+            *DIFFERENCES,
             *OVERVIEW,
             *JOBS,
             *QUARANTINE,
@@ -93,7 +100,14 @@ async def show_study(request: AnyRequest, study: FromPath[str]) -> Response[str]
         revision=number(request.query_params, "revision"),
         sight=sight,
     )
-    return page(request, "study.html", now=now, shown=found, patients=sight.identifiers)
+    return page(
+        request,
+        "study.html",
+        now=now,
+        shown=found,
+        patients=sight.identifiers,
+        viewer=viewer_link(services.settings, found.study),
+    )
 
 
 @route("/static/{file_path:str}", http_method=_GET)

@@ -66,13 +66,7 @@ def study_page(
     Raises:
         NotFoundError: There is no such study, location or revision.
     """
-    known = (study.at(now) for study in studies.find_everywhere(transaction, study_key))
-    everywhere = sorted(known, key=_worst_first)
-    if not everywhere:
-        raise NotFoundError("No location has shown Heltig a study with this UID.")
-    study = next((s for s in everywhere if not location or str(s.location) == location), None)
-    if study is None:
-        raise NotFoundError("This study was not seen at that location.")
+    study, everywhere = seen_at(transaction, study_key, now=now, location=location)
     history = verdicts.history(transaction, study.location, study.study_key, limit=REVISIONS_SHOWN)
     verdict = next((v for v in history if revision in (None, v.revision)), None)
     if verdict is None and revision is not None:
@@ -91,16 +85,40 @@ def study_page(
         else "",
         unseen=tuple(reasons.unseen(given.not_evaluable)) if given else (),
         manuals={f.rule: catalogue()[f.rule].manual["Why"] for f in findings if f.rule in catalogue()},
-        series=tuple(sorted(studies.series_of(transaction, study.location, study.study_key), key=_by_number)),
+        series=tuple(sorted(studies.series_of(transaction, study.location, study.study_key), key=by_number)),
         history=tuple(history),
     )
+
+
+def seen_at(
+    transaction: ReadTransaction, study_key: str, *, now: datetime, location: str
+) -> tuple[Study, list[Study]]:
+    """A study at one location, and at all that it was seen at, the worst first.
+
+    Args:
+        transaction: Any.
+        study_key: Its key.
+        now: The time.
+        location: The location, as text; empty for the worst one.
+
+    Raises:
+        NotFoundError: There is no such study or location.
+    """
+    known = (study.at(now) for study in studies.find_everywhere(transaction, study_key))
+    everywhere = sorted(known, key=_worst_first)
+    if not everywhere:
+        raise NotFoundError("No location has shown Heltig a study with this UID.")
+    study = next((s for s in everywhere if not location or str(s.location) == location), None)
+    if study is None:
+        raise NotFoundError("This study was not seen at that location.")
+    return study, everywhere
 
 
 def _worst_first(study: Study) -> tuple[bool, int, str]:
     return study.state == "WITHDRAWN", -RANKS[study.readiness], str(study.location)
 
 
-def _by_number(series: Series) -> tuple[bool, int, str]:
+def by_number(series: Series) -> tuple[bool, int, str]:
     """Series Numbers are IS (PS3.5 6.2): in the order of the numbers, what is none at the end."""
     text = series.series_number
     is_number = text.isascii() and text.isdigit()
