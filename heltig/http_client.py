@@ -1,4 +1,5 @@
-"""The HTTP client of one archive: what `heltig.http` sends requests with. Only here httpx is imported.
+"""The HTTP client of one archive: what `heltig.http` sends requests with. Only here, and where its
+errors are told (`heltig.http_errors`), httpx is imported.
 
 Nobody else chooses timeouts, redirects, proxies or certificates.
 """
@@ -16,8 +17,6 @@ from heltig import __version__
 from heltig.errors import (
     ArchiveAccessError,
     ArchiveAnswerError,
-    ArchiveCredentialsError,
-    ArchiveError,
     ArchiveSilentError,
     ArchiveUnavailableError,
     ConfigurationError,
@@ -25,9 +24,10 @@ from heltig.errors import (
 )
 from heltig.exchange import Observer
 from heltig.http_answer import Head
+from heltig.http_errors import transport_error
 from heltig.link_local import LINK_LOCAL, Peers, is_link_local
 from heltig.pacing import Pace
-from heltig.tls import Tls, ssl_context, tls_reason
+from heltig.tls import Tls, ssl_context
 
 Auth: TypeAlias = httpx.Auth
 BasicAuth: TypeAlias = httpx.BasicAuth
@@ -215,7 +215,7 @@ async def send(client: Client, request: Request, *, head: asyncio.Timeout | None
         async with head or asyncio.timeout(None):
             response = await client.send(request, stream=True)
     except (httpx.TransportError, ssl.SSLError) as wrong:  # of TLS 1.3 after the handshake
-        raise _transport_error(wrong, _place(request.url)) from wrong
+        raise transport_error(wrong, _place(request.url)) from wrong
     except TimeoutError as wrong:
         raise ArchiveSilentError(
             f"{_place(request.url)}: after {loop.time() - started:.1f} s the answer has not begun. "
@@ -249,7 +249,7 @@ async def received(response: Response, *, piece_seconds: float | None = None) ->
             async with asyncio.timeout(piece_seconds):
                 piece = await anext(pieces, None)
         except (httpx.TransportError, ssl.SSLError) as wrong:  # of TLS 1.3 after the handshake
-            raise _transport_error(wrong, place) from wrong
+            raise transport_error(wrong, place, is_begun=True) from wrong
         except TimeoutError as wrong:
             raise ArchiveSilentError(
                 f"{place}: for {piece_seconds:g} s nothing of the answer's body has come. Try again later."
@@ -273,26 +273,3 @@ def _place(url: httpx.URL) -> str:
     path = url.raw_path.partition(b"?")[0].decode("ascii")
     path = _RESOURCE.sub(lambda found: f"/{found.group(1)}/{_NAMED[found.group(1)]}", path)
     return f"{url.scheme}://{url.netloc.decode('ascii')}{_UID.sub('{uid}', path)}"
-
-
-def _transport_error(error: httpx.TransportError | ssl.SSLError, place: str) -> ArchiveError:
-    reason = tls_reason(error)
-    if reason:
-        return ArchiveCredentialsError(
-            f"{place}: TLS fails ({reason}). Give the archive's CA bundle or our client certificate."
-        )
-    match error:
-        case httpx.ConnectTimeout() | httpx.ConnectError():
-            text = "no connection. Check address, port and firewall, and whether the archive runs"
-            return ArchiveUnavailableError(f"{place}: {text}.").having_done_nothing()
-        case httpx.ReadTimeout():
-            text = "the archive stays silent. Try again later, or wait longer (HELTIG_ARCHIVE_READ_SECONDS)"
-            return ArchiveSilentError(f"{place}: {text}.")
-        case httpx.PoolTimeout():
-            text = "all our connections to the archive are in use"
-            return ArchiveUnavailableError(f"{place}: {text}.").having_done_nothing()
-        case httpx.RemoteProtocolError():
-            text = "the answer breaks off, or is not HTTP. Try again; where it stays, check scheme and port"
-        case _:
-            text = f"the connection fails ({type(error).__name__}). Try again later"
-    return ArchiveUnavailableError(f"{place}: {text}.")

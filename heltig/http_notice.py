@@ -17,7 +17,7 @@ import msgspec
 from heltig.errors import ArchiveAccessError, ArchiveError, ConfigurationError, HeltigError
 from heltig.http_client import Client, Response, checked_root, client, head_of, received, send
 from heltig.link_local import is_link_local
-from heltig.tls import Tls, tls_reason
+from heltig.tls import Tls, is_ended_handshake, tls_reason
 
 SECONDS: Final = 10.0
 """How long a receiver may take for a notice, from connecting to the head of its answer."""
@@ -175,4 +175,6 @@ def _reason(error: ArchiveError) -> str:
         reason = tls_reason(error)
         return f"TLS fails ({reason})" if reason else "not listened to, since its address is link-local"
     name = type(error.__cause__).__name__
+    if name == "ConnectError" and error.__cause__ and is_ended_handshake(error.__cause__):
+        return "the server ended the TLS handshake and does not say why"
     return _REASONS.get(name, f"the connection fails ({name})")

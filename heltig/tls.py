@@ -2,6 +2,7 @@
 
 import ssl
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -85,3 +86,23 @@ def tls_reason(error: BaseException) -> str:
             return getattr(cause, "verify_message", "") or cause.reason or "refused"
         cause = cause.__cause__ or cause.__context__
     return ""
+
+
+_ENDED: Final = frozenset({"EndOfStream", "BrokenResourceError"})
+"""What anyio raises where the other side is gone."""
+
+
+def is_ended_handshake(error: BaseException) -> bool:
+    """Whether the server ended a connection in the handshake, without an alert that says why.
+
+    Args:
+        error: Why no connection came about.
+    """
+    cause: BaseException | None = error
+    while cause:
+        if isinstance(cause, ssl.SSLError | ConnectionResetError | BrokenPipeError):
+            return True
+        if type(cause).__name__ in _ENDED:
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False

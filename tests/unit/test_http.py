@@ -540,6 +540,36 @@ async def test_a_client_certificate_is_shown_to_a_server_that_wants_one(
                 await http.get(client, "studies", accept=JSON, max_bytes=10, retry=time.retry())
 
 
+@pytest.mark.parametrize("how", ["aborts", "closes"])
+async def test_a_handshake_that_the_server_ends_is_told_as_such(how: str, time: Time) -> None:
+    async def end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.transport.abort() if how == "aborts" else writer.close()
+
+    server = await asyncio.start_server(end, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, http.client(f"https://127.0.0.1:{port}/rs") as client:
+        with pytest.raises(ArchiveUnavailableError, match=r"ended the TLS handshake.*client certificate"):
+            await http.get(client, "studies", accept=JSON, max_bytes=10, retry=time.retry())
+
+
+async def test_a_port_that_is_closed_is_not_taken_for_tls(time: Time) -> None:
+    async with scripted_server([]) as gone:
+        pass
+    async with http.client(gone.root.replace("http:", "https:")) as client:
+        with pytest.raises(ArchiveUnavailableError, match="no connection"):
+            await http.get(client, "studies", accept=JSON, max_bytes=10, retry=time.retry())
+
+
+async def test_a_server_that_hangs_up_after_the_handshake_may_mean_a_certificate(
+    certificate: Path, server_tls: ssl.SSLContext, time: Time
+) -> None:
+    tls = http.Tls(ca_bundle=certificate)
+    async with scripted_server([], tls=server_tls) as server, http.client(server.root, tls=tls) as client:
+        with pytest.raises(ArchiveUnavailableError, match="client certificate"):
+            await http.get(client, "studies", accept=JSON, max_bytes=10, retry=time.retry())
+
+
 def test_certificates_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     file = tmp_path / "ca.pem"
     with pytest.raises(ConfigurationError, match=str(file)):
