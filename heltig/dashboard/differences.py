@@ -1,6 +1,7 @@
 """In what a study differs from an earlier snapshot of it, or from what another location has of it."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -154,7 +155,8 @@ async def show_differences(request: AnyRequest, study: FromPath[str]) -> Respons
     )
     found = None
     if sides.before is not None and sides.after is not None:
-        found = await _found(services.store, sides.before, sides.after, sight)
+        order = [one.series_key for one in sides.series]
+        found = await _found(services.store, sides.before, sides.after, order, sight)
     return page(
         request,
         "differences.html",
@@ -167,10 +169,20 @@ async def show_differences(request: AnyRequest, study: FromPath[str]) -> Respons
     )
 
 
-async def _found(store: Store, before: StoredSnapshot, after: StoredSnapshot, sight: Sight) -> Found:
-    """Compares two snapshots, one series after the other; evidence that both have is not read."""
+async def _found(
+    store: Store, before: StoredSnapshot, after: StoredSnapshot, order: Sequence[str], sight: Sight
+) -> Found:
+    """Compares two snapshots, one series after the other; evidence that both have is not read.
+
+    Args:
+        store: Where they are.
+        before: The one.
+        after: The other.
+        order: The keys of its series, as they are shown.
+        sight: What somebody sees of patients.
+    """
     here, there = ({part.series_key: part for part in one.series} for one in (before, after))
-    both = [key for key in there if key in here]
+    both = [key for key in order if key in here and key in there]
     other = [key for key in both if here[key].address != there[key].address]
     shows_all = all("all_attributes" in read_source(one.facts).shows for one in (before, after))
     changed = []

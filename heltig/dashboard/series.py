@@ -24,6 +24,7 @@ from heltig.pipeline.identifiers import Sight
 from heltig.pipeline.told_values import Told, told
 from heltig.pipeline.varying import Varying, varying
 from heltig.reports.study_pictures import strips_of
+from heltig.standard import uids
 from heltig.standard.dictionary import tag_of
 from heltig.store.series_contents import content_at
 
@@ -113,7 +114,9 @@ def _evidence(key: str, content: bytes, reference: date, sight: Sight) -> Eviden
     for keyword in _FACTS:
         column = table.columns.get(tag_of(keyword))
         if column is not None and column.constant:
-            facts.append((keyword, told(table, column, 1, sight)))
+            value = told(table, column, 1, sight)
+            known = uids.lookup(value.text) if keyword == "SOPClassUID" else None
+            facts.append((keyword, Told(known.name) if known else value))
     return Evidence(
         facts=tuple((name, value) for name, value in facts if value.kind != "empty"),
         strips=tuple(
