@@ -21,7 +21,7 @@ _UID: Final = re.compile(r"[0-9.]{1,64}", re.ASCII)
 _TAG: Final = re.compile(r"[0-9A-Fa-f]{8}", re.ASCII)
 _OURS: Final = frozenset(
     {
-        "accept", "action", "actor", "after", "archive", "backfill", "before", "differences",
+        "accept", "action", "actor", "after", "age", "archive", "backfill", "before", "differences",
         "emptyvaluematching", "format", "from", "fuzzymatching", "includefield", "limit", "location",
         "modality", "multiplevaluematching", "offset", "page", "readiness", "redact", "rule",
         "severity", "since", "sort", "state", "study", "subject", "text", "to", "until",

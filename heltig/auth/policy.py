@@ -132,6 +132,10 @@ ROUTES: Final[Mapping[str, Access]] = {
     "POST /logout": "session",
     "POST /logout/back-channel": "public",
     "GET /": "pages",
+    "GET /news": "pages",
+    "POST /ticked/rejudge": "rescore",
+    "POST /ticked/pull": "configure",
+    "POST /ticked/waive": "waivers",
     "GET /studies/{study}": "pages",
     "GET /studies/{study}/series": "pages",
     "GET /studies/{study}/series/{series}": "pages",
@@ -194,6 +198,7 @@ _NO_LOOKS: Final = frozenset(
     {
         "GET /archives",
         "GET /archives/{id}",
+        "GET /news",
         "GET /overview",
         "GET /quarantine",
         "GET /quarantine/{id}",

@@ -25,6 +25,8 @@ _PARTS: Final = {
     "operations.css": (_STATIC / "operations.css",),
     "heltig.js": (_STATIC / "pages.js",),
     "keyboard.js": (_STATIC / "keyboard.js",),
+    "worklist.css": (_STATIC / "worklist.css",),
+    "worklist.js": (_STATIC / "worklist.js",),
     "upload.js": (_STATIC / "upload.js",),
     "htmx.js": (_STATIC / "htmx.min.js",),
     "icon.svg": (_STATIC / "icon.svg",),

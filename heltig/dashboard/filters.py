@@ -1,6 +1,7 @@
 """What the worklist is filtered by: read from an address, written into one, asked of the store."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Final
 from urllib.parse import urlencode
 
@@ -21,6 +22,16 @@ _READINESS: Final[Mapping[str, Readiness]] = {
     "BLOCKED": "BLOCKED",
 }
 
+AGES: Final[Mapping[str, tuple[str, timedelta | None, timedelta | None]]] = {
+    "1h": ("Within an hour", None, timedelta(hours=1)),
+    "1d": ("Within a day", None, timedelta(days=1)),
+    "7d": ("Within 7 days", None, timedelta(days=7)),
+    "over-1d": ("Over a day ago", timedelta(days=1), None),
+    "over-7d": ("Over 7 days ago", timedelta(days=7), None),
+    "over-30d": ("Over 30 days ago", timedelta(days=30), None),
+}
+"""How long ago the last verdict was given: what people call it, the least and the most."""
+
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The filters of the worklist; an empty one lets everything pass.
@@ -32,6 +43,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         modality: One of the study's modalities.
         location: `archive:NAME` or `gate:NAME`; `upload` for all uploads.
         rule: The id of a rule that found something, or its beginning.
+        age: How long ago the last verdict was given, one of `AGES`.
         page: The page of the list, from 1.
     """
 
@@ -40,6 +52,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     modality: str = ""
     location: str = ""
     rule: str = ""
+    age: str = ""
     page: int = 1
 
     @classmethod
@@ -53,6 +66,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             modality=_text(query, "modality"),
             location=location if (kind in _KINDS and name) or location == "upload" else "",
             rule=_text(query, "rule").upper(),
+            age=query.get("age", "") if query.get("age", "") in AGES else "",
             page=max(number(query, "page") or 1, 1),
         )
 
@@ -85,6 +99,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             locations=(Location.parse(at),) if ":" in at else (),
             location_kinds=("upload",) if at == "upload" else (),
             rules=rules_beginning(self.rule) if self.rule else (),
+            age=AGES[self.age][1:] if self.age else (None, None),
         )
 
 

@@ -15,23 +15,25 @@ from heltig.dashboard.assets import assets_by_file_name
 from heltig.dashboard.audit import AUDIT
 from heltig.dashboard.contents import CONTENTS
 from heltig.dashboard.differences import DIFFERENCES
-from heltig.dashboard.filters import Filter, number
+from heltig.dashboard.filters import AGES, Filter, number
 from heltig.dashboard.health import HEALTH
 from heltig.dashboard.jobs import JOBS
 from heltig.dashboard.keys import KEYS
 from heltig.dashboard.login import LOGIN
 from heltig.dashboard.overview import OVERVIEW
-from heltig.dashboard.own_forms import AnyRequest, principal_of
-from heltig.dashboard.pages import page, study_of
+from heltig.dashboard.own_forms import FORM_HEADERS, AnyRequest, principal_of
+from heltig.dashboard.pages import HEADERS, page, study_of
 from heltig.dashboard.quarantine import QUARANTINE
 from heltig.dashboard.rules import RULES
 from heltig.dashboard.series import SERIES
 from heltig.dashboard.study import study_page
+from heltig.dashboard.ticked import TICKED, acts_for, tick, told
 from heltig.dashboard.uploads import UPLOADS
 from heltig.dashboard.viewer import viewer_link
 from heltig.dashboard.visibility import sight_of
 from heltig.dashboard.worklist import worklist
 from heltig.errors import NotFoundError
+from heltig.store import changes
 
 _GET: Final = [HttpMethod.GET, HttpMethod.HEAD]
 _A_YEAR: Final = "public, max-age=31536000, immutable"
@@ -43,6 +45,8 @@ def routes() -> Router:
         "/",
         route_handlers=[
             show_worklist,
+            news,
+            *TICKED,
             show_study,
             *CONTENTS,
             *SERIES,
@@ -77,13 +81,25 @@ async def show_worklist(request: AnyRequest) -> Response[str]:
         request,
         "worklist.html",
         # The address without the empty fields of the form; the page's script puts it into the browser's bar.
-        headers={"HX-Replace-Url": filter.address(page=filter.page)},
+        headers={**FORM_HEADERS, "HX-Replace-Url": filter.address(page=filter.page)},
         now=now,
         filter=filter,
         list=found,
         page=min(filter.page, found.pages),
         patients=sight_of(principal_of(request), services.sights).identifiers,
+        ages=AGES,
+        acts=acts_for(principal_of(request)),
+        tick=tick,
+        told=told(request.query_params),
     )
+
+
+@route("/news", http_method=_GET)
+async def news(request: AnyRequest) -> Response[None]:
+    """Whether any study changed since: 200 when one did, 204 when none, without saying which."""
+    latest = await services_of(request.app.state).store.read(changes.latest)
+    is_news = latest != number(request.query_params, "since")
+    return Response(None, status_code=200 if is_news else 204, headers=dict(HEADERS))
 
 
 @route("/studies/{study:str}", http_method=_GET)

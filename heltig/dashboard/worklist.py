@@ -9,7 +9,7 @@ from heltig.dashboard.filters import Filter
 from heltig.reports.charts import Share, verdict_bar
 from heltig.reports.reasons import more
 from heltig.rules.catalogue import catalogue
-from heltig.store import locations, search, verdicts
+from heltig.store import changes, locations, search, verdicts
 from heltig.store.records import Location, Study
 from heltig.store.search import StudyQuery
 from heltig.store.transaction import ReadTransaction
@@ -38,12 +38,12 @@ class Choices(msgspec.Struct, frozen=True):
     Attributes:
         modalities: Those of the judged studies.
         locations: Archives and gates that sent something.
-        rules: Ids and titles of all rules.
+        rules: Ids of all rules; their titles would be a fifth of the page.
     """
 
     modalities: tuple[str, ...]
     locations: tuple[Location, ...]
-    rules: tuple[tuple[str, str], ...]
+    rules: tuple[str, ...]
 
 
 class Worklist(msgspec.Struct, frozen=True):
@@ -57,6 +57,7 @@ class Worklist(msgspec.Struct, frozen=True):
         pages: Pages that they fill, at least one.
         pending: Studies that wait to be judged, whatever the filters.
         choices: What the filters offer.
+        latest: The sequence of the last change of any study that it shows.
     """
 
     rows: tuple[Row, ...]
@@ -66,10 +67,12 @@ class Worklist(msgspec.Struct, frozen=True):
     pages: int
     pending: int
     choices: Choices
+    latest: int
 
 
 def worklist(transaction: ReadTransaction, filter: Filter, *, now: datetime) -> Worklist:
     """Collects what the page shows now; a page after the last is the last."""
+    latest = changes.latest(transaction)  # first: what comes meanwhile is told once more
     numbers = search.count_by_readiness(transaction, filter.query(any_readiness=True), now=now)
     total = numbers[filter.readiness] if filter.readiness else sum(numbers.values())
     pages = max(1, -(-total // STUDIES_A_PAGE))
@@ -84,8 +87,9 @@ def worklist(transaction: ReadTransaction, filter: Filter, *, now: datetime) -> 
         choices=Choices(
             modalities=tuple(search.modalities(transaction)),
             locations=(*locations.known(transaction, "archive"), *locations.known(transaction, "gate")),
-            rules=tuple((rule.id, rule.title) for rule in catalogue().values()),
+            rules=tuple(catalogue()),
         ),
+        latest=latest,
     )
 
 

@@ -1,7 +1,7 @@
 """Finds studies by their attributes, as QIDO-RS and the pages ask for them."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -35,6 +35,7 @@ class StudyQuery(msgspec.Struct, frozen=True, kw_only=True):
         states: Any of them, as they are at the time of the search; none given leaves out what was never
             judged or is WITHDRAWN.
         readiness: Of the last verdict, any of them.
+        age: The least and the most that has passed since the last verdict; None where that end is open.
         rules: The last verdict has an unwaived finding of any of these rules.
         study_date: First and last day as YYYYMMDD, both included; an empty one is open.
         study_time: First and last time as HHMMSS or longer, likewise. Where both are ranges that are open at
@@ -52,6 +53,7 @@ class StudyQuery(msgspec.Struct, frozen=True, kw_only=True):
     location_kinds: tuple[LocationKind, ...] = ()
     states: tuple[StudyState, ...] = ()
     readiness: tuple[Readiness, ...] = ()
+    age: tuple[timedelta | None, timedelta | None] = (None, None)
     rules: tuple[str, ...] = ()
     study_date: tuple[str, str] | None = None
     study_time: tuple[str, str] | None = None
@@ -186,6 +188,11 @@ def _of_verdict(query: StudyQuery, now: datetime) -> Iterable[ColumnElement[bool
         yield and_(studies.c.rank > 0, studies.c.state != "WITHDRAWN")
     if query.readiness:
         yield studies.c.rank.in_([RANKS[readiness] for readiness in query.readiness])
+    least, most = query.age
+    if least is not None:
+        yield studies.c.judged <= now - least
+    if most is not None:
+        yield studies.c.judged > now - most
     if query.rules:
         judged = studies.alias()
         yield studies.c.id.in_(

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from browser.conftest import Watched
+from browser.conftest import Watched, violations
 from browser.filled_store import STUDIES, uid_of
 from playwright.sync_api import Page, expect
 
@@ -168,3 +168,28 @@ def test_a_study_whose_uid_is_made_of_dots_can_be_opened(
     expect(page.locator(".crumbs .mono")).to_have_text(key)
     page.get_by_role("link", name="Studies").first.click()
     expect(page).to_have_url(dotted_address)
+
+
+def test_ticked_by_keyboard_and_waived(tabs: Watched, operations_address: str) -> None:
+    page = tabs.open(operations_address)
+    acts = page.locator(".acts")
+    expect(acts).to_be_hidden()
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("k")
+    expect(page.locator(".row-link").first).to_be_focused()
+    page.keyboard.press("x")
+    expect(acts).to_contain_text("1 ticked")
+    page.evaluate("document.getElementById('results').dispatchEvent(new CustomEvent('heltig:news'))")
+    page.wait_for_load_state("networkidle")
+    expect(page.locator(".at-tick :checked")).to_have_count(1)
+    assert violations(page) == []
+    page.get_by_role("button", name="Waive").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Waive findings of 1 study?")
+    assert violations(page) == []
+    rules = page.get_by_label("Rule")
+    rules.select_option(index=rules.locator("option").count() - 1)
+    page.get_by_label("Until").fill("2026-12-31")
+    page.get_by_label("Why").fill("The department looked at it")
+    page.get_by_role("button", name="Give the waivers").click()
+    expect(page.locator(".told")).to_contain_text("Waivers were given for 1 study.")

@@ -5,10 +5,11 @@ from hypothesis import strategies as st
 
 from heltig.dashboard.filters import Filter
 
-words = st.text(max_size=200)
+FIELDS = ["text", "readiness", "modality", "location", "rule", "age", "page"]
+words = st.text(max_size=200) | st.sampled_from(["over-7d", "BLOCKED"])
 
 
-@given(st.dictionaries(st.sampled_from(["text", "readiness", "modality", "location", "rule", "page"]), words))
+@given(st.dictionaries(st.sampled_from(FIELDS), words))
 def test_any_address_gives_a_filter_and_its_own_address_the_same(query: dict[str, str]) -> None:
     read = Filter.read(query)
     address = read.address(page=read.page)

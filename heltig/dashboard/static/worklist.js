@@ -1,0 +1,81 @@
+// The list of studies by keyboard, its ticks, and its rows as they come.
+"use strict";
+
+(() => {
+  const EVERY = 5000; // milliseconds between looks for news
+  const results = () => document.getElementById("results");
+  const rows = () => [...document.querySelectorAll(".studies tbody tr")];
+  const ticks = () => [...document.querySelectorAll(".at-tick input")];
+  const isTick = (element) => element.matches(".at-tick input");
+
+  // Keyboard: j and k go down and up, x ticks. Enter opens what has the focus, as everywhere.
+
+  function move(steps) {
+    const all = rows();
+    const here = all.indexOf(document.activeElement.closest("tr"));
+    const to = all[Math.max(0, Math.min(all.length - 1, here + steps))];
+    to?.querySelector(".row-link").focus();
+    to?.scrollIntoView({ block: "nearest" });
+  }
+
+  document.addEventListener("keydown", (event) => {
+    const writing = event.target.closest("input, select, textarea, button, dialog");
+    if ((writing && !isTick(event.target)) || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.defaultPrevented || document.getElementById("help")?.open) return;
+    if (event.key === "x") document.activeElement.closest("tr")?.querySelector(".at-tick input")?.click();
+    else if (event.key === "Enter" && isTick(event.target)) {
+      event.preventDefault(); // it would send the form
+      event.target.closest("tr").querySelector(".row-link").click();
+    } else if (event.key === "j") move(1);
+    else if (event.key === "k") move(-1);
+  });
+
+  // Ticks outlive new rows.
+
+  let ticked = new Set();
+
+  function count() {
+    ticked = new Set(ticks().filter((tick) => tick.checked).map((tick) => tick.value));
+    const label = document.getElementById("ticked");
+    if (label) label.textContent = `${ticked.size} ticked`;
+  }
+
+  function tickAgain() {
+    for (const tick of ticks()) tick.checked = ticked.has(tick.value);
+    count();
+  }
+
+  document.addEventListener("change", (event) => isTick(event.target) && count());
+  document.addEventListener("htmx:after:swap", tickAgain);
+  document.addEventListener("htmx:after:request", () => setTimeout(tickAgain));
+  window.addEventListener("pageshow", count);
+
+  // Rows as they come: what is asked every few seconds is a number, the list only when it is another one.
+
+  async function look() {
+    const asked = results()?.dataset.news;
+    if (!asked || document.hidden) return;
+    try {
+      const answer = await fetch(asked, { headers: { "Heltig-Poll": "true" } });
+      if (answer.status === 200) results().dispatchEvent(new CustomEvent("heltig:news"));
+      showStale(answer.status >= 400);
+    } catch {
+      showStale(true); // and asked again: it may be starting anew
+    }
+  }
+
+  setInterval(look, EVERY);
+  document.addEventListener("visibilitychange", look);
+
+  document.getElementById("copy-address")?.addEventListener("click", async (event) => {
+    const button = event.currentTarget;
+    const address = new URL(window.location.href);
+    for (const name of ["done", "studies", "left"]) address.searchParams.delete(name);
+    try {
+      await navigator.clipboard.writeText(address.href);
+      button.textContent = "Copied";
+    } catch {
+      button.textContent = "Copy it from the bar above";
+    }
+  });
+})();
