@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from heltig.pipeline.breaker import Breakers
 from heltig.pipeline.connecting import Connected, connect, pace_of, tls_of
 from heltig.pipeline.guarded import Guard, GuardedArchive, Measuring, observer
-from heltig.pipeline.patience import PatientArchive, seconds_of, wait_as_asked
+from heltig.pipeline.patience import PatientArchive, is_paced, seconds_of, wait_as_asked
 from heltig.pipeline.pauses import Pauses
 from heltig.pipeline.probing import last_capabilities
 from heltig.pipeline.sharers import Sharers
@@ -150,7 +150,11 @@ class Connections:
         )
         pauses = Pauses(self._store, entry.name, clock=self._clock)
         guard = Guard(breakers, concurrency=entry.options.concurrency, insist=pauses.insist)
-        patient = PatientArchive(connected.dicomweb, seconds=seconds_of(entry.options, self._settings))
+        patient = PatientArchive(
+            connected.dicomweb,
+            seconds=seconds_of(entry.options, self._settings),
+            paced=is_paced(entry.options),
+        )
         return Kept(
             entry=entry,
             stamps=stamps,

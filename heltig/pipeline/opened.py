@@ -16,6 +16,7 @@ from heltig.pipeline.archives import find_archive
 from heltig.pipeline.breaker import PULLING
 from heltig.pipeline.connections import Connections
 from heltig.pipeline.guarded import Guard, GuardedArchive, GuardedFeed, Measuring
+from heltig.pipeline.patience import SECONDS, PatientFeed, seconds_of
 from heltig.pipeline.pauses import paused
 from heltig.pipeline.probe_waits import ProbeTurns
 from heltig.pipeline.probing import capabilities_to_go_by, renew_if_due
@@ -38,6 +39,7 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
         guard: For what is asked by these two.
         capabilities: What the last probe found.
         location: Where its studies are.
+        patience_seconds: How long it is waited for while it gives next to nothing.
     """
 
     entry: Archive
@@ -48,10 +50,12 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
     guard: Guard
     capabilities: Capabilities
     location: Location
+    patience_seconds: float = SECONDS
 
     def guarded(self, feed: ChangeFeed) -> GuardedFeed:
-        """A feed made of `dicomweb` and `feed_client`, behind the archive's guard."""
-        return GuardedFeed(feed, self.guard)
+        """A feed made of `dicomweb` and `feed_client`, behind its guard, in the time of an attempt."""
+        patient = PatientFeed(feed, archive=self.entry.name, seconds=self.patience_seconds)
+        return GuardedFeed(patient, self.guard)
 
 
 class OpenedToStore(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,6 +115,7 @@ class OpenArchives:
         """
         self._store = store
         self._clock = clock
+        self._settings = settings
         self._turns = ProbeTurns(settings.workers + 1)
         self._connections = Connections(
             store, settings, environ=environ, clock=clock, measurements=measurements
@@ -147,6 +152,7 @@ class OpenArchives:
                     turns=self._turns,
                 ),
                 location=location_of(name),
+                patience_seconds=seconds_of(entry.options, self._settings),
             )
 
     async def renew(self, opened: Opened) -> bool:

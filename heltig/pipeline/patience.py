@@ -11,7 +11,7 @@ from contextlib import aclosing, asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from typing import Final, Literal, TypeAlias
 
-from connectors.base import Archive, Capabilities, Page
+from connectors.base import Archive, Capabilities, ChangeFeed, FeedPage, Page
 from heltig.dicom.cell import DataSet
 from heltig.errors import ArchiveSilentError
 from heltig.settings import Settings
@@ -25,6 +25,18 @@ LEAST_BYTES: Final = 60 * 1024
 
 LEAST_ANSWERS: Final = 2
 """Whole ones, however small: some archives give metadata a series or an instance at a time only."""
+
+WINDOW: Final = 600.0
+"""Seconds of waiting in which `LEAST_OF_WINDOW` has to come, however many answers that is."""
+
+LEAST_OF_WINDOW: Final = 600 * 1024
+"""1 KiB a second."""
+
+LONGEST: Final = 3600.0
+"""Seconds of waiting after which an attempt ends, whatever came: 70 MB at 20 KB a second."""
+
+LONGEST_PACED: Final = 12 * LONGEST
+"""The same where limits of ours make an archive slow."""
 
 What: TypeAlias = Literal["search", "read"]
 """What is waited for. An archive that is slow to give a study may still say that it answers otherwise."""
@@ -44,21 +56,29 @@ class Patience:
         self._answers: dict[What, int] = {"search": 0, "read": 0}
         self._limit: asyncio.Timeout | None = None
         self._asked_for = 0.0
+        self._waited_in_all = 0.0
+        self._waited_in_window = 0.0
+        self._bytes_in_window = 0
+        self._is_over: TooSlowError | None = None
 
     @asynccontextmanager
-    async def wait(self, archive: str, what: What, *, most: float) -> AsyncIterator[None]:
+    async def wait(
+        self, archive: str, what: What, *, most: float, paced: bool = False
+    ) -> AsyncIterator[None]:
         """While an archive is waited for.
 
         Args:
             archive: Its name.
             what: For what.
             most: Seconds after which it is too slow.
+            paced: A limit of ours makes it slow: how much is to come in all is not for it to say.
 
         Raises:
             TooSlowError: It is.
         """
         if self._waited[what] >= most:
             raise _too_slow(archive, most)
+        self._insist_on_progress(archive, paced=paced)
         loop = asyncio.get_running_loop()
         begun = loop.time()
         limit = self._limit = asyncio.timeout(most - self._waited[what])
@@ -73,11 +93,26 @@ class Patience:
             raise _too_slow(archive, most) from error
         finally:
             self._limit = None
-            self._waited[what] += max(loop.time() - begun - self._asked_for, 0.0)
+            spent = max(loop.time() - begun - self._asked_for, 0.0)
+            self._waited[what] += spent
+            self._waited_in_all += loop.time() - begun
+            self._waited_in_window += spent
+
+    def _insist_on_progress(self, archive: str, *, paced: bool) -> None:
+        """Raises where what came over a long time is too little, or it takes too long in all."""
+        if self._waited_in_all >= (LONGEST_PACED if paced else LONGEST):
+            self._is_over = self._is_over or _too_slow(archive, self._waited_in_all, came="not all")
+        elif self._waited_in_window >= WINDOW and not paced:
+            if self._bytes_in_window < LEAST_OF_WINDOW:
+                self._is_over = _too_slow(archive, WINDOW)
+            self._waited_in_window, self._bytes_in_window = 0.0, 0
+        if self._is_over is not None:
+            raise self._is_over
 
     def came(self, what: What, *, size: int = 0, answers: int = 0) -> None:
         """Takes note of what an archive gave."""
         self._bytes[what] += size
+        self._bytes_in_window += size
         self._answers[what] += answers
         if self._bytes[what] >= LEAST_BYTES or self._answers[what] >= LEAST_ANSWERS:
             self._bytes[what] = self._answers[what] = 0
@@ -121,15 +156,17 @@ def seconds_of(options: ArchiveOptions, settings: Settings) -> float:
 class PatientArchive:
     """An `Archive` that keeps to the time of an attempt, where it is asked in one."""
 
-    def __init__(self, archive: Archive, *, seconds: float) -> None:
+    def __init__(self, archive: Archive, *, seconds: float, paced: bool = False) -> None:
         """Makes it.
 
         Args:
             archive: The archive.
             seconds: From `seconds_of`.
+            paced: It is asked slowly, as it is configured.
         """
         self._archive = archive
         self._seconds = seconds
+        self._paced = paced
 
     @property
     def id(self) -> str:
@@ -165,7 +202,7 @@ class PatientArchive:
                     chunk = await anext(chunks, None)
                 if chunk is None:
                     break
-                patience.came("read", size=len(chunk))
+                patience.came("read", size=0 if chunk.isspace() else len(chunk))
                 yield chunk
         patience.came("read", answers=1)
 
@@ -191,12 +228,56 @@ class PatientArchive:
         if patience is None:
             yield
             return
-        async with patience.wait(self.id, what, most=self._seconds):
+        async with patience.wait(self.id, what, most=self._seconds, paced=self._paced):
             yield
 
 
-def _too_slow(archive: str, seconds: float) -> TooSlowError:
+class PatientFeed:
+    """A `ChangeFeed` that keeps to the time of an attempt, where it is asked in one.
+
+    A page is one answer, however many requests it is made of: feeds hand out what they have after a while.
+    """
+
+    def __init__(self, feed: ChangeFeed, *, archive: str, seconds: float) -> None:
+        """Makes it.
+
+        Args:
+            feed: The archive's.
+            archive: Its name.
+            seconds: From `seconds_of`.
+        """
+        self._feed = feed
+        self._archive = archive
+        self._seconds = seconds
+
+    async def start(self) -> str:
+        """A cursor before everything that changes from now on, see `connectors.base.ChangeFeed.start`."""
+        async with self._page():
+            return await self._feed.start()
+
+    async def read(self, cursor: str, *, limit: int) -> FeedPage:
+        """What changed since a cursor, see `connectors.base.ChangeFeed.read`."""
+        async with self._page():
+            return await self._feed.read(cursor, limit=limit)
+
+    @asynccontextmanager
+    async def _page(self) -> AsyncIterator[None]:
+        patience = _ATTEMPT.get()
+        if patience is None:
+            yield
+            return
+        async with patience.wait(self._archive, "search", most=self._seconds, paced=True):
+            yield
+        patience.came("search", answers=LEAST_ANSWERS)
+
+
+def is_paced(options: ArchiveOptions) -> bool:
+    """Whether an archive is asked slowly, as it is configured: it is not blamed for what comes slowly."""
+    return bool(options.requests_per_second or options.bytes_per_second)
+
+
+def _too_slow(archive: str, seconds: float, *, came: str = "next to nothing") -> TooSlowError:
     return TooSlowError(
-        f"Archive {archive} answers too slowly: in {seconds:,.0f} s next to nothing came. Have its "
+        f"Archive {archive} answers too slowly: in {seconds:,.0f} s {came} came. Have its "
         "administrator see why searches or metadata take so long."
     )

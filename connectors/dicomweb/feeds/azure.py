@@ -7,7 +7,7 @@ committed, which may be after one with a later number: so what is younger than `
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -21,6 +21,9 @@ from heltig.errors import CursorLostError
 from heltig.http_answer import Head
 
 LAG: Final = timedelta(seconds=30)
+STEP: Final = timedelta(seconds=15)
+"""For so long it is asked which studies of a page are gone; with the rest the next page begins."""
+
 _MOST_NUMBERS: Final = 100
 _MOST_ROWS: Final = 200
 _VERSION: Final = re.compile(r"/v(\d+)(?=[^/]*(?:/|$))")
@@ -66,14 +69,22 @@ _Cursor = _Numbers | _Times
 class AzureFeed:
     """The changes of an Azure DICOM service, or of a dicom-server."""
 
-    def __init__(self, archive: DicomWebArchive, root: str) -> None:
+    def __init__(
+        self,
+        archive: DicomWebArchive,
+        root: str,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         """Makes it.
 
         Args:
             archive: Its DICOMweb services.
             root: Of the service, without a slash at the end; its version is part of it, such as `/v2`.
+            clock: Gives the time, to see how long it takes.
         """
         self._archive = archive
+        self._clock = clock
         self._root = root
         found = _VERSION.search(root)
         self._has_windows = found is not None and int(found[1]) > 1
@@ -102,10 +113,11 @@ class AzureFeed:
         now = date_of(head)
         settled = [change for change in changes if now is None or change.at <= now - LAG]
         if settled:
-            last = max(change.sequence for change in settled)
-            young = len(settled) < len(changes)
+            entries, read = await self._entries(sorted(settled, key=lambda one: one.sequence))
+            last = max(change.sequence for change in read)
+            young = len(settled) < len(changes) and len(read) == len(settled)
             return FeedPage(
-                entries=await self._entries(settled),
+                entries=entries,
                 cursor=written(_Numbers(last)),
                 is_end=young,
                 covered=now - LAG if young and now else None,
@@ -127,9 +139,10 @@ class AzureFeed:
         window = f"startTime={_text(place.start)}&endTime={_text(end)}"
         _, changes = await self._changes(f"{window}&offset={place.skip}&limit={limit}")
         if changes:
-            last = max(place.last, *(change.sequence for change in changes))
-            following = _Times(place.start, end, place.skip + len(changes), last)
-            return FeedPage(entries=await self._entries(changes), cursor=written(following), is_end=False)
+            entries, read = await self._entries(changes)
+            last = max(place.last, *(change.sequence for change in read))
+            following = _Times(place.start, end, place.skip + len(read), last)
+            return FeedPage(entries=entries, cursor=written(following), is_end=False)
         _, latest = await self._latest()
         if (
             latest is not None
@@ -140,25 +153,29 @@ class AzureFeed:
             return FeedPage(entries=(), cursor=written(following), is_end=False)
         return FeedPage(entries=(), cursor=written(_Times(end, last=place.last)), is_end=True, covered=end)
 
-    async def _entries(self, changes: Sequence[_Change]) -> tuple[FeedEntry, ...]:
-        """One entry a study, in the order of its last change."""
-        last: dict[str, _Change] = {}
-        for change in sorted(changes, key=lambda one: one.sequence):
-            last.pop(change.study_instance_uid, None)
-            last[change.study_instance_uid] = change
-        gone = await self._gone([uid for uid, change in last.items() if change.action.lower() == "delete"])
-        return tuple(
-            FeedEntry(study=uid, mark=str(change.sequence), is_gone=uid in gone)
-            for uid, change in last.items()
-        )
+    async def _entries(self, changes: Sequence[_Change]) -> tuple[tuple[FeedEntry, ...], Sequence[_Change]]:
+        """One entry a study, in the order of its last change, and the changes that these are made of.
 
-    async def _gone(self, studies: Sequence[str]) -> set[str]:
-        """Those of which nothing is left: a deletion is told of each instance."""
-        left: set[str] = set()
-        for uid in studies:
-            if await self._archive.search_studies({"StudyInstanceUID": uid}, limit=1, offset=0):
-                left.add(uid)
-        return set(studies) - left
+        Where it takes long to see which studies are gone, these are the first changes only, at least one.
+        """
+        last = {change.study_instance_uid: place for place, change in enumerate(changes)}
+        until, gone = self._clock() + STEP, set[str]()
+        is_first = True
+        for uid, place in sorted(last.items(), key=lambda one: one[1]):
+            if not _deletes(changes[place]):
+                continue
+            if not is_first and self._clock() >= until:
+                changes = changes[:place]
+                break
+            is_first = False
+            if not await self._archive.search_studies({"StudyInstanceUID": uid}, limit=1, offset=0):
+                gone.add(uid)  # a deletion is told of each instance
+        read = {change.study_instance_uid: change for change in sorted(changes, key=lambda one: one.sequence)}
+        entries = [
+            FeedEntry(study=uid, mark=str(change.sequence), is_gone=uid in gone)
+            for uid, change in sorted(read.items(), key=lambda one: one[1].sequence)
+        ]
+        return tuple(entries), changes
 
     async def _changes(self, query: str) -> tuple[Head, list[_Change]]:
         address = f"{self._root}/changefeed?{query}&includemetadata=false"
@@ -169,6 +186,10 @@ class AzureFeed:
         address = f"{self._root}/changefeed/latest?includemetadata=false"
         head, body = await self._archive.ask_beside(address)
         return head, answer_as(_Change, head, body) if body else None
+
+
+def _deletes(change: _Change) -> bool:
+    return change.action.lower() == "delete"
 
 
 def _insist_on(latest: _Change | None, last: int) -> None:

@@ -23,6 +23,9 @@ OVERLAP: Final = timedelta(minutes=5)
 SHORTEST: Final = timedelta(seconds=1)
 """The shortest time that is searched for; what came in it is taken as it is given."""
 
+STEP: Final = timedelta(seconds=15)
+"""After so long a search is given up for one of half the time."""
+
 _NOBODYS: Final = "2.25.0"
 """A StudyInstanceUID that is searched for to learn what time it is."""
 
@@ -33,9 +36,15 @@ _UPDATED: Final = "77771021"
 
 
 class _Cursor(msgspec.Struct, frozen=True):
-    """Where the next search begins, by the archive's clock."""
+    """Where the next search begins, by the archive's clock.
+
+    Attributes:
+        since: All that came before is known.
+        until: Where it ends, after one that found too much, or took too long; None for no end.
+    """
 
     since: datetime
+    until: datetime | None = None
 
 
 class Dcm4cheeFeed:
@@ -58,16 +67,16 @@ class Dcm4cheeFeed:
         return written(_Cursor(await self._now() - OVERLAP))
 
     async def read(self, cursor: str, *, limit: int) -> FeedPage:
-        """See `connectors.base.ChangeFeed.read`; where more came than `limit` the time is cut."""
-        since = cursor_as(_Cursor, cursor).since
+        """See `connectors.base.ChangeFeed.read`; where more came than `limit`, half the time is next."""
+        place = cursor_as(_Cursor, cursor)
+        since, until = place.since, place.until  # none: what came last may be of another node's future
         now = max(since, await self._now())
-        until: datetime | None = None  # what came last may show a time in the future of another node
-        while True:
-            rows, is_whole = await self._received(since, until, limit)
-            span = (until or now) - since
-            if is_whole or span <= SHORTEST:
-                break
-            until = since + max(SHORTEST, span / 2)
+        span = (until or now) - since
+        stop = self._clock() + STEP if span > SHORTEST else None
+        rows, is_whole = await self._received(since, until, limit, stop=stop)
+        if not is_whole and span > SHORTEST:
+            half = since + max(SHORTEST, span / 2)
+            return FeedPage(entries=(), cursor=written(_Cursor(since, half)), is_end=False)
         return FeedPage(
             entries=_entries(rows),
             cursor=written(_Cursor(until or now - OVERLAP)),
@@ -75,8 +84,10 @@ class Dcm4cheeFeed:
             covered=now if until is None else None,
         )
 
-    async def _received(self, first: datetime, last: datetime | None, most: int) -> tuple[list[bytes], bool]:
-        """The rows of the studies that came in some time; whether these are all, and not too many."""
+    async def _received(
+        self, first: datetime, last: datetime | None, most: int, *, stop: datetime | None
+    ) -> tuple[list[bytes], bool]:
+        """The rows of studies that came in some time; whether these are all, in time, and not too many."""
         query = {
             "StudyReceiveDateTime": f"{_text(first)}-{_text(last) if last else ''}",
             "includefield": f"{STUDY_COUNTS},{_UPDATED}",
@@ -91,7 +102,7 @@ class Dcm4cheeFeed:
             async with aclosing(pager.parts(ask)) as parts:
                 async for part in parts:
                     rows += part.rows
-                    if len(rows) > most and not part.is_last:
+                    if not part.is_last and (len(rows) > most or (stop and self._clock() >= stop)):
                         return rows, False
                     is_whole = not part.more or part.more == "round"
         except ArchiveAnswerError as refusal:

@@ -10,7 +10,7 @@ So is `UpdatedAttachment`, since reading metadata makes the DICOMweb plugin writ
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -22,6 +22,9 @@ from heltig.errors import ArchiveNotFoundError, CursorLostError
 
 MOST_ANCHORS: Final = 4
 """Changes of the past that a cursor holds."""
+
+STEP: Final = timedelta(seconds=15)
+"""For so long studies of a page are asked for; with the rest the next page begins."""
 
 _MEANT: Final = ("New", "Modified", "Anonymized", "UpdatedMetadata")
 _LEVELS: Final = {"Study": "studies", "Series": "series", "Instance": "instances"}
@@ -103,17 +106,19 @@ class OrthancFeed:
             for change in found.changes
             if change.change_type.startswith(_MEANT) and change.resource_type in _LEVELS
         ]
-        marks = await self._studies(meant)
+        marks, left = await self._studies(meant, until=asked + STEP)
+        read = [change for change in found.changes if left is None or change.seq < left]
+        is_end = found.done and left is None
         return FeedPage(
             entries=tuple(FeedEntry(study=uid, mark=str(seq)) for uid, seq in marks.items()),
             cursor=written(
                 _Cursor(
-                    max([place.seq, *(change.seq for change in found.changes)]),
-                    _anchors(found.changes, place.anchors),
+                    max([place.seq, *(change.seq for change in read)]),
+                    _anchors(read, place.anchors),
                 )
             ),
-            is_end=found.done,
-            covered=asked if found.done else None,
+            is_end=is_end,
+            covered=asked if is_end else None,
         )
 
     async def _since(self, place: _Cursor, limit: int) -> _Changes:
@@ -137,15 +142,29 @@ class OrthancFeed:
             found, changes=[change for change in found.changes if change.seq > place.seq]
         )
 
-    async def _studies(self, changes: Sequence[_Change]) -> dict[str, int]:
-        """StudyInstanceUIDs with the number of the last change of each, in the order of these."""
+    async def _studies(
+        self, changes: Sequence[_Change], *, until: datetime
+    ) -> tuple[dict[str, int], int | None]:
+        """StudyInstanceUIDs with the number of the last change of each, in the order of these.
+
+        Args:
+            changes: As they were told.
+            until: When to ask for no further study.
+
+        Returns:
+            These, and the first change whose study was not asked for; None where all were.
+        """
         last: dict[str, tuple[str, int]] = {
             change.id: (change.resource_type, change.seq) for change in changes
         }
         marks: dict[str, int] = {}
-        for id, (level, _) in sorted(last.items(), key=lambda one: (one[1][0] != "Study", -one[1][1])):
+        is_first = True
+        for id, (level, seq) in sorted(last.items(), key=lambda one: one[1][1]):
             if id not in last:
                 continue  # of a study that is known by now
+            if not is_first and self._clock() >= until:
+                return _by_change(marks), seq
+            is_first = False
             study = await self._study_of(_LEVELS[level], id)
             if study is None:
                 continue  # deleted meanwhile
@@ -155,7 +174,7 @@ class OrthancFeed:
             seqs = [last.pop(one)[1] for one in below if one in last]
             uid = study.tags.study
             marks[uid] = max([marks.get(uid, 0), *seqs])
-        return dict(sorted(((uid, seq) for uid, seq in marks.items() if uid), key=lambda one: one[1]))
+        return _by_change(marks), None
 
     async def _study_of(self, level: str, id: str) -> _Study | None:
         place = f"{level}/{id}" if level == "studies" else f"{level}/{id}/study"
@@ -175,6 +194,10 @@ class OrthancFeed:
 
     async def _changes(self, query: str) -> _Changes:
         return answer_as(_Changes, *await self._archive.ask_beside(f"{self._root}/changes?{query}"))
+
+
+def _by_change(marks: dict[str, int]) -> dict[str, int]:
+    return dict(sorted(((uid, seq) for uid, seq in marks.items() if uid), key=lambda one: one[1]))
 
 
 def _holds(changes: Iterable[_Change], anchor: _Anchor) -> bool:

@@ -36,6 +36,7 @@ class SlowArchive(InMemoryArchive):
         takes: Seconds until it answers, or gives the next piece.
         asks_for: Of these, seconds that it asks us to wait.
         asked: Requests.
+        piece: Of metadata.
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,6 +44,7 @@ class SlowArchive(InMemoryArchive):
         self.takes = 25.0
         self.asks_for = 0.0
         self.asked = 0
+        self.piece = b"x" * (LEAST_BYTES // 2)
         self._passed = 0.0
         loop = asyncio.get_running_loop()
         real = loop.time
@@ -65,7 +67,7 @@ class SlowArchive(InMemoryArchive):
         self.asked += 1
         for _ in range(8):
             await self._pass()
-            yield b" " * (LEAST_BYTES // 2)
+            yield self.piece
 
 
 async def test_an_attempt_goes_on_as_long_as_something_comes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,6 +96,41 @@ async def test_waits_that_an_archive_asks_for_do_not_count(monkeypatch: pytest.M
         slow.asks_for = 100.0
         with pytest.raises(TooSlowError):
             await archive.retrieve_header("1", "2", "4")
+
+
+async def test_blanks_are_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = SlowArchive(monkeypatch)
+    slow.piece = b" \n" * LEAST_BYTES
+    with attempt(), pytest.raises(TooSlowError, match="next to nothing"):
+        async for _ in PatientArchive(slow, seconds=SECONDS).retrieve_metadata("1"):
+            pass
+
+
+@pytest.mark.parametrize(("size", "least", "most"), [(LEAST_BYTES, 3600, 3800), (100, 600, 800)])
+async def test_an_attempt_has_an_end_and_a_least_rate(
+    monkeypatch: pytest.MonkeyPatch, size: int, least: int, most: int
+) -> None:
+    slow = SlowArchive(monkeypatch)
+    slow.piece = b"x" * size
+    archive = PatientArchive(slow, seconds=10 * SECONDS)
+    begun = asyncio.get_running_loop().time()
+
+    async def read_on() -> None:
+        for number in range(100):
+            assert [piece async for piece in archive.retrieve_metadata("1", str(number))]
+
+    with attempt(), pytest.raises(TooSlowError, match="too slowly"):
+        await read_on()
+    assert least <= asyncio.get_running_loop().time() - begun <= most
+
+
+async def test_what_limits_of_ours_make_slow_has_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = SlowArchive(monkeypatch)
+    slow.piece = b"x" * 100
+    archive = PatientArchive(slow, seconds=10 * SECONDS, paced=True)
+    with attempt():
+        for number in range(30):
+            assert [piece async for piece in archive.retrieve_metadata("1", str(number))]
 
 
 def test_nobody_is_blamed_for_waits_of_our_own_and_answers_may_take_as_long_as_is_set() -> None:

@@ -1,5 +1,6 @@
 """What Azure's DICOM service and dcm4chee tell of their changes, as they document it."""
 
+import itertools
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -10,6 +11,7 @@ from servers.fault_archive import FaultArchive, running_fault_archive
 from connectors.base import ChangeFeed, FeedEntry
 from connectors.dicomweb import DicomWebArchive
 from connectors.dicomweb.feeds import feed_of
+from connectors.dicomweb.feeds.azure import AzureFeed
 from heltig.demo.answer import Faults
 from heltig.errors import ArchiveAnswerError, ArchiveError, CursorLostError
 
@@ -116,6 +118,32 @@ async def test_a_study_of_which_nothing_is_left_is_gone(
         cursor = beginning  # these times are in a window that is over
     entries, _ = await news(azure, cursor)
     assert {entry.study: entry.is_gone for entry in entries} == {"1.1": True, "1.2": False}
+
+
+async def test_deletions_are_looked_into_for_a_while_and_then_on_the_next_page(
+    server: FaultArchive,
+    archive: DicomWebArchive,
+    azure: ChangeFeed,
+    beginning: str,
+    request: pytest.FixtureRequest,
+) -> None:
+    for number in range(5):
+        server.change(f"1.{number}", ago=3600 - number)
+    for number in range(5):
+        server.change(f"1.{number}", "delete", ago=3000 - number)
+    seconds = itertools.count(0, 10)
+    root = f"{server.url}/{request.node.callspec.params['azure']}"
+    slow = AzureFeed(archive, root, clock=lambda: datetime.now(UTC) + timedelta(seconds=next(seconds)))
+    page = await slow.read(beginning, limit=100)
+    assert [(entry.study, entry.is_gone) for entry in page.entries if entry.is_gone] == [
+        ("1.0", True),
+        ("1.1", True),
+    ]
+    assert not page.is_end
+    entries, _ = await news(slow, page.cursor)
+    assert {entry.study for entry in (*page.entries, *entries) if entry.is_gone} == {
+        f"1.{n}" for n in range(5)
+    }
 
 
 async def test_a_service_that_was_made_anew_has_lost_the_cursor(
