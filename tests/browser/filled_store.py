@@ -5,6 +5,7 @@ And there are archives in every state.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -36,6 +37,17 @@ def uid_of(name: str) -> str:
     return str(STUDIES[name].datasets[0]["0020000D"]["Value"][0])
 
 
+def series_of(name: str) -> str:
+    """The SeriesInstanceUID of the last instance of one of them."""
+    return str(STUDIES[name].datasets[-1]["0020000E"]["Value"][0])
+
+
+def _renamed(study: SyntheticStudy) -> SyntheticStudy:
+    """The study as another archive has it: it gave the series other descriptions."""
+    renamed = {"vr": "LO", "Value": ["For teaching"]}
+    return replace(study, datasets=tuple({**one, "0008103E": renamed} for one in study.datasets))
+
+
 class Here:
     """Does the work of judging processes in this one."""
 
@@ -52,7 +64,7 @@ async def fill(folder: Path) -> None:
         again = uid_of("uid-duplicate")
         await store.write(states.mark_pending, MAIN, again, study_uid=again, at=NOW - timedelta(hours=2))
         await _scoring(store, NOW - timedelta(hours=2), Profile(name="strict")).score_again(MAIN, again)
-        await pull(store, "teaching", [STUDIES["count-mismatch"]], at=NOW - timedelta(minutes=12))
+        await pull(store, "teaching", [_renamed(STUDIES["count-mismatch"])], at=NOW - timedelta(minutes=12))
         await fill_archives(store, now=NOW)
         uid = uid_of("xa-coronary")
         await store.write(states.mark_pending, MAIN, uid, study_uid=uid, at=NOW - timedelta(minutes=1))

@@ -2,7 +2,7 @@
 
 import pytest
 from browser.conftest import Watched, violations
-from browser.filled_store import uid_of
+from browser.filled_store import series_of, uid_of
 
 pytestmark = pytest.mark.browser
 
@@ -16,6 +16,12 @@ PAGES = {
     "two patients": f"studies/{uid_of('two-patient-ids')}",
     "ready": f"studies/{uid_of('rt-chain')}",
     "a long UID": f"studies/{uid_of('uid-too-long')}",
+    "series and instances": f"studies/{uid_of('ct-chest')}/series?open={series_of('ct-chest')}",
+    "series of several modalities": f"studies/{uid_of('rt-chain')}/series",
+    "a series without slices": f"studies/{uid_of('xa-coronary')}/series/{series_of('xa-coronary')}",
+    "slices that are missing": f"studies/{uid_of('slices-missing')}/series/{series_of('slices-missing')}",
+    "differences between archives": f"studies/{uid_of('count-mismatch')}/differences",
+    "nothing to compare": f"studies/{uid_of('rt-chain')}/differences",
     "archives": "archives",
     "an archive": "archives/main",
     "an archive in trouble": "archives/cardiology",

@@ -192,6 +192,7 @@ def test_every_setting_is_documented() -> None:
         "audit_syslog_certificate",
         "audit_syslog_key",
         "public_url",
+        "viewer_url",
         "consult_bind",
         "consult_allow",
         "cors_origins",
