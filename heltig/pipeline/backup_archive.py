@@ -149,6 +149,11 @@ def verified(path: Path) -> Manifest:
         InputError: It is no backup, or not whole, or damaged.
         StorageError: It cannot be read.
     """
+    with _readable(path):
+        return _verified(path)
+
+
+def _verified(path: Path) -> Manifest:
     found: dict[str, Part] = {}
     manifest: Manifest | None = None
     for name, source in members(path):
@@ -177,17 +182,24 @@ def members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
         InputError: It is no backup, or not whole, or damaged.
         StorageError: It cannot be read.
     """
+    with (
+        _readable(path),
+        path.open("rb") as file,
+        zstandard.ZstdDecompressor().stream_reader(file) as unpacked,
+        tarfile.open(fileobj=unpacked, mode="r|") as tar,
+    ):
+        for member in tar:
+            source = tar.extractfile(member) if member.isfile() else None
+            if source is None or not _is_ours(member.name):
+                raise InputError(f"{path} has a member that no backup of Heltig's has.")
+            yield member.name, source
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Says that a file breaks off or is no backup, whoever reads its members."""
     try:
-        with (
-            path.open("rb") as file,
-            zstandard.ZstdDecompressor().stream_reader(file) as unpacked,
-            tarfile.open(fileobj=unpacked, mode="r|") as tar,
-        ):
-            for member in tar:
-                source = tar.extractfile(member) if member.isfile() else None
-                if source is None or not _is_ours(member.name):
-                    raise InputError(f"{path} has a member that no backup of Heltig's has.")
-                yield member.name, source
+        yield
     except (tarfile.TarError, zstandard.ZstdError, EOFError) as wrong:
         raise InputError(f"{path} is no backup, or it is not whole: {wrong}.") from wrong
     except OSError as wrong:

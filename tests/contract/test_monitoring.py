@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -134,3 +136,95 @@ def test_every_alarm_says_what_to_do() -> None:
     for alarm in ALARMS:
         assert set(alarm["annotations"]) == {"summary", "action"}
         assert alarm["labels"]["severity"] in ("info", "warning", "critical")
+
+
+HAPPENS = {
+    "a first job is dead": ("HeltigJobsGivenUp", {"heltig_jobs{kind='pull',state='dead'}": "_x60 1x840"}, 70),
+    "its archive rests, others' jobs are well": (
+        None,
+        {"heltig_jobs{kind='pull',state='queued'}": "5x900"},
+        70,
+    ),
+    "studies come, none of them BLOCKED": (
+        None,
+        {
+            "heltig_archive_state{archive='main',state='current'}": "1x900",
+            "heltig_studies{kind='archive',place='main',state='JUDGED',readiness='READY'}": "100+1x900",
+            "heltig_studies{kind='archive',place='main',state='JUDGED',readiness='BLOCKED'}": "3x900",
+        },
+        800,
+    ),
+    "the first study comes": (
+        None,
+        {
+            "heltig_archive_state{archive='main',state='current'}": "1x900",
+            "heltig_studies{kind='archive',place='main',state='JUDGED',readiness='READY'}": "_x700 1x200",
+        },
+        800,
+    ),
+    "nothing comes, elsewhere it does": (
+        "HeltigSilentArchive",
+        {
+            "heltig_archive_state{archive='main',state='current'}": "1x900",
+            "heltig_archive_state{archive='other',state='current'}": "1x900",
+            "heltig_studies{kind='archive',place='main',state='JUDGED',readiness='READY'}": "100x900",
+            "heltig_studies{kind='archive',place='other',state='JUDGED',readiness='READY'}": "100+1x900",
+        },
+        800,
+    ),
+    "it was watched for an hour": (
+        None,
+        {
+            "heltig_archive_state{archive='main',state='current'}": "1x60",
+            "heltig_studies{kind='archive',place='main',state='JUDGED',readiness='READY'}": "100x60",
+        },
+        60,
+    ),
+}
+"""What happens, a minute a value; the alarm that it leads to, by a minute."""
+
+
+def test_alarms_are_raised_when_they_should_be(tmp_path: Path) -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("needs promtool")
+    looked_at = ("HeltigJobsGivenUp", "HeltigSilentArchive")
+    of = {alarm["alert"]: alarm for alarm in ALARMS}
+    labels = {
+        "HeltigJobsGivenUp": {"kind": "pull"},
+        "HeltigSilentArchive": {"archive": "main", "state": "current"},
+    }
+    tests = []
+    for name, (raised, series, minute) in HAPPENS.items():
+        expected: dict[str, list[dict[str, Any]]] = {alarm: [] for alarm in looked_at}
+        if raised:
+            shown = dict(of[raised]["annotations"])
+            for label, value in labels[raised].items():
+                shown = {
+                    key: text.replace("{{ $labels." + label + " }}", value) for key, text in shown.items()
+                }
+            expected[raised] = [
+                {"exp_labels": labels[raised] | of[raised]["labels"], "exp_annotations": shown}
+            ]
+        tests.append(
+            {
+                "name": name,
+                "interval": "1m",
+                "input_series": [
+                    {"series": one.replace("'", '"'), "values": values} for one, values in series.items()
+                ],
+                "alert_rule_test": [
+                    {"eval_time": f"{minute}m", "alertname": alarm, "exp_alerts": alerts}
+                    for alarm, alerts in expected.items()
+                ],
+            }
+        )
+    file = tmp_path / "tests.yml"
+    rules = str(DEPLOY / "prometheus/heltig-alerts.yml")
+    file.write_text(
+        yaml.safe_dump({"rule_files": [rules], "evaluation_interval": "1m", "tests": tests}), "utf-8"
+    )
+    ran = subprocess.run(
+        [promtool, "test", "rules", file], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr

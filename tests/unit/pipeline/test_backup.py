@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import io
 import itertools
+import random
 import stat
 import tarfile
 from collections.abc import AsyncIterator
@@ -257,13 +258,15 @@ async def test_a_backup_of_each_older_version_is_restored_and_a_newer_one_is_ref
 async def test_what_is_damaged_or_not_whole_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     async with filled(tmp_path) as (store, home):
         await scoring(store).score(table_of(images("1.1")), MAIN)
+        (home / "profiles").mkdir()
+        (home / "profiles" / "long.toml").write_bytes(random.Random(1).randbytes(400_000))
         taken = tmp_path / "taken"
         await back_up(store, home, taken, with_secrets=False, clock=lambda: NOW)
     content = taken.read_bytes()
     there = tmp_path / "there"
     async with database_of(tmp_path / "new") as url, opened(url, there) as other:
         for damaged in (
-            content[: len(content) * 9 // 10],
+            *(content[: len(content) * share // 10] for share in (3, 5, 7, 9)),  # in the midst of a member
             content[:99],
             b"",
             b"nothing",
