@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
@@ -14,15 +14,12 @@ from heltig.errors import HeltigError, StorageError
 from heltig.jobs.queue import JobQueue
 from heltig.jobs.retries import NOT_NOW, JobFailedError, NotHereError, Retries, described, not_now_wait
 from heltig.store import leases
-from heltig.store.jobs import Job
+from heltig.store.jobs import SLOW, Job
 from heltig.store.transaction import WriteTransaction
 
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
-
-SLOW: Final = "slow"
-"""In the progress of a job: it waits long for what others have to give."""
 
 _PROGRESS_SECONDS = 1.0
 _WAITS = (0.5, 1, 2, 4, 8)  # seconds; together less than a lease has left after a heartbeat

@@ -24,7 +24,7 @@ WEBHOOK_FAILING: Final = timedelta(hours=1)
 
 _FAILS: Final = ("failing", "stopped", "behind")
 _RESTS: Final = ("resting",)
-_IS_WATCHED: Final = ("current", "behind")
+_IS_WATCHED: Final = ("current", "behind", "slow")
 
 
 def in_database(transaction: ReadTransaction, *, quarantine: timedelta, now: datetime) -> list[Condition]:

@@ -11,13 +11,16 @@ from heltig.store.breakers import Breaker
 from heltig.store.watch import Backfill, JobCount
 from heltig.store.workers import Worker
 
-ArchiveState: TypeAlias = Literal["current", "behind", "failing", "stopped", "resting", "paused", "unwatched"]
+ArchiveState: TypeAlias = Literal[
+    "current", "behind", "failing", "stopped", "slow", "resting", "paused", "unwatched"
+]
 
 STATES: Final[Mapping[ArchiveState, str]] = {
     "current": "what it has is known",
     "behind": "it was last read longer ago than it should be",
     "failing": "the last look at it failed",
     "stopped": "it failed too often, and is left alone for a while",
+    "slow": "a study of it has been waited for for more than a minute: it is read one study at a time",
     "resting": "it is outside the hours in which it may be asked",
     "paused": "somebody said that nothing is to be asked of it for now",
     "unwatched": "nobody looks for new studies in it",

@@ -11,7 +11,8 @@ from connectors.base import Capabilities
 from heltig.errors import NotFoundError
 from heltig.pipeline.answering import answering
 from heltig.pipeline.capabilities import described
-from heltig.pipeline.discovery.rounds import note_of_size, place_of
+from heltig.pipeline.discovery.rounds import goes_on, note_of_size, place_of
+from heltig.pipeline.discovery.schedule import PULL
 from heltig.pipeline.position import position_in_words
 from heltig.pipeline.probe_waits import PROBE
 from heltig.pipeline.probing import is_tried, last_capabilities
@@ -100,6 +101,7 @@ def _statuses(
     }
     read_so_far = cursors.every(transaction)
     breakers = watch.known_breakers(transaction)
+    slow = watch.slow_groups(transaction, kind=PULL)
     backfills = watch.backfills_under_way(transaction)
     return [
         _status(
@@ -109,6 +111,7 @@ def _statuses(
             backfills=[backfill for backfill in backfills if backfill.archive == entry.name],
             queue=_queue(entry.name, jobs, observed.get(entry.name)),
             answers=list(_answers(entry.name, answers)),
+            is_slow=str(location_of(entry.name)) in slow,
             now=now,
         )
         for entry in entries
@@ -123,11 +126,12 @@ def _status(
     backfills: list[Backfill],
     queue: Queue,
     answers: list[OperationAnswers],
+    is_slow: bool,
     now: datetime,
 ) -> ArchiveStatus:
     newest = _newest(read)
     lag = (now - newest.covered).total_seconds() if newest and newest.covered else None
-    state, why = _state(entry, read, breakers, now)
+    state, why = _state(entry, read, breakers, now, is_slow=is_slow)
     return ArchiveStatus(
         name=entry.name,
         title=entry.title,
@@ -158,7 +162,12 @@ def _status(
 
 
 def _state(
-    entry: Archive, read: list[cursors.Cursor], breakers: list[Breaker], now: datetime
+    entry: Archive,
+    read: list[cursors.Cursor],
+    breakers: list[Breaker],
+    now: datetime,
+    *,
+    is_slow: bool,
 ) -> tuple[ArchiveState, str]:
     """The state of an archive and, in a sentence, why. All by our own clock: the archive's may be off."""
     options = entry.options
@@ -195,6 +204,13 @@ def _state(
         return "behind", "It was last read longer ago than it should be."
     if since < -_SLIP:
         return "behind", "Nobody knows when it was last read: our clock was ahead then, or is behind now."
+    if lists := [c for c in read if c.name != "feed" and c.started and goes_on(c.position, c.finished)]:
+        return "behind", f"A list of its studies ({lists[0].name}) is long and goes on: not all is known."
+    if is_slow:
+        return "slow", (
+            "A study of it has been waited for for more than a minute: it is read one study at a time, and "
+            "keeps no other archive waiting. Have its administrator see why metadata takes so long."
+        )
     return "current", "All that changed in it is known."
 
 

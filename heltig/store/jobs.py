@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 from sqlalchemy import Row, bindparam, delete, func, select, text, update
@@ -14,6 +14,9 @@ from heltig.store.text import from_json, to_json
 from heltig.store.transaction import ReadTransaction, WriteTransaction
 
 JobState: TypeAlias = Literal["queued", "running", "succeeded", "failed", "dead", "cancelled"]
+
+SLOW: Final = "slow"
+"""In the progress of a job: it waits long for what others have to give."""
 
 
 class NewJob(msgspec.Struct, frozen=True, kw_only=True):

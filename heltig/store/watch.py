@@ -8,8 +8,9 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import Executable, bindparam, case, func, select, text
 
+from heltig.store import leases
 from heltig.store.breakers import Breaker
-from heltig.store.jobs import JobState
+from heltig.store.jobs import SLOW, JobState
 from heltig.store.records import LocationKind, StudyState
 from heltig.store.studies import RANKS
 from heltig.store.tables import (
@@ -172,6 +173,15 @@ def unfinished_jobs(transaction: ReadTransaction) -> list[JobCount]:
         for statement in (_LIVE_JOBS, _BAD_JOBS)
         for row in _rows(transaction, statement)
     ]
+
+
+def slow_groups(transaction: ReadTransaction, *, kind: str) -> set[str]:
+    """The groups of which a job of that kind is waited for long, and goes on beside others."""
+    return {
+        job.group
+        for job in leases.running(transaction)
+        if job.kind == kind and (job.progress or {}).get(SLOW)
+    }
 
 
 def oldest_queued(transaction: ReadTransaction) -> datetime | None:

@@ -14,6 +14,9 @@ ENDLESS: Final = "The archive gives page after page without an end: listing it w
 MANY_ROWS: Final = 1_000_000
 """From so many rows of one list on it is said that there are so many: few archives are so large."""
 
+LONG_LIST: Final = 100_000
+"""From so many rows of the first list on it is no more said that all is known."""
+
 _MANY: Final = (
     "The list of all its studies has more than {:,} rows, and goes on. If it does not have so many studies, "
     "it gives ever new ones, and these fill the database: pause it, and have its administrator look at it."
@@ -66,6 +69,17 @@ def note_of_size(place: Place | None) -> str:
     """What is to be said of a list that is longer than those of nearly all archives; empty of others."""
     rows = place.position.skip if place else 0
     return _MANY.format(rows - rows % MANY_ROWS) if rows >= MANY_ROWS else ""
+
+
+def goes_on(cursor: str | None, finished: datetime | None) -> bool:
+    """Whether a list that is under way is so long that it may have no end.
+
+    Args:
+        cursor: How far it came.
+        finished: When such a list last came to an end.
+    """
+    place = place_of(cursor)
+    return place is not None and place.position.skip >= (MANY_ROWS if finished else LONG_LIST)
 
 
 def batch_of(

@@ -1,16 +1,15 @@
 """Jobs that wait long for an archive go on beside the places, a few at a time."""
 
 import asyncio
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 from unit.jobs.conftest import Clock
 from unit.jobs.test_runner import add, becomes, found, running, until
 
-from heltig.jobs.attempt import SLOW, JobContext
+from heltig.jobs.attempt import JobContext
 from heltig.jobs.queue import JobQueue
-from heltig.store.jobs import Job
+from heltig.store.jobs import SLOW, Job
 from heltig.store.shares import Share, SlowLane
 
 AFTER = 0.2
@@ -46,12 +45,6 @@ def is_slow(job: Job) -> bool:
 
 def was_put_off(job: Job) -> bool:
     return job.state == "queued" and job.not_before is not None
-
-
-async def wait_for(is_so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
-        while not is_so():
-            await asyncio.sleep(0)
 
 
 async def test_slow_archives_leave_their_places_and_go_on(queue: JobQueue) -> None:
@@ -115,9 +108,10 @@ async def test_what_has_come_is_not_slow(queue: JobQueue) -> None:
 
     async with running(queue, {"pull": pull}, places=2, shares=[share(most=1)]) as runner:
         first, second = await pulls(queue, "large", 2)
-        await wait_for(lambda: bool(at_work))
-        end = asyncio.get_running_loop().time() + 2 * AFTER
-        await wait_for(lambda: asyncio.get_running_loop().time() > end)
+        await until(queue, first, lambda job: bool(at_work))
+        is_later = asyncio.Event()
+        asyncio.get_running_loop().call_later(2 * AFTER, is_later.set)
+        await is_later.wait()
         assert at_work == [first]
         assert not runner.has_room_for("pull")
         judges.set()

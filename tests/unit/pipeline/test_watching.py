@@ -1,5 +1,5 @@
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,8 +13,11 @@ from heltig.errors import NotFoundError
 from heltig.pipeline import watching
 from heltig.pipeline.discovery.rounds import Place
 from heltig.pipeline.status import ArchiveStatus, ServiceStatus
+from heltig.store import claims, jobs, leases
 from heltig.store.archives import ArchiveOptions
 from heltig.store.engine import Store
+from heltig.store.jobs import NewJob
+from heltig.store.transaction import WriteTransaction
 
 
 @pytest.fixture
@@ -125,6 +128,39 @@ async def test_a_first_round_that_has_not_ended_is_behind(store: Store) -> None:
     await pulling.put_cursor(store, "main", covered=None, finished=None, started=NOW)
     found = await status(store)
     assert (found.state, found.lag_seconds) == ("behind", None)
+
+
+@pytest.mark.parametrize(
+    ("rows", "finished", "state"),
+    [
+        (1_000, None, "current"),
+        (100_000, None, "behind"),
+        (100_000, NOW, "current"),
+        (1_000_000, NOW, "behind"),
+    ],
+)
+async def test_a_list_that_goes_on_and_on_is_not_current(
+    store: Store, rows: int, finished: datetime | None, state: str
+) -> None:
+    await pulling.add_archive(store, "main")
+    await pulling.put_cursor(store, "main", "hot")
+    position = f'{{"position":{{"skip":{rows},"anchors":[]}}}}'
+    await pulling.put_cursor(store, "main", "cold", position=position, started=NOW, finished=finished)
+    assert (await status(store)).state == state
+
+
+async def test_an_archive_that_is_waited_for_long_is_slow(store: Store) -> None:
+    await pulling.add_archive(store, "main")
+    await pulling.put_cursor(store, "main")
+
+    def begin(transaction: WriteTransaction) -> None:
+        jobs.enqueue(transaction, NewJob(kind="pull", group="archive:main"), now=NOW)
+        until = NOW + MINUTE
+        (job,) = claims.claim(transaction, kinds=["pull"], owner="me", now=NOW, until=until)
+        leases.extend(transaction, job.id, owner="me", until=until, progress={jobs.SLOW: True})
+
+    await store.write(begin)
+    assert (await status(store)).state == "slow"
 
 
 async def test_an_archive_that_never_answered_is_failing(store: Store) -> None:
