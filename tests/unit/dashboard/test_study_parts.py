@@ -1,5 +1,6 @@
 """The pages of what a study is made of, asked of the real application over evidence that was pulled."""
 
+import re
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import replace
@@ -187,6 +188,16 @@ async def test_identifiers_that_are_masked_are_so_here(tmp_path: Path) -> None:
         assert "P77" in seen["reviewer"]
         assert "P77" not in seen["reader"]
         assert "PatientID (0010,0020) 2 hidden from your role 38× hidden from your role 2×" in seen["reader"]
+
+
+async def test_identifiers_that_are_hashed_are_so_here(tmp_path: Path) -> None:
+    async with running(tmp_path / "home", identifiers="hashed") as service:
+        await put(service, changed(CHEST, {"00100020": "P77", "00080090": None}, rows=(7, 8)))
+        path = f"/studies/{uid_of(CHEST)}/series/{uid_of(CHEST, '0020000E', -1)}"
+        seen = page(await service.get(path)).text
+        assert "P77" not in seen
+        assert "NT-204817" not in seen
+        assert re.search(r"PatientID \(0010,0020\) 2 [0-9a-z]{16} 38× [0-9a-z]{16} 2×", seen)
 
 
 @pytest.mark.parametrize("series", ["1.2/3", "..", "=1.2", "a b&c#d?", "100%"])
