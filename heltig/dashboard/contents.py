@@ -36,6 +36,9 @@ from heltig.store.transaction import ReadTransaction
 INSTANCES: Final = 100
 """Instances on a page."""
 
+SERIES: Final = 60
+"""Series on a page: as many are in its timeline."""
+
 _NUMBERS: Final = ("InstanceNumber", "SOPClassUID", "Rows", "Columns", "NumberOfFrames")
 
 
@@ -112,19 +115,25 @@ async def show_contents(request: AnyRequest, study: FromPath[str]) -> Response[s
         now=now,
         location=request.query_params.get("location", ""),
     )
-    names = {one.series_key: _name(one) for one in found.series}
     wanted = request.query_params.get("open", "")
+    keys = [one.series_key for one in found.series]
+    asked = keys.index(wanted) // SERIES + 1 if wanted in keys else number(request.query_params, "list") or 1
+    lists = max(1, -(-len(keys) // SERIES))
+    current = min(max(asked, 1), lists)
+    listed = found.series[(current - 1) * SERIES : current * SERIES]
+    names = {one.series_key: _name(one) for one in listed}
     if len(found.series) == 1 and not wanted:
         wanted = found.series[0].series_key
     spans: list[Span] = []
     opened = None
     for part in found.snapshot.series if found.snapshot else ():
+        if part.series_key not in names:
+            continue
         content = await services.store.read(content_at, part.address)
         table = await asyncio.to_thread(read_snapshot, part.series_key, None, FILES, [content])
         span = await asyncio.to_thread(span_of, table)
         if span is not None:
-            name = names.get(part.series_key, part.series_key)
-            spans.append(Span(name, span.begin, span.end, part.instances))
+            spans.append(Span(names[part.series_key], span.begin, span.end, part.instances))
         if part.series_key == wanted:
             opened = await asyncio.to_thread(
                 _opened, table, part.series_key, number(request.query_params, "page") or 1
@@ -138,6 +147,9 @@ async def show_contents(request: AnyRequest, study: FromPath[str]) -> Response[s
         opened=opened,
         timeline=_timeline(spans, relative=not sight.evidence),
         timed=len(spans),
+        listed=listed,
+        list=current,
+        lists=lists,
         viewer=viewer_link(services.settings, found.study),
     )
 

@@ -20,6 +20,7 @@ from heltig.dashboard.visibility import sight_of
 from heltig.dicom.snapshot import read_snapshot, read_source
 from heltig.dicom.source import FILES
 from heltig.errors import NotFoundError
+from heltig.pipeline.changed_attributes import MOST_ATTRIBUTES as OF_A_SERIES
 from heltig.pipeline.changed_attributes import ChangedSeries, changed_series
 from heltig.pipeline.identifiers import Sight
 from heltig.store import stored_snapshots, studies, verdicts
@@ -31,6 +32,9 @@ from heltig.store.transaction import ReadTransaction
 
 MOST_SERIES: Final = 25
 """Series of other evidence that are looked into."""
+
+MOST_ATTRIBUTES: Final = 80
+"""Attributes that are shown on a page."""
 
 
 class Sides(msgspec.Struct, frozen=True, kw_only=True):
@@ -185,11 +189,16 @@ async def _found(
     both = [key for key in order if key in here and key in there]
     other = [key for key in both if here[key].address != there[key].address]
     shows_all = all("all_attributes" in read_source(one.facts).shows for one in (before, after))
-    changed = []
+    changed: list[ChangedSeries] = []
+    room = MOST_ATTRIBUTES
     for key in other[:MOST_SERIES]:
         mine = await store.read(content_at, here[key].address)
         theirs = await store.read(content_at, there[key].address)
-        changed.append(await asyncio.to_thread(_changed, key, mine, theirs, sight, shows_all=shows_all))
+        one = await asyncio.to_thread(
+            _changed, key, mine, theirs, sight, shows_all=shows_all, most=min(room, OF_A_SERIES)
+        )
+        room -= len(one.attributes)
+        changed.append(one)
     differing = tuple(one for one in changed if not one.is_same)
     return Found(
         changed=differing,
@@ -201,9 +210,11 @@ async def _found(
     )
 
 
-def _changed(key: str, before: bytes, after: bytes, sight: Sight, *, shows_all: bool) -> ChangedSeries:
+def _changed(
+    key: str, before: bytes, after: bytes, sight: Sight, *, shows_all: bool, most: int
+) -> ChangedSeries:
     mine, theirs = (read_snapshot(key, None, FILES, [content]) for content in (before, after))
-    return changed_series(key, mine, theirs, sight, shows_all=shows_all)
+    return changed_series(key, mine, theirs, sight, shows_all=shows_all, most=most)
 
 
 DIFFERENCES: Final = (show_differences,)

@@ -31,8 +31,10 @@ from heltig.store.series_contents import content_at
 STRIPS: Final = 8
 """Stacks that are drawn, those with flaws first."""
 
-ATTRIBUTES: Final = 80
-"""Attributes that differ and are shown, of those that some instances share and of those that none do."""
+SHARED: Final = 60
+"""Attributes that differ between groups of instances and are shown; `EACH` of those that none share."""
+
+EACH: Final = 40
 
 _FACTS: Final = (
     "SOPClassUID",
@@ -129,9 +131,9 @@ def _evidence(key: str, content: bytes, reference: date, sight: Sight) -> Eviden
         ),
         stacks=len(strips),
         flawed=sum(strip.has_flaws for strip in strips),
-        shared=tuple(shared[:ATTRIBUTES]),
-        each=tuple(each[:ATTRIBUTES]),
-        left_out=max(0, len(shared) - ATTRIBUTES) + max(0, len(each) - ATTRIBUTES),
+        shared=tuple(shared[:SHARED]),
+        each=tuple(each[:EACH]),
+        left_out=max(0, len(shared) - SHARED) + max(0, len(each) - EACH),
     )
 
 

@@ -17,8 +17,8 @@ from heltig.pipeline.told_values import Told, name_of, told
 MOST_PAIRS: Final = 4
 """Pairs of values of an attribute that are told, the commonest first."""
 
-MOST_ATTRIBUTES: Final = 60
-"""Attributes of a series that are told."""
+MOST_ATTRIBUTES: Final = 40
+"""Attributes of a series, or of the items of a sequence, that are told."""
 
 _DEEPEST: Final = 8
 
@@ -71,11 +71,17 @@ class ChangedSeries(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_same(self) -> bool:
         """Nothing differs but the way in which it is written."""
-        return not (self.only_before or self.only_after or self.attributes)
+        return not (self.only_before or self.only_after or self.attributes or self.more)
 
 
 def changed_series(
-    key: str, before: StudyTable, after: StudyTable, sight: Sight, *, shows_all: bool = True
+    key: str,
+    before: StudyTable,
+    after: StudyTable,
+    sight: Sight,
+    *,
+    shows_all: bool,
+    most: int = MOST_ATTRIBUTES,
 ) -> ChangedSeries:
     """What differs between two states of a series; values are the same however they are written.
 
@@ -85,6 +91,7 @@ def changed_series(
         after: The other.
         sight: What somebody sees of patients.
         shows_all: Both sources show all attributes. Otherwise one that is missing on a side tells nothing.
+        most: The number of attributes that are told.
     """
     here, there = _rows_by_uid(before), _rows_by_uid(after)
     common = [uid for uid in here if uid in there]
@@ -100,8 +107,8 @@ def changed_series(
         only_before=len(here) - len(common),
         only_after=len(there) - len(common),
         both=len(common),
-        attributes=tuple(found[:MOST_ATTRIBUTES]),
-        more=max(0, len(found) - MOST_ATTRIBUTES),
+        attributes=tuple(found[:most]),
+        more=max(0, len(found) - most),
     )
 
 

@@ -256,7 +256,7 @@ async def test_thousands_of_instances_and_many_series_are_light(service: Service
             "00080018": {"vr": "UI", "Value": [f"1.2.{series}.{number}"]},
             "00200032": {"vr": "DS", "Value": [0.0, 0.0, float(number)]},
         }
-        for series, instances in ((0, 1500), *((series, 5) for series in range(1, 60)))
+        for series, instances in ((0, 1500), *((series, 5) for series in range(1, 70)))
         for number in range(instances)
     )
     await put(service, replace(CHEST, datasets=many))
@@ -264,3 +264,6 @@ async def test_thousands_of_instances_and_many_series_are_light(service: Service
         answer = await service.get(f"/studies/{uid_of(CHEST)}{part}")
         assert answer.status_code == 200
         assert len(answer.content) < 110_000, part
+    after = page(await service.get(f"/studies/{uid_of(CHEST)}/series?list=2"))
+    assert "Series, page 2 of 2" in after.text
+    assert len(addresses(after, "/series/")) == 10
