@@ -1,15 +1,16 @@
 """Finds out whether the audit trail is what was written."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import msgspec
 
 from heltig.audit.keys import AuditKeys
 from heltig.errors import UsageError
-from heltig.store import audit_chain, audit_checkpoints
+from heltig.store import audit_chain, audit_rows
 from heltig.store.audit_chain import FIRST, Head, canonical
 from heltig.store.audit_checkpoints import Checkpoint
+from heltig.store.audit_rows import Damaged, Found, Row
 from heltig.store.transaction import ReadTransaction
 
 MOST_BREAKS: Final = 100
@@ -98,26 +99,32 @@ def verify(
     Raises:
         ConfigurationError: The keys cannot be read.
     """
-    checkpoint = audit_checkpoints.last(transaction)
-    walk = _Walk(keys, checkpoint, anchors)
-    for row in audit_chain.stored(transaction):
+    walk = _Walk(keys, audit_rows.checkpoint(transaction), anchors)
+    for low in audit_rows.below(transaction, most=MOST_BREAKS):
+        walk.take(low)
+    for row in audit_rows.stored(transaction):
         if through is not None and row.sequence > through:
             break
         walk.take(row)
     if through is None:
-        walk.end(audit_chain.head(transaction))
+        walk.end(transaction)
     return walk.result()
 
 
 class _Walk:
     """Goes along the trail."""
 
-    def __init__(self, keys: AuditKeys, checkpoint: Checkpoint | None, anchors: Sequence[Anchor]) -> None:
+    def __init__(
+        self, keys: AuditKeys, checkpoint: Checkpoint | Damaged | None, anchors: Sequence[Anchor]
+    ) -> None:
         self._keys = keys
         self._order = {key_id: position for position, key_id in enumerate(keys.ids)}  # the newest is 0
-        self._checkpoint = checkpoint
         self._anchors = {anchor.sequence: anchor.tag for anchor in anchors}
         self._breaks: list[Break] = []
+        if isinstance(checkpoint, Damaged):
+            self._break(0, checkpoint.why)
+            checkpoint = None
+        self._checkpoint = checkpoint
         self._used: list[str] = []
         self._began: int | None = None
         self._entries = 0
@@ -126,14 +133,21 @@ class _Walk:
         if checkpoint:
             self._look_at_checkpoint(checkpoint)
 
-    def take(self, row: Any) -> None:
-        """Looks at an entry."""
+    def take(self, row: Found) -> None:
+        """Looks at a row."""
         self._entries += 1
+        if row.sequence < 1 and isinstance(row, Damaged):
+            self._break(row.sequence, row.why)
+            return
         if row.sequence <= self._last:
             self._break(row.sequence, "is there, though a checkpoint says that it was purged")
             return
         if row.sequence > self._last + 1:
             self._break(self._last + 1, f"{_these(self._last + 1, row.sequence - 1)} missing")
+        if isinstance(row, Damaged):
+            self._break(row.sequence, row.why)
+            self._last = row.sequence
+            return
         for why in self._wrong(row):
             self._break(row.sequence, why)
             break
@@ -145,8 +159,17 @@ class _Walk:
         self._last, self._tag = row.sequence, row.tag or self._tag
         self._compare(row.sequence, row.tag or b"")
 
-    def end(self, head: Head | None) -> None:
+    def end(self, transaction: ReadTransaction) -> None:
         """Looks at what ought to be the last entry."""
+        others = audit_rows.count(transaction) - self._entries
+        if others:
+            self._break(0, f"rows are there that no entry is, or that are there twice: {others}")
+        try:
+            self._end(audit_chain.head(transaction))
+        except audit_rows.UNREADABLE:
+            self._break(0, "the head row is damaged, which says how many entries there are")
+
+    def _end(self, head: Head | None) -> None:
         if head is None:
             self._break(0, "the head row is gone, which says how many entries there are")
         elif head.sequence > self._last:
@@ -176,7 +199,7 @@ class _Walk:
             breaks=tuple(self._breaks),
         )
 
-    def _wrong(self, row: Any) -> Iterator[str]:
+    def _wrong(self, row: Row) -> Iterator[str]:
         """What is wrong with an entry; the first is what is told."""
         if row.tag is None or row.key_id is None:
             yield "has no tag"
@@ -186,14 +209,14 @@ class _Walk:
             return
         if self._used and row.key_id != self._used[-1] and not self._is_rotation(row, self._used[-1]):
             yield f"is sealed with the key {row.key_id}, and no newer key was put in force there"
-        if self._keys.mac(row.key_id, self._tag + canonical(row[:-1])) != row.tag:
+        if self._keys.mac(row.key_id, self._tag + canonical(row.fields)) != row.tag:
             yield "does not have the tag that was made for it: it was changed, or what was before it"
         if not self._used or self._used[-1] != row.key_id:
             self._used.append(row.key_id)
 
-    def _is_rotation(self, row: Any, before: str) -> bool:
+    def _is_rotation(self, row: Row, before: str) -> bool:
         """Whether an entry puts a newer key in force: nobody who has an old one can go back to it."""
-        return row.action == "audit.rotate-key" and self._order[row.key_id] < self._order[before]
+        return row.action == "audit.rotate-key" and self._order[row.key_id or ""] < self._order[before]
 
     def _look_at_checkpoint(self, checkpoint: Checkpoint) -> None:
         if checkpoint.key_id not in self._order:

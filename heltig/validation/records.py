@@ -9,7 +9,7 @@ from heltig.audit.verify import verify
 from heltig.errors import ConfigurationError
 from heltig.pipeline.publish import render
 from heltig.settings import Settings
-from heltig.store import audit_chain, audit_checkpoints, audit_trail
+from heltig.store import audit_chain, audit_checkpoints, audit_rows, audit_trail
 from heltig.store.encryption_keys import cipher_of
 from heltig.store.engine import Store
 from heltig.store.migrations import HEAD, version
@@ -44,7 +44,9 @@ def _trail(transaction: ReadTransaction, settings: Settings) -> dict[str, Any]:
     checkpoint = audit_checkpoints.last(transaction)
     purged = checkpoint.through if checkpoint else 0
     last, found = purged, 0
-    for row in audit_chain.stored(transaction, after=purged):
+    for row in audit_rows.stored(transaction):
+        if row.sequence <= purged:
+            continue
         last, found = row.sequence, found + 1
     handed_out = audit_trail.handed_out(transaction)
     refused = audit_trail.refused(transaction)

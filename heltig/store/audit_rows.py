@@ -1,0 +1,153 @@
+"""The audit trail as it stands, whatever somebody did to it: a row that is damaged is named, not failed at.
+
+Values are read as the driver gives them, and looked at before anything is made of them: whoever can write to
+the database can put text in place of bytes, or of a time.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, Final, TypeAlias
+
+import msgspec
+from sqlalchemy import Executable, bindparam, func, select, type_coerce
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.types import NullType
+
+from heltig.store.audit_chain import FIELDS
+from heltig.store.audit_checkpoints import Checkpoint
+from heltig.store.audit_checkpoints import last as last_checkpoint
+from heltig.store.tables import audit
+from heltig.store.transaction import ReadTransaction
+
+_AT_ONCE: Final = 2000
+_NUMBER: Final = type_coerce(audit.c.sequence, NullType()).label("sequence")
+_NUMBERS: Final = (
+    select(_NUMBER)
+    .where(audit.c.sequence > bindparam("after"))
+    .order_by(audit.c.sequence)
+    .limit(bindparam("most"))
+)
+_ROWS: Final = (
+    select(*(type_coerce(audit.c[name], NullType()).label(name) for name in (*FIELDS, "tag")))
+    .where(audit.c.sequence > bindparam("after"))
+    .order_by(audit.c.sequence)
+    .limit(bindparam("most"))
+)
+_BELOW: Final = (
+    select(_NUMBER).where(audit.c.sequence < 1).order_by(audit.c.sequence).limit(bindparam("most"))
+)
+_COUNT: Final = select(func.count()).select_from(audit)
+
+UNREADABLE: Final = (ValueError, TypeError, OverflowError, AttributeError, MemoryError)
+"""What becomes of values that are not what they ought to be."""
+
+_OF_DRIVER: Final = (*UNREADABLE, sqlite3.Error, DBAPIError)
+
+
+class Row(msgspec.Struct, frozen=True):
+    """An entry.
+
+    Attributes:
+        fields: What its tag covers, the `FIELDS` of `audit_chain`.
+        tag: Its tag.
+    """
+
+    sequence: int
+    action: str
+    key_id: str | None
+    fields: tuple[Any, ...]
+    tag: bytes | None
+
+
+class Damaged(msgspec.Struct, frozen=True):
+    """A row that cannot be an entry.
+
+    Attributes:
+        sequence: Its number; 0 where it has none.
+        why: What is wrong with it.
+    """
+
+    sequence: int
+    why: str
+
+
+Found: TypeAlias = Row | Damaged
+
+
+def stored(transaction: ReadTransaction) -> Iterator[Found]:
+    """All rows from number 1 on, in order, a few at a time."""
+    after: Any = 0
+    while found := _page(transaction, after, _AT_ONCE):
+        for row in found:
+            yield _seen(row)
+        after = found[-1][0]
+        if not isinstance(after, int | float):
+            return
+
+
+def below(transaction: ReadTransaction, *, most: int) -> list[Damaged]:
+    """Rows that are numbered as no entry is: from 0 down."""
+    found = transaction.connection.execute(_BELOW, {"most": most})
+    why = "is there, though entries are numbered from 1"
+    return [Damaged(number, why if number else f"entry 0 {why}") for number in found.scalars()]
+
+
+def count(transaction: ReadTransaction) -> int:
+    """How many rows there are, with those that have no number."""
+    return int(transaction.connection.execute(_COUNT).scalar() or 0)
+
+
+def checkpoint(transaction: ReadTransaction) -> Checkpoint | Damaged | None:
+    """The newest checkpoint."""
+    try:
+        found = last_checkpoint(transaction)
+        if found is None:
+            return None
+        _ = found.message
+        is_sound = all(isinstance(one, int) for one in (found.through, found.count)) and isinstance(
+            found.key_id, str
+        )
+    except UNREADABLE:
+        is_sound = False
+    return found if is_sound else Damaged(0, "the checkpoint is damaged, which says what was purged")
+
+
+def _page(transaction: ReadTransaction, after: Any, most: int) -> list[Any]:
+    """Rows, or the number alone of one that the driver cannot read."""
+    try:
+        return _fetched(transaction, _ROWS, after, most)
+    except _OF_DRIVER:
+        found: list[Any] = []
+        for (number,) in _fetched(transaction, _NUMBERS, after, most):
+            try:
+                found += _fetched(transaction, _ROWS, after, 1)
+            except _OF_DRIVER:
+                found.append((number,))
+            after = number
+        return found
+
+
+def _fetched(transaction: ReadTransaction, query: Executable, after: Any, most: int) -> list[Any]:
+    return list(transaction.rows(query, {"after": after, "most": most}))
+
+
+def _seen(row: Any) -> Found:
+    number, *rest = row
+    if isinstance(number, bool) or not isinstance(number, int):
+        return Damaged(0, "a row is there that has no whole number for its sequence")
+    if not rest:
+        return Damaged(number, "cannot be read")
+    try:
+        at = rest[0] if isinstance(rest[0], datetime) else datetime.fromisoformat(rest[0])
+        at = (at.replace(tzinfo=UTC) if at.tzinfo is None else at).astimezone(UTC)
+    except UNREADABLE:
+        return Damaged(number, "has no time")
+    texts, key_id, tag = rest[1:7], rest[7], rest[8]
+    for name, text in zip(FIELDS[2:8], texts, strict=True):
+        if not isinstance(text, str):
+            return Damaged(number, f"has no text for its {name}")
+    if not isinstance(key_id, str | None) or not isinstance(tag, bytes | None):
+        return Damaged(number, "has a tag, or a key's id, of another kind than was written")
+    fields = (number, at, *texts, key_id)
+    return Row(sequence=number, action=texts[1], key_id=key_id, fields=fields, tag=tag)

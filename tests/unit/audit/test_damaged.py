@@ -1,0 +1,46 @@
+"""Rows whose values are of the wrong kind are named; `verify` does not fail at them."""
+
+import pytest
+from unit.audit.trails import Trail
+from unit.store.databases import SERVER
+
+COPY = (
+    "INSERT INTO audit SELECT {}, at, actor, action, subject, outcome, origin, detail, tag, key_id "
+    "FROM audit WHERE sequence = 4"
+)
+FREE = "ALTER TABLE audit ALTER {0} DROP NOT NULL"
+ON_BOTH = {
+    "number 0": ([COPY.format(0)], 0),
+    "number below 0": ([COPY.format(-5)], -5),
+    "a tag that is short": (["UPDATE audit SET tag = substr(tag, 1, 3) WHERE sequence = 4"], 4),
+    "a head without a tag": (["UPDATE sequences SET tag = NULL WHERE name = 'audit'"], 10),
+}
+ON_SQLITE = {
+    "no time": (["UPDATE audit SET at = 'xxxx' WHERE sequence = 4"], 4),
+    "a time as a number": (["UPDATE audit SET at = 7 WHERE sequence = 4"], 4),
+    "a tag as text": (["UPDATE audit SET tag = hex(tag) WHERE sequence = 4"], 4),
+    "a tag as a number": (["UPDATE audit SET tag = 999999999999 WHERE sequence = 4"], 4),
+    "an actor as bytes": (["UPDATE audit SET actor = x'ff' WHERE sequence = 4"], 4),
+    "an actor that is no UTF-8": (["UPDATE audit SET actor = CAST(x'ff' AS TEXT) WHERE sequence = 4"], 4),
+    "text for a number": (["UPDATE audit SET sequence = 'four' WHERE sequence = 4"], 4),
+    "a fraction for a number": (["UPDATE audit SET sequence = 4.5 WHERE sequence = 4"], 0),
+    "a head with text for a tag": (["UPDATE sequences SET tag = 'x' WHERE name = 'audit'"], 10),
+    "a head with text for a number": (["UPDATE sequences SET value = 'x' WHERE name = 'audit'"], 0),
+}
+ON_POSTGRESQL = {
+    "no time": ([FREE.format("at"), "UPDATE audit SET at = NULL WHERE sequence = 4"], 4),
+    "a time without end": (["UPDATE audit SET at = 'infinity' WHERE sequence = 4"], 4),
+    "a time before Christ": (["UPDATE audit SET at = '0044-03-15 BC' WHERE sequence = 4"], 4),
+    "no actor": ([FREE.format("actor"), "UPDATE audit SET actor = NULL WHERE sequence = 4"], 4),
+    "tags as text": (["ALTER TABLE audit ALTER tag TYPE text USING encode(tag, 'hex')"], 1),
+}
+DAMAGE = {**ON_BOTH, **(ON_POSTGRESQL if SERVER else ON_SQLITE)}
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+async def test_a_damaged_row_is_named(trail: Trail, how: str) -> None:
+    statements, first = DAMAGE[how]
+    await trail.tamper(*statements)
+    found = await trail.verified()
+    assert [one.sequence for one in found.breaks][:1] == [first], found.breaks
+    assert found.breaks[0].why
