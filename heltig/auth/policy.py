@@ -133,6 +133,9 @@ ROUTES: Final[Mapping[str, Access]] = {
     "POST /logout/back-channel": "public",
     "GET /": "pages",
     "GET /news": "pages",
+    "GET /search": "pages",
+    "POST /search": "pages",
+    "GET /search/{id}": "pages",
     "POST /ticked/rejudge": "rescore",
     "POST /ticked/pull": "configure",
     "POST /ticked/waive": "waivers",
@@ -202,6 +205,7 @@ _NO_LOOKS: Final = frozenset(
         "GET /overview",
         "GET /quarantine",
         "GET /quarantine/{id}",
+        "GET /search",
     }
 )
 """Routes of these areas that do not."""

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader
 from litestar import MediaType, Request, Response
 
+from heltig.auth.policy import refusal
 from heltig.auth.principal import LOCAL, Principal
 from heltig.dashboard import wording
 from heltig.dashboard.assets import assets
@@ -22,7 +23,7 @@ CONTENT_SECURITY_POLICY: Final = (
 HEADERS: Final[Mapping[str, str]] = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # or browsers do not say that the search is from our own page
 }
 """A page has patient data, so nothing keeps it; it loads from us alone. `heltig.api.headers` has the rest."""
 
@@ -46,7 +47,12 @@ def page(
     """
     user = request.scope.get("user") or request.scope.get("state", {}).get("refused")
     known = user if isinstance(user, Principal) else None
-    shared = {"up": up(request), "asker": known if known != LOCAL else None, "places": places_for(known)}
+    shared = {
+        "up": up(request),
+        "asker": known if known != LOCAL else None,
+        "places": places_for(known),
+        "searches": refusal(known, "POST", "/search") is None,
+    }
     text = _environment().get_template(template).render(**shared, **values)
     return Response(
         text, status_code=status, media_type=MediaType.HTML, headers={**HEADERS, **(headers or {})}

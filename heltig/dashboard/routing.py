@@ -25,6 +25,7 @@ from heltig.dashboard.own_forms import FORM_HEADERS, AnyRequest, principal_of
 from heltig.dashboard.pages import HEADERS, page, study_of
 from heltig.dashboard.quarantine import QUARANTINE
 from heltig.dashboard.rules import RULES
+from heltig.dashboard.search import SEARCH
 from heltig.dashboard.series import SERIES
 from heltig.dashboard.study import study_page
 from heltig.dashboard.ticked import TICKED, acts_for, tick, told
@@ -47,6 +48,7 @@ def routes() -> Router:
             show_worklist,
             news,
             *TICKED,
+            *SEARCH,
             show_study,
             *CONTENTS,
             *SERIES,

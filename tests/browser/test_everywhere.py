@@ -30,6 +30,7 @@ PAGES = {
     "an archive that is changed": "archives/main/change",
     "not found": "studies/1.2.3",
     "overview": "overview",
+    "search": "search",
 }
 OPERATIONS = {
     "jobs that were given up": "jobs",

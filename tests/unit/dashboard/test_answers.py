@@ -24,8 +24,7 @@ async def test_every_page_is_sealed_and_kept_nowhere(service: Service) -> None:
         assert headers["cache-control"] == "no-store"
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["x-frame-options"] == "DENY"
-        # Under no-referrer a browser does not say that the list's form is from our own page.
-        assert headers["referrer-policy"] == ("same-origin" if path == "/" else "no-referrer")
+        assert headers["referrer-policy"] == "same-origin"
         assert headers["cross-origin-opener-policy"] == "same-origin"
 
 

@@ -98,14 +98,14 @@ async def test_the_form_shows_what_is_filtered(service: Service) -> None:
     seen = page(
         await service.get("/?text=kn&modality=MR&location=archive%3Aother&rule=SER&readiness=NEEDS_REVIEW")
     )
-    assert seen.all("input", name="text")[0]["value"] == "kn"
+    assert seen.all("input", name="text", id="text")[0]["value"] == "kn"
     assert seen.all("input", name="rule")[0]["value"] == "SER"
     assert seen.all("input", name="readiness")[0]["value"] == "NEEDS_REVIEW"
     assert [option.get("value") for option in seen.all("option") if "selected" in option] == [
         None,
         "archive:other",
     ]
-    assert seen.all("form")[0]["method"] == "get"
+    assert seen.all("form", id="filters", method="get")
 
 
 async def test_the_numbers_count_what_passes_the_other_filters(service: Service) -> None:
@@ -146,7 +146,7 @@ async def test_nothing_judged_yet_says_what_to_do(service: Service) -> None:
     seen = page(await service.get("/"))
     assert "No study has been judged yet" in seen.text
     assert "heltig pull" in seen.text
-    assert not seen.all("form")
+    assert not seen.all("form", id="filters")
 
 
 async def test_nothing_passes(service: Service) -> None:

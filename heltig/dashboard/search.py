@@ -1,0 +1,199 @@
+"""Search from any page: by UID, accession number or patient. What is typed never becomes part of an address.
+
+A search is kept in memory for a while, under an id that says nothing, for whoever typed it.
+"""
+
+import re
+import secrets
+from collections import OrderedDict
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+from litestar import HttpMethod, Response, route
+from litestar.datastructures import State
+from litestar.params import FromPath
+from litestar.response import Redirect
+
+from heltig.api.problems import RefusedError
+from heltig.api.services import services_of
+from heltig.auth.policy import Refusal
+from heltig.auth.principal import LOCAL
+from heltig.dashboard.own_forms import (
+    FORM_HEADERS,
+    AnyRequest,
+    insist_on_our_page,
+    principal_of,
+    typed_in,
+    who,
+)
+from heltig.dashboard.pages import page
+from heltig.dashboard.visibility import sight_of
+from heltig.errors import NotFoundError
+from heltig.pipeline.identifiers import RULE, HiddenError, Sight
+from heltig.store import studies
+from heltig.store.records import Study
+from heltig.store.search import StudyQuery, search
+from heltig.store.transaction import ReadTransaction
+
+KEPT_FOR: Final = timedelta(minutes=30)
+MOST_KEPT: Final = 1000
+LONGEST: Final = 128
+MOST_FOUND: Final = 50
+"""Studies of each way to look for them."""
+
+_GET: Final = [HttpMethod.GET, HttpMethod.HEAD]
+_POST: Final = [HttpMethod.POST]
+_UID: Final = re.compile(r"[0-9]+(\.[0-9]+)+", re.ASCII)
+_STATE: Final = "searches"
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """A search: who typed what, and until when it is kept."""
+
+    principal: str
+    text: str
+    until: datetime
+
+
+class Found(msgspec.Struct, frozen=True):
+    """What one way to look for studies found.
+
+    Attributes:
+        by: By what.
+        studies: At most `MOST_FOUND`.
+        is_cut: There are more.
+    """
+
+    by: str
+    studies: tuple[Study, ...]
+    is_cut: bool
+
+
+class KeptSearches:
+    """The searches of one process, the newest last."""
+
+    def __init__(self) -> None:
+        self._kept = OrderedDict[str, Kept]()
+
+    def put(self, principal: str, text: str, *, now: datetime) -> str:
+        """Keeps a search, and forgets those that are over; returns its id."""
+        for id in [id for id, kept in self._kept.items() if kept.until <= now]:
+            del self._kept[id]
+        while len(self._kept) >= MOST_KEPT:
+            self._kept.popitem(last=False)
+        id = secrets.token_urlsafe(16)
+        self._kept[id] = Kept(principal, text, now + KEPT_FOR)
+        return id
+
+    def get(self, principal: str, id: str, *, now: datetime) -> str:
+        """What somebody typed.
+
+        Raises:
+            NotFoundError: They typed nothing under this id, or it is not kept any more.
+        """
+        kept = self._kept.get(id)
+        if kept is None or kept.principal != principal or kept.until <= now:
+            raise NotFoundError(
+                f"This search is not kept any more: {KEPT_FOR.seconds // 60} minutes, for whoever typed it. "
+                "Search anew."
+            )
+        return kept.text
+
+
+@route("/search", http_method=_GET)
+async def ask_search(request: AnyRequest) -> Response[str]:
+    """The form on a page of its own."""
+    return _empty(request)
+
+
+@route("/search", http_method=_POST)
+async def start_search(request: AnyRequest) -> Response[Any]:
+    """Keeps what was typed, and leads to what is found."""
+    services = insist_on_our_page(request)
+    text = (await typed_in(request)).get("text", "").replace("\0", "")[:LONGEST].strip()
+    if not text:
+        return _empty(request)
+    await _queries_of(request, text)  # who may not look for it is told so now
+    id = _kept(request.app.state).put(_name(request), text, now=services.clock())
+    return Redirect(f"search/{id}", status_code=303, headers=dict(FORM_HEADERS))
+
+
+@route("/search/{id:str}", http_method=_GET)
+async def show_search(request: AnyRequest, id: FromPath[str]) -> Response[str]:
+    """What a search finds now."""
+    services = services_of(request.app.state)
+    now = services.clock()
+    text = _kept(request.app.state).get(_name(request), id, now=now)
+    found = await services.store.read(_find, text, await _queries_of(request, text), now=now)
+    return page(
+        request,
+        "search.html",
+        headers=FORM_HEADERS,
+        found=found,
+        text=text,
+        patients=sight_of(principal_of(request), services.sights).identifiers,
+    )
+
+
+SEARCH: Final = (ask_search, start_search, show_search)
+"""The routes."""
+
+
+def _empty(request: AnyRequest) -> Response[str]:
+    return page(request, "search.html", headers=FORM_HEADERS, found=None, text="", patients=False)
+
+
+def _kept(state: State) -> KeptSearches:
+    kept: KeptSearches | None = state.get(_STATE)
+    if kept is None:
+        kept = state[_STATE] = KeptSearches()
+    return kept
+
+
+def _name(request: AnyRequest) -> str:
+    return (principal_of(request) or LOCAL).name
+
+
+async def _queries_of(request: AnyRequest, text: str) -> dict[str, StudyQuery]:
+    """The ways that somebody may look for studies; a refusal goes into the audit trail."""
+    services = services_of(request.app.state)
+    try:
+        return _queries(text, sight_of(principal_of(request), services.sights))
+    except HiddenError as hidden:
+        asked = who(request)
+        await services.refusals.note(
+            Refusal(RULE, hidden.detail), **asked, route="POST /search", at=services.clock()
+        )
+        raise RefusedError(hidden, RULE) from hidden
+
+
+def _queries(text: str, sight: Sight) -> dict[str, StudyQuery]:
+    """The ways to look for studies by a text, by what they are called. What is a UID is nothing else.
+
+    Raises:
+        HiddenError: It may be a patient's identifier, and somebody does not see those.
+        UsageError: It looks for a part of what is hashed.
+    """
+    if _UID.fullmatch(text):
+        return {}
+    name = text.replace(", ", "^")
+    whole = sight.keyed is not None or "*" in name
+    ways = {
+        "Accession number": StudyQuery(accession_number=text),
+        "PatientID": StudyQuery(patient_id=text),
+        "Name of the patient": StudyQuery(patient_name=name if whole else f"{name}*"),
+    }
+    return {by: sight.query(query) for by, query in ways.items()}
+
+
+def _find(
+    transaction: ReadTransaction, text: str, queries: dict[str, StudyQuery], *, now: datetime
+) -> tuple[Found, ...]:
+    everywhere = [study.at(now) for study in studies.find_everywhere(transaction, text)]
+    found = [Found("StudyInstanceUID", tuple(everywhere[:MOST_FOUND]), len(everywhere) > MOST_FOUND)]
+    for by, query in queries.items():
+        known = msgspec.structs.replace(query, states=("JUDGED", "PENDING", "WITHDRAWN"))
+        some = search(transaction, known, now=now, limit=MOST_FOUND + 1, order="newest")
+        found.append(Found(by, tuple(some[:MOST_FOUND]), len(some) > MOST_FOUND))
+    return tuple(one for one in found if one.studies)

@@ -1,0 +1,93 @@
+"""The search that every page has, asked of the real application."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from unit.api.service import LATER, Service, running
+from unit.dashboard.reading import page
+from unit.dashboard.test_worklist import fill
+
+OURS = {"Sec-Fetch-Site": "same-origin"}
+
+
+async def send(service: Service, text: str, **headers: str) -> httpx.Response:
+    return await service.post("/search", data={"text": text}, headers={**OURS, **headers})
+
+
+async def find(service: Service, text: str, **headers: str) -> list[str]:
+    answer = await send(service, text, **headers)
+    assert answer.status_code == 303
+    seen = page(await service.get(f"/{answer.headers['location']}", headers=headers))
+    return [link.partition("?")[0].removeprefix("../studies/") for link in seen.rows()]
+
+
+FINDS = {
+    "1.2": ["1.2"],
+    "9.9": [],
+    "A-77": ["1.3"],
+    "P7": ["1.3"],
+    "roe": ["1.3"],
+    "Doe, Jane": ["1.3", "1.2", "1.1"],
+    "*ane": ["1.3", "1.2", "1.1"],
+    "77": [],
+    "<b>\0": [],
+}
+
+
+async def test_by_uid_accession_number_and_patient(service: Service) -> None:
+    await fill(service)
+    assert {text: await find(service, text) for text in FINDS} == FINDS
+
+
+async def test_every_page_has_it_and_no_address_tells_what_was_typed(service: Service) -> None:
+    await fill(service)
+    for path in ("/", "/studies/1.2", "/overview", "/studies/9.9"):
+        answer = await service.get(path, headers={"Accept": "text/html"})
+        assert page(answer, answer.status_code).all("form", role="search", method="post")
+    answer = await send(service, "Doe, Jane")
+    assert answer.headers["location"].startswith("search/")
+    assert "Doe" not in str(answer.headers)
+    seen = page(await service.get(f"/{answer.headers['location']}"))
+    assert seen.all("input", value="Doe, Jane")
+    assert "By Name of the patient: 3 studies" in seen.text
+    assert (
+        "Nothing is found"
+        in page(await service.get(f"/{(await send(service, 'x')).headers['location']}")).text
+    )
+    assert "looked for as a whole" in page(await service.get("/search")).text
+    assert "looked for as a whole" in page(await send(service, " ")).text
+
+
+async def test_a_search_is_of_whoever_typed_it(guarded: Service) -> None:
+    await fill(guarded)
+    reader, other = await guarded.key("reader"), await guarded.key("admin")
+    address = f"/{(await send(guarded, 'P7', **reader)).headers['location']}"
+    assert len(page(await guarded.get(address, headers=reader)).rows()) == 1
+    assert "not kept any more" in page(await guarded.get(address, headers=other), 404).text
+    page(await guarded.get("/search/unknown", headers=reader), 404)
+    page(await send(guarded, "P7", **{**reader, "Sec-Fetch-Site": "cross-site"}), 403)
+    page(await send(guarded, "P7", **await guarded.key("auditor")), 403)
+
+
+async def test_a_search_is_kept_for_a_while(tmp_path: Path) -> None:
+    times = [LATER]
+    async with running(tmp_path / "home", clock=lambda: times[-1]) as service:
+        address = f"/{(await send(service, 'P7')).headers['location']}"
+        page(await service.get(address))
+        times.append(LATER + timedelta(minutes=30))
+        page(await service.get(address), 404)
+
+
+@pytest.mark.parametrize("mode", ["masked", "hashed"])
+async def test_who_does_not_see_patients_searches_by_uid_alone(tmp_path: Path, mode: str) -> None:
+    async with running(tmp_path / "home", auth_mode="api-key", identifiers=mode) as service:
+        await service.judged("1.2")
+        reader = await service.key("reader")
+        assert await find(service, "1.2", **reader) == ["1.2"]
+        for text in ("P1", "Doe"):
+            refused = page(await send(service, text, **reader), 403)
+            assert "you cannot search by" in refused.text
+            assert text not in refused.text
+        assert (await send(service, "P1", **await service.key("admin"))).status_code == 303
