@@ -75,9 +75,8 @@ class Damaged(msgspec.Struct, frozen=True):
 Found: TypeAlias = Row | Damaged
 
 
-def stored(transaction: ReadTransaction) -> Iterator[Found]:
-    """All rows from number 1 on, in order, a few at a time."""
-    after: Any = 0
+def stored(transaction: ReadTransaction, *, after: Any = 0) -> Iterator[Found]:
+    """All rows after a number, in order, a few at a time."""
     while found := _page(transaction, after, _AT_ONCE):
         for row in found:
             yield _seen(row)
@@ -90,7 +89,8 @@ def below(transaction: ReadTransaction, *, most: int) -> list[Damaged]:
     """Rows that are numbered as no entry is: from 0 down."""
     found = transaction.connection.execute(_BELOW, {"most": most})
     why = "is there, though entries are numbered from 1"
-    return [Damaged(number, why if number else f"entry 0 {why}") for number in found.scalars()]
+    numbers = [int(row[0]) for row in found]
+    return [Damaged(number, why if number else f"entry 0 {why}") for number in numbers]
 
 
 def count(transaction: ReadTransaction) -> int:
