@@ -20,10 +20,11 @@ from heltig.dashboard.pages import page, study_of
 from heltig.dashboard.study import by_number, seen_at
 from heltig.dashboard.viewer import viewer_link
 from heltig.dashboard.visibility import sight_of
-from heltig.dicom.cell import Cell
 from heltig.dicom.snapshot import read_snapshot
 from heltig.dicom.source import FILES
 from heltig.dicom.study import SOP_INSTANCE_UID, StudyTable
+from heltig.pipeline.identifiers import Sight
+from heltig.pipeline.told_values import told
 from heltig.reports.study_pictures import span_of
 from heltig.standard import uids
 from heltig.standard.dictionary import tag_of
@@ -136,7 +137,7 @@ async def show_contents(request: AnyRequest, study: FromPath[str]) -> Response[s
             spans.append(Span(names[part.series_key], span.begin, span.end, part.instances))
         if part.series_key == wanted:
             opened = await asyncio.to_thread(
-                _opened, table, part.series_key, number(request.query_params, "page") or 1
+                _opened, table, part.series_key, number(request.query_params, "page") or 1, sight
             )
     return page(
         request,
@@ -165,7 +166,7 @@ def _name(series: Series) -> str:
     return " ".join(filter(None, parts))
 
 
-def _opened(table: StudyTable, key: str, wanted: int) -> Opened:
+def _opened(table: StudyTable, key: str, wanted: int, sight: Sight) -> Opened:
     order = sorted(range(table.rows), key=_numbers(table).__getitem__)
     pages = max(1, -(-len(order) // INSTANCES))
     shown = min(max(wanted, 1), pages)
@@ -177,7 +178,7 @@ def _opened(table: StudyTable, key: str, wanted: int) -> Opened:
     return Opened(
         key=key,
         instances=tuple(
-            _instance(table, row, is_double=bool(cells) and cells[row] in doubles)
+            _instance(table, row, sight, is_double=bool(cells) and cells[row] in doubles)
             for row in order[first : first + INSTANCES]
         ),
         page=shown,
@@ -201,9 +202,9 @@ def _numbers(table: StudyTable) -> list[tuple[bool, int, int]]:
     return [(*found[code], row) for row, code in enumerate(column.codes)]
 
 
-def _instance(table: StudyTable, row: int, *, is_double: bool) -> Instance:
+def _instance(table: StudyTable, row: int, sight: Sight, *, is_double: bool) -> Instance:
     instance_number, sop_class, rows, columns, frames = (
-        _shown(table.at(tag_of(keyword), row)) for keyword in _NUMBERS
+        _told(table, tag_of(keyword), row, sight) for keyword in _NUMBERS
     )
     known = uids.lookup(sop_class)
     size = f"{rows} × {columns}" if rows and columns else ""
@@ -218,8 +219,10 @@ def _instance(table: StudyTable, row: int, *, is_double: bool) -> Instance:
     )
 
 
-def _shown(cell: Cell) -> str:
-    return cell.shown.strip()[:64]
+def _told(table: StudyTable, tag: str, row: int, sight: Sight) -> str:
+    """What they may see of it: where a number should be, anything may stand."""
+    column = table.columns.get(tag)
+    return told(table, column, column.codes[row], sight).text.strip() if column is not None else ""
 
 
 CONTENTS: Final = (show_contents,)

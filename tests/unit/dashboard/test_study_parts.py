@@ -157,10 +157,13 @@ async def test_a_sequence_says_what_in_its_items_differs(service: Service) -> No
 
 async def test_who_does_not_see_patients_sees_that_they_differ(guarded: Service) -> None:
     await put(guarded, CHEST, days=2)
-    other = changed(CHEST, {"00100010": {"Alphabetic": "Doe^Jane"}, "00100020": "P77"}, rows=(7, 8))
+    other = changed(
+        CHEST, {"00100010": {"Alphabetic": "Doe^Jane"}, "00100020": "P77", "00200013": "P77"}, rows=(7, 8)
+    )
     await put(guarded, other)
     root = f"/studies/{uid_of(CHEST)}"
-    parts = ("/series", f"/series/{uid_of(CHEST, '0020000E', -1)}", "/differences")
+    series = uid_of(CHEST, "0020000E", -1)
+    parts = (f"/series?open={series}", f"/series/{series}", "/differences")
     whole, masked = "", ""
     for part in parts:
         reviewer = await guarded.key("reviewer", name=f"reviewer{len(whole)}")
