@@ -62,12 +62,23 @@ def contradictions(settings: "Settings") -> Iterator[str]:
         yield "HELTIG_REDIS_URL: not a Redis. Give redis://HOST:PORT/0, rediss://… or unix://PATH."
 
 
+_GUESSERS = ("reviewer", "qa_operator")
+"""Who gives waivers for what was observed, and who uploads studies and adds archives."""
+
+
 def _identifier_contradictions(settings: "Settings") -> Iterator[str]:
     shown_to = settings.identifiers_shown_to
     if settings.identifiers == "plain" and shown_to:
         yield (
             "HELTIG_IDENTIFIERS_SHOWN_TO: without HELTIG_IDENTIFIERS=masked, or hashed, everybody who sees "
             "studies sees whose they are. Set one of them, or leave this away."
+        )
+    unseeing = [role for role in _GUESSERS if shown_to and role not in shown_to]
+    if settings.identifiers == "masked" and unseeing:
+        yield (
+            f"HELTIG_IDENTIFIERS_SHOWN_TO: {' and '.join(unseeing)} can try out what is masked, by studies "
+            "that they bring in or waivers that they give. Name reviewer and qa_operator, too, and give "
+            "people who are not to see identifiers the role reader."
         )
     if settings.identifiers != "hashed" and settings.identifier_key:
         yield (

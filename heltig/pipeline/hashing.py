@@ -29,7 +29,7 @@ class Hashing(msgspec.Struct, frozen=True):
 
     def sealed_waiver(self, waiver: Waiver) -> Waiver:
         """A waiver that was given while findings were kept as they are."""
-        told = may_be_told(waiver.rule, waiver.tags)
+        told = may_be_told(waiver.rule, waiver.tags, waiver.observed)
         return msgspec.structs.replace(
             waiver,
             observed=waiver.observed if told else REDACTED,

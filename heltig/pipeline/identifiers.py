@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from heltig.auth.policy import Refusal, is_whole, roles_named
+from heltig.auth.policy import ROUTES, Refusal, is_whole, roles_named
 from heltig.auth.principal import Principal
 from heltig.errors import AuthorisationError
 from heltig.pipeline.masks import DataSet, masked, tokens, without_fields, without_identifiers
@@ -150,10 +150,20 @@ class Sights:
         """Why somebody may not use a route that cannot be masked; None when they may.
 
         What an archive answers through its gate is the archive's: who may search by identifiers may have it.
+        Rules across studies say which others have the same PatientID, name or accession number: who sends
+        studies of their own making and reads what is found would ask for what is masked.
         """
+        sight = self.of(principal)
+        if self._mode == "masked" and not sight.evidence and ROUTES.get(f"{method} {template}") == "gate":
+            if principal.areas == {"gate"}:
+                return None
+            return Refusal(
+                RULE,
+                f"{_HIDDEN}. Who sends studies and reads verdicts can try out what is masked: send with a "
+                "key of the area `gate` alone.",
+            )
         if self._mode == "plain" or not is_whole(method, template):
             return None
-        sight = self.of(principal)
         if sight.evidence or (sight.searches and template.startswith("/gate/")):
             return None
         return Refusal(RULE, f"{_HIDDEN}, and {method} {template} cannot answer without them.")

@@ -285,6 +285,20 @@ def test_who_sees_masks_cannot_ask_what_is_behind_them(masked: Site) -> None:
     assert shown["00100010"] == {"vr": "PN", "Value": [{"Alphabetic": "[redacted]"}]}
 
 
+def test_who_sees_masks_cannot_try_them_out_by_studies_of_their_own(masked: Site) -> None:
+    headers = {"Content-Type": content_type("kept")}
+    body = body_of([], boundary="kept")
+    refused = masked.clients["archive"].post("/gate/main/studies", content=body, headers=headers)
+    assert (refused.status_code, refused.json()["rule"]) == (403, "identifiers")
+    made = command(
+        masked.server.home, "keys", "create", "sender", "--role", "archive", "--area", "gate",
+        auth_mode="api-key", identifiers="masked",
+    )  # fmt: skip
+    headers["Authorization"] = f"Bearer {made.stdout.split()[-1]}"
+    taken = httpx.post(f"{masked.server.url}/gate/main/studies", content=body, headers=headers, timeout=120)
+    assert taken.status_code not in (401, 403), taken.text
+
+
 @pytest.mark.parametrize("role", ROLES)
 def test_hashed_identifiers_are_seen_by_nobody(hashed: Site, role: str) -> None:
     found = leaks(hashed, role)

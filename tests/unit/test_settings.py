@@ -111,6 +111,12 @@ def test_a_refusal_names_the_setting_and_what_to_do(variable: str, value: str, e
     assert expected in text
 
 
+def test_who_could_try_out_what_is_masked_has_to_see_it() -> None:
+    masked = {"HELTIG_AUTH_MODE": "api-key", "HELTIG_IDENTIFIERS": "masked"}
+    for roles in ("reviewer,admin", "reader,qa_operator", "admin"):
+        assert "can try out what is masked" in refusal({**masked, "HELTIG_IDENTIFIERS_SHOWN_TO": roles})
+
+
 OIDC = {
     "HELTIG_AUTH_MODE": "oidc",
     "HELTIG_OIDC_ISSUER": "https://login.example/realms/pacs",

@@ -68,10 +68,27 @@ def test_redaction_leaves_no_digest_of_what_could_be_guessed() -> None:
     assert redacted_finding(finding(digest="d" * 32)).digest == ""
 
 
-def test_redaction_keeps_codes_and_uids() -> None:
-    kept = finding("UID-CHARS", tags=("0020000D",), observed="1.2.X")
-    told = written(report(study("1.2.X", "BLOCKED", kept)), "json", redact=True)
-    assert json.loads(told)["studies"][0]["findings"][0]["observed"] == "1.2.X"
+@pytest.mark.parametrize(
+    ("tag", "observed", "is_told"),
+    [
+        ("0020000D", "1.2.03", True),
+        ("0020000D", "1.2.DOE", False),
+        ("00080060", "CT (3), MR (1)", True),
+        ("00180015", "WHOLE BODY", True),
+        ("00180015", "ANNA MARIA DOE SMITH: 20 characters", False),
+        ("00180015", "DOE^JANE 19370317", False),
+        ("00180015", "Doe", False),
+        ("00180015", "zqlow", False),
+        ("00180050", "3 mm thick, a slice every 5 mm", True),
+        ("00180050", "DOE", False),
+        ("00180050", "1.5e-3\\2", True),
+        ("00200013", "161 missing of 165: 19 to 179", True),
+    ],
+)
+def test_redaction_keeps_codes_numbers_and_uids_that_are_such(tag: str, observed: str, is_told: bool) -> None:
+    kept = finding("VAL-X", tags=(tag,), observed=observed, expected="a number")
+    found = redacted_finding(kept)
+    assert found.observed == (observed if is_told else "[redacted]")
 
 
 @pytest.mark.parametrize("text", ["text", *HOSTILE])

@@ -42,7 +42,7 @@ async def fill(store: Store, settings: Settings) -> None:
     await open_trail(store, settings, clock=lambda: NOW)
     new = snapshot(patients=SPELLINGS, accession_number="A1", referring_physician_name="Roe^R")
     odd = finding("PAT-ID-CONFLICT", observed="P1, P2", expected="one PatientID")
-    uid = finding("UID-CHARS", tags=("0020000D",), observed="1.2.x")
+    uid = finding("UID-CHARS", tags=("0020000D",), observed="1.2.03")
     published = await judge(store, new, odd, uid, readiness="BLOCKED")
     given = NewWaiver(
         rule="PAT-ID-CONFLICT",
@@ -83,7 +83,7 @@ async def test_it_is_turned_row_by_row(store: Store, tmp_path_factory: pytest.Te
     assert (verdict.verdict.id, verdict.revision) == (before.verdict.id, before.revision)
     person, uid = verdict.verdict.findings
     assert (person.observed, person.expected, person.rule) == ("[redacted]", "[redacted]", "PAT-ID-CONFLICT")
-    assert uid.observed == "1.2.x"
+    assert uid.observed == "1.2.03"
     [waiver] = await store.read(waivers.newest, now=NOW, limit=9)
     assert (waiver.observed, waiver.digest) == ("[redacted]", person.digest)
     assert person.digest == KEYED.digest(before.verdict.findings[0].digest)

@@ -1,0 +1,74 @@
+"""Whether the text of a finding holds nothing but codes, numbers, UIDs and the words of rules.
+
+A finding about an attribute of codes or numbers shows what stands there, and anything may: a name in a
+number, a sentence in a code. So not the attribute alone decides whether it is told, but each word, too.
+"""
+
+import re
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Final
+
+from heltig import rules
+from heltig.standard import dictionary, uids
+
+_LONGEST_CODE: Final = 16
+"""Characters of a CS (PS3.5 6.2); blanks between its words count."""
+
+_NUMBER: Final = re.compile(r"(?:PS|[-+±])?[0-9][0-9.…]*(?:[eE][-+]?[0-9]+)?%?", re.ASCII)
+_CODE: Final = re.compile(r"[A-Z0-9_]*[A-Z_][A-Z0-9_]*", re.ASCII)
+_BETWEEN: Final = re.compile(r"[,;:()\\/=]+")
+_WORD: Final = re.compile(r"\b[a-z]+(?:'s)?\b", re.ASCII)
+_SIGNS: Final = frozenset({"-", "…", "<", ">", "+", "%", "UID", "UIDs", "UID's", "IOD", "VR", "VM"})
+_NAMES: Final = "deidentification"
+"""How modules begin that list names of people."""
+
+
+@lru_cache(maxsize=4096)
+def is_harmless_text(text: str, *, coded: bool) -> bool:
+    """Whether a text cannot name a patient.
+
+    Args:
+        text: What was observed, or expected.
+        coded: Codes stand there that nobody lists (VR CS): up to 16 capital letters, digits, `_` and blanks.
+    """
+    return all(_is_harmless(part.split(), coded=coded) for part in _BETWEEN.split(text))
+
+
+def _is_harmless(words: list[str], *, coded: bool) -> bool:
+    """Whether words between punctuation are harmless."""
+    run: list[str] = []  # a code may have blanks in it
+    unknown = False  # whether the run has a word that is no number and none of ours
+    for word in [*words, ""]:
+        is_number, is_ours = bool(_NUMBER.fullmatch(word)), _is_ours(word)
+        if is_number or _CODE.fullmatch(word):
+            run.append(word)
+            unknown |= not is_number and not is_ours
+            continue
+        if unknown and not (coded and len(" ".join(run)) <= _LONGEST_CODE):
+            return False
+        run, unknown = [], False
+        if word and not is_ours:
+            return False
+    return True
+
+
+def _is_ours(word: str) -> bool:
+    return all(part in _words() or _NUMBER.fullmatch(part) for part in word.split("-")) or word in _SIGNS
+
+
+@cache
+def _words() -> frozenset[str]:
+    """The words that rules are written in, those of UIDs' names, and the keywords of attributes."""
+    said = {
+        word
+        for file in Path(rules.__path__[0]).glob("*.py")
+        if not file.name.startswith(_NAMES)
+        for word in _WORD.findall(file.read_text("utf-8"))
+    }
+    of_uids = {word.strip("(),") for entry in uids.entries() for word in entry.name.split()}
+    keywords = {entry.keyword for entry in dictionary.entries()}
+    vrs = {vr for entry in dictionary.entries() for vr in entry.vr.split(" or ")} | {"UN", "SCT"}
+    return frozenset(said | of_uids | keywords | {f"{keyword}s" for keyword in keywords} | vrs | _SIGNS) - {
+        ""
+    }
