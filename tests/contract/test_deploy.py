@@ -149,7 +149,8 @@ def test_systemd_has_nothing_against_a_unit(unit: Path, tmp_path: Path) -> None:
     analyze = shutil.which("systemd-analyze")
     if analyze is None:
         pytest.skip("needs systemd-analyze")
-    copy = tmp_path / unit.name
+    copy = tmp_path / "looked-at" / unit.name
+    copy.parent.mkdir()
     copy.write_text(unit.read_text("utf-8").replace(EXECUTABLE, "/bin/true"), "utf-8")
     ran = subprocess.run([analyze, "verify", copy], capture_output=True, text=True, check=False)
     assert unit.name not in ran.stderr, ran.stderr
@@ -180,3 +181,63 @@ def test_commands_that_the_files_speak_of_are_there() -> None:
     assert {
         name for name in variables if name not in KNOWN and not name.startswith("HELTIG_SECRET_")
     } <= foreign | {"HELTIG_"}
+
+
+DOCS = ROOT / "docs"
+
+
+def block_with(page: str, words: str) -> str:
+    """The block of code of a page that has some words in it."""
+    blocks = re.findall(r"^```\w*\n(.*?)^```$", (DOCS / page).read_text("utf-8"), re.M | re.S)
+    (found,) = (block for block in blocks if words in block)
+    return str(found)
+
+
+def test_the_backup_unit_runs_as_the_user_of_the_service(tmp_path: Path) -> None:
+    unit = tmp_path / "heltig-backup.service"
+    unit.write_text(block_with("backup.md", "[Service]"), "utf-8")
+    service = dict(sections(unit)["Service"])
+    assert service["User"] == "heltig"
+    assert service["EnvironmentFile"] == "/etc/heltig/environment"  # systemd reads it as root
+    assert service["Environment"] == dict(sections(DEPLOY / "heltig.service")["Service"][1:2])["Environment"]
+    shell, option, script = shlex.split(service["ExecStart"].replace("%%", "%"))
+    assert (shell, option) == ("/bin/sh", "-c")
+    ran = [shlex.split(one) for one in script.split("&&")[1:]]
+    assert [words[:2] for words in ran] == [[EXECUTABLE, "backup"], [EXECUTABLE, "restore"]]
+    for words in ran:
+        parsed([str(unit) if word == "$f" else word for word in words])
+    test_systemd_has_nothing_against_a_unit(unit, tmp_path)
+
+
+@pytest.mark.parametrize("page", ["backup.md", "handbook/upgrade.md"])
+def test_a_drill_works_on_the_copy_alone(page: str, tmp_path: Path) -> None:
+    """The script for administrators and the commands of a page, word by word, but for their folders."""
+    tools, log = tmp_path / "bin", tmp_path / "log"
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "service").write_text("HELTIG_HOME=/var/lib/heltig\nHELTIG_DATABASE_URL=theirs\n", "utf-8")
+    executable = tools / "executable"
+    administrator = block_with("handbook/install.md", "exec setpriv")
+    for name, text in {
+        "heltig": administrator.replace(EXECUTABLE, str(executable)).replace(
+            "/etc/heltig/environment", str(tmp_path / "service")
+        ),
+        "executable": f'#!/bin/sh\necho "$HELTIG_HOME $HELTIG_DATABASE_URL|$*" >> {log}\n',
+        "setpriv": '#!/bin/sh\nwhile case "$1" in --*) ;; *) false ;; esac; do shift; done\nexec "$@"\n',
+        "chown": "#!/bin/sh\n",
+    }.items():
+        tools.mkdir(exist_ok=True)
+        (tools / name).write_text(text, "utf-8")
+        (tools / name).chmod(0o755)
+    commands = block_with(page, "$(mktemp -d)").replace("/safe/heltig-secrets", str(tmp_path / "secrets"))
+    subprocess.run(
+        ["/bin/sh", "-ec", f"{commands}\nheltig version"],
+        env={"PATH": f"{tools}:/usr/bin:/bin", "TMPDIR": str(tmp_path)},
+        check=True,
+        timeout=60,
+    )
+    *drill, after = log.read_text("utf-8").splitlines()
+    assert len(drill) >= 4
+    for line in drill:
+        assert line.startswith(f"{tmp_path}/")
+        assert " |" in line  # no database of the service
+    assert after.startswith("/var/lib/heltig theirs|")
