@@ -1,4 +1,4 @@
-"""This host: the folder of Heltig, who may read it, and the room on its disk."""
+"""This host: files that settings name, the folder of Heltig, who may read it, and the room on its disk."""
 
 import os
 import shutil
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from heltig.pipeline.doctor.check import Check, failed, ok, skipped, warning
+from heltig.pipeline.doctor.files import files
 from heltig.setting_types import Size
 from heltig.settings import Settings
 
@@ -16,6 +17,7 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 def host(settings: Settings) -> Iterator[Check]:
     """What there is to say of this host."""
+    yield from files(settings)
     home = settings.home
     if not home.is_dir():
         if home.exists():

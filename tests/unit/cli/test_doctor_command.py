@@ -73,6 +73,15 @@ def test_wrong_settings_end_it(home: Path) -> None:
     assert "HELTIG_PORT" in found["settings"]["found"]
 
 
+def test_files_that_are_not_there_are_named(home: Path, tmp_path: Path) -> None:
+    away = str(tmp_path / "away")
+    found, code = doctor(home, "--offline", HELTIG_PROFILE=f"{away}.toml")
+    assert (states(found, "profile"), code) == (["failed"], 1)
+    found, code = doctor(home, "--offline", HELTIG_DICOM_CERTIFICATE=away)
+    assert (states(found, "profile", "files"), code) == (["ok", "failed"], 1)
+    assert "HELTIG_DICOM_CERTIFICATE" in found["files"]["found"]
+
+
 def test_what_others_may_read_is_named(home: Path) -> None:
     secret = home / "secrets" / "pacs"
     secret.parent.mkdir(exist_ok=True, mode=0o700)
