@@ -293,7 +293,7 @@ async def working(
         sender = SyslogSender(store, settings) if settings.audit_syslog and kind == "serve" else None
         if sender is not None:
             stack.push_async_callback(sender.close)  # it is the last to go: it tells of the end, too
-        stack.push_async_callback(last_anchor, store)
+        stack.push_async_callback(last_anchor, store, settings)
         stack.push_async_callback(starts.end)
         batches = Batches(store, clock=clock)
         stack.push_async_callback(batches.close)
@@ -323,7 +323,7 @@ async def working(
         stack.push_async_callback(runner.stop, grace=grace)
         stack.push_async_callback(teller.stop, grace=grace)
         sweeps = [*sweeps_of(desks, queue), (EVERY, presence.say)]
-        sweeps += [(HOUR, partial(anchor, store)), (audit_batches.EVERY, batches.flush)]
+        sweeps += [(HOUR, partial(anchor, store, settings)), (audit_batches.EVERY, batches.flush)]
         if sender is not None:
             sweeps.append((SYSLOG_EVERY, sender.send))
         if one_host is not None:

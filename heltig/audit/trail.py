@@ -1,5 +1,6 @@
 """Opens the audit trail with its keys, and anchors its end outside the database."""
 
+import logging
 import os
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -8,6 +9,7 @@ from typing import Final
 import structlog
 
 from heltig.audit.keys import AuditKeys
+from heltig.audit.own_anchor import OwnAnchor
 from heltig.errors import ConfigurationError, StorageError
 from heltig.settings import Settings
 from heltig.store import audit_chain, audit_trail
@@ -16,6 +18,9 @@ from heltig.store.transaction import WriteTransaction
 
 ACTOR: Final = "audit"
 """Who acts in the trail where it is about itself."""
+
+logger = logging.getLogger(__name__)
+"""For what commands have to say, too: it goes to standard error there."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("heltig.audit")
 
@@ -30,6 +35,9 @@ async def open_trail(
 ) -> AuditKeys:
     """Has a store seal its entries; begins the chain, and makes its key, where it has not begun.
 
+    A chain that this host knows (`OwnAnchor`) and that is not there any more, or is another, is told in the
+    log as an error, and none is begun anew: entries have no tags then, until `accept`.
+
     Args:
         store: With the newest tables.
         settings: They say where the keys are.
@@ -43,19 +51,97 @@ async def open_trail(
     """
     keys = AuditKeys(settings, environ)
     store.seal_with(keys)
+    own = OwnAnchor(settings)
     head = await store.read(audit_chain.head)
-    if head is not None and head.key_id is None:
+    wrong = await store.read(own.disagreement, keys)
+    if wrong is not None:
+        _tell(wrong)
+    elif head is not None and head.key_id is None:
         keys.make()
         if head.sequence:
             log.warning(
                 "audit.begin", sealed=head.sequence
             )  # once, after an upgrade; else somebody took tags away
-        head = await store.write_durably(_begin, keys, at=clock())
+        await store.write_durably(_begin, keys, at=clock())
+        head = await store.read(audit_chain.head)
     if head is None:
         raise StorageError("The head row of the audit trail is gone: run `heltig audit verify`.")
-    if writes and not _holds(keys, head.key_id or ""):
-        raise ConfigurationError(keys.missing(head.key_id or ""))
+    if writes and head.key_id is not None and not _holds(keys, head.key_id):
+        raise ConfigurationError(keys.missing(head.key_id))
+    if wrong is None:
+        _keep(own, head)
     return keys
+
+
+async def accept(
+    store: Store, settings: Settings, keys: AuditKeys, *, at: datetime, actor: str, origin: str, reason: str
+) -> audit_chain.Head:
+    """Takes the trail as it is from now on, and writes that down in it; begins a chain where there is none.
+
+    Raises:
+        ConfigurationError: The keys cannot be read.
+        StorageError: The database failed, or the anchor cannot be written.
+    """
+    own = OwnAnchor(settings)
+    wrong = await store.read(own.disagreement, keys)
+    head = await store.read(audit_chain.head)
+    if head is not None and head.key_id is None:
+        keys.make()
+
+    def write(transaction: WriteTransaction) -> None:
+        _begin(transaction, keys, at=at)
+        audit_trail.append(
+            transaction,
+            at=at,
+            actor=actor,
+            action="audit.accept",
+            subject="audit",
+            outcome="success",
+            origin=origin,
+            detail={"reason": reason, "wrong": "" if wrong is None else f"{wrong[0]}: {wrong[1]}"},
+        )
+
+    await store.write_durably(write)
+    return await know(store, settings)
+
+
+async def know(store: Store, settings: Settings) -> audit_chain.Head:
+    """Has this host know the trail as it is now, whatever it knew before.
+
+    Raises:
+        StorageError: The head row is gone, or the anchor cannot be written.
+    """
+    head = await store.read(audit_chain.head)
+    if head is None:
+        raise StorageError("The head row of the audit trail is gone: run `heltig audit verify`.")
+    OwnAnchor(settings).write(head)
+    return head
+
+
+async def keep_anchor(store: Store, settings: Settings) -> audit_chain.Head | None:
+    """Has this host know the end of the trail, unless it knows another trail: that is told in the log."""
+    own = OwnAnchor(settings)
+    head = await store.read(audit_chain.head)
+    wrong = await store.read(own.disagreement, AuditKeys(settings))
+    if wrong is not None:
+        _tell(wrong)
+    elif head is not None:
+        _keep(own, head)
+    return head
+
+
+def _keep(own: OwnAnchor, head: audit_chain.Head) -> None:
+    try:
+        known = own.read()
+        if known is None or known.sequence < head.sequence:
+            own.write(head)
+    except StorageError as wrong:
+        logger.error("audit.anchor: %s", wrong.detail)
+
+
+def _tell(wrong: tuple[int, str]) -> None:
+    sequence, why = wrong
+    logger.error("audit.broken: entry %s: %s. Run `heltig audit verify`.", sequence, why)
 
 
 def _holds(keys: AuditKeys, key_id: str) -> bool:
@@ -65,12 +151,12 @@ def _holds(keys: AuditKeys, key_id: str) -> bool:
         raise ConfigurationError(f"{wrong.detail} {keys.missing(key_id)}") from wrong
 
 
-def _begin(transaction: WriteTransaction, keys: AuditKeys, *, at: datetime) -> audit_chain.Head:
+def _begin(transaction: WriteTransaction, keys: AuditKeys, *, at: datetime) -> None:
     head = audit_chain.locked_head(transaction)
     if head.key_id is not None:
-        return head  # another process began it meanwhile
+        return  # another process began it meanwhile
     key_id = keys.ids[0]
-    begun = audit_chain.seal_what_is_there(transaction, head, key_id=key_id, seal=keys)
+    audit_chain.seal_what_is_there(transaction, head, key_id=key_id, seal=keys)
     audit_trail.append(
         transaction,
         at=at,
@@ -81,7 +167,6 @@ def _begin(transaction: WriteTransaction, keys: AuditKeys, *, at: datetime) -> a
         origin="",
         detail={"sealed": head.sequence},
     )
-    return begun
 
 
 async def rotate(store: Store, keys: AuditKeys, *, at: datetime, actor: str, origin: str) -> str:
@@ -119,16 +204,16 @@ async def rotate(store: Store, keys: AuditKeys, *, at: datetime, actor: str, ori
     return newest
 
 
-async def anchor(store: Store) -> None:
-    """Writes the end of the trail to the log, where whoever changes the database does not reach it."""
-    head = await store.read(audit_chain.head)
+async def anchor(store: Store, settings: Settings) -> None:
+    """Writes the end of the trail to the log and to a file, where the database's owner does not reach it."""
+    head = await keep_anchor(store, settings)
     if head is not None and head.tag is not None:
         log.info("audit.anchor", sequence=head.sequence, tag=head.tag.hex(), key=head.key_id)
 
 
-async def last_anchor(store: Store) -> None:
+async def last_anchor(store: Store, settings: Settings) -> None:
     """Does as `anchor`, at the end of a process, which goes on where the database is away."""
     try:
-        await anchor(store)
+        await anchor(store, settings)
     except StorageError as error:
         log.error("audit.anchor", error=error.detail)

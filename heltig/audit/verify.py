@@ -1,11 +1,13 @@
 """Finds out whether the audit trail is what was written."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, Self
 
 import msgspec
 
 from heltig.audit.keys import AuditKeys
+from heltig.audit.own_anchor import OwnAnchor
 from heltig.errors import UsageError
 from heltig.store import audit_chain, audit_rows
 from heltig.store.audit_chain import FIRST, Head, canonical
@@ -37,6 +39,17 @@ class Anchor(msgspec.Struct, frozen=True):
             return cls(int(number), bytes.fromhex(tag))
         except ValueError as wrong:
             raise UsageError(f"{text}: the tag is not in hex digits.") from wrong
+
+
+def in_log(lines: Iterable[str]) -> Iterator[Anchor]:
+    """The anchors in a log, in either of its forms."""
+    for line in lines:
+        if "audit.anchor" in line and (found := _SEQUENCE.search(line)) and (tag := _TAG.search(line)):
+            yield Anchor(int(found[1]), bytes.fromhex(tag[1]))
+
+
+_SEQUENCE: Final = re.compile(r"\bsequence\W{1,12}?(\d{1,18})\b")
+_TAG: Final = re.compile(r"\btag\W{1,12}?([0-9a-f]{64})\b")
 
 
 class Break(msgspec.Struct, frozen=True):
@@ -87,6 +100,7 @@ def verify(
     *,
     anchors: Sequence[Anchor] = (),
     through: int | None = None,
+    own: OwnAnchor | None = None,
 ) -> Verified:
     """Reads the trail from its beginning, a few entries at a time, and computes each tag again.
 
@@ -95,6 +109,7 @@ def verify(
         keys: All that ever sealed it.
         anchors: Tags that are known from elsewhere, such as the log.
         through: Only entries up to this one; the end is not looked at then.
+        own: What this host knows of the trail; not of a copy from before.
 
     Raises:
         ConfigurationError: The keys cannot be read.
@@ -108,6 +123,8 @@ def verify(
         walk.take(row)
     if through is None:
         walk.end(transaction)
+    if own is not None and (wrong := own.disagreement(transaction, keys)) is not None:
+        walk.disagree(*wrong)
     return walk.result()
 
 
@@ -119,7 +136,9 @@ class _Walk:
     ) -> None:
         self._keys = keys
         self._order = {key_id: position for position, key_id in enumerate(keys.ids)}  # the newest is 0
-        self._anchors = {anchor.sequence: anchor.tag for anchor in anchors}
+        self._anchors: dict[int, set[bytes]] = {}
+        for anchor in anchors:
+            self._anchors.setdefault(anchor.sequence, set()).add(anchor.tag)
         self._breaks: list[Break] = []
         if isinstance(checkpoint, Damaged):
             self._break(0, checkpoint.why)
@@ -186,6 +205,10 @@ class _Walk:
                     self._last + 1, f"{_these(self._last + 1, sequence)} missing: an anchor knows them"
                 )
 
+    def disagree(self, sequence: int, why: str) -> None:
+        """Notes that this host knows another trail."""
+        self._break(sequence, why)
+
     def result(self) -> Verified:
         """What was found."""
         return Verified(
@@ -226,7 +249,7 @@ class _Walk:
         self._compare(checkpoint.through, checkpoint.tag)
 
     def _compare(self, sequence: int, tag: bytes) -> None:
-        if self._anchors.get(sequence, tag) != tag:
+        if self._anchors.get(sequence, {tag}) != {tag}:
             self._break(sequence, "does not have the tag that an anchor knows: the trail was written anew")
 
     def _break(self, sequence: int, why: str) -> None:

@@ -11,8 +11,9 @@ import msgspec
 
 from heltig import audit as trail
 from heltig.audit.keys import AuditKeys
-from heltig.audit.trail import rotate
-from heltig.audit.verify import Anchor, Verified, verify
+from heltig.audit.own_anchor import OwnAnchor
+from heltig.audit.trail import accept, keep_anchor, rotate
+from heltig.audit.verify import Anchor, Verified, in_log, verify
 from heltig.cli.archives import ACTOR, ORIGIN, now
 from heltig.cli.database import open_database
 from heltig.errors import NotFoundError, StorageError
@@ -51,21 +52,32 @@ def audit() -> None:
     metavar="SEQ:TAG",
     help="An entry's tag as the log has it (audit.anchor); can be given several times.",
 )
-def verify_command(anchors: tuple[str, ...]) -> None:
+@click.option(
+    "--anchors",
+    "logs",
+    multiple=True,
+    type=click.File("r", encoding="utf-8", errors="replace"),
+    metavar="LOGFILE",
+    help="A log whose lines audit.anchor are compared; - is standard input.",
+)
+@click.option("--copy", is_flag=True, help="The database is a copy from before: this host knows more of it.")
+def verify_command(anchors: tuple[str, ...], logs: tuple[TextIO, ...], copy: bool) -> None:
     """Find any entry that was changed, left out, moved or added without the key.
 
     Reads the database and changes nothing; the service may run meanwhile. It needs the keys that sealed the
-    trail (HELTIG_AUDIT_KEY). With anchors it also finds a trail whose end was cut off, or that was written
-    anew by somebody who has the key.
+    trail (HELTIG_AUDIT_KEY). The trail has to agree with the anchor that this host keeps
+    (secrets/audit-anchor in HELTIG_HOME). With anchors from the log it also finds a trail whose end was cut
+    off, or that was written anew by somebody who has the key.
 
     Exit code: 0 when the trail is whole, 9 when it is not.
     """
     known = [Anchor.parse(anchor) for anchor in anchors]
+    known += [anchor for log in logs for anchor in in_log(log)]
     settings = load_settings()
     kind, _, path = settings.database.partition(":///")
     if kind.startswith("sqlite") and not Path(path).exists():  # it would be made
         raise NotFoundError(f"There is no database {path}.")
-    found = asyncio.run(_verified(settings, known))
+    found = asyncio.run(_verified(settings, known, None if copy else OwnAnchor(settings)))
     _tell(found, len(known))
     if not found.is_whole:
         raise click.exceptions.Exit(BROKEN)
@@ -117,13 +129,37 @@ def rotate_key() -> None:
     """
     settings = load_settings()
     keys = AuditKeys(settings)
-    made = _run(lambda store: rotate(store, keys, at=now(), actor=ACTOR, origin=ORIGIN), settings)
+
+    async def change(store: Store) -> str:
+        made = await rotate(store, keys, at=now(), actor=ACTOR, origin=ORIGIN)
+        await keep_anchor(store, settings)  # so that this host takes no entry of the old key from now on
+        return made
+
+    made = _run(change, settings)
     click.echo(
         f"Entries are sealed with the key {made} from now on. {keys.where} holds it, and the old ones."
     )
 
 
-async def _verified(settings: Settings, anchors: list[Anchor]) -> Verified:
+@audit.command("accept")
+@click.option("--reason", required=True, help="Why; the audit trail keeps it.")
+def accept_command(reason: str) -> None:
+    """Go on with a trail that is not the one that this host knew.
+
+    Only after you have found out why: an older copy of the database was put in place, or a new one. Where
+    there is no chain, it begins. That it was accepted, and what was wrong, is recorded. Each host that keeps
+    an anchor of its own says so for itself.
+    """
+    settings = load_settings()
+    keys = AuditKeys(settings)
+    head = _run(
+        lambda store: accept(store, settings, keys, at=now(), actor=ACTOR, origin=ORIGIN, reason=reason),
+        settings,
+    )
+    click.echo(f"This host knows the audit trail to entry {head.sequence} from now on.")
+
+
+async def _verified(settings: Settings, anchors: list[Anchor], own: OwnAnchor | None) -> Verified:
     store = await Store.open(settings.database, render=render, cipher=cipher_of(settings))
     try:
         tables = await store.read(version)
@@ -132,7 +168,7 @@ async def _verified(settings: Settings, anchors: list[Anchor]) -> Verified:
                 f"The tables have version {tables or 'none'}, this Heltig needs {HEAD}: the trail is sealed "
                 "when the service, or any other command, has brought them up to date."
             )
-        return await store.read(verify, AuditKeys(settings), anchors=anchors)
+        return await store.read(verify, AuditKeys(settings), anchors=anchors, own=own)
     finally:
         await store.close()
 

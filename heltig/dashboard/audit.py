@@ -11,6 +11,7 @@ from litestar import HttpMethod, Response, route
 
 from heltig.api.services import Services, services_of
 from heltig.audit.keys import AuditKeys
+from heltig.audit.own_anchor import OwnAnchor
 from heltig.audit.verify import Verified, verify
 from heltig.dashboard.filters import number
 from heltig.dashboard.own_forms import AnyRequest
@@ -61,11 +62,16 @@ async def show_audit(request: AnyRequest) -> Response[str]:
     wrong = ""
     try:
         found = await services.store.read(
-            _trail, _wanted(filters), filters["study"], before, _keys(services, query)
+            _trail,
+            _wanted(filters),
+            filters["study"],
+            before,
+            _keys(services, query),
+            OwnAnchor(services.settings),
         )
     except ConfigurationError as error:
         wrong = error.detail
-        found = await services.store.read(_trail, _wanted(filters), filters["study"], before, None)
+        found = await services.store.read(_trail, _wanted(filters), filters["study"], before, None, None)
     given = {name: value for name, value in filters.items() if value}
     exported = {name: value for name, value in given.items() if name != "study"}
     goes_on = found.first > found.begins and bool(found.entries or found.first > 1)
@@ -90,7 +96,12 @@ AUDIT: Final = (show_audit,)
 
 
 def _trail(
-    transaction: ReadTransaction, wanted: Wanted, study: str, before: int | None, keys: AuditKeys | None
+    transaction: ReadTransaction,
+    wanted: Wanted,
+    study: str,
+    before: int | None,
+    keys: AuditKeys | None,
+    own: OwnAnchor | None,
 ) -> Trail:
     head = audit_chain.head(transaction)
     checkpoint = audit_checkpoints.last(transaction)
@@ -105,7 +116,7 @@ def _trail(
         begins=begins,
         head=head,
         checkpoint=checkpoint,
-        verified=verify(transaction, keys) if keys and is_short else None,
+        verified=verify(transaction, keys, own=own) if keys and is_short else None,
     )
 
 

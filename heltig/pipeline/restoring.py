@@ -20,7 +20,8 @@ import msgspec
 from heltig import audit
 from heltig.audit import verify
 from heltig.audit.keys import AuditKeys
-from heltig.audit.trail import open_trail
+from heltig.audit.own_anchor import OwnAnchor
+from heltig.audit.trail import know, open_trail
 from heltig.errors import ConfigurationError, ConflictError, StorageError
 from heltig.pipeline.backup_archive import FOLDERS, Manifest, members, table_parts, verified
 from heltig.pipeline.spool import Spool, sync_folder
@@ -117,6 +118,8 @@ async def restore(
         )
 
     await store.write_durably(record)
+    if with_key or OwnAnchor(settings).path.exists():
+        await know(store, settings)  # it moved back, and rightly
     return Restored(manifest=manifest, trail=trail or "whole", is_altered=is_altered)
 
 

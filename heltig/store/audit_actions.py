@@ -10,7 +10,7 @@ import msgspec
 
 Action: TypeAlias = Literal[
     "archive.add", "archive.change", "archive.pause", "archive.remove", "archive.resume", "archive.test",
-    "audit.begin", "audit.checkpoint", "audit.export", "audit.read", "audit.rotate-key",
+    "audit.accept", "audit.begin", "audit.checkpoint", "audit.export", "audit.read", "audit.rotate-key",
     "backfill.cancel", "backfill.start",
     "backup.make", "backup.restore",
     "encryption.rewrite", "encryption.rotate-key",
@@ -65,6 +65,9 @@ ACTIONS: Final[Mapping[Action, Recorded]] = {
     "archive.remove": Recorded("An archive was removed", _ARCHIVE),
     "archive.resume": Recorded("An archive is asked again", _ARCHIVE),
     "archive.test": Recorded("An archive was tried", _ARCHIVE),
+    "audit.accept": Recorded(
+        "A trail that is not the one that a host knew goes on as it is", "`audit`", "reason, what was wrong"
+    ),
     "audit.begin": Recorded("The chain began", "`audit-key:ID`", "entries that are older than the chain"),
     "audit.checkpoint": Recorded(
         "Older entries were purged", "`audit:SEQUENCE`", "how many, the last one's tag"

@@ -87,9 +87,9 @@ def stored(transaction: ReadTransaction, *, after: Any = 0) -> Iterator[Found]:
 
 def below(transaction: ReadTransaction, *, most: int) -> list[Damaged]:
     """Rows that are numbered as no entry is: from 0 down."""
-    found = transaction.connection.execute(_BELOW, {"most": most})
+    found: list[Any] = list(transaction.connection.execute(_BELOW, {"most": most}))
     why = "is there, though entries are numbered from 1"
-    numbers = [int(row[0]) for row in found]
+    numbers: list[int] = [row[0] for row in found]
     return [Damaged(number, why if number else f"entry 0 {why}") for number in numbers]
 
 

@@ -5,6 +5,7 @@ from importlib.resources import files
 from typing import Any
 
 from heltig.audit.keys import AuditKeys
+from heltig.audit.own_anchor import OwnAnchor
 from heltig.audit.verify import verify
 from heltig.errors import ConfigurationError
 from heltig.pipeline.publish import render
@@ -77,10 +78,11 @@ def _trail(transaction: ReadTransaction, settings: Settings) -> dict[str, Any]:
 def _chain(transaction: ReadTransaction, settings: Settings) -> dict[str, Any]:
     """Whether the chain of tags is whole; what is wrong, if not."""
     head = audit_chain.head(transaction)
-    if head is not None and head.key_id is None:
+    own = OwnAnchor(settings)
+    if head is not None and head.key_id is None and not own.path.exists():
         return {"state": "not begun"}
     try:
-        found = verify(transaction, AuditKeys(settings))
+        found = verify(transaction, AuditKeys(settings), own=own)
     except ConfigurationError as wrong:
         return {"state": "not verified", "why": wrong.detail}
     if found.is_whole:

@@ -11,6 +11,7 @@ from heltig.pipeline.doctor.host import host
 from heltig.pipeline.doctor.identifiers import identifiers
 from heltig.pipeline.doctor.provider import provider
 from heltig.pipeline.doctor.services import access, dimse, proxies, redis
+from heltig.pipeline.doctor.trail import trail
 from heltig.settings import Settings
 from heltig.store import archives
 from heltig.store.migrations import HEAD, version
@@ -41,6 +42,7 @@ async def examine(
                 sends_by_dimse = any(one.options.dimse_host for one in entries)
                 async for check in encryption(store, settings):
                     yield check
+                yield await trail(store, settings)
                 yield await identifiers(store, settings, environ=environ)
                 async for check in every_archive(store, settings, environ=environ, now=clock(), asks=asks):
                     yield check

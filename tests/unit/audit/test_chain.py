@@ -102,9 +102,7 @@ async def test_a_trail_that_was_written_anew_without_the_key_is_bad_from_the_sta
     assert [one.sequence for one in found.breaks] == list(range(1, 11))
 
 
-async def test_tags_that_were_taken_away_so_that_all_is_sealed_anew_are_noticed(
-    trail: Trail, tmp_path: Path
-) -> None:
+async def test_tags_that_were_taken_away_are_not_made_anew(trail: Trail, tmp_path: Path) -> None:
     await trail.tamper(
         "UPDATE audit SET tag = NULL, key_id = NULL",
         "UPDATE audit SET actor = 'nobody' WHERE sequence = 5",
@@ -113,8 +111,7 @@ async def test_tags_that_were_taken_away_so_that_all_is_sealed_anew_are_noticed(
     again = await opened(trail.url, tmp_path)
     found = await again.verified()
     await again.store.close()
-    assert [one.sequence for one in found.breaks] == [11]
-    assert "begins the chain anew" in found.breaks[0].why
+    assert [one.sequence for one in found.breaks] == [*range(1, 11), 10]
 
 
 async def test_an_anchor_finds_what_was_cut_off_with_the_head(trail: Trail) -> None:
