@@ -1,11 +1,13 @@
 """`/api/v1/reports` and `/api/v1/studies/{study}/report`: stored verdicts, for people and programs."""
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Annotated, Any, Final, TypeAlias
 
 from litestar import Request, get
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, OpenAPIType, Operation, Schema
 from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response.streaming import ASGIStreamingResponse
 from litestar.types import ASGIApp
@@ -27,12 +29,24 @@ _DEFAULT: Final[tuple[Format, ...]] = ("json", "html", "csv", "ndjson")
 
 _RESPONSES: Final = {
     200: ResponseSpec(
-        str,
+        dict[str, Any],
         generate_examples=False,
         description="The report as " + ", ".join(MEDIA_TYPES[form] for form in _DEFAULT),
     ),
     **responses(400, 401, 403, 404, 406, 503),
 }
+
+
+@dataclass
+class _ReportOperation(Operation):
+    """All forms of the answer, for OpenAPI."""
+
+    def __post_init__(self) -> None:
+        answer = (self.responses or {}).get("200")
+        if isinstance(answer, OpenAPIResponse) and answer.content:
+            text = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING))
+            answer.content |= {MEDIA_TYPES[form]: text for form in _DEFAULT if form != "json"}
+
 
 _Caller = Request[Any, Any, Any]
 _Form: TypeAlias = Annotated[
@@ -43,7 +57,12 @@ _Redact: TypeAlias = Annotated[
 ]
 
 
-@get("/api/v1/studies/{study:str}/report", responses=_RESPONSES, tags=["Reports"])
+@get(
+    "/api/v1/studies/{study:str}/report",
+    operation_class=_ReportOperation,
+    responses=_RESPONSES,
+    tags=["Reports"],
+)
 async def report_study(
     request: _Caller,
     services: NamedDependency[Services],
@@ -70,7 +89,7 @@ async def report_study(
     return await _answer(written(_one(line), chosen, about, pictures=pictures), chosen, "study")
 
 
-@get("/api/v1/reports", responses=_RESPONSES, tags=["Reports"])
+@get("/api/v1/reports", operation_class=_ReportOperation, responses=_RESPONSES, tags=["Reports"])
 async def report_studies(
     request: _Caller,
     services: NamedDependency[Services],
@@ -130,9 +149,8 @@ async def _answer(pieces: AsyncIterator[str], form: Format, name: str) -> ASGIAp
     }
     if form == "html":
         headers["Content-Security-Policy"] = sealed(first)  # it has texts of an archive
-    charset = "; charset=utf-8" if form in ("html", "csv") else ""
     return ASGIStreamingResponse(
-        iterator=_encoded(first, pieces), media_type=MEDIA_TYPES[form] + charset, headers=headers
+        iterator=_encoded(first, pieces), media_type=MEDIA_TYPES[form], headers=headers
     )
 
 
