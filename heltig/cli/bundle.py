@@ -12,6 +12,7 @@ import msgspec
 from heltig.cli.archives import now
 from heltig.cli.check_output import try_file
 from heltig.cli.database import open_database
+from heltig.cli.looks import record_look
 from heltig.cli.report import named
 from heltig.errors import StorageError
 from heltig.reports.bundle.checking import Checked, Outcome, check_bundle
@@ -58,6 +59,7 @@ async def _write(study: str, location: str | None, file: Path, *, redact: bool) 
     is_hashed = settings.identifiers == "hashed"
     async with open_database(settings) as store:
         found = await study_of(store, study, named(location), now=now())
+        await record_look(store, "bundle", study=found.study.study_key)
         part = file.with_name(f".{file.name}.part")
         try:
             with part.open("wb") as output:

@@ -10,6 +10,7 @@ import msgspec
 from heltig.cli.archives import now
 from heltig.cli.check_output import file_for, standard_output, try_file
 from heltig.cli.database import open_database
+from heltig.cli.looks import record_look
 from heltig.errors import UsageError
 from heltig.reports.gathering import lines_of, pictures_of, refuse_what_is_not_there, study_of
 from heltig.reports.verdict_about import About, about_scope, moment
@@ -17,7 +18,7 @@ from heltig.reports.verdict_line import VerdictLine, line_of
 from heltig.reports.verdict_report import Format, written
 from heltig.setting_sources import load_settings
 from heltig.store.engine import Store
-from heltig.store.judged_studies import Scope
+from heltig.store.judged_studies import JudgedStudy, Scope
 from heltig.store.records import Location
 
 
@@ -90,10 +91,16 @@ async def _report(
 ) -> None:
     async with open_database(load_settings()) as store:
         if study is not None:
-            pieces = _of_study(store, study, named(location), format_, redact=redact)
+            found = await study_of(store, study, named(location), now=now())
+            await record_look(store, "report", study=found.study.study_key)
+            pieces = _of_study(store, found, format_, redact=redact)
         else:
             about = about_scope(scope, redact=redact, written=now())
             await store.read(refuse_what_is_not_there, scope)
+            given: dict[str, object] = {"batch": scope.backfill, "location": scope.location}
+            given |= {"since": scope.since, "until": scope.until}
+            searched = tuple(name for name, value in given.items() if value is not None)
+            await record_look(store, "report", study=None, keys=searched)
             lines = lines_of(store, scope, redact=redact, clock=now)
             pieces = written(lines, format_, about)
         with standard_output() if output is None else file_for(output, option="--output") as file:
@@ -101,10 +108,7 @@ async def _report(
                 file.write(piece)
 
 
-async def _of_study(
-    store: Store, study: str, location: Location | None, format_: Format, *, redact: bool
-) -> AsyncIterator[str]:
-    found = await study_of(store, study, location, now=now())
+async def _of_study(store: Store, found: JudgedStudy, format_: Format, *, redact: bool) -> AsyncIterator[str]:
     pictures = await pictures_of(store, found) if format_ == "html" else None
     about = About(kind="study", title=f"Study {found.study.study_key}", redacted=redact, written=now())
     async for piece in written(_one(line_of(found, redact=redact)), format_, about, pictures=pictures):
