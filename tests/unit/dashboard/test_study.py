@@ -153,17 +153,18 @@ async def test_who_does_not_see_patients_sees_the_rest(guarded: Service) -> None
             patients=(Patient(patient_id="P7", patient_name="Doe^Jane", patient_birth_date="19700102"),),
         ),
         finding(observed="P7, P8"),
-        finding("UID-CHARS", tags=("0020000D",), observed="1.2.X"),
+        finding("UID-CHARS", tags=("0020000D",), observed="1.02.3"),
+        finding("UID-CHARS", tags=("0020000E",), observed="1.2.Janedoe"),
         readiness="BLOCKED",
     )
     path = f"/studies/{STUDY}"
     whole = page(await guarded.get(path, headers=await guarded.key("reviewer")))
     masked = page(await guarded.get(path, headers=await guarded.key("reviewer", "pages", "look-up")))
-    for text in ("Doe, Jane", "P7", "1970-01-02", "A-77", "House"):
+    for text in ("Doe, Jane", "P7", "1970-01-02", "A-77", "House", "1.2.Janedoe"):
         assert text in whole.text
         assert text not in masked.text
     assert "Thorax" in masked.text
-    assert "1.2.X" in masked.text
+    assert "1.02.3" in masked.text
     assert "your role does not see patient data" in masked.text
 
 
