@@ -68,11 +68,11 @@ def other_backup(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def files(home: Path) -> dict[str, bytes]:
-    """All files of a home but its database."""
+    """All files of a home but its database, and the anchor of its trail, which has the time of the act."""
     return {
         str(path.relative_to(home)): path.read_bytes()
         for path in sorted(home.rglob("*"))
-        if path.is_file() and not path.name.startswith("heltig.db")
+        if path.is_file() and not path.name.startswith(("heltig.db", "audit-anchor"))
     }
 
 
