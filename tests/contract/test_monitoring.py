@@ -187,7 +187,7 @@ HAPPENS = {
 def test_alarms_are_raised_when_they_should_be(tmp_path: Path) -> None:
     promtool = shutil.which("promtool")
     if promtool is None:
-        pytest.skip("needs promtool")
+        pytest.skip("needs promtool (Debian: prometheus)")
     looked_at = ("HeltigJobsGivenUp", "HeltigSilentArchive")
     of = {alarm["alert"]: alarm for alarm in ALARMS}
     labels = {
