@@ -1,13 +1,12 @@
 """The audit trail from its end: what people look for is most often what happened last."""
 
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import ColumnElement, or_, select
 
-from heltig.store.audit_trail import AuditEntry, Wanted
+from heltig.store.audit_trail import AuditEntry, Wanted, entry_of
 from heltig.store.names import escaped
 from heltig.store.tables import audit
-from heltig.store.text import from_json
 from heltig.store.transaction import ReadTransaction
 
 LOOKED_THROUGH: Final = 50_000
@@ -43,7 +42,7 @@ def newest(
     rows = transaction.connection.execute(query.order_by(audit.c.sequence.desc()).limit(limit)).all()
     if len(rows) == limit:
         first = rows[-1].sequence
-    return [_entry(row) for row in rows], first
+    return [entry_of(row) for row in rows], first
 
 
 def _is_about(study: str) -> ColumnElement[bool]:
@@ -53,19 +52,4 @@ def _is_about(study: str) -> ColumnElement[bool]:
         audit.c.subject == study,
         audit.c.subject.like(f"% {text}", escape="!"),
         audit.c.detail.like(f'%"{text}"%', escape="!"),
-    )
-
-
-def _entry(row: Any) -> AuditEntry:
-    return AuditEntry(
-        sequence=row.sequence,
-        at=row.at,
-        actor=row.actor,
-        action=row.action,
-        subject=row.subject,
-        outcome=row.outcome,
-        origin=row.origin,
-        detail=from_json(row.detail, dict[str, Any]),
-        key_id=row.key_id,
-        tag=None if row.tag is None else row.tag.hex(),
     )

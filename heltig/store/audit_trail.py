@@ -128,21 +128,23 @@ def entries(
         until: Before then.
     """
     wanted = Wanted(actor=actor, action=action, subject=subject, since=since, until=until)
-    return [
-        AuditEntry(
-            sequence=row.sequence,
-            at=row.at,
-            actor=row.actor,
-            action=row.action,
-            subject=row.subject,
-            outcome=row.outcome,
-            origin=row.origin,
-            detail=from_json(row.detail, dict[str, Any]),
-            key_id=row.key_id,
-            tag=None if row.tag is None else row.tag.hex(),
-        )
-        for row in transaction.connection.execute(_query(wanted, after=after, limit=limit))
-    ]
+    return [entry_of(row) for row in transaction.connection.execute(_query(wanted, after=after, limit=limit))]
+
+
+def entry_of(row: Any) -> AuditEntry:
+    """An entry, of a row with all columns of the trail."""
+    return AuditEntry(
+        sequence=row.sequence,
+        at=row.at,
+        actor=row.actor,
+        action=row.action,
+        subject=row.subject,
+        outcome=row.outcome,
+        origin=row.origin,
+        detail=from_json(row.detail, dict[str, Any]),
+        key_id=row.key_id,
+        tag=None if row.tag is None else row.tag.hex(),
+    )
 
 
 def lines(
