@@ -1,0 +1,57 @@
+"""Why images are refused: closed codes that a person, a page and a program can act upon.
+
+A refusal is a normal outcome, not a fault of Heltig. The codes of geometry name what the gate's rules GEO-…
+find in the same images; a volume is stricter, since what is measured in it must be right.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import ClassVar, Final
+
+from heltig.errors import InputError
+
+CODES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "NO_IMAGES": "There is no CT or MR image among the files.",
+        "GEOMETRY_NOT_GIVEN": "Images have no position, orientation or spacing. Send the series again "
+        "from the modality: these cannot be made up.",
+        "GEOMETRY_ORIENTATION": "The directions of rows and columns are not of length 1, or not at a right "
+        "angle.",
+        "GEOMETRY_MIXED_ORIENTATION": "The images of the series are not parallel. Take stray images out.",
+        "GEOMETRY_MIXED_FRAME_OF_REFERENCE": "The images of one stack have several frames of reference: "
+        "their positions cannot be compared.",
+        "GEOMETRY_TOO_FEW_SLICES": "Fewer than two slices are no volume.",
+        "GEOMETRY_MISSING_SLICE": "The stack has gaps of whole slices. Send the series again, complete.",
+        "GEOMETRY_DUPLICATE_POSITION": "Several images stand at one place, and nothing tells them apart.",
+        "GEOMETRY_UNEVEN_SPACING": "The slices are not at even distances.",
+        "GEOMETRY_SHIFTED_SLICE": "Slices are shifted sideways against the others.",
+        "GEOMETRY_GANTRY_TILT": "The slices are tilted against the axis of the stack: nothing is measured on "
+        "single slices.",
+        "PIXELS_NOT_GIVEN": "An image has no pixel data.",
+        "PIXELS_FORMAT": "The pixel data are of a kind that is no CT or MR slice: colour, floats or one bit.",
+        "PIXELS_LENGTH": "The pixel data are shorter than rows and columns ask for. Send the image again.",
+        "PIXELS_MIXED": "The images of one stack differ in how a pixel is stored.",
+        "PIXELS_UNDECODABLE": "Compressed pixel data could not be decompressed.",
+        "RESCALE_NOT_LINEAR": "Values are mapped by a table, or by a slope of zero, and cannot be rescaled.",
+        "TOO_LARGE": "The volume is larger than the limit.",
+    }
+)
+"""What each code means and what to do, in words."""
+
+
+class Refused(InputError):
+    """A series, a stack or an image that no volume is made of.
+
+    Attributes:
+        code: One of `CODES`.
+        observed: What was seen, in numbers, as the widest gap; empty where the code says it all.
+    """
+
+    problem_type: ClassVar[str] = "/problems/imaging-refused"
+    title: ClassVar[str] = "Images refused"
+
+    def __init__(self, code: str, observed: str = "") -> None:
+        words = CODES[code]
+        super().__init__(f"{code}: {words}" + (f" Observed: {observed}." if observed else ""))
+        self.code = code
+        self.observed = observed
