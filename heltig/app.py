@@ -99,9 +99,9 @@ from heltig.dashboard.errors import lost
 from heltig.gate.pass_through import methods_at_gate, retrieve_through_gate, search_through_gate
 from heltig.gate.stow import store_instances
 from heltig.jobs.queue import utc_now
-from heltig.pipeline.identifiers import Sights
-from heltig.pipeline.stream import ChangeStream
-from heltig.pipeline.webhooks import WebhookDesk
+from heltig.pipeline.identifiers.sights import Sights
+from heltig.pipeline.telling.stream import ChangeStream
+from heltig.pipeline.telling.webhooks import WebhookDesk
 from heltig.rules.profile import DEFAULT, Profile
 from heltig.settings import Settings
 from heltig.store.engine import Store

@@ -18,11 +18,11 @@ from heltig.errors import ConfigurationError, HeltigError, NotFoundError
 from heltig.jobs.attempt import Handler
 from heltig.jobs.queue import JobQueue, utc_now
 from heltig.periodic import Periodic
-from heltig.pipeline.commitment import KIND as COMMITMENT
-from heltig.pipeline.commitment import CommitmentDesk
-from heltig.pipeline.gate_door import GateDoor
-from heltig.pipeline.intake import Intake
-from heltig.pipeline.intake_files import IntakeFolder
+from heltig.pipeline.gate.commitment import KIND as COMMITMENT
+from heltig.pipeline.gate.commitment import CommitmentDesk
+from heltig.pipeline.gate.door import GateDoor
+from heltig.pipeline.gate.intake import Intake
+from heltig.pipeline.gate.intake_files import IntakeFolder
 from heltig.rules.profile import Profile
 from heltig.setting_types import Address, Peer
 from heltig.settings import Settings

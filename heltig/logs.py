@@ -75,7 +75,7 @@ def configure_logging(log_format: LogFormat | None = None) -> None:
 
 
 def _fields_of_events(logger: Any, name: str, event: EventDict) -> EventDict:
-    """Takes in what `heltig.pipeline.events` says beside an event's name.
+    """Takes in what `heltig.pipeline.pull.events` says beside an event's name.
 
     Those modules know the standard library's logging alone: structlog takes long to import.
     """

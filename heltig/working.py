@@ -25,42 +25,42 @@ from heltig.jobs.queue import JobQueue
 from heltig.jobs.runner import Runner
 from heltig.jobs.running import run
 from heltig.periodic import Periodic, Sweep
-from heltig.pipeline import events
-from heltig.pipeline.alerts import AlertDesk
-from heltig.pipeline.backfill import BACKFILL, Backfilling
-from heltig.pipeline.context import REJUDGE
-from heltig.pipeline.custody import Custody
-from heltig.pipeline.delivering import PLACES as DELIVERIES
-from heltig.pipeline.delivering import RETRIES as DELIVERED_AGAIN
-from heltig.pipeline.delivering import DeliveryDesk
+from heltig.pipeline.again.context import REJUDGE
+from heltig.pipeline.again.rejudge import queue_the_rest, rejudge
+from heltig.pipeline.again.rescore import KIND as RESCORE
+from heltig.pipeline.again.rescore import RescoreDesk
+from heltig.pipeline.again.waiving import ENDED, GIVEN, WaiverDesk
+from heltig.pipeline.archives.measuring import Measurements
+from heltig.pipeline.archives.opened import OpenArchives
+from heltig.pipeline.archives.probe_job import PROBE, ProbeDesk
+from heltig.pipeline.backfill.walking import BACKFILL, Backfilling
 from heltig.pipeline.discovery.schedule import DISCOVER, PULL
-from heltig.pipeline.forward import KIND as FORWARD
-from heltig.pipeline.forward import ForwardDesk
-from heltig.pipeline.gate_judging import GateJudging
-from heltig.pipeline.gate_settle import KIND as GATE_SETTLE
-from heltig.pipeline.gate_settle import SettleDesk
-from heltig.pipeline.gate_spool import GateSpool
-from heltig.pipeline.identifier_key import open_identifiers
+from heltig.pipeline.gate.custody import Custody
+from heltig.pipeline.gate.forward import KIND as FORWARD
+from heltig.pipeline.gate.forward import ForwardDesk
+from heltig.pipeline.gate.judging import GateJudging
+from heltig.pipeline.gate.quarantine import QuarantineDesk
+from heltig.pipeline.gate.settle import KIND as GATE_SETTLE
+from heltig.pipeline.gate.settle import SettleDesk
+from heltig.pipeline.gate.spool import GateSpool
+from heltig.pipeline.identifiers.key import open_identifiers
 from heltig.pipeline.keep import ProfileOf, Scoring
-from heltig.pipeline.measuring import Measurements
-from heltig.pipeline.opened import OpenArchives
 from heltig.pipeline.pool import JudgingPool
-from heltig.pipeline.probe_job import PROBE, ProbeDesk
 from heltig.pipeline.publish import render
-from heltig.pipeline.pull_service import ArchiveProfiles, PullService
-from heltig.pipeline.purge import KIND as PURGE
-from heltig.pipeline.purge import PurgeDesk
-from heltig.pipeline.quarantine import QuarantineDesk
-from heltig.pipeline.rejudge import queue_the_rest, rejudge
-from heltig.pipeline.rescore import KIND as RESCORE
-from heltig.pipeline.rescore import RescoreDesk
-from heltig.pipeline.resuming import ResumingDesk
-from heltig.pipeline.retention import Retention
-from heltig.pipeline.spool import Spool
+from heltig.pipeline.pull import events
+from heltig.pipeline.pull.service import ArchiveProfiles, PullService
+from heltig.pipeline.retention.ages import Retention
+from heltig.pipeline.retention.purge import KIND as PURGE
+from heltig.pipeline.retention.purge import PurgeDesk
 from heltig.pipeline.starting import Starts
-from heltig.pipeline.upload import KIND as UPLOAD
-from heltig.pipeline.upload import UploadDesk
-from heltig.pipeline.waiving import ENDED, GIVEN, WaiverDesk
+from heltig.pipeline.telling.alerts import AlertDesk
+from heltig.pipeline.telling.delivering import PLACES as DELIVERIES
+from heltig.pipeline.telling.delivering import RETRIES as DELIVERED_AGAIN
+from heltig.pipeline.telling.delivering import DeliveryDesk
+from heltig.pipeline.upload.resuming import ResumingDesk
+from heltig.pipeline.upload.spool import Spool
+from heltig.pipeline.upload.uploads import KIND as UPLOAD
+from heltig.pipeline.upload.uploads import UploadDesk
 from heltig.rules.profile import Profile
 from heltig.settings import Settings
 from heltig.store import archives, jobs
@@ -177,8 +177,8 @@ def shares_of(workers: int) -> tuple[Share, ...]:
 
     Looks, what reads and what forwards have places each of their own, and no archive ever has all of these.
     Archives that are slow have them for a while only (`heltig.jobs.slow`), and those that are tried out
-    (`heltig.pipeline.probe_waits.ProbeTurns`) leave some of them. All other jobs, uploads above all, have one
-    place more to themselves.
+    (`heltig.pipeline.archives.probe_waits.ProbeTurns`) leave some of them. All other jobs, uploads above all,
+    have one place more to themselves.
 
     Args:
         workers: Processes that judge.

@@ -13,7 +13,7 @@ from litestar.types import ASGIApp
 from heltig.api.answers import JSON, TaggedAnswer, chosen_or_refused
 from heltig.api.problems import WrongField, WrongParametersError, responses
 from heltig.api.services import Services
-from heltig.pipeline.change_view import ChangeView, view_of
+from heltig.pipeline.telling.change_view import ChangeView, view_of
 from heltig.store import changes
 from heltig.store.changes import Change
 from heltig.store.transaction import ReadTransaction

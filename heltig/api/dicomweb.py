@@ -20,7 +20,7 @@ from heltig.api.services import Services
 from heltig.api.study_fields import further_attributes
 from heltig.api.study_row import study_row
 from heltig.auth.policy import Refusal
-from heltig.pipeline.identifiers import RULE, HiddenError, Sight
+from heltig.pipeline.identifiers.sights import RULE, HiddenError, Sight
 from heltig.pipeline.publish import MEDIA_TYPE, DataSet
 from heltig.store import lookups
 from heltig.store.lookups import Lookup, minute

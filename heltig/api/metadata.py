@@ -25,7 +25,7 @@ from heltig.dicom.json_writing import instances_as_json
 from heltig.dicom.snapshot import read_snapshot
 from heltig.dicom.source import FILES
 from heltig.errors import NotFoundError
-from heltig.pipeline.identifiers import Sight
+from heltig.pipeline.identifiers.sights import Sight
 from heltig.pipeline.publish import MEDIA_TYPE
 from heltig.store.engine import Store
 from heltig.store.records import Location

@@ -16,9 +16,9 @@ from prometheus_client.core import (
 
 from heltig.api import request_counts
 from heltig.api.request_counts import RequestCounts
-from heltig.pipeline.answering import is_timed
-from heltig.pipeline.measuring import EDGES
-from heltig.pipeline.status import STATES, ArchiveStatus, ServiceStatus
+from heltig.pipeline.archives.answering import is_timed
+from heltig.pipeline.archives.measuring import EDGES
+from heltig.pipeline.archives.status import STATES, ArchiveStatus, ServiceStatus
 from heltig.store import breakers
 from heltig.store.alert_kinds import ALERT_KINDS, AlertKind
 from heltig.store.measurements import Answers, Count

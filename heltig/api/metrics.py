@@ -27,7 +27,7 @@ from heltig.api.metric_families import Figures
 from heltig.api.problems import responses
 from heltig.api.request_counts import RequestCounts
 from heltig.api.services import Services
-from heltig.pipeline import watching
+from heltig.pipeline.archives import watching
 from heltig.pipeline.judging import ruleset_name
 from heltig.store import alerts, archives, measurements, watch
 from heltig.store.transaction import ReadTransaction

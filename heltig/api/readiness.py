@@ -19,7 +19,6 @@ from heltig.api.services import Services
 from heltig.api.standing import at, dataset_of, location_named, standing
 from heltig.auth.policy import refusal
 from heltig.errors import AuthorisationError, NotFoundError, UsageError
-from heltig.pipeline.on_demand import MOST_SECONDS, Pulling, verdict_awaited
 from heltig.pipeline.publish import (
     CREATOR,
     CREATOR_TAG,
@@ -30,6 +29,7 @@ from heltig.pipeline.publish import (
     DataSet,
     element,
 )
+from heltig.pipeline.pull.on_demand import MOST_SECONDS, Pulling, verdict_awaited
 from heltig.store import lookups
 from heltig.store.lookups import Lookup
 

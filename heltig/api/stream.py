@@ -19,8 +19,8 @@ from heltig.api.changefeed import refuse_what_is_not_there
 from heltig.api.problems import responses
 from heltig.api.services import Services
 from heltig.errors import BusyError, UsageError
-from heltig.pipeline.change_view import view_of
-from heltig.pipeline.stream import ChangeStream
+from heltig.pipeline.telling.change_view import view_of
+from heltig.pipeline.telling.stream import ChangeStream
 from heltig.store import changes
 
 MEDIA_TYPE: Final = "text/event-stream"

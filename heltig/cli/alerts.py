@@ -7,7 +7,7 @@ import msgspec
 
 from heltig.cli.archives import format_option
 from heltig.cli.database import open_database
-from heltig.pipeline.alert_view import AlertView, alert_view
+from heltig.pipeline.telling.alert_view import AlertView, alert_view
 from heltig.setting_sources import load_settings
 from heltig.store import alerts as rows
 from heltig.store.alerts import AlertState

@@ -8,8 +8,8 @@ import click
 import msgspec
 
 from heltig.cli.database import open_database
-from heltig.pipeline import watching
-from heltig.pipeline.status import ArchiveStatus, ServiceStatus
+from heltig.pipeline.archives import watching
+from heltig.pipeline.archives.status import ArchiveStatus, ServiceStatus
 from heltig.reports.wording import counted
 from heltig.setting_sources import load_settings
 

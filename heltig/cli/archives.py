@@ -15,12 +15,12 @@ from heltig.cli.archive_options import entry_options, patch_of, reset_choices, r
 from heltig.cli.archive_status import status
 from heltig.cli.database import open_database
 from heltig.errors import ArchiveError, UsageError
-from heltig.pipeline import archives as pipeline
-from heltig.pipeline.archive_form import entry_of, read_form
-from heltig.pipeline.archive_view import ArchiveView, BreakerView, archive_view, archive_views
-from heltig.pipeline.capabilities import described
-from heltig.pipeline.connecting import connect
-from heltig.pipeline.probing import probe_archive
+from heltig.pipeline.archives import administration as pipeline
+from heltig.pipeline.archives.capabilities import described
+from heltig.pipeline.archives.connecting import connect
+from heltig.pipeline.archives.form import entry_of, read_form
+from heltig.pipeline.archives.probing import probe_archive
+from heltig.pipeline.archives.view import ArchiveView, BreakerView, archive_view, archive_views
 from heltig.setting_sources import load_settings
 from heltig.store.archives import Archive
 from heltig.store.engine import Store

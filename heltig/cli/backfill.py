@@ -15,13 +15,13 @@ from heltig.cli.check_output import file_for, try_file
 from heltig.cli.database import open_database
 from heltig.errors import ArchiveError, ConflictError, UsageError
 from heltig.jobs.queue import JobQueue
-from heltig.pipeline import backfill
-from heltig.pipeline.backfill_alone import BackfillAlone, is_somebody_working, watch
-from heltig.pipeline.backfill_report import BackfillReport, report_of
+from heltig.pipeline.archives.opened import OpenArchives
+from heltig.pipeline.backfill import walking as backfill
+from heltig.pipeline.backfill.alone import BackfillAlone, is_somebody_working, watch
+from heltig.pipeline.backfill.report import BackfillReport, report_of
 from heltig.pipeline.keep import Scoring
-from heltig.pipeline.opened import OpenArchives
 from heltig.pipeline.pool import JudgingPool
-from heltig.pipeline.pull_service import ArchiveProfiles
+from heltig.pipeline.pull.service import ArchiveProfiles
 from heltig.reports.backfill import Format, write
 from heltig.reports.wording import counted
 from heltig.rules.profile import Profile
@@ -42,7 +42,7 @@ def run_backfill(
 
     Args:
         archive: The archive's name.
-        dates: A range of StudyDate (`heltig.pipeline.backfill.range_of`).
+        dates: A range of StudyDate (`heltig.pipeline.backfill.walking.range_of`).
         again: Studies that did not change are pulled, too.
         output: Where the report is to go.
         concurrency: Studies that are asked for at the same time, where this process asks for them.

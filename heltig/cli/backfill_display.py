@@ -10,8 +10,8 @@ from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 from rich.text import Text
 
-from heltig.pipeline.backfill_report import BackfillReport, Progress
-from heltig.pipeline.pull_run import PulledStudy
+from heltig.pipeline.backfill.report import BackfillReport, Progress
+from heltig.pipeline.pull.run import PulledStudy
 from heltig.reports.text import COLOURS, WIDTH_WITHOUT_TERMINAL
 from heltig.reports.wording import counted
 from heltig.verdict import READINESS

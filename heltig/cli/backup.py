@@ -10,8 +10,8 @@ from heltig.audit.trail import open_trail
 from heltig.cli.archives import ACTOR, ORIGIN, now
 from heltig.cli.purge import about
 from heltig.errors import HeltigError
-from heltig.pipeline.backing_up import back_up
-from heltig.pipeline.backup_archive import Manifest
+from heltig.pipeline.backup.archive_file import Manifest
+from heltig.pipeline.backup.making import back_up
 from heltig.pipeline.publish import render
 from heltig.reports.wording import counted
 from heltig.setting_sources import load_settings

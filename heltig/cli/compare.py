@@ -11,7 +11,14 @@ import click
 
 from heltig.cli.database import open_database
 from heltig.errors import NotFoundError, UsageError
-from heltig.pipeline.comparing import Compared, Status, compare_study, compared, days_of, locations_of
+from heltig.pipeline.differences.comparing import (
+    Compared,
+    Status,
+    compare_study,
+    compared,
+    days_of,
+    locations_of,
+)
 from heltig.reports.comparison import Format, write
 from heltig.setting_sources import load_settings
 

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from heltig.audit.trail import open_trail
 from heltig.jobs.queue import utc_now
-from heltig.pipeline.identifier_key import open_identifiers
+from heltig.pipeline.identifiers.key import open_identifiers
 from heltig.pipeline.publish import render
 from heltig.settings import Settings
 from heltig.store.encryption_in_use import insist_on_keys

@@ -8,7 +8,7 @@ from heltig.auth.policy import roles_named
 from heltig.cli.archives import ACTOR, ORIGIN, now
 from heltig.cli.database import open_database
 from heltig.cli.purge import about
-from heltig.pipeline.rewriting import rewrite as rewrite_all
+from heltig.pipeline.identifiers.rewriting import rewrite as rewrite_all
 from heltig.setting_sources import load_settings
 from heltig.settings import Settings
 from heltig.store import identifier_state

@@ -16,16 +16,16 @@ from heltig.cli.database import open_database
 from heltig.cli.options import is_profile_given, profile_option
 from heltig.cli.pull_display import display_for
 from heltig.errors import ArchiveError, NotFoundError, UsageError
-from heltig.pipeline.archives import find_archive
-from heltig.pipeline.backfill import range_of
-from heltig.pipeline.connecting import open_archive
+from heltig.pipeline.archives.administration import find_archive
+from heltig.pipeline.archives.connecting import open_archive
+from heltig.pipeline.archives.probing import known_capabilities
+from heltig.pipeline.backfill.walking import range_of
 from heltig.pipeline.keep import Scoring
-from heltig.pipeline.listing import ListedStudy, Listing, list_studies
 from heltig.pipeline.pool import JudgingPool
-from heltig.pipeline.probing import known_capabilities
-from heltig.pipeline.pull_run import PulledStudy, corrected, judged_again, pull_archive
-from heltig.pipeline.pull_service import ArchiveProfiles
-from heltig.pipeline.vanished import Vanished, vanished_studies
+from heltig.pipeline.pull.listing import ListedStudy, Listing, list_studies
+from heltig.pipeline.pull.run import PulledStudy, corrected, judged_again, pull_archive
+from heltig.pipeline.pull.service import ArchiveProfiles
+from heltig.pipeline.pull.vanished import Vanished, vanished_studies
 from heltig.reports.wording import counted
 from heltig.rules.profile import Profile
 from heltig.setting_sources import load_settings

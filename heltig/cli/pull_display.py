@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from heltig.pipeline.pull_run import PulledStudy
+from heltig.pipeline.pull.run import PulledStudy
 from heltig.reports.text import COLOURS, WIDTH_WITHOUT_TERMINAL
 from heltig.reports.wording import counted
 from heltig.verdict import READINESS, Readiness

@@ -12,12 +12,12 @@ from heltig.cli.database import open_database
 from heltig.errors import NotFoundError, StorageError, UsageError
 from heltig.jobs.queue import JobQueue
 from heltig.jobs.runner import Runner
-from heltig.pipeline.gate_spool import GateSpool
-from heltig.pipeline.purge import KIND, PurgeDesk
-from heltig.pipeline.removing import RemovalDesk
-from heltig.pipeline.retention import PurgeReport, Retention
-from heltig.pipeline.spool import Spool
-from heltig.pipeline.spool_mending import SpoolDesk
+from heltig.pipeline.gate.spool import GateSpool
+from heltig.pipeline.gate.spool_mending import SpoolDesk
+from heltig.pipeline.retention.ages import PurgeReport, Retention
+from heltig.pipeline.retention.purge import KIND, PurgeDesk
+from heltig.pipeline.retention.removing import RemovalDesk
+from heltig.pipeline.upload.spool import Spool
 from heltig.reports.wording import counted
 from heltig.setting_sources import load_settings, variable_of
 from heltig.settings import Settings

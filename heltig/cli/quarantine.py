@@ -10,9 +10,9 @@ import msgspec
 from heltig.cli.archives import ACTOR, ORIGIN, format_option, now
 from heltig.cli.database import open_database
 from heltig.jobs.queue import JobQueue
-from heltig.pipeline.gate_spool import GateSpool
-from heltig.pipeline.quarantine import InQuarantine, QuarantineDesk
-from heltig.pipeline.spool import Spool
+from heltig.pipeline.gate.quarantine import InQuarantine, QuarantineDesk
+from heltig.pipeline.gate.spool import GateSpool
+from heltig.pipeline.upload.spool import Spool
 from heltig.setting_sources import load_settings
 from heltig.setting_types import Size
 from heltig.store.gate_studies import Quarantined

@@ -15,12 +15,12 @@ from heltig.cli.archives import ACTOR, ORIGIN, now
 from heltig.cli.database import open_database
 from heltig.cli.options import is_profile_given, profile_option
 from heltig.errors import StorageError
+from heltig.pipeline.again.rescore import rescore
+from heltig.pipeline.again.rescore_report import Move, RescoreReport, RuleCount
+from heltig.pipeline.again.rescore_selection import see_that_it_is_known
 from heltig.pipeline.keep import Scoring
 from heltig.pipeline.pool import JudgingPool
-from heltig.pipeline.pull_service import ArchiveProfiles
-from heltig.pipeline.rescore import rescore
-from heltig.pipeline.rescore_report import Move, RescoreReport, RuleCount
-from heltig.pipeline.rescore_selection import see_that_it_is_known
+from heltig.pipeline.pull.service import ArchiveProfiles
 from heltig.reports.wording import counted
 from heltig.rules.profile import Profile
 from heltig.setting_sources import load_settings

@@ -8,9 +8,9 @@ import click
 from heltig.cli.archives import ACTOR, ORIGIN, now
 from heltig.cli.backup import lines
 from heltig.errors import StorageError
+from heltig.pipeline.backup.restoring import Restored, read_backup
+from heltig.pipeline.backup.restoring import restore as restore_backup
 from heltig.pipeline.publish import render
-from heltig.pipeline.restoring import Restored, read_backup
-from heltig.pipeline.restoring import restore as restore_backup
 from heltig.setting_sources import load_settings
 from heltig.settings import Settings
 from heltig.store.encryption_keys import cipher_of

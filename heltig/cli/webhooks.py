@@ -11,9 +11,9 @@ import msgspec
 from heltig.cli.archives import ACTOR, ORIGIN, format_option, now
 from heltig.cli.database import open_database
 from heltig.errors import UsageError
-from heltig.pipeline.delivering import DeliveryDesk
-from heltig.pipeline.webhook_form import WebhookView, webhook_view
-from heltig.pipeline.webhooks import WebhookDesk
+from heltig.pipeline.telling.delivering import DeliveryDesk
+from heltig.pipeline.telling.webhook_form import WebhookView, webhook_view
+from heltig.pipeline.telling.webhooks import WebhookDesk
 from heltig.reports.wording import counted
 from heltig.setting_sources import load_settings
 from heltig.store import deliveries as rows

@@ -13,9 +13,9 @@ from heltig.auth.principal import Principal
 from heltig.dashboard.own_forms import FORM_HEADERS, AnyRequest, insist_on_our_page, who
 from heltig.dashboard.pages import segment
 from heltig.errors import ArchiveError, ConfigurationError
-from heltig.pipeline import archives
-from heltig.pipeline.connecting import connect
-from heltig.pipeline.probing import probe_archive
+from heltig.pipeline.archives import administration as archives
+from heltig.pipeline.archives.connecting import connect
+from heltig.pipeline.archives.probing import probe_archive
 
 _TOLD: Final[Mapping[str, str]] = {
     "added": "Added. Test it, to see whether it answers.",

@@ -6,7 +6,7 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 import msgspec
 
 from heltig.credentials import ClientProof
-from heltig.pipeline.archive_form import ArchiveForm
+from heltig.pipeline.archives.form import ArchiveForm
 from heltig.rules.profile_shipped import SHIPPED
 from heltig.store.archive_options import (
     ArchiveOptions,

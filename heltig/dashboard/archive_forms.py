@@ -23,8 +23,8 @@ from heltig.dashboard.archive_fields import (
 from heltig.dashboard.own_forms import FORM_HEADERS, AnyRequest, insist_on_our_page, typed_in, who
 from heltig.dashboard.pages import page, segment
 from heltig.errors import ConflictError, PreconditionFailedError
-from heltig.pipeline import archives
-from heltig.pipeline.archive_form import ArchiveForm, entry_of, etag_of, form_of, patched, read_form
+from heltig.pipeline.archives import administration as archives
+from heltig.pipeline.archives.form import ArchiveForm, entry_of, etag_of, form_of, patched, read_form
 from heltig.store.archives import Archive
 
 _GET: Final = [HttpMethod.GET, HttpMethod.HEAD]

@@ -20,8 +20,8 @@ from heltig.dashboard.own_forms import (
 )
 from heltig.dashboard.pages import page
 from heltig.errors import NotFoundError
-from heltig.pipeline import backfill
-from heltig.pipeline.pull_asked import ask_for_study
+from heltig.pipeline.backfill import walking as backfill
+from heltig.pipeline.pull.asked import ask_for_study
 from heltig.store import backfills
 from heltig.store.archives import location_of
 

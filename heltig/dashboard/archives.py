@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 import msgspec
 
 from heltig.errors import NotFoundError
-from heltig.pipeline import watching
-from heltig.pipeline.backfill_report import Progress, newest_progress
-from heltig.pipeline.status import ArchiveState, ArchiveStatus, ServiceStatus
+from heltig.pipeline.archives import watching
+from heltig.pipeline.archives.status import ArchiveState, ArchiveStatus, ServiceStatus
+from heltig.pipeline.backfill.report import Progress, newest_progress
 from heltig.reports.charts import Column, columns
 from heltig.store import archives, watch
 from heltig.store.archive_options import ArchiveOptions

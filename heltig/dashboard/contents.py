@@ -23,8 +23,8 @@ from heltig.dashboard.visibility import sight_of
 from heltig.dicom.snapshot import read_snapshot
 from heltig.dicom.source import FILES
 from heltig.dicom.study import SOP_INSTANCE_UID, StudyTable
-from heltig.pipeline.identifiers import Sight
-from heltig.pipeline.told_values import told
+from heltig.pipeline.identifiers.sights import Sight
+from heltig.pipeline.identifiers.told_values import told
 from heltig.reports.study_pictures import span_of
 from heltig.standard import uids
 from heltig.standard.dictionary import tag_of

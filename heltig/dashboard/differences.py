@@ -20,9 +20,9 @@ from heltig.dashboard.visibility import sight_of
 from heltig.dicom.snapshot import read_snapshot, read_source
 from heltig.dicom.source import FILES
 from heltig.errors import NotFoundError
-from heltig.pipeline.changed_attributes import MOST_ATTRIBUTES as OF_A_SERIES
-from heltig.pipeline.changed_attributes import ChangedSeries, changed_series
-from heltig.pipeline.identifiers import Sight
+from heltig.pipeline.differences.changed_attributes import MOST_ATTRIBUTES as OF_A_SERIES
+from heltig.pipeline.differences.changed_attributes import ChangedSeries, changed_series
+from heltig.pipeline.identifiers.sights import Sight
 from heltig.store import stored_snapshots, studies, verdicts
 from heltig.store.engine import Store
 from heltig.store.records import Series, StoredVerdict, Study

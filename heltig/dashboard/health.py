@@ -16,13 +16,14 @@ from heltig.auth.policy import refusal
 from heltig.dashboard.jobs import KINDS_IN_WORDS
 from heltig.dashboard.own_forms import AnyRequest, principal_of
 from heltig.dashboard.pages import page
-from heltig.pipeline import purge, watching
+from heltig.pipeline.archives import watching
+from heltig.pipeline.archives.status import ArchiveStatus
 from heltig.pipeline.doctor.check import Check
 from heltig.pipeline.doctor.host import host
 from heltig.pipeline.doctor.services import access, proxies
 from heltig.pipeline.judging import ruleset_name
-from heltig.pipeline.retention import Retention
-from heltig.pipeline.status import ArchiveStatus
+from heltig.pipeline.retention import purge
+from heltig.pipeline.retention.ages import Retention
 from heltig.store import alerts, jobs, workers
 from heltig.store.alerts import Alert
 from heltig.store.database_size import kind_and_bytes

@@ -14,8 +14,8 @@ from heltig.charts import Cell, Day, Mark, sparkline, verdicts_by_day
 from heltig.charts.heat_map import percent
 from heltig.dashboard.own_forms import AnyRequest
 from heltig.dashboard.pages import page
-from heltig.pipeline import watching
-from heltig.pipeline.status import ArchiveStatus
+from heltig.pipeline.archives import watching
+from heltig.pipeline.archives.status import ArchiveStatus
 from heltig.rules.catalogue import catalogue
 from heltig.rules.rule import Severity
 from heltig.store import overview as counts

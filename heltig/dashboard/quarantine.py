@@ -14,7 +14,7 @@ from heltig.dashboard.filters import number
 from heltig.dashboard.own_forms import AnyRequest, insist_on_our_page, principal_of, typed_in, who
 from heltig.dashboard.pages import page
 from heltig.errors import ConflictError, NotFoundError, UsageError
-from heltig.pipeline.quarantine import MOST_REASON, Decided, InQuarantine
+from heltig.pipeline.gate.quarantine import MOST_REASON, Decided, InQuarantine
 
 A_PAGE: Final = 50
 

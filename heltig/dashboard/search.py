@@ -30,7 +30,7 @@ from heltig.dashboard.own_forms import (
 from heltig.dashboard.pages import page
 from heltig.dashboard.visibility import sight_of
 from heltig.errors import NotFoundError
-from heltig.pipeline.identifiers import RULE, HiddenError, Sight
+from heltig.pipeline.identifiers.sights import RULE, HiddenError, Sight
 from heltig.store import studies
 from heltig.store.records import Study
 from heltig.store.search import StudyQuery, search

@@ -20,9 +20,9 @@ from heltig.dashboard.visibility import sight_of
 from heltig.dicom.snapshot import read_snapshot
 from heltig.dicom.source import FILES
 from heltig.errors import NotFoundError
-from heltig.pipeline.identifiers import Sight
-from heltig.pipeline.told_values import Told, told
-from heltig.pipeline.varying import Varying, varying
+from heltig.pipeline.differences.varying import Varying, varying
+from heltig.pipeline.identifiers.sights import Sight
+from heltig.pipeline.identifiers.told_values import Told, told
 from heltig.reports.study_pictures import strips_of
 from heltig.standard import uids
 from heltig.standard.dictionary import tag_of

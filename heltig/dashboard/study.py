@@ -5,7 +5,7 @@ from datetime import datetime
 import msgspec
 
 from heltig.errors import NotFoundError
-from heltig.pipeline.identifiers import Sight
+from heltig.pipeline.identifiers.sights import Sight
 from heltig.reports import reasons
 from heltig.reports.reasons import Unseen
 from heltig.rules.catalogue import catalogue

@@ -25,7 +25,7 @@ from heltig.dashboard.ticked_plans import Plan, plan_pulling, plan_rejudging
 from heltig.dashboard.ticked_waivers import REASON, WaiverForm, give, plan_waiving
 from heltig.dashboard.visibility import sight_of
 from heltig.errors import AuthorisationError, ConflictError, NotFoundError, UsageError
-from heltig.pipeline.pull_asked import ask_for_study
+from heltig.pipeline.pull.asked import ask_for_study
 from heltig.store.outdated import Selection
 from heltig.store.records import Location, Study
 

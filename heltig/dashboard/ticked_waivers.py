@@ -10,7 +10,7 @@ import msgspec
 from heltig.api.services import Services
 from heltig.dashboard.ticked_plans import Plan, Ticked, plan
 from heltig.errors import NotFoundError
-from heltig.pipeline.waiving import LONGEST
+from heltig.pipeline.again.waiving import LONGEST
 from heltig.rules.catalogue import catalogue
 from heltig.rules.finding import Finding
 from heltig.store import verdicts, waivers

@@ -12,7 +12,7 @@ from heltig.dashboard.filters import number
 from heltig.dashboard.own_forms import FORM_HEADERS, AnyRequest, insist_on_our_page, who
 from heltig.dashboard.pages import page
 from heltig.errors import HeltigError, InputError, UsageError
-from heltig.pipeline.upload import Sender
+from heltig.pipeline.upload.uploads import Sender
 from heltig.store.uploads_listed import newest
 
 A_PAGE: Final = 50

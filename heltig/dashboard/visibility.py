@@ -2,7 +2,7 @@
 
 from heltig.auth.policy import refusal
 from heltig.auth.principal import Principal
-from heltig.pipeline.identifiers import NOTHING, Sight, Sights
+from heltig.pipeline.identifiers.sights import NOTHING, Sight, Sights
 
 
 def sight_of(principal: Principal | None, sights: Sights) -> Sight:

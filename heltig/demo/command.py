@@ -21,13 +21,13 @@ from heltig.cli.database import open_database
 from heltig.demo.archive import LoopbackArchive
 from heltig.demo.studies import SyntheticStudy, make_studies
 from heltig.errors import UsageError
-from heltig.pipeline.archives import add_archive
-from heltig.pipeline.connecting import open_archive
+from heltig.pipeline.archives.administration import add_archive
+from heltig.pipeline.archives.connecting import open_archive
+from heltig.pipeline.archives.probing import known_capabilities
 from heltig.pipeline.keep import Scoring
-from heltig.pipeline.listing import list_studies
 from heltig.pipeline.pool import JudgingPool
-from heltig.pipeline.probing import known_capabilities
-from heltig.pipeline.pull_run import PulledStudy, corrected, judged_again, pull_archive
+from heltig.pipeline.pull.listing import list_studies
+from heltig.pipeline.pull.run import PulledStudy, corrected, judged_again, pull_archive
 from heltig.reports.text import COLOURS, WIDTH_WITHOUT_TERMINAL
 from heltig.reports.wording import counted
 from heltig.rules.profile import DEFAULT

@@ -12,9 +12,9 @@ from heltig.dicom.cell import DataSet
 from heltig.dicom.part10 import BytesSource, HeaderReader, NotDicom, SeekableSource, UnreadableFile
 from heltig.dicom.study import element
 from heltig.errors import InputTooLargeError
-from heltig.pipeline import refusal_codes as codes
-from heltig.pipeline.custody import Received
-from heltig.pipeline.gate_spool import GateSpool, SpoolFile, full
+from heltig.pipeline.gate import refusal_codes as codes
+from heltig.pipeline.gate.custody import Received
+from heltig.pipeline.gate.spool import GateSpool, SpoolFile, full
 from heltig.setting_types import Size
 
 OBJECT_TYPES: Final = ("application/dicom", "application/octet-stream", "")
@@ -33,7 +33,7 @@ class Rejected(msgspec.Struct, frozen=True, kw_only=True):
     """A part that no gate takes, whatever its mode.
 
     Attributes:
-        code: Why, of `heltig.pipeline.refusal_codes`.
+        code: Why, of `heltig.pipeline.gate.refusal_codes`.
     """
 
     code: int

@@ -34,7 +34,7 @@ from heltig.gate.pass_through_resource import plain_uid
 from heltig.gate.pass_through_verdict import UNKNOWN, Verdicts
 from heltig.gate.rewriting import Roots
 from heltig.gate.stow import GateClosedError
-from heltig.pipeline.opened import OpenedToRead
+from heltig.pipeline.archives.opened import OpenedToRead
 from heltig.store.archives import location_of
 
 STALLED_SECONDS: Final = 60.0

@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape, quoteattr
 import msgspec
 
 from heltig.gate.pass_through_resource import resource_of
-from heltig.pipeline import refusal_codes as codes
+from heltig.pipeline.gate import refusal_codes as codes
 from heltig.pipeline.publish import CREATOR, CREATOR_TAG, DataSet, element
 
 JSON: Final = "application/dicom+json"

@@ -36,8 +36,8 @@ from heltig.gate.response import (
     status_of,
     warning_of,
 )
-from heltig.pipeline import refusal_codes as codes
-from heltig.pipeline.custody import Custody, Gate, Received
+from heltig.pipeline.gate import refusal_codes as codes
+from heltig.pipeline.gate.custody import Custody, Gate, Received
 
 AT_ONCE: Final = 512 * 1024
 """Bytes that are written at once, in a thread: one change of threads for each."""

@@ -7,7 +7,7 @@ from typing import TypeAlias
 from heltig import audit
 from heltig.errors import ConflictError, UpgradedError
 from heltig.jobs.queue import JobQueue
-from heltig.pipeline.context import arrive
+from heltig.pipeline.again.context import arrive
 from heltig.pipeline.judging import RulesetName, ruleset_name
 from heltig.rules.index_facts import IndexFact, Kind
 from heltig.rules.profile import Profile
@@ -106,7 +106,8 @@ def publish_current(
         transaction: Of `Store.write_durably`.
         new: The verdict.
         profile: The profile that it was made under.
-        told: The studies that were looked at since this one came, see `heltig.pipeline.context.look_at`.
+        told: The studies that were looked at since this one came, see
+            `heltig.pipeline.again.context.look_at`.
         confirm: Says last of all whether the study is still as it was read; None where what is stored was
             judged.
 

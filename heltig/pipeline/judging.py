@@ -52,7 +52,7 @@ class Judged(msgspec.Struct, frozen=True):
 
 
 class Hides(Protocol):
-    """What is between rules and a store that holds no identifiers (`heltig.pipeline.hashing`)."""
+    """What is between rules and a store that holds no identifiers (`heltig.pipeline.identifiers.hashing`)."""
 
     def told(self, table: StudyTable, facts: tuple[IndexFact, ...], /) -> tuple[IndexFact, ...]:
         """What the index says, as rules can compare it with the study."""

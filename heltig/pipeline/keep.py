@@ -1,7 +1,8 @@
 """Judged studies kept: the snapshot in one transaction, the verdict in a second one.
 
 In between the study is PENDING. The first makes it known to others, the second asks what is known of others
-(`heltig.pipeline.context`). Where nobody else writes meanwhile, and nobody else is concerned, they are one.
+(`heltig.pipeline.again.context`). Where nobody else writes meanwhile, and nobody else is concerned, they are
+one.
 
 A study of an archive that changed since it was read stays PENDING until it is read again: whoever judges what
 is stored of it has nothing to say of it.
@@ -17,7 +18,7 @@ import msgspec
 from heltig.dicom.study import StudyTable
 from heltig.errors import ConflictError, NotFoundError
 from heltig.jobs.queue import JobQueue
-from heltig.pipeline.context import arrive, look_at
+from heltig.pipeline.again.context import arrive, look_at
 from heltig.pipeline.giving import (
     Confirm,
     OutdatedError,

@@ -100,7 +100,7 @@ def _start_worker(scratch: str, pool: Connection) -> None:
 
 
 def _import_what_judges() -> None:
-    import heltig.pipeline.package  # noqa: F401
+    import heltig.pipeline.upload.package  # noqa: F401
 
     gc.freeze()  # what was imported stays
     gc.set_threshold(50_000, 20, 20)  # tables are large and free of cycles

@@ -18,7 +18,7 @@ from heltig.dicom.source import Source
 from heltig.dicom.study import StudyTable, element
 from heltig.dicom.table import decoded
 from heltig.pipeline.evidence import new_snapshot, study_attributes
-from heltig.pipeline.hashing import Hashing
+from heltig.pipeline.identifiers.hashing import Hashing
 from heltig.pipeline.judging import judge
 from heltig.rules.index_facts import IndexFact
 from heltig.rules.profile import Profile

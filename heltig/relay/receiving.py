@@ -15,7 +15,7 @@ import structlog
 from connectors.dimse.door import Answer, Arrived, Commitment, Committed, Sink
 from heltig.dicom.part10 import HeaderReader, NotDicom, SeekableSource, UnreadableFile
 from heltig.dicom.study import SOP_INSTANCE_UID, element
-from heltig.pipeline import refusal_codes as codes
+from heltig.pipeline.gate import refusal_codes as codes
 from heltig.relay.files import GrowingFile, make_folder, sync_folder
 from heltig.setting_types import Size
 

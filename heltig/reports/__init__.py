@@ -3,7 +3,7 @@
 import importlib
 from typing import IO, Final
 
-from heltig.pipeline.redaction import redacted
+from heltig.pipeline.identifiers.redaction import redacted
 from heltig.pipeline.report import CheckReport
 
 FORMATS: Final = ("text", "json", "ndjson", "html", "sarif", "junit")

@@ -8,7 +8,7 @@ from typing import IO, Final, Literal, TypeAlias
 import msgspec
 from jinja2 import Template
 
-from heltig.pipeline.backfill_report import BackfillReport
+from heltig.pipeline.backfill.report import BackfillReport
 from heltig.reports.charts import verdict_bar
 from heltig.reports.csv_text import safe
 from heltig.reports.rendering import BASE_STYLE, environment

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from heltig.errors import NotFoundError
-from heltig.pipeline.backfill import found_backfill
+from heltig.pipeline.backfill.walking import found_backfill
 from heltig.reports.study_pictures import StudyPictures, picture_of
 from heltig.reports.verdict_line import VerdictLine, line_of
 from heltig.store import judged_studies, studies

@@ -5,8 +5,8 @@ from datetime import date, datetime
 import msgspec
 
 from heltig import __version__
+from heltig.pipeline.identifiers.redaction import REDACTED, redacted_finding
 from heltig.pipeline.judging import RulesetName
-from heltig.pipeline.redaction import REDACTED, redacted_finding
 from heltig.pipeline.report import ProfileName
 from heltig.reports import reasons
 from heltig.rules.finding import Finding, NotEvaluable, RuleError

@@ -69,7 +69,7 @@ class Store:
 
     Attributes:
         keyed: Makes hashes of identifiers for whoever judges, where they are kept as such
-            (`heltig.pipeline.identifiers`).
+            (`heltig.pipeline.identifiers.sights`).
     """
 
     def __init__(self, database: Database, *, render: Renderer, cipher: Cipher = PLAIN) -> None:

@@ -41,7 +41,7 @@ class Answers(msgspec.Struct, frozen=True, order=True):
         archive: The archive that gave them.
         operation: What it was asked for: `search`, `metadata`, `retrieve`, `store` or `changes`.
         outcome: What became of it.
-        bucket: How long it took, see `heltig.pipeline.measuring.EDGES`.
+        bucket: How long it took, see `heltig.pipeline.archives.measuring.EDGES`.
     """
 
     archive: str

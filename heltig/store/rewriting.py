@@ -31,7 +31,7 @@ _STEP: Final = 2**40
 
 
 class Seals(Protocol):
-    """What hides identifiers in findings and waivers (`heltig.pipeline.hashing`)."""
+    """What hides identifiers in findings and waivers (`heltig.pipeline.identifiers.hashing`)."""
 
     @property
     def keyed(self) -> Keyed:

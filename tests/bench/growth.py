@@ -27,8 +27,8 @@ from pull_stages import Stages, service
 
 from heltig.jobs.queue import utc_now
 from heltig.pipeline.discovery.fingerprint import fingerprint
-from heltig.pipeline.listing import ListedStudy
 from heltig.pipeline.publish import render
+from heltig.pipeline.pull.listing import ListedStudy
 from heltig.store import cursors, search, tables
 from heltig.store.archives import location_of
 from heltig.store.engine import Store

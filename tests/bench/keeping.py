@@ -23,10 +23,10 @@ from unit.store.samples import finding, judge, series, snapshot
 from heltig.cli.database import open_database
 from heltig.jobs.queue import JobQueue
 from heltig.jobs.runner import Runner
-from heltig.pipeline.backing_up import back_up
-from heltig.pipeline.purge import KIND, PurgeDesk
-from heltig.pipeline.restoring import restore
-from heltig.pipeline.retention import Retention
+from heltig.pipeline.backup.making import back_up
+from heltig.pipeline.backup.restoring import restore
+from heltig.pipeline.retention.ages import Retention
+from heltig.pipeline.retention.purge import KIND, PurgeDesk
 from heltig.settings import Settings
 from heltig.store.engine import Store
 

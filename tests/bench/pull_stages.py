@@ -27,12 +27,12 @@ import loopback_archive
 
 from heltig.jobs.queue import JobQueue, utc_now
 from heltig.jobs.runner import Runner
-from heltig.pipeline import pull_job
-from heltig.pipeline.measuring import Measurements
-from heltig.pipeline.opened import OpenArchives
+from heltig.pipeline.archives.measuring import Measurements
+from heltig.pipeline.archives.opened import OpenArchives
 from heltig.pipeline.profiles import load_profile
 from heltig.pipeline.publish import render
-from heltig.pipeline.pull_service import ArchiveProfiles, PullService
+from heltig.pipeline.pull import job as pull_job
+from heltig.pipeline.pull.service import ArchiveProfiles, PullService
 from heltig.settings import Settings
 from heltig.store import archives
 from heltig.store.archives import Archive, ArchiveOptions

@@ -21,8 +21,8 @@ from heltig.auth.archives import auth_for
 from heltig.credentials import BasicAuth
 from heltig.demo.part10 import part10
 from heltig.pipeline.judging import judge
-from heltig.pipeline.listing import list_studies
-from heltig.pipeline.pull import pull_study
+from heltig.pipeline.pull.listing import list_studies
+from heltig.pipeline.pull.study import pull_study
 
 sys.path.append(str(Path(__file__).parents[1]))
 from servers.orthanc import Orthanc, OrthancNotInstalledError, running_orthanc

@@ -20,8 +20,8 @@ from unit.store.databases import database_url
 
 from heltig.pipeline.discovery.batch import Batch
 from heltig.pipeline.discovery.observe import news_in, observe, sightings
-from heltig.pipeline.listing import ListedStudy
 from heltig.pipeline.publish import render
+from heltig.pipeline.pull.listing import ListedStudy
 from heltig.store.archives import ArchiveOptions, location_of
 from heltig.store.engine import Store
 

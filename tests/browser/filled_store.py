@@ -18,9 +18,9 @@ from unit.store.samples import judge, snapshot
 from connectors.base import Faults, InMemoryArchive
 from heltig.demo.studies import SyntheticStudy
 from heltig.pipeline.keep import Scoring
-from heltig.pipeline.listing import list_studies
 from heltig.pipeline.publish import render
-from heltig.pipeline.pull_run import pull_archive
+from heltig.pipeline.pull.listing import list_studies
+from heltig.pipeline.pull.run import pull_archive
 from heltig.rules.profile import DEFAULT, Profile
 from heltig.store import states
 from heltig.store.engine import Store

@@ -15,8 +15,8 @@ from heltig.demo.part10 import part10
 from heltig.dicom.digest import content_digest, series_digests
 from heltig.dicom.study import SERIES_INSTANCE_UID, SOP_INSTANCE_UID, STUDY_INSTANCE_UID, element
 from heltig.errors import ArchiveNotFoundError
-from heltig.pipeline.listing import list_studies
-from heltig.pipeline.pull import pull_study
+from heltig.pipeline.pull.listing import list_studies
+from heltig.pipeline.pull.study import pull_study
 
 LETTERS, LONG, SHARED = "1.2.STUDY.a", "9" * 70, "1.2.9"
 CONTENT: list[dict[str, Any]] = [

@@ -16,7 +16,7 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, I
 
 from heltig.api.metric_families import Figures, families
 from heltig.api.request_counts import RequestCounts
-from heltig.pipeline.status import STATES, ServiceStatus
+from heltig.pipeline.archives.status import STATES, ServiceStatus
 from heltig.store.jobs import JobState
 from heltig.store.measurements import Outcome
 from heltig.store.records import StudyState

@@ -10,10 +10,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from heltig.cli import main
-from heltig.pipeline import gate_upstream
-from heltig.pipeline.gate_spool import GateSpool
-from heltig.pipeline.intake import Intake
-from heltig.pipeline.intake_files import IntakeFolder
+from heltig.pipeline.gate import upstream as gate_upstream
+from heltig.pipeline.gate.intake import Intake
+from heltig.pipeline.gate.intake_files import IntakeFolder
+from heltig.pipeline.gate.spool import GateSpool
 from heltig.store.engine import Store
 
 STAGE = os.environ["HELTIG_TEST_DIES"]

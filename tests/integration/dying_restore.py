@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import IO, Any, NoReturn
 
 from heltig.cli import main
-from heltig.pipeline import restoring
+from heltig.pipeline.backup import restoring
 from heltig.store import backup
 
 STEP = os.environ["HELTIG_TEST_DIES"]

@@ -14,8 +14,8 @@ from unit.store.databases import database_url
 from connectors.base import Capabilities
 from heltig.demo.answer import Faults
 from heltig.demo.archive import LoopbackArchive
-from heltig.pipeline.opened import OpenArchives
-from heltig.pipeline.probing import UNTRIED_HOLDS
+from heltig.pipeline.archives.opened import OpenArchives
+from heltig.pipeline.archives.probing import UNTRIED_HOLDS
 from heltig.pipeline.publish import render
 from heltig.settings import Settings
 from heltig.store.engine import Store

@@ -26,7 +26,7 @@ from integration.gated import (
 )
 from servers.orthanc import Orthanc
 
-from heltig.pipeline import refusal_codes as codes
+from heltig.pipeline.gate import refusal_codes as codes
 
 pytestmark = pytest.mark.orthanc
 

@@ -17,7 +17,7 @@ from servers.orthanc import Orthanc, OrthancNotInstalledError, running_orthanc
 from unit.connectors.dimse.doors import associated
 from unit.connectors.dimse.test_commitment import Results, peer, request
 
-from heltig.pipeline import refusal_codes as codes
+from heltig.pipeline.gate import refusal_codes as codes
 
 pytestmark = [
     pytest.mark.orthanc,

@@ -26,7 +26,7 @@ from heltig.pipeline.discovery.fed import Fed
 from heltig.pipeline.discovery.fingerprint import differs, fingerprint
 from heltig.pipeline.discovery.listed import ColdSweep
 from heltig.pipeline.discovery.lister import Lister
-from heltig.pipeline.listing import ListedStudy
+from heltig.pipeline.pull.listing import ListedStudy
 
 pytestmark = pytest.mark.orthanc
 

@@ -19,7 +19,7 @@ from heltig.pipeline.discovery.batch import Batch, Strategy
 from heltig.pipeline.discovery.fingerprint import differs, fingerprint
 from heltig.pipeline.discovery.listed import ColdSweep, Window
 from heltig.pipeline.discovery.lister import Lister
-from heltig.pipeline.pull import pull_study
+from heltig.pipeline.pull.study import pull_study
 
 DAY = timedelta(days=1)
 

@@ -18,7 +18,7 @@ from heltig.credentials import BasicAuth
 from heltig.demo.answer import Faults
 from heltig.demo.archive import LoopbackArchive
 from heltig.errors import StorageError
-from heltig.pipeline.opened import OpenArchives
+from heltig.pipeline.archives.opened import OpenArchives
 from heltig.pipeline.publish import render
 from heltig.setting_sources import load_settings
 from heltig.store import changes

@@ -8,7 +8,8 @@ from connectors.dimse.part10 import IMPLEMENTATION_CLASS, IMPLEMENTATION_VERSION
 from heltig.api.qido import parse_search
 from heltig.auth.policy import ROUTES
 from heltig.gate import response
-from heltig.pipeline import publish, refusal_codes
+from heltig.pipeline import publish
+from heltig.pipeline.gate import refusal_codes
 from heltig.settings import Settings
 from heltig.standard.dictionary import entries
 

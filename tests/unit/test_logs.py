@@ -11,7 +11,7 @@ from unit.store.samples import NOW
 
 from heltig.errors import StorageError
 from heltig.logs import configure_logging, described
-from heltig.pipeline import events
+from heltig.pipeline.pull import events
 from heltig.store.breakers import Breaker
 from heltig.store.jobs import Job
 from heltig.store.records import Location

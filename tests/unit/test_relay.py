@@ -18,7 +18,7 @@ from pydicom.errors import InvalidDicomError
 
 from connectors.dimse.door import Answer, Arrived, Commitment, Sender
 from heltig.errors import NotFoundError
-from heltig.pipeline import refusal_codes as codes
+from heltig.pipeline.gate import refusal_codes as codes
 from heltig.relay.files import GrowingFile
 from heltig.relay.outbox import Outbox
 from heltig.relay.receiving import Receiving, under_way

@@ -10,7 +10,7 @@ from litestar.params import QueryParameter
 from heltig.api.problems import responses
 from heltig.api.services import Services
 from heltig.api.v1.paging import DEFAULT_LIMIT, Limit
-from heltig.pipeline.alert_view import AlertView, alert_view
+from heltig.pipeline.telling.alert_view import AlertView, alert_view
 from heltig.store import alerts
 from heltig.store.alerts import AlertState
 

@@ -6,8 +6,8 @@ from litestar.params import FromPath
 
 from heltig.api.problems import responses
 from heltig.api.services import Services
-from heltig.pipeline import watching
-from heltig.pipeline.status import ArchiveStatus, ServiceStatus
+from heltig.pipeline.archives import watching
+from heltig.pipeline.archives.status import ArchiveStatus, ServiceStatus
 
 
 @get("/api/v1/archives/{id:str}/status", responses=responses(400, 401, 403, 404, 503), tags=["Archives"])

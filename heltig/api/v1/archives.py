@@ -13,12 +13,12 @@ from heltig.api.problems import responses
 from heltig.api.services import Services
 from heltig.auth.principal import Principal
 from heltig.errors import ArchiveError, PreconditionRequiredError
-from heltig.pipeline import archives as pipeline
-from heltig.pipeline.archive_form import entry_of, read_form
-from heltig.pipeline.archive_view import ArchiveView, archive_view, archive_views
-from heltig.pipeline.capabilities import described
-from heltig.pipeline.connecting import connect
-from heltig.pipeline.probing import probe_archive
+from heltig.pipeline.archives import administration as pipeline
+from heltig.pipeline.archives.capabilities import described
+from heltig.pipeline.archives.connecting import connect
+from heltig.pipeline.archives.form import entry_of, read_form
+from heltig.pipeline.archives.probing import probe_archive
+from heltig.pipeline.archives.view import ArchiveView, archive_view, archive_views
 
 Caller = Request[Principal, Any, Any]
 

@@ -15,8 +15,8 @@ from heltig.api.problems import responses
 from heltig.api.services import Services
 from heltig.api.v1.paging import DEFAULT_LIMIT, Limit
 from heltig.api.v1.pulls import Caller, RangeRequest, place_of, started_backfill, who
-from heltig.pipeline import backfill
-from heltig.pipeline.backfill_report import Progress, newest_progress, progress_of, report_of
+from heltig.pipeline.backfill import walking as backfill
+from heltig.pipeline.backfill.report import Progress, newest_progress, progress_of, report_of
 from heltig.reports.backfill import Format, write
 from heltig.store.archives import location_of
 

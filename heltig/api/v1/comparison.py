@@ -13,7 +13,7 @@ from heltig.api.problems import responses
 from heltig.api.services import Services
 from heltig.api.v1.paging import DEFAULT_LIMIT, Limit
 from heltig.errors import UsageError
-from heltig.pipeline.comparing import (
+from heltig.pipeline.differences.comparing import (
     Compared,
     ComparedPage,
     Place,

@@ -32,9 +32,9 @@ from heltig.api.v1.upload import (
 from heltig.api.v1.upload_body import MediaTypeError
 from heltig.auth.principal import Principal
 from heltig.errors import HeltigError, NotFoundError, UsageError
-from heltig.pipeline.open_uploads import Announced, OpenUpload
-from heltig.pipeline.resuming import refusal
-from heltig.pipeline.upload import Accepted, Sender
+from heltig.pipeline.upload.open_uploads import Announced, OpenUpload
+from heltig.pipeline.upload.resuming import refusal
+from heltig.pipeline.upload.uploads import Accepted, Sender
 from heltig.store import uploads
 from heltig.verdict import Readiness
 

@@ -13,7 +13,7 @@ from heltig.api.problems import responses
 from heltig.api.services import Services
 from heltig.api.v1.studies import at_locations, named_location
 from heltig.auth.principal import Principal
-from heltig.pipeline.identifiers import Sight
+from heltig.pipeline.identifiers.sights import Sight
 from heltig.pipeline.publish import MEDIA_TYPE
 from heltig.reports import dcmodify
 from heltig.reports.modified_attributes import datasets

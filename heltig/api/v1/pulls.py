@@ -14,10 +14,10 @@ from heltig.api.problems import responses
 from heltig.api.services import Services
 from heltig.auth.principal import Principal
 from heltig.errors import UsageError
-from heltig.pipeline import backfill
-from heltig.pipeline.backfill import range_of
-from heltig.pipeline.backfill_report import Progress, progress_of
-from heltig.pipeline.pull_asked import ask_for_study
+from heltig.pipeline.backfill import walking as backfill
+from heltig.pipeline.backfill.report import Progress, progress_of
+from heltig.pipeline.backfill.walking import range_of
+from heltig.pipeline.pull.asked import ask_for_study
 
 Caller = Request[Principal, Any, Any]
 

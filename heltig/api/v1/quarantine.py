@@ -13,7 +13,7 @@ from heltig.api.services import Services
 from heltig.api.v1.paging import DEFAULT_LIMIT, Limit, Offset, Page, page
 from heltig.auth.principal import Principal
 from heltig.errors import NotFoundError
-from heltig.pipeline.quarantine import MOST_REASON
+from heltig.pipeline.gate.quarantine import MOST_REASON
 from heltig.store.gate_studies import Quarantined
 from heltig.store.objects import GateObject, ObjectState
 from heltig.verdict import Readiness

@@ -25,7 +25,7 @@ from heltig.api.v1.study_views import (
 )
 from heltig.auth.principal import Principal
 from heltig.errors import NotFoundError
-from heltig.pipeline.identifiers import Sight
+from heltig.pipeline.identifiers.sights import Sight
 from heltig.rules.rule import Level, Severity
 from heltig.store import lookups, studies, verdicts
 from heltig.store.lookups import minute

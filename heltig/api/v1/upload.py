@@ -18,8 +18,8 @@ from heltig.api.v1.study_views import FindingView, StudyView, finding_view, stud
 from heltig.api.v1.upload_body import FORM_TYPE, ZIP_TYPES, zip_chunks
 from heltig.auth.principal import Principal
 from heltig.errors import ConflictError, StorageError, UnreadableInputError
-from heltig.pipeline.identifiers import Sight
-from heltig.pipeline.upload import ENDED, Accepted, Sender
+from heltig.pipeline.identifiers.sights import Sight
+from heltig.pipeline.upload.uploads import ENDED, Accepted, Sender
 from heltig.store import verdicts
 from heltig.store.jobs import Job
 from heltig.store.records import Location

@@ -12,7 +12,7 @@ from heltig.api.services import Services
 from heltig.api.v1.paging import DEFAULT_LIMIT, Limit
 from heltig.auth.principal import Principal
 from heltig.errors import ConfigurationError, ConflictError, PreconditionRequiredError
-from heltig.pipeline.webhook_form import WebhookView, webhook_view
+from heltig.pipeline.telling.webhook_form import WebhookView, webhook_view
 from heltig.store import deliveries, webhooks
 from heltig.store.deliveries import Delivery, DeliveryState
 from heltig.store.transaction import ReadTransaction

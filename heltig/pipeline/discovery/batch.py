@@ -6,7 +6,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from heltig.pipeline.listing import ListedStudy
+from heltig.pipeline.pull.listing import ListedStudy
 
 StrategyName = Literal["feed", "hot", "warm", "cold"]
 

@@ -21,13 +21,13 @@ from heltig.errors import (
 from heltig.jobs.attempt import JobContext
 from heltig.jobs.queue import JobQueue
 from heltig.jobs.retries import described
+from heltig.pipeline.archives.opened import OpenArchives, Opened
+from heltig.pipeline.archives.patience import attempt
+from heltig.pipeline.archives.probe_waits import ProbeTurnError
 from heltig.pipeline.discovery.batch import Batch, Strategy
 from heltig.pipeline.discovery.observe import News, Observed, news_in, observe, sightings
 from heltig.pipeline.discovery.schedule import JITTER, LONGEST_WAIT, PRIORITIES
 from heltig.pipeline.discovery.strategies import strategies_for
-from heltig.pipeline.opened import OpenArchives, Opened
-from heltig.pipeline.patience import attempt
-from heltig.pipeline.probe_waits import ProbeTurnError
 from heltig.store import cursors
 from heltig.store.archives import location_of
 from heltig.store.cursors import Cursor

@@ -7,7 +7,7 @@ from typing import Final
 from connectors.base import ChangeFeed
 from heltig.errors import CursorLostError
 from heltig.pipeline.discovery.batch import Batch, StrategyName
-from heltig.pipeline.listing import ListedStudy
+from heltig.pipeline.pull.listing import ListedStudy
 
 ENTRIES: Final = 1_000
 """Changes to ask for at a time."""

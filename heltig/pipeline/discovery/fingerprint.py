@@ -16,7 +16,7 @@ import msgspec
 from connectors.base import read_row
 from heltig.dicom.cell import DataSet
 from heltig.dicom.study import element
-from heltig.pipeline.listing import ListedStudy
+from heltig.pipeline.pull.listing import ListedStudy
 
 LENGTH: Final = 16
 """Bytes of a fingerprint."""

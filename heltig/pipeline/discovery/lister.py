@@ -12,7 +12,7 @@ from connectors.paging import TOO_LARGE, UNSEARCHED, More, Pager, Part
 from heltig.errors import ArchiveAnswerError, ArchiveNotFoundError
 from heltig.jobs.queue import utc_now
 from heltig.pipeline.discovery.slices import Slice, StudyKey, study_key
-from heltig.pipeline.listing import ListedStudy
+from heltig.pipeline.pull.listing import ListedStudy
 
 PAGE_ROWS: Final = 200
 """Rows to ask for at a time: the most that Azure's DICOM service gives."""

@@ -16,8 +16,8 @@ from heltig.dicom.cell import DataSet
 from heltig.dicom.study import element
 from heltig.pipeline.discovery.batch import Batch
 from heltig.pipeline.discovery.fingerprint import changed_to, differs, fingerprint, pulled_as
-from heltig.pipeline.listing import ListedStudy
-from heltig.pipeline.vanished import MOST_VANISHED
+from heltig.pipeline.pull.listing import ListedStudy
+from heltig.pipeline.pull.vanished import MOST_VANISHED
 from heltig.store import observations, states, studies, verdicts
 from heltig.store.archives import ArchiveOptions
 from heltig.store.attributes import storable_attributes

@@ -4,11 +4,11 @@ from datetime import date, timedelta
 
 from connectors.base import FeedKind
 from connectors.dicomweb.feeds import feed_of
+from heltig.pipeline.archives.opened import Opened
 from heltig.pipeline.discovery.batch import Strategy
 from heltig.pipeline.discovery.fed import Fed
 from heltig.pipeline.discovery.listed import ColdSweep, Window
 from heltig.pipeline.discovery.lister import Lister
-from heltig.pipeline.opened import Opened
 
 
 def strategies_for(opened: Opened, *, today: date) -> list[Strategy]:

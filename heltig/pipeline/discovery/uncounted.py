@@ -9,7 +9,7 @@ import msgspec
 from connectors.base import Archive, read_row
 from heltig.dicom.study import SERIES_INSTANCE_UID, SOP_INSTANCE_UID, element
 from heltig.errors import ArchiveAnswerError, ArchiveNotFoundError
-from heltig.pipeline.listing import ListedStudy
+from heltig.pipeline.pull.listing import ListedStudy
 
 _STUDY_INSTANCES: Final = b"00201208"
 

@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Final
 
 from heltig.errors import ArchiveError, ConfigurationError
-from heltig.pipeline.capabilities import SKEW_SECONDS
-from heltig.pipeline.connecting import connect
+from heltig.pipeline.archives.capabilities import SKEW_SECONDS
+from heltig.pipeline.archives.connecting import connect
 from heltig.pipeline.doctor.check import Check, failed, ok, skipped, warning
-from heltig.pipeline.host_conditions import certificates
+from heltig.pipeline.telling.host_conditions import certificates
 from heltig.settings import Settings
 from heltig.store import archives
 from heltig.store.archives import Archive

@@ -6,9 +6,9 @@ from typing import Final
 
 from heltig import __version__
 from heltig.errors import ConfigurationError, StorageError
-from heltig.pipeline.alert_view import alert_view
 from heltig.pipeline.doctor.check import Check, failed, ok, skipped, warning
 from heltig.pipeline.publish import render
+from heltig.pipeline.telling.alert_view import alert_view
 from heltig.settings import Settings
 from heltig.store import alerts, clock, restoration, workers
 from heltig.store.encryption_keys import cipher_of

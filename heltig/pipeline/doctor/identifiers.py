@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from heltig.auth.policy import roles_named
 from heltig.errors import ConfigurationError
 from heltig.pipeline.doctor.check import Check, failed, ok
-from heltig.pipeline.identifier_key import look
+from heltig.pipeline.identifiers.key import look
 from heltig.settings import Settings
 from heltig.store.engine import Store
 

@@ -14,8 +14,8 @@ from heltig import __version__
 from heltig.dicom.json_writing import instances_as_json
 from heltig.dicom.snapshot import read_snapshot, read_source
 from heltig.errors import ConflictError, NotFoundError
+from heltig.pipeline.identifiers.redaction import REDACTED, redacted_finding
 from heltig.pipeline.judging import RulesetName
-from heltig.pipeline.redaction import REDACTED, redacted_finding
 from heltig.pipeline.report import ProfileName
 from heltig.reports.bundle import form
 from heltig.reports.bundle.form import ChainedLine, File, Judgement, Manifest, Part, SeriesFile, SnapshotForm

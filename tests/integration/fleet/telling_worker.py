@@ -11,7 +11,7 @@ from unit.store.databases import render
 
 from heltig.jobs.queue import JobQueue
 from heltig.jobs.runner import Runner
-from heltig.pipeline.delivering import RETRIES, DeliveryDesk
+from heltig.pipeline.telling.delivering import RETRIES, DeliveryDesk
 from heltig.store.deliveries import KIND
 from heltig.store.engine import Store
 

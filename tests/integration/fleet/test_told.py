@@ -15,7 +15,7 @@ from unit.store.samples import judge, snapshot
 
 from heltig.jobs.queue import JobQueue
 from heltig.jobs.runner import Runner
-from heltig.pipeline.delivering import RETRIES, DeliveryDesk
+from heltig.pipeline.telling.delivering import RETRIES, DeliveryDesk
 from heltig.store import deliveries, webhooks
 from heltig.store.deliveries import KIND, Delivery
 from heltig.store.engine import Store

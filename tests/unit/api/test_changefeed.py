@@ -5,7 +5,7 @@ import pytest
 from unit.api.service import Service
 from unit.store.samples import NOW, put_judged_with, snapshot, verdict
 
-from heltig.pipeline.context import withdraw
+from heltig.pipeline.again.context import withdraw
 from heltig.store import publication, snapshots
 from heltig.store.records import Location
 

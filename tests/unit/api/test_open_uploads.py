@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from unit.api.service import Service, in_one_task, running, study_zip
 
 from heltig.errors import ConflictError
-from heltig.pipeline.open_uploads import KEPT, Writer
-from heltig.pipeline.upload import Sender
+from heltig.pipeline.upload.open_uploads import KEPT, Writer
+from heltig.pipeline.upload.uploads import Sender
 from heltig.setting_types import Size
 
 UPLOADS = "/api/v1/uploads"

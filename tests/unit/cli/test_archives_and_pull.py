@@ -19,7 +19,7 @@ from heltig.errors import (
     NotFoundError,
     UsageError,
 )
-from heltig.pipeline.pull_run import PulledStudy
+from heltig.pipeline.pull.run import PulledStudy
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from unit.store.test_archives import spoil
 from heltig.auth.policy import refusal
 from heltig.credentials import BasicAuth, BearerAuth, ClientCredentials
 from heltig.dashboard.archive_fields import FIELDS
-from heltig.pipeline.archives import change_archive, find_archive
+from heltig.pipeline.archives.administration import change_archive, find_archive
 from heltig.store import backfills
 from heltig.store.archive_options import ArchiveOptions
 from heltig.store.archives import Archive

@@ -20,7 +20,7 @@ from unit.store.samples import finding
 from heltig.api.headers import ALWAYS
 from heltig.auth.principal import ROLES
 from heltig.gate import passage
-from heltig.pipeline import connections
+from heltig.pipeline.archives import connections
 from heltig.store.records import Location
 
 JSON = "application/dicom+json"

@@ -14,9 +14,9 @@ from unit.pipeline.scoring import ThisProcess
 from unit.pipeline.watched import BEGIN, QUIET, Clock, Site
 
 from connectors.base import InMemoryArchive
-from heltig.pipeline import backfill
-from heltig.pipeline.backfill import BACKFILL, Backfilling
-from heltig.pipeline.backfill_alone import BackfillAlone
+from heltig.pipeline.backfill import walking as backfill
+from heltig.pipeline.backfill.alone import BackfillAlone
+from heltig.pipeline.backfill.walking import BACKFILL, Backfilling
 from heltig.pipeline.keep import Scoring
 from heltig.pipeline.publish import render
 from heltig.rules.profile import DEFAULT

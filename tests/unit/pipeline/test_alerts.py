@@ -14,7 +14,7 @@ from unit.store.pulling import add_archive, put_breaker, put_cursor
 from unit.store.samples import MAIN, NOW, STUDY, judge, snapshot
 
 from heltig.jobs.queue import JobQueue
-from heltig.pipeline.alerts import AlertDesk
+from heltig.pipeline.telling.alerts import AlertDesk
 from heltig.setting_types import Size
 from heltig.store import (
     alerts,

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from heltig.credentials import BearerAuth, ClientCredentials
 from heltig.errors import UsageError
-from heltig.pipeline.archive_form import ArchiveForm, entry_of, etag_of, form_of, patched, read_form
+from heltig.pipeline.archives.form import ArchiveForm, entry_of, etag_of, form_of, patched, read_form
 from heltig.settings import Settings
 from heltig.store.archives import ArchiveOptions
 

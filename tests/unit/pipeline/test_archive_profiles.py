@@ -8,8 +8,8 @@ import pytest
 from unit.pipeline.scoring import NOW
 
 from heltig.errors import ConfigurationError
-from heltig.pipeline.pull_service import LOOKED_UP, ArchiveProfiles
-from heltig.pipeline.watching import archive_status
+from heltig.pipeline.archives.watching import archive_status
+from heltig.pipeline.pull.service import LOOKED_UP, ArchiveProfiles
 from heltig.rules.profile import DEFAULT
 from heltig.store import archives
 from heltig.store.archives import Archive, ArchiveOptions

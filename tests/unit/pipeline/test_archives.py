@@ -13,14 +13,14 @@ from connectors.base import Capabilities, Faults, InMemoryArchive
 from heltig.credentials import ArchiveAuth, BasicAuth, BearerAuth
 from heltig.demo.archive import LoopbackArchive
 from heltig.errors import ArchiveAccessError, ConfigurationError, UsageError
-from heltig.pipeline.archives import (
+from heltig.pipeline.archives.administration import (
     add_archive,
     change_archive,
     find_archive,
     remove_archive,
 )
-from heltig.pipeline.connecting import open_archive
-from heltig.pipeline.probing import PROBE_HOLDS, known_capabilities
+from heltig.pipeline.archives.connecting import open_archive
+from heltig.pipeline.archives.probing import PROBE_HOLDS, known_capabilities
 from heltig.settings import Settings
 from heltig.store import audit_trail
 from heltig.store.archives import Archive

@@ -22,12 +22,12 @@ from heltig.errors import (
     ArchiveUnavailableError,
     NotFoundError,
 )
-from heltig.pipeline import backfill
-from heltig.pipeline.backfill import range_of
-from heltig.pipeline.backfill_alone import PATIENCE, WAIT, is_somebody_working, watch
-from heltig.pipeline.backfill_listing import list_on
-from heltig.pipeline.backfill_report import Progress, progress_of
-from heltig.pipeline.pull_run import PulledStudy
+from heltig.pipeline.backfill import walking as backfill
+from heltig.pipeline.backfill.alone import PATIENCE, WAIT, is_somebody_working, watch
+from heltig.pipeline.backfill.listing import list_on
+from heltig.pipeline.backfill.report import Progress, progress_of
+from heltig.pipeline.backfill.walking import range_of
+from heltig.pipeline.pull.run import PulledStudy
 from heltig.store import archives, audit_trail, backfill_studies, breakers, jobs, workers
 from heltig.store.backfill_studies import Counts, Done
 from heltig.store.backfills import Backfill
@@ -368,7 +368,7 @@ async def test_what_another_command_did_meanwhile_has_not_failed(site: Filled) -
         yield PulledStudy(uid="1.2.0", outcome="failed", error="It changed while it was read.")
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("heltig.pipeline.backfill_alone.pull_archive", overtaken)
+        patched.setattr("heltig.pipeline.backfill.alone.pull_archive", overtaken)
         await site.alone(known)
     assert (await site.counts(known)).outcomes == {"judged": 6}
 

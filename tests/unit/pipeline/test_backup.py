@@ -26,10 +26,10 @@ from unit.store.samples import MAIN
 
 from heltig.audit.trail import open_trail
 from heltig.errors import ConflictError, InputError, StorageError, UsageError
-from heltig.pipeline import backup_archive
-from heltig.pipeline.backing_up import back_up
+from heltig.pipeline.backup import archive_file as backup_archive
+from heltig.pipeline.backup.making import back_up
+from heltig.pipeline.backup.restoring import read_backup, restore
 from heltig.pipeline.publish import render
-from heltig.pipeline.restoring import read_backup, restore
 from heltig.settings import Settings
 from heltig.store import (
     audit_trail,

@@ -7,9 +7,9 @@ from servers.dicomweb import study
 from unit.pipeline.scoring import scoring
 from unit.pipeline.test_context import JANE, MARY, PAIRS, images, rules_of, standing, table_of
 
+from heltig.pipeline.again.rejudge import rejudge_queued
 from heltig.pipeline.batch import batch_facts, entry_of
 from heltig.pipeline.judging import judge
-from heltig.pipeline.rejudge import rejudge_queued
 from heltig.rules.profile import DEFAULT
 from heltig.store.engine import Store
 from heltig.store.records import Location

@@ -16,8 +16,8 @@ from heltig.errors import (
     ArchiveNotFoundError,
     ArchiveUnavailableError,
 )
-from heltig.pipeline.breaker import KNOWN_FOR, Breakers
-from heltig.pipeline.guarded import Guard, GuardedArchive
+from heltig.pipeline.archives.breaker import KNOWN_FOR, Breakers
+from heltig.pipeline.archives.guarded import Guard, GuardedArchive
 from heltig.store import breakers
 from heltig.store.engine import Store
 from heltig.store.records import Location

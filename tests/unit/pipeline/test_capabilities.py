@@ -1,7 +1,7 @@
 """What a probe found, in sentences."""
 
 from connectors.base import Capabilities
-from heltig.pipeline.capabilities import described
+from heltig.pipeline.archives.capabilities import described
 
 
 def test_what_a_probe_found_is_told_in_sentences() -> None:

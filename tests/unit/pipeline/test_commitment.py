@@ -14,7 +14,7 @@ from connectors.dimse.door import Commitment, Committed, Reference, Sender
 from heltig.jobs.attempt import JobContext
 from heltig.jobs.queue import JobQueue
 from heltig.jobs.retries import JobFailedError
-from heltig.pipeline.commitment import KIND, CommitmentDesk
+from heltig.pipeline.gate.commitment import KIND, CommitmentDesk
 from heltig.store import jobs
 from heltig.store.engine import Store
 

@@ -18,7 +18,7 @@ from heltig.dicom.json_stream import InstanceSplitter
 from heltig.dicom.source import METADATA_SHOWS, Source
 from heltig.dicom.study import StudyTable
 from heltig.errors import NotFoundError, UsageError
-from heltig.pipeline.comparing import Compared, Place, compare_page, compare_study, compared
+from heltig.pipeline.differences.comparing import Compared, Place, compare_page, compare_study, compared
 from heltig.reports.comparison import COLUMNS, Format, write
 from heltig.store import states
 from heltig.store.engine import Store

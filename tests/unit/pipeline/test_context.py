@@ -23,12 +23,12 @@ from heltig.dicom.study import StudyTable
 from heltig.jobs.attempt import JobContext
 from heltig.jobs.queue import JobQueue
 from heltig.jobs.runner import Runner
-from heltig.pipeline.context import REJUDGE, withdraw
+from heltig.pipeline.again.context import REJUDGE, withdraw
+from heltig.pipeline.again.rejudge import LEFT, queue_the_rest, rejudge, rejudge_queued
 from heltig.pipeline.keep import Scoring
-from heltig.pipeline.listing import list_studies
 from heltig.pipeline.publish import render
-from heltig.pipeline.pull_run import corrected, judged_again, pull_archive
-from heltig.pipeline.rejudge import LEFT, queue_the_rest, rejudge, rejudge_queued
+from heltig.pipeline.pull.listing import list_studies
+from heltig.pipeline.pull.run import corrected, judged_again, pull_archive
 from heltig.pipeline.score import score
 from heltig.rules.profile import DEFAULT
 from heltig.store import (

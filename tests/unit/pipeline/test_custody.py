@@ -24,15 +24,15 @@ from heltig.errors import ArchiveError, ArchiveUnavailableError, ConflictError, 
 from heltig.gate.body import Incoming
 from heltig.jobs.attempt import JobContext
 from heltig.jobs.queue import JobQueue
-from heltig.pipeline import refusal_codes as codes
-from heltig.pipeline.archives import remove_archive
-from heltig.pipeline.custody import Custody, Decision, Gate, Received
-from heltig.pipeline.forward import ForwardDesk
-from heltig.pipeline.gate_judging import GateJudging
-from heltig.pipeline.gate_settle import SettleDesk
-from heltig.pipeline.gate_spool import GateSpool
-from heltig.pipeline.opened import OpenArchives
-from heltig.pipeline.quarantine import QuarantineDesk
+from heltig.pipeline.archives.administration import remove_archive
+from heltig.pipeline.archives.opened import OpenArchives
+from heltig.pipeline.gate import refusal_codes as codes
+from heltig.pipeline.gate.custody import Custody, Decision, Gate, Received
+from heltig.pipeline.gate.forward import ForwardDesk
+from heltig.pipeline.gate.judging import GateJudging
+from heltig.pipeline.gate.quarantine import QuarantineDesk
+from heltig.pipeline.gate.settle import SettleDesk
+from heltig.pipeline.gate.spool import GateSpool
 from heltig.rules.profile import DEFAULT, Profile
 from heltig.setting_types import Size
 from heltig.settings import Settings
@@ -508,7 +508,7 @@ async def test_files_without_rows_go_after_a_while(site: Site, monkeypatch: pyte
     site.received(FILES[1:2])
     await site.settling.sweep()
     assert len(site.files()) == 2
-    monkeypatch.setattr("heltig.pipeline.gate_spool.ABANDONED", timedelta(seconds=-60))
+    monkeypatch.setattr("heltig.pipeline.gate.spool.ABANDONED", timedelta(seconds=-60))
     await site.settling.sweep()
     assert len(site.files()) == 1
 

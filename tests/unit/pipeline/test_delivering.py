@@ -17,7 +17,7 @@ from unit.store.samples import NOW, judge, snapshot
 from heltig import http_client, http_notice
 from heltig.jobs.queue import JobQueue
 from heltig.jobs.runner import Runner
-from heltig.pipeline.delivering import GIVEN_UP, RETRIES, DeliveryDesk
+from heltig.pipeline.telling.delivering import GIVEN_UP, RETRIES, DeliveryDesk
 from heltig.store import audit_trail, deliveries, webhooks
 from heltig.store.deliveries import KIND, Delivery
 from heltig.store.engine import Store

@@ -18,10 +18,10 @@ from unit.store.samples import MAIN, OTHER
 
 from heltig.audit.trail import open_trail
 from heltig.errors import ConfigurationError, StorageError, UsageError
-from heltig.pipeline.backing_up import back_up
+from heltig.pipeline.backup.making import back_up
+from heltig.pipeline.backup.restoring import restore
 from heltig.pipeline.publish import render
 from heltig.pipeline.reencrypting import insist_on_meaning, look, rewrite
-from heltig.pipeline.restoring import restore
 from heltig.settings import Settings
 from heltig.store import audit_trail, lookups, snapshots, tables, verdicts, waivers
 from heltig.store.encryption import PLAIN, Cipher

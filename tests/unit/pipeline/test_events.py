@@ -14,7 +14,7 @@ from unit.pipeline.watched import QUIET, Site
 from connectors.base import InMemoryArchive
 from heltig.errors import ArchiveUnavailableError
 from heltig.logs import configure_logging
-from heltig.pipeline import events
+from heltig.pipeline.pull import events
 from heltig.store.engine import Store
 
 MARK = "Mark^Patient"

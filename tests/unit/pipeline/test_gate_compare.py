@@ -10,7 +10,7 @@ from connectors.dimse.part10 import header_of
 from connectors.storing import Stored
 from heltig import http
 from heltig.errors import ArchiveAnswerError, ArchiveError
-from heltig.pipeline.gate_compare import MOST_HEADER, Found, compare
+from heltig.pipeline.gate.compare import MOST_HEADER, Found, compare
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 EXPLICIT, BIG_ENDIAN = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"

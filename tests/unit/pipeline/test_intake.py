@@ -17,10 +17,10 @@ from unit.pipeline.test_custody import GATE, NOW, UIDS, Site, Upstream, response
 
 from connectors.dimse.door import Answer, Arrived, Commitment, Committed, Sender
 from heltig.errors import ConfigurationError, StorageError
-from heltig.pipeline import refusal_codes as codes
-from heltig.pipeline.gate_door import GateDoor
-from heltig.pipeline.intake import Intake
-from heltig.pipeline.intake_files import IntakeFolder
+from heltig.pipeline.gate import refusal_codes as codes
+from heltig.pipeline.gate.door import GateDoor
+from heltig.pipeline.gate.intake import Intake
+from heltig.pipeline.gate.intake_files import IntakeFolder
 from heltig.store import gate_studies, objects
 from heltig.store.engine import Store
 from heltig.store.objects import GateObject
@@ -200,7 +200,7 @@ async def test_rows_that_cannot_be_written_are_written_later(
         return result
 
     monkeypatch.setattr(site.store, "write_durably", failing)
-    monkeypatch.setattr("heltig.pipeline.intake.PATIENCE", (0.0,))
+    monkeypatch.setattr("heltig.pipeline.gate.intake.PATIENCE", (0.0,))
     async with door_of(site) as door:
         assert await take(door, FILES[0]) == Answer()
         async with asyncio.timeout(60):

@@ -7,7 +7,7 @@ from servers.dicomweb import instance, study
 
 from connectors.base import Faults, InMemoryArchive
 from heltig.errors import ArchiveUnavailableError
-from heltig.pipeline.listing import Listing, list_studies
+from heltig.pipeline.pull.listing import Listing, list_studies
 
 
 def archive(studies: int, faults: Faults | None = None) -> InMemoryArchive:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heltig.pipeline.identifiers import NOTHING, Sight
-from heltig.pipeline.masks import DataSet
+from heltig.pipeline.identifiers.masks import DataSet
+from heltig.pipeline.identifiers.sights import NOTHING, Sight
 from heltig.store.keyed import Keyed
 
 HASHED = Sight(evidence=False, keyed=Keyed(b"k" * 32))

@@ -11,8 +11,8 @@ from unit.store.databases import database_url, render
 from unit.store.samples import NOW
 
 from heltig.errors import StorageError
-from heltig.pipeline.answering import answering, percentile
-from heltig.pipeline.measuring import EDGES, Measurements, bucket_of
+from heltig.pipeline.archives.answering import answering, percentile
+from heltig.pipeline.archives.measuring import EDGES, Measurements, bucket_of
 from heltig.store import measurements as stored
 from heltig.store.engine import Store
 from heltig.store.measurements import Answers, Count

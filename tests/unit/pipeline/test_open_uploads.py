@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from heltig.errors import BusyError, ConflictError, StorageError
-from heltig.pipeline.open_uploads import KEPT, Announced, End, OpenUploads, Writer, id_of
+from heltig.pipeline.upload.open_uploads import KEPT, Announced, End, OpenUploads, Writer, id_of
 from heltig.setting_types import Size
 from heltig.settings import Settings
 

@@ -26,8 +26,8 @@ from heltig.errors import (
     NotFoundError,
 )
 from heltig.jobs.queue import JobQueue
-from heltig.pipeline.opened import OpenArchives
-from heltig.pipeline.sharers import Sharers
+from heltig.pipeline.archives.opened import OpenArchives
+from heltig.pipeline.archives.sharers import Sharers
 from heltig.settings import Settings
 from heltig.store import archives, breakers, claims, workers
 from heltig.store.archives import Archive, ArchiveOptions, location_of

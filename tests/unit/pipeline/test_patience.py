@@ -12,8 +12,8 @@ from connectors.base import InMemoryArchive
 from heltig.demo.answer import Faults
 from heltig.demo.archive import LoopbackArchive
 from heltig.dicom.cell import DataSet, Encoding
-from heltig.pipeline.opened import OpenArchives
-from heltig.pipeline.patience import (
+from heltig.pipeline.archives.opened import OpenArchives
+from heltig.pipeline.archives.patience import (
     LEAST_BYTES,
     PatientArchive,
     TooSlowError,
@@ -148,7 +148,7 @@ async def loopback() -> AsyncIterator[LoopbackArchive]:
 async def test_a_pull_asks_an_archive_that_drips_for_nothing_more(
     store: Store, loopback: LoopbackArchive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("heltig.pipeline.connections.seconds_of", lambda options, settings: 3.0)
+    monkeypatch.setattr("heltig.pipeline.archives.connections.seconds_of", lambda options, settings: 3.0)
     clock = Clock(datetime.now(UTC))
     opens = OpenArchives(store, Settings(), environ={}, clock=clock)
     site = Site(store, opens=opens, clock=clock)
@@ -174,7 +174,7 @@ async def test_a_pull_asks_an_archive_that_drips_for_nothing_more(
 async def test_a_look_ends_where_searches_drip(
     store: Store, loopback: LoopbackArchive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("heltig.pipeline.connections.seconds_of", lambda options, settings: 1.0)
+    monkeypatch.setattr("heltig.pipeline.archives.connections.seconds_of", lambda options, settings: 1.0)
     clock = Clock(datetime.now(UTC))
     opens = OpenArchives(store, Settings(), environ={}, clock=clock)
     site = Site(store, opens=opens, clock=clock)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from heltig.errors import StorageError, UnreadableInputError
-from heltig.pipeline.package import examine_package
 from heltig.pipeline.pool import JudgingPool
+from heltig.pipeline.upload.package import examine_package
 
 
 @pytest.fixture

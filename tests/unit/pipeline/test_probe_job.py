@@ -13,9 +13,9 @@ from heltig.demo.answer import Faults
 from heltig.demo.archive import LoopbackArchive
 from heltig.jobs.queue import JobQueue
 from heltig.jobs.runner import Runner
-from heltig.pipeline.opened import OpenArchives
-from heltig.pipeline.probe_job import PROBE, ProbeDesk
-from heltig.pipeline.probing import last_capabilities, probe_archive
+from heltig.pipeline.archives.opened import OpenArchives
+from heltig.pipeline.archives.probe_job import PROBE, ProbeDesk
+from heltig.pipeline.archives.probing import last_capabilities, probe_archive
 from heltig.settings import Settings
 from heltig.store import archives, jobs
 from heltig.store.archives import Archive

@@ -15,13 +15,13 @@ from heltig.demo.answer import Faults
 from heltig.demo.archive import LoopbackArchive
 from heltig.errors import ArchiveClosedError, ArchivePausedError, ArchiveSilentError
 from heltig.jobs.queue import JobQueue
-from heltig.pipeline.connecting import open_archive
-from heltig.pipeline.opened import OpenArchives
-from heltig.pipeline.probe_job import ProbeDesk
-from heltig.pipeline.probe_waits import ProbeTurnError, ProbeTurns
-from heltig.pipeline.probing import probe_archive
-from heltig.pipeline.status import ArchiveStatus
-from heltig.pipeline.watching import archive_status
+from heltig.pipeline.archives.connecting import open_archive
+from heltig.pipeline.archives.opened import OpenArchives
+from heltig.pipeline.archives.probe_job import ProbeDesk
+from heltig.pipeline.archives.probe_waits import ProbeTurnError, ProbeTurns
+from heltig.pipeline.archives.probing import probe_archive
+from heltig.pipeline.archives.status import ArchiveStatus
+from heltig.pipeline.archives.watching import archive_status
 from heltig.settings import Settings
 from heltig.store import archives, breakers
 from heltig.store.archives import location_of
@@ -72,7 +72,7 @@ async def world(store: Store) -> AsyncIterator[World]:
 async def test_a_probe_without_an_end_is_ended_and_put_off_for_longer_each_time(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("heltig.pipeline.connecting.PROBE_SECONDS", 3.0)
+    monkeypatch.setattr("heltig.pipeline.archives.connecting.PROBE_SECONDS", 3.0)
     world.archive.faults = DRIPS
     await world.site.work()
     assert world.metadata_requests() == 1
@@ -130,7 +130,7 @@ async def test_a_probe_that_got_no_metadata_is_not_made_again_with_each_look(wor
 async def test_the_silence_counts_for_the_breaker_of_searches(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("heltig.pipeline.connecting.PROBE_SECONDS", 0.3)
+    monkeypatch.setattr("heltig.pipeline.archives.connecting.PROBE_SECONDS", 0.3)
     async with world.opens.use("main") as opened:
         world.archive.faults = DRIPS
         for _ in range(5):
@@ -207,7 +207,7 @@ async def test_a_turn_is_left_to_archives_whose_last_probe_did_not_fail() -> Non
 async def test_two_probes_of_one_silence_have_it_wait_once(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("heltig.pipeline.connecting.PROBE_SECONDS", 3.0)
+    monkeypatch.setattr("heltig.pipeline.archives.connecting.PROBE_SECONDS", 3.0)
     world.archive.faults = DRIPS
     using = asyncio.create_task(use(world.opens, "main"))
     entry = await world.store.read(archives.find, "main")

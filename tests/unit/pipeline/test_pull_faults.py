@@ -9,8 +9,8 @@ from heltig.demo.answer import Faults
 from heltig.demo.archive import LoopbackArchive
 from heltig.dicom.study import StudyTable
 from heltig.errors import ArchiveAccessError, ArchiveAnswerError, ArchiveUnavailableError
-from heltig.pipeline.listing import list_studies
-from heltig.pipeline.pull import pull_study
+from heltig.pipeline.pull.listing import list_studies
+from heltig.pipeline.pull.study import pull_study
 
 UIDS = [f"1.2.{n}" for n in range(1, 6)]
 OF_STUDY = r"/studies/[^/]+/metadata$"

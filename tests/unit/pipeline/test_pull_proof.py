@@ -17,9 +17,9 @@ from heltig import http
 from heltig.demo.answer import Faults
 from heltig.demo.archive import LoopbackArchive
 from heltig.errors import ArchiveNotFoundError, ArchiveStudyError, ArchiveUnavailableError
-from heltig.pipeline.listing import ListedStudy, list_studies
-from heltig.pipeline.pull import pull_study
-from heltig.pipeline.pull_run import MOST_FAILURES, MOST_NOT_GIVEN, PulledStudy, pull_archive
+from heltig.pipeline.pull.listing import ListedStudy, list_studies
+from heltig.pipeline.pull.run import MOST_FAILURES, MOST_NOT_GIVEN, PulledStudy, pull_archive
+from heltig.pipeline.pull.study import pull_study
 from heltig.store import changes, studies, verdicts
 from heltig.store.engine import Store
 from heltig.store.records import Location, Study

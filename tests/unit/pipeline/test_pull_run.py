@@ -18,8 +18,8 @@ from heltig.errors import (
     StorageError,
     UpgradedError,
 )
-from heltig.pipeline.listing import ListedStudy, list_studies
-from heltig.pipeline.pull_run import AHEAD, MOST_FAILURES, PulledStudy, pull_archive
+from heltig.pipeline.pull.listing import ListedStudy, list_studies
+from heltig.pipeline.pull.run import AHEAD, MOST_FAILURES, PulledStudy, pull_archive
 from heltig.store import changes, studies
 from heltig.store.engine import Store
 from heltig.store.records import Location

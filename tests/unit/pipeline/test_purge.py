@@ -29,13 +29,13 @@ from heltig.errors import ConflictError, NotFoundError, UsageError
 from heltig.jobs.attempt import JobContext
 from heltig.jobs.queue import JobQueue
 from heltig.jobs.runner import Runner
-from heltig.pipeline import purge as daily
-from heltig.pipeline import purging as working
-from heltig.pipeline.purge import KIND, PurgeDesk
-from heltig.pipeline.rejudge import rejudge_queued
-from heltig.pipeline.removing import RemovalDesk
-from heltig.pipeline.retention import Retention
-from heltig.pipeline.spool_mending import SpoolDesk
+from heltig.pipeline.again.rejudge import rejudge_queued
+from heltig.pipeline.gate.spool_mending import SpoolDesk
+from heltig.pipeline.retention import purge as daily
+from heltig.pipeline.retention import purging as working
+from heltig.pipeline.retention.ages import Retention
+from heltig.pipeline.retention.purge import KIND, PurgeDesk
+from heltig.pipeline.retention.removing import RemovalDesk
 from heltig.setting_types import Days
 from heltig.settings import Settings
 from heltig.store import (

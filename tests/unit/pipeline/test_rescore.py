@@ -12,12 +12,12 @@ from unit.pipeline.scoring import NOW, ThisProcess
 
 from connectors.base import InMemoryArchive
 from heltig.errors import NotFoundError, StorageError
+from heltig.pipeline.again.rescore import rescore
+from heltig.pipeline.again.rescore_report import RescoreReport
+from heltig.pipeline.again.rescore_selection import see_that_it_is_known
 from heltig.pipeline.keep import Scoring
 from heltig.pipeline.publish import prepared, render
-from heltig.pipeline.pull import pull_study
-from heltig.pipeline.rescore import rescore
-from heltig.pipeline.rescore_report import RescoreReport
-from heltig.pipeline.rescore_selection import see_that_it_is_known
+from heltig.pipeline.pull.study import pull_study
 from heltig.rules.catalogue import catalogue, ruleset_hash
 from heltig.rules.profile import DEFAULT, Profile
 from heltig.rules.profile_file import parse_profile

@@ -10,9 +10,9 @@ from unit.pipeline.scoring import NOW, ThisProcess, scoring
 from connectors.base import Faults, InMemoryArchive
 from heltig.errors import ConflictError
 from heltig.jobs.queue import JobQueue
-from heltig.pipeline.context import arrive
+from heltig.pipeline.again.context import arrive
 from heltig.pipeline.keep import Kept, Scoring
-from heltig.pipeline.pull import pull_study
+from heltig.pipeline.pull.study import pull_study
 from heltig.pipeline.score import score
 from heltig.rules.profile import DEFAULT
 from heltig.store import audit_trail, changes, states, studies, verdicts

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from heltig.errors import InputTooLargeError, StorageError
-from heltig.pipeline.spool import ABANDONED, Spool
+from heltig.pipeline.upload.spool import ABANDONED, Spool
 from heltig.setting_types import Size
 
 LIMIT = Size(3 * 1024 * 1024)

@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 from unit.store.samples import judge, snapshot
 
-from heltig.pipeline import stream
-from heltig.pipeline.stream import ChangeStream
+from heltig.pipeline.telling import stream
+from heltig.pipeline.telling.stream import ChangeStream
 from heltig.store.changes import Change
 from heltig.store.engine import Store
 

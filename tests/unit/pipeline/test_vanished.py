@@ -8,9 +8,9 @@ from unit.pipeline.scoring import scoring
 
 from connectors.base import InMemoryArchive
 from heltig.errors import ArchiveUnavailableError
-from heltig.pipeline.listing import Listing, list_studies
-from heltig.pipeline.pull_run import pull_archive
-from heltig.pipeline.vanished import Vanished, vanished_studies
+from heltig.pipeline.pull.listing import Listing, list_studies
+from heltig.pipeline.pull.run import pull_archive
+from heltig.pipeline.pull.vanished import Vanished, vanished_studies
 from heltig.store import studies
 from heltig.store.engine import Store
 from heltig.store.records import Location

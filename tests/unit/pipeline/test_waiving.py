@@ -17,10 +17,10 @@ from heltig.errors import ConfigurationError, ConflictError, StorageError
 from heltig.jobs.queue import JobQueue
 from heltig.jobs.retries import Retries
 from heltig.jobs.runner import Runner
+from heltig.pipeline.again.waiving import ENDED, WaiverDesk
 from heltig.pipeline.judging import judge
 from heltig.pipeline.keep import Kept, Scoring
-from heltig.pipeline.pull import pull_study
-from heltig.pipeline.waiving import ENDED, WaiverDesk
+from heltig.pipeline.pull.study import pull_study
 from heltig.rules.finding import Finding
 from heltig.rules.profile import DEFAULT, Profile
 from heltig.store import changes, publication, states, studies, tables, verdicts, waivers

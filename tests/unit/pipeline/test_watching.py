@@ -10,9 +10,9 @@ from unit.store.samples import NOW
 
 from connectors.paging import Position
 from heltig.errors import NotFoundError
-from heltig.pipeline import watching
+from heltig.pipeline.archives import watching
+from heltig.pipeline.archives.status import ArchiveStatus, ServiceStatus
 from heltig.pipeline.discovery.rounds import Place
-from heltig.pipeline.status import ArchiveStatus, ServiceStatus
 from heltig.store import claims, jobs, leases
 from heltig.store.archives import ArchiveOptions
 from heltig.store.engine import Store

@@ -17,9 +17,9 @@ from connectors.base import InMemoryArchive
 from heltig.errors import HeltigError, StorageError
 from heltig.jobs.queue import JobQueue
 from heltig.pipeline.keep import Scoring
-from heltig.pipeline.listing import list_studies
 from heltig.pipeline.publish import render
-from heltig.pipeline.pull_run import judged_again, pull_archive
+from heltig.pipeline.pull.listing import list_studies
+from heltig.pipeline.pull.run import judged_again, pull_archive
 from heltig.rules.profile import DEFAULT
 from heltig.store import leases, studies, verdicts
 from heltig.store.archives import location_of

@@ -13,7 +13,7 @@ from heltig.demo.studies import make_studies
 from heltig.errors import ArchiveAccessError, ArchiveClosedError, ArchiveUnavailableError
 from heltig.jobs.attempt import JobContext
 from heltig.pipeline.discovery.observe import ask_for
-from heltig.pipeline.settle import settle
+from heltig.pipeline.pull.settle import settle
 from heltig.store import archives, audit_trail, changes, jobs, lookups, observations
 from heltig.store.engine import Store
 from heltig.store.records import Location

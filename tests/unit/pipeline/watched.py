@@ -15,21 +15,21 @@ from heltig.jobs.attempt import Handler
 from heltig.jobs.queue import JobQueue
 from heltig.jobs.retries import Retries
 from heltig.jobs.runner import Runner
-from heltig.pipeline.context import REJUDGE
+from heltig.pipeline.again.context import REJUDGE
+from heltig.pipeline.again.rejudge import rejudge
+from heltig.pipeline.archives.opened import OpenArchives, Opened
+from heltig.pipeline.archives.probe_waits import ProbeTurns
+from heltig.pipeline.archives.probing import renew_if_due
 from heltig.pipeline.discovery.batch import Batch
 from heltig.pipeline.discovery.discover import Discovery
 from heltig.pipeline.discovery.fed import Fed
 from heltig.pipeline.discovery.schedule import DISCOVER, PULL, tick
 from heltig.pipeline.discovery.strategies import strategies_for
 from heltig.pipeline.keep import Scoring
-from heltig.pipeline.listing import list_studies
-from heltig.pipeline.opened import OpenArchives, Opened
-from heltig.pipeline.probe_waits import ProbeTurns
-from heltig.pipeline.probing import renew_if_due
-from heltig.pipeline.pull_job import PullDesk
-from heltig.pipeline.pull_service import ArchiveProfiles
-from heltig.pipeline.rejudge import rejudge
-from heltig.pipeline.settle import settle
+from heltig.pipeline.pull.job import PullDesk
+from heltig.pipeline.pull.listing import list_studies
+from heltig.pipeline.pull.service import ArchiveProfiles
+from heltig.pipeline.pull.settle import settle
 from heltig.rules.profile import DEFAULT
 from heltig.store import archives, observations, studies, verdicts
 from heltig.store.archives import Archive, ArchiveOptions, location_of

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import msgspec
 import pytest
 
-from heltig.pipeline.backfill_report import BackfillReport, Progress
+from heltig.pipeline.backfill.report import BackfillReport, Progress
 from heltig.reports.backfill import COLUMNS, Format, write
 from heltig.store.backfill_figures import Figure, Figures, RuleFigure
 

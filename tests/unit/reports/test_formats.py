@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 from unit.reports.samples import HOSTILE, finding, full, given, report, study
 
-from heltig.pipeline.redaction import redacted_finding
+from heltig.pipeline.identifiers.redaction import redacted_finding
 from heltig.pipeline.report import CheckReport
 from heltig.reports import FORMATS, write_report
 from heltig.rules.finding import RuleError

@@ -6,7 +6,7 @@ from typing import Any
 from unit.store.samples import NOW
 
 from heltig.jobs.queue import JobQueue
-from heltig.pipeline.measuring import Measurements
+from heltig.pipeline.archives.measuring import Measurements
 from heltig.store import archives, breakers, cursors, states, tables, workers
 from heltig.store.archives import Archive
 from heltig.store.breakers import Breaker

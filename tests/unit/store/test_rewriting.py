@@ -9,7 +9,7 @@ from unit.store.samples import NOW, STUDY, finding, judge, snapshot
 
 from heltig.audit.trail import open_trail
 from heltig.errors import UsageError
-from heltig.pipeline.hashing import Hashing
+from heltig.pipeline.identifiers.hashing import Hashing
 from heltig.rules.index_facts import Identity, IndexFact, name_words
 from heltig.settings import Settings
 from heltig.store import identifier_state, rewriting, studies, verdicts, waivers

@@ -15,7 +15,7 @@ from heltig.pipeline.discovery.fingerprint import (
     merged,
     pulled_as,
 )
-from heltig.pipeline.listing import ListedStudy
+from heltig.pipeline.pull.listing import ListedStudy
 
 ROW = {
     "00080020": {"vr": "DA", "Value": ["20260315"]},

@@ -13,11 +13,11 @@ from unit.pipeline.discovery.model import NOON, Entry, ModelArchive, broken_roun
 from connectors.dicomweb import DicomWebArchive
 from heltig.errors import ArchiveAnswerError
 from heltig.jobs.queue import JobQueue, utc_now
-from heltig.pipeline import backfill
-from heltig.pipeline.backfill_listing import list_on
+from heltig.pipeline.archives.opened import Opened
+from heltig.pipeline.backfill import walking as backfill
+from heltig.pipeline.backfill.listing import list_on
 from heltig.pipeline.discovery.listed import ColdSweep, Window
 from heltig.pipeline.discovery.lister import Lister
-from heltig.pipeline.opened import Opened
 from heltig.store import archives, backfill_studies
 from heltig.store.archives import Archive
 from heltig.store.engine import Store

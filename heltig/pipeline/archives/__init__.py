@@ -1,0 +1,1 @@
+"""The remote archives of a site: configured, probed, asked with care, watched."""

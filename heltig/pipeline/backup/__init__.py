@@ -1,0 +1,1 @@
+"""Backups of a store and its files, and their way back."""

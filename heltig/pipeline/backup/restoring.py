@@ -1,0 +1,240 @@
+"""Restores a backup into an empty store: files first, then the database in one transaction.
+
+A mark in the database (`heltig.store.restoration`) stands from before the first file to the end: whoever
+opens the database meanwhile is refused, and the same command goes on where a restoration was killed.
+"""
+
+import asyncio
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from heltig import audit
+from heltig.audit import verify
+from heltig.audit.keys import AuditKeys
+from heltig.audit.own_anchor import OwnAnchor
+from heltig.audit.trail import know, open_trail
+from heltig.errors import ConfigurationError, ConflictError, StorageError
+from heltig.pipeline.backup.archive_file import FOLDERS, Manifest, members, table_parts, verified
+from heltig.pipeline.upload.spool import Spool, sync_folder
+from heltig.settings import Settings
+from heltig.store import backup, migrations, restoration
+from heltig.store.encryption_in_use import insist
+from heltig.store.engine import Store
+from heltig.store.restoration import Restoration
+from heltig.store.transaction import WriteTransaction
+
+_AT_ONCE: Final = 1024 * 1024  # bytes
+
+
+class Restored(msgspec.Struct, frozen=True, kw_only=True):
+    """What a restoration came to.
+
+    Attributes:
+        manifest: Of the backup.
+        trail: What the audit trail was found to be: `whole`, or why nothing can be said of it.
+        is_altered: The trail is not what was written.
+    """
+
+    manifest: Manifest
+    trail: str
+    is_altered: bool
+
+
+async def read_backup(path: Path) -> Manifest:
+    """Proves that a backup is whole and that this version can restore it. Nothing is changed.
+
+    Raises:
+        InputError: It is no backup, or damaged.
+        StorageError: It cannot be read, or a newer Heltig made it.
+    """
+    manifest = await asyncio.to_thread(verified, path)
+    if manifest.revision not in migrations.revisions():
+        raise StorageError(
+            f"{path} has tables of version {manifest.revision}, this Heltig knows {migrations.HEAD} and "
+            "older: install a newer one."
+        )
+    return manifest
+
+
+async def restore(
+    store: Store, settings: Settings, path: Path, *, clock: Callable[[], datetime], actor: str, origin: str
+) -> Restored:
+    """Restores a backup, or goes on with that where it was broken off.
+
+    Args:
+        store: An empty database.
+        settings: They say where files go, and where the keys of the audit trail are.
+        path: The backup.
+        clock: Gives the time, in UTC.
+        actor: Who restores.
+        origin: From where.
+
+    Raises:
+        ConflictError: The database, or the spool, is not empty, or another backup is half restored there.
+        ConfigurationError: A key is not here that evidence in the backup is encrypted with.
+        InputError: It is no backup, or damaged.
+        StorageError: It cannot be read or written, or a newer Heltig made it. Nothing is restored then.
+    """
+    before = await store.read(restoration.under_way)
+    if before is None:
+        await store.read(backup.insist_on_emptiness)
+        _insist_on_empty_spool(settings.home / "spool")
+    manifest = await read_backup(path)
+    insist(store.cipher, manifest.encryption_keys)
+    await _mark(store, manifest, before, path)
+    if before is None or not before.is_filled:
+        await _put(store, settings.home, path, manifest, is_begun=before is not None)
+    trail, is_altered = await _see_trail(store, settings, clock)
+    with_key = trail is None
+
+    def record(transaction: WriteTransaction) -> None:
+        restoration.end(transaction)
+        if not with_key:
+            return
+        audit.record(
+            transaction,
+            at=clock(),
+            actor=actor,
+            action="backup.restore",
+            subject="backup",
+            outcome="success",
+            origin=origin,
+            detail={
+                "created": manifest.created.isoformat(),
+                "heltig": manifest.heltig,
+                "revision": manifest.revision,
+                "from": manifest.database,
+                "missing": len(manifest.missing),
+            },
+        )
+
+    await store.write_durably(record)
+    if with_key or OwnAnchor(settings).path.exists():
+        await know(store, settings)  # it moved back, and rightly
+    return Restored(manifest=manifest, trail=trail or "whole", is_altered=is_altered)
+
+
+async def _mark(store: Store, manifest: Manifest, before: Restoration | None, path: Path) -> None:
+    """Marks the database as one that is half restored.
+
+    Raises:
+        ConflictError: It is, with another backup, or it is not empty any more.
+    """
+    digest = hashlib.sha256(msgspec.json.encode(manifest)).hexdigest()
+    if before is not None and before.backup != digest:
+        raise ConflictError(
+            f"The restoration of another backup than {path} was broken off here. Go on with that one, or "
+            "name an empty store."
+        )
+
+    if before is None:
+        await store.database.migrate(partial(backup.begin_restoring, digest=digest))
+
+
+async def _put(store: Store, home: Path, path: Path, manifest: Manifest, *, is_begun: bool) -> None:
+    """Writes the files, then the tables; where that fails all is as it was, unless it was begun before.
+
+    Where it is interrupted threads may still write, and commit: what they leave can be gone on with.
+    """
+    written: list[Path] = []
+    try:
+        await asyncio.to_thread(_put_files, home, path, manifest, written)
+        await store.database.migrate(
+            partial(
+                backup.restore,
+                parts=table_parts(path),
+                revision=manifest.revision,
+                counters=manifest.counters,
+                counts=manifest.tables,
+            )
+        )
+    except Exception:
+        if not is_begun:
+            await _take_back(store, written)
+        raise
+
+
+async def _take_back(store: Store, written: Sequence[Path]) -> None:
+    """Leaves nothing; all stays, to be gone on with, where the tables are whole or the database is away."""
+    with suppress(StorageError):
+        now = await store.read(restoration.under_way)
+        if now is not None and not now.is_filled:
+            for file in written:
+                file.unlink(missing_ok=True)
+            await store.write(restoration.end)
+
+
+async def _see_trail(
+    store: Store, settings: Settings, clock: Callable[[], datetime]
+) -> tuple[str | None, bool]:
+    """What is wrong with the audit trail, or why that cannot be seen; and whether it was altered."""
+    try:
+        keys: AuditKeys = await open_trail(store, settings, clock=clock)
+    except ConfigurationError as wrong:
+        return wrong.detail, False
+    found = await store.read(verify.verify, keys)
+    if found.breaks:
+        first = found.breaks[0]
+        return f"entry {first.sequence} {first.why}", True
+    return None, False
+
+
+def _insist_on_empty_spool(spool: Path) -> None:
+    """Insists that nothing is in custody here.
+
+    Raises:
+        ConflictError: Something is.
+    """
+    for pattern in ("gate/*/*.dcm", "gate/*/*/*.dcm", "uploads/*.zip"):
+        if next(spool.glob(pattern), None) is not None:
+            raise ConflictError(
+                f"{spool} is not empty: what is there may be in nobody else's custody. Name another "
+                "HELTIG_HOME, or move that folder away."
+            )
+
+
+def _put_files(home: Path, path: Path, manifest: Manifest, written: list[Path]) -> None:
+    """Writes the files of a backup, and brings them to disk; what is there stays.
+
+    A file has its name once it is whole, so what is there after this was killed is whole, too.
+
+    Args:
+        home: HELTIG_HOME.
+        path: The backup.
+        manifest: Its manifest.
+        written: Takes the files that were written.
+
+    Raises:
+        StorageError: They cannot be.
+    """
+    try:
+        Spool(home / "spool")  # makes the folders
+        (home / "spool.name").write_text(manifest.spool, "ascii")
+        for name, source in members(path):
+            if name.partition("/")[0] not in FOLDERS:
+                continue
+            file = home / name
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if file.exists():
+                continue
+            draft = file.with_name(f".{file.name}.restoring")
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as target:
+                written.append(draft)
+                shutil.copyfileobj(source, target, _AT_ONCE)
+                target.flush()
+                os.fsync(target.fileno())
+            draft.rename(file)
+            written[-1] = file
+        for folder in {file.parent for file in written}:
+            sync_folder(folder)
+    except OSError as wrong:
+        raise StorageError(f"{home} cannot be written: {wrong.strerror}.") from wrong

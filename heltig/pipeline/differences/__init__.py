@@ -1,0 +1,1 @@
+"""What differs between two states, two copies or the instances of a series."""

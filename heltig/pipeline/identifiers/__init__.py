@@ -1,0 +1,1 @@
+"""What names a patient: who sees it, how it is hashed, and how it is taken out of what leaves."""

@@ -1,0 +1,87 @@
+"""A report without what could name a patient.
+
+Left are UIDs, codes and numbers that are such; text, names, dates and times are taken out, and file names
+with them, since exports like to name files after patients.
+"""
+
+from collections.abc import Collection
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+
+from heltig.pipeline.identifiers.harmless_text import is_harmless_text
+from heltig.pipeline.report import CheckedInput, CheckedStudy, CheckReport, SkippedMember
+from heltig.rules.finding import Finding
+from heltig.standard.dictionary import lookup
+
+REDACTED: Final = "[redacted]"
+
+_HARMLESS_VRS: Final = frozenset(
+    {"AT", "CS", "DS", "FD", "FL", "IS", "SL", "SQ", "SS", "SV", "UI", "UL", "US", "UV"}
+)
+
+
+def redacted(report: CheckReport) -> CheckReport:
+    """The same report without text, names, dates, times and file names."""
+    return msgspec.structs.replace(
+        report,
+        inputs=tuple(_input(given, number) for number, given in enumerate(report.inputs, 1)),
+        studies=tuple(map(_study, report.studies)),
+    )
+
+
+def _study(study: CheckedStudy) -> CheckedStudy:
+    return msgspec.structs.replace(study, findings=tuple(map(redacted_finding, study.findings)))
+
+
+def redacted_finding(finding: Finding) -> Finding:
+    """The same finding without what was observed, expected and proposed, where that could name a patient."""
+    proposed = tuple(change for change in finding.proposed if is_harmless(change.tag))
+    finding = msgspec.structs.replace(finding, proposed=proposed, digest="")  # short values can be guessed
+    if may_be_told(finding.rule, finding.tags, finding.observed, finding.expected):
+        return finding
+    return msgspec.structs.replace(finding, observed=REDACTED, expected=REDACTED)
+
+
+def may_be_told(rule: str, tags: Collection[str], *texts: str) -> bool:
+    """Whether what a rule observed in some attributes cannot name a patient.
+
+    Args:
+        rule: Its id.
+        tags: The attributes.
+        texts: What it says of them: where a code or a number should be, anything may stand.
+    """
+    if not tags:
+        return rule.startswith("SRC-")
+    coded = any("CS" in _vrs(tag) for tag in tags)
+    return all(map(is_harmless, tags)) and all(is_harmless_text(text, coded=coded) for text in texts)
+
+
+@lru_cache(maxsize=4096)
+def is_harmless(tag: str) -> bool:
+    """Whether what stands in an attribute, given by its tag or the way to it, cannot name a patient."""
+    if tag.rpartition("/")[2].startswith("0010"):
+        return False  # what says something of the patient may hold anything, whatever its VR
+    vrs = _vrs(tag)
+    return bool(vrs) and vrs <= _HARMLESS_VRS
+
+
+def _vrs(tag: str) -> set[str]:
+    entry = lookup(tag.rpartition("/")[2])
+    return set(entry.vr.split(" or ")) if entry else set()
+
+
+def _input(given: CheckedInput, number: int) -> CheckedInput:
+    names = {member.path: f"file {place}" for place, member in enumerate(given.skipped, 1)}
+    return msgspec.structs.replace(
+        given,
+        path=f"input {number}",
+        skipped=tuple(
+            SkippedMember(names[member.path], member.kind, member.reason) for member in given.skipped
+        ),
+        findings=tuple(
+            msgspec.structs.replace(f, instances=tuple(names.get(i, REDACTED) for i in f.instances))
+            for f in given.findings
+        ),
+    )

@@ -1,0 +1,1 @@
+"""Studies pulled out of archives: listed, settled, read, judged and kept."""

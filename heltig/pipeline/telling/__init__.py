@@ -1,0 +1,1 @@
+"""Whoever wants to know is told: webhooks, alerts, the stream of changes."""
