@@ -16,6 +16,7 @@
     ├── ProviderError                  the OpenID provider did not do its part
     ├── BusyError                      no room for more now
     ├── StorageError                   the database or the disk
+    │   ├── DamagedDatabaseError       its file is not what was written
     │   └── UpgradedError              our own files are others than when we started
     └── ArchiveError                   a remote archive
         ├── ArchiveUnavailableError    no connection, no answer, or "not now"
@@ -190,6 +191,13 @@ class StorageError(HeltigError):
     status = 503
     problem_type = "/problems/storage"
     title = "Storage not usable"
+
+
+class DamagedDatabaseError(StorageError):
+    """The file of the database is not what was written: trying again does not help."""
+
+    problem_type = "/problems/database-damaged"
+    title = "Database damaged"
 
 
 class UpgradedError(StorageError):

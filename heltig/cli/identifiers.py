@@ -8,6 +8,7 @@ from heltig.auth.policy import roles_named
 from heltig.cli.archives import ACTOR, ORIGIN, now
 from heltig.cli.database import open_database
 from heltig.cli.purge import about
+from heltig.pipeline.identifiers.key import look
 from heltig.pipeline.identifiers.rewriting import rewrite as rewrite_all
 from heltig.setting_sources import load_settings
 from heltig.settings import Settings
@@ -25,7 +26,10 @@ def identifiers() -> None:
 
 @identifiers.command()
 def show() -> None:
-    """Show what is set, and how identifiers stand in the database."""
+    """Show what is set, and how identifiers stand in the database.
+
+    Exit code: 2 they stand there otherwise than the settings say, or are hashed with another key.
+    """
     settings = load_settings()
     click.echo(f"set:       {settings.identifiers}")
     if settings.identifiers != "plain":
@@ -37,12 +41,13 @@ def show() -> None:
 async def _show(settings: Settings) -> None:
     async with open_database(settings, as_it_is=True) as store:
         state = await store.read(identifier_state.find)
-    if state is None:
-        click.echo("database:  identifiers as they are")
-    elif state.form == "hashed":
-        click.echo(f"database:  hashes, by the key {state.key_id}")
-    else:
-        click.echo(f"database:  some are hashes, by the key {state.key_id}: `heltig identifiers rewrite`")
+        if state is None:
+            click.echo("database:  identifiers as they are")
+        elif state.form == "hashed":
+            click.echo(f"database:  hashes, by the key {state.key_id}")
+        else:
+            click.echo(f"database:  some are hashes, by the key {state.key_id}")
+        await look(store, settings)
 
 
 @identifiers.command()

@@ -63,12 +63,11 @@ class OneHost:
             return None
         return cls(Path(parsed.database), Host.here(home))
 
-    def take(self) -> None:
-        """Marks the database as this host's; before it is opened.
+    def insist(self) -> None:
+        """Insists that nobody else uses the database; changes nothing.
 
         Raises:
             ConfigurationError: Another host uses it, or another HELTIG_HOME.
-            StorageError: Nothing can be written beside it.
         """
         other = self._other()
         # Another kernel under the same name is this host before it was started again.
@@ -83,6 +82,15 @@ class OneHost:
                 f"The database {self._database} is in use with HELTIG_HOME={other.home}, where uploads are "
                 "kept. Set the same, or use PostgreSQL (HELTIG_DATABASE_URL)."
             )
+
+    def take(self) -> None:
+        """Marks the database as this host's; before it is opened.
+
+        Raises:
+            ConfigurationError: Another host uses it, or another HELTIG_HOME.
+            StorageError: Nothing can be written beside it.
+        """
+        self.insist()
         part = self._mark.with_name(f"{self._mark.name}.{os.getpid()}")
         try:
             part.write_bytes(msgspec.json.encode(self._host))

@@ -5,7 +5,6 @@ it costs one change of threads and not three for each statement, and nothing els
 """
 
 import asyncio
-import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -18,6 +17,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError
 
 from heltig.errors import ConfigurationError, StorageError
+from heltig.store.sqlite_errors import storage_error
 
 T = TypeVar("T")
 
@@ -85,8 +85,7 @@ class SQLiteDatabase:
             database._look_ups = _Transactions(database.path, lambda: direct)
         except (OSError, sqlite3.Error) as error:
             await database.close()
-            reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
-            raise StorageError(f"The database {database.path} cannot be opened: {reason}.") from error
+            raise storage_error(f"The database {database.path} cannot be opened", error) from error
         return database
 
     async def read(self, work: Callable[[Connection], T]) -> T:
@@ -164,7 +163,7 @@ class SQLiteDatabase:
                     asyncio.get_running_loop().call_soon(self._end_turn)
                 return direct.execute(sql, parameters).fetchall()
             except sqlite3.Error as error:
-                raise StorageError(f"The database {self.path} could not be read: {error}.") from None
+                raise storage_error(f"The database {self.path} could not be read", error) from None
 
         return fetch
 
@@ -236,9 +235,9 @@ class _Transactions:
                     self._of_engine.rollback()
         except DBAPIError as error:
             # Its own text would show the statement; the cause is enough, and names no value.
-            raise StorageError(f"The database {self._path} failed: {error.orig}.") from None
+            raise storage_error(f"The database {self._path} failed", error.orig) from None
         except sqlite3.Error as error:
-            raise StorageError(f"The database {self._path} failed: {error}.") from None
+            raise storage_error(f"The database {self._path} failed", error) from None
 
 
 class _Connection(aiosqlite.Connection):
@@ -276,7 +275,7 @@ class _Connection(aiosqlite.Connection):
             self._conn.execute("VACUUM").close()
             self._conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
         except sqlite3.Error as error:
-            raise StorageError(f"The database {self._path} cannot be written anew: {error}.") from None
+            raise storage_error(f"The database {self._path} cannot be written anew", error) from None
         return max(0, before - self._path.stat().st_size)
 
 

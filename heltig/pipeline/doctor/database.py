@@ -5,15 +5,16 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from heltig import __version__
-from heltig.errors import ConfigurationError, StorageError
+from heltig.errors import ConfigurationError, DamagedDatabaseError, StorageError
 from heltig.pipeline.doctor.check import Check, failed, ok, skipped, warning
 from heltig.pipeline.publish import render
 from heltig.pipeline.telling.alert_view import alert_view
 from heltig.settings import Settings
 from heltig.store import alerts, clock, restoration, workers
-from heltig.store.encryption_keys import cipher_of
+from heltig.store.encryption import Cipher
 from heltig.store.engine import Store
 from heltig.store.migrations import HEAD, version
+from heltig.store.one_host import OneHost
 from heltig.store.transaction import WriteTransaction
 
 SKEW: Final = timedelta(seconds=5)
@@ -23,21 +24,40 @@ HEARD: Final = timedelta(minutes=2)
 """A process that was not heard of for so long has ended."""
 
 
-async def open_store(settings: Settings) -> tuple[Store | None, Check]:
-    """The database as it is, its tables untouched; None where there is none that could be used."""
+async def open_store(settings: Settings, cipher: Cipher) -> tuple[Store | None, Check]:
+    """The database as it is, its tables untouched; None where there is none that could be used.
+
+    Args:
+        settings: They name it.
+        cipher: Decrypts evidence.
+    """
     name = "SQLite" if settings.database.startswith("sqlite") else "PostgreSQL"
     path = settings.home / "heltig.db"
     if settings.database_url is None and not path.exists():
         return None, ok("database", f"{path} is not there yet: it is made at the first start.")
     try:
-        store = await Store.open(settings.database, render=render, cipher=cipher_of(settings))
+        if settings.home.is_dir() and (one_host := OneHost.of(settings.database, home=settings.home)):
+            one_host.insist()
+        store = await Store.open(settings.database, render=render, cipher=cipher)
     except ConfigurationError as error:
         return None, failed("database", error.detail, "Mend the setting; then look again.")
     except StorageError as error:
-        return None, failed(
-            "database", error.detail, "Look whether it runs, and whether this host and user may use it."
-        )
+        return None, unusable(error)
     return store, ok("database", f"{name} answers.")
+
+
+def unusable(error: StorageError) -> Check:
+    """What to do about a database that does not answer, or not to its end."""
+    if isinstance(error, DamagedDatabaseError):
+        return failed(
+            "database",
+            error.detail,
+            "`heltig restore FILE` with the newest backup. The spool beside the database belongs to it: keep "
+            "both. Where there is no backup `sqlite3 COPY .recover` writes down what a copy still has.",
+        )
+    return failed(
+        "database", error.detail, "Look whether it runs, and whether this host and user may use it."
+    )
 
 
 async def database(store: Store, *, now: datetime) -> AsyncIterator[Check]:

@@ -1,16 +1,31 @@
 """The keys that evidence is encrypted with: whether they are here, and whether everything is encrypted."""
 
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
+from heltig.errors import ConfigurationError
 from heltig.pipeline.doctor.check import Check, failed, ok, skipped, warning
 from heltig.settings import Settings
-from heltig.store.encryption import PLAIN_ID, SETTING, missing
+from heltig.store.encryption import PLAIN_ID, SETTING, Cipher, missing
 from heltig.store.encryption_in_use import absent_of, key_ids
+from heltig.store.encryption_keys import cipher_of
 from heltig.store.engine import Store
 
 _ABOUT = "encryption"
+
+
+def keys(settings: Settings, *, environ: Mapping[str, str]) -> tuple[Cipher | None, Check | None]:
+    """What decrypts evidence, or what is wrong with its keys."""
+    try:
+        return cipher_of(settings, environ), None
+    except ConfigurationError as wrong:
+        return None, failed(
+            _ABOUT,
+            wrong.detail,
+            f"Put the key where {SETTING} says, from the safe of your passwords, and let the user that "
+            "Heltig runs as read it: nothing starts without it, and no other key reads that evidence.",
+        )
 
 
 async def encryption(store: Store, settings: Settings) -> AsyncIterator[Check]:

@@ -15,6 +15,7 @@ from servers.redis import Redis
 from heltig.cli import heltig
 from heltig.cli.database import open_database
 from heltig.settings import Settings
+from heltig.store.one_host import Host, OneHost
 
 NOWHERE = "http://127.0.0.1:9/dicom-web"
 
@@ -118,6 +119,45 @@ def test_a_file_that_is_no_database(home: Path) -> None:
     (home / "heltig.db").write_bytes(b"something else" * 1000)
     found, code = doctor(home)
     assert (states(found, "database"), code) == (["failed"], 1)
+    assert "heltig restore" in found["database"]["remedy"]
+
+
+@pytest.mark.parametrize("first", [3, 60], ids=["its tables", "what is in them"])
+def test_a_damaged_database(home: Path, first: int) -> None:
+    """Whether it fails at once or only when something is read, what to do is said."""
+    file = home / "heltig.db"
+    content = file.read_bytes()
+    file.write_bytes(content[: first * 4096] + b"\xff" * (len(content) - first * 4096))
+    found, code = doctor(home, "--offline")
+    assert (states(found, "database"), code) == (["failed"], 1)
+    assert "malformed" in found["database"]["found"]
+    assert "heltig restore" in found["database"]["remedy"]
+    assert "redis" in found  # the rest is looked at all the same
+
+
+def test_a_database_that_another_home_uses(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    OneHost(home / "heltig.db", Host.here(tmp_path / "other")).take()
+    url = f"sqlite+aiosqlite:///{home / 'heltig.db'}"
+    found, code = doctor(home, HELTIG_DATABASE_URL=url)
+    assert (states(found, "database"), code) == (["failed"], 1)
+    assert f"HELTIG_HOME={tmp_path / 'other'}" in found["database"]["found"]
+    assert "tables" not in found  # nothing is written into what is another's
+
+
+def test_keys_that_are_away_are_told_as_such(home: Path, tmp_path: Path) -> None:
+    found, code = doctor(home, HELTIG_ENCRYPTION_KEY=f"file:{tmp_path / 'away'}")
+    assert states(found, "encryption", "database", "tables", "audit key") == ["failed", "ok", "ok", "ok"]
+    assert "HELTIG_ENCRYPTION_KEY" in found["encryption"]["found"]
+    assert code == 1
+    key = home / "secrets" / "audit-key"
+    key.rename(tmp_path / "audit-key")
+    found, code = doctor(home)
+    assert (states(found, "audit key", "audit trail"), code) == (["failed", "ok"], 1)
+    key.write_text("ab" * 32)  # of another database
+    found, code = doctor(home)
+    assert (states(found, "audit key"), code) == (["failed"], 1)
+    assert "copy the file secrets/audit-key" in found["audit key"]["found"]
 
 
 def test_a_clock_that_was_set_back(home: Path) -> None:
