@@ -13,6 +13,7 @@ from litestar.types import ASGIApp
 from msgspec.structs import replace
 
 from heltig.api.answers import PlainAnswer, chosen_or_refused
+from heltig.api.looks import shows
 from heltig.api.problems import RefusedError, responses
 from heltig.api.qido import MORE, Search, parse_search
 from heltig.api.readiness import REPRESENTATIONS
@@ -107,8 +108,10 @@ async def search_studies(request: Request[Any, Any, Any], services: NamedDepende
     wanted = replace(wanted, query=await _seen(request, services, sight, wanted.query))
     now = services.clock()
     found = await services.store.read(_find, wanted, now)
+    shown = found[: wanted.limit]
+    shows(request.scope, [study.study_key for study, _ in shown])
     rows = []
-    for study, lookup in found[: wanted.limit]:
+    for study, lookup in shown:
         further: DataSet = {}
         if wanted.fields.further:
             further = sight.dataset(await services.store.read(further_attributes, study, wanted.fields))

@@ -1,4 +1,7 @@
-"""Notes who looks at patient data, for the audit trail. Which routes show some stands in the policy."""
+"""Notes who looks at patient data, for the audit trail. Which routes show some stands in the policy.
+
+Routes that show many studies say which, by `shows`, before they send them.
+"""
 
 import re
 from collections.abc import Iterable
@@ -10,7 +13,7 @@ from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from heltig.api.services import Services
-from heltig.audit.batches import Kind
+from heltig.audit.batches import MOST, Kind
 from heltig.auth.policy import Look, look_at
 from heltig.standard.dictionary import tag_of
 
@@ -28,6 +31,18 @@ _OURS: Final = frozenset(
     }
 )  # fmt: skip
 
+_SHOWN: Final = "shown_studies"
+
+
+def shows(scope: Scope, studies: Iterable[str]) -> None:
+    """Says which studies an answer shows, so that the audit trail names them.
+
+    Args:
+        scope: Of the request.
+        studies: Their keys, before what is said of them is sent.
+    """
+    scope["state"].setdefault(_SHOWN, []).extend(studies)
+
 
 class Looks(ASGIMiddleware):
     """Stands behind `Access`: who asks is known."""
@@ -35,7 +50,10 @@ class Looks(ASGIMiddleware):
     scopes = (ScopeType.HTTP, ScopeType.ASGI)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        """Notes a look when its answer begins; where there is no room for it, it is not answered."""
+        """Notes a look when its answer begins, and the studies in it before they are sent.
+
+        Where there is no room for it, it is not answered; an answer that is long breaks off.
+        """
         template = scope["path_template"]
         look = look_at(str(scope.get("method")), template)
         if look is None:
@@ -43,19 +61,23 @@ class Looks(ASGIMiddleware):
             return
         services: Services = scope["litestar_app"].state["services"]
         await services.batches.make_room()
-        is_noted = False
+        kind: Kind | None = None
 
         async def noting(message: Message) -> None:
-            nonlocal is_noted
-            if message["type"] == "http.response.start" and not is_noted:
-                is_noted = True
-                _note(scope, services, look, f"GET {template}", int(message["status"]))
+            nonlocal kind
+            if message["type"] == "http.response.start" and kind is None:
+                kind = _note(scope, services, look, f"GET {template}", int(message["status"]))
+            shown = scope["state"].pop(_SHOWN, ())
+            if shown and kind is not None and kind.outcome == "success":
+                for start in range(0, len(shown), MOST):
+                    await services.batches.make_room()
+                    services.batches.name(kind, shown[start : start + MOST])
             await send(message)
 
         await next_app(scope, receive, noting)
 
 
-def _note(scope: Scope, services: Services, look: Look, route: str, status: int) -> None:
+def _note(scope: Scope, services: Services, look: Look, route: str, status: int) -> Kind:
     client = scope.get("client")
     parameters: dict[str, Any] = scope.get("path_params", {})
     study = str(parameters.get("study", ""))
@@ -71,6 +93,7 @@ def _note(scope: Scope, services: Services, look: Look, route: str, status: int)
     if study and not is_shown and not _UID.fullmatch(study):
         study = OTHER  # of what we know each study is named, of what somebody typed only a UID
     services.batches.note(kind, study=study, keys=keys)
+    return kind
 
 
 def names_of(query: bytes) -> Iterable[str]:

@@ -62,6 +62,8 @@ class _Acts:
     def details(self) -> Iterator[dict[str, Any]]:
         """What the entries say; the first has how many acts."""
         first: dict[str, Any] = {"count": self.count}
+        if not self.count:
+            first = {"continued": True}  # what a long answer shows later
         if self.keys:
             first["keys"] = dict(sorted(self.keys.items()))
         studies = sorted(self.studies.items())
@@ -103,14 +105,11 @@ class Batches:
 
         Args:
             kind: Who does what.
-            study: To which study; empty for several.
+            study: To which study; empty for several, which `name` names.
             keys: The keys that studies were searched by, without their values.
             count: How often; of instances how many.
         """
-        acts = self._held.get(kind)
-        if acts is None:
-            acts = self._held[kind] = _Acts(self._clock())
-            self._size += 1
+        acts = self._of(kind)
         acts.count += count
         if study:
             self._size += study not in acts.studies
@@ -118,6 +117,20 @@ class Batches:
         for key in keys:
             self._size += key not in acts.keys
             acts.keys[key] += 1
+
+    def name(self, kind: Kind, studies: Iterable[str]) -> None:
+        """Notes studies that an act is about, which `note` has counted."""
+        acts = self._of(kind)
+        known = len(acts.studies)
+        acts.studies.update(studies)
+        self._size += len(acts.studies) - known
+
+    def _of(self, kind: Kind) -> _Acts:
+        acts = self._held.get(kind)
+        if acts is None:
+            acts = self._held[kind] = _Acts(self._clock())
+            self._size += 1
+        return acts
 
     async def flush(self) -> None:
         """Writes what is held, in one transaction; what cannot be written stays.

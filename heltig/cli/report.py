@@ -10,7 +10,7 @@ import msgspec
 from heltig.cli.archives import now
 from heltig.cli.check_output import file_for, standard_output, try_file
 from heltig.cli.database import open_database
-from heltig.cli.looks import record_look
+from heltig.cli.looks import record_look, recorded
 from heltig.errors import UsageError
 from heltig.reports.gathering import lines_of, pictures_of, refuse_what_is_not_there, study_of
 from heltig.reports.verdict_about import About, about_scope, moment
@@ -102,7 +102,7 @@ async def _report(
             searched = tuple(name for name, value in given.items() if value is not None)
             await record_look(store, "report", study=None, keys=searched)
             lines = lines_of(store, scope, redact=redact, clock=now)
-            pieces = written(lines, format_, about)
+            pieces = written(recorded(store, "report", lines), format_, about)
         with standard_output() if output is None else file_for(output, option="--output") as file:
             async for piece in pieces:
                 file.write(piece)

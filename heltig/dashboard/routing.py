@@ -6,6 +6,7 @@ from litestar import HttpMethod, Response, Router, route
 from litestar.params import FromPath
 
 from heltig.api.front import segment
+from heltig.api.looks import shows
 from heltig.api.services import services_of
 from heltig.dashboard import errors
 from heltig.dashboard.archive_actions import ACTIONS
@@ -79,6 +80,7 @@ async def show_worklist(request: AnyRequest) -> Response[str]:
     filter = Filter.read(request.query_params)
     now = services.clock()
     found = await services.store.read(worklist, filter, now=now)
+    shows(request.scope, [row.study.study_key for row in found.rows])
     return page(
         request,
         "worklist.html",

@@ -15,6 +15,7 @@ from litestar.datastructures import State
 from litestar.params import FromPath
 from litestar.response import Redirect
 
+from heltig.api.looks import shows
 from heltig.api.problems import RefusedError
 from heltig.api.services import services_of
 from heltig.auth.policy import Refusal
@@ -126,6 +127,7 @@ async def show_search(request: AnyRequest, id: FromPath[str]) -> Response[str]:
     now = services.clock()
     text = _kept(request.app.state).get(_name(request), id, now=now)
     found = await services.store.read(_find, text, await _queries_of(request, text), now=now)
+    shows(request.scope, {study.study_key for one in found for study in one.studies})
     return page(
         request,
         "search.html",

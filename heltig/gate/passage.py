@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, aclosing
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote
@@ -13,6 +14,7 @@ from litestar.exceptions import HTTPException
 from litestar.types import HTTPScope, Receive, Scope, Send
 
 from heltig import http
+from heltig.api.looks import shows
 from heltig.api.services import Services
 from heltig.auth.policy import Refusal
 from heltig.auth.principal import Principal
@@ -29,6 +31,7 @@ from heltig.errors import (
 )
 from heltig.gate.archive_errors import without_address
 from heltig.gate.pass_through_answer import Answer, answer_of
+from heltig.gate.pass_through_named import naming
 from heltig.gate.pass_through_request import Asked, asked_of
 from heltig.gate.pass_through_resource import plain_uid
 from heltig.gate.pass_through_verdict import UNKNOWN, Verdicts
@@ -167,6 +170,8 @@ class Passage:
                 verdicts=self._verdicts,
                 readiness=readiness,
             )
+            if asked.resource.kind == "search" and asked.resource.study is None:
+                chunks = naming(chunks, partial(shows, self._request.scope))
             await sending.send(answer, chunks)
 
     async def _readiness(self, asked: Asked, opened: OpenedToRead) -> str:

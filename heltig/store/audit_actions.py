@@ -116,7 +116,8 @@ ACTIONS: Final[Mapping[Action, Recorded]] = {
     "patient.search": Recorded(
         "Studies were searched; once a second for each who, where from and route",
         "route",
-        "how often; the keys that were matched, never their values",
+        "how often; the keys that were matched, never their values; the studies that were shown, each with "
+        "how often",
     ),
     "profile.use": Recorded(
         "The first verdict under a profile, or a changed one, is in force", "profile", "its hash"

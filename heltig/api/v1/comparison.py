@@ -2,13 +2,14 @@
 
 from collections import Counter
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
-from litestar import get
+from litestar import Request, get
 from litestar.di import NamedDependency
 from litestar.params import FromQuery, QueryParameter
 
+from heltig.api.looks import shows
 from heltig.api.problems import responses
 from heltig.api.services import Services
 from heltig.api.v1.paging import DEFAULT_LIMIT, Limit
@@ -40,6 +41,7 @@ class ComparisonPage(msgspec.Struct, frozen=True):
 
 @get("/api/v1/comparison", responses=responses(400, 401, 403, 404, 503), tags=["Archives"])
 async def compare_archives(
+    request: Request[Any, Any, Any],
     services: NamedDependency[Services],
     source: FromQuery[str],
     destination: FromQuery[str],
@@ -69,9 +71,11 @@ async def compare_archives(
             dates=_dates(first, last),
             limit=limit,
         )
+    items = [one for one in page.items if one.status != "equal" or not differences]
+    shows(request.scope, [one.study for one in items])
     return ComparisonPage(
         counts=dict(Counter(one.status for one in page.items)),
-        items=[one for one in page.items if one.status != "equal" or not differences],
+        items=items,
         next=None if page.next is None else str(page.next),
     )
 

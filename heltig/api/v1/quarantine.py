@@ -8,6 +8,7 @@ from litestar import Request, get, post
 from litestar.di import NamedDependency
 from litestar.params import BodyKwarg, FromPath, FromQuery
 
+from heltig.api.looks import shows
 from heltig.api.problems import responses
 from heltig.api.services import Services
 from heltig.api.v1.paging import DEFAULT_LIMIT, Limit, Offset, Page, page
@@ -98,6 +99,7 @@ class DecidedView(msgspec.Struct, frozen=True):
 
 @get("/api/v1/quarantine", responses=responses(400, 401, 403, 503), tags=["Gate"])
 async def list_quarantine(
+    request: Request[Principal, Any, Any],
     services: NamedDependency[Services],
     archive: FromQuery[str | None] = None,
     limit: Limit = DEFAULT_LIMIT,
@@ -105,14 +107,18 @@ async def list_quarantine(
 ) -> Page[QuarantineView]:
     """List the studies that wait for a person, those that wait longest first."""
     found = await services.quarantine.waiting(gate=archive, limit=limit + 1, offset=offset)
+    shows(request.scope, [one.study.study_key for one in found[:limit]])
     return page([_view(one) for one in found], limit=limit, offset=offset)
 
 
 @get("/api/v1/quarantine/{id:int}", responses=responses(400, 401, 403, 404, 503), tags=["Gate"])
-async def show_quarantined(services: NamedDependency[Services], id: FromPath[int]) -> QuarantinedStudyView:
+async def show_quarantined(
+    request: Request[Principal, Any, Any], services: NamedDependency[Services], id: FromPath[int]
+) -> QuarantinedStudyView:
     """Show one of them with its objects."""
     found = await services.quarantine.show(_known(id))
     study = found.study
+    shows(request.scope, [study.study_key])
     return QuarantinedStudyView(
         id=study.id,
         archive=study.location.name,

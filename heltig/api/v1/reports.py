@@ -15,6 +15,7 @@ from litestar.types import ASGIApp
 from heltig.api.answers import chosen_or_refused
 from heltig.api.front import segment
 from heltig.api.headers import sealed
+from heltig.api.looks import shows
 from heltig.api.problems import responses
 from heltig.api.services import Services
 from heltig.api.v1.studies import named_location
@@ -125,7 +126,7 @@ async def report_studies(
     redact = redact or not services.sights.of(request.user).identifiers
     about = about_scope(scope, redact=redact, written=services.clock())
     await services.store.read(refuse_what_is_not_there, scope)
-    lines = lines_of(services.store, scope, redact=redact, clock=services.clock)
+    lines = _named(request, lines_of(services.store, scope, redact=redact, clock=services.clock))
     return await _answer(written(lines, chosen, about), chosen, about.kind)
 
 
@@ -138,6 +139,13 @@ def _chosen(request: _Caller, form: Format | None) -> Format:
 
 async def _one(line: VerdictLine) -> AsyncIterator[VerdictLine]:
     yield line
+
+
+async def _named(request: _Caller, lines: AsyncIterator[VerdictLine]) -> AsyncIterator[VerdictLine]:
+    """The same lines; the audit trail is told whose they are."""
+    async for line in lines:
+        shows(request.scope, (line.key,))
+        yield line
 
 
 async def _answer(pieces: AsyncIterator[str], form: Format, name: str) -> ASGIApp:

@@ -9,6 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
 
 from heltig.api.front import segment
+from heltig.api.looks import shows
 from heltig.api.problems import responses
 from heltig.api.services import Services
 from heltig.api.standing import Status, location_named, standing
@@ -66,6 +67,7 @@ async def list_studies(
     found = await services.store.read(
         search, query, now=services.clock(), limit=limit + 1, offset=offset, order=order
     )
+    shows(request.scope, [study.study_key for study in found[:limit]])
     sight = services.sights.of(request.user)
     return page([study_view(sight.study(study)) for study in found], limit=limit, offset=offset)
 

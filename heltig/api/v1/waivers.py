@@ -8,6 +8,7 @@ from litestar import Request, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import BodyKwarg, FromPath, FromQuery, QueryParameter
 
+from heltig.api.looks import shows
 from heltig.api.problems import responses
 from heltig.api.services import Services
 from heltig.api.standing import location_named
@@ -151,6 +152,7 @@ async def list_waivers(
         limit=limit + 1,
         offset=offset,
     )
+    shows(request.scope, [waiver.study_key for waiver in found[:limit] if waiver.study_key])
     sight = services.sights.of(request.user)
     return page([waiver_view(sight.waiver(waiver), now) for waiver in found], limit=limit, offset=offset)
 
@@ -161,6 +163,7 @@ async def show_waiver(
 ) -> WaiverView:
     """Show one waiver."""
     waiver = await services.store.read(waivers.get, _known(id))
+    shows(request.scope, [waiver.study_key] if waiver.study_key else [])
     return waiver_view(services.sights.of(request.user).waiver(waiver), services.clock())
 
 

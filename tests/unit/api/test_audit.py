@@ -17,6 +17,7 @@ from heltig.app import create_app
 from heltig.audit.verify import verify
 from heltig.settings import Settings
 from heltig.store.audit_trail import AuditEntry
+from heltig.store.records import Location
 
 STUDY = "1.2.3"
 
@@ -58,6 +59,40 @@ async def test_a_search_is_recorded_with_its_keys_and_never_with_their_values(se
     (entry,) = await looks(service, "patient.search")
     assert entry.subject == "GET /dicom-web/studies"
     assert entry.detail == {"count": 1, "keys": {"00100020": 1, "PatientName": 1, "limit": 1, "other": 1}}
+
+
+async def test_lists_name_the_studies_that_they_show(service: Service) -> None:
+    await service.judged("1.2.4", location=Location("archive", "other"))
+    admin = await service.key("admin")
+    for path, studies in {
+        "/dicom-web/studies": {STUDY, "1.2.4"},
+        "/dicom-web/studies?limit=1": {STUDY},
+        "/api/v1/studies?location=other": {"1.2.4"},
+        "/api/v1/reports?format=csv": {STUDY, "1.2.4"},
+        "/api/v1/reports?format=html": {STUDY, "1.2.4"},
+        "/": {STUDY, "1.2.4"},
+        "/dicom-web/studies?StudyInstanceUID=9": set(),
+        "/api/v1/studies?limit=wrong": set(),
+    }.items():
+        before = len(await looks(service, "patient.search"))
+        answer = await service.get(path, headers={**admin, "Accept": "*/*"})
+        entries = (await looks(service, "patient.search"))[before:]
+        named = [set(entry.detail.get("studies", ())) for entry in entries]
+        assert (path, set().union(*named)) == (path, studies), answer.text
+        assert sum(entry.detail.get("count", 0) for entry in entries) == 1
+
+
+async def test_many_studies_in_a_list_are_in_several_entries(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("heltig.audit.batches.STUDIES", 2)
+    for number in range(4):
+        await service.judged(f"1.2.{number + 4}")
+    answer = await service.get("/api/v1/studies", headers=await service.key("reader"))
+    assert len(answer.json()["items"]) == 5
+    entries = await looks(service, "patient.search")
+    assert [len(entry.detail["studies"]) for entry in entries] == [2, 2, 1]
+    assert [entry.detail.get("continued", False) for entry in entries] == [False, True, True]
 
 
 async def test_what_shows_no_patient_is_no_look(service: Service) -> None:

@@ -219,6 +219,13 @@ async def test_rows_come_with_verdicts_and_warnings_name_the_gate(tmp_path: Path
         [asked] = made.upstream.requests
         series = await made.get("studies/1.2/series")
         metadata = await made.get("studies/1.2/metadata")
+        await made.get("series")
+        await made.service.services.batches.flush()
+        searches = await made.service.audit("patient.search")
+    assert {entry.subject: entry.detail["studies"] for entry in searches} == {
+        "GET /gate/{archive}/studies": {"1.2": 1},
+        "GET /gate/{archive}/series": {"1.2": 1},
+    }
     [row] = answered.json()
     assert values(row, "00991001") == ["BLOCKED"]
     assert values(row, "00991010")

@@ -1,6 +1,7 @@
 """Rows of studies with their verdicts, as they come."""
 
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from unit.api.service import Service, running, values
 from unit.store.samples import finding
 
 from heltig.errors import ArchiveAnswerError, ArchiveUnavailableError
+from heltig.gate.pass_through_named import naming
 from heltig.gate.pass_through_rows import MOST_ROW, RowSplitter, StudyRows
 from heltig.gate.pass_through_verdict import Verdicts
 from heltig.pipeline.publish import CREATOR
@@ -134,3 +136,19 @@ async def test_a_row_that_is_broken_is_passed_on_as_it_is(tmp_path: Path) -> Non
         verdicts = Verdicts("main", services.store, services.lookups, minute=services.minute)
         text = b'[{"0020000D":{"vr":"UI","Value":["1.2"]},"x":NaN}]'
         assert await StudyRows(verdicts, with_findings=False).feed(text) == text
+
+
+@given(st.lists(st.integers(1, 200), max_size=20))
+async def test_the_studies_of_rows_are_told_however_an_answer_is_cut(cuts: list[int]) -> None:
+    text = json.dumps([row(f"1.2.{number}") for number in range(9)], indent=1).encode()
+    told: list[str] = []
+
+    async def pieces() -> AsyncIterator[bytes]:
+        rest = text
+        for cut in cuts:
+            yield rest[:cut]
+            rest = rest[cut:]
+        yield rest
+
+    assert b"".join([piece async for piece in naming(pieces(), told.extend)]) == text
+    assert told == [f"1.2.{number}" for number in range(9)]
