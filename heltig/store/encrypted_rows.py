@@ -81,3 +81,5 @@ VERDICTS: Final = EncryptedColumns(
 WAIVERS: Final = EncryptedColumns(
     "waivers", identity=("id", "rule"), columns=("observed", "reason", "digest")
 )
+COMMENTS: Final = EncryptedColumns("comments", identity=("id", "study_row"), columns=("body",))
+CONSENTS: Final = EncryptedColumns("consents", identity=("id", "study_row"), columns=("reason", "answer"))

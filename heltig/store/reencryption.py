@@ -13,10 +13,10 @@ from sqlalchemy import Table, and_, bindparam, func, select, tuple_, update
 from sqlalchemy.types import LargeBinary
 
 from heltig.errors import StorageError
-from heltig.store.encrypted_rows import FINDINGS, VERDICTS, WAIVERS, EncryptedColumns
+from heltig.store.encrypted_rows import COMMENTS, CONSENTS, FINDINGS, VERDICTS, WAIVERS, EncryptedColumns
 from heltig.store.encryption import HEAD, PLAIN_ID, Cipher, Identity, key_of
 from heltig.store.lookups import identity_of
-from heltig.store.tables import contents, findings, lookups, snapshots, verdicts, waivers
+from heltig.store.tables import comments, consents, contents, findings, lookups, snapshots, verdicts, waivers
 from heltig.store.transaction import ReadTransaction, WriteTransaction
 
 Keys = tuple[Any, ...]
@@ -114,6 +114,8 @@ _TABLES: Final = {
         _Columns(verdicts, VERDICTS, at_once=50),
         _Columns(findings, FINDINGS, at_once=200),
         _Columns(waivers, WAIVERS, at_once=100),
+        _Columns(comments, COMMENTS, at_once=100),
+        _Columns(consents, CONSENTS, at_once=100),
         _Values(lookups, "body", _answer, at_once=100),
     )
 }

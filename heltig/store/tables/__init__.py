@@ -40,6 +40,7 @@ from heltig.store.tables.pulling import (
     ObservationTable,
     WorkerTable,
 )
+from heltig.store.tables.review import CommentTable, ConsentTable, StudyOwnerTable
 from heltig.store.tables.seen import (
     ContentTable,
     InstanceTable,
@@ -65,6 +66,8 @@ __all__ = [
     "backfills",
     "breakers",
     "changes",
+    "comments",
+    "consents",
     "contents",
     "cursors",
     "encryption_keys",
@@ -89,6 +92,7 @@ __all__ = [
     "snapshot_series",
     "snapshots",
     "studies",
+    "study_owners",
     "study_patients",
     "study_rules",
     "uploads",
@@ -146,3 +150,6 @@ sessions = _table(SessionTable)
 rate_counts = _table(RateCountTable)
 webhooks = _table(WebhookTable)
 alerts = _table(AlertTable)
+study_owners = _table(StudyOwnerTable)
+comments = _table(CommentTable)
+consents = _table(ConsentTable)

@@ -38,7 +38,9 @@ ALLOWED = {
         "jobs": "succeeded",
         "breakers": "closed",
         "objects": "held",
+        "consents": "given",
     },
+    "act": {"consents": "release"},
     "readiness": dict.fromkeys(("studies", "verdicts", "lookups", "changes"), "READY"),
 }
 """Values of columns that have a check."""
