@@ -7,12 +7,13 @@ import click
 
 from heltig.cli.archives import ACTOR, ORIGIN, now
 from heltig.cli.backup import lines
-from heltig.errors import StorageError
+from heltig.errors import ConflictError, HeltigError, StorageError
 from heltig.pipeline.backup.restoring import Restored, read_backup
 from heltig.pipeline.backup.restoring import restore as restore_backup
 from heltig.pipeline.publish import render
 from heltig.setting_sources import load_settings
 from heltig.settings import Settings
+from heltig.store import backup, restoration
 from heltig.store.encryption_keys import cipher_of
 from heltig.store.engine import Store
 
@@ -50,10 +51,28 @@ def restore(file: Path, check: bool) -> None:
 
 
 async def _restore(settings: Settings, file: Path) -> Restored:
+    made = None
     if settings.database_url is None:
         await asyncio.to_thread(settings.home.mkdir, mode=0o700, parents=True, exist_ok=True)
+        database = settings.home / "heltig.db"
+        made = None if database.exists() else database
+    is_left_empty = False
     store = await Store.open(settings.database, render=render, cipher=cipher_of(settings))
     try:
         return await restore_backup(store, settings, file, clock=now, actor=ACTOR, origin=ORIGIN)
+    except HeltigError:
+        is_left_empty = made is not None and await _is_empty(store)
+        raise
     finally:
         await store.close()
+        if made is not None and is_left_empty:
+            made.unlink()
+
+
+async def _is_empty(store: Store) -> bool:
+    """Whether a restoration that was refused left nothing in the database."""
+    try:
+        await store.read(backup.insist_on_emptiness)
+        return await store.read(restoration.under_way) is None
+    except (ConflictError, StorageError):
+        return False

@@ -390,6 +390,10 @@ def test_a_filled_database_is_turned_into_hashes(masked: Site) -> None:
     assert (
         "database:  hashes, by the key" in command(home, "identifiers", "show", identifiers="hashed").stdout
     )
+    other = {"identifier_key": "env:HELTIG_SECRET_OTHER", "secret_other": "ab" * 32}
+    refused = command(home, "identifiers", "show", identifiers="hashed", **other)
+    assert refused.returncode == 2
+    assert "HELTIG_SECRET_OTHER" in refused.stderr
     assert "HELTIG_IDENTIFIERS=hashed" in command(home).stderr
     assert_no_marks(home)
     with site(home, identifiers="hashed") as running:

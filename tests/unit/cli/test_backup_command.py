@@ -34,6 +34,10 @@ def test_a_backup_is_made_proven_and_restored(tmp_path: Path) -> None:
     assert "The backup is whole" in run(tmp_path / "none", "restore", "--check", str(file)).stdout
     assert not (tmp_path / "none").exists()
     assert isinstance(run(tmp_path / "home", "restore", str(file)).exception, ConflictError)
+    refused = tmp_path / "refused"
+    (tmp_path / "other").write_bytes(b"no backup")
+    assert isinstance(run(refused, "restore", str(tmp_path / "other")).exception, InputError)
+    assert list(refused.iterdir()) == []  # no database that looks like one of an empty site
     assert "Its audit trail is whole." in run(tmp_path / "new", "restore", str(file)).stdout
     entries = run(tmp_path / "home", "audit", "export").stdout.splitlines()
     actions = [json.loads(line)["action"] for line in entries if line.startswith("{")]
