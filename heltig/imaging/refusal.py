@@ -27,12 +27,11 @@ CODES: Final[Mapping[str, str]] = MappingProxyType(
         "GEOMETRY_SHIFTED_SLICE": "Slices are shifted sideways against the others.",
         "GEOMETRY_GANTRY_TILT": "The slices are tilted against the axis of the stack: nothing is measured on "
         "single slices.",
-        "PIXELS_NOT_GIVEN": "An image has no pixel data.",
         "PIXELS_FORMAT": "The pixel data are of a kind that is no CT or MR slice: colour, floats or one bit.",
         "PIXELS_LENGTH": "The pixel data are shorter than rows and columns ask for. Send the image again.",
-        "PIXELS_MIXED": "The images of one stack differ in how a pixel is stored.",
         "PIXELS_UNDECODABLE": "Compressed pixel data could not be decompressed.",
         "RESCALE_NOT_LINEAR": "Values are mapped by a table, or by a slope of zero, and cannot be rescaled.",
+        "SEVERAL_VOLUMES": "There is more than one volume. Say which one is meant.",
         "TOO_LARGE": "The volume is larger than the limit.",
     }
 )

@@ -1,0 +1,208 @@
+"""The stacks of a series: its planes by orientation, matrix, and by what tells volumes of one place apart."""
+
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heltig.dicom.geometry import Orientation, Vector, along
+from heltig.dicom.stacks import Stack
+from heltig.dicom.volumes import Attribute, Kind, part
+from heltig.imaging.geometry import TOLERANCE, Grid, grid_of
+from heltig.imaging.planes import Planes
+from heltig.imaging.refusal import Refused
+
+_PARALLEL: Final = 1e-4
+"""How far a direction cosine of parallel planes may differ."""
+
+_DIRECTION: Final = 1e-3
+"""How far directions may be from unit length and from a right angle, as the rules GEO-IOP-… have it."""
+
+_SAME_SPACING: Final = 1e-4
+"""How far pixel spacings of one matrix may differ, as a part of them: written with more or fewer digits."""
+
+_STACK: Final = 3
+"""Planes of one orientation that are a stack of their own, beside others in the same series."""
+
+_APART: Final[tuple[tuple[Kind, str, str], ...]] = (
+    ("volume", "FrameContentSequence", "StackID"),
+    ("volume", "FrameContentSequence", "TemporalPositionIndex"),
+    ("volume", "", "TemporalPositionIdentifier"),
+    ("volume", "", "EchoNumbers"),
+    ("volume", "", "EchoTime"),
+    ("volume", "MREchoSequence", "EffectiveEchoTime"),
+    ("volume", "MRDiffusionSequence", "DiffusionBValue"),
+    ("volume", "MRDiffusionSequence.DiffusionGradientDirectionSequence", "DiffusionGradientOrientation"),
+    ("volume", "MRDiffusionSequence", "DiffusionDirectionality"),
+    ("volume", "", "ImageType"),
+    ("volume", "MRImageFrameTypeSequence", "FrameType"),
+    ("volume", "CTImageFrameTypeSequence", "FrameType"),
+    ("volume", "MRImageFrameTypeSequence", "ComplexImageComponent"),
+    ("volume", "MRArterialSpinLabelingSequence", "ASLContext"),
+    ("volume", "CardiacSynchronizationSequence", "NominalPercentageOfCardiacPhase"),
+    ("volume", "CardiacSynchronizationSequence", "NominalCardiacTriggerDelayTime"),
+    ("volume", "", "InversionTime"),
+    ("volume", "", "FlipAngle"),
+    ("volume", "", "RepetitionTime"),
+    ("volume", "ContrastBolusUsageSequence", "ContrastBolusAgentPhase"),
+    ("volume", "CTXRayDetailsSequence", "KVP"),
+    ("volume", "CTReconstructionSequence", "ConvolutionKernel"),
+    ("acquisition", "", "TriggerTime"),
+    ("acquisition", "", "AcquisitionNumber"),
+    ("acquisition", "FrameContentSequence", "FrameAcquisitionNumber"),
+    ("acquisition", "FrameContentSequence", "FrameAcquisitionDateTime"),
+    ("acquisition", "", "AcquisitionDateTime"),
+    ("acquisition", "", "AcquisitionTime"),
+)
+"""What tells volumes of one place apart: how, the macro of frames, the attribute."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SliceStack:
+    """Planes of a series that make a volume.
+
+    Attributes:
+        planes: The planes of the series.
+        order: Numbers of its own planes, ascending along the normal.
+        affine: From (i, j, k) to RAS millimetres.
+        shape: Columns, rows, slices.
+        tilted: The slices do not stand straight above one another.
+        volumes: How many stacks of the series stand at this place, this one included: more than one in
+            series that repeat a volume in time, with other echoes, or with other b-values.
+    """
+
+    planes: Planes
+    order: tuple[int, ...]
+    affine: NDArray[np.float64]
+    shape: tuple[int, int, int]
+    tilted: bool
+    volumes: int = 1
+
+
+class Stacks(NamedTuple):
+    """What a series was parted into.
+
+    Attributes:
+        stacks: Those that make a volume.
+        refused: Why others, or the whole series, make none.
+    """
+
+    stacks: Sequence[SliceStack]
+    refused: Sequence[Refused]
+
+
+class _Group(NamedTuple):
+    """Parallel planes of one matrix."""
+
+    orientation: Orientation
+    spacing: tuple[float, float]
+    size: tuple[int, int]
+    members: list[int]
+
+
+def stacks_of(planes: Planes) -> Stacks:
+    """The stacks of a series; what cannot be one is said, never dropped in silence."""
+    try:
+        groups = _groups(planes)
+    except Refused as reason:
+        return Stacks((), (reason,))
+    stacks: list[SliceStack] = []
+    refused: list[Refused] = []
+    for group in groups:
+        _of_group(planes, group, stacks, refused)
+    orientations = {group.orientation for group in groups}
+    if len(orientations) > 1 and (refused or min(len(group.members) for group in groups) < _STACK):
+        return Stacks((), (Refused("GEOMETRY_MIXED_ORIENTATION", f"{len(orientations)} orientations"),))
+    return Stacks(stacks, refused)
+
+
+def _of_group(planes: Planes, group: _Group, stacks: list[SliceStack], refused: list[Refused]) -> None:
+    """Part the planes of a group, and add what comes of each part."""
+    positions = _placed(planes.positions)
+    places = along(group.orientation.normal, positions)
+    whole = Stack(group.members, places, TOLERANCE)
+    parts = part(whole, _attributes(planes), places)
+    frames_of_reference = planes.texts("FrameOfReferenceUID")
+    rows, columns = group.size
+    for one in sorted(parts, key=lambda found: found.planes):
+        try:
+            if len({frames_of_reference[plane] for plane in one.planes}) > 1:
+                raise Refused("GEOMETRY_MIXED_FRAME_OF_REFERENCE")
+            grid: Grid = grid_of(one, group.orientation, positions, group.spacing)
+        except Refused as reason:
+            refused.append(reason)
+            continue
+        shape = (columns, rows, len(grid.planes))
+        stacks.append(
+            SliceStack(planes, tuple(grid.planes), grid.affine, shape, grid.tilted, _repeated(one, parts))
+        )
+
+
+def _repeated(stack: Stack, parts: Sequence[Stack]) -> int:
+    """How many of the parts stand where a stack stands, itself included."""
+    low, high = stack.places[0], stack.places[-1]
+    return sum(other.places[0] <= high and other.places[-1] >= low for other in parts)
+
+
+def _groups(planes: Planes) -> list[_Group]:
+    """Parallel planes of one matrix, most of them first.
+
+    Raises:
+        Refused: A plane does not say where it lies, or says it wrongly.
+    """
+    if not len(planes):
+        raise Refused("NO_IMAGES")
+    sizes, spacings = planes.sizes, planes.spacings
+    lost = [
+        plane
+        for plane, (position, orientation) in enumerate(
+            zip(planes.positions, planes.orientations, strict=True)
+        )
+        if position is None or orientation is None or spacings[plane] is None or 0 in sizes[plane]
+    ]
+    if lost:
+        raise Refused("GEOMETRY_NOT_GIVEN", f"{len(lost)} of {len(planes)} images")
+    groups: list[_Group] = []
+    for plane, (orientation, spacing) in enumerate(zip(planes.orientations, spacings, strict=True)):
+        if orientation is None or spacing is None:
+            continue  # refused above; the types do not know
+        group = next((g for g in groups if _belongs(g, orientation, spacing, sizes[plane])), None)
+        if group is None:
+            _refuse_skewed(orientation)
+            known = next(
+                (g.orientation for g in groups if orientation.is_like(g.orientation, _PARALLEL)), None
+            )
+            groups.append(_Group(known or orientation, spacing, sizes[plane], [plane]))
+        else:
+            group.members.append(plane)
+    return sorted(groups, key=lambda group: -len(group.members))
+
+
+def _belongs(
+    group: _Group, orientation: Orientation, spacing: tuple[float, float], size: tuple[int, int]
+) -> bool:
+    return (
+        size == group.size
+        and (orientation == group.orientation or orientation.is_like(group.orientation, _PARALLEL))
+        and all(abs(a - b) <= _SAME_SPACING * b for a, b in zip(spacing, group.spacing, strict=True))
+    )
+
+
+def _refuse_skewed(orientation: Orientation) -> None:
+    if orientation.length_error > _DIRECTION or abs(orientation.skew) > _DIRECTION:
+        raise Refused(
+            "GEOMETRY_ORIENTATION",
+            f"length off by {orientation.length_error:.4f}, cosine between them {orientation.skew:.4f}",
+        )
+
+
+def _placed(positions: Sequence[Vector | None]) -> list[Vector]:
+    return [position or (0.0, 0.0, 0.0) for position in positions]
+
+
+def _attributes(planes: Planes) -> Iterator[Attribute]:
+    for kind, macro, keyword in _APART:
+        values: list[Hashable] = [cell.values for cell in planes.cells(keyword, macro)]
+        yield Attribute(kind, values)
