@@ -46,6 +46,22 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     provider_session: str
 
 
+class LoggedOut(msgspec.Struct, frozen=True, kw_only=True):
+    """What a logout token says.
+
+    Attributes:
+        subject: Who logged out; empty where only their session is named.
+        provider_session: The session at the provider that is over; empty where all of theirs are.
+        id: The token's (`jti`).
+        until: Until when it is good, in seconds since 1970.
+    """
+
+    subject: str
+    provider_session: str
+    id: str
+    until: float
+
+
 class _TokenAnswer(msgspec.Struct):
     id_token: str = ""
     access_token: str = ""
@@ -175,11 +191,10 @@ class Logins:
         query = urlencode({"client_id": self._client_id, "post_logout_redirect_uri": f"{self._root}/login"})
         return f"{endpoint}{'&' if '?' in endpoint else '?'}{query}"
 
-    async def logged_out(self, token: str) -> tuple[str, str]:
+    async def logged_out(self, token: str) -> LoggedOut:
         """Who logged out at the provider, by its logout token (Back-Channel Logout 1.0, 2.6).
 
-        Returns:
-            The subject and the session at the provider; one of them may be empty.
+        Whether it was told before `Sessions.end_at_provider` knows.
 
         Raises:
             UnprovenError: It is no such token for us.
@@ -200,7 +215,10 @@ class Logins:
         )
         if not subject and not sid:
             raise UnprovenError("token-subject", "This logout token does not say whom it is about.")
-        return subject, sid
+        told, expires = claims.get("jti"), claims["exp"]
+        if not isinstance(told, str) or not told or "iat" not in claims:
+            raise UnprovenError("token-claims", "This logout token has no id (jti) or no time (iat).")
+        return LoggedOut(subject=subject, provider_session=sid, id=told, until=float(expires) + LEEWAY)
 
     @property
     def _redirect_uri(self) -> str:

@@ -11,18 +11,21 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from heltig import audit
-from heltig.auth.openid import Person
+from heltig.auth.openid import LoggedOut, Person
 from heltig.auth.principal import Principal
 from heltig.auth.role_mapping import RoleMapping
 from heltig.auth.signed import UnprovenError
 from heltig.errors import ConflictError
-from heltig.store import sessions
+from heltig.store import rate_counts, sessions
 from heltig.store.engine import Store
 from heltig.store.sessions import Session
 from heltig.store.transaction import WriteTransaction
 
 TOUCHED_EVERY: Final = timedelta(minutes=1)
 """So exactly is known when somebody was last there."""
+
+_COUNTED: Final = "logout-told"
+"""What logouts are known by that the provider told: each token is good once."""
 
 ACTOR: Final = "user:"
 """What the names of people begin with in the audit trail."""
@@ -127,12 +130,16 @@ class Sessions:
         now = self._clock()
         await self._store.write_durably(_end, session, everywhere=everywhere, origin=origin, now=now)
 
-    async def end_at_provider(self, subject: str, provider_session: str, *, origin: str) -> None:
-        """Ends what the provider says is over: by its session where it names one, else all of a person."""
+    async def end_at_provider(self, told: LoggedOut, *, origin: str) -> None:
+        """Ends what the provider says is over: by its session where it names one, else all of a person.
+
+        Raises:
+            UnprovenError: It was told before: whoever kept the token shall not end later sessions with it.
+        """
         now = self._clock()
-        await self._store.write_durably(
-            _end_at_provider, self._issuer, subject, provider_session, origin=origin, now=now
-        )
+        is_new = await self._store.write_durably(_end_at_provider, self._issuer, told, origin=origin, now=now)
+        if not is_new:
+            raise UnprovenError("token-used", "This logout token was told before.")
 
 
 def end_by_name(
@@ -188,19 +195,21 @@ def _end(
 
 
 def _end_at_provider(
-    transaction: WriteTransaction,
-    issuer: str,
-    subject: str,
-    provider_session: str,
-    *,
-    origin: str,
-    now: datetime,
-) -> None:
-    if provider_session:
-        ended = sessions.end_of_provider_session(transaction, issuer, provider_session, at=now)
+    transaction: WriteTransaction, issuer: str, told: LoggedOut, *, origin: str, now: datetime
+) -> bool:
+    """Whether it is told for the first time; else nothing is ended."""
+    if not rate_counts.is_first(
+        transaction, rule=_COUNTED, who=_hash_of(f"{issuer}\0{told.id}"), until=told.until
+    ):
+        return False
+    if told.provider_session:
+        ended = sessions.end_of_provider_session(
+            transaction, issuer, told.provider_session, subject=told.subject, at=now
+        )
     else:
-        ended = sessions.end_of_subject(transaction, issuer, subject, at=now)
+        ended = sessions.end_of_subject(transaction, issuer, told.subject, at=now)
     _record_ends(transaction, ended, by="provider", how="at the provider", origin=origin, now=now)
+    return True
 
 
 def _record_ends(

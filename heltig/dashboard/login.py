@@ -138,7 +138,8 @@ async def log_out_at_provider(request: AnyRequest) -> Response[Any]:
     services, logins, sessions = _login_of(request)
     origin = request.client.host if request.client else ""
     try:
-        subject, provider_session = await logins.logged_out((await typed_in(request)).get("logout_token", ""))
+        told = await logins.logged_out((await typed_in(request)).get("logout_token", ""))
+        await sessions.end_at_provider(told, origin=origin)
     except (UnprovenError, UsageError) as error:
         refused = Refusal(getattr(error, "rule", "token-form"), error.detail)
         await services.refusals.note(
@@ -153,7 +154,6 @@ async def log_out_at_provider(request: AnyRequest) -> Response[Any]:
             status_code=400,
             headers={"Cache-Control": "no-store"},
         )
-    await sessions.end_at_provider(subject, provider_session, origin=origin)
     return Response(None, status_code=200, headers={"Cache-Control": "no-store"})
 
 

@@ -1,4 +1,4 @@
-"""How often somebody did something in a minute, counted over all processes."""
+"""How often somebody did something in a minute, and what may happen once: counted over all processes."""
 
 from functools import cache
 from typing import Any
@@ -8,6 +8,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from heltig.store.tables import rate_counts
 from heltig.store.transaction import WriteTransaction
+
+_LAST_MINUTE = 2**31 - 1
+"""That the database can hold, in the year 6053."""
 
 _KEY = (rate_counts.c.minute, rate_counts.c.rule, rate_counts.c.who)
 
@@ -27,6 +30,19 @@ def add(transaction: WriteTransaction, *, rule: str, who: str, minute: int, coun
     added = _adding(transaction.connection.dialect.name)
     row = {"minute": minute, "rule": rule, "who": who, "count": count}
     return int(transaction.connection.execute(added, row).scalar_one())
+
+
+def is_first(transaction: WriteTransaction, *, rule: str, who: str, until: float) -> bool:
+    """Whether something happens for the first time; that it did is known until a time, at least.
+
+    Args:
+        transaction: Of a write.
+        rule: What may happen once.
+        who: Of whom: 64 hex digits.
+        until: When it is impossible anyway, in seconds since 1970.
+    """
+    minute = min(int(until // 60) + 1, _LAST_MINUTE)
+    return transaction.insert_or_ignore(rate_counts, {"minute": minute, "rule": rule, "who": who, "count": 1})
 
 
 @cache

@@ -121,11 +121,20 @@ def end_by_name(transaction: WriteTransaction, name: str | None, *, at: datetime
 
 
 def end_of_provider_session(
-    transaction: WriteTransaction, issuer: str, provider_session: str, *, at: datetime
+    transaction: WriteTransaction, issuer: str, provider_session: str, *, subject: str, at: datetime
 ) -> list[Session]:
-    """Ends what began by a session at the provider; returns those that were not over."""
+    """Ends what began by a session at the provider; returns those that were not over.
+
+    Args:
+        transaction: Any that writes.
+        issuer: The provider.
+        provider_session: Its session.
+        subject: Only of whom; empty where the provider does not say.
+        at: The time.
+    """
     key = storable(provider_session, TEXT_LENGTH)
-    return _end(transaction, (sessions.c.issuer == issuer) & (sessions.c.provider_session == key), at)
+    which = (sessions.c.issuer == issuer) & (sessions.c.provider_session == key)
+    return _end(transaction, which & (sessions.c.subject == subject) if subject else which, at)
 
 
 def _end(transaction: WriteTransaction, which: ColumnElement[bool], at: datetime) -> list[Session]:

@@ -103,7 +103,10 @@ class OpenIDProvider:
     def logout_token(self, **claims: Any) -> str:
         """A logout token for our client."""
         events = {"http://schemas.openid.net/event/backchannel-logout": {}}
-        return self.token(typ="logout+jwt", **{"aud": CLIENT, "events": events, "sub": None, **claims})
+        return self.token(
+            typ="logout+jwt",
+            **{"aud": CLIENT, "events": events, "sub": None, "jti": secrets.token_hex(8), **claims},
+        )
 
     def __call__(self, asked: Asked) -> bytes:
         """Answers a request."""

@@ -29,7 +29,10 @@ class SessionTable(Table, table=True):
 
 
 class RateCountTable(Table, table=True):
-    """Counts of the present minute, and of earlier ones until somebody counts again."""
+    """Counts of the present minute, and of earlier ones until somebody counts again.
+
+    What may happen once has a later minute: until then it is known that it did.
+    """
 
     __tablename__ = "rate_counts"
     __table_args__ = (BY_KEY,)

@@ -258,6 +258,7 @@ async def test_log_out_everywhere_and_at_the_provider(site: Site) -> None:
             ({"sid": "other", "aud": "another client"}, 400),
             ({"sid": "other", "events": None}, 400),
             ({"sid": "other", "nonce": "x"}, 400),
+            ({"sid": "other", "jti": None}, 400),
             ({"sid": "other"}, 200),
         ):
             token = site.provider.logout_token(**claims)
@@ -265,6 +266,31 @@ async def test_log_out_everywhere_and_at_the_provider(site: Site) -> None:
             assert told.status_code == status, claims
             assert (await other.get("/")).status_code == (401 if status == 200 else 200)
         assert (await two.get("/")).status_code == 200
+
+
+async def test_a_logout_token_is_good_once_and_for_whom_it_names(site: Site) -> None:
+    async def told(token: str) -> int:
+        answer = await site.service.post("/logout/back-channel", data={"logout_token": token})
+        return answer.status_code
+
+    async with site.browser() as first, site.browser() as later, site.browser() as ben:
+        await site.log_in(first)
+        token = site.provider.logout_token(sub="f3a1", exp=int(site.clock().timestamp()) + 3600)
+        assert await told(token) == 200
+        assert (await first.get("/")).status_code == 401
+        await site.log_in(later)
+        assert await told(token) == 400
+        assert (await later.get("/")).status_code == 200
+        assert (await site.service.audit("request.refuse"))[-1].detail["rule"] == "token-used"
+        site.clock.on(minutes=20)
+        assert await told(site.provider.logout_token(sid="x", sub="b2")) == 200  # counts anew: old ones go
+        assert await told(token) == 400
+        site.provider.person = {"sub": "b2", "preferred_username": "ben", "sid": "shared"}
+        await site.log_in(ben)
+        assert await told(site.provider.logout_token(sid="shared", sub="f3a1")) == 200
+        assert (await ben.get("/")).status_code == 200
+        assert await told(site.provider.logout_token(sid="shared", sub="b2")) == 200
+        assert (await ben.get("/")).status_code == 401
 
 
 @pytest.mark.parametrize(
