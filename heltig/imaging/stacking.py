@@ -1,15 +1,14 @@
 """The stacks of a series: its planes by orientation, matrix, and by what tells volumes of one place apart."""
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from heltig.dicom.geometry import Orientation, Vector, along
 from heltig.dicom.stacks import Stack
-from heltig.dicom.volumes import Attribute, Kind, part
 from heltig.imaging.geometry import TOLERANCE, Grid, grid_of
 from heltig.imaging.planes import Planes
 from heltig.imaging.refusal import Refused
@@ -26,37 +25,41 @@ _SAME_SPACING: Final = 1e-4
 _STACK: Final = 3
 """Planes of one orientation that are a stack of their own, beside others in the same series."""
 
-_APART: Final[tuple[tuple[Kind, str, str], ...]] = (
-    ("volume", "FrameContentSequence", "StackID"),
-    ("volume", "FrameContentSequence", "TemporalPositionIndex"),
-    ("volume", "", "TemporalPositionIdentifier"),
-    ("volume", "", "EchoNumbers"),
-    ("volume", "", "EchoTime"),
-    ("volume", "MREchoSequence", "EffectiveEchoTime"),
-    ("volume", "MRDiffusionSequence", "DiffusionBValue"),
-    ("volume", "MRDiffusionSequence.DiffusionGradientDirectionSequence", "DiffusionGradientOrientation"),
-    ("volume", "MRDiffusionSequence", "DiffusionDirectionality"),
-    ("volume", "", "ImageType"),
-    ("volume", "MRImageFrameTypeSequence", "FrameType"),
-    ("volume", "CTImageFrameTypeSequence", "FrameType"),
-    ("volume", "MRImageFrameTypeSequence", "ComplexImageComponent"),
-    ("volume", "MRArterialSpinLabelingSequence", "ASLContext"),
-    ("volume", "CardiacSynchronizationSequence", "NominalPercentageOfCardiacPhase"),
-    ("volume", "CardiacSynchronizationSequence", "NominalCardiacTriggerDelayTime"),
-    ("volume", "", "InversionTime"),
-    ("volume", "", "FlipAngle"),
-    ("volume", "", "RepetitionTime"),
-    ("volume", "ContrastBolusUsageSequence", "ContrastBolusAgentPhase"),
-    ("volume", "CTXRayDetailsSequence", "KVP"),
-    ("volume", "CTReconstructionSequence", "ConvolutionKernel"),
-    ("acquisition", "", "TriggerTime"),
-    ("acquisition", "", "AcquisitionNumber"),
-    ("acquisition", "FrameContentSequence", "FrameAcquisitionNumber"),
-    ("acquisition", "FrameContentSequence", "FrameAcquisitionDateTime"),
-    ("acquisition", "", "AcquisitionDateTime"),
-    ("acquisition", "", "AcquisitionTime"),
+_APART: Final = (
+    ("FrameContentSequence", "StackID"),
+    ("FrameContentSequence", "TemporalPositionIndex"),
+    ("", "TemporalPositionIdentifier"),
+    ("", "EchoNumbers"),
+    ("", "EchoTime"),
+    ("MREchoSequence", "EffectiveEchoTime"),
+    ("MRDiffusionSequence", "DiffusionBValue"),
+    ("MRDiffusionSequence.DiffusionGradientDirectionSequence", "DiffusionGradientOrientation"),
+    ("MRDiffusionSequence", "DiffusionDirectionality"),
+    ("", "ImageType"),
+    ("MRImageFrameTypeSequence", "FrameType"),
+    ("CTImageFrameTypeSequence", "FrameType"),
+    ("MRImageFrameTypeSequence", "ComplexImageComponent"),
+    ("MRArterialSpinLabelingSequence", "ASLContext"),
+    ("CardiacSynchronizationSequence", "NominalPercentageOfCardiacPhase"),
+    ("CardiacSynchronizationSequence", "NominalCardiacTriggerDelayTime"),
+    ("", "InversionTime"),
+    ("", "FlipAngle"),
+    ("", "RepetitionTime"),
+    ("ContrastBolusUsageSequence", "ContrastBolusAgentPhase"),
+    ("CTXRayDetailsSequence", "KVP"),
+    ("CTReconstructionSequence", "ConvolutionKernel"),
+    ("", "TriggerTime"),
+    ("", "AcquisitionNumber"),
+    ("FrameContentSequence", "FrameAcquisitionNumber"),
+    ("FrameContentSequence", "FrameAcquisitionDateTime"),
+    ("", "AcquisitionDateTime"),
+    ("", "AcquisitionTime"),
 )
-"""What tells volumes of one place apart: how, the macro of frames, the attribute."""
+"""What tells volumes of one place apart, the surest first: the macro of frames, and the attribute."""
+
+
+Values: TypeAlias = Sequence[Hashable]
+"""Of one attribute, by the number of the plane."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,7 +126,7 @@ def _of_group(planes: Planes, group: _Group, stacks: list[SliceStack], refused: 
     positions = _placed(planes.positions)
     places = along(group.orientation.normal, positions)
     whole = Stack(group.members, places, TOLERANCE)
-    parts = part(whole, _attributes(planes), places)
+    parts = _part(whole, _attributes(planes) if _flaws([whole], whole) else (), places)
     frames_of_reference = planes.texts("FrameOfReferenceUID")
     rows, columns = group.size
     for one in sorted(parts, key=lambda found: found.planes):
@@ -202,7 +205,33 @@ def _placed(positions: Sequence[Vector | None]) -> list[Vector]:
     return [position or (0.0, 0.0, 0.0) for position in positions]
 
 
-def _attributes(planes: Planes) -> Iterator[Attribute]:
-    for kind, macro, keyword in _APART:
-        values: list[Hashable] = [cell.values for cell in planes.cells(keyword, macro)]
-        yield Attribute(kind, values)
+def _attributes(planes: Planes) -> list[Values]:
+    """The values of each attribute that varies, by the number of the plane."""
+    columns = ([cell.values for cell in planes.cells(keyword, macro)] for macro, keyword in _APART)
+    return [values for values in columns if len(set(values)) > 1]
+
+
+def _part(stack: Stack, attributes: Sequence[Values], places: Sequence[float]) -> list[Stack]:
+    """Part a stack that has flaws by the attribute that leaves the fewest, and its parts by others."""
+    best, fewest, chosen = [stack], _flaws([stack], stack), None
+    most = max(map(len, stack.levels))
+    for attribute in attributes if fewest else ():
+        groups: dict[Hashable, list[int]] = {}
+        for plane in stack.planes:
+            groups.setdefault(attribute[plane], []).append(plane)
+        if 1 < most < len(groups):
+            continue  # it changes from slice to slice
+        parts = [Stack(planes, places, TOLERANCE) for planes in groups.values()]
+        flaws = _flaws(parts, stack)
+        if flaws < fewest:
+            best, fewest, chosen = parts, flaws, attribute
+    if chosen is None:
+        return best
+    rest = [attribute for attribute in attributes if attribute is not chosen]
+    return [found for one in best for found in _part(one, rest, places)]
+
+
+def _flaws(parts: Sequence[Stack], whole: Stack) -> int:
+    """Images at places that are taken, uneven spaces, and parts beyond the number of images at one place."""
+    double = sum(len(part.planes) - len(part.levels) for part in parts)
+    return double + sum(len(part.uneven) for part in parts) + max(0, len(parts) - max(map(len, whole.levels)))
