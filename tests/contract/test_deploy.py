@@ -17,9 +17,10 @@ import msgspec
 import pytest
 import yaml
 
+from heltig.api.body_limits import LIMITS
 from heltig.auth.policy import ROUTES
 from heltig.cli import COMMANDS, heltig
-from heltig.setting_sources import variable_of
+from heltig.setting_sources import annotation_of, load_settings, variable_of
 from heltig.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -28,6 +29,7 @@ CONTAINERFILE = (ROOT / "Containerfile").read_text("utf-8")
 COMPOSE = sorted(DEPLOY.glob("compose*.yaml"))
 UNITS = sorted(DEPLOY.glob("*.service"))
 KNOWN = {variable_of(field.name): field.default for field in msgspec.structs.fields(Settings)}
+ENV_FILE = DEPLOY / "heltig.env"
 EXECUTABLE = "/opt/heltig/bin/heltig"
 
 
@@ -42,6 +44,42 @@ def ours() -> Iterator[tuple[str, dict[str, Any]]]:
         for name, service in services(file).items():
             if "image" not in service:
                 yield f"{file.name}: {name}", service
+
+
+def environment_of(unit: Path) -> dict[str, str]:
+    """What a unit sets by itself."""
+    given = [value.partition("=") for key, value in sections(unit)["Service"] if key == "Environment"]
+    return {name: value for name, _, value in given}
+
+
+def suggested() -> dict[str, str]:
+    """The settings that heltig.env has, as if all of them were used."""
+    lines = re.findall(r"^#(HELTIG_\w+)=(.*)$", ENV_FILE.read_text("utf-8"), re.M)
+    return {name: value or "ab" * 32 for name, value in lines}
+
+
+def environments(files: tuple[str, ...], **given: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """The environment of each container of ours when some compose files are used together.
+
+    Args:
+        files: In the order in which they are named.
+        given: What .env says.
+    """
+    (image,) = re.findall(r"^ENV (PATH=/opt/heltig.*(?:\\\n.*)*)$", CONTAINERFILE, re.M)
+    found: dict[str, dict[str, str]] = {}
+    for file in files:
+        for name, service in services(DEPLOY / file).items():
+            if "image" in service:
+                continue
+            started = found.setdefault(name, dict(re.findall(r"(HELTIG_\w+)=(\S+)", image)))
+            if "env_file" in service:
+                assert service["env_file"] == [ENV_FILE.name]
+                started |= suggested()
+            for variable, value in service.get("environment", {}).items():
+                started[variable] = re.sub(
+                    r"\$\{(\w+):[-?](\w*)\}", lambda of: given.get(of[1], of[2]), str(value)
+                )
+    yield from found.items()
 
 
 def sections(unit: Path) -> dict[str, list[tuple[str, str]]]:
@@ -78,6 +116,65 @@ def test_services_have_known_commands_and_settings(name: str, service: dict[str,
         assert (DEPLOY / service["build"]["context"] / service["build"]["dockerfile"]).is_file()
 
 
+SHARED = [
+    variable_of(field.name)
+    for field in msgspec.structs.fields(Settings)
+    if "need the same" in (annotation_of(field.type)[1].description or "")
+]
+"""What all processes of a database have to have alike."""
+
+
+def secrets_of(environment: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name.startswith("HELTIG_SECRET_")}
+
+
+FLEET = ("compose.yaml", "compose.fleet.yaml")
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        FLEET[:1],
+        (*FLEET[:1], "compose.example.yaml"),
+        FLEET,
+        (*FLEET, "compose.example.yaml"),
+    ],
+    ids=", ".join,
+)
+def test_every_container_has_what_the_others_have(files: tuple[str, ...]) -> None:
+    """Those that work on one database: where it is, its keys, secrets of archives, and all other settings."""
+    found = dict(environments(files, POSTGRES_PASSWORD="p", AUDIT_KEY="ab" * 32, ORTHANC_PASSWORD="o"))
+    assert found.keys() == ({"heltig", "worker", "listener"} if FLEET[1] in files else {"heltig"})
+    assert len(SHARED) >= 3
+    loaded = {name: load_settings(environment) for name, environment in found.items()}
+    for name, environment in found.items():
+        own = {"host", "dicom_host", "dicom_port"}  # where each listens
+        for field in msgspec.structs.fields(Settings):
+            if field.name not in own:
+                assert getattr(loaded[name], field.name) == getattr(loaded["heltig"], field.name), field.name
+        assert secrets_of(environment) == secrets_of(found["heltig"])
+        for value in environment.values():
+            if value.startswith("env:"):
+                assert environment.get(value.removeprefix("env:")), value
+    if FLEET[1] in files:
+        assert all(environment.get(variable) for environment in found.values() for variable in SHARED)
+        assert loaded["worker"].database.startswith("postgresql")
+
+
+def test_secrets_that_the_example_names_are_there() -> None:
+    text = (DEPLOY / "compose.example.yaml").read_text("utf-8")
+    (line,) = re.findall(r"exec heltig (heltig archives add .*)", text)
+    parsed(shlex.split(line))
+    (secret,) = re.findall(r"env:(HELTIG_SECRET_\w+)", line)
+    together = environments((*FLEET, "compose.example.yaml"), ORTHANC_PASSWORD="known")
+    assert {environment[secret] for _, environment in together} == {"known"}
+
+
+def test_the_image_has_what_its_commands_need() -> None:
+    for line in re.findall(r"uv sync .*", CONTAINERFILE):
+        assert {"postgres", "dimse"} <= set(re.findall(r"--extra (\w+)", line)), line
+
+
 def test_ports_that_are_published_are_listened_on() -> None:
     published = {
         name: [int(port.rpartition(":")[2]) for port in service["ports"]]
@@ -102,8 +199,7 @@ def test_the_address_of_a_proxy_before_containers_is_known() -> None:
     (network,) = yaml.safe_load(file.read_bytes())["networks"]["default"]["ipam"]["config"]
     gateway = ipaddress.ip_address(network["gateway"])
     assert gateway in ipaddress.ip_network(network["subnet"])
-    assert "HELTIG_TRUSTED_PROXIES" in services(file)["heltig"]["environment"]
-    for text in (file, ROOT / "docs" / "nginx.md"):
+    for text in (file, ENV_FILE, ROOT / "docs" / "nginx.md"):
         assert f"HELTIG_TRUSTED_PROXIES={gateway}" in text.read_text("utf-8")
     assert f"`{gateway}` with compose" in (DEPLOY / "README.md").read_text("utf-8")
 
@@ -114,6 +210,19 @@ def test_nginx_is_trusted_where_it_is() -> None:
     assert "server 127.0.0.1:8042" in configuration
     # For everything, and once more at the gate, whose headers replace all of the level above.
     assert len(re.findall(r"proxy_set_header\s+X-Forwarded-For \$remote_addr;", configuration)) == 2
+
+
+def test_nginx_lets_uploads_through() -> None:
+    """Routes that take more than nginx' usual limit, each in a location that takes as much as Heltig."""
+    configuration = (DEPLOY / "nginx" / "heltig.conf").read_text("utf-8")
+    (pattern, block) = re.findall(r"location ~ (\S+) \{(.*?)\}", configuration, re.S)[0]
+    (size,) = re.findall(r"client_max_body_size\s+(\d+)g;", block)
+    assert int(size) * 1024**3 == KNOWN["HELTIG_UPLOAD_MAX_SIZE"]
+    (usual,) = re.findall(r"location / \{\s+client_max_body_size (\d+)m;", configuration)
+    for route, limit in LIMITS.items():
+        path = route.partition(" ")[2]
+        taken = limit(Settings())[0]
+        assert taken <= int(usual) * 1024**2 or path.startswith("/gate/") or re.match(pattern, path), route
 
 
 def test_everything_of_a_fleet_is_there() -> None:
@@ -140,6 +249,10 @@ def test_units_have_known_commands_and_settings(unit: Path) -> None:
     for key, value in service:
         if key == "Environment":
             assert value.partition("=")[0] in KNOWN
+    assert environment_of(unit) == environment_of(DEPLOY / "heltig.service")
+    assert given["EnvironmentFile"] == "-/etc/heltig/environment"
+    # What is refused where nobody has to log in must not keep a worker from starting.
+    load_settings({**environment_of(unit), "HELTIG_IDENTIFIERS": "masked"})
     hardened = {"NoNewPrivileges": "yes", "ProtectSystem": "strict", "UMask": "0077", "User": "heltig"}
     assert hardened.items() <= given.items()
 
@@ -199,7 +312,7 @@ def test_the_backup_unit_runs_as_the_user_of_the_service(tmp_path: Path) -> None
     service = dict(sections(unit)["Service"])
     assert service["User"] == "heltig"
     assert service["EnvironmentFile"] == "/etc/heltig/environment"  # systemd reads it as root
-    assert service["Environment"] == dict(sections(DEPLOY / "heltig.service")["Service"][1:2])["Environment"]
+    assert environment_of(unit) == environment_of(DEPLOY / "heltig.service")
     shell, option, script = shlex.split(service["ExecStart"].replace("%%", "%"))
     assert (shell, option) == ("/bin/sh", "-c")
     ran = [shlex.split(one) for one in script.split("&&")[1:]]

@@ -136,6 +136,19 @@ def test_the_audit_trail_has_the_client_and_neither_nginx_nor_what_it_claims(sit
     assert [one["origin"] for one in entries if one["subject"] == location] == ["127.0.0.9"]
 
 
+def test_a_piece_of_an_upload_passes(site: Site) -> None:
+    piece = bytes(17 * 1024**2)  # more than nginx takes elsewhere; `heltig upload` sends 64 MiB
+    resumable = {"Tus-Resumable": "1.0.0"}
+    with site.client(key=site.admin) as client:
+        begun = client.post("/api/v1/uploads", headers={**resumable, "Upload-Length": str(2 * len(piece))})
+        assert begun.status_code == 201, begun.text
+        headers = {**resumable, "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
+        sent = client.patch(begun.headers["location"], content=piece, headers=headers)
+        assert (sent.status_code, sent.headers["upload-offset"]) == (204, str(len(piece)))
+        client.delete(begun.headers["location"], headers=resumable)
+    assert not list((site.folder / "bodies").rglob("*.*"))
+
+
 def test_look_ups_need_a_key(site: Site) -> None:
     uid = uid_of("mg-screening")
     with site.client(site.ours) as client:
