@@ -15,6 +15,7 @@ import msgspec
 from heltig import audit
 from heltig.auth.principal import Area, Principal, Role, known_areas, known_role
 from heltig.errors import UsageError
+from heltig.plain_name import insist_on_plain_name
 from heltig.store import keys
 from heltig.store.engine import Store
 from heltig.store.keys import ApiKey
@@ -25,6 +26,9 @@ _SHOWN: Final = len(PREFIX) + 8
 
 KNOWN_FOR: Final = timedelta(seconds=1)
 """How long an answer of the database about a key is good: a revoked key may work so much longer."""
+
+LONGEST_NAME: Final = 128
+"""Characters of a key's name."""
 
 _MOST_KNOWN: Final = 10_000
 
@@ -56,9 +60,10 @@ def create(transaction: WriteTransaction, new: NewKey, *, actor: str, origin: st
         now: The time.
 
     Raises:
-        UsageError: It would have expired already.
+        UsageError: It would have expired already, or its name is none.
         ConflictError: There is one of that name.
     """
+    insist_on_plain_name(new.name, field="name", most=LONGEST_NAME)
     if new.expires is not None and new.expires <= now:
         raise UsageError("The key would have expired already. Give a later day.")
     key = PREFIX + secrets.token_urlsafe(32)

@@ -10,7 +10,7 @@ from litestar import HttpMethod, Response, route
 from heltig.api.services import Services, services_of
 from heltig.auth import keys as auth_keys
 from heltig.auth import sessions as auth_sessions
-from heltig.auth.keys import NewKey
+from heltig.auth.keys import LONGEST_NAME, NewKey
 from heltig.auth.principal import AREAS, ROLES, Role
 from heltig.dashboard.asking import Question, ask, went
 from heltig.dashboard.own_forms import (
@@ -22,14 +22,14 @@ from heltig.dashboard.own_forms import (
     who,
 )
 from heltig.dashboard.pages import page
-from heltig.errors import ConflictError, NotFoundError
+from heltig.errors import ConflictError, NotFoundError, UsageError
+from heltig.plain_name import insist_on_plain_name
 from heltig.store import keys, sessions
 from heltig.store.keys import ApiKey
 from heltig.store.sessions import Session
 from heltig.store.transaction import ReadTransaction
 
 DEFAULT_DAYS: Final = 365
-LONGEST_NAME: Final = 128
 MOST_DAYS: Final = 36_500
 
 _GET: Final = [HttpMethod.GET, HttpMethod.HEAD]
@@ -211,8 +211,10 @@ def _new_key(
     name, role, days = typed.get("name", ""), typed.get("role", ""), typed.get("days", "")
     areas = tuple(area for area in AREAS if f"{_AREA}{area}" in typed)
     asker = principal_of(request)
-    if not name or len(name) > LONGEST_NAME or not name.isprintable():
-        wrong["name"] = f"Give it a name of up to {LONGEST_NAME} characters."
+    try:
+        insist_on_plain_name(name, field="name", most=LONGEST_NAME)
+    except UsageError as none:
+        wrong["name"] = none.detail
     if role not in ROLES:
         wrong["role"] = "Choose a role."
     if not (days.isascii() and days.isdecimal() and int(days[:9]) <= MOST_DAYS):

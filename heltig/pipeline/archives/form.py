@@ -23,8 +23,9 @@ _WRONG: Final = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<where>.*)`)?", re.D
 _MISSING: Final = re.compile(r"Object missing required field `(\w+)`")
 _FIELD: Final = re.compile(r"([a-z]\w*): (.*)", re.DOTALL)
 _CERTIFICATES: Final = ("ca_bundle", "certificate", "key")
-_NO_TEXT: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
-"""Categories of characters that are in no name and no address: control characters and ends of lines."""
+_NO_TEXT: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Categories of characters that are in no name and no address: control characters, ends of lines, and what
+turns the direction of writing or cannot be seen."""
 
 
 class ArchiveForm(
@@ -124,7 +125,7 @@ def entry_of(
         UsageError: Something in it makes no sense, is no address, or cannot be read. It names the field.
     """
     if not _NAME.fullmatch(form.name):
-        raise UsageError(f"name: {form.name} is no name for an archive. Use up to 64 of a-z, 0-9, - and _.")
+        raise UsageError(f"name: {form.name!r} is no name for an archive. Use up to 64 of a-z, 0-9, - and _.")
     if from_afar:
         _insist_on_what_may_be_named(form, before, settings)
     _check_addresses(form, before, settings)

@@ -57,6 +57,16 @@ async def test_who_holds_a_key(store: Store) -> None:
     assert await ring.principal("hk_\ud800") is None
 
 
+@pytest.mark.parametrize(
+    "name", ["a\nkey:b", "a\x1b[2J", "a\u202eb", "a\u200bb", "a\xa0", "", "a" * 129, "a "]
+)
+async def test_a_name_that_a_list_cannot_show_is_refused(store: Store, name: str) -> None:
+    with pytest.raises(UsageError, match=r"^name: (give 1 to|character \d+ \(U\+|leave out)"):
+        await make(store, replace(READER, name=name))
+    assert await store.read(keys.every) == []
+    await make(store, replace(READER, name="Gänge & Ö 放射科"))
+
+
 async def test_an_end(store: Store) -> None:
     clock = Clock()
     ring = KeyRing(store, clock=clock)

@@ -29,8 +29,11 @@ async def test_a_key_is_shown_once(guarded: Service) -> None:
 
 async def test_what_is_wrong_stands_beside_its_field(service: Service) -> None:
     wrong = page(await service.post("/keys", headers=OURS, data={"role": "king", "days": "99999"}), 400)
-    for text in ("Give it a name", "Choose a role.", "Give a number of days"):
+    for text in ("name: give 1 to 128 characters", "Choose a role.", "Give a number of days"):
         assert text in wrong.text, text
+    for name in ("router\u202egolnk", "router\x07"):
+        answer = await service.post("/keys", headers=OURS, data={**FORM, "name": name})
+        assert "cannot be seen" in page(answer, 400).text, name
     assert await service.services.store.read(keys.every) == []
 
 
