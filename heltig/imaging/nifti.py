@@ -1,0 +1,45 @@
+"""Volumes as NIfTI-1, the form that most research software reads.
+
+Voxels and affine go out as they are: nothing is resampled, flipped or scaled.
+"""
+
+from pathlib import Path
+from typing import Any, Final, cast
+
+import nibabel
+
+from heltig.imaging.volume import Volume
+
+_SCANNER: Final = 1
+"""The code of coordinates in the scanner's own system (NIFTI_XFORM_SCANNER_ANAT)."""
+
+_UNKNOWN: Final = 0
+_DESCRIPTION: Final = b"heltig: research use only, not for diagnosis"
+
+
+def to_nifti(volume: Volume) -> nibabel.Nifti1Image:
+    """A volume as an image in memory, which shares its voxels.
+
+    The affine of a tilted stack is sheared. A quaternion cannot say that, so its code is *unknown*, and
+    readers take the affine of the sform.
+    """
+    image = cast(Any, nibabel.Nifti1Image)(volume.voxels, volume.affine)
+    image.set_sform(volume.affine, _SCANNER)
+    image.set_qform(volume.affine, _UNKNOWN if volume.tilted else _SCANNER)
+    image.header.set_xyzt_units("mm")
+    image.header["descrip"] = _DESCRIPTION
+    return cast(nibabel.Nifti1Image, image)
+
+
+def write_nifti(volume: Volume, path: Path) -> None:
+    """Write a volume to a file, compressed if its name ends with `.nii.gz`.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    nibabel.save(to_nifti(volume), path)
+
+
+def canonical(image: Any) -> Any:
+    """An image whose axes are turned and flipped so that they are nearest to right, anterior, superior."""
+    return cast(Any, nibabel.as_closest_canonical)(image)
