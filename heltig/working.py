@@ -49,6 +49,8 @@ from heltig.pipeline.pool import JudgingPool
 from heltig.pipeline.publish import render
 from heltig.pipeline.pull import events
 from heltig.pipeline.pull.service import ArchiveProfiles, PullService
+from heltig.pipeline.reading_devices import KIND as READ_DEVICES
+from heltig.pipeline.reading_devices import DeviceDesk
 from heltig.pipeline.retention.ages import Retention
 from heltig.pipeline.retention.purge import KIND as PURGE
 from heltig.pipeline.retention.purge import PurgeDesk
@@ -135,6 +137,7 @@ class Desks:
     waivers: WaiverDesk
     rescoring: RescoreDesk
     purging: PurgeDesk
+    devices: DeviceDesk
     scoring: Scoring
     pulls: PullService
     backfills: Backfilling
@@ -200,6 +203,7 @@ def handlers_of(desks: Desks) -> dict[str, Handler]:
         ENDED: desks.waivers.judge_ended,
         RESCORE: desks.rescoring.run,
         PURGE: desks.purging.run,
+        READ_DEVICES: desks.devices.run,
         PROBE: desks.probes.run,
         BACKFILL: desks.backfills.run,
         GATE_SETTLE: desks.settling.run,
@@ -228,6 +232,7 @@ def sweeps_of(desks: Desks, queue: JobQueue) -> list[tuple[timedelta, Sweep]]:
         (MINUTE, queue_left),
         (HOUR, desks.probes.sweep),
         (HOUR, desks.purging.sweep),
+        (HOUR, desks.devices.sweep),
         (GATE_LOOK, desks.settling.look),
         (HOUR, desks.settling.sweep),
         (ALERT_LOOK, desks.alerts.look),
@@ -383,6 +388,7 @@ def _desks(
             queue, pool, profile=profile, profile_of=profile_of, clock=clock, workers=workers
         ),
         purging=PurgeDesk(queue, Retention.of(settings), clock=clock),
+        devices=DeviceDesk(queue, clock=clock),
         scoring=Scoring(store, pool, profile=profile_of, clock=clock, actor=REJUDGE, queue=queue),
         pulls=PullService(
             opens, queue, pool, profile_of=profile_of, clock=clock, queue_most=settings.queue_most

@@ -58,6 +58,7 @@ KINDS_IN_WORDS: Final[Mapping[str, str]] = {
     "probe": "Find out how an archive behaves",
     "pull": "Pull a study and judge it",
     "purge": "Remove what is not kept any more",
+    "read-devices": "Read the devices of studies from their evidence",
     "rejudge": "Judge a study again",
     "rescore": "Judge many studies again",
     "upload": "Judge an upload",

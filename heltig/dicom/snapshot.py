@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from heltig.dicom.cell import Cell, DataSet, Encoding, Fault
+from heltig.dicom.cell import DataSet, Encoding, Fault
 from heltig.dicom.column import Column
 from heltig.dicom.json_members import JSON
 from heltig.dicom.json_writing import element_as_json
@@ -141,19 +141,35 @@ def read_elements(content: bytes, columns: Collection[str]) -> dict[str, bytes]:
     }
 
 
-def read_cells(content: bytes, tag: str) -> list[Cell]:
-    """The distinct cells of one attribute, from the stored bytes of a series; no other cell is decoded.
+def read_combinations(content: bytes, tags: Sequence[str]) -> set[tuple[str, ...]]:
+    """The values of some attributes that instances of a series have together, each combination once.
+
+    Args:
+        content: The stored bytes of the series.
+        tags: The attributes; no other one is decoded.
+
+    Returns:
+        The texts as a person would write them, in the order of the tags; an empty one stands for none.
 
     Raises:
         msgspec.DecodeError: The bytes are not those of a series.
     """
     series = msgspec.msgpack.decode(content, type=_Series)
-    return [
-        decoded(tag, cell, series.encodings[encoding])
-        for column in series.columns
-        if column.tag == tag
-        for cell, encoding in zip(column.cells, array("H", column.encodings), strict=True)
-    ]
+    columns = {column.tag: column for column in series.columns if column.tag in tags}
+    codes: list[Sequence[int]] = []
+    texts: list[list[str]] = []
+    for tag in tags:
+        column = columns.get(tag)
+        cells = zip(column.cells, array("H", column.encodings), strict=True) if column else ()
+        texts.append(
+            ["", *(decoded(tag, cell, series.encodings[number]).shown.strip() for cell, number in cells)]
+        )
+        codes.append(array("I", column.codes) if column and column.codes else [int(column is not None)])
+    if all(len(one) == 1 for one in codes):
+        return {tuple(known[one[0]] for known, one in zip(texts, codes, strict=True))}
+    rows = [one if len(one) > 1 else [one[0]] * series.rows for one in codes]
+    found = set(zip(*rows, strict=True))
+    return {tuple(known[code] for known, code in zip(texts, each, strict=True)) for each in found}
 
 
 _Columns: TypeAlias = dict[str, _Column | None]

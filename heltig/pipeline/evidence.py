@@ -14,7 +14,7 @@ from heltig.dicom.snapshot import SeriesEvidence, source_facts
 from heltig.dicom.study import SOP_INSTANCE_UID, SeriesRows, StudyTable
 from heltig.standard.dictionary import tag_of
 from heltig.store.packing import pack_series
-from heltig.store.records import Location, NewSnapshot, Patient, SeriesBlob, StudyAttributes
+from heltig.store.records import Device, Location, NewSnapshot, Patient, SeriesBlob, StudyAttributes
 
 _STUDY: Final = {
     "study_date": "StudyDate",
@@ -37,6 +37,9 @@ _SERIES: Final = {
     "series_description": "SeriesDescription",
     "frame_of_reference_uid": "FrameOfReferenceUID",
 }
+
+DEVICE_TAGS: Final = tuple(map(tag_of, ("Manufacturer", "ManufacturerModelName", "StationName")))
+"""What names a device, in the order of `Device`."""
 
 
 def new_snapshot(
@@ -80,6 +83,7 @@ def new_snapshot(
             _packed(table, series, uids, content=kept.content, digest=digest.digest)
             for series, kept, digest in zip(table.series, evidence, digests, strict=True)
         ),
+        devices=devices_of(table),
     )
 
 
@@ -91,6 +95,16 @@ def study_attributes(table: StudyTable) -> StudyAttributes:
         modalities_in_study=tuple(sorted(set(_values(table, "Modality", rows)) - {""})),
         patients=_patients(table),
     )
+
+
+def devices_of(table: StudyTable) -> tuple[Device, ...]:
+    """The devices that a study's instances name, sorted."""
+    return tuple(sorted(Device(*map(device_text, each)) for each in _combinations(table, DEVICE_TAGS)))
+
+
+def device_text(text: str) -> str:
+    """What names a device, as it is kept: spaces that nobody sees do not make another device of it."""
+    return " ".join(text.split())
 
 
 def _packed(
@@ -117,7 +131,18 @@ def _packed(
 
 
 def _patients(table: StudyTable) -> tuple[Patient, ...]:
-    columns = [table.columns.get(tag_of(keyword)) for keyword in _PATIENT.values()]
+    counts = _combinations(table, tuple(map(tag_of, _PATIENT.values())))
+    commonest = sorted(counts.items(), key=lambda patient: (-patient[1], patient[0]))
+    return tuple(
+        Patient(**dict(zip(_PATIENT, values, strict=True)), instances=instances)
+        for values, instances in commonest
+        if any(values)
+    )
+
+
+def _combinations(table: StudyTable, tags: Sequence[str]) -> Counter[tuple[str, ...]]:
+    """How many rows have the same values of some attributes; the empty text stands for none."""
+    columns = [table.columns.get(tag) for tag in tags]
     everywhere = bytes(table.rows)
     codes = [everywhere if column is None else column.codes for column in columns]
     combinations: Mapping[tuple[int, ...], int]
@@ -131,12 +156,7 @@ def _patients(table: StudyTable) -> tuple[Patient, ...]:
         counts[tuple("" if c is None else table.cell(c, code).shown.strip() for c, code in cells)] += (
             instances
         )
-    commonest = sorted(counts.items(), key=lambda patient: (-patient[1], patient[0]))
-    return tuple(
-        Patient(**dict(zip(_PATIENT, values, strict=True)), instances=instances)
-        for values, instances in commonest
-        if any(values)
-    )
+    return counts
 
 
 def _commonest(table: StudyTable, keyword: str, rows: range) -> str:

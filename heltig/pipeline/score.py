@@ -99,7 +99,11 @@ def score(
     if not table.rows:
         snapshot = replace(snapshot, attributes=_listed_attributes(table))
     if keyed:
-        snapshot = replace(snapshot, attributes=keyed.attributes(snapshot.attributes))
+        snapshot = replace(
+            snapshot,
+            attributes=keyed.attributes(snapshot.attributes),
+            devices=tuple(map(keyed.device, snapshot.devices)),
+        )
     return Scored(snapshot, judged.inputs, judged.verdict, waivers)
 
 

@@ -10,9 +10,8 @@ from heltig.pipeline.judging import RulesetName
 from heltig.pipeline.report import ProfileName
 from heltig.reports import reasons
 from heltig.rules.finding import Finding, NotEvaluable, RuleError
-from heltig.store.devices import Device
 from heltig.store.judged_studies import JudgedStudy
-from heltig.store.records import Patient, StudyState
+from heltig.store.records import Device, Patient, StudyState
 from heltig.verdict import Readiness, Waiver
 
 
@@ -140,11 +139,16 @@ def redacted_line(line: VerdictLine) -> VerdictLine:
         study_description=line.study_description and REDACTED,
         accession_number=line.accession_number and REDACTED,
         patients=(),
+        devices=tuple(sorted(set(map(_redacted_device, line.devices)))),
         findings=tuple(map(redacted_finding, line.findings)),
         waivers=tuple(
             msgspec.structs.replace(waiver, observed=REDACTED, digest="") for waiver in line.waivers
         ),
     )
+
+
+def _redacted_device(device: Device) -> Device:
+    return msgspec.structs.replace(device, station=device.station and REDACTED)
 
 
 def _why(found: JudgedStudy) -> str:

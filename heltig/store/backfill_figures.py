@@ -12,6 +12,8 @@ import msgspec
 from sqlalchemy import Integer, and_, bindparam, case, cast, func, select
 
 from heltig.rules.rule import SEVERITIES, Severity
+from heltig.store import devices
+from heltig.store.records import Device
 from heltig.store.tables import backfill_studies, findings, studies, verdicts
 from heltig.store.transaction import ReadTransaction
 from heltig.verdict import READINESS, Readiness
@@ -27,7 +29,7 @@ _COMBINATIONS = (
     select(
         _VERDICT.label("verdict"),
         studies.c.modalities_in_study,
-        backfill_studies.c.manufacturer,
+        studies.c.device_set_row,
         _YEAR_OF.label("year"),
         func.count().label("studies"),
         cast(func.sum(studies.c.instance_count), Integer).label("instances"),
@@ -35,7 +37,7 @@ _COMBINATIONS = (
     .select_from(backfill_studies)
     .join(studies, studies.c.id == backfill_studies.c.study_row)
     .where(backfill_studies.c.backfill_row == bindparam("backfill"))
-    .group_by(_VERDICT, studies.c.modalities_in_study, backfill_studies.c.manufacturer, _YEAR_OF)
+    .group_by(_VERDICT, studies.c.modalities_in_study, studies.c.device_set_row, _YEAR_OF)
 )
 _RULES = (
     select(
@@ -116,7 +118,7 @@ class Figures(msgspec.Struct, frozen=True):
 class _Combination(msgspec.Struct, frozen=True):
     verdict: str
     modalities_in_study: str
-    manufacturer: str
+    device_set_row: int | None
     year: str
     studies: int
     instances: int
@@ -132,10 +134,11 @@ def figures_of(transaction: ReadTransaction, backfill: int) -> Figures:
     parameters = {"backfill": backfill}
     rows = transaction.connection.execute(_COMBINATIONS, parameters)
     found = [_Combination(*row) for row in rows]
+    makers = {row: _manufacturers(of) for row, of in devices.every_set(transaction).items()}
     rules = [RuleFigure(*row) for row in transaction.connection.execute(_RULES, parameters)]
     by_number = [
         _by(found, lambda one: [v for v in _parts(one.modalities_in_study) if _MODALITY.fullmatch(v)]),
-        _by(found, lambda one: _parts(one.manufacturer)),
+        _by(found, lambda one: makers.get(one.device_set_row or 0, ())),
     ]
     modalities, manufacturers = (
         tuple(sorted(figures, key=lambda one: (-one.studies, one.value))) for figures in by_number
@@ -150,12 +153,16 @@ def figures_of(transaction: ReadTransaction, backfill: int) -> Figures:
     )
 
 
+def _manufacturers(of: Iterable[Device]) -> list[str]:
+    return sorted({device.manufacturer for device in of} - {""})
+
+
 def _parts(text: str) -> list[str]:
     """Values that stand between backslashes."""
     return [part for part in text.split("\\") if part]
 
 
-def _by(found: Iterable[_Combination], values_of: Callable[[_Combination], list[str]]) -> list[Figure]:
+def _by(found: Iterable[_Combination], values_of: Callable[[_Combination], Iterable[str]]) -> list[Figure]:
     """Figures by value; what has no value is under the empty one."""
     studies_of: dict[str, int] = {}
     instances_of: dict[str, int] = {}

@@ -10,7 +10,6 @@ from sqlalchemy import ColumnElement, bindparam, case, func, or_, select, text, 
 from heltig.store.observations import COLUMNS, Observation, observation_of
 from heltig.store.tables import backfill_studies, observations, studies
 from heltig.store.tables.pulling import UNDONE
-from heltig.store.text import storable
 from heltig.store.transaction import ReadTransaction, WriteTransaction
 
 Outcome: TypeAlias = Literal["known", "judged", "unchanged", "gone", "failed"]
@@ -19,8 +18,6 @@ Outcome: TypeAlias = Literal["known", "judged", "unchanged", "gone", "failed"]
 
 RECENTLY: Final = timedelta(minutes=10)
 """The time over which the rate is taken."""
-
-_NAME_LENGTH: Final = 128
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,13 +65,11 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         row: The study's row.
-        manufacturer: Those that its instances name, each between backslashes.
         error: Why it failed, without patient data.
     """
 
     row: int
     outcome: Outcome
-    manufacturer: str = ""
     instances: int = 0
     error: str | None = None
 
@@ -129,7 +124,6 @@ _SAY_DONE = (
     )
     .values(
         outcome=bindparam("to_outcome"),
-        manufacturer=bindparam("to_manufacturer"),
         instances=bindparam("to_instances"),
         error=bindparam("to_error"),
         finished=bindparam("now"),
@@ -144,7 +138,7 @@ _TRY_AGAIN = (
 
 def take_in(transaction: WriteTransaction, backfill: int, rows: Iterable[int]) -> None:
     """Adds studies by their rows, those that it does not have."""
-    new = [{"backfill_row": backfill, "study_row": row, "manufacturer": "", "instances": 0} for row in rows]
+    new = [{"backfill_row": backfill, "study_row": row, "instances": 0} for row in rows]
     if new:
         transaction.insert_or_ignore_all(backfill_studies, new)
 
@@ -184,7 +178,6 @@ def say_done(transaction: WriteTransaction, backfill: int, done: Sequence[Done],
                     "backfill": backfill,
                     "row": one.row,
                     "to_outcome": one.outcome,
-                    "to_manufacturer": storable(one.manufacturer, _NAME_LENGTH),
                     "to_instances": one.instances,
                     "to_error": one.error,
                     "now": now,

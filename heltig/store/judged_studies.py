@@ -8,8 +8,8 @@ import msgspec
 from sqlalchemy import ColumnElement, bindparam, select
 
 from heltig.store import verdicts
-from heltig.store.devices import Device, devices_of
-from heltig.store.records import Location, StoredVerdict, Study
+from heltig.store.devices import devices_of
+from heltig.store.records import Device, Location, StoredVerdict, Study
 from heltig.store.studies import SELECT, with_patients
 from heltig.store.tables import backfill_studies, locations, studies
 from heltig.store.transaction import ReadTransaction
@@ -39,7 +39,7 @@ class JudgedStudy(msgspec.Struct, frozen=True):
     Attributes:
         study: As it stands.
         verdict: None before the first.
-        devices: Those that its newest snapshot names.
+        devices: Those that its newest snapshot names, sorted.
     """
 
     study: Study
@@ -78,8 +78,9 @@ def judged(transaction: ReadTransaction, rows: list[int], *, now: datetime) -> l
         return []
     found: list[Any] = transaction.rows(_BY_ROWS, {"rows": rows})
     given = verdicts.current_of(transaction, rows)
+    devices = devices_of(transaction, rows)
     return [
-        JudgedStudy(study.at(now), given.get(row.id), devices_of(transaction, row.id))
+        JudgedStudy(study.at(now), given.get(row.id), devices.get(row.id, ()))
         for row, study in zip(found, with_patients(transaction, found), strict=True)
     ]
 

@@ -19,7 +19,7 @@ from heltig.errors import UsageError
 from heltig.rules.identity import names_nobody
 from heltig.rules.index_facts import Identity, IndexFact, name_words
 from heltig.rules.parameters import Parameters
-from heltig.store.records import Patient, StudyAttributes
+from heltig.store.records import Device, Patient, StudyAttributes
 from heltig.store.search import StudyQuery
 from heltig.store.tables import TEXT_LENGTH
 from heltig.store.text import storable
@@ -35,6 +35,9 @@ OF_PATIENTS: Final = (
     "patient_sex",
 )
 """What is known of every patient: all of it is an identifier, the sex where it is no sex."""
+
+HIDDEN_OF_DEVICES: Final = ("station",)
+"""The identifiers among what names a device: a StationName is what somebody calls the machine."""
 
 _NAMES: Final = frozenset({"patient_name", "referring_physician_name"})
 _SEXES: Final = frozenset({"M", "F", "O"})
@@ -64,7 +67,7 @@ class Keyed(msgspec.Struct, frozen=True):
         """What stands for an identifier.
 
         Args:
-            field: Its field of `Patient` or `StudyAttributes`.
+            field: Its field of `Patient`, `StudyAttributes` or `Device`.
             text: Its value as DICOM writes it.
         """
         text = storable(text, TEXT_LENGTH)
@@ -87,6 +90,12 @@ class Keyed(msgspec.Struct, frozen=True):
     def patient(self, patient: Patient) -> Patient:
         """A patient with all identifiers hashed."""
         return replace(patient, **{name: self.token(name, getattr(patient, name)) for name in OF_PATIENTS})
+
+    def device(self, device: Device) -> Device:
+        """A device with its identifiers hashed."""
+        return replace(
+            device, **{name: self.token(name, getattr(device, name)) for name in HIDDEN_OF_DEVICES}
+        )
 
     def fact(self, fact: IndexFact) -> IndexFact:
         """What the index said while it held identifiers as they are."""
@@ -124,7 +133,7 @@ class Keyed(msgspec.Struct, frozen=True):
             UsageError: It looks for a part of an identifier, or for a range.
         """
         changed: dict[str, object] = {}
-        for name in (*OF_STUDIES, *OF_PATIENTS):
+        for name in (*OF_STUDIES, *OF_PATIENTS, *HIDDEN_OF_DEVICES):
             wanted = getattr(query, name)
             if isinstance(wanted, tuple):
                 first, last = wanted

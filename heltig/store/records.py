@@ -53,6 +53,20 @@ class Patient(msgspec.Struct, frozen=True, kw_only=True):
     instances: int = 0
 
 
+class Device(msgspec.Struct, frozen=True, order=True):
+    """A device as instances name it; what they do not name is empty.
+
+    Attributes:
+        manufacturer: Manufacturer (0008,0070).
+        model: ManufacturerModelName (0008,1090).
+        station: StationName (0008,1010). It may name a person or an institution: it is an identifier.
+    """
+
+    manufacturer: str = ""
+    model: str = ""
+    station: str = ""
+
+
 class StudyAttributes(msgspec.Struct, frozen=True, kw_only=True):
     """What a search shows of a study (PS3.18 10.6.3.3); of several values the commonest.
 
@@ -111,6 +125,7 @@ class NewSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         reference_date: "Today" to the rules, kept for every later judgement.
         facts: The source facts (what it could show, its QIDO rows, unreadable files), in the caller's
             encoding.
+        devices: Those that its instances name, each once.
     """
 
     location: Location
@@ -123,6 +138,7 @@ class NewSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     facts: bytes
     attributes: StudyAttributes
     series: tuple[SeriesBlob, ...]
+    devices: tuple[Device, ...] = ()
 
 
 class PutSnapshot(msgspec.Struct, frozen=True):

@@ -18,6 +18,8 @@ from heltig.store.tables import (
     comments,
     consents,
     contents,
+    device_sets,
+    devices,
     findings,
     gate_studies,
     jobs,
@@ -122,6 +124,18 @@ _FREE_CONTENTS = (
     .limit(bindparam("most"))
 )
 _REMOVE_CONTENTS = delete(contents).where(contents.c.address.in_(_IDS), ~_has_snapshot)
+_free_set = device_sets.c.id.not_in(  # read once for all of them: there is no index over all studies' sets
+    select(studies.c.device_set_row).where(studies.c.device_set_row.is_not(None))
+)
+_FREE_DEVICE_SETS = (
+    select(device_sets.c.id)
+    .where(device_sets.c.id > bindparam("after"), _free_set)
+    .order_by(device_sets.c.id)
+    .limit(bindparam("most"))
+)
+_STILL_FREE = select(device_sets.c.id).where(device_sets.c.id.in_(_IDS), _free_set)
+_REMOVE_DEVICES = delete(devices).where(devices.c.device_set_row.in_(_IDS))
+_REMOVE_DEVICE_SETS = delete(device_sets).where(device_sets.c.id.in_(_IDS))
 _has_study = exists().where(study_patients.c.patient_row == patients.c.id).correlate(patients)
 _FREE_PATIENTS = (
     select(patients.c.id)
@@ -136,7 +150,7 @@ def remove_study(transaction: WriteTransaction, row: int) -> None:
     """Removes all that is known of a study at one location, in one transaction, as it came.
 
     Its evidence, where no other study has it, is left to `remove_free_contents`, its patients to
-    `remove_free_patients`.
+    `remove_free_patients`, its devices to `remove_free_device_sets`.
 
     Args:
         transaction: Any that writes.
@@ -213,6 +227,21 @@ def remove_free_patients(transaction: WriteTransaction, rows: Collection[int]) -
     """Removes patients that still no study is about; the first that a transaction does."""
     _keep_out(transaction, patients)
     return transaction.run(_REMOVE_PATIENTS, {"ids": list(rows)})
+
+
+def free_device_sets(transaction: ReadTransaction, *, after: int, limit: int) -> list[int]:
+    """Rows of sets of devices that no study comes from, in their order."""
+    return transaction.scalars(_FREE_DEVICE_SETS, {"after": after, "most": limit})
+
+
+def remove_free_device_sets(transaction: WriteTransaction, rows: Collection[int]) -> int:
+    """Removes sets of devices that still no study comes from; the first that a transaction does."""
+    _keep_out(transaction, device_sets)
+    free = transaction.scalars(_STILL_FREE, {"ids": list(rows)})
+    if free:
+        transaction.run(_REMOVE_DEVICES, {"ids": free})
+        transaction.run(_REMOVE_DEVICE_SETS, {"ids": free})
+    return len(free)
 
 
 def note(transaction: WriteTransaction, job: int, payload: Mapping[str, Any]) -> None:

@@ -10,13 +10,14 @@ from sqlalchemy import Select, Table, Update, and_, bindparam, delete, select, u
 
 from heltig.rules.finding import Finding
 from heltig.rules.index_facts import IndexFact
-from heltig.store import identifier_state, patients
+from heltig.store import devices, identifier_state, patients
 from heltig.store.encrypted_rows import FINDINGS, VERDICTS, WAIVERS
 from heltig.store.identifier_state import State
-from heltig.store.keyed import OF_PATIENTS, OF_STUDIES, Keyed
+from heltig.store.keyed import HIDDEN_OF_DEVICES, OF_PATIENTS, OF_STUDIES, Keyed
 from heltig.store.names import folded
-from heltig.store.records import Patient
-from heltig.store.tables import findings, studies, verdicts, waivers
+from heltig.store.records import Device, Patient
+from heltig.store.tables import device_sets, findings, studies, verdicts, waivers
+from heltig.store.tables import devices as device_table
 from heltig.store.tables import patients as patient_table
 from heltig.store.text import from_json, to_json
 from heltig.store.transaction import WriteTransaction
@@ -98,6 +99,14 @@ _FINDINGS: Final = select(findings).where(findings.c.verdict_row.in_(bindparam("
 _TAKEN: Final = select(patient_table.c.identity).where(
     patient_table.c.identity.in_(bindparam("identities", expanding=True))
 )
+_DEVICE_SETS: Final = _page(device_sets)
+_MEMBERS: Final = (
+    select(device_table)
+    .where(device_table.c.device_set_row.in_(bindparam("rows", expanding=True)))
+    .order_by(device_table.c.device_set_row, device_table.c.position)
+)
+_CHANGE_DEVICE_SET: Final = _update(device_sets, ("id",), ("identity",))
+_CHANGE_DEVICE: Final = _update(device_table, ("device_set_row", "position"), HIDDEN_OF_DEVICES)
 _CHANGE_PATIENT: Final = _update(patient_table, ("id",), _IDENTITY)
 _CHANGE_STUDY: Final = _update(studies, ("id",), _OF_STUDIES)
 _REMOVE_FINDINGS: Final = delete(findings).where(
@@ -121,6 +130,22 @@ def _turn_patients(transaction: WriteTransaction, seals: Seals, after: int, limi
         taken.add(one["identity"])
     _change(transaction, _CHANGE_PATIENT, [({"id": row}, one) for row, one in turned.items()], _IDENTITY)
     return list(turned)
+
+
+def _turn_devices(transaction: WriteTransaction, seals: Seals, after: int, limit: int) -> list[int]:
+    """Sets of devices; what tells them apart is made of the hashes then, as for sets that come hashed."""
+    rows = [row.id for row in transaction.rows(_DEVICE_SETS, {"after": after, "most": limit})]
+    sets: dict[int, list[Device]] = {row: [] for row in rows}
+    members = []
+    for row in transaction.rows(_MEMBERS, {"rows": rows}) if rows else ():
+        device = seals.keyed.device(Device(row.manufacturer, row.model, row.station))
+        sets[row.device_set_row].append(device)
+        place = {"device_set_row": row.device_set_row, "position": row.position}
+        members.append((place, {name: getattr(device, name) for name in HIDDEN_OF_DEVICES}))
+    identities = [({"id": row}, {"identity": devices.identity_of(sorted(of))}) for row, of in sets.items()]
+    _change(transaction, _CHANGE_DEVICE, members, HIDDEN_OF_DEVICES)
+    _change(transaction, _CHANGE_DEVICE_SET, identities, ("identity",))
+    return rows
 
 
 def _turn_studies(transaction: WriteTransaction, seals: Seals, after: int, limit: int) -> list[int]:
@@ -209,4 +234,5 @@ _STEPS: Final[Sequence[tuple[str, Callable[[WriteTransaction, Seals, int, int], 
     ("studies", _turn_studies),
     ("verdicts", _turn_verdicts),
     ("waivers", _turn_waivers),
+    ("devices", _turn_devices),
 )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
@@ -12,13 +12,16 @@ from heltig.store.attributes import split
 from heltig.store.names import escaped, is_like, matches
 from heltig.store.records import Location, LocationKind, Study, StudyState
 from heltig.store.studies import RANKS, SELECT, with_patients
-from heltig.store.tables import findings, locations, patients, studies, study_patients, verdicts
+from heltig.store.tables import devices, findings, locations, patients, studies, study_patients, verdicts
 from heltig.store.text import storable_key
 from heltig.store.transaction import ReadTransaction
 from heltig.verdict import Readiness
 
 _AND_LONGER = "\N{DELETE}"
 """Sorts behind every digit: `101559` has `101559.5` in it."""
+
+OF_DEVICES: Final = ("manufacturer", "model", "station")
+"""What of a query is about devices."""
 
 Order: TypeAlias = Literal["worst", "newest", "first_seen"]
 
@@ -42,6 +45,8 @@ class StudyQuery(msgspec.Struct, frozen=True, kw_only=True):
             the same ends, they are one range of moments (PS3.4 C.2.2.2.5): from the first time of the first
             day to the last time of the last.
         modalities_in_study: The study has any of them.
+        manufacturer: One of its devices is of this one, without regard to the case of Latin letters; an empty
+            text stands for devices that name none. `model` and `station` are of the same device.
         text: Somewhere in the study's key or its description; the case of Latin letters does not matter.
         patient_id: Any of the study's patients has it; `patient_name` and the rest likewise.
         patient_birth_date: As `study_date`.
@@ -58,6 +63,9 @@ class StudyQuery(msgspec.Struct, frozen=True, kw_only=True):
     study_date: tuple[str, str] | None = None
     study_time: tuple[str, str] | None = None
     modalities_in_study: tuple[str, ...] = ()
+    manufacturer: str | None = None
+    model: str | None = None
+    station: str | None = None
     text: str | None = None
     accession_number: str | None = None
     study_description: str | None = None
@@ -145,6 +153,13 @@ def _of_study(query: StudyQuery) -> Iterable[ColumnElement[bool]]:
     yield from _when(query.study_date, query.study_time)
     if query.modalities_in_study:
         yield or_(*(matches(studies.c.modalities_in_study, f"*\\{m}\\*") for m in query.modalities_in_study))
+    of_device = [
+        _is_named(devices.c[name], wanted)
+        for name in OF_DEVICES
+        if (wanted := getattr(query, name)) is not None
+    ]
+    if of_device:
+        yield (studies.c.device_set_row + 0).in_(select(devices.c.device_set_row).where(*of_device))
     if query.text is not None:
         yield or_(
             _contains(studies.c.study_key, query.text), _contains(studies.c.study_description, query.text)
@@ -242,6 +257,13 @@ def _between(column: KeyedColumnElement[Any], first: str, last: str) -> Iterable
         yield column >= first
     if last:
         yield column <= last + _AND_LONGER
+
+
+def _is_named(column: KeyedColumnElement[Any], wanted: str) -> ColumnElement[bool]:
+    if not wanted:
+        return column == ""
+    pattern = escaped(wanted.lower()).replace("*", "%").replace("?", "_")
+    return func.lower(column).like(pattern, escape="!")
 
 
 def _contains(column: KeyedColumnElement[Any], text: str) -> ColumnElement[bool]:

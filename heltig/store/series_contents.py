@@ -1,5 +1,7 @@
 """The stored evidence of single series."""
 
+from collections.abc import Iterator
+
 import msgspec
 from sqlalchemy import and_, bindparam, select
 
@@ -10,7 +12,7 @@ from heltig.store.studies import IS_STUDY, named
 from heltig.store.tables import contents, locations, snapshot_series, snapshots, studies
 from heltig.store.transaction import ReadTransaction
 
-_CONTENT = (
+_EVERY = (
     select(contents.c.address, contents.c.body)
     .select_from(studies)
     .join(
@@ -19,9 +21,9 @@ _CONTENT = (
     )
     .join(snapshot_series, snapshot_series.c.snapshot_row == snapshots.c.id)
     .join(contents, contents.c.address == snapshot_series.c.address)
-    .where(studies.c.id == bindparam("study"), snapshot_series.c.series_key == bindparam("series"))
+    .where(studies.c.id == bindparam("study"))
 )
-
+_CONTENT = _EVERY.where(snapshot_series.c.series_key == bindparam("series"))
 _NEWEST = (
     select(snapshots.c.snapshot, snapshot_series.c.series_key, snapshot_series.c.address)
     .select_from(studies)
@@ -61,6 +63,16 @@ def content_at(transaction: ReadTransaction, address: bytes) -> bytes:
     if body is None:
         raise StorageError("The evidence of a series is not stored any more.")
     return unpack_series(body, address=address.hex(), cipher=transaction.cipher)
+
+
+def contents_of(transaction: ReadTransaction, study: int) -> Iterator[bytes]:
+    """The bytes of all series in a study's newest snapshot, one after the other.
+
+    Raises:
+        StorageError: The stored evidence is damaged.
+    """
+    for row in transaction.connection.execute(_EVERY, {"study": study}):
+        yield unpack_series(row.body, address=row.address.hex(), cipher=transaction.cipher)
 
 
 def content_of(transaction: ReadTransaction, study: int, series_key: str) -> bytes | None:

@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 from sqlalchemy import bindparam, select
 
-from heltig.store import patients, series, states
+from heltig.store import devices, patients, series, states
 from heltig.store.attributes import storable_attributes
 from heltig.store.packing import put_facts, put_series, unpack_facts, unpack_series
 from heltig.store.records import (
@@ -139,6 +139,7 @@ def _put_rows(
     _put_evidence(transaction, row, new, first=first)
     series.put(transaction, row, new.series, first=first)
     patients.put(transaction, row, study.attributes.patients, first=first)
+    devices.put(transaction, row, new.devices)
 
 
 def _put_evidence(transaction: WriteTransaction, study: int, new: NewSnapshot, *, first: bool) -> None:

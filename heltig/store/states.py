@@ -23,7 +23,7 @@ def _change(columns: Iterable[str]) -> Update:
     return update(studies).where(studies.c.id == bindparam("row")).values(to)
 
 
-_KEY = ("id", "location_row", "study_key", "first_seen")
+_KEY = ("id", "location_row", "study_key", "first_seen", "device_set_row")
 _CONTENT = (*attributes.TEXTS, "modalities_in_study", "study_uid", "series_count", "instance_count")
 _ALL = [column.name for column in studies.c if column.name not in _KEY]
 _CHANGE = _change(_ALL)

@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, delete, func, select, text
 
 from heltig.rules.finding import Finding
 from heltig.rules.rule import Severity
+from heltig.store import devices
 from heltig.store.locations import row_of
 from heltig.store.records import Location, Study
 from heltig.store.tables import locations, study_rules
@@ -78,6 +79,7 @@ def put(transaction: WriteTransaction, row: int, study: Study, findings: Iterabl
     if not worst:
         return
     location_row = row_of(transaction, study.location)
+    device_set_row = devices.set_row_of(transaction, row)
     counted: set[str] = set()
     rows = []
     for rule, severity in worst.items():
@@ -93,6 +95,7 @@ def put(transaction: WriteTransaction, row: int, study: Study, findings: Iterabl
                 "family": family if counts else None,
                 "location_row": location_row,
                 "first_seen": study.first_seen,
+                "device_set_row": device_set_row,
             }
         )
     transaction.insert(study_rules, rows)

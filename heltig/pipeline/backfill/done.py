@@ -9,7 +9,6 @@ from heltig.store import backfill_studies
 from heltig.store.backfill_studies import Done, Outcome, Undone
 from heltig.store.backfills import Backfill
 from heltig.store.engine import Store
-from heltig.store.manufacturers import manufacturers_of
 from heltig.store.transaction import ReadTransaction
 
 AT_ONCE: Final = 500
@@ -60,12 +59,10 @@ def _look(transaction: ReadTransaction, known: Backfill, after: int) -> tuple[in
         outcome = outcome_of(known, one)
         if outcome is not None:
             row = one.observation.row
-            has_evidence = outcome in ("known", "judged", "unchanged")
             done.append(
                 Done(
                     row=row,
                     outcome=outcome,
-                    manufacturer=manufacturers_of(transaction, row) if has_evidence else "",
                     instances=one.instances,
                     error=_UNREAD if outcome == "failed" else None,
                 )

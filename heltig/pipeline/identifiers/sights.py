@@ -17,7 +17,7 @@ from heltig.pipeline.identifiers.masks import DataSet, masked, tokens, without_f
 from heltig.pipeline.identifiers.redaction import REDACTED, redacted_finding
 from heltig.rules.finding import Finding
 from heltig.settings import Settings
-from heltig.store.keyed import OF_PATIENTS, OF_STUDIES, Keyed
+from heltig.store.keyed import HIDDEN_OF_DEVICES, OF_PATIENTS, OF_STUDIES, Keyed
 from heltig.store.records import Patient, Study
 from heltig.store.search import StudyQuery
 from heltig.store.waivers import GivenWaiver
@@ -101,7 +101,7 @@ class Sight(msgspec.Struct, frozen=True):
             HiddenError: It looks for identifiers that they do not see: the answer would tell them.
             UsageError: It looks for a part of what is hashed.
         """
-        names = (*OF_STUDIES, *OF_PATIENTS)
+        names = (*OF_STUDIES, *OF_PATIENTS, *HIDDEN_OF_DEVICES)
         wanted = [name for name in names if getattr(query, name) is not None or name in query.empty]
         if wanted and not self.searches:
             raise HiddenError(f"{_HIDDEN}, so you cannot search by {', '.join(wanted)}.")

@@ -85,7 +85,7 @@ class Purging:
         await self.remove_leftovers()
 
     async def remove_leftovers(self) -> None:
-        """Removes evidence and patients that belong to no study any more."""
+        """Removes evidence, patients and devices that belong to no study any more."""
         address = b""
         while addresses := await self._store.read(removal.free_contents, after=address, limit=PAGE):
             address = addresses[-1]
@@ -94,6 +94,10 @@ class Purging:
         while rows := await self._store.read(removal.free_patients, after=row, limit=PAGE):
             row = rows[-1]
             await self._write(removal.remove_free_patients, rows)
+        row = 0
+        while rows := await self._store.read(removal.free_device_sets, after=row, limit=PAGE):
+            row = rows[-1]
+            await self._write(removal.remove_free_device_sets, rows)
 
     async def _purge(self, kind: Kind, ids: list[int]) -> None:
         match kind:

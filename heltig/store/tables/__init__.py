@@ -6,7 +6,7 @@ check. The classes declare; the functions of this package read and write rows th
 
 import sqlalchemy
 
-from heltig.store.tables.base import TEXT_LENGTH, Table, sort_by_code_point
+from heltig.store.tables.base import DEVICE_LENGTH, TEXT_LENGTH, Table, sort_by_code_point
 from heltig.store.tables.custody import GateStudyTable, ObjectTable
 from heltig.store.tables.identity import RateCountTable, SessionTable
 from heltig.store.tables.judged import (
@@ -43,6 +43,8 @@ from heltig.store.tables.pulling import (
 from heltig.store.tables.review import CommentTable, ConsentTable, StudyOwnerTable
 from heltig.store.tables.seen import (
     ContentTable,
+    DeviceSetTable,
+    DeviceTable,
     InstanceTable,
     LocationTable,
     PatientTable,
@@ -55,6 +57,7 @@ from heltig.store.tables.seen import (
 from heltig.store.tables.telling import AlertTable, WebhookTable
 
 __all__ = [
+    "DEVICE_LENGTH",
     "TEXT_LENGTH",
     "Table",
     "alerts",
@@ -70,6 +73,8 @@ __all__ = [
     "consents",
     "contents",
     "cursors",
+    "device_sets",
+    "devices",
     "encryption_keys",
     "findings",
     "gate_studies",
@@ -116,6 +121,8 @@ uploads = _table(UploadTable)
 studies = _table(StudyTable)
 patients = _table(PatientTable)
 study_patients = _table(StudyPatientTable)
+device_sets = _table(DeviceSetTable)
+devices = _table(DeviceTable)
 series = _table(SeriesTable)
 instances = _table(InstanceTable)
 snapshots = _table(SnapshotTable)

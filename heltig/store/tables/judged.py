@@ -104,6 +104,7 @@ class StudyRuleTable(Table, table=True):
         one_of("severity", "block", "review", "note"),
         Index("ix_study_rules_rule", "rule", "severity", "first_seen"),
         Index("ix_study_rules_family", "location_row", "family", **where(IN_FAMILY)),
+        Index("ix_study_rules_devices", "device_set_row", "family", **where(IN_FAMILY)),
         BY_KEY,
     )
 
@@ -113,6 +114,7 @@ class StudyRuleTable(Table, table=True):
     family: str | None = Field(max_length=64)
     location_row: int
     first_seen: datetime
+    device_set_row: int | None  # as the study has it
 
 
 class WaiverTable(Table, table=True):

@@ -5,7 +5,6 @@ from datetime import datetime
 from sqlalchemy import BigInteger, Index, Text
 from sqlmodel import Field
 
-from heltig.store.records import KEY_LENGTH
 from heltig.store.tables.base import BY_KEY, TEXT_LENGTH, Table, one_of, where
 
 # A query that is to use these indexes has to say the same in the same words.
@@ -130,7 +129,6 @@ class BackfillStudyTable(Table, table=True):
     backfill_row: int = Field(primary_key=True, foreign_key="backfills.id")
     study_row: int = Field(primary_key=True, foreign_key="studies.id", index=True)
     outcome: str | None = Field(max_length=16)
-    manufacturer: str = Field(max_length=KEY_LENGTH)
     instances: int
     finished: datetime | None
     error: str | None = Field(sa_type=Text)

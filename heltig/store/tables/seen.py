@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, Index, UniqueConstraint
 from sqlmodel import Field
 
 from heltig.store.records import KEY_LENGTH
-from heltig.store.tables.base import BY_KEY, TEXT_LENGTH, Table, one_of, where
+from heltig.store.tables.base import BY_KEY, DEVICE_LENGTH, TEXT_LENGTH, Table, one_of, where
 
 
 class LocationTable(Table, table=True):
@@ -23,6 +23,8 @@ class LocationTable(Table, table=True):
 # A query that is to use these indexes has to say the same in the same words.
 ENDING = "valid_until IS NOT NULL"
 PENDING = "state = 'PENDING'"
+STANDING = "rank > 0 AND state <> 'WITHDRAWN'"
+WITHOUT_DEVICES = "device_set_row IS NULL AND snapshot IS NOT NULL"
 WITHOUT_VERDICT = "rank = 0 OR state = 'WITHDRAWN'"
 
 WORST = (
@@ -35,6 +37,7 @@ WORST = (
     "study_description",
     "study_key",
     "valid_until",
+    "device_set_row",
 )
 """The order of the worklist, and all that its filters look at: they need not read the rows themselves."""
 
@@ -53,6 +56,8 @@ class StudyTable(Table, table=True):
         Index("ix_studies_pending", "changed", **where(PENDING)),
         Index("ix_studies_first_seen", "location_row", "first_seen"),
         Index("ix_studies_without_verdict", "location_row", **where(WITHOUT_VERDICT)),
+        Index("ix_studies_devices", "device_set_row", **where(STANDING)),
+        Index("ix_studies_without_devices", "id", **where(WITHOUT_DEVICES)),
     )
 
     id: int | None = Field(default=None, primary_key=True)
@@ -85,6 +90,29 @@ class StudyTable(Table, table=True):
         max_length=TEXT_LENGTH, sa_column_kwargs={"server_default": ""}
     )  # as `heltig.store.names` folds it
     modalities_in_study: str = Field(max_length=TEXT_LENGTH)  # each between backslashes
+    device_set_row: int | None  # None until its evidence was read for it; no foreign key, see `InstanceTable`
+
+
+class DeviceSetTable(Table, table=True):
+    """The devices that one study or more come from, together: most studies share theirs with many."""
+
+    __tablename__ = "device_sets"
+
+    id: int | None = Field(default=None, primary_key=True)
+    identity: bytes = Field(unique=True)  # SHA-256 of its devices
+
+
+class DeviceTable(Table, table=True):
+    """The devices of each set, at least one, in their order; one without any text where none is named."""
+
+    __tablename__ = "devices"
+    __table_args__ = (Index("ix_devices_manufacturer", "manufacturer", "model", "station"), BY_KEY)
+
+    device_set_row: int = Field(primary_key=True, foreign_key="device_sets.id")
+    position: int = Field(primary_key=True)
+    manufacturer: str = Field(max_length=DEVICE_LENGTH)
+    model: str = Field(max_length=DEVICE_LENGTH)
+    station: str = Field(max_length=DEVICE_LENGTH)
 
 
 class PatientTable(Table, table=True):

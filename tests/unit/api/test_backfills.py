@@ -9,6 +9,7 @@ from unit.store.samples import NOW, finding
 
 from heltig.store import backfill_studies
 from heltig.store.backfill_studies import Done
+from heltig.store.records import Device
 from heltig.store.tables import studies
 from heltig.store.transaction import WriteTransaction
 
@@ -120,7 +121,8 @@ async def test_a_report_counts_studies_by_what_they_are(service: Service) -> Non
     await added(service)
     twice = finding("PAT-ID-EMPTY", "block")
     of = {"modalities_in_study": ("CT", "SR"), "study_date": "20260102"}
-    await service.judged("1.2.1", twice, finding("STU-X", "note"), readiness="BLOCKED", **of)
+    made = (Device("Acme", "CT 9"), Device("Acme", "Console"))
+    await service.judged("1.2.1", twice, finding("STU-X", "note"), readiness="BLOCKED", devices=made, **of)
     await service.judged("1.2.2", modalities_in_study=("CT",), study_date="Doe^John")
     started = await service.post(f"{ARCHIVE}/backfills", json={})
     place = started.headers["location"]
@@ -129,7 +131,7 @@ async def test_a_report_counts_studies_by_what_they_are(service: Service) -> Non
         id, rows = started.json()["id"], [row for (row,) in transaction.connection.execute(ROWS)]
         backfill_studies.take_in(transaction, id, rows)
         backfill_studies.take_in(transaction, id, rows)
-        maker = Done(row=rows[0], outcome="judged", manufacturer="\\Acme\\", instances=3)
+        maker = Done(row=rows[0], outcome="judged", instances=3)
         backfill_studies.say_done(transaction, id, [maker, maker], now=NOW)
 
     await service.services.store.write(take_in)

@@ -5,12 +5,12 @@ import msgspec
 
 from heltig.dicom.digest import series_digests
 from heltig.dicom.json_stream import InstanceSplitter
-from heltig.dicom.snapshot import read_snapshot, series_evidence, snapshot_id
+from heltig.dicom.snapshot import read_combinations, read_snapshot, series_evidence, snapshot_id
 from heltig.dicom.source import FILES
 from heltig.dicom.study import StudyCollector, StudyTable
-from heltig.pipeline.evidence import new_snapshot, study_attributes
+from heltig.pipeline.evidence import DEVICE_TAGS, device_text, devices_of, new_snapshot, study_attributes
 from heltig.store.packing import unpack_series
-from heltig.store.records import Location, NewSnapshot, Patient
+from heltig.store.records import Device, Location, NewSnapshot, Patient
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -69,6 +69,28 @@ def test_every_patient_that_instances_name_the_commonest_first() -> None:
     nobody = instance(0)
     del nobody["00100020"]
     assert study_attributes(table(nobody)).patients == ()
+
+
+def test_devices_are_those_that_any_instance_names_and_the_evidence_says_the_same() -> None:
+    acme = {"00080070": ("LO", " Acme  Medical "), "00081090": ("LO", "CT 9"), "00081010": ("SH", "CT1")}
+    console = {"00080070": ("LO", "Acme Medical"), "00081010": ("SH", "WS")}
+    for given in (
+        [instance(n, **acme) for n in range(4)],
+        [instance(0, **acme), instance(1, **acme), instance(2, **console), instance(4, **console)],
+        [instance(0), instance(1, **console), instance(3)],
+        [instance(0)],
+    ):
+        made = table(*given)
+        read = {
+            Device(*map(device_text, texts))
+            for kept in series_evidence(made)
+            for texts in read_combinations(kept.content, DEVICE_TAGS)
+        }
+        assert devices_of(made) == tuple(sorted(read))
+    assert devices_of(made) == (Device(),)
+    assert devices_of(table(*(instance(n, **acme) for n in range(4)))) == (
+        Device("Acme Medical", "CT 9", "CT1"),
+    )
 
 
 def snapshot_of(made: StudyTable) -> NewSnapshot:

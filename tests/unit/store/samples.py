@@ -10,6 +10,7 @@ from heltig.store import judged_with, publication, snapshots
 from heltig.store.engine import Store
 from heltig.store.packing import pack_series
 from heltig.store.records import (
+    Device,
     Location,
     NewSnapshot,
     NewVerdict,
@@ -59,6 +60,7 @@ def snapshot(
     study: str = STUDY,
     location: Location = MAIN,
     facts: bytes = b"facts",
+    devices: tuple[Device, ...] = (),
     **attributes: Any,
 ) -> NewSnapshot:
     blobs = [series(study=study)] if blobs is None else blobs
@@ -74,6 +76,7 @@ def snapshot(
         facts=facts,
         attributes=StudyAttributes(**attributes),
         series=tuple(blobs),
+        devices=devices,
     )
 
 

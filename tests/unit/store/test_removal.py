@@ -18,6 +18,8 @@ def _fill(connection: Connection) -> None:
 
 async def test_no_table_refers_to_a_study_that_is_gone(store: Store) -> None:
     await store.database.migrate(_fill)
+    assert await store.read(removal.free_device_sets, after=0, limit=9) == []
+    assert await store.write(removal.remove_free_device_sets, [1]) == 0
     await store.write(removal.remove_study, 1)
 
     def left(transaction: ReadTransaction) -> set[str]:
@@ -42,3 +44,7 @@ async def test_no_table_refers_to_a_study_that_is_gone(store: Store) -> None:
         referring |= more
     assert len(referring) > 10
     assert not referring & await store.read(left)
+
+    assert await store.read(removal.free_device_sets, after=0, limit=9) == [1]
+    assert await store.write(removal.remove_free_device_sets, [1]) == 1
+    assert not {"devices", "device_sets"} & await store.read(left)

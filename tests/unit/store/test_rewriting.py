@@ -12,12 +12,12 @@ from heltig.errors import UsageError
 from heltig.pipeline.identifiers.hashing import Hashing
 from heltig.rules.index_facts import Identity, IndexFact, name_words
 from heltig.settings import Settings
-from heltig.store import identifier_state, rewriting, studies, verdicts, waivers
+from heltig.store import devices, identifier_state, rewriting, studies, verdicts, waivers
 from heltig.store.encryption import PLAIN
 from heltig.store.encryption_keys import EncryptionKeys
 from heltig.store.engine import Store
 from heltig.store.keyed import Keyed
-from heltig.store.records import Patient, StudyAttributes
+from heltig.store.records import Device, Patient, StudyAttributes
 from heltig.store.search import StudyQuery, search
 from heltig.store.transaction import WriteTransaction
 from heltig.store.waivers import NewWaiver
@@ -40,7 +40,8 @@ async def store(url: str, request: pytest.FixtureRequest) -> AsyncIterator[Store
 
 async def fill(store: Store, settings: Settings) -> None:
     await open_trail(store, settings, clock=lambda: NOW)
-    new = snapshot(patients=SPELLINGS, accession_number="A1", referring_physician_name="Roe^R")
+    named = (Device("Acme", "CT 9", "ROE-CT"),)
+    new = snapshot(patients=SPELLINGS, accession_number="A1", referring_physician_name="Roe^R", devices=named)
     odd = finding("PAT-ID-CONFLICT", observed="P1, P2", expected="one PatientID")
     uid = finding("UID-CHARS", tags=("0020000D",), observed="1.2.03")
     published = await judge(store, new, odd, uid, readiness="BLOCKED")
@@ -69,7 +70,7 @@ async def test_it_is_turned_row_by_row(store: Store, tmp_path_factory: pytest.Te
     while done := await store.write(rewriting.turn, Hashing(KEYED), limit=1):
         turned.append(done[0])
         await store.write(broken_off)
-    assert list(dict.fromkeys(turned)) == ["patients", "studies", "verdicts", "waivers"]
+    assert list(dict.fromkeys(turned)) == ["patients", "studies", "verdicts", "waivers", "devices"]
     state = await store.read(identifier_state.find)
     assert state == identifier_state.State("hashed", KEYED.id)
 
@@ -89,6 +90,12 @@ async def test_it_is_turned_row_by_row(store: Store, tmp_path_factory: pytest.Te
     assert person.digest == KEYED.digest(before.verdict.findings[0].digest)
     assert await store.read(waivers.concerned, waiver)  # it covers what it covered
     query = KEYED.query(StudyQuery(patient_name="doe^jane", patient_id="P1"))
+    assert len(await store.read(search, query, now=NOW, limit=9)) == 1
+    hashed = KEYED.device(Device("Acme", "CT 9", "ROE-CT"))
+    assert hashed.station.startswith("h")
+    assert await store.read(devices.every_set) == {1: (hashed,)}
+    assert await store.write(devices.set_of, [hashed]) == 1  # the next study of it finds its set
+    query = KEYED.query(StudyQuery(manufacturer="acme", station="ROE-CT"))
     assert len(await store.read(search, query, now=NOW, limit=9)) == 1
 
 

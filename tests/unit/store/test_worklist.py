@@ -2,9 +2,9 @@
 
 from unit.store.samples import MAIN, NOW, OTHER, finding, judge, snapshot
 
-from heltig.store import search, studies, verdicts
+from heltig.store import devices, search, studies, verdicts
 from heltig.store.locations import known
-from heltig.store.records import Location
+from heltig.store.records import Device, Location
 from heltig.store.search import StudyQuery
 
 UPLOAD = Location("upload", "0123")
@@ -67,6 +67,21 @@ async def test_a_rule_counts_where_its_finding_stands_in_the_last_verdict(store)
     assert await keys(store, rules=("A-RULE",)) == []
     await judge(store, snapshot(study="1.3.WRONG", location=UPLOAD, facts=b"other"))
     assert await keys(store, rules=("D-RULE",)) == []
+
+
+async def test_devices_are_found_by_what_names_one_of_them(store):
+    acme, other = Device("Acme Medical", "CT 9", "CT_1"), Device("Beta", "CT 9", "ct2")
+    await judge(store, snapshot(study="1.1", devices=(acme, other)))
+    await judge(store, snapshot(study="1.2", devices=(other,)))
+    await judge(store, snapshot(study="1.3", devices=(Device("", "CT 9", ""),)))
+    assert await keys(store, manufacturer="acme medical") == ["1.1"]
+    assert await keys(store, manufacturer="Acme") == []
+    assert await keys(store, model="ct ?") == ["1.3", "1.2", "1.1"]
+    assert await keys(store, manufacturer="acme*", station="ct2") == []  # they are of two devices
+    assert await keys(store, manufacturer="*a*", station="CT_1") == ["1.1"]
+    assert await keys(store, manufacturer="") == ["1.3"]
+    named = {"field": "station", "wanted": {"model": "CT 9"}, "limit": 9}
+    assert await store.read(devices.named_in, **named) == ["CT_1", "ct2"]
 
 
 async def test_modalities_are_those_of_judged_studies(store):
