@@ -54,6 +54,7 @@ from heltig.api.v1.backfills import (
 )
 from heltig.api.v1.bundles import bundle_study
 from heltig.api.v1.comparison import compare_archives
+from heltig.api.v1.consents import consent_quarantined, decline_quarantined
 from heltig.api.v1.fhir import fhir_imaging_study, fhir_operation_outcome
 from heltig.api.v1.health import health, ready
 from heltig.api.v1.jobs import discard_job, list_jobs, retry_job, show_job
@@ -173,6 +174,8 @@ ROUTES: Final = (
     show_quarantined,
     release_quarantined,
     discard_quarantined,
+    consent_quarantined,
+    decline_quarantined,
     list_webhooks,
     show_webhook,
     add_webhook,

@@ -398,7 +398,7 @@ def _desks(
         custody=Custody(store, gate_spool, opens, judging, batches=batches, clock=clock),
         settling=SettleDesk(queue, gate_spool, pool, profile_of=profile_of, clock=clock),
         forwarding=ForwardDesk(queue, gate_spool, opens, clock=clock),
-        quarantine=QuarantineDesk(queue, gate_spool, clock=clock),
+        quarantine=QuarantineDesk(queue, gate_spool, profile_of=profile_of, clock=clock),
         deliveries=DeliveryDesk(store, clock=clock, environ=os.environ),
         alerts=AlertDesk(
             store,

@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from litestar import HttpMethod, Response, route
 from litestar.params import FromPath
+from msgspec import structs
 
 from heltig.api.services import services_of
 from heltig.auth.policy import refusal
@@ -13,8 +14,11 @@ from heltig.dashboard.asking import REASON, Question, ask, went
 from heltig.dashboard.filters import number
 from heltig.dashboard.own_forms import AnyRequest, insist_on_our_page, principal_of, typed_in, who
 from heltig.dashboard.pages import page
+from heltig.dashboard.visibility import sight_of
 from heltig.errors import ConflictError, NotFoundError, UsageError
-from heltig.pipeline.gate.quarantine import MOST_REASON, Decided, InQuarantine
+from heltig.pipeline.gate.asking import NAMES
+from heltig.pipeline.gate.quarantine import MOST_REASON, InQuarantine, Outcome
+from heltig.store.consents import Act, Consent
 
 A_PAGE: Final = 50
 
@@ -25,6 +29,8 @@ _MOST_ID: Final = 2**31
 _TOLD: Final[Mapping[str, str]] = {
     "released": "Released. It is being forwarded to its archive; a job does it.",
     "discarded": "Thrown away, for good.",
+    "asked": "Asked. Nothing is done before a second person consents.",
+    "declined": "Nothing is done: what was asked is not asked any more.",
 }
 
 
@@ -43,12 +49,14 @@ async def show_quarantine(request: AnyRequest) -> Response[str]:
     found = await services.quarantine.waiting(
         gate=gate or None, limit=A_PAGE + 1, offset=(place - 1) * A_PAGE
     )
+    asked = await services.quarantine.asked([one.study for one in found[:A_PAGE]])
     of_gate = {"gate": gate} if gate else {}
     return page(
         request,
         "quarantine.html",
         now=services.clock(),
         found=found[:A_PAGE],
+        asked=asked,
         gate=gate,
         newer="quarantine" + (f"?{urlencode(of_gate)}" if gate else "") if place > 1 else "",
         older=f"?{urlencode({**of_gate, 'page': place + 1})}" if len(found) > A_PAGE else "",
@@ -67,6 +75,13 @@ async def show_quarantined(request: AnyRequest, id: FromPath[int]) -> Response[s
         "quarantined.html",
         now=services.clock(),
         study=found.study,
+        asked=found.asked,
+        answered=found.answered,
+        becomes=NAMES,
+        is_mine=found.asked is not None and found.asked.asked_by == who(request)["actor"],
+        reads=sight_of(principal_of(request), services.sights).searches,
+        wants_two=found.wants_two,
+        done=_TOLD.get(request.query_params.get("done", ""), ""),
         objects=found.objects[:200],
         left_out=max(0, len(found.objects) - 200),
         waiting=sum(one.state == "quarantined" for one in found.objects),
@@ -99,29 +114,135 @@ async def discard(request: AnyRequest, id: FromPath[int]) -> Response[Any]:
     return await _decide(request, id, "discard")
 
 
-QUARANTINE: Final = (show_quarantine, show_quarantined, ask_release, release, ask_discard, discard)
+@route("/quarantine/{id:int}/consent", http_method=_GET)
+async def ask_consent(request: AnyRequest, id: FromPath[int]) -> Response[str]:
+    """Asks a second person whether that is to be done which another one asked for."""
+    found = await _found(request, id)
+    return ask(request, _consent_question(request, found, _asked(request, found)))
+
+
+@route("/quarantine/{id:int}/consent", http_method=_POST)
+async def consent(request: AnyRequest, id: FromPath[int]) -> Response[Any]:
+    """Does it."""
+    services = insist_on_our_page(request)
+    reason = (await typed_in(request)).get(REASON, "")
+    number_of = number(request.query_params, "request") or 0
+    try:
+        outcome = await services.quarantine.consent(_known(id), number_of, reason=reason, **who(request))
+    except (UsageError, ConflictError) as wrong:
+        found = await _found(request, id)
+        question = _consent_question(request, found, _asked(request, found))
+        return ask(request, question, wrong=_said(wrong, reason), typed=reason)
+    return went("../../quarantine", "released" if outcome.job is not None else "discarded")
+
+
+@route("/quarantine/{id:int}/decline", http_method=_GET)
+async def ask_decline(request: AnyRequest, id: FromPath[int]) -> Response[str]:
+    """Asks whether what another person asked for is declined, or one's own request is taken back."""
+    found = await _found(request, id)
+    return ask(request, _decline_question(request, found, _asked(request, found)))
+
+
+@route("/quarantine/{id:int}/decline", http_method=_POST)
+async def decline(request: AnyRequest, id: FromPath[int]) -> Response[Any]:
+    """Declines it."""
+    services = insist_on_our_page(request)
+    reason = (await typed_in(request)).get(REASON, "")
+    number_of = number(request.query_params, "request") or 0
+    try:
+        await services.quarantine.decline(_known(id), number_of, reason=reason, **who(request))
+    except (UsageError, ConflictError) as wrong:
+        found = await _found(request, id)
+        question = _decline_question(request, found, _asked(request, found))
+        return ask(request, question, wrong=_said(wrong, reason), typed=reason)
+    return went(f"../{id}", "declined")
+
+
+QUARANTINE: Final = (
+    show_quarantine,
+    show_quarantined,
+    ask_release,
+    release,
+    ask_discard,
+    discard,
+    ask_consent,
+    consent,
+    ask_decline,
+    decline,
+)
 """The routes."""
 
 
-async def _decide(request: AnyRequest, id: int, decided: Decided) -> Response[Any]:
+async def _decide(request: AnyRequest, id: int, act: Act) -> Response[Any]:
     services = insist_on_our_page(request)
     reason = (await typed_in(request)).get(REASON, "")
     desk = services.quarantine
-    act = desk.release if decided == "release" else desk.discard
+    does = desk.release if act == "release" else desk.discard
     try:
-        await act(_known(id), reason=reason, **who(request))
+        outcome: Outcome = await does(_known(id), reason=reason, **who(request))
     except (UsageError, ConflictError) as wrong:
-        question = _question(await _found(request, id), decided)
-        said = "Say why, please." if isinstance(wrong, UsageError) and not reason else wrong.detail
-        return ask(request, question, wrong=said, typed=reason)
-    return went("../../quarantine", "released" if decided == "release" else "discarded")
+        question = _question(await _found(request, id), act)
+        return ask(request, question, wrong=_said(wrong, reason), typed=reason)
+    if outcome.asked is not None:
+        return went(f"../{id}", "asked")
+    return went("../../quarantine", "released" if act == "release" else "discarded")
 
 
-def _question(found: InQuarantine, decided: Decided) -> Question:
+def _said(wrong: UsageError | ConflictError, reason: str) -> str:
+    return "Say why, please." if isinstance(wrong, UsageError) and not reason else wrong.detail
+
+
+def _asked(request: AnyRequest, found: InQuarantine) -> Consent:
+    """What is asked, if it is what the address names.
+
+    Raises:
+        ConflictError: It is not asked any more.
+    """
+    if found.asked is None or found.asked.id != number(request.query_params, "request"):
+        raise ConflictError("This is not asked any more: look at the study anew.")
+    return found.asked
+
+
+def _consent_question(request: AnyRequest, found: InQuarantine, asked: Consent) -> Question:
+    question = _question(found, asked.act, alone=True)
+    verb = "release this study" if asked.act == "release" else "throw this study away"
+    return structs.replace(
+        question,
+        title=f"Consent, and {verb}?",
+        about=f"{question.about} {_who_asks(request, asked)}",
+        happens=(*question.happens, "It is done at once: you are the second of the two who agree."),
+        button="Consent and release" if asked.act == "release" else "Consent and throw away",
+        back=f"../{found.study.id}",
+    )
+
+
+def _decline_question(request: AnyRequest, found: InQuarantine, asked: Consent) -> Question:
+    is_mine = asked.asked_by == who(request)["actor"]
+    return Question(
+        here="quarantine",
+        title="Take your request back?" if is_mine else "Decline this request?",
+        about=f"{found.study.study_key}. {_who_asks(request, asked)}",
+        happens=("The study stays in quarantine. Somebody may ask anew.",),
+        button="Take it back" if is_mine else "Decline",
+        back=f"../{found.study.id}",
+        wants_reason=True,
+        most_reason=MOST_REASON,
+    )
+
+
+def _who_asks(request: AnyRequest, asked: Consent) -> str:
+    sight = sight_of(principal_of(request), services_of(request.app.state).sights)
+    why = f": {asked.reason}" if sight.searches else "."
+    return f"{asked.asked_by} asks that it be {NAMES[asked.act]}{why}"
+
+
+def _question(found: InQuarantine, decided: Act, *, alone: bool = False) -> Question:
     study = found.study
     waiting = sum(one.state == "quarantined" for one in found.objects)
     objects = "1 object" if waiting == 1 else f"{waiting:,} objects"
     about = f"{study.study_key}, kept back by gate {study.location.name}: {study.reason}"
+    if not alone and decided in found.wants_two:
+        return _asks_first(_question(found, decided, alone=True))
     if decided == "release":
         return Question(
             here="quarantine",
@@ -150,6 +271,22 @@ def _question(found: InQuarantine, decided: Decided) -> Question:
         is_final=True,
         wants_reason=True,
         most_reason=MOST_REASON,
+    )
+
+
+def _asks_first(question: Question) -> Question:
+    """The same where a second person has to consent: nothing happens yet."""
+    then = tuple(f"Then: {sentence}" for sentence in question.happens)
+    return structs.replace(
+        question,
+        title=question.title.replace("this study", "this study, with a second person"),
+        happens=(
+            "Nothing is done yet: the profile wants that a second person consents. They have three days.",
+            "Where more of the study comes meanwhile, it has to be asked anew.",
+            *then,
+        ),
+        button="Ask for consent",
+        is_final=False,
     )
 
 

@@ -6,13 +6,16 @@ the empty one with changes applied to it, those of its base first; for some stud
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
 from heltig.rules.parameters import Parameters
 from heltig.rules.rule import Rule, Severity
 from heltig.rules.site_rules import SiteRule
+
+Shared: TypeAlias = Literal["release", "discard"]
+"""What one person asks for, and a second one consents to: what is done with a study in quarantine."""
 
 
 class InstanceKind(NamedTuple):
@@ -157,6 +160,7 @@ class Profile(
         parameters: Thresholds and lists.
         exceptions: Changes for some studies, in the order in which they apply.
         site_rules: Rules of the site without code, in the order of their ids.
+        second_person: What one person alone may not do. Without it a profile has the hash that it always had.
     """
 
     name: str = "default"
@@ -166,6 +170,11 @@ class Profile(
     parameters: Parameters = Parameters()
     exceptions: tuple[Exceptions, ...] = ()
     site_rules: tuple[SiteRule, ...] = ()
+    second_person: frozenset[Shared] | msgspec.UnsetType = msgspec.UNSET
+
+    def wants_two(self, act: Shared) -> bool:
+        """One person alone may not do it."""
+        return self.second_person is not msgspec.UNSET and act in self.second_person
 
     def runs(self, rule: str) -> bool:
         """The rule is not switched off."""

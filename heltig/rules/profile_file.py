@@ -5,6 +5,7 @@
     off = ["SER-DESC-CONFLICT", "GEO-*"]  # `*` stands for any characters
     on = ["STU-STUDY-ID"]                 # what the base switches off
     required = ["SRC-QIDO-COUNT"]         # insisted on; `optional` takes it back
+    second_person = ["release"]           # what one person alone may not do with a study in quarantine
 
     [severity]
     "STU-ACCESSION-EMPTY" = "block"
@@ -32,7 +33,7 @@ import msgspec
 
 from heltig.errors import ConfigurationError
 from heltig.rules.parameters import Parameters
-from heltig.rules.profile import DEFAULT, Change, Exceptions, Profile, changed_parameters, is_like
+from heltig.rules.profile import DEFAULT, Change, Exceptions, Profile, Shared, changed_parameters, is_like
 from heltig.rules.profile_layers import Layer, see_that_they_agree
 from heltig.rules.profile_positions import Path
 from heltig.rules.profile_shipped import SHIPPED, shipped_text
@@ -51,7 +52,7 @@ Raises:
 
 _CHANGES: Final = ("off", "on", "required", "optional", "severity", "parameters")
 _SCOPES: Final = ("archives", "modalities", "sop_classes", "manufacturers")
-_KEYS: Final = ("name", "base", *_CHANGES, "for", "rule")
+_KEYS: Final = ("name", "base", *_CHANGES, "for", "rule", "second_person")
 _CONTRADICTIONS: Final = (("off", "on"), ("off", "required"), ("required", "optional"))
 _NAMED: Final = {
     "accepted_sop_classes": sop_class_named,
@@ -99,6 +100,9 @@ def parse_profile(
             exceptions=(*profile.exceptions, *layer.exceptions),
             site_rules=tuple(own[id] for id in sorted(own)),
         )
+        if layer.second_person is not None:
+            wanted = layer.second_person or msgspec.UNSET
+            profile = msgspec.structs.replace(profile, second_person=wanted)
     return profile
 
 
@@ -170,7 +174,8 @@ class _Reading:
             said = f"name: {called!r} is no name: 64 letters, digits, spaces and . + - _ at most"
             tables.problem(("name",), said)
         see_that_they_agree(tables, change, exceptions, self.layers)
-        self.layers.append(Layer(called, change, tuple(exceptions), tuple(declared.values())))
+        shared: frozenset[Shared] | None = tables.take(root, (), "second_person", frozenset[Shared], None)
+        self.layers.append(Layer(called, change, tuple(exceptions), tuple(declared.values()), shared))
 
     def _base(self, tables: FileTables, chain: tuple[str, ...]) -> None:
         base: str | None = tables.take(tables.root, (), "base", str, None)

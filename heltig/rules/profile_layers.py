@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from heltig.rules.profile import Change, Exceptions
+from heltig.rules.profile import Change, Exceptions, Shared
 from heltig.rules.profile_positions import Path
 from heltig.rules.profile_tables import FileTables
 from heltig.rules.site_rules import SiteRule
@@ -19,6 +19,7 @@ class Layer(NamedTuple):
     change: Change
     exceptions: tuple[Exceptions, ...]
     site_rules: tuple[SiteRule, ...]
+    second_person: frozenset[Shared] | None
 
 
 def see_that_they_agree(

@@ -13,6 +13,7 @@ Action: TypeAlias = Literal[
     "audit.accept", "audit.begin", "audit.checkpoint", "audit.export", "audit.read", "audit.rotate-key",
     "backfill.cancel", "backfill.start",
     "backup.make", "backup.restore",
+    "comment.add", "comment.withdraw",
     "encryption.rewrite", "encryption.rotate-key",
     "gate.blocked-after-forward", "gate.forward", "gate.open", "gate.quarantine", "gate.refuse", "gate.take",
     "identifiers.rewrite",
@@ -20,7 +21,7 @@ Action: TypeAlias = Literal[
     "key.create", "key.revoke",
     "patient.look", "patient.search",
     "profile.use",
-    "quarantine.discard", "quarantine.release",
+    "quarantine.ask", "quarantine.decline", "quarantine.discard", "quarantine.release",
     "request.refuse",
     "rescore.start",
     "retention.purge",
@@ -28,7 +29,7 @@ Action: TypeAlias = Literal[
     "service.start", "service.stop",
     "session.begin", "session.end", "session.refuse",
     "spool.write-off",
-    "study.pull", "study.purge", "study.unread", "study.withdraw",
+    "study.own", "study.pull", "study.purge", "study.unread", "study.withdraw",
     "upload.accept", "upload.purge",
     "verdict.publish", "verdict.reverse",
     "waiver.give", "waiver.revoke",
@@ -81,6 +82,8 @@ ACTIONS: Final[Mapping[Action, Recorded]] = {
     "backfill.start": Recorded("A backfill was begun", "location", "its number and dates"),
     "backup.make": Recorded("A backup was made", "backup", "the file, with secrets or without"),
     "backup.restore": Recorded("A backup was restored here", "backup", "when it was made, by which version"),
+    "comment.add": Recorded("Somebody commented on a study", _STUDY, "the comment's id"),
+    "comment.withdraw": Recorded("A comment was taken back", _STUDY, "the comment's id, its author"),
     "encryption.rewrite": Recorded(
         "Everything stored is rewritten with the newest key: when that began, and when it ended",
         "`encryption-key:ID`",
@@ -122,8 +125,26 @@ ACTIONS: Final[Mapping[Action, Recorded]] = {
     "profile.use": Recorded(
         "The first verdict under a profile, or a changed one, is in force", "profile", "its hash"
     ),
-    "quarantine.discard": Recorded("A study in quarantine was thrown away", _STUDY, "reason, instances"),
-    "quarantine.release": Recorded("A study in quarantine was released", _STUDY, "reason, instances"),
+    "quarantine.ask": Recorded(
+        "Somebody asks a second person to consent to a release, or to throwing away",
+        _STUDY,
+        "which of the two, number of the request, instances, until when",
+    ),
+    "quarantine.decline": Recorded(
+        "A second person does not consent, or who asked takes it back",
+        _STUDY,
+        "which of the two, number of the request, who asked",
+    ),
+    "quarantine.discard": Recorded(
+        "A study in quarantine was thrown away",
+        _STUDY,
+        "reason, instances; with two persons the number of the request, who asked",
+    ),
+    "quarantine.release": Recorded(
+        "A study in quarantine was released",
+        _STUDY,
+        "reason, instances; with two persons the number of the request, who asked",
+    ),
     "request.refuse": Recorded(
         "Somebody was refused; each kind once a minute", "route", "the rule of the policy, how often before"
     ),
@@ -146,6 +167,7 @@ ACTIONS: Final[Mapping[Action, Recorded]] = {
     "spool.write-off": Recorded(
         "Objects in custody whose files are lost were written off", _STUDY, "reason, which objects"
     ),
+    "study.own": Recorded("A study got an owner, another one, or none", _STUDY, "who before, who now"),
     "study.pull": Recorded("Somebody asked for a study to be pulled from an archive", _STUDY),
     "study.purge": Recorded("A study that came in wrongly was removed", _STUDY, "reason, how it stood"),
     "study.unread": Recorded("A study could not be read at its archive", _STUDY),

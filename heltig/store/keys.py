@@ -35,6 +35,7 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _FIND = select(api_keys).where(api_keys.c.hash == bindparam("hash"))
+_MAKER = select(api_keys.c.created_by).where(api_keys.c.name == bindparam("name"))
 _MINUTE = timedelta(minutes=1)
 
 
@@ -68,6 +69,12 @@ def find(transaction: ReadTransaction, hash: str) -> ApiKey | None:
     """A key by the hash of what was presented, expired and revoked ones too."""
     row = transaction.connection.execute(_FIND, {"hash": hash}).one_or_none()
     return None if row is None else _key(row)
+
+
+def maker_of(transaction: ReadTransaction, name: str) -> str:
+    """Who made a key; empty where there is none of that name."""
+    found = transaction.connection.execute(_MAKER, {"name": name}).scalar_one_or_none()
+    return found or ""
 
 
 def every(transaction: ReadTransaction) -> list[ApiKey]:

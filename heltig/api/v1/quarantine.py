@@ -4,22 +4,23 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Request, get, post
+from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import BodyKwarg, FromPath, FromQuery
 
 from heltig.api.looks import shows
 from heltig.api.problems import responses
 from heltig.api.services import Services
+from heltig.api.v1.consents import ConsentView, Reason, address, consent_view, known
 from heltig.api.v1.paging import DEFAULT_LIMIT, Limit, Offset, Page, page
 from heltig.auth.principal import Principal
 from heltig.errors import NotFoundError
-from heltig.pipeline.gate.quarantine import MOST_REASON
+from heltig.pipeline.gate.quarantine import Outcome
+from heltig.pipeline.identifiers.sights import Sight
+from heltig.store.consents import Act, Consent
 from heltig.store.gate_studies import Quarantined
 from heltig.store.objects import GateObject, ObjectState
 from heltig.verdict import Readiness
-
-_MOST = 2**31
 
 
 class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -29,7 +30,7 @@ class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         reason: Why; the audit trail keeps it.
     """
 
-    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=MOST_REASON)]
+    reason: Reason
 
 
 class QuarantineView(msgspec.Struct, frozen=True, rename="camel"):
@@ -43,6 +44,7 @@ class QuarantineView(msgspec.Struct, frozen=True, rename="camel"):
         readiness: Of its last verdict; none where it could not be judged.
         objects: How many wait.
         size: All their bytes.
+        asked: What waits for a second person's consent; null where nothing does.
     """
 
     id: int
@@ -53,6 +55,7 @@ class QuarantineView(msgspec.Struct, frozen=True, rename="camel"):
     readiness: Readiness | None
     objects: int
     size: int
+    asked: ConsentView | None
 
 
 class ObjectView(msgspec.Struct, frozen=True, rename="camel"):
@@ -74,6 +77,9 @@ class QuarantinedStudyView(msgspec.Struct, frozen=True, rename="camel"):
 
     Attributes:
         due: When it is to be judged again, since more of it came; none where nothing did.
+        wants_two: What one person alone may not do with it.
+        asked: What waits for a second person's consent; null where nothing does.
+        answered: What was asked before, the last first.
     """
 
     id: int
@@ -83,6 +89,9 @@ class QuarantinedStudyView(msgspec.Struct, frozen=True, rename="camel"):
     reason: str
     due: datetime | None
     objects: list[ObjectView]
+    wants_two: list[Act]
+    asked: ConsentView | None
+    answered: list[ConsentView]
 
 
 class DecidedView(msgspec.Struct, frozen=True):
@@ -91,10 +100,12 @@ class DecidedView(msgspec.Struct, frozen=True):
     Attributes:
         objects: How many it was about.
         job: The job that forwards them; none where they were thrown away.
+        asked: What waits for a second person's consent; nothing is done yet then.
     """
 
     objects: int
     job: int | None
+    asked: ConsentView | None = None
 
 
 @get("/api/v1/quarantine", responses=responses(400, 401, 403, 503), tags=["Gate"])
@@ -108,7 +119,10 @@ async def list_quarantine(
     """List the studies that wait for a person, those that wait longest first."""
     found = await services.quarantine.waiting(gate=archive, limit=limit + 1, offset=offset)
     shows(request.scope, [one.study.study_key for one in found[:limit]])
-    return page([_view(one) for one in found], limit=limit, offset=offset)
+    asked = await services.quarantine.asked([one.study for one in found])
+    sight = services.sights.of(request.user)
+    views = [_view(one, asked.get(one.study.id), sight) for one in found]
+    return page(views, limit=limit, offset=offset)
 
 
 @get("/api/v1/quarantine/{id:int}", responses=responses(400, 401, 403, 404, 503), tags=["Gate"])
@@ -116,8 +130,8 @@ async def show_quarantined(
     request: Request[Principal, Any, Any], services: NamedDependency[Services], id: FromPath[int]
 ) -> QuarantinedStudyView:
     """Show one of them with its objects."""
-    found = await services.quarantine.show(_known(id))
-    study = found.study
+    found = await services.quarantine.show(known(id))
+    study, sight = found.study, services.sights.of(request.user)
     shows(request.scope, [study.study_key])
     return QuarantinedStudyView(
         id=study.id,
@@ -127,6 +141,9 @@ async def show_quarantined(
         reason=study.reason,
         due=study.due,
         objects=[_object(one) for one in found.objects],
+        wants_two=sorted(found.wants_two),
+        asked=consent_view(found.asked, sight) if found.asked else None,
+        answered=[consent_view(one, sight) for one in found.answered],
     )
 
 
@@ -141,12 +158,15 @@ async def release_quarantined(
     services: NamedDependency[Services],
     id: FromPath[int],
     data: Annotated[Decision, BodyKwarg(description="Why.")],
-) -> DecidedView:
-    """Forward a study although it was kept back."""
+) -> Response[DecidedView]:
+    """Forward a study although it was kept back.
+
+    Where the profile wants a second person, this asks for their consent: 202, and `asked`.
+    """
     outcome = await services.quarantine.release(
-        _known(id), reason=data.reason, actor=request.user.name, origin=_address(request)
+        known(id), reason=data.reason, actor=request.user.name, origin=address(request)
     )
-    return DecidedView(outcome.instances, outcome.job)
+    return _decided(outcome, services.sights.of(request.user))
 
 
 @post(
@@ -160,15 +180,24 @@ async def discard_quarantined(
     services: NamedDependency[Services],
     id: FromPath[int],
     data: Annotated[Decision, BodyKwarg(description="Why.")],
-) -> DecidedView:
-    """Throw away what was kept back of a study, for good: nobody else may have it."""
+) -> Response[DecidedView]:
+    """Throw away what was kept back of a study, for good: nobody else may have it.
+
+    Where the profile wants a second person, this asks for their consent: 202, and `asked`.
+    """
     outcome = await services.quarantine.discard(
-        _known(id), reason=data.reason, actor=request.user.name, origin=_address(request)
+        known(id), reason=data.reason, actor=request.user.name, origin=address(request)
     )
-    return DecidedView(outcome.instances, None)
+    return _decided(outcome, services.sights.of(request.user))
 
 
-def _view(found: Quarantined) -> QuarantineView:
+def _decided(outcome: Outcome, sight: Sight) -> Response[DecidedView]:
+    asked = consent_view(outcome.asked, sight) if outcome.asked else None
+    view = DecidedView(outcome.instances, outcome.job, asked)
+    return Response(view, status_code=202 if asked else 200)
+
+
+def _view(found: Quarantined, asked: Consent | None, sight: Sight) -> QuarantineView:
     study = found.study
     if study.quarantined is None:
         raise NotFoundError("No study of this id is in quarantine.")
@@ -181,6 +210,7 @@ def _view(found: Quarantined) -> QuarantineView:
         readiness=found.readiness,
         objects=found.objects,
         size=found.size,
+        asked=consent_view(asked, sight) if asked else None,
     )
 
 
@@ -196,13 +226,3 @@ def _object(one: GateObject) -> ObjectView:
         request=one.request,
         received=one.received,
     )
-
-
-def _known(id: int) -> int:
-    if not 0 < id < _MOST:
-        raise NotFoundError("No study of this id is in quarantine. /api/v1/quarantine lists them.")
-    return id
-
-
-def _address(request: Request[Any, Any, Any]) -> str:
-    return request.client.host if request.client else ""

@@ -186,16 +186,18 @@ class GateJudging:
         under_way = tuple(self._under_way.get(key, ()))
         memory = await self._memory(gate, key)
         headers = [header for one in under_way for header in one.let_through[key]]
+        profile = await self._profile_of(gate.location)
         return await self._processes.run(
             admit,
             paths,
-            await self._profile_of(gate.location),
+            profile,
             study_uid=key[1],
             accepted=_some([*memory.headers, *headers]),
             contents=memory.contents,
             reference_date=self._clock().date(),
             archive=gate.archive,
-            waivers=memory.waivers,
+            # One person gives a waiver: where two have to agree it opens no gate.
+            waivers=() if profile.wants_two("release") else memory.waivers,
         )
 
     async def _memory(self, gate: "Gate", key: _Key) -> _Memory:

@@ -28,7 +28,7 @@ from heltig.pipeline.archives.administration import find_archive
 from heltig.pipeline.gate.forward import forward_job
 from heltig.pipeline.gate.spool import GateSpool
 from heltig.pipeline.keep import Processes, ProfileOf, Scoring
-from heltig.store import gate_studies, objects, snapshots
+from heltig.store import gate_studies, objects, snapshots, verdicts
 from heltig.store.archive_options import GateReview
 from heltig.store.gate_studies import GateStudy
 from heltig.store.jobs import NewJob
@@ -47,6 +47,8 @@ MOST_AT_ONCE: Final = 500
 
 MOST_TRIES: Final = 5
 """After so many a study cannot be judged: a person has to look at it."""
+
+NOT_JUDGED: Final = "It could not be judged."
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("heltig.gate")
 
@@ -68,6 +70,7 @@ class SettleDesk:
         self._spool = spool
         self._processes = processes
         self._clock = clock
+        self._profile_of = profile_of
         self._scoring = Scoring(
             queue.store, processes, profile=profile_of, clock=clock, actor=KIND, queue=queue
         )
@@ -116,9 +119,9 @@ class SettleDesk:
         if kept.outcome == "outdated":
             return {"outcome": "outdated"}
         readiness = kept.study.readiness or "BLOCKED"
-        review = await self._review_of(study)
+        reason = await self._reason(study, readiness)
         useless = await self._store.write_durably(
-            self._dispose, study, known, read, readiness, kept.study.snapshot, review
+            self._dispose, study, known, read, readiness, kept.study.snapshot, reason
         )
         await asyncio.to_thread(self._spool.remove, useless)
         return {"outcome": kept.outcome, "readiness": readiness, "revision": kept.study.revision}
@@ -146,6 +149,22 @@ class SettleDesk:
         contents = tuple(series.content for series in stored.series) if stored else ()
         return study, objects.of_study(transaction, id), contents
 
+    async def _reason(self, study: GateStudy, readiness: Readiness) -> str:
+        """Why a study is kept back; nothing where it is not.
+
+        Whoever gives a waiver is one person: where two have to agree to a release it opens no gate.
+        """
+        review = await self._review_of(study)
+        if reason := _reason(readiness, review):
+            return reason
+        if not (await self._profile_of(study.location)).wants_two("release"):
+            return ""
+        stored = await self._store.read(verdicts.current, study.location, study.study_key)
+        unwaived = stored.verdict.unwaived_readiness if stored else "BLOCKED"
+        if not _reason(unwaived, review):
+            return ""
+        return f"It is {readiness} by waivers alone, {unwaived} without them."
+
     async def _review_of(self, study: GateStudy) -> GateReview:
         try:
             return (await find_archive(self._store, study.location.name)).options.gate_review
@@ -154,7 +173,7 @@ class SettleDesk:
 
     async def _give_up(self, study: GateStudy, known: Sequence[GateObject]) -> dict[str, Any]:
         useless = await self._store.write_durably(
-            self._dispose, study, known, (), None, study.snapshot, "quarantine"
+            self._dispose, study, known, (), None, study.snapshot, NOT_JUDGED
         )
         await asyncio.to_thread(self._spool.remove, useless)
         return {"outcome": "given up"}
@@ -167,14 +186,13 @@ class SettleDesk:
         read: Collection[int],
         readiness: Readiness | None,
         snapshot: str | None,
-        review: GateReview,
+        reason: str,
     ) -> list[Path]:
         """Hands on what waited for the verdict; returns the files that are not needed any more."""
         if not _is_current(transaction, study):
             return []
         now = self._clock()
         waits = [one.id for one in known if one.state in ("held", "quarantined")]
-        reason = _reason(readiness, review)
         quarantines = bool(waits) and bool(reason)
         objects.mark_judged(transaction, read)  # what could not be read is in no snapshot
         done = [one for one in known if one.state == "forwarded" and one.file is not None]
@@ -255,9 +273,7 @@ def _is_current(transaction: WriteTransaction, known: GateStudy) -> bool:
     return gate_studies.lock(transaction, known.id).version == known.version
 
 
-def _reason(readiness: Readiness | None, review: GateReview) -> str:
-    if readiness is None:
-        return "It could not be judged."
+def _reason(readiness: Readiness, review: GateReview) -> str:
     if readiness == "BLOCKED" or (readiness == "NEEDS_REVIEW" and review == "quarantine"):
         return f"It is {readiness}."
     return ""

@@ -186,14 +186,16 @@ class Site:
 
 
 @asynccontextmanager
-async def site_before(upstream: Upstream, store: Store, folder: Path) -> AsyncIterator[Site]:
+async def site_before(
+    upstream: Upstream, store: Store, folder: Path, *, profile: Profile = DEFAULT
+) -> AsyncIterator[Site]:
     now = [NOW]
 
     def clock() -> datetime:
         return now[0]
 
     async def profile_of(location: Location) -> Profile:
-        return DEFAULT
+        return profile
 
     async with httpd(upstream) as server:
         options = ArchiveOptions(gate="hold")
@@ -211,7 +213,7 @@ async def site_before(upstream: Upstream, store: Store, folder: Path) -> AsyncIt
             processes=processes,
             settling=SettleDesk(queue, spool, processes, profile_of=profile_of, clock=clock),
             forwarding=ForwardDesk(queue, spool, opens, clock=clock),
-            quarantine=QuarantineDesk(queue, spool, clock=clock),
+            quarantine=QuarantineDesk(queue, spool, profile_of=profile_of, clock=clock),
             now=now,
         )
         await opens.close()
