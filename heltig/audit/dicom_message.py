@@ -94,7 +94,7 @@ def message(entry: AuditEntry, *, source: str) -> bytes:
         "EventIdentification",
         EventActionCode=known.act if known else "E",
         EventDateTime=entry.at.isoformat(timespec="microseconds"),
-        EventOutcomeIndicator=_OUTCOMES[entry.outcome],
+        EventOutcomeIndicator=_OUTCOMES.get(entry.outcome, _OUTCOMES["failure"]),
     )
     described = ACTIONS.get(entry.action)  # type: ignore[call-overload]
     ours = (entry.action, described.when if described else entry.action)
@@ -112,7 +112,8 @@ def message(entry: AuditEntry, *, source: str) -> bytes:
         _object(root, study, ("110180", "Study Instance UID"), role="3")  # report
     what = ("subject", "What it was done to")
     subject = _object(root, entry.subject, what, role="13", scheme=OURS)  # security resource
-    _details(subject, {"detail": msgspec.json.encode(entry.detail).decode(), "sequence": str(entry.sequence)})
+    details = {"detail": msgspec.json.encode(entry.detail).decode(), "sequence": str(entry.sequence)}
+    _details(subject, details | ({"damaged": entry.damaged} if entry.damaged else {}))
     written: bytes = XML.tostring(root, encoding="utf-8", xml_declaration=True)
     return written
 

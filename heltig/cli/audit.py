@@ -209,7 +209,10 @@ async def _exported(store: Store, wanted: Wanted, after: int, output: TextIO) ->
     count = 0
     while found := await store.read(audit_trail.lines, wanted, after=after, limit=_AT_ONCE, through=through):
         output.writelines(f"{msgspec.json.encode(line).decode()}\n" for line in found)
-        count, after = count + len(found), found[-1].sequence
+        count, before = count + len(found), after
+        after = max(after, *(line.sequence for line in found))
+        if after == before:
+            break  # rows that have no number
     return count
 
 

@@ -17,10 +17,11 @@ from heltig.dashboard.filters import number
 from heltig.dashboard.own_forms import AnyRequest
 from heltig.dashboard.pages import page
 from heltig.errors import ConfigurationError
-from heltig.store import audit_backwards, audit_chain, audit_checkpoints
+from heltig.store import audit_backwards, audit_rows
 from heltig.store.audit_actions import ACTIONS
 from heltig.store.audit_chain import Head
 from heltig.store.audit_checkpoints import Checkpoint
+from heltig.store.audit_rows import Damaged
 from heltig.store.audit_trail import AuditEntry, Wanted
 from heltig.store.transaction import ReadTransaction
 
@@ -103,8 +104,10 @@ def _trail(
     keys: AuditKeys | None,
     own: OwnAnchor | None,
 ) -> Trail:
-    head = audit_chain.head(transaction)
-    checkpoint = audit_checkpoints.last(transaction)
+    head = audit_rows.end(transaction)
+    checkpoint = audit_rows.checkpoint(transaction)
+    if isinstance(checkpoint, Damaged):
+        checkpoint = None  # `verify` says so
     last, begins = head.sequence if head else 0, checkpoint.through + 1 if checkpoint else 1
     entries, first = audit_backwards.newest(
         transaction, wanted, study=study, before=min(before or last + 1, last + 1), limit=A_PAGE

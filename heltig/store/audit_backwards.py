@@ -2,9 +2,10 @@
 
 from typing import Final
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, or_
 
-from heltig.store.audit_trail import AuditEntry, Wanted, entry_of
+from heltig.store.audit_legible import legible
+from heltig.store.audit_trail import AuditEntry, Wanted, entry_of, matching
 from heltig.store.names import escaped
 from heltig.store.tables import audit
 from heltig.store.transaction import ReadTransaction
@@ -29,19 +30,12 @@ def newest(
         The entries, and the first one that was looked at.
     """
     first = max(before - LOOKED_THROUGH, 1)
-    query = select(audit).where(audit.c.sequence < before, audit.c.sequence >= first)
-    for column in ("actor", "action", "subject"):
-        if (value := getattr(wanted, column)) is not None:
-            query = query.where(audit.c[column] == value)
-    if wanted.since is not None:
-        query = query.where(audit.c.at >= wanted.since)
-    if wanted.until is not None:
-        query = query.where(audit.c.at < wanted.until)
+    conditions = [*matching(wanted), audit.c.sequence < before, audit.c.sequence >= first]
     if study:
-        query = query.where(_is_about(study))
-    rows = transaction.connection.execute(query.order_by(audit.c.sequence.desc()).limit(limit)).all()
+        conditions.append(_is_about(study))
+    rows = legible(transaction, conditions, limit=limit, newest_first=True)
     if len(rows) == limit:
-        first = rows[-1].sequence
+        first = rows[-1].sequence or first
     return [entry_of(row) for row in rows], first
 
 

@@ -6,6 +6,7 @@ the database can put text in place of bytes, or of a time.
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
@@ -14,35 +15,37 @@ from sqlalchemy import Executable, bindparam, func, select, type_coerce
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import NullType
 
-from heltig.store.audit_chain import FIELDS
+from heltig.store import audit_chain
+from heltig.store.audit_chain import FIELDS, Head
 from heltig.store.audit_checkpoints import Checkpoint
 from heltig.store.audit_checkpoints import last as last_checkpoint
 from heltig.store.tables import audit
 from heltig.store.transaction import ReadTransaction
 
 _AT_ONCE: Final = 2000
-_NUMBER: Final = type_coerce(audit.c.sequence, NullType()).label("sequence")
+NUMBER: Final = type_coerce(audit.c.sequence, NullType()).label("sequence")
 _NUMBERS: Final = (
-    select(_NUMBER)
+    select(NUMBER)
     .where(audit.c.sequence > bindparam("after"))
     .order_by(audit.c.sequence)
     .limit(bindparam("most"))
 )
+COLUMNS: Final = tuple(type_coerce(audit.c[name], NullType()).label(name) for name in (*FIELDS, "tag"))
+"""All of an entry, as the driver gives it."""
+
 _ROWS: Final = (
-    select(*(type_coerce(audit.c[name], NullType()).label(name) for name in (*FIELDS, "tag")))
+    select(*COLUMNS)
     .where(audit.c.sequence > bindparam("after"))
     .order_by(audit.c.sequence)
     .limit(bindparam("most"))
 )
-_BELOW: Final = (
-    select(_NUMBER).where(audit.c.sequence < 1).order_by(audit.c.sequence).limit(bindparam("most"))
-)
+_BELOW: Final = select(NUMBER).where(audit.c.sequence < 1).order_by(audit.c.sequence).limit(bindparam("most"))
 _COUNT: Final = select(func.count()).select_from(audit)
 
 UNREADABLE: Final = (ValueError, TypeError, OverflowError, AttributeError, MemoryError)
 """What becomes of values that are not what they ought to be."""
 
-_OF_DRIVER: Final = (*UNREADABLE, sqlite3.Error, DBAPIError)
+OF_DRIVER: Final = (*UNREADABLE, sqlite3.Error, DBAPIError)
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -79,7 +82,7 @@ def stored(transaction: ReadTransaction, *, after: Any = 0) -> Iterator[Found]:
     """All rows after a number, in order, a few at a time."""
     while found := _page(transaction, after, _AT_ONCE):
         for row in found:
-            yield _seen(row)
+            yield seen(row)
         after = found[-1][0]
         if not isinstance(after, int | float):
             return
@@ -117,12 +120,12 @@ def _page(transaction: ReadTransaction, after: Any, most: int) -> list[Any]:
     """Rows, or the number alone of one that the driver cannot read."""
     try:
         return _fetched(transaction, _ROWS, after, most)
-    except _OF_DRIVER:
+    except OF_DRIVER:
         found: list[Any] = []
         for (number,) in _fetched(transaction, _NUMBERS, after, most):
             try:
                 found += _fetched(transaction, _ROWS, after, 1)
-            except _OF_DRIVER:
+            except OF_DRIVER:
                 found.append((number,))
             after = number
         return found
@@ -132,15 +135,15 @@ def _fetched(transaction: ReadTransaction, query: Executable, after: Any, most: 
     return list(transaction.rows(query, {"after": after, "most": most}))
 
 
-def _seen(row: Any) -> Found:
+def seen(row: Any) -> Found:
+    """What a row is: its cells are those of `COLUMNS`, or the number alone."""
     number, *rest = row
     if isinstance(number, bool) or not isinstance(number, int):
         return Damaged(0, "a row is there that has no whole number for its sequence")
     if not rest:
         return Damaged(number, "cannot be read")
     try:
-        at = rest[0] if isinstance(rest[0], datetime) else datetime.fromisoformat(rest[0])
-        at = (at.replace(tzinfo=UTC) if at.tzinfo is None else at).astimezone(UTC)
+        at = time_of(rest[0])
     except UNREADABLE:
         return Damaged(number, "has no time")
     texts, key_id, tag = rest[1:7], rest[7], rest[8]
@@ -151,3 +154,19 @@ def _seen(row: Any) -> Found:
         return Damaged(number, "has a tag, or a key's id, of another kind than was written")
     fields = (number, at, *texts, key_id)
     return Row(sequence=number, action=texts[1], key_id=key_id, fields=fields, tag=tag)
+
+
+def time_of(cell: Any) -> datetime:
+    """A time as the driver gives it; raises one of `UNREADABLE` where it is none."""
+    at = cell if isinstance(cell, datetime) else datetime.fromisoformat(cell)
+    return (at.replace(tzinfo=UTC) if at.tzinfo is None else at).astimezone(UTC)
+
+
+def end(transaction: ReadTransaction) -> Head | None:
+    """The end of the trail; of a head row that is gone or damaged only what the last entry says."""
+    with suppress(*UNREADABLE):
+        head = audit_chain.head(transaction)
+        if head and isinstance(head.sequence, int) and isinstance(head.tag, bytes | None):
+            return head
+    last = transaction.connection.execute(select(func.max(NUMBER))).scalar()
+    return Head(last, None, None) if isinstance(last, int) else None

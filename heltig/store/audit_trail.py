@@ -1,22 +1,31 @@
 """The audit trail's rows. `heltig.audit` is what others use."""
 
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Any, Final, Literal, TypeAlias
+from datetime import UTC, datetime
+from typing import Any, Final, Literal, TypeAlias, cast
 
 import msgspec
-from sqlalchemy import Select, select, text
+from sqlalchemy import ColumnElement, select, text
 
 from heltig.store.audit_actions import Action
+from heltig.store.audit_legible import Legible, legible
 from heltig.store.tables import TEXT_LENGTH, audit, sequences
-from heltig.store.text import from_json, storable, to_json
+from heltig.store.text import storable, to_json
 from heltig.store.transaction import ReadTransaction, WriteTransaction
 
 Outcome: TypeAlias = Literal["success", "refused", "failure"]
 
+_NO_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """An entry of the audit trail. `sequence` is commit order, without gaps, from 1."""
+    """An entry of the audit trail. `sequence` is commit order, without gaps, from 1.
+
+    Attributes:
+        at: When it happened; 1970 where what stands there is no time.
+        detail: Empty where it is damaged.
+        damaged: What is wrong with the row, where something is.
+    """
 
     sequence: int
     at: datetime
@@ -28,6 +37,7 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     detail: dict[str, Any]
     key_id: str | None = None
     tag: str | None = None
+    damaged: str = ""
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,16 +58,19 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     until: datetime | None = None
 
 
-class Line(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class Line(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """An entry as others get it: its detail is the very text that its tag covers.
 
     Attributes:
+        at: When it happened; null where the row is damaged.
+        detail: A string where the row is damaged.
+        damaged: What is wrong with the row, where something is.
         key_id: The key that sealed it; None where it is older than the chain.
         tag: Its tag in hex digits.
     """
 
     sequence: int
-    at: datetime
+    at: datetime | None
     actor: str
     action: str
     subject: str
@@ -66,6 +79,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     detail: msgspec.Raw
     key_id: str | None
     tag: str | None
+    damaged: str = ""
 
 
 def append(
@@ -128,22 +142,23 @@ def entries(
         until: Before then.
     """
     wanted = Wanted(actor=actor, action=action, subject=subject, since=since, until=until)
-    return [entry_of(row) for row in transaction.connection.execute(_query(wanted, after=after, limit=limit))]
+    return [entry_of(row) for row in legible(transaction, [*matching(wanted), _after(after)], limit=limit)]
 
 
-def entry_of(row: Any) -> AuditEntry:
-    """An entry, of a row with all columns of the trail."""
+def entry_of(row: Legible) -> AuditEntry:
+    """An entry, as the service itself takes it."""
     return AuditEntry(
         sequence=row.sequence,
-        at=row.at,
+        at=row.at or _NO_TIME,
         actor=row.actor,
         action=row.action,
         subject=row.subject,
-        outcome=row.outcome,
+        outcome=cast(Outcome, row.outcome),
         origin=row.origin,
-        detail=from_json(row.detail, dict[str, Any]),
+        detail=row.details,
         key_id=row.key_id,
-        tag=None if row.tag is None else row.tag.hex(),
+        tag=row.tag,
+        damaged=row.damaged,
     )
 
 
@@ -159,9 +174,9 @@ def lines(
         limit: The most entries.
         through: Only entries up to this one.
     """
-    query = _query(wanted, after=after, limit=limit)
+    conditions = [*matching(wanted), _after(after)]
     if through is not None:
-        query = query.where(audit.c.sequence <= through)
+        conditions.append(audit.c.sequence <= through)
     return [
         Line(
             sequence=row.sequence,
@@ -173,23 +188,29 @@ def lines(
             origin=row.origin,
             detail=msgspec.Raw(row.detail.encode()),
             key_id=row.key_id,
-            tag=None if row.tag is None else row.tag.hex(),
+            tag=row.tag,
+            damaged=row.damaged,
         )
-        for row in transaction.connection.execute(query)
+        for row in legible(transaction, conditions, limit=limit)
     ]
 
 
-def _query(wanted: Wanted, *, after: int, limit: int) -> Select[Any]:
-    query = select(audit).where(audit.c.sequence > after).order_by(audit.c.sequence).limit(limit)
+def matching(wanted: Wanted) -> list[ColumnElement[bool]]:
+    """What an entry has to be."""
+    conditions: list[ColumnElement[bool]] = []
     for column in ("actor", "action", "subject"):
         value = getattr(wanted, column)
         if value is not None:
-            query = query.where(audit.c[column] == value)
+            conditions.append(audit.c[column] == value)
     if wanted.since is not None:
-        query = query.where(audit.c.at >= wanted.since)
+        conditions.append(audit.c.at >= wanted.since)
     if wanted.until is not None:
-        query = query.where(audit.c.at < wanted.until)
-    return query
+        conditions.append(audit.c.at < wanted.until)
+    return conditions
+
+
+def _after(sequence: int) -> ColumnElement[bool]:
+    return audit.c.sequence > sequence
 
 
 def handed_out(transaction: ReadTransaction) -> int | None:

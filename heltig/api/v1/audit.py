@@ -13,7 +13,7 @@ from litestar.types import ASGIApp
 from heltig.api.answers import JSON, PlainAnswer, chosen_or_refused
 from heltig.api.problems import responses
 from heltig.api.services import Services
-from heltig.store import audit_chain, audit_trail
+from heltig.store import audit_rows, audit_trail
 from heltig.store.audit_trail import Line, Wanted
 from heltig.store.transaction import ReadTransaction
 
@@ -77,13 +77,13 @@ async def read_audit(
     found, latest = await services.store.read(_read, wanted, after, limit)
     if media_type == NDJSON:
         return PlainAnswer(b"".join(msgspec.json.encode(line) + b"\n" for line in found), media_type=NDJSON)
-    following = found[-1].sequence if found else after
+    following = max((line.sequence for line in found), default=after)
     page = AuditPage(found, following if len(found) == limit else max(following, latest), latest)
     return PlainAnswer(msgspec.json.encode(page), media_type=JSON)
 
 
 def _read(transaction: ReadTransaction, wanted: Wanted, after: int, limit: int) -> tuple[list[Line], int]:
-    head = audit_chain.head(transaction)
+    head = audit_rows.end(transaction)
     return audit_trail.lines(transaction, wanted, after=after, limit=limit), head.sequence if head else 0
 
 

@@ -1,8 +1,14 @@
 """Rows whose values are of the wrong kind are named; `verify` does not fail at them."""
 
+import msgspec
 import pytest
 from unit.audit.trails import Trail
 from unit.store.databases import SERVER
+
+from heltig import audit
+from heltig.audit.dicom_message import message
+from heltig.store import audit_backwards, audit_trail
+from heltig.store.audit_trail import Wanted
 
 COPY = (
     "INSERT INTO audit SELECT {}, at, actor, action, subject, outcome, origin, detail, tag, key_id "
@@ -44,3 +50,19 @@ async def test_a_damaged_row_is_named(trail: Trail, how: str) -> None:
     found = await trail.verified()
     assert [one.sequence for one in found.breaks][:1] == [first], found.breaks
     assert found.breaks[0].why
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+async def test_a_damaged_row_hides_no_other(trail: Trail, how: str) -> None:
+    before = {entry.sequence: entry for entry in await trail.store.read(audit.entries)}
+    await trail.tamper(*DAMAGE[how][0])
+    after = await trail.store.read(audit.entries, after=-10)
+    assert len(after) >= len(before)
+    changed = {entry.sequence for entry in after if entry != before.get(entry.sequence)}
+    assert len(changed) <= (10 if "tags" in how else 1)
+    lines = await trail.store.read(audit_trail.lines, Wanted(), after=-10, limit=100)
+    assert [msgspec.json.decode(msgspec.json.encode(line))["sequence"] for line in lines] == [
+        entry.sequence for entry in after
+    ]
+    newest, _ = await trail.store.read(audit_backwards.newest, Wanted(), before=100, limit=100)
+    assert [message(entry, source="x") for entry in newest]

@@ -53,6 +53,20 @@ def test_the_first_bad_entry_is_named(home: Path) -> None:
     assert (found.exit_code, found.stderr.splitlines()[1][:8]) == (9, "entry 3:")
 
 
+def test_a_damaged_entry_is_exported_as_that(home: Path) -> None:
+    tamper(home, "UPDATE audit SET at = 'xxxx' WHERE sequence = 3")
+    exported = run(home, "audit", "export")
+    lines = [json.loads(line) for line in exported.stdout.splitlines()]
+    assert exported.exit_code == 0
+    assert [(line["sequence"], line.get("damaged")) for line in lines] == [
+        (1, None),
+        (2, None),
+        (3, "has no time"),
+        (4, None),
+    ]
+    assert (lines[2]["at"], lines[2]["subject"]) == (None, "key:b")
+
+
 def test_verifying_changes_nothing_and_makes_nothing(home: Path, tmp_path: Path) -> None:
     before = run(home, "audit", "verify").stdout
     assert run(home, "audit", "verify").stdout == before

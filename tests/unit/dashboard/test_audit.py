@@ -1,5 +1,8 @@
 """The page of the audit trail, asked of the real application."""
 
+import json
+import re
+
 from sqlalchemy import text
 from unit.api.service import Service
 from unit.dashboard.reading import page
@@ -50,6 +53,35 @@ async def test_whether_it_is_whole(service: Service) -> None:
     broken = page(await service.get("/audit?verify=1")).text
     assert "not whole 1 break" in broken
     assert "missing at the end" in broken
+
+
+async def test_damaged_entries_are_shown_as_such_on_the_page_and_over_rest(service: Service) -> None:
+    for name in "abc":
+        await service.key("reader", name=name)
+
+    def tamper(transaction: WriteTransaction) -> None:
+        is_sqlite = transaction.connection.dialect.name == "sqlite"
+        drop = "DROP TRIGGER audit_refuse_update" + ("" if is_sqlite else " ON audit")
+        time = "UPDATE audit SET at = 'xxxx' WHERE subject = 'key:a'"
+        for statement in (
+            drop,
+            time if is_sqlite else time.replace("xxxx", "infinity"),
+            "UPDATE audit SET detail = 'x\n{}' WHERE subject = 'key:b'",
+        ):
+            transaction.connection.execute(text(statement))
+
+    await service.services.store.write(tamper)
+    seen = page(await service.get("/audit?action=key.create")).text
+    assert "damaged: has a detail that is no JSON object" in seen
+    assert re.search("damaged: (has no time|cannot be read)", seen)
+    assert all(f"key:{name}" in seen for name in "bc")
+    items = (await service.get("/api/v1/audit")).json()["items"]
+    told = {item["subject"]: (item["at"] is None, item["detail"], "damaged" in item) for item in items[-3:]}
+    assert told["key:b"] == (False, "x\n{}", True)
+    assert told["key:c"][2] is False
+    assert [item["at"] is None for item in items[-3:]] == [True, False, False]
+    lines = await service.get("/api/v1/audit", headers={"Accept": "application/x-ndjson"})
+    assert [json.loads(line) for line in lines.text.splitlines()][: len(items)] == items
 
 
 async def test_a_page_of_many(service: Service) -> None:
