@@ -14,6 +14,7 @@ from typing import Final, Literal, NamedTuple
 
 import nibabel
 import numpy as np
+from numpy.typing import NDArray
 
 from heltig.imaging.nifti import canonical, to_nifti
 from heltig.imaging.stacking import SliceStack
@@ -97,12 +98,17 @@ def check_agreement(
 
 
 def compare(volume: Volume, path: Path) -> tuple[str, ...]:
-    """How a volume differs from a NIfTI file, both in canonical orientation; nothing where they agree."""
+    """How a volume differs from a NIfTI file, both in canonical orientation; nothing where they agree.
+
+    Of a tilted CT stack dcm2niix writes the affine without its shear: then the distance of the slices is
+    compared, not how they lean.
+    """
     ours, theirs = canonical(to_nifti(volume)), canonical(nibabel.load(path))
     if ours.shape != theirs.shape:
         return (f"shape {ours.shape}, by dcm2niix {theirs.shape}",)
     differences = []
-    furthest = float(np.abs(ours.affine - theirs.affine).max())
+    affines = [_upright(image.affine) if volume.tilted else image.affine for image in (ours, theirs)]
+    furthest = float(np.abs(affines[0] - affines[1]).max())
     if furthest > AFFINE:
         differences.append(f"affine by up to {furthest:.4f} mm")
     own, voxels = np.asanyarray(ours.dataobj), np.asanyarray(theirs.dataobj)
@@ -113,6 +119,15 @@ def compare(volume: Volume, path: Path) -> tuple[str, ...]:
     if most > allowed:
         differences.append(f"values by up to {most:g}")
     return tuple(differences)
+
+
+def _upright(affine: NDArray[np.float64]) -> NDArray[np.float64]:
+    """An affine whose third axis is cut to what of it is along the normal of the first two."""
+    normal = np.cross(affine[:3, 0], affine[:3, 1])
+    normal = normal / np.linalg.norm(normal)
+    upright = affine.copy()
+    upright[:3, 2] = normal * (normal @ affine[:3, 2])
+    return upright
 
 
 def _executable() -> str | None:

@@ -49,7 +49,8 @@ def test_an_image_in_memory_shares_its_voxels() -> None:
 )
 def test_dcm2niix_agrees(how: dict[str, object], tmp_path: Path) -> None:
     pytest.importorskip("dcm2niix", reason="needs dcm2niix")
-    for number, phantom in enumerate((BODY, BODY.turned("P", "I"), BODY.tilted(15))):
+    tilted = () if how.get("modality") == "MR" else (BODY.tilted(15),)  # gantries of MR do not tilt
+    for number, phantom in enumerate((BODY, BODY.turned("P", "I"), *tilted)):
         folder = tmp_path / str(number)
         stack = stack_of(phantom, folder / "in", **how)
         assert check_agreement(read_volume(stack), stack, folder) == ("agrees", ())
