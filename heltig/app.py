@@ -53,6 +53,7 @@ from heltig.api.v1.backfills import (
     start_backfill,
 )
 from heltig.api.v1.bundles import bundle_study
+from heltig.api.v1.comments import add_comment, list_comments, put_owner, withdraw_comment
 from heltig.api.v1.comparison import compare_archives
 from heltig.api.v1.consents import consent_quarantined, decline_quarantined
 from heltig.api.v1.fhir import fhir_imaging_study, fhir_operation_outcome
@@ -101,6 +102,7 @@ from heltig.gate.pass_through import methods_at_gate, retrieve_through_gate, sea
 from heltig.gate.stow import store_instances
 from heltig.jobs.queue import utc_now
 from heltig.pipeline.identifiers.sights import Sights
+from heltig.pipeline.review import ReviewDesk
 from heltig.pipeline.telling.stream import ChangeStream
 from heltig.pipeline.telling.webhooks import WebhookDesk
 from heltig.rules.profile import DEFAULT, Profile
@@ -136,6 +138,10 @@ ROUTES: Final = (
     show_study,
     list_findings,
     list_proposed_changes,
+    list_comments,
+    add_comment,
+    withdraw_comment,
+    put_owner,
     report_study,
     report_studies,
     bundle_study,
@@ -275,6 +281,7 @@ async def _services(
             purging=parts.desks.purging,
             gate=parts.desks.custody,
             quarantine=parts.desks.quarantine,
+            review=ReviewDesk(parts.store, clock=clock),
             webhooks=WebhookDesk(parts.store, home=settings.home, clock=clock, from_afar=True),
             deliveries=parts.desks.deliveries,
             pool=parts.pool,

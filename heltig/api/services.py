@@ -18,6 +18,7 @@ from heltig.pipeline.gate.quarantine import QuarantineDesk
 from heltig.pipeline.identifiers.sights import Sights
 from heltig.pipeline.pool import JudgingPool
 from heltig.pipeline.retention.purge import PurgeDesk
+from heltig.pipeline.review import ReviewDesk
 from heltig.pipeline.telling.delivering import DeliveryDesk
 from heltig.pipeline.telling.stream import ChangeStream
 from heltig.pipeline.telling.webhooks import WebhookDesk
@@ -55,6 +56,7 @@ class Services:
     purging: PurgeDesk
     gate: Custody
     quarantine: QuarantineDesk
+    review: ReviewDesk
     webhooks: WebhookDesk
     deliveries: DeliveryDesk
     pool: JudgingPool

@@ -20,8 +20,8 @@ ROLES: Final[Mapping[Role, str]] = {
 
 Area: TypeAlias = Literal[
     "audit", "look-up", "query", "studies", "waivers", "upload", "rescore", "jobs", "dead-letters",
-    "archives", "configure", "metrics", "rules", "pages", "gate", "pass-through", "quarantine", "webhooks",
-    "operations", "keys", "session",
+    "archives", "configure", "metrics", "rules", "pages", "gate", "pass-through", "quarantine", "review",
+    "webhooks", "operations", "keys", "session",
 ]  # fmt: skip
 
 AREAS: Final[Mapping[Area, str]] = {
@@ -42,6 +42,7 @@ AREAS: Final[Mapping[Area, str]] = {
     "gate": "bringing objects to an archive through the gate before it",
     "pass-through": "searching archives and retrieving from them through their gates, images included",
     "quarantine": "releasing studies that a gate kept back, or throwing them away",
+    "review": "who sees to a study, and comments on studies",
     "webhooks": "receivers that are told of changes and alerts, and what they are told",
     "operations": "removing what is not kept any more",
     "keys": "API keys, and who is logged in on the pages: to make keys, to revoke them, to end sessions",

@@ -23,6 +23,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
         is_final: It cannot be undone.
         wants_reason: Somebody has to say why.
         most_reason: Characters of that.
+        label: What the field for it is called.
     """
 
     here: str
@@ -34,6 +35,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     is_final: bool = False
     wants_reason: bool = False
     most_reason: int = 0
+    label: str = "Why"
 
 
 REASON: Final = "reason"

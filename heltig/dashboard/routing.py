@@ -25,6 +25,7 @@ from heltig.dashboard.overview import OVERVIEW
 from heltig.dashboard.own_forms import FORM_HEADERS, AnyRequest, principal_of
 from heltig.dashboard.pages import HEADERS, page, study_of
 from heltig.dashboard.quarantine import QUARANTINE
+from heltig.dashboard.review import REVIEW, review_of
 from heltig.dashboard.rules import RULES
 from heltig.dashboard.search import SEARCH
 from heltig.dashboard.series import SERIES
@@ -51,6 +52,7 @@ def routes() -> Router:
             *TICKED,
             *SEARCH,
             show_study,
+            *REVIEW,
             *CONTENTS,
             *SERIES,
             *DIFFERENCES,
@@ -123,8 +125,10 @@ async def show_study(request: AnyRequest, study: FromPath[str]) -> Response[str]
     return page(
         request,
         "study.html",
+        headers=FORM_HEADERS,
         now=now,
         shown=found,
+        review=await review_of(request, found.study),
         patients=sight.identifiers,
         viewer=viewer_link(services.settings, found.study),
     )

@@ -21,7 +21,8 @@ from heltig.dashboard.own_forms import (
     who,
 )
 from heltig.dashboard.pages import page
-from heltig.dashboard.ticked_plans import Plan, plan_pulling, plan_rejudging
+from heltig.dashboard.review import owner_choices, owner_typed
+from heltig.dashboard.ticked_plans import Plan, plan_owning, plan_pulling, plan_rejudging
 from heltig.dashboard.ticked_waivers import REASON, WaiverForm, give, plan_waiving
 from heltig.dashboard.visibility import sight_of
 from heltig.errors import AuthorisationError, ConflictError, NotFoundError, UsageError
@@ -57,7 +58,10 @@ REJUDGE: Final = Act(
 )
 PULL: Final = Act("pull", "Pull again…", "{} studies are asked for again", "1 study is asked for again")
 WAIVE: Final = Act("waive", "Waive…", "Waivers were given for {} studies", "Waivers were given for 1 study")
-ACTS: Final = (REJUDGE, PULL, WAIVE)
+OWN: Final = Act(
+    "own", "Owner…", "It is said of {} studies who sees to them", "It is said of 1 study who sees to it"
+)
+ACTS: Final = (OWN, REJUDGE, PULL, WAIVE)
 
 
 def acts_for(principal: Principal | None) -> tuple[Act, ...]:
@@ -129,7 +133,25 @@ async def waive(request: AnyRequest) -> Response[Any]:
     return await _each(plan, WAIVE, typed, lambda study: give(services, study, form, now=now, **who(request)))
 
 
-TICKED: Final = (rejudge, pull, waive)
+@route("/ticked/own", http_method=_POST)
+async def own(request: AnyRequest) -> Response[Any]:
+    """Says who sees to studies."""
+    services, typed = insist_on_our_page(request), await typed_in(request)
+    plan = await services.store.read(plan_owning, _ticked(typed))
+    owner, wrong = owner_typed(request, typed) if _is_sure(typed, plan) else ("", "")
+    if wrong or not _is_sure(typed, plan):
+        names = await services.store.read(owner_choices)
+        me = who(request)["actor"]
+        return _ask(request, OWN, plan, typed, wrong={"who": wrong} if wrong else {}, me=me, names=names)
+    return await _each(
+        plan,
+        OWN,
+        typed,
+        lambda study: services.review.own(study.location, study.study_key, owner, **who(request)),
+    )
+
+
+TICKED: Final = (own, rejudge, pull, waive)
 """The routes."""
 
 

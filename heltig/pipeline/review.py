@@ -1,0 +1,173 @@
+"""What people make of studies: who sees to one, what they say about it; all of it in the audit trail."""
+
+from collections.abc import Callable, Collection
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from heltig import audit
+from heltig.auth.principal import Principal
+from heltig.errors import AuthorisationError, ConflictError, NotFoundError, UsageError
+from heltig.pipeline.identifiers.redaction import REDACTED
+from heltig.pipeline.identifiers.sights import Sight
+from heltig.store import comments, owners, studies
+from heltig.store.comments import Comment
+from heltig.store.engine import Store
+from heltig.store.records import Location
+from heltig.store.transaction import WriteTransaction
+
+MOST_COMMENT: Final = 4000
+"""Characters of a comment."""
+
+MOST_NAME: Final = 256
+"""Characters of an owner's name."""
+
+
+class ReviewDesk:
+    """Where people take studies, and say what they found."""
+
+    def __init__(self, store: Store, *, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def own(
+        self, location: Location, study_key: str, owner: str, *, actor: str, origin: str
+    ) -> owners.Owner | None:
+        """Says who sees to a study at a location; nobody, where that is empty.
+
+        Args:
+            location: The location.
+            study_key: The study.
+            owner: A principal's name.
+            actor: Who says so.
+            origin: From where.
+
+        Raises:
+            UsageError: That is no name.
+            NotFoundError: The study was never seen there.
+        """
+        see_that_it_names(owner)
+        return await self._store.write_durably(self._own, location, study_key, owner, actor, origin)
+
+    async def comment(
+        self, location: Location, study_key: str, text: str, *, actor: str, origin: str
+    ) -> Comment:
+        """Adds a comment to a study.
+
+        Raises:
+            UsageError: It is empty, or too long.
+            NotFoundError: The study was never seen there.
+            ConflictError: It has as many as it may have.
+        """
+        if not text.strip() or len(text) > MOST_COMMENT:
+            raise UsageError(f"text: say something, in up to {MOST_COMMENT:,} characters.")
+        return await self._store.write_durably(self._comment, location, study_key, text, actor, origin)
+
+    async def withdraw(self, study_key: str, comment: int, *, by: Principal, origin: str) -> Comment:
+        """Takes a comment back: its text is gone for good, that it was there stays.
+
+        Raises:
+            NotFoundError: There is no such comment on this study.
+            AuthorisationError: It is somebody else's, and they are no admin.
+            ConflictError: It was taken back already.
+        """
+        return await self._store.write_durably(self._withdraw, study_key, comment, by, origin)
+
+    def _own(
+        self,
+        transaction: WriteTransaction,
+        location: Location,
+        study_key: str,
+        owner: str,
+        actor: str,
+        origin: str,
+    ) -> owners.Owner | None:
+        at = self._clock()
+        if studies.lock(transaction, location, study_key) is None:
+            raise NotFoundError("Nothing is known of this study there.")
+        before = owners.put(transaction, location, study_key, owner, by=actor, at=at)
+        if before != owner:
+            audit.record(
+                transaction,
+                at=at,
+                actor=actor,
+                action="study.own",
+                subject=f"{location} {study_key}",
+                outcome="success",
+                origin=origin,
+                detail={"from": before, "to": owner},
+            )
+        return owners.of(transaction, [study_key]).get((str(location), study_key))
+
+    def _comment(
+        self,
+        transaction: WriteTransaction,
+        location: Location,
+        study_key: str,
+        text: str,
+        actor: str,
+        origin: str,
+    ) -> Comment:
+        at = self._clock()
+        made = comments.add(transaction, location, study_key, author=actor, text=text, at=at)
+        audit.record(
+            transaction,
+            at=at,
+            actor=actor,
+            action="comment.add",
+            subject=f"{location} {study_key}",
+            outcome="success",
+            origin=origin,
+            detail={"comment": made.id},
+        )
+        return made
+
+    def _withdraw(
+        self, transaction: WriteTransaction, study_key: str, comment: int, by: Principal, origin: str
+    ) -> Comment:
+        at = self._clock()
+        found = comments.lock(transaction, study_key, comment)
+        if not may_withdraw(found, by):
+            raise AuthorisationError("This comment is somebody else's: its author or an admin withdraws it.")
+        if found.withdrawn is not None:
+            raise ConflictError("This comment was withdrawn already.")
+        comments.withdraw(transaction, comment, by=by.name, at=at)
+        audit.record(
+            transaction,
+            at=at,
+            actor=by.name,
+            action="comment.withdraw",
+            subject=f"{found.location} {study_key}",
+            outcome="success",
+            origin=origin,
+            detail={"comment": comment, "author": found.author},
+        )
+        return comments.get(transaction, study_key, comment)
+
+
+def see_that_it_names(owner: str) -> None:
+    """Insists that a text can be a principal's name; an empty one is nobody.
+
+    Raises:
+        UsageError: It cannot.
+    """
+    if len(owner) > MOST_NAME or not owner.isprintable() or owner != owner.strip():
+        raise UsageError(
+            "owner: the name of a user or a key as the audit trail has it, such as `user:anna`: up to "
+            f"{MOST_NAME} printable characters."
+        )
+
+
+def may_withdraw(comment: Comment, principal: Principal | None) -> bool:
+    """Whether somebody may take a comment back: its author, or an admin."""
+    if principal is None:
+        return False
+    return comment.author == principal.name or "admin" in principal.roles
+
+
+def shown(found: Collection[Comment], sight: Sight) -> list[Comment]:
+    """Comments as somebody may see them: people write names, whatever the identifiers of a study are."""
+    if sight.searches:
+        return list(found)
+    return [msgspec.structs.replace(one, text=REDACTED if one.text else "") for one in found]
