@@ -21,7 +21,8 @@ The verdict travels in a private block (PS3.5 7.8.1) of a data set in DICOM JSON
 
 An item of (0099,1010) has (0099,1020) LO rule, (0099,1021) CS severity, (0099,1022) CS level, (0099,1023)
 UT what is wrong, (0099,1024) IS number of findings, (0099,1025) CS waived (YES, or NO when one of them
-stands) and (0099,1026) UT attributes. Observed values are left out, so that the answer holds no patient data.
+stands) and (0099,1026) UT attributes. Observed values are left out, and names of private creators
+that are not known, so that the answer holds no patient data.
 """
 
 import hashlib
@@ -31,6 +32,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
+from heltig.pipeline.identifiers.redaction import told_tags
 from heltig.rules.finding import Finding
 from heltig.rules.rule import SEVERITIES
 from heltig.store.records import Published, StoredVerdict, Study
@@ -160,7 +162,7 @@ def _items(findings: Iterable[Finding]) -> list[DataSet]:
 
 def _item(group: list[Finding]) -> DataSet:
     first = group[0]
-    tags = list(dict.fromkeys(tag for finding in group for tag in finding.tags))
+    tags = told_tags(tag for finding in group for tag in finding.tags)
     shown = ",".join(tags[:_ATTRIBUTES_SHOWN]) + (",…" if len(tags) > _ATTRIBUTES_SHOWN else "")
     return {
         CREATOR_TAG: element("LO", CREATOR),

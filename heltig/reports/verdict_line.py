@@ -5,7 +5,7 @@ from datetime import date, datetime
 import msgspec
 
 from heltig import __version__
-from heltig.pipeline.identifiers.redaction import REDACTED, redacted_finding
+from heltig.pipeline.identifiers.redaction import REDACTED, redacted_finding, told_tags
 from heltig.pipeline.judging import RulesetName
 from heltig.pipeline.report import ProfileName
 from heltig.reports import reasons
@@ -142,7 +142,8 @@ def redacted_line(line: VerdictLine) -> VerdictLine:
         devices=tuple(sorted(set(map(_redacted_device, line.devices)))),
         findings=tuple(map(redacted_finding, line.findings)),
         waivers=tuple(
-            msgspec.structs.replace(waiver, observed=REDACTED, digest="") for waiver in line.waivers
+            msgspec.structs.replace(waiver, tags=told_tags(waiver.tags), observed=REDACTED, digest="")
+            for waiver in line.waivers
         ),
     )
 

@@ -21,6 +21,7 @@ NAMES = (
     "interests",
     "iods",
     "modules",
+    "private_creators",
     "sop_classes",
     "uids",
 )

@@ -50,6 +50,9 @@ ODD = {
     "00200032": {"vr": "DS", "Value": [f"{MARK}3", "0", "0"]},
     "00081140": {"vr": "SQ", "Value": [f"{MARK}4"]},
     "00080005": {"vr": "CS", "Value": [f"{MARK}5"]},
+    "00090010": {"vr": "LO", "Value": [f"{MARK}6"]},  # a private creator: it stands in the tags of findings
+    "00091001": {"vr": "LO", "Value": ["acquired"]},
+    "00120062": {"vr": "CS", "Value": ["YES"]},  # so that rules look at private attributes
 }
 """Values where no program expects them: texts of errors tell of these, as a rule."""
 
@@ -248,6 +251,8 @@ def _look(gate: Gated, said: Said) -> None:
         "/api/v1/webhooks/hook/deliveries",
     ):
         said.answer(client.get(path))
+    odd = said.answer(client.get(f"/dicom-web/studies/{uid_of('dx-hand', 13)}/readiness"))
+    assert "0009xx01 " in odd.text  # a private attribute is told, the name of its creator is not
     for path in (f"/dicom-web/studies?PatientName={MARK}*", f"/dicom-web/studies?PatientID={MARK}-12"):
         answer = said.answer(client.get(path, headers={"Accept": "application/dicom+json"}), body=False)
         assert MARK in json.dumps(answer.json())  # whoever may ask is told

@@ -4,7 +4,7 @@ import msgspec
 
 from heltig.dicom.study import StudyTable
 from heltig.pipeline.evidence import study_attributes
-from heltig.pipeline.identifiers.redaction import REDACTED, may_be_told, redacted_finding
+from heltig.pipeline.identifiers.redaction import REDACTED, may_be_told, redacted_finding, told_tags
 from heltig.rules.finding import Finding
 from heltig.rules.index_facts import IndexFact
 from heltig.store.keyed import Keyed
@@ -32,6 +32,7 @@ class Hashing(msgspec.Struct, frozen=True):
         told = may_be_told(waiver.rule, waiver.tags, waiver.observed)
         return msgspec.structs.replace(
             waiver,
+            tags=told_tags(waiver.tags),
             observed=waiver.observed if told else REDACTED,
             digest=self.keyed.digest(waiver.digest),
         )

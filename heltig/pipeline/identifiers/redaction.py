@@ -4,7 +4,8 @@ Left are UIDs, codes and numbers that are such; text, names, dates and times are
 with them, since exports like to name files after patients.
 """
 
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 from typing import Final
 
@@ -14,12 +15,14 @@ from heltig.pipeline.identifiers.harmless_text import is_harmless_text
 from heltig.pipeline.report import CheckedInput, CheckedStudy, CheckReport, SkippedMember
 from heltig.rules.finding import Finding
 from heltig.standard.dictionary import lookup
+from heltig.standard.private_creators import is_known
 
 REDACTED: Final = "[redacted]"
 
 _HARMLESS_VRS: Final = frozenset(
     {"AT", "CS", "DS", "FD", "FL", "IS", "SL", "SQ", "SS", "SV", "UI", "UL", "US", "UV"}
 )
+_WAY_ON: Final = re.compile(r"/(?=[0-9A-F]{4}(?:[0-9A-F]{4}|xx[0-9A-F]{2})(?:[ /]|$))", re.ASCII)
 
 
 def redacted(report: CheckReport) -> CheckReport:
@@ -38,10 +41,33 @@ def _study(study: CheckedStudy) -> CheckedStudy:
 def redacted_finding(finding: Finding) -> Finding:
     """The same finding without what was observed, expected and proposed, where that could name a patient."""
     proposed = tuple(change for change in finding.proposed if is_harmless(change.tag))
-    finding = msgspec.structs.replace(finding, proposed=proposed, digest="")  # short values can be guessed
+    tags = told_tags(finding.tags)
+    finding = msgspec.structs.replace(finding, tags=tags, proposed=proposed, digest="")  # it can be guessed
     if may_be_told(finding.rule, finding.tags, finding.observed, finding.expected):
         return finding
     return msgspec.structs.replace(finding, observed=REDACTED, expected=REDACTED)
+
+
+def told_tags(tags: Iterable[str]) -> tuple[str, ...]:
+    """Attributes, or the ways to them, without names of private creators that no vendor is known to use.
+
+    Anything may stand there. What follows on such a name cannot be told from it, so it goes with it.
+
+    >>> told_tags(["0029xx10 SIEMENS CSA HEADER", "0029xx10 DOE^JANE/00080060", "0029xx10 DOE^JACK"])
+    ('0029xx10 SIEMENS CSA HEADER', '0029xx10 [redacted]')
+    """
+    return tuple(dict.fromkeys(map(_told_tag, tags)))
+
+
+def _told_tag(tag: str) -> str:
+    number, blank, rest = tag.partition(" ")
+    if not blank or is_known(rest):
+        return tag
+    for slash in _WAY_ON.finditer(rest):  # names have slashes, too: PHILIPS MR/PART
+        name = rest[: slash.start()]
+        if is_known(name):
+            return f"{number} {name}/{_told_tag(rest[slash.end() :])}"
+    return f"{number} {REDACTED}"
 
 
 def may_be_told(rule: str, tags: Collection[str], *texts: str) -> bool:

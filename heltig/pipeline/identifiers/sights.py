@@ -14,7 +14,7 @@ from heltig.auth.policy import ROUTES, Refusal, is_whole, roles_named
 from heltig.auth.principal import Principal
 from heltig.errors import AuthorisationError
 from heltig.pipeline.identifiers.masks import DataSet, masked, tokens, without_fields, without_identifiers
-from heltig.pipeline.identifiers.redaction import REDACTED, redacted_finding
+from heltig.pipeline.identifiers.redaction import REDACTED, redacted_finding, told_tags
 from heltig.rules.finding import Finding
 from heltig.settings import Settings
 from heltig.store.keyed import HIDDEN_OF_DEVICES, OF_PATIENTS, OF_STUDIES, Keyed
@@ -76,7 +76,8 @@ class Sight(msgspec.Struct, frozen=True):
         """A waiver, with what was observed."""
         if self.identifiers:
             return waiver
-        return replace(waiver, observed=REDACTED if waiver.observed else "", digest="")
+        observed = REDACTED if waiver.observed else ""
+        return replace(waiver, tags=told_tags(waiver.tags), observed=observed, digest="")
 
     def row(self, dataset: DataSet) -> DataSet:
         """The row of a study in DICOM JSON, made of what is known of every study."""

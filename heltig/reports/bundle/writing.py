@@ -14,7 +14,7 @@ from heltig import __version__
 from heltig.dicom.json_writing import instances_as_json
 from heltig.dicom.snapshot import read_snapshot, read_source
 from heltig.errors import ConflictError, NotFoundError
-from heltig.pipeline.identifiers.redaction import REDACTED, redacted_finding
+from heltig.pipeline.identifiers.redaction import REDACTED, redacted_finding, told_tags
 from heltig.pipeline.judging import RulesetName
 from heltig.pipeline.report import ProfileName
 from heltig.reports.bundle import form
@@ -232,7 +232,7 @@ def _judgement(stored: StoredVerdict, parts: Parts) -> Judgement:
 
 
 def _without_observed(waiver: Waiver) -> Waiver:
-    return msgspec.structs.replace(waiver, observed=REDACTED, digest="")
+    return msgspec.structs.replace(waiver, tags=told_tags(waiver.tags), observed=REDACTED, digest="")
 
 
 def _without_facts(inputs: Inputs) -> Inputs:
@@ -243,7 +243,9 @@ def _without_facts(inputs: Inputs) -> Inputs:
 def _waiver(waiver: GivenWaiver, parts: Parts) -> GivenWaiver:
     if parts.identifiers:
         return waiver
-    return msgspec.structs.replace(waiver, observed=REDACTED, digest="", reason=REDACTED)
+    return msgspec.structs.replace(
+        waiver, tags=told_tags(waiver.tags), observed=REDACTED, digest="", reason=REDACTED
+    )
 
 
 def _manifest(

@@ -10,6 +10,7 @@ from heltig.standard.edition import TABLES
 COMPILERS = {
     "dictionary": dictionary.dictionary,
     "uids": dictionary.uids,
+    "private_creators": dictionary.private_creators,
     "sop_classes": sop_classes.sop_classes,  # reads the UID registry compiled before it
     "enumerations": terms.enumerations,
     "body_parts": terms.body_parts,

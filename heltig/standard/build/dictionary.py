@@ -1,4 +1,4 @@
-"""Compiles the data dictionary and the UID registry (PS3.6)."""
+"""Compiles the data dictionary and the UID registry (PS3.6), and the names of private creators."""
 
 import re
 import runpy
@@ -41,6 +41,13 @@ def dictionary() -> str:
         sources=[source, pydicom_source("_dicom_dict.py")],
         added={"pydicom": added},
     )
+
+
+def private_creators() -> str:
+    """Return the text of the table of private creators that vendors are known to use."""
+    from pydicom._private_dict import private_dictionaries
+
+    return written(sorted(private_dictionaries), sources=[pydicom_source("_private_dict.py")])
 
 
 def registry_of_pydicom() -> dict[str, tuple[str, str, str, str, str]]:

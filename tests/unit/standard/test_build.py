@@ -16,7 +16,7 @@ from heltig.standard.edition import EDITION, TABLES, provenance, read_table
 
 NAMES = {
     *("body_parts", "deidentification", "dictionary", "enumerations", "interests", "iods", "modules"),
-    *("sop_classes", "uids"),
+    *("private_creators", "sop_classes", "uids"),
 }
 
 
