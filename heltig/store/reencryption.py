@@ -4,6 +4,7 @@ Each row is changed by itself, and reads the same before and after. What was don
 again passes over it.
 """
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -23,7 +24,7 @@ Keys = tuple[Any, ...]
 """The primary key of a row."""
 
 
-class _Rows:
+class _Rows(ABC):
     """A table of which something is encrypted."""
 
     def __init__(self, table: Table, value: str, *, at_once: int) -> None:
@@ -68,9 +69,9 @@ class _Rows:
             transaction.connection.execute(statement, changed)
         return len(changed), wrong
 
+    @abstractmethod
     def values(self, cipher: Cipher, row: Any) -> dict[str, Any]:
         """What a row is to have."""
-        raise NotImplementedError
 
 
 class _Values(_Rows):
