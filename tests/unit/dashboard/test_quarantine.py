@@ -1,9 +1,17 @@
 """The pages of quarantine, asked of the real application."""
 
+import asyncio
+
 from browser.filled_operations import GATE, keep_back
 from unit.api.service import Service
 from unit.dashboard.reading import page
 from unit.store.samples import NOW, finding, judge, snapshot
+
+from heltig.auth import keys
+from heltig.auth.keys import NewKey
+from heltig.store import archives, gate_studies
+from heltig.store.archive_options import ArchiveOptions
+from heltig.store.archives import Archive
 
 OURS = {"Sec-Fetch-Site": "same-origin"}
 
@@ -63,3 +71,88 @@ async def test_forms_from_elsewhere_and_from_those_who_may_not_decide(guarded: S
     assert seen.rows() == [f"quarantine/{id}"]
     assert f"quarantine/{id}/release" not in [link["href"] for link in seen.all("a")]
     assert page(await guarded.get("/quarantine", headers=reviewer)).all("a", href=f"quarantine/{id}/release")
+
+
+async def two_decide(service: Service) -> None:
+    """From now on the archive's profile wants a second person."""
+    profile = service.home / "two.toml"
+    profile.write_text('second_person = ["release", "discard"]')
+    url = "http://127.0.0.1:9/"
+    archive = Archive(name="main", qido_url=url, wado_url=url, options=ArchiveOptions(profile=str(profile)))
+    await service.services.store.write(archives.add, archive)
+
+
+async def reviewer(service: Service, name: str, maker: str) -> dict[str, str]:
+    new = NewKey(name=name, role="reviewer")
+    made = await service.services.store.write_durably(keys.create, new, actor=maker, origin="", now=NOW)
+    return {"Authorization": f"Bearer {made}", **OURS}
+
+
+async def test_one_asks_and_another_consents(guarded: Service) -> None:
+    await two_decide(guarded)
+    id = await kept_back(guarded)
+    anna, carol = await reviewer(guarded, "anna", "user:root"), await reviewer(guarded, "carol", "cli:root")
+    second_key, reader = await reviewer(guarded, "anna-2", "key:anna"), await guarded.key("reader")
+    at, because = f"/api/v1/quarantine/{id}", {"reason": "Seen with Dr. Roe"}
+    assert "Ask to release" in page(await guarded.get(f"/quarantine/{id}", headers=anna)).text
+    asked = page(await guarded.get(f"/quarantine/{id}/release", headers=anna))
+    assert "Nothing is done yet" in asked.text
+    answer = await guarded.post(f"{at}/release", headers=anna, json=because)
+    assert (answer.status_code, answer.json()["job"]) == (202, None)
+    request = answer.json()["asked"]["id"]
+    for path in ("/quarantine", f"/quarantine/{id}", "/studies/1.2.3"):
+        assert "Waits for a second person" in page(await guarded.get(path, headers=carol)).text, path
+    # Neither once more, nor by the same person, nor by a key that they made, nor by who may not decide.
+    consent = {"request": request, "reason": "Likewise"}
+    assert (await guarded.post(f"{at}/discard", headers=carol, json=because)).status_code == 409
+    for headers, status in ((anna, 409), (second_key, 409), (reader, 403)):
+        refused = await guarded.post(f"{at}/consent", headers=headers, json=consent)
+        assert refused.status_code == status, refused.text
+    assert (
+        await guarded.post(f"{at}/consent", headers=carol, json={**consent, "request": 9})
+    ).status_code == 409
+    assert not await guarded.audit("quarantine.release")
+    # Of two at once one comes too late.
+    dora = await reviewer(guarded, "dora", "cli:root")
+    answers = await asyncio.gather(
+        *(guarded.post(f"{at}/consent", headers=one, json=consent) for one in (carol, dora))
+    )
+    assert sorted(answer.status_code for answer in answers) == [200, 404]
+    [first], [done] = await guarded.audit("quarantine.ask"), await guarded.audit("quarantine.release")
+    assert (first.actor, first.detail["act"]) == ("key:anna", "release")
+    assert done.actor in ("key:carol", "key:dora")
+    assert (done.detail["askedBy"], done.detail["reason"]) == ("key:anna", "Seen with Dr. Roe")
+
+
+async def test_declined_taken_back_and_lapsed(guarded: Service) -> None:
+    await two_decide(guarded)
+    id = await kept_back(guarded)
+    anna, carol = await reviewer(guarded, "anna", "user:root"), await reviewer(guarded, "carol", "cli:root")
+    path, because = f"/quarantine/{id}", {"reason": "because"}
+
+    async def ask() -> int:
+        told = await guarded.post(f"{path}/discard", headers=anna, data=because)
+        assert (told.status_code, told.headers["location"]) == (303, f"../{id}?done=asked"), told.text
+        shown = await guarded.get(f"/api/v1{path}", headers=carol)
+        return int(shown.json()["asked"]["id"])
+
+    request = await ask()
+    assert "Take it back" in page(await guarded.get(path, headers=anna)).text
+    declined = await guarded.post(f"{path}/decline?request={request}", headers=carol, data=because)
+    assert declined.headers["location"] == f"../{id}?done=declined"
+    assert "key:carol declined: because" in page(await guarded.get(path, headers=anna)).text
+    request = await ask()
+    await guarded.post(f"{path}/decline?request={request}", headers=anna, data=because)
+    request = await ask()
+    await guarded.services.store.write(gate_studies.quarantine, id, since=NOW, reason="It is BLOCKED.")
+    seen = page(await guarded.get(path, headers=carol))
+    assert "Waits for a second person" not in seen.text
+    assert "Ask to throw away" in seen.text
+    late = await guarded.post(
+        f"/api/v1{path}/consent", headers=carol, json={"request": request, "reason": "Yes"}
+    )
+    assert (late.status_code, "More of the study came since" in late.text) == (409, True)
+    await ask()
+    states = (await guarded.get(f"/api/v1{path}", headers=carol)).json()["answered"]
+    assert [one["state"] for one in states] == ["lapsed", "withdrawn", "declined"]
+    assert len(await guarded.audit("quarantine.decline")) == 2

@@ -8,12 +8,14 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pydicom
 import pytest
 from integration.gated import files_of, uid_of
+from msgspec import structs
 from servers.httpd import Asked, httpd
 from servers.scripted import answer
 from unit.pipeline.scoring import ThisProcess
@@ -36,10 +38,11 @@ from heltig.pipeline.gate.spool import GateSpool
 from heltig.rules.profile import DEFAULT, Profile
 from heltig.setting_types import Size
 from heltig.settings import Settings
-from heltig.store import archives, audit_trail, claims, jobs, studies
+from heltig.store import archives, audit_trail, claims, gate_studies, jobs, studies, verdicts, waivers
 from heltig.store.archives import Archive, ArchiveOptions
 from heltig.store.engine import Store
 from heltig.store.records import Location
+from heltig.store.waivers import NewWaiver
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 IDLE = timedelta(seconds=30)
@@ -567,6 +570,43 @@ async def test_what_comes_late_is_judged_with_what_was_forwarded(site: Site) -> 
     known = await site.store.read(studies.find, GATE, uid_of("two-patient-ids"))
     assert known is not None
     assert (known.instances, known.readiness) == (4, "BLOCKED")
+
+
+async def test_where_two_have_to_agree_one_persons_waiver_opens_no_gate(store: Store, tmp_path: Path) -> None:
+    files, study = files_of("two-patient-ids"), uid_of("two-patient-ids")
+    profile = structs.replace(DEFAULT, second_person=frozenset({"release"}))
+    async with site_before(Upstream(), store, tmp_path, profile=profile) as site:
+        await site.take(site.gate("hold"), files)
+        await site.work()
+        stored = await store.read(verdicts.current, GATE, study)
+        assert stored is not None
+        for one in stored.verdict.findings:
+            new = NewWaiver(
+                rule=one.rule,
+                tags=one.tags,
+                observed=one.observed,
+                digest=one.digest,
+                study_key=study,
+                reason="Both are hers.",
+                author="a",
+                created=NOW,
+                expires=NOW + timedelta(days=9),
+            )
+            await store.write(waivers.add, new)
+        [found] = await site.quarantine.waiting(gate="main", limit=10, offset=0)
+        await store.write(gate_studies.arrive, GATE, study, due=site.now[0], now=site.now[0])
+        await site.work()
+        [found] = await site.quarantine.waiting(gate="main", limit=10, offset=0)
+        assert found.study.reason == "It is READY by waivers alone, BLOCKED without them."
+        assert not site.upstream.sent
+        outcome = await site.quarantine.release(found.study.id, reason="Yes", actor="cli:root", origin="")
+        assert outcome.asked is not None
+        given = partial(site.quarantine.consent, found.study.id, outcome.asked.id, reason="Yes", origin="")
+        for actor in ("cli:root", "cli:other", "user:Root", "token:root"):
+            with pytest.raises(ConflictError):
+                await given(actor=actor)
+        told = await site.take(site.gate("enforce"), files)
+        assert any("PAT-ID-CONFLICT" in one.comment for one in told)
 
 
 async def test_what_nobody_forwards_any_more_waits_for_a_person(site: Site) -> None:
