@@ -95,6 +95,8 @@ class PixelReader:
         Raises:
             Refused: Pixel data are too short, or no decoder can read them.
         """
+        if frame > form.frames:
+            raise Refused("PIXELS_LENGTH", f"frame {frame} of {form.frames}")
         place = image.pixels
         if place is not None and form.transfer_syntax in _NATIVE:
             if place.length < form.frames * form.frame_bytes:

@@ -4,7 +4,6 @@ An attribute of a frame stands in its functional groups (PS3.3 C.7.6.16), its ow
 image of one frame it stands in the data set.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Final, NamedTuple
@@ -41,6 +40,7 @@ _KINDS: Final = {
 """Values of Image Type of what is no slice of a stack."""
 
 _PIXEL_DATA: Final = "7FE00010"
+_IDENTITY: Final = ("ImagePositionPatient", "ImageOrientationPatient", "InstanceNumber", "Rows", "Columns")
 
 Numbers = tuple[float | None, ...]
 
@@ -64,6 +64,7 @@ class Planes:
         study: The study.
         uid: Series Instance UID, or a key that stands for none.
         left_out: What is no plane.
+        conflicts: How many images have the SOP Instance UID of another, but are not the same.
         frames: Of each plane its object and the number of its frame; 0 in objects of one image.
     """
 
@@ -71,7 +72,7 @@ class Planes:
         """Find the planes among the objects of a series."""
         self.study = study
         self.uid = series.key
-        rows, self.left_out = _sorted_out(study, series)
+        rows, self.left_out, self.conflicts = _sorted_out(study, series)
         self._frames = FrameTable(study.table, rows)
         self.frames = self._frames.frames
 
@@ -127,20 +128,28 @@ class Planes:
         return [(_count(rows), _count(columns)) for rows, columns in pairs]
 
 
-def _sorted_out(study: Study, series: SeriesRows) -> tuple[list[int], list[LeftOut]]:
-    """The rows that are images, and why the others are none."""
+def _sorted_out(study: Study, series: SeriesRows) -> tuple[list[int], list[LeftOut], int]:
+    """The rows that are images, why others are none, and how many have the UID of another image."""
     table = study.table
     rows, left_out = [], []
-    seen: Counter[str] = Counter()
+    first: dict[str, int] = {}
+    conflicts = 0
     for row in series.rows:
         uid = table.at("00080018", row).text
-        code = _why_not(study, row) or ("SAME_INSTANCE" if uid and seen[uid] else "")
-        seen[uid] += 1
+        code = _why_not(study, row)
+        if uid and not code and first.setdefault(uid, row) != row:
+            code = "SAME_INSTANCE"
+            conflicts += _identity(study, row) != _identity(study, first[uid])
         if code:
             left_out.append(LeftOut(study.objects[row].number, code))
         else:
             rows.append(row)
-    return rows, left_out
+    return rows, left_out, conflicts
+
+
+def _identity(study: Study, row: int) -> list[tuple[object, ...]]:
+    """What an image and a copy of it have in common, whatever way they are encoded."""
+    return [study.table.at(tag_of(keyword), row).values for keyword in _IDENTITY]
 
 
 def _why_not(study: Study, row: int) -> str:

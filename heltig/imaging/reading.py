@@ -35,6 +35,8 @@ class Series(NamedTuple):
     Attributes:
         study_instance_uid: Empty where its images have none.
         series_instance_uid: Empty where its images have none.
+        technique: How its images were made; None where it has none.
+        images: How many image planes it has: images, and frames of images.
         stacks: Each can be read as a volume.
         refused: Why other images, or all of them, make no volume.
         left_out: What is no image of slices.
@@ -42,6 +44,8 @@ class Series(NamedTuple):
 
     study_instance_uid: str
     series_instance_uid: str
+    technique: Technique | None
+    images: int
     stacks: Sequence[SliceStack]
     refused: Sequence[Refused]
     left_out: Sequence[LeftOut]
@@ -74,7 +78,18 @@ def survey(sources: Iterable[Source]) -> Survey:
         for rows in study.table.series:
             planes = Planes(study, rows)
             stacks = stacks_of(planes)
-            found.append(Series(study.table.uid or "", rows.uid or "", *stacks, planes.left_out))
+            technique = technique_of(planes, range(len(planes))) if len(planes) else None
+            found.append(
+                Series(
+                    study.table.uid or "",
+                    rows.uid or "",
+                    technique=technique,
+                    images=len(planes),
+                    stacks=stacks.stacks,
+                    refused=stacks.refused,
+                    left_out=planes.left_out,
+                )
+            )
     return Survey(found, [LeftOut(number, "NOT_DICOM") for number in objects.unreadable])
 
 
@@ -111,7 +126,7 @@ def read_volume(stack: SliceStack, *, most_voxels: int = MOST_VOXELS) -> Volume:
     if columns * rows * count > most_voxels:
         raise Refused("TOO_LARGE", f"{columns} × {rows} × {count} voxels")
     rescales = rescales_of(planes, order)
-    technique = technique_of(planes, order)
+    technique = stack.technique
     filling = _Filling(stack, rescales)
     for k in range(count):
         filling.fill(k)

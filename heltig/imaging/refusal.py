@@ -13,6 +13,7 @@ from heltig.errors import InputError
 CODES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "NO_IMAGES": "There is no CT or MR image among the files.",
+        "INSTANCE_CONFLICT": "Images that differ have one SOP Instance UID: nobody could say which is meant.",
         "GEOMETRY_NOT_GIVEN": "Images have no position, orientation or spacing. Send the series again "
         "from the modality: these cannot be made up.",
         "GEOMETRY_ORIENTATION": "The directions of rows and columns are not of length 1, or not at a right "

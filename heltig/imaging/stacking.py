@@ -12,6 +12,8 @@ from heltig.dicom.stacks import Stack
 from heltig.imaging.geometry import TOLERANCE, Grid, grid_of
 from heltig.imaging.planes import Planes
 from heltig.imaging.refusal import Refused
+from heltig.imaging.technique import technique_of
+from heltig.imaging.volume import Technique
 
 _PARALLEL: Final = 1e-4
 """How far a direction cosine of parallel planes may differ."""
@@ -83,6 +85,11 @@ class SliceStack:
     tilted: bool
     volumes: int = 1
 
+    @property
+    def technique(self) -> Technique:
+        """How its images were made."""
+        return technique_of(self.planes, self.order)
+
 
 class Stacks(NamedTuple):
     """What a series was parted into.
@@ -153,10 +160,12 @@ def _groups(planes: Planes) -> list[_Group]:
     """Parallel planes of one matrix, most of them first.
 
     Raises:
-        Refused: A plane does not say where it lies, or says it wrongly.
+        Refused: A plane does not say where it lies, or says it wrongly, or is not the only one of its UID.
     """
     if not len(planes):
         raise Refused("NO_IMAGES")
+    if planes.conflicts:
+        raise Refused("INSTANCE_CONFLICT", f"{planes.conflicts} images")
     sizes, spacings = planes.sizes, planes.spacings
     lost = [
         plane

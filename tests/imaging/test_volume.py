@@ -274,6 +274,7 @@ def test_what_is_no_slice_is_left_out_and_said() -> None:
     sources = [encode(ds) for ds in (*images, scout, report, copy, bare)] + [b"no DICOM object at all"]
     found = survey(sources)
     (one,) = found.series
+    assert (one.images, one.technique and one.technique.kernel) == (8, "Br40")
     codes = dict(one.left_out)
     assert sorted(codes.values()) == ["LOCALIZER", "NO_PIXEL_DATA", "NO_SLICE", "SAME_INSTANCE"]
     assert (codes[8], codes[9], codes[11]) == ("LOCALIZER", "NO_SLICE", "NO_PIXEL_DATA")

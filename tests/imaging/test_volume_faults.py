@@ -101,6 +101,7 @@ REFUSED = {
         set_of(None, ImageOrientationPatient=[0, 0, 0, 0, 0, 0]),
         "GEOMETRY_ORIENTATION",
     ),
+    "one UID for all": (set_of(None, SOPInstanceUID="1.2.3"), "INSTANCE_CONFLICT"),
     "no position": (without(7, "ImagePositionPatient"), "GEOMETRY_NOT_GIVEN"),
     "no spacing": (without(7, "PixelSpacing"), "GEOMETRY_NOT_GIVEN"),
     "a spacing of zero": (set_of(None, PixelSpacing=[0, 0.8]), "GEOMETRY_NOT_GIVEN"),

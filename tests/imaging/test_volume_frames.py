@@ -54,6 +54,10 @@ def test_a_frame_missing() -> None:
 
 
 def test_frames_of_which_not_all_are_there() -> None:
+    fewer = enhanced([BODY])
+    fewer.NumberOfFrames = 5
+    with pytest.raises(Refused, match="PIXELS_LENGTH"):
+        read_only_volume([encode(fewer)])
     ds = enhanced([BODY])
     ds.PixelData = ds.PixelData[: -2 * 64 * 48]
     with pytest.raises(Refused, match="PIXELS_LENGTH"):
