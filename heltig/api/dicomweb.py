@@ -13,20 +13,19 @@ from litestar.types import ASGIApp
 from msgspec.structs import replace
 
 from heltig.api.answers import PlainAnswer, chosen_or_refused
+from heltig.api.hidden import insist_on_seeing
 from heltig.api.looks import shows
-from heltig.api.problems import RefusedError, responses
+from heltig.api.problems import responses
 from heltig.api.qido import MORE, Search, parse_search
 from heltig.api.readiness import REPRESENTATIONS
 from heltig.api.services import Services
 from heltig.api.study_fields import further_attributes
 from heltig.api.study_row import study_row
-from heltig.auth.policy import Refusal
-from heltig.pipeline.identifiers.sights import RULE, HiddenError, Sight
 from heltig.pipeline.publish import MEDIA_TYPE, DataSet
 from heltig.store import lookups
 from heltig.store.lookups import Lookup, minute
 from heltig.store.records import Study
-from heltig.store.search import StudyQuery, search
+from heltig.store.search import search
 from heltig.store.transaction import ReadTransaction
 
 _PARAMETERS: Final = {
@@ -105,7 +104,10 @@ async def search_studies(request: Request[Any, Any, Any], services: NamedDepende
     media_type = chosen_or_refused(request.scope, *REPRESENTATIONS)
     sight = services.sights.of(request.user)
     wanted = parse_search(request.scope["query_string"])
-    wanted = replace(wanted, query=await _seen(request, services, sight, wanted.query))
+    wanted = replace(
+        wanted,
+        query=await insist_on_seeing(request, services, sight, wanted.query, route="GET /dicom-web/studies"),
+    )
     now = services.clock()
     found = await services.store.read(_find, wanted, now)
     shown = found[: wanted.limit]
@@ -119,25 +121,6 @@ async def search_studies(request: Request[Any, Any, Any], services: NamedDepende
     warnings = [*wanted.warnings, *([MORE] if len(found) > wanted.limit else [])]
     headers = [(b"warning", f'299 heltig "{text}"'.encode("ascii", "replace")) for text in warnings]
     return PlainAnswer(msgspec.json.encode(rows), media_type=media_type, headers=headers)
-
-
-async def _seen(
-    request: Request[Any, Any, Any], services: Services, sight: Sight, query: StudyQuery
-) -> StudyQuery:
-    """The query as it is asked of the database; who looks for what they may not see is refused."""
-    try:
-        return sight.query(query)
-    except HiddenError as hidden:
-        refused = Refusal(RULE, hidden.detail)
-        origin = request.client.host if request.client else ""
-        await services.refusals.note(
-            refused,
-            actor=request.user.name,
-            origin=origin,
-            route="GET /dicom-web/studies",
-            at=services.clock(),
-        )
-        raise RefusedError(hidden, RULE) from hidden
 
 
 def _find(transaction: ReadTransaction, wanted: Search, now: datetime) -> list[tuple[Study, Lookup]]:

@@ -26,8 +26,9 @@ _OURS: Final = frozenset(
     {
         "accept", "action", "actor", "after", "age", "archive", "backfill", "before", "differences",
         "emptyvaluematching", "format", "from", "fuzzymatching", "includefield", "limit", "location",
-        "modality", "multiplevaluematching", "offset", "page", "readiness", "redact", "rule",
-        "severity", "since", "sort", "state", "study", "subject", "text", "to", "until",
+        "manufacturer", "modality", "model", "multiplevaluematching", "offset", "page", "readiness",
+        "redact", "rule", "severity", "since", "sort", "state", "station", "study", "subject", "text", "to",
+        "until",
     }
 )  # fmt: skip
 

@@ -1,7 +1,6 @@
 """What the worklist is filtered by: read from an address, written into one, asked of the store."""
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Final
 from urllib.parse import urlencode
 
@@ -9,7 +8,7 @@ import msgspec
 
 from heltig.rules.catalogue import catalogue
 from heltig.store.records import Location
-from heltig.store.search import StudyQuery
+from heltig.store.search import AGES, StudyQuery
 from heltig.verdict import Readiness
 
 LONGEST: Final = 128
@@ -22,15 +21,18 @@ _READINESS: Final[Mapping[str, Readiness]] = {
     "BLOCKED": "BLOCKED",
 }
 
-AGES: Final[Mapping[str, tuple[str, timedelta | None, timedelta | None]]] = {
-    "1h": ("Within an hour", None, timedelta(hours=1)),
-    "1d": ("Within a day", None, timedelta(days=1)),
-    "7d": ("Within 7 days", None, timedelta(days=7)),
-    "over-1d": ("Over a day ago", timedelta(days=1), None),
-    "over-7d": ("Over 7 days ago", timedelta(days=7), None),
-    "over-30d": ("Over 30 days ago", timedelta(days=30), None),
+AGES_CALLED: Final[Mapping[str, str]] = {
+    "1h": "Within an hour",
+    "1d": "Within a day",
+    "7d": "Within 7 days",
+    "over-1d": "Over a day ago",
+    "over-7d": "Over 7 days ago",
+    "over-30d": "Over 30 days ago",
 }
-"""How long ago the last verdict was given: what people call it, the least and the most."""
+"""How long ago the last verdict was given: what people call it."""
+
+NOT_NAMED: Final = "(none)"
+"""In place of a manufacturer, model or station: devices that name none."""
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -41,6 +43,8 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             numbers are searched for here: what is typed becomes part of an address.
         readiness: The last verdict.
         modality: One of the study's modalities.
+        manufacturer: Of one of the study's devices, as a whole or with `*` and `?`; `NOT_NAMED` where it
+            names none. `model` and `station` are of the same device.
         location: `archive:NAME` or `gate:NAME`; `upload` for all uploads.
         rule: The id of a rule that found something, or its beginning.
         age: How long ago the last verdict was given, one of `AGES`.
@@ -50,6 +54,9 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     text: str = ""
     readiness: Readiness | None = None
     modality: str = ""
+    manufacturer: str = ""
+    model: str = ""
+    station: str = ""
     location: str = ""
     rule: str = ""
     age: str = ""
@@ -64,6 +71,9 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             text=_text(query, "text"),
             readiness=_READINESS.get(query.get("readiness", "")),
             modality=_text(query, "modality"),
+            manufacturer=_text(query, "manufacturer"),
+            model=_text(query, "model"),
+            station=_text(query, "station"),
             location=location if (kind in _KINDS and name) or location == "upload" else "",
             rule=_text(query, "rule").upper(),
             age=query.get("age", "") if query.get("age", "") in AGES else "",
@@ -96,11 +106,19 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             text=self.text or None,
             readiness=(self.readiness,) if self.readiness and not any_readiness else (),
             modalities_in_study=(self.modality,) if self.modality else (),
+            manufacturer=_named(self.manufacturer),
+            model=_named(self.model),
+            station=_named(self.station),
             locations=(Location.parse(at),) if ":" in at else (),
             location_kinds=("upload",) if at == "upload" else (),
             rules=rules_beginning(self.rule) if self.rule else (),
-            age=AGES[self.age][1:] if self.age else (None, None),
+            age=AGES[self.age] if self.age else (None, None),
         )
+
+
+def _named(text: str) -> str | None:
+    """What names a device, as the store takes it."""
+    return None if not text else "" if text == NOT_NAMED else text
 
 
 def rules_beginning(text: str) -> tuple[str, ...]:

@@ -3,17 +3,17 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, time, timedelta
 from typing import Final
-from urllib.parse import urlencode
 
 import msgspec
 from litestar import HttpMethod, Response, route
 from markupsafe import Markup
 
 from heltig.api.services import services_of
-from heltig.charts import Cell, Day, Mark, sparkline, verdicts_by_day
-from heltig.charts.heat_map import percent
-from heltig.dashboard.own_forms import AnyRequest
+from heltig.charts import Day, Mark, sparkline, verdicts_by_day
+from heltig.dashboard.heat import BY, HeatMap, heat_map, place_of
+from heltig.dashboard.own_forms import AnyRequest, principal_of
 from heltig.dashboard.pages import page
+from heltig.dashboard.visibility import sight_of
 from heltig.pipeline.archives import watching
 from heltig.pipeline.archives.status import ArchiveStatus
 from heltig.rules.catalogue import catalogue
@@ -28,11 +28,9 @@ from heltig.verdict import Readiness
 DAYS: Final = 30
 ARRIVAL_DAYS: Final = 14
 RULES_SHOWN: Final = 12
-PLACES_SHOWN: Final = 20
 
 _DAY: Final = timedelta(days=1)
 _WEEK: Final = timedelta(days=7)
-_UPLOADS: Final = "upload"
 
 
 class TopRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,23 +48,6 @@ class TopRule(msgspec.Struct, frozen=True, kw_only=True):
     width: float
     lately: int
     change: int
-
-
-class HeatCell(msgspec.Struct, frozen=True):
-    """A field of the heat map, with the list of its studies."""
-
-    cell: Cell
-    text: str
-    address: str
-
-
-class HeatRow(msgspec.Struct, frozen=True):
-    """A row of the heat map; a field is None where nothing was found."""
-
-    place: str
-    studies: int
-    address: str
-    cells: tuple[HeatCell | None, ...]
 
 
 class Arrivals(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,7 +72,6 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         chart: The verdicts of each day.
         verdicts: How many these are.
-        families: The columns of the heat map.
         jobs: How many are queued, and how many ended badly.
         troubled: Archives that somebody should look at.
     """
@@ -100,9 +80,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     verdicts: int
     rules: tuple[TopRule, ...]
     more_rules: int
-    families: tuple[str, ...]
-    heat: tuple[HeatRow, ...]
-    more_places: int
+    heat: HeatMap
     arrivals: tuple[Arrivals, ...]
     pending: Waiting
     quarantined: Waiting
@@ -117,26 +95,42 @@ async def show_overview(request: AnyRequest) -> Response[str]:
     """The page."""
     services = services_of(request.app.state)
     now = services.clock()
-    found = await services.store.read(overview, now=now)
-    return page(request, "overview.html", now=now, shown=found, days=DAYS, arrival_days=ARRIVAL_DAYS)
+    ways = dict(BY)
+    if not sight_of(principal_of(request), services.sights).searches:
+        del ways["station"]  # an identifier
+    wanted = request.query_params.get("heat", "")
+    by = wanted if wanted in ways else "source"
+    found = await services.store.read(overview, now=now, by=by)
+    return page(
+        request,
+        "overview.html",
+        now=now,
+        shown=found,
+        days=DAYS,
+        arrival_days=ARRIVAL_DAYS,
+        ways=ways,
+    )
 
 
-def overview(transaction: ReadTransaction, *, now: datetime) -> Overview:
-    """Collects what the page shows. Days are those of the server's time zone, as all times on the pages."""
+def overview(transaction: ReadTransaction, *, now: datetime, by: str = "source") -> Overview:
+    """Collects what the page shows. Days are those of the server's time zone, as all times on the pages.
+
+    Args:
+        transaction: Any.
+        now: The time.
+        by: What the heat map has a row for each of, one of `heltig.dashboard.heat.BY`.
+    """
     begins = _days(now, DAYS)
     verdicts = counts.verdicts_between(transaction, begins)
     rules = study_rules.by_rule(transaction, since=now - _WEEK, before=now - 2 * _WEEK)
     judged = _together(counts.judged_at(transaction))
-    families, heat = _heat(judged, study_rules.by_location(transaction))
     service = watching.service_status(transaction, now=now, windows={})
     return Overview(
         chart=_verdict_chart(begins, verdicts, counts.measures_since(transaction, begins[0])),
         verdicts=sum(sum(day.values()) for day in verdicts),
         rules=_top_rules(rules),
         more_rules=max(0, len(rules) - RULES_SHOWN),
-        families=families,
-        heat=heat[:PLACES_SHOWN],
-        more_places=max(0, len(heat) - PLACES_SHOWN),
+        heat=heat_map(transaction, by, judged=judged),
         arrivals=_arrivals(
             counts.seen_between(transaction, _days(now, ARRIVAL_DAYS)),
             {status.name: status for status in service.archives},
@@ -195,33 +189,6 @@ def _top_rules(found: Sequence[study_rules.RuleCount]) -> tuple[TopRule, ...]:
     )
 
 
-def _heat(
-    judged: Mapping[str, int], found: Mapping[tuple[Location, str], int]
-) -> tuple[tuple[str, ...], tuple[HeatRow, ...]]:
-    failing: dict[tuple[str, str], int] = {}
-    for (location, family), number in found.items():
-        key = _place(location), family
-        failing[key] = failing.get(key, 0) + number
-    families = tuple(sorted({family for _, family in failing}))
-    rows = sorted(judged.items(), key=lambda row: (-row[1], row[0]))
-    return families, tuple(
-        HeatRow(
-            place,
-            studies,
-            _worklist(location=place),
-            tuple(_cell(place, family, failing.get((place, family), 0), studies) for family in families),
-        )
-        for place, studies in rows
-    )
-
-
-def _cell(place: str, family: str, failing: int, studies: int) -> HeatCell | None:
-    if not failing:
-        return None
-    cell = Cell(failing, studies)
-    return HeatCell(cell, percent(cell.share), _worklist(location=place, rule=f"{family}-"))
-
-
 def _arrivals(
     seen: Mapping[Location, Sequence[int]], statuses: Mapping[str, ArchiveStatus]
 ) -> tuple[Arrivals, ...]:
@@ -245,16 +212,8 @@ def _together(judged: Mapping[Location, int]) -> dict[str, int]:
     """All uploads as one place."""
     found: dict[str, int] = {}
     for location, number in judged.items():
-        found[_place(location)] = found.get(_place(location), 0) + number
+        found[place_of(location)] = found.get(place_of(location), 0) + number
     return found
-
-
-def _place(location: Location) -> str:
-    return _UPLOADS if location.kind == _UPLOADS else str(location)
-
-
-def _worklist(**filters: str) -> str:
-    return f"?{urlencode(filters)}"
 
 
 OVERVIEW: Final = (show_overview,)

@@ -6,6 +6,7 @@ from litestar import HttpMethod, Response, Router, route
 from litestar.params import FromPath
 
 from heltig.api.front import segment
+from heltig.api.hidden import insist_on_seeing
 from heltig.api.looks import shows
 from heltig.api.services import services_of
 from heltig.dashboard import errors
@@ -16,7 +17,7 @@ from heltig.dashboard.assets import assets_by_file_name
 from heltig.dashboard.audit import AUDIT
 from heltig.dashboard.contents import CONTENTS
 from heltig.dashboard.differences import DIFFERENCES
-from heltig.dashboard.filters import AGES, Filter, number
+from heltig.dashboard.filters import AGES_CALLED, NOT_NAMED, Filter, number
 from heltig.dashboard.health import HEALTH
 from heltig.dashboard.jobs import JOBS
 from heltig.dashboard.keys import KEYS
@@ -81,7 +82,9 @@ async def show_worklist(request: AnyRequest) -> Response[str]:
     services = services_of(request.app.state)
     filter = Filter.read(request.query_params)
     now = services.clock()
-    found = await services.store.read(worklist, filter, now=now)
+    sight = sight_of(principal_of(request), services.sights)
+    await insist_on_seeing(request, services, sight, filter.query(), route="GET /")
+    found = await services.store.read(worklist, filter, now=now, sight=sight)
     shows(request.scope, [row.study.study_key for row in found.rows])
     return page(
         request,
@@ -92,8 +95,9 @@ async def show_worklist(request: AnyRequest) -> Response[str]:
         filter=filter,
         list=found,
         page=min(filter.page, found.pages),
-        patients=sight_of(principal_of(request), services.sights).identifiers,
-        ages=AGES,
+        patients=sight.identifiers,
+        ages=AGES_CALLED,
+        not_named=NOT_NAMED,
         acts=acts_for(principal_of(request)),
         tick=tick,
         told=told(request.query_params),

@@ -6,16 +6,19 @@ from typing import Final
 import msgspec
 
 from heltig.dashboard.filters import Filter
+from heltig.pipeline.identifiers.sights import ALL, Sight
 from heltig.reports.charts import Share, verdict_bar
 from heltig.reports.reasons import more
 from heltig.rules.catalogue import catalogue
-from heltig.store import changes, locations, search, verdicts
+from heltig.store import changes, devices, locations, search, verdicts
 from heltig.store.records import Location, Study
-from heltig.store.search import StudyQuery
+from heltig.store.search import OF_DEVICES, StudyQuery
 from heltig.store.transaction import ReadTransaction
 from heltig.verdict import Readiness
 
 STUDIES_A_PAGE: Final = 50
+MOST_OFFERED: Final = 200
+"""Values of a field that a filter offers; others can be typed."""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -38,11 +41,18 @@ class Choices(msgspec.Struct, frozen=True):
     Attributes:
         modalities: Those of the judged studies.
         locations: Archives and gates that sent something.
+        manufacturers: Those that devices name.
+        models: Likewise, of the manufacturer that is filtered by; `stations` of its model, too.
+        is_by_station: Somebody may filter by it: it is an identifier.
         rules: Ids of all rules; their titles would be a fifth of the page.
     """
 
     modalities: tuple[str, ...]
     locations: tuple[Location, ...]
+    manufacturers: tuple[str, ...]
+    models: tuple[str, ...]
+    stations: tuple[str, ...]
+    is_by_station: bool
     rules: tuple[str, ...]
 
 
@@ -70,26 +80,45 @@ class Worklist(msgspec.Struct, frozen=True):
     latest: int
 
 
-def worklist(transaction: ReadTransaction, filter: Filter, *, now: datetime) -> Worklist:
-    """Collects what the page shows now; a page after the last is the last."""
+def worklist(transaction: ReadTransaction, filter: Filter, *, now: datetime, sight: Sight = ALL) -> Worklist:
+    """Collects what the page shows now; a page after the last is the last.
+
+    Raises:
+        HiddenError: It is filtered by an identifier that somebody does not see.
+        UsageError: It is filtered by a part of what is hashed.
+    """
     latest = changes.latest(transaction)  # first: what comes meanwhile is told once more
-    numbers = search.count_by_readiness(transaction, filter.query(any_readiness=True), now=now)
+    numbers = search.count_by_readiness(transaction, sight.query(filter.query(any_readiness=True)), now=now)
     total = numbers[filter.readiness] if filter.readiness else sum(numbers.values())
     pages = max(1, -(-total // STUDIES_A_PAGE))
     passed_over = (min(filter.page, pages) - 1) * STUDIES_A_PAGE
     return Worklist(
-        rows=_rows(transaction, filter.query(), passed_over, now) if total else (),
+        rows=_rows(transaction, sight.query(filter.query()), passed_over, now) if total else (),
         numbers=numbers,
         shares=verdict_bar(numbers),
         total=total,
         pages=pages,
         pending=search.count(transaction, StudyQuery(states=("PENDING",)), now=now),
-        choices=Choices(
-            modalities=tuple(search.modalities(transaction)),
-            locations=(*locations.known(transaction, "archive"), *locations.known(transaction, "gate")),
-            rules=tuple(catalogue()),
-        ),
+        choices=_choices(transaction, filter, is_by_station=sight.searches),
         latest=latest,
+    )
+
+
+def _choices(transaction: ReadTransaction, filter: Filter, *, is_by_station: bool) -> Choices:
+    wanted: dict[str, str] = {}
+    offered: dict[str, tuple[str, ...]] = {"station": ()}
+    for field in OF_DEVICES if is_by_station else OF_DEVICES[:2]:
+        offered[field] = tuple(devices.named_in(transaction, field, wanted, limit=MOST_OFFERED))
+        if (value := getattr(filter, field)) in offered[field]:
+            wanted[field] = value
+    return Choices(
+        modalities=tuple(search.modalities(transaction)),
+        locations=(*locations.known(transaction, "archive"), *locations.known(transaction, "gate")),
+        manufacturers=offered["manufacturer"],
+        models=offered["model"],
+        stations=offered["station"],
+        is_by_station=is_by_station,
+        rules=tuple(catalogue()),
     )
 
 

@@ -9,6 +9,7 @@ is: empty values, names without a letter, numbers that stand where there is none
 import base64
 import hashlib
 import hmac
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -43,6 +44,7 @@ _NAMES: Final = frozenset({"patient_name", "referring_physician_name"})
 _SEXES: Final = frozenset({"M", "F", "O"})
 _NOBODY: Final = Parameters()
 _CHARACTERS: Final = 15
+_TOKEN: Final = re.compile(f"h[a-z2-7]{{{_CHARACTERS}}}", re.ASCII)
 _DIGITS: Final = 32
 
 
@@ -143,6 +145,8 @@ class Keyed(msgspec.Struct, frozen=True):
             elif wanted is not None:
                 if not wanted.strip("*"):
                     continue  # anything
+                if name in HIDDEN_OF_DEVICES and _TOKEN.fullmatch(wanted):
+                    continue  # chosen from a list that shows hashes
                 if "*" in wanted or "?" in wanted:
                     raise UsageError(_WHOLE.format(name=name))
                 changed[name] = self.token(name, wanted)

@@ -1,6 +1,6 @@
 """Finds studies by their attributes, as QIDO-RS and the pages ask for them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, TypeAlias
 
@@ -19,6 +19,18 @@ from heltig.verdict import Readiness
 
 _AND_LONGER = "\N{DELETE}"
 """Sorts behind every digit: `101559` has `101559.5` in it."""
+
+Age: TypeAlias = Literal["1h", "1d", "7d", "over-1d", "over-7d", "over-30d"]
+
+AGES: Final[Mapping[str, tuple[timedelta | None, timedelta | None]]] = {
+    "1h": (None, timedelta(hours=1)),
+    "1d": (None, timedelta(days=1)),
+    "7d": (None, timedelta(days=7)),
+    "over-1d": (timedelta(days=1), None),
+    "over-7d": (timedelta(days=7), None),
+    "over-30d": (timedelta(days=30), None),
+}
+"""How long ago the last verdict was given, by what addresses call it: the least and the most."""
 
 OF_DEVICES: Final = ("manufacturer", "model", "station")
 """What of a query is about devices."""

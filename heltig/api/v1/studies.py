@@ -9,6 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
 
 from heltig.api.front import segment
+from heltig.api.hidden import insist_on_seeing
 from heltig.api.looks import shows
 from heltig.api.problems import responses
 from heltig.api.services import Services
@@ -31,7 +32,7 @@ from heltig.rules.rule import Level, Severity
 from heltig.store import lookups, studies, verdicts
 from heltig.store.lookups import minute
 from heltig.store.records import Location, Study, StudyState
-from heltig.store.search import Order, StudyQuery, search
+from heltig.store.search import AGES, Age, Order, StudyQuery, search
 from heltig.store.transaction import ReadTransaction
 from heltig.verdict import Readiness
 
@@ -47,6 +48,19 @@ async def list_studies(
         list[str] | None, QueryParameter(description="Studies with an unwaived finding of any of these.")
     ] = None,
     modality: FromQuery[list[str] | None] = None,
+    manufacturer: Annotated[
+        str | None,
+        QueryParameter(
+            description="Of one of a study's devices, with `*` and `?`, without regard to case; empty for "
+            "devices that name none. `model` and `station` are of the same device."
+        ),
+    ] = None,
+    model: FromQuery[str | None] = None,
+    station: FromQuery[str | None] = None,
+    text: Annotated[
+        str | None, QueryParameter(description="Somewhere in the StudyInstanceUID or the StudyDescription.")
+    ] = None,
+    age: Annotated[Age | None, QueryParameter(description="How long ago the last verdict was given.")] = None,
     order: FromQuery[Order] = "worst",
     limit: Limit = DEFAULT_LIMIT,
     offset: Offset = 0,
@@ -63,12 +77,18 @@ async def list_studies(
         locations=tuple(map(location_named, location or ())),
         rules=tuple(rule or ()),
         modalities_in_study=tuple(modality or ()),
+        manufacturer=manufacturer,
+        model=model,
+        station=station,
+        text=text or None,
+        age=AGES[age] if age else (None, None),
     )
+    sight = services.sights.of(request.user)
+    query = await insist_on_seeing(request, services, sight, query, route="GET /api/v1/studies")
     found = await services.store.read(
         search, query, now=services.clock(), limit=limit + 1, offset=offset, order=order
     )
     shows(request.scope, [study.study_key for study in found[:limit]])
-    sight = services.sights.of(request.user)
     return page([study_view(sight.study(study)) for study in found], limit=limit, offset=offset)
 
 

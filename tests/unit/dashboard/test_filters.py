@@ -5,7 +5,18 @@ from hypothesis import strategies as st
 
 from heltig.dashboard.filters import Filter
 
-FIELDS = ["text", "readiness", "modality", "location", "rule", "age", "page"]
+FIELDS = [
+    "text",
+    "readiness",
+    "modality",
+    "manufacturer",
+    "model",
+    "station",
+    "location",
+    "rule",
+    "age",
+    "page",
+]
 words = st.text(max_size=200) | st.sampled_from(["over-7d", "BLOCKED"])
 
 

@@ -1,13 +1,15 @@
 """The overview, asked of the real application; and who is offered which page."""
 
-from unit.api.service import Service
+from pathlib import Path
+
+from unit.api.service import Service, running
 from unit.dashboard.reading import page
 from unit.store import pulling
 from unit.store.samples import NOW, OTHER, finding, judge, snapshot
 
 from heltig.dashboard.navigation import PLACES
 from heltig.store import states
-from heltig.store.records import Location
+from heltig.store.records import Device, Location
 
 
 async def test_nothing_judged_says_so(service: Service) -> None:
@@ -46,6 +48,44 @@ async def test_rules_sources_arrivals_and_what_waits(service: Service) -> None:
     }
     assert "./?location=archive%3Amain&rule=UID-" not in links  # a note is no failure
     assert "4 verdicts, 1 BLOCKED, 0 NEEDS_REVIEW, 3 READY" in seen.text
+
+
+async def test_the_heat_map_by_device_leads_to_the_studies_that_it_counts(service: Service) -> None:
+    ct, other = Device("Acme", "CT 9", "CT1"), Device("ACME", "CT 9", "CT2")
+    await service.judged("1.1", finding("PAT-ID-EMPTY"), readiness="BLOCKED", devices=(ct, other))
+    await service.judged("1.2", devices=(ct,))
+    await service.judged("1.3", finding("UID-CHARS"), readiness="BLOCKED", devices=(Device("Beta"),))
+    await service.judged("1.4", finding("UID-CHARS", "note"))
+    for way, rows in {
+        "manufacturer": ["Acme 2 50 %", "Beta 1", "None named 1"],
+        "model": ["Acme CT 9 2 50 %", "Beta 1", "None named 1"],
+        "station": ["CT1 Acme CT 9 2 50 %", "CT2 ACME CT 9 1 100 %", "None named Beta 1", "None named 1"],
+    }.items():
+        seen = page(await service.get(f"/overview?heat={way}"))
+        for row in rows:
+            assert row in seen.text, (way, row, seen.text[-1500:])
+        links = [str(link["href"]) for link in seen.all("a") if "manufacturer=" in str(link.get("href"))]
+        assert len(links) > len(rows)
+        for link in links:
+            count = len(page(await service.get(link.removeprefix("."))).rows())
+            assert count == 1 or (count == 2 and "Acme" in link and "rule" not in link), link
+    assert "The heat" not in page(await service.get("/overview?heat=nonsense")).text
+
+
+async def test_a_station_is_an_identifier(tmp_path: Path) -> None:
+    async with running(tmp_path, auth_mode="api-key", identifiers="masked") as guarded:
+        await guarded.judged("2.25.77", finding("PAT-ID-EMPTY"), devices=(Device("Acme", "CT 9", "DR-ROE"),))
+        for role, sees in (("reviewer", True), ("reader", False)):
+            key = await guarded.key(role)
+            for path in ("/?station=DR-ROE", "/api/v1/studies?station=DR-ROE&manufacturer=acme"):
+                answer = await guarded.get(path, headers=key)
+                assert answer.status_code == (200 if sees else 403)
+                assert ("2.25.77" in answer.text) == sees
+            for path in ("/?manufacturer=Acme", "/overview?heat=station", "/api/v1/studies?model=CT*"):
+                answer = await guarded.get(path, headers=key)
+                assert (answer.status_code, "DR-ROE" in answer.text) == (200, sees and "api" not in path)
+        refused = await guarded.audit("request.refuse")
+        assert len(refused) == 2
 
 
 async def test_no_number_leads_to_a_list_of_other_studies(service: Service) -> None:

@@ -5,7 +5,7 @@ from unit.store.samples import MAIN, NOW, OTHER, finding, judge, snapshot
 from heltig.store import devices, search, studies, verdicts
 from heltig.store.locations import known
 from heltig.store.records import Device, Location
-from heltig.store.search import StudyQuery
+from heltig.store.search import AGES, StudyQuery
 
 UPLOAD = Location("upload", "0123")
 
@@ -80,6 +80,7 @@ async def test_devices_are_found_by_what_names_one_of_them(store):
     assert await keys(store, manufacturer="acme*", station="ct2") == []  # they are of two devices
     assert await keys(store, manufacturer="*a*", station="CT_1") == ["1.1"]
     assert await keys(store, manufacturer="") == ["1.3"]
+    assert await keys(store, manufacturer="beta", age=AGES["1d"], text="1.2", states=("JUDGED",)) == ["1.2"]
     named = {"field": "station", "wanted": {"model": "CT 9"}, "limit": 9}
     assert await store.read(devices.named_in, **named) == ["CT_1", "ct2"]
 

@@ -1,0 +1,39 @@
+"""Refuses who searches by identifiers that they do not see, and notes it."""
+
+from typing import Any
+
+from litestar import Request
+
+from heltig.api.problems import RefusedError
+from heltig.api.services import Services
+from heltig.auth.policy import Refusal
+from heltig.pipeline.identifiers.sights import RULE, HiddenError, Sight
+from heltig.store.search import StudyQuery
+
+
+async def insist_on_seeing(
+    request: Request[Any, Any, Any], services: Services, sight: Sight, query: StudyQuery, *, route: str
+) -> StudyQuery:
+    """A search, as it is asked of the database.
+
+    Args:
+        request: Who asks.
+        services: The application's.
+        sight: What they see.
+        query: What they look for.
+        route: The route, for the audit trail.
+
+    Raises:
+        RefusedError: They look for identifiers that they do not see: the answer would tell them. It is in the
+            audit trail.
+        UsageError: They look for a part of what is hashed.
+    """
+    try:
+        return sight.query(query)
+    except HiddenError as hidden:
+        origin = request.client.host if request.client else ""
+        user = request.scope.get("user")
+        actor = user.name if user is not None else ""
+        refused = Refusal(RULE, hidden.detail)
+        await services.refusals.note(refused, actor=actor, origin=origin, route=route, at=services.clock())
+        raise RefusedError(hidden, RULE) from hidden
