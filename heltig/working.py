@@ -59,6 +59,7 @@ from heltig.pipeline.telling.alerts import AlertDesk
 from heltig.pipeline.telling.delivering import PLACES as DELIVERIES
 from heltig.pipeline.telling.delivering import RETRIES as DELIVERED_AGAIN
 from heltig.pipeline.telling.delivering import DeliveryDesk
+from heltig.pipeline.telling.trail_conditions import TrailWatch
 from heltig.pipeline.upload.resuming import ResumingDesk
 from heltig.pipeline.upload.spool import Spool
 from heltig.pipeline.upload.uploads import KIND as UPLOAD
@@ -148,6 +149,7 @@ class Desks:
     quarantine: QuarantineDesk
     deliveries: DeliveryDesk
     alerts: AlertDesk
+    trail: TrailWatch
     archives: OpenArchives
     measurements: Measurements
 
@@ -237,6 +239,7 @@ def sweeps_of(desks: Desks, queue: JobQueue) -> list[tuple[timedelta, Sweep]]:
         (HOUR, desks.settling.sweep),
         (ALERT_LOOK, desks.alerts.look),
         (HOUR, desks.alerts.sweep),
+        (HOUR, desks.trail.sweep),
         (HOUR, desks.deliveries.sweep),
         (MINUTE, desks.forwarding.sweep),
         (FLUSH, desks.measurements.flush),
@@ -375,6 +378,7 @@ def _desks(
     profile_of: ProfileOf,
 ) -> Desks:
     store, clock, workers = queue.store, queue.clock, settings.workers
+    trail = TrailWatch(store, settings, clock=clock)
     measurements = Measurements(store, clock=clock)
     opens = OpenArchives(store, settings, environ=os.environ, clock=clock, measurements=measurements)
     gate_spool = GateSpool(settings.home / "spool" / "gate", name=spool.name, reserve=settings.gate_reserve)
@@ -406,7 +410,9 @@ def _desks(
             disk=settings.alert_disk,
             quarantine=timedelta(hours=settings.alert_quarantine_hours),
             clock=clock,
+            trail=trail,
         ),
+        trail=trail,
         archives=opens,
         measurements=measurements,
     )

@@ -12,7 +12,7 @@ from heltig.audit.keys import AuditKeys
 from heltig.audit.own_anchor import OwnAnchor
 from heltig.errors import ConfigurationError, StorageError
 from heltig.settings import Settings
-from heltig.store import audit_chain, audit_trail
+from heltig.store import audit_chain, audit_trail, audit_verified
 from heltig.store.engine import Store
 from heltig.store.transaction import WriteTransaction
 
@@ -100,6 +100,7 @@ async def accept(
             origin=origin,
             detail={"reason": reason, "wrong": "" if wrong is None else f"{wrong[0]}: {wrong[1]}"},
         )
+        audit_verified.tell(transaction, "")
 
     await store.write_durably(write)
     return await know(store, settings)

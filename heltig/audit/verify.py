@@ -1,7 +1,7 @@
 """Finds out whether the audit trail is what was written."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, Self
 
 import msgspec
@@ -14,6 +14,9 @@ from heltig.store.audit_chain import FIRST, Head, canonical
 from heltig.store.audit_checkpoints import Checkpoint
 from heltig.store.audit_rows import Damaged, Found, Row
 from heltig.store.transaction import ReadTransaction
+
+_AT_ONCE: Final = 500
+"""Entries without a rest, some ten milliseconds."""
 
 MOST_BREAKS: Final = 100
 """Breaks that are told one by one."""
@@ -101,6 +104,7 @@ def verify(
     anchors: Sequence[Anchor] = (),
     through: int | None = None,
     own: OwnAnchor | None = None,
+    rest: Callable[[], None] = lambda: None,
 ) -> Verified:
     """Reads the trail from its beginning, a few entries at a time, and computes each tag again.
 
@@ -110,6 +114,7 @@ def verify(
         anchors: Tags that are known from elsewhere, such as the log.
         through: Only entries up to this one; the end is not looked at then.
         own: What this host knows of the trail; not of a copy from before.
+        rest: Called now and then, so that others get on meanwhile.
 
     Raises:
         ConfigurationError: The keys cannot be read.
@@ -117,7 +122,9 @@ def verify(
     walk = _Walk(keys, audit_rows.checkpoint(transaction), anchors)
     for low in audit_rows.below(transaction, most=MOST_BREAKS):
         walk.take(low)
-    for row in audit_rows.stored(transaction):
+    for number, row in enumerate(audit_rows.stored(transaction), 1):
+        if number % _AT_ONCE == 0:
+            rest()
         if through is not None and row.sequence > through:
             break
         walk.take(row)

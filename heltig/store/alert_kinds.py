@@ -12,6 +12,7 @@ AlertKind: TypeAlias = Literal[
     "quarantine-waiting",
     "certificate-expiring",
     "webhook-failing",
+    "audit-broken",
 ]
 
 ALERT_KINDS: Final[Mapping[AlertKind, str]] = {
@@ -23,5 +24,6 @@ ALERT_KINDS: Final[Mapping[AlertKind, str]] = {
     "quarantine-waiting": "studies that a gate kept back wait for a person",
     "certificate-expiring": "our client certificate for an archive ends soon",
     "webhook-failing": "a webhook's receiver takes nothing, or said that it is gone",
+    "audit-broken": "the audit trail is not what was written, or not the one that a host knows",
 }
 """The kinds of alerts, and what each means."""

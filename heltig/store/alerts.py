@@ -36,7 +36,8 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
         kind: What kind of thing.
         subject: Of what: an archive, a host's folder, a group of jobs.
         location: The location that it is of, where it is of one.
-        detail: In a sentence, without patient data.
+        detail: In a sentence, without patient data. Where it begins with a number, whoever is told of the
+            alert is told again when that has grown.
         is_slight: It keeps an alert that stands, and raises none.
     """
 
@@ -90,6 +91,11 @@ _NOTE: Final = (
     .values(
         seen=bindparam("to_seen"), clear_since=bindparam("to_clear_since", type_=alerts.c.clear_since.type)
     )
+)
+_GROW: Final = (
+    update(alerts)
+    .where(_IS_STANDING, alerts.c.detail == bindparam("was"))
+    .values(detail=bindparam("to_detail"))
 )
 _END: Final = update(alerts).where(_IS_STANDING).values(ended=bindparam("now"))
 _COUNTS: Final = (
@@ -157,7 +163,7 @@ def settle(transaction: WriteTransaction, look: Look, *, now: datetime) -> tuple
         now: The time.
 
     Returns:
-        The alerts that were raised, and those that ended.
+        The alerts that were raised, or are told again, and those that ended.
     """
     plan = _plan(standing(transaction), look, now)
     for alert in plan.still:
@@ -165,6 +171,7 @@ def settle(transaction: WriteTransaction, look: Look, *, now: datetime) -> tuple
     for alert in plan.cleared:
         _note(transaction, alert, seen=alert.seen, clear_since=now)
     raised = [alert for one in plan.new for alert in _raised(transaction, one, now)]
+    raised += [grown for alert, detail in plan.grown for grown in _grown(transaction, alert, detail, now)]
     return raised, [ended for alert in plan.over for ended in _ended(transaction, alert, now)]
 
 
@@ -174,10 +181,11 @@ def forget(transaction: WriteTransaction, *, before: datetime) -> int:
 
 
 class _Plan(msgspec.Struct):
-    """What is to become of alerts: raised, still so, not so any more, over."""
+    """What is to become of alerts: raised, still so, more than it was, not so any more, over."""
 
     new: list[Condition] = []
     still: list[Alert] = []
+    grown: list[tuple[Alert, str]] = []
     cleared: list[Alert] = []
     over: list[Alert] = []
 
@@ -191,6 +199,8 @@ def _plan(known: list[Alert], look: Look, now: datetime) -> _Plan:
         if key in found:
             if alert.clear_since or now - alert.seen >= SEEN:
                 plan.still.append(alert)
+                if _number(found[key].detail) > _number(alert.detail):
+                    plan.grown.append((alert, found[key].detail))
         elif alert.kind not in look.kinds or (key in look.of_others and now - alert.seen < FORSAKEN):
             continue
         elif alert.clear_since is None:
@@ -216,6 +226,20 @@ def _raised(transaction: WriteTransaction, condition: Condition, now: datetime) 
     alert = next(one for one in standing(transaction) if (one.kind, one.subject) == key)
     _tell(transaction, "alert.raised", alert, now)
     return [alert]
+
+
+def _number(detail: str) -> int:
+    """What a detail begins with; 0 where that is no number."""
+    first = detail.partition(" ")[0].replace(",", "")
+    return int(first) if first.isascii() and first.isdecimal() else 0
+
+
+def _grown(transaction: WriteTransaction, alert: Alert, detail: str, now: datetime) -> list[Alert]:
+    """The alert as it is now, unless another process was quicker to tell."""
+    if not transaction.run(_GROW, {"of": alert.id, "was": alert.detail, "to_detail": storable(detail)}):
+        return []
+    _tell(transaction, "alert.raised", alert, now)
+    return [msgspec.structs.replace(alert, detail=storable(detail))]
 
 
 def _ended(transaction: WriteTransaction, alert: Alert, now: datetime) -> list[Alert]:

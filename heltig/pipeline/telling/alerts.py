@@ -9,6 +9,7 @@ from typing import Final
 from heltig.pipeline.pull import events
 from heltig.pipeline.telling.conditions import IN_DATABASE, in_database
 from heltig.pipeline.telling.host_conditions import ON_HOST, certificates, disks, host_name
+from heltig.pipeline.telling.trail_conditions import ANCHOR, OF_TRAIL, TrailWatch
 from heltig.setting_types import Size
 from heltig.store import alerts, archives
 from heltig.store.alert_kinds import AlertKind
@@ -32,6 +33,7 @@ class AlertDesk:
         quarantine: timedelta,
         clock: Callable[[], datetime],
         host: str = "",
+        trail: TrailWatch | None = None,
     ) -> None:
         """Makes it.
 
@@ -42,6 +44,7 @@ class AlertDesk:
             quarantine: How long a study may wait in quarantine.
             clock: The time.
             host: The name of this host, for alerts.
+            trail: Says whether the audit trail is whole.
         """
         self._store = store
         self._home = home
@@ -49,6 +52,7 @@ class AlertDesk:
         self._quarantine = quarantine
         self._clock = clock
         self._host = host or host_name()
+        self._trail = trail
 
     async def look(self) -> None:
         """Raises and ends what is due.
@@ -78,18 +82,25 @@ class AlertDesk:
     ) -> tuple[Look, bool]:
         """What is so, and whether alerts say just that."""
         found = in_database(transaction, quarantine=self._quarantine, now=now)
+        of_trail = self._trail.conditions(transaction, host=self._host) if self._trail else ()
         look = Look(
-            conditions=(*found, *here),
-            kinds=IN_DATABASE | ON_HOST,
+            conditions=(*found, *here, *of_trail),
+            kinds=IN_DATABASE | ON_HOST | (OF_TRAIL if self._trail else frozenset()),
             of_others=frozenset(self._of_others(transaction, unread)),
         )
         return look, alerts.is_settled(transaction, look, now=now)
 
     def _of_others(self, transaction: ReadTransaction, unread: list[str]) -> list[tuple[AlertKind, str]]:
-        """Alerts of other hosts' disks, and of certificates that only they can read."""
+        """Alerts of other hosts' disks and anchors, and of certificates that only they can read."""
         return [
             (alert.kind, alert.subject)
             for alert in alerts.standing(transaction)
-            if (alert.kind == "disk-low" and not alert.subject.startswith(f"{self._host} "))
+            if (
+                (
+                    alert.kind == "disk-low"
+                    or (alert.kind == "audit-broken" and alert.subject.endswith(ANCHOR))
+                )
+                and not alert.subject.startswith(f"{self._host} ")
+            )
             or (alert.kind == "certificate-expiring" and alert.subject in unread)
         ]

@@ -1,5 +1,6 @@
 """What is so now that those who run the service have to know, as the database tells it."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Final
@@ -50,17 +51,22 @@ def in_database(transaction: ReadTransaction, *, quarantine: timedelta, now: dat
 def _dead_jobs(transaction: ReadTransaction) -> Iterator[Condition]:
     """An upload that failed is its sender's, who is told."""
     names = {group_of(one.id): f"webhook:{one.name}" for one in webhooks.every(transaction)}
+    numbers = Counter[tuple[str, str]]()
+    states: dict[tuple[str, str], str] = {}
     for one in watch.unfinished_jobs(transaction):
         if one.state == "dead" or (one.state == "failed" and one.kind != UPLOAD):
-            place = names.get(one.group, one.group)
-            of = f" of {place}" if place else ""
-            yield Condition(
-                kind="job-dead",
-                subject=f"{one.kind} {place}".strip(),
-                location=place if place.startswith(("archive:", "gate:")) else None,
-                detail=f"Jobs of kind {one.kind}{of} ended badly. `heltig jobs list --state {one.state}` "
-                "names them.",
-            )
+            key = one.kind, names.get(one.group, one.group)
+            numbers[key] += one.number
+            states[key] = one.state
+    for (kind, place), number in numbers.items():
+        yield Condition(
+            kind="job-dead",
+            subject=f"{kind} {place}".strip(),
+            location=place if place.startswith(("archive:", "gate:")) else None,
+            detail=f"{number:,} {'job' if number == 1 else 'jobs'} of kind {kind}"
+            f"{f' of {place}' if place else ''} ended badly. "
+            f"`heltig jobs list --state {states[kind, place]}` names them.",
+        )
 
 
 def _open_breakers(entries: dict[str, Archive], statuses: Iterable[ArchiveStatus]) -> Iterator[Condition]:

@@ -1,11 +1,11 @@
 """The page of the audit trail, asked of the real application."""
 
 import json
-import re
 
 from sqlalchemy import text
 from unit.api.service import Service
 from unit.dashboard.reading import page
+from unit.store.databases import SERVER
 from unit.store.samples import finding
 
 from heltig.store.transaction import WriteTransaction
@@ -73,13 +73,13 @@ async def test_damaged_entries_are_shown_as_such_on_the_page_and_over_rest(servi
     await service.services.store.write(tamper)
     seen = page(await service.get("/audit?action=key.create")).text
     assert "damaged: has a detail that is no JSON object" in seen
-    assert re.search("damaged: (has no time|cannot be read)", seen)
+    assert "damaged: has no time" in seen or SERVER  # PostgreSQL has a time there, whatever somebody writes
     assert all(f"key:{name}" in seen for name in "bc")
     items = (await service.get("/api/v1/audit")).json()["items"]
     told = {item["subject"]: (item["at"] is None, item["detail"], "damaged" in item) for item in items[-3:]}
     assert told["key:b"] == (False, "x\n{}", True)
     assert told["key:c"][2] is False
-    assert [item["at"] is None for item in items[-3:]] == [True, False, False]
+    assert [item["at"] is None for item in items[-3:]] == [not SERVER, False, False]
     lines = await service.get("/api/v1/audit", headers={"Accept": "application/x-ndjson"})
     assert [json.loads(line) for line in lines.text.splitlines()][: len(items)] == items
 

@@ -28,7 +28,7 @@ from heltig.store import (
     tables,
     webhooks,
 )
-from heltig.store.alerts import CLEAR, Alert
+from heltig.store.alerts import CLEAR, SEEN, Alert
 from heltig.store.archives import ArchiveOptions
 from heltig.store.deliveries import Delivery
 from heltig.store.engine import Store
@@ -155,8 +155,8 @@ async def test_two_processes_raise_one_alert(watched: Watched, monkeypatch: pyte
 async def test_dead_jobs_until_somebody_sees_to_them(watched: Watched) -> None:
     queue = JobQueue(watched.store, clock=lambda: watched.now)
 
-    def die(transaction: WriteTransaction) -> int:
-        number = queue.enqueue(transaction, NewJob(kind="pull", key="k", group="archive:main"))
+    def die(transaction: WriteTransaction, key: str = "k") -> int:
+        number = queue.enqueue(transaction, NewJob(kind="pull", key=key, group="archive:main"))
         claims.claim(transaction, kinds=["pull"], owner="me", now=NOW, until=NOW + MINUTE)
         leases.give_up(transaction, number, owner="me", state="dead", error="no", now=NOW)
         return number
@@ -166,6 +166,29 @@ async def test_dead_jobs_until_somebody_sees_to_them(watched: Watched) -> None:
     assert (alert.kind, alert.subject, alert.location) == ("job-dead", "pull archive:main", "archive:main")
     await watched.store.write(jobs.discard, number, now=NOW)
     assert await watched.standing(after=CLEAR + MINUTE) == []
+
+
+async def test_further_dead_jobs_are_told_again(watched: Watched) -> None:
+    queue = JobQueue(watched.store, clock=lambda: watched.now)
+    webhook = await hook(watched.store, "hook", events=("alerts",))
+
+    def die(transaction: WriteTransaction, key: str) -> int:
+        number = queue.enqueue(transaction, NewJob(kind="pull", key=key, group="archive:main"))
+        claims.claim(transaction, kinds=["pull"], owner="me", now=NOW, until=NOW + MINUTE)
+        leases.give_up(transaction, number, owner="me", state="dead", error="no", now=NOW)
+        return number
+
+    first = await watched.store.write(die, "a")
+    [alert] = await watched.standing(after=MINUTE)
+    assert alert.detail.startswith("1 job of kind pull of archive:main ended badly.")
+    for key in "bc":
+        await watched.store.write(die, key)
+    [alert] = await watched.standing(after=SEEN)
+    assert alert.detail.startswith("3 jobs of kind pull")
+    assert len(await told(watched.store, webhook)) == 2  # of one alert, once for both
+    await watched.store.write(jobs.discard, first, now=NOW)
+    await watched.standing(after=2 * SEEN)
+    assert len(await told(watched.store, webhook)) == 2
 
 
 async def test_an_open_breaker_until_it_is_forgotten(watched: Watched) -> None:
