@@ -42,6 +42,7 @@ class VerdictLine(msgspec.Struct, frozen=True, kw_only=True, rename={"study_inst
         judged: When, in UTC.
         verdict: Its id; `snapshot` that of the evidence.
         waivers: Those that it relies on.
+        owner: Who sees to the study; empty where nobody does.
         ruleset: What judged, with the edition of the standard; `profile` likewise.
     """
 
@@ -75,6 +76,7 @@ class VerdictLine(msgspec.Struct, frozen=True, kw_only=True, rename={"study_inst
     not_evaluable: tuple[NotEvaluable, ...]
     errors: tuple[RuleError, ...]
     waivers: tuple[Waiver, ...]
+    owner: str = ""
 
     @property
     def standing(self) -> Readiness | None:
@@ -127,6 +129,7 @@ def line_of(found: JudgedStudy, *, redact: bool) -> VerdictLine:
         not_evaluable=given.not_evaluable if given else (),
         errors=given.errors if given else (),
         waivers=given.waivers if given else (),
+        owner=found.owner,
     )
     return redacted_line(line) if redact else line
 

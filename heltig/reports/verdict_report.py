@@ -33,7 +33,7 @@ COLUMNS: Final = (
     "accession_number", "patient_ids", "rule", "severity", "waived", "message", "attributes", "observed",
     "expected", "instances_affected", "example_instances", "clause", "remedy", "proposed_change",
     "ruleset_version", "ruleset_hash", "standard", "profile", "profile_hash", "reference_date", "snapshot",
-    "verdict", "heltig",
+    "verdict", "heltig", "owner",
 )  # fmt: skip
 """Of the CSV: a row a finding; a study without one has a row, too."""
 
@@ -117,6 +117,7 @@ def _rows(line: VerdictLine) -> list[list[object]]:
         line.snapshot or "",
         line.verdict or "",
         line.heltig,
+        line.owner,
     ]
     found = [_finding(finding) for finding in line.findings]
     return [[*begin, *middle, *end] for middle in found or [[""] * (len(COLUMNS) - len(begin) - len(end))]]

@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import ColumnElement, bindparam, select
 
-from heltig.store import verdicts
+from heltig.store import owners, verdicts
 from heltig.store.devices import devices_of
 from heltig.store.records import Device, Location, StoredVerdict, Study
 from heltig.store.studies import SELECT, with_patients
@@ -40,11 +40,13 @@ class JudgedStudy(msgspec.Struct, frozen=True):
         study: As it stands.
         verdict: None before the first.
         devices: Those that its newest snapshot names, sorted.
+        owner: Who sees to it; empty where nobody does.
     """
 
     study: Study
     verdict: StoredVerdict | None
     devices: tuple[Device, ...]
+    owner: str = ""
 
 
 def page(
@@ -78,9 +80,14 @@ def judged(transaction: ReadTransaction, rows: list[int], *, now: datetime) -> l
         return []
     found: list[Any] = transaction.rows(_BY_ROWS, {"rows": rows})
     given = verdicts.current_of(transaction, rows)
-    devices = devices_of(transaction, rows)
+    devices, owned = devices_of(transaction, rows), owners.of_rows(transaction, rows)
     return [
-        JudgedStudy(study.at(now), given.get(row.id), devices.get(row.id, ()))
+        JudgedStudy(
+            study.at(now),
+            given.get(row.id),
+            devices.get(row.id, ()),
+            owned[row.id].name if row.id in owned else "",
+        )
         for row, study in zip(found, with_patients(transaction, found), strict=True)
     ]
 

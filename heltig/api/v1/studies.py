@@ -29,7 +29,7 @@ from heltig.auth.principal import Principal
 from heltig.errors import NotFoundError
 from heltig.pipeline.identifiers.sights import Sight
 from heltig.rules.rule import Level, Severity
-from heltig.store import lookups, studies, verdicts
+from heltig.store import lookups, owners, studies, verdicts
 from heltig.store.lookups import minute
 from heltig.store.records import Location, Study, StudyState
 from heltig.store.search import AGES, Age, Order, StudyQuery, search
@@ -89,7 +89,11 @@ async def list_studies(
         search, query, now=services.clock(), limit=limit + 1, offset=offset, order=order
     )
     shows(request.scope, [study.study_key for study in found[:limit]])
-    return page([study_view(sight.study(study)) for study in found], limit=limit, offset=offset)
+    owned = await services.store.read(owners.of, [study.study_key for study in found])
+    views = [
+        study_view(sight.study(study), owned.get((str(study.location), study.study_key))) for study in found
+    ]
+    return page(views, limit=limit, offset=offset)
 
 
 @get("/api/v1/studies/{study:str}", responses=responses(400, 401, 403, 404, 503), tags=["Studies"])
@@ -160,12 +164,13 @@ def _detail(
     wanted = {str(study.location) for study in found}
     prepared = [one for one in lookups.find_many(transaction, [key])[key] if one.location in wanted]
     status: Status = standing(prepared, minute=minute(now)).status
+    owned = owners.of(transaction, [key])
     details = []
     for study in found:
         verdict = verdicts.current(transaction, study.location, study.study_key)
         details.append(
             LocationDetail(
-                study_view(sight.study(study.at(now))),
+                study_view(sight.study(study.at(now)), owned.get((str(study.location), study.study_key))),
                 verdict_view(verdict) if verdict else None,
                 [series_view(s) for s in studies.series_of(transaction, study.location, study.study_key)],
             )

@@ -8,6 +8,7 @@ from heltig.api.standing import Status
 from heltig.rules.finding import Finding, NotEvaluable, RuleError
 from heltig.rules.proposal import ProposedChange
 from heltig.rules.rule import Level, Severity
+from heltig.store.owners import Owner
 from heltig.store.records import Series, StoredVerdict, Study, StudyState
 from heltig.verdict import Readiness
 
@@ -39,6 +40,7 @@ class StudyView(msgspec.Struct, frozen=True, kw_only=True, rename={"study_instan
         last_readiness: Of the last verdict, whatever the state is now.
         revision: Number of its verdicts.
         blocks: Findings of severity `block` that are not waived; `reviews` and `notes` likewise.
+        owner: Who sees to it, as the audit trail has them; null where nobody does.
     """
 
     study_instance_uid: str | None
@@ -64,6 +66,7 @@ class StudyView(msgspec.Struct, frozen=True, kw_only=True, rename={"study_instan
     referring_physician_name: str
     modalities: list[str]
     patients: list[PatientView]
+    owner: str | None = None
 
 
 class FindingView(msgspec.Struct, frozen=True):
@@ -154,8 +157,8 @@ class StudyDetail(msgspec.Struct, frozen=True):
     locations: list[LocationDetail]
 
 
-def study_view(study: Study) -> StudyView:
-    """A study as it is shown in a list."""
+def study_view(study: Study, owner: Owner | None = None) -> StudyView:
+    """A study as it is shown in a list, with who sees to it."""
     attributes = study.attributes
     return StudyView(
         study_instance_uid=study.study_uid,
@@ -191,6 +194,7 @@ def study_view(study: Study) -> StudyView:
             )
             for patient in attributes.patients
         ],
+        owner=owner.name if owner else None,
     )
 
 

@@ -30,3 +30,43 @@ async def test_said_withdrawn_and_owned_on_the_page(guarded: Service) -> None:
     [added], [gone] = await guarded.audit("comment.add"), await guarded.audit("comment.withdraw")
     assert (added.actor, added.detail) == ("key:anna", {"comment": 1})
     assert (gone.actor, gone.detail) == ("key:admin-", {"comment": 1, "author": "key:anna"})
+
+
+async def test_taken_given_and_dropped(service: Service) -> None:
+    for number in (1, 2):
+        await service.judged(f"1.2.{number}", finding(), readiness="BLOCKED")
+    ticks = {"tick-1": "archive:main/1.2.1", "tick-2": "archive:main/1.2.2", "back": "./"}
+    asked = page(await service.post("/ticked/own", headers=OURS, data=ticks))
+    assert "Who sees to 2 studies?" in asked.text
+    wrong = await service.post("/ticked/own", headers=OURS, data={**ticks, "sure": "yes", "who": "other"})
+    assert wrong.status_code == 400
+    done = await service.post("/ticked/own", headers=OURS, data={**ticks, "sure": "yes", "who": "me"})
+    assert done.headers["location"] == "../?done=own&studies=2&left=0"
+    mine = (await service.get("/api/v1/studies")).json()["items"]
+    assert [one["owner"] for one in mine] == ["local", "local"]
+    form = {"who": "other", "name": "user:anna"}
+    assert (await service.post("/studies/1.2.1/owner", headers=OURS, data=form)).status_code == 303
+    assert "user:anna" in page(await service.get("/studies/1.2.1")).text
+    [given] = (await service.client.put("/api/v1/studies/1.2.2/owner", json={"owner": None})).json()
+    assert given["owner"] is None
+    report = await service.get("/api/v1/studies/1.2.1/report", headers={"Accept": "application/json"})
+    assert report.json()["verdicts"][0]["owner"] == "user:anna"
+    told = [(entry.subject, entry.detail) for entry in await service.audit("study.own")]
+    assert told[-2:] == [
+        ("archive:main 1.2.1", {"from": "local", "to": "user:anna"}),
+        ("archive:main 1.2.2", {"from": "local", "to": ""}),
+    ]
+
+
+async def test_comments_by_rest(service: Service) -> None:
+    await service.judged("1.2.3", finding(), readiness="BLOCKED")
+    at = "/api/v1/studies/1.2.3/comments"
+    made = (await service.post(at, json={"text": NAMES})).json()
+    assert (made["id"], made["author"], made["location"], made["text"]) == (1, "local", "archive:main", NAMES)
+    for body in ({"text": ""}, {"text": "x" * 4001}, {"text": "  "}, {"text": "a", "who": "b"}):
+        assert (await service.post(at, json=body)).status_code == 400
+    assert (await service.post("/api/v1/studies/9.9/comments", json={"text": "a"})).status_code == 404
+    assert (await service.client.delete(f"{at}/2")).status_code == 404
+    gone = (await service.client.delete(f"{at}/1")).json()
+    assert (gone["text"], gone["withdrawnBy"]) == ("", "local")
+    assert (await service.get(at)).json() == [gone]
