@@ -1,5 +1,6 @@
 """Series of which no volume may be made in silence, each with its code; and what is no fault."""
 
+import re
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
@@ -10,6 +11,7 @@ from imaging.phantom import Box, Phantom, checkerboard, encode, series
 from pydicom.dataset import Dataset
 from pydicom.uid import JPEGLSLossless
 
+from heltig.imaging.planes import LEFT_OUT
 from heltig.imaging.reading import read_only_volume, survey
 from heltig.imaging.refusal import CODES, Refused
 
@@ -234,3 +236,11 @@ def test_refusals_name_no_patient() -> None:
     (found,) = survey([encode(ds) for ds in images]).series
     assert "ecret" not in "".join(map(str, found.refused)).casefold()
     assert found.refused[0].observed == "1 missing in 1 gaps, step 2.500 mm"
+
+
+def test_every_code_is_explained() -> None:
+    page = (Path(__file__).parents[2] / "docs/imaging.md").read_text(encoding="utf-8")
+    explained = set(re.findall(r"^\| `([A-Z_]+)` \|", page, re.MULTILINE))
+    assert explained == set(CODES) | set(LEFT_OUT)
+    for rule in set(re.findall(r"\b(?:GEO|INS|PIX)-[A-Z-]+\b", page)):
+        assert (Path(__file__).parents[1] / f"rules/{rule}.yml").exists(), rule
