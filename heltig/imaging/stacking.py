@@ -27,6 +27,9 @@ _SAME_SPACING: Final = 1e-4
 _STACK: Final = 3
 """Planes of one orientation that are a stack of their own, beside others in the same series."""
 
+_MOST_GROUPS: Final = 32
+"""Orientations and matrices of one series; with more of them it is turned from plane to plane."""
+
 _APART: Final = (
     ("FrameContentSequence", "StackID"),
     ("FrameContentSequence", "TemporalPositionIndex"),
@@ -183,6 +186,8 @@ def _groups(planes: Planes) -> list[_Group]:
         group = next((g for g in groups if _belongs(g, orientation, spacing, sizes[plane])), None)
         if group is None:
             _refuse_skewed(orientation)
+            if len(groups) == _MOST_GROUPS:
+                raise Refused("GEOMETRY_MIXED_ORIENTATION", f"more than {_MOST_GROUPS} orientations or sizes")
             known = next(
                 (g.orientation for g in groups if orientation.is_like(g.orientation, _PARALLEL)), None
             )

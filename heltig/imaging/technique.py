@@ -23,6 +23,8 @@ _TEXTS: Final = {
 }
 """The attribute, and the macro that it stands in in enhanced objects."""
 
+_DATE: Final = 8  # characters of a DT that are its date
+
 _NUMBERS: Final = {
     "kvp": ("KVP", "CTXRayDetailsSequence"),
     "slice_thickness": ("SliceThickness", "PixelMeasuresSequence"),
@@ -53,9 +55,15 @@ def technique_of(planes: Planes, members: Sequence[int]) -> Technique:
         cell = one(keyword, macro)
         return (*cell.numbers, None)[0] if cell else None
 
+    each = [
+        time or moment[_DATE:]
+        for time, moment in zip(
+            planes.texts("AcquisitionTime"), planes.texts("AcquisitionDateTime"), strict=True
+        )
+    ]
     series_number = number("SeriesNumber")
     image_type = one("ImageType")
-    times = sorted({cell.text for cell in planes.cells("AcquisitionTime")} - {""})
+    times = sorted({each[plane] for plane in members} - {""})
     return Technique(
         modality=text("Modality") or "",
         series_number=None if series_number is None else int(series_number),

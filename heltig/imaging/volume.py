@@ -58,7 +58,8 @@ class Technique:
         patient_size_m: Patient's Size (0010,1020) as it is written; metres by the standard.
         contrast_agent: Contrast/Bolus Agent (0018,0010).
         contrast_start: Contrast/Bolus Start Time (0018,1042), as DICOM writes a time.
-        acquisition_time: Acquisition Time (0008,0032) of the slice with the smallest one.
+        acquisition_time: Acquisition Time (0008,0032), or that of Acquisition DateTime (0008,002A), of the
+            slice with the smallest one.
         rescale_type: Rescale Type (0028,1054).
         scanning_sequence: Scanning Sequence (0018,0020), its values joined by a backslash.
         sequence_name: Sequence Name (0018,0024), or Pulse Sequence Name (0018,9005).
