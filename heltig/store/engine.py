@@ -110,6 +110,11 @@ class Store:
         """Whether nobody else writes while a transaction does (`ReadTransaction.is_alone`)."""
         return isinstance(self.database, SQLiteDatabase)
 
+    @property
+    def is_in_order(self) -> bool:
+        """Whether the rows of a table stand in the order of its primary key."""
+        return isinstance(self.database, SQLiteDatabase)
+
     async def read(
         self, work: Callable[Concatenate[ReadTransaction, P], T], /, *args: P.args, **kwargs: P.kwargs
     ) -> T:

@@ -68,6 +68,11 @@ class ReadTransaction:
         """Whether nobody else writes before its end; so it sees all that was written before it commits."""
         return self._sqlite is not None
 
+    @property
+    def is_in_order(self) -> bool:
+        """Whether the rows of a table stand in the order of its primary key."""
+        return self._sqlite is not None
+
     def rows(self, statement: Executable, parameters: Parameters | None = None) -> list[Any]:
         """Runs a statement that was made at import; gives its rows, whose values have names."""
         found = compiled(statement, self._dialect, parameters or {})

@@ -106,6 +106,7 @@ def _fill(transaction: WriteTransaction, numbers: range) -> None:
         rows["studies"].append(study | verdict)
         rows["observations"].append({"study_row": id, "location_row": location.id, "priority": 0} | seen)
         answer = {"study_row": id, "study_key": uid, "location": str(HERE), "form": render.form}
+        answer |= {"place": id, "alone": True}
         rows["lookups"].append(answer | verdict | {"verdict_id": DIGEST, "body": b"x" * 900})
         if number % 3 == 0:
             patient = {

@@ -7,6 +7,7 @@ import hashlib
 import random
 import sqlite3
 import sys
+import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -50,6 +51,7 @@ def _fill(database: sqlite3.Connection, studies: int) -> None:
     database.execute("PRAGMA synchronous=OFF")
     database.execute("PRAGMA cache_size=-500000")
     database.execute("DELETE FROM jobs")  # what an earlier run left to be pulled
+    taken = {place for (place,) in database.execute("SELECT place FROM lookups")}
     (present,) = database.execute("SELECT count(*) FROM lookups").fetchone()
     for table in ("studies", "lookups"):
         columns = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
@@ -60,12 +62,14 @@ def _fill(database: sqlite3.Connection, studies: int) -> None:
         statement = f"INSERT INTO {table} VALUES ({places})"  # noqa: S608 - names of our own tables
         for start in range(present, studies, AT_ONCE):
             database.execute("BEGIN")
-            database.executemany(statement, _rows(table, row, start, min(start + AT_ONCE, studies)))
+            database.executemany(statement, _rows(table, row, start, min(start + AT_ONCE, studies), taken))
             database.execute("COMMIT")
     database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def _rows(table: str, sample: dict[str, object], start: int, end: int) -> Iterator[tuple[object, ...]]:
+def _rows(
+    table: str, sample: dict[str, object], start: int, end: int, taken: set[int]
+) -> Iterator[tuple[object, ...]]:
     answer = prepared(sample["body"]) if table == "lookups" else None  # type: ignore[arg-type]
     for number in range(start, end):
         key = uid(number)
@@ -76,7 +80,16 @@ def _rows(table: str, sample: dict[str, object], start: int, end: int) -> Iterat
             dataset = answer.dataset.replace(FIRST.encode(), key.encode())
             tag = hashlib.sha256(key.encode()).hexdigest()
             row |= {
+                "place": _place(key, taken, away=2**32 + number + 10),
                 "study_row": number + 10,
                 "body": msgspec.msgpack.encode(Prepared(tag, dataset, answer.comment)),
             }
         yield tuple(row.values())
+
+
+def _place(key: str, taken: set[int], *, away: int) -> int:
+    place = zlib.crc32(key.encode())
+    if place in taken:
+        return away
+    taken.add(place)
+    return place

@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from sqlalchemy import CheckConstraint, MetaData, String, text
+from sqlalchemy import BigInteger, CheckConstraint, Integer, MetaData, String, text
 from sqlmodel import AutoString, SQLModel
 
 TEXT_LENGTH = 256
@@ -13,6 +13,9 @@ DEVICE_LENGTH = 64
 
 BY_KEY: dict[str, Any] = {"sqlite_with_rowid": False}
 """For tables of short rows that are only read by their key: the key is the table."""
+
+ROW_NUMBER: Any = BigInteger().with_variant(Integer(), "sqlite")
+"""Of a primary key over 2^31. SQLite stores rows in the order of one that is called INTEGER, no other."""
 
 
 class Table(SQLModel):

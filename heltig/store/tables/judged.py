@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, Index, Text, UniqueConstraint
 from sqlmodel import Field
 
 from heltig.store.records import KEY_LENGTH
-from heltig.store.tables.base import BY_KEY, TEXT_LENGTH, Table, one_of, where
+from heltig.store.tables.base import BY_KEY, ROW_NUMBER, TEXT_LENGTH, Table, one_of, where
 
 # A query that is to use one of these indexes has to say the same in the same words.
 IN_FAMILY = "family IS NOT NULL"
@@ -142,12 +142,14 @@ class WaiverTable(Table, table=True):
 
 
 class LookupTable(Table, table=True):
-    """One prepared answer a study and location, ready to be sent."""
+    """One prepared answer a study and location, ready to be sent (`heltig.store.lookups` tells of places)."""
 
     __tablename__ = "lookups"
-    __table_args__ = (UniqueConstraint("study_key", "location"),)
+    __table_args__ = (UniqueConstraint("study_key", "location"), UniqueConstraint("study_row"))
 
-    study_row: int = Field(primary_key=True, foreign_key="studies.id")
+    place: int = Field(primary_key=True, sa_type=ROW_NUMBER, sa_column_kwargs={"autoincrement": False})
+    alone: bool
+    study_row: int = Field(foreign_key="studies.id")
     study_key: str = Field(max_length=KEY_LENGTH)
     location: str = Field(max_length=KEY_LENGTH + 16)
     state: str = Field(max_length=16)

@@ -10,9 +10,14 @@ from unit.store.databases import SERVER
 from unit.store.samples import MAIN, OTHER, STUDY, finding, judge, series, snapshot
 
 from heltig.errors import StorageError
-from heltig.store import lookups, snapshots
+from heltig.store import lookups, removal, snapshots, studies
 from heltig.store.engine import Store
 from heltig.store.lookups import Lookups
+from heltig.store.records import Location
+
+ALIKE = ("1.2.137280152.92717", "1.2.671629830.870809")
+"""They have the same CRC-32."""
+THIRD = Location("upload", "third")
 
 
 async def test_an_unknown_study_has_no_answer(store: Store) -> None:
@@ -30,6 +35,34 @@ async def test_every_location_answers(store: Store) -> None:
         ("archive:other", "READY"),
     ]
     assert await store.read(lookups.find_many, [STUDY, "1.2.3"]) == {STUDY: found}
+
+
+async def test_keys_of_one_checksum_are_told_apart(store: Store) -> None:
+    for count, key in enumerate(ALIKE, start=1):
+        await judge(store, snapshot(study=key))
+        found = {one: await Lookups(store).find(one) for one in ALIKE[:count]}
+        assert {one: [answer.study_key for answer in answers] for one, answers in found.items()} == {
+            one: [one] for one in ALIKE[:count]
+        }
+        assert await store.read(lookups.find_many, ALIKE) == found
+        assert await Lookups(store).find(ALIKE[1]) == found.get(ALIKE[1], [])
+
+
+async def test_an_answer_that_was_alone_gets_and_loses_others(store: Store) -> None:
+    for count, location in enumerate((OTHER, MAIN, THIRD), start=1):
+        for _ in range(2):  # first PENDING, then judged, then again
+            await judge(store, snapshot(location=location))
+            found = await Lookups(store).find(STUDY)
+            assert len(found) == count
+            assert await store.read(lookups.find_many, [STUDY]) == {STUDY: found}
+    for number, location in enumerate((OTHER, THIRD, MAIN)):
+        study = await store.read(studies.row_of, location, STUDY)
+        await store.write(removal.remove_study, study)
+        found = await Lookups(store).find(STUDY)
+        assert len(found) == 2 - number
+        assert await store.read(lookups.find_many, [STUDY]) == ({STUDY: found} if found else {})
+    await judge(store, snapshot(location=THIRD))
+    assert [answer.location for answer in await Lookups(store).find(STUDY)] == [str(THIRD)]
 
 
 async def test_an_answer_is_never_older_than_the_last_commit(store: Store) -> None:
