@@ -5,14 +5,15 @@ import hmac
 import json
 import secrets
 from base64 import b64decode, urlsafe_b64encode
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 from urllib.parse import unquote_plus, urlencode
 
+from anyio.from_thread import start_blocking_portal
 from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
 
@@ -207,3 +208,10 @@ async def openid_provider(clock: Callable[[], datetime]) -> AsyncIterator[tuple[
     async with httpd(provider) as server:
         provider.issuer = server.root
         yield provider, server
+
+
+@contextmanager
+def running_openid_provider(clock: Callable[[], datetime]) -> Iterator[OpenIDProvider]:
+    """The same in a thread of its own, for a server in another process."""
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(openid_provider(clock)) as run:
+        yield run[0]
