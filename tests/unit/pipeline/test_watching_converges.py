@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from servers.dicomweb import instance
@@ -96,7 +97,8 @@ async def do(site: Site, store: MortalStore, archive: TellingArchive, action: tu
             await pulled_by_hand(store, archive, site.clock)
         case ("crash", writes, loses_last):
             store.writes_left, store.loses_last = writes + 1, loses_last
-            with suppress(HeltigError):
+            with suppress(HeltigError), pytest.MonkeyPatch.context() as patch:
+                patch.setattr("heltig.jobs.attempt._WAITS", ())  # this database does not come back meanwhile
                 await site.pass_time(timedelta(minutes=3))
             store.writes_left = None
             await store.write(started_again)
