@@ -26,7 +26,7 @@ _OURS: Final = frozenset(
     {
         "accept", "action", "actor", "after", "age", "archive", "backfill", "before", "differences",
         "emptyvaluematching", "format", "from", "fuzzymatching", "includefield", "limit", "location",
-        "manufacturer", "modality", "model", "multiplevaluematching", "offset", "page", "readiness",
+        "manufacturer", "modality", "model", "multiplevaluematching", "offset", "owner", "page", "readiness",
         "redact", "rule", "severity", "since", "sort", "state", "station", "study", "subject", "text", "to",
         "until",
     }

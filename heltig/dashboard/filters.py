@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from heltig.pipeline.review import owner_wanted
 from heltig.rules.catalogue import catalogue
 from heltig.store.records import Location
 from heltig.store.search import AGES, StudyQuery
@@ -48,6 +49,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         location: `archive:NAME` or `gate:NAME`; `upload` for all uploads.
         rule: The id of a rule that found something, or its beginning.
         age: How long ago the last verdict was given, one of `AGES`.
+        owner: Who sees to the study: a name, `mine` or `nobody`.
         page: The page of the list, from 1.
     """
 
@@ -60,6 +62,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     location: str = ""
     rule: str = ""
     age: str = ""
+    owner: str = ""
     page: int = 1
 
     @classmethod
@@ -77,6 +80,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             location=location if (kind in _KINDS and name) or location == "upload" else "",
             rule=_text(query, "rule").upper(),
             age=query.get("age", "") if query.get("age", "") in AGES else "",
+            owner=_text(query, "owner"),
             page=max(number(query, "page") or 1, 1),
         )
 
@@ -95,11 +99,12 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Everything passes."""
         return msgspec.structs.replace(self, page=1) == Filter()
 
-    def query(self, *, any_readiness: bool = False) -> StudyQuery:
+    def query(self, *, any_readiness: bool = False, me: str = "") -> StudyQuery:
         """The filter as the store takes it.
 
         Args:
             any_readiness: Leave the verdict out of account.
+            me: The name of whoever looks.
         """
         at = self.location
         return StudyQuery(
@@ -113,6 +118,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             location_kinds=("upload",) if at == "upload" else (),
             rules=rules_beginning(self.rule) if self.rule else (),
             age=AGES[self.age] if self.age else (None, None),
+            owner=owner_wanted(self.owner, me) if self.owner else None,
         )
 
 

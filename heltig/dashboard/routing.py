@@ -23,7 +23,7 @@ from heltig.dashboard.jobs import JOBS
 from heltig.dashboard.keys import KEYS
 from heltig.dashboard.login import LOGIN
 from heltig.dashboard.overview import OVERVIEW
-from heltig.dashboard.own_forms import FORM_HEADERS, AnyRequest, principal_of
+from heltig.dashboard.own_forms import FORM_HEADERS, AnyRequest, principal_of, who
 from heltig.dashboard.pages import HEADERS, page, study_of
 from heltig.dashboard.quarantine import QUARANTINE
 from heltig.dashboard.review import REVIEW, review_of
@@ -84,7 +84,7 @@ async def show_worklist(request: AnyRequest) -> Response[str]:
     now = services.clock()
     sight = sight_of(principal_of(request), services.sights)
     await insist_on_seeing(request, services, sight, filter.query(), route="GET /")
-    found = await services.store.read(worklist, filter, now=now, sight=sight)
+    found = await services.store.read(worklist, filter, now=now, sight=sight, me=who(request)["actor"])
     shows(request.scope, [row.study.study_key for row in found.rows])
     return page(
         request,

@@ -10,7 +10,7 @@ from heltig.pipeline.identifiers.sights import ALL, Sight
 from heltig.reports.charts import Share, verdict_bar
 from heltig.reports.reasons import more
 from heltig.rules.catalogue import catalogue
-from heltig.store import changes, devices, locations, search, verdicts
+from heltig.store import changes, comments, devices, locations, owners, search, verdicts
 from heltig.store.records import Location, Study
 from heltig.store.search import OF_DEVICES, StudyQuery
 from heltig.store.transaction import ReadTransaction
@@ -28,11 +28,15 @@ class Row(msgspec.Struct, frozen=True):
         study: The study as it stands.
         reason: The worst finding in one line, with the number of others; empty without any.
         rule: The rule behind it.
+        owner: Who sees to the study; empty where nobody does.
+        comments: How many comments stand on it.
     """
 
     study: Study
     reason: str
     rule: str
+    owner: str
+    comments: int
 
 
 class Choices(msgspec.Struct, frozen=True):
@@ -45,6 +49,7 @@ class Choices(msgspec.Struct, frozen=True):
         models: Likewise, of the manufacturer that is filtered by; `stations` of its model, too.
         is_by_station: Somebody may filter by it: it is an identifier.
         rules: Ids of all rules; their titles would be a fifth of the page.
+        owners: Who sees to some study.
     """
 
     modalities: tuple[str, ...]
@@ -54,6 +59,7 @@ class Choices(msgspec.Struct, frozen=True):
     stations: tuple[str, ...]
     is_by_station: bool
     rules: tuple[str, ...]
+    owners: tuple[str, ...]
 
 
 class Worklist(msgspec.Struct, frozen=True):
@@ -80,7 +86,9 @@ class Worklist(msgspec.Struct, frozen=True):
     latest: int
 
 
-def worklist(transaction: ReadTransaction, filter: Filter, *, now: datetime, sight: Sight = ALL) -> Worklist:
+def worklist(
+    transaction: ReadTransaction, filter: Filter, *, now: datetime, sight: Sight = ALL, me: str = ""
+) -> Worklist:
     """Collects what the page shows now; a page after the last is the last.
 
     Raises:
@@ -88,12 +96,14 @@ def worklist(transaction: ReadTransaction, filter: Filter, *, now: datetime, sig
         UsageError: It is filtered by a part of what is hashed.
     """
     latest = changes.latest(transaction)  # first: what comes meanwhile is told once more
-    numbers = search.count_by_readiness(transaction, sight.query(filter.query(any_readiness=True)), now=now)
+    numbers = search.count_by_readiness(
+        transaction, sight.query(filter.query(any_readiness=True, me=me)), now=now
+    )
     total = numbers[filter.readiness] if filter.readiness else sum(numbers.values())
     pages = max(1, -(-total // STUDIES_A_PAGE))
     passed_over = (min(filter.page, pages) - 1) * STUDIES_A_PAGE
     return Worklist(
-        rows=_rows(transaction, sight.query(filter.query()), passed_over, now) if total else (),
+        rows=_rows(transaction, sight.query(filter.query(me=me)), passed_over, now) if total else (),
         numbers=numbers,
         shares=verdict_bar(numbers),
         total=total,
@@ -119,18 +129,23 @@ def _choices(transaction: ReadTransaction, filter: Filter, *, is_by_station: boo
         stations=offered["station"],
         is_by_station=is_by_station,
         rules=tuple(catalogue()),
+        owners=tuple(owners.names(transaction, limit=MOST_OFFERED)),
     )
 
 
 def _rows(transaction: ReadTransaction, query: StudyQuery, offset: int, now: datetime) -> tuple[Row, ...]:
     studies = search.search(transaction, query, now=now, limit=STUDIES_A_PAGE, offset=offset, order="worst")
-    worst = verdicts.worst_findings(transaction, [study.study_key for study in studies])
+    keys = [study.study_key for study in studies]
+    worst = verdicts.worst_findings(transaction, keys)
+    owned, said = owners.of(transaction, keys), comments.numbers(transaction, keys)
     rows = []
     for study in studies:
         finding = worst.get((study.location, study.study_key))
         others = study.blocks + study.reviews + study.notes - 1
         reason = more(finding.message, others) if finding else _reason_without_finding(study)
-        rows.append(Row(study, reason, finding.rule if finding else ""))
+        at = str(study.location), study.study_key
+        owner = owned[at].name if at in owned else ""
+        rows.append(Row(study, reason, finding.rule if finding else "", owner, said.get(at, 0)))
     return tuple(rows)
 
 

@@ -12,7 +12,16 @@ from heltig.store.attributes import split
 from heltig.store.names import escaped, is_like, matches
 from heltig.store.records import Location, LocationKind, Study, StudyState
 from heltig.store.studies import RANKS, SELECT, with_patients
-from heltig.store.tables import devices, findings, locations, patients, studies, study_patients, verdicts
+from heltig.store.tables import (
+    devices,
+    findings,
+    locations,
+    patients,
+    studies,
+    study_owners,
+    study_patients,
+    verdicts,
+)
 from heltig.store.text import storable_key
 from heltig.store.transaction import ReadTransaction
 from heltig.verdict import Readiness
@@ -62,6 +71,7 @@ class StudyQuery(msgspec.Struct, frozen=True, kw_only=True):
         text: Somewhere in the study's key or its description; the case of Latin letters does not matter.
         patient_id: Any of the study's patients has it; `patient_name` and the rest likewise.
         patient_birth_date: As `study_date`.
+        owner: Who sees to the study; empty for those that nobody sees to.
         empty: Names of attributes above that have no value.
     """
 
@@ -88,6 +98,7 @@ class StudyQuery(msgspec.Struct, frozen=True, kw_only=True):
     patient_name: str | None = None
     patient_birth_date: tuple[str, str] | None = None
     patient_sex: str | None = None
+    owner: str | None = None
     empty: frozenset[str] = frozenset()
 
 
@@ -162,6 +173,10 @@ def _of_study(query: StudyQuery) -> Iterable[ColumnElement[bool]]:
         )
         # + 0: not by the index of locations, which would have each row read, but by that of the worklist.
         yield (studies.c.location_row + 0).in_(wanted_rows)
+    if query.owner is not None:
+        owned = select(study_owners.c.study_row)
+        is_theirs = studies.c.id.in_(owned.where(study_owners.c.owner == query.owner))
+        yield is_theirs if query.owner else studies.c.id.not_in(owned)
     yield from _when(query.study_date, query.study_time)
     if query.modalities_in_study:
         yield or_(*(matches(studies.c.modalities_in_study, f"*\\{m}\\*") for m in query.modalities_in_study))

@@ -28,6 +28,7 @@ from heltig.api.v1.study_views import (
 from heltig.auth.principal import Principal
 from heltig.errors import NotFoundError
 from heltig.pipeline.identifiers.sights import Sight
+from heltig.pipeline.review import owner_wanted
 from heltig.rules.rule import Level, Severity
 from heltig.store import lookups, owners, studies, verdicts
 from heltig.store.lookups import minute
@@ -61,6 +62,13 @@ async def list_studies(
         str | None, QueryParameter(description="Somewhere in the StudyInstanceUID or the StudyDescription.")
     ] = None,
     age: Annotated[Age | None, QueryParameter(description="How long ago the last verdict was given.")] = None,
+    owner: Annotated[
+        str | None,
+        QueryParameter(
+            description="Who sees to the study, as the audit trail has them; `mine`, or `nobody`.",
+            max_length=256,
+        ),
+    ] = None,
     order: FromQuery[Order] = "worst",
     limit: Limit = DEFAULT_LIMIT,
     offset: Offset = 0,
@@ -82,6 +90,7 @@ async def list_studies(
         station=station,
         text=text or None,
         age=AGES[age] if age else (None, None),
+        owner=owner_wanted(owner, request.user.name) if owner else None,
     )
     sight = services.sights.of(request.user)
     query = await insist_on_seeing(request, services, sight, query, route="GET /api/v1/studies")

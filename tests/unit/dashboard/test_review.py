@@ -49,6 +49,16 @@ async def test_taken_given_and_dropped(service: Service) -> None:
     assert "user:anna" in page(await service.get("/studies/1.2.1")).text
     [given] = (await service.client.put("/api/v1/studies/1.2.2/owner", json={"owner": None})).json()
     assert given["owner"] is None
+    for owner, studies in (
+        ("user:anna", ["1.2.1"]),
+        ("nobody", ["1.2.2"]),
+        ("mine", []),
+        ("", ["1.2.2", "1.2.1"]),
+    ):
+        listed = (await service.get(f"/api/v1/studies?owner={owner}")).json()["items"]
+        assert sorted(one["key"] for one in listed) == sorted(studies), owner
+        rows = page(await service.get(f"/?owner={owner}")).rows()
+        assert sorted(row.split("?")[0] for row in rows) == sorted(f"studies/{one}" for one in studies)
     report = await service.get("/api/v1/studies/1.2.1/report", headers={"Accept": "application/json"})
     assert report.json()["verdicts"][0]["owner"] == "user:anna"
     told = [(entry.subject, entry.detail) for entry in await service.audit("study.own")]
