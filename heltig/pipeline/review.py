@@ -162,8 +162,8 @@ def see_that_it_names(owner: str) -> None:
 def owner_wanted(text: str, me: str) -> str:
     """Whose studies somebody asks for: `mine`, `nobody` for those that nobody sees to, or a name.
 
-    >>> owner_wanted("mine", "user:anna"), owner_wanted("nobody", "user:anna"), owner_wanted("key:b", "user:anna")
-    ('user:anna', '', 'key:b')
+    >>> [owner_wanted(text, "user:anna") for text in ("mine", "nobody", "key:b")]
+    ['user:anna', '', 'key:b']
     """
     return {"mine": me, "nobody": ""}.get(text, text)
 
