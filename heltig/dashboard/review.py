@@ -172,7 +172,7 @@ def owner_choices(transaction: ReadTransaction) -> tuple[str, ...]:
 async def _owner_page(
     request: AnyRequest, study: Study, *, wrong: str = "", typed: Mapping[str, str] | None = None
 ) -> Response[str]:
-    store = services_of(request.app.state).store
+    store, me = services_of(request.app.state).store, who(request)["actor"]
     owned = (await store.read(owners.of, [study.study_key])).get((str(study.location), study.study_key))
     return page(
         request,
@@ -181,11 +181,11 @@ async def _owner_page(
         headers=FORM_HEADERS,
         study=study,
         owner=owned,
-        me=who(request)["actor"],
+        me=me,
         names=await store.read(owner_choices),
         back=_back(study),
         wrong=wrong,
-        typed=typed or {},
+        typed=typed or {"who": "nobody" if owned and owned.name == me else "me"},
     )
 
 
