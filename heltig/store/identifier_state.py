@@ -19,13 +19,17 @@ _CHANGE = (
 _ANY_STUDY = select(studies.c.id).limit(1)
 
 
+WHOLE: Final = 1
+"""The place of a database whose identifiers are all hashed, fingerprints of listed studies too."""
+
+
 class State(msgspec.Struct, frozen=True):
     """How identifiers stand.
 
     Attributes:
         form: All are hashed; or some, since a rewrite was begun and did not come to its end.
         key_id: The key that they are hashed with.
-        place: How far the rewrite came.
+        place: How far the rewrite came; `WHOLE` or more at its end.
     """
 
     form: Form

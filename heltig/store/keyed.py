@@ -46,6 +46,8 @@ _NOBODY: Final = Parameters()
 _CHARACTERS: Final = 15
 _TOKEN: Final = re.compile(f"h[a-z2-7]{{{_CHARACTERS}}}", re.ASCII)
 _DIGITS: Final = 32
+_PART: Final = 8
+"""Bytes of a half of a fingerprint."""
 
 
 class Keyed(msgspec.Struct, frozen=True):
@@ -83,6 +85,18 @@ class Keyed(msgspec.Struct, frozen=True):
     def digest(self, digest: str) -> str:
         """The digest of a finding, which could be guessed from a short value, under the key."""
         return hmac.digest(self.key, digest.encode(), "sha256").hex()[:_DIGITS] if digest else ""
+
+    def fingerprint(self, seen: bytes) -> bytes:
+        """What tells how a study was listed, under the key: who has the database could try out identifiers.
+
+        Args:
+            seen: As without a key; a half that is zero says nothing, and stays.
+        """
+        parts = (seen[start : start + _PART] for start in range(0, len(seen), _PART))
+        return b"".join(
+            hmac.digest(self.key, b"fingerprint\0" + part, "sha256")[:_PART] if any(part) else part
+            for part in parts
+        )
 
     def attributes(self, attributes: StudyAttributes) -> StudyAttributes:
         """What a search shows of a study, with its identifiers hashed."""

@@ -16,7 +16,7 @@ from heltig.store.identifier_state import State
 from heltig.store.keyed import HIDDEN_OF_DEVICES, OF_PATIENTS, OF_STUDIES, Keyed
 from heltig.store.names import folded
 from heltig.store.records import Device, Patient
-from heltig.store.tables import device_sets, findings, studies, verdicts, waivers
+from heltig.store.tables import device_sets, findings, observations, studies, verdicts, waivers
 from heltig.store.tables import devices as device_table
 from heltig.store.tables import patients as patient_table
 from heltig.store.text import from_json, to_json
@@ -64,7 +64,7 @@ def turn(transaction: WriteTransaction, seals: Seals, *, limit: int = AT_ONCE) -
         return None
     step, after = divmod(state.place, _STEP)
     if step == len(_STEPS):
-        identifier_state.move(transaction, "hashed", 0)
+        identifier_state.move(transaction, "hashed", identifier_state.WHOLE)
         return None
     name, work = _STEPS[step]
     rows = work(transaction, seals, after, limit)
@@ -77,6 +77,15 @@ def begin(transaction: WriteTransaction, keyed: Keyed) -> State:
     """Says that identifiers begin to be hashed; gives what stands, where somebody said so before."""
     identifier_state.begin(transaction, State("rewriting", keyed.id))
     return identifier_state.lock(transaction) or State("rewriting", keyed.id)
+
+
+def go_on(transaction: WriteTransaction) -> State | None:
+    """Has what an earlier version left be turned: how studies were listed; gives what stands then."""
+    state = identifier_state.lock(transaction)
+    if state is not None and state.form == "hashed" and state.place < identifier_state.WHOLE:
+        identifier_state.move(transaction, "rewriting", (len(_STEPS) - 1) * _STEP)
+        return identifier_state.lock(transaction)
+    return state
 
 
 def _page(table: Table) -> Select[Any]:
@@ -107,6 +116,13 @@ _MEMBERS: Final = (
 )
 _CHANGE_DEVICE_SET: Final = _update(device_sets, ("id",), ("identity",))
 _CHANGE_DEVICE: Final = _update(device_table, ("device_set_row", "position"), HIDDEN_OF_DEVICES)
+_OBSERVATIONS: Final = (
+    select(observations.c.study_row, observations.c.fingerprint)
+    .where(observations.c.study_row > bindparam("after"))
+    .order_by(observations.c.study_row)
+    .limit(bindparam("most"))
+)
+_CHANGE_OBSERVATION: Final = _update(observations, ("study_row",), ("fingerprint",))
 _CHANGE_PATIENT: Final = _update(patient_table, ("id",), _IDENTITY)
 _CHANGE_STUDY: Final = _update(studies, ("id",), _OF_STUDIES)
 _REMOVE_FINDINGS: Final = delete(findings).where(
@@ -211,6 +227,17 @@ def _turn_waivers(transaction: WriteTransaction, seals: Seals, after: int, limit
     return [row.id for row in rows]
 
 
+def _turn_observations(transaction: WriteTransaction, seals: Seals, after: int, limit: int) -> list[int]:
+    """Fingerprints of listed studies: what they are made of is not needed."""
+    rows = transaction.rows(_OBSERVATIONS, {"after": after, "most": limit})
+    changes = [
+        ({"study_row": row.study_row}, {"fingerprint": seals.keyed.fingerprint(row.fingerprint)})
+        for row in rows
+    ]
+    _change(transaction, _CHANGE_OBSERVATION, changes, ("fingerprint",))
+    return [row.study_row for row in rows]
+
+
 def _change(
     transaction: WriteTransaction,
     statement: Update,
@@ -235,4 +262,5 @@ _STEPS: Final[Sequence[tuple[str, Callable[[WriteTransaction, Seals, int, int], 
     ("verdicts", _turn_verdicts),
     ("waivers", _turn_waivers),
     ("devices", _turn_devices),
+    ("observations", _turn_observations),  # the last: `go_on` begins with it
 )

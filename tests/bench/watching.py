@@ -65,7 +65,7 @@ async def unchanged(store: Store, size: int) -> tuple[float, float]:
     pick = random.Random(1)
     pages = [page(pick.sample(range(size), PAGE)) for _ in range(PAGES)]
     begun = time.process_time()
-    seen = [sightings(batch) for batch in pages]
+    seen = [sightings(batch, None) for batch in pages]
     made = time.process_time()
     for batch, sighted in zip(pages, seen, strict=True):
         news = await store.read(news_in, HERE, batch, sighted, now=NOW)

@@ -17,6 +17,7 @@ from connectors.base import read_row
 from heltig.dicom.cell import DataSet
 from heltig.dicom.study import element
 from heltig.pipeline.pull.listing import ListedStudy
+from heltig.store.keyed import Keyed
 
 LENGTH: Final = 16
 """Bytes of a fingerprint."""
@@ -52,15 +53,20 @@ _Row = msgspec.defstruct(
 _decode_row = msgspec.json.Decoder(_Row).decode
 
 
-def fingerprint(study: ListedStudy) -> bytes:
+def fingerprint(study: ListedStudy, *, keyed: Keyed | None = None) -> bytes:
     """The fingerprint of a study as it was seen now: 8 bytes of its rows, 8 bytes of its mark.
 
     It does not depend on the order of the rows, nor of the values in them.
+
+    Args:
+        study: The study.
+        keyed: Where identifiers are kept as hashes: nobody without the key can try out whose study it is.
     """
     rows = sorted({_facts(row) for row in study.rows})
-    return (_digest("\x1e".join(rows)) if rows else _UNSEEN) + (
+    seen = (_digest("\x1e".join(rows)) if rows else _UNSEEN) + (
         _digest(study.mark) if study.mark else _UNSEEN
     )
+    return keyed.fingerprint(seen) if keyed else seen
 
 
 def differs(known: bytes, seen: bytes) -> bool:
@@ -87,7 +93,7 @@ def changed_to(known: bytes, seen: bytes) -> bytes:
     return merged(known, seen)
 
 
-def pulled_as(known: bytes, rows: Iterable[DataSet]) -> bytes:
+def pulled_as(known: bytes, rows: Iterable[DataSet], *, keyed: Keyed | None = None) -> bytes:
     """What is known of a study that was pulled: with its rows of then, if it was not listed since its change.
 
     Rows that a listing showed stay: an archive may show others to who asks for one study, and each listing
@@ -96,9 +102,12 @@ def pulled_as(known: bytes, rows: Iterable[DataSet]) -> bytes:
     Args:
         known: Before the pull; empty where nothing was.
         rows: The study's rows as the pull found them, perhaps none.
+        keyed: See `fingerprint`.
     """
     texts = tuple(map(_written, rows))
-    return merged(fingerprint(ListedStudy("", texts)), known or bytes(LENGTH)) if texts else known
+    if not texts:
+        return known
+    return merged(fingerprint(ListedStudy("", texts), keyed=keyed), known or bytes(LENGTH))
 
 
 def _written(row: DataSet) -> bytes:

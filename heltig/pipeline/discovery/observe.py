@@ -21,6 +21,7 @@ from heltig.pipeline.pull.vanished import MOST_VANISHED
 from heltig.store import observations, states, studies, verdicts
 from heltig.store.archives import ArchiveOptions
 from heltig.store.attributes import storable_attributes
+from heltig.store.keyed import Keyed
 from heltig.store.locations import ensure, row_of
 from heltig.store.observations import Observation
 from heltig.store.records import Location, Study, StudyAttributes
@@ -80,9 +81,11 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     gone: int = 0
 
 
-def sightings(batch: Batch) -> list[Sighting]:
-    """The studies of a batch with their fingerprints."""
-    return [Sighting(study, storable_key(study.uid), fingerprint(study)) for study in batch.studies]
+def sightings(batch: Batch, keyed: Keyed | None) -> list[Sighting]:
+    """The studies of a batch with their fingerprints, under a key where identifiers are kept as hashes."""
+    return [
+        Sighting(study, storable_key(study.uid), fingerprint(study, keyed=keyed)) for study in batch.studies
+    ]
 
 
 def news_in(
@@ -190,6 +193,7 @@ def saw(
     known: Observation | None,
     *,
     pulled: Iterable[DataSet],
+    keyed: Keyed | None,
     now: datetime,
 ) -> bool:
     """Says that a study was listed and read by somebody who does not watch its archive.
@@ -200,6 +204,7 @@ def saw(
         listed: The study as it was listed; without rows where it was only asked for.
         known: What was known of it before it was read.
         pulled: Its rows as they were when it was read.
+        keyed: Where identifiers are kept as hashes.
         now: The time.
 
     Returns:
@@ -208,12 +213,14 @@ def saw(
     if known is not None and known.changed is not None:
         if known.unsettled_since is None:
             return not observations.is_unsettled(transaction, known.row)
-        return observations.settle(transaction, known, fingerprint=pulled_as(known.fingerprint, pulled))
+        return observations.settle(
+            transaction, known, fingerprint=pulled_as(known.fingerprint, pulled, keyed=keyed)
+        )
     row = ensure(transaction, location)
     found = observations.find_many(transaction, row, [storable_key(listed.uid)])
     for one in found.values() if listed.rows else ():
         if one.changed is None:
-            seen = replace(one, fingerprint=fingerprint(listed), changed=now)
+            seen = replace(one, fingerprint=fingerprint(listed, keyed=keyed), changed=now)
             observations.write(transaction, row, [seen])
     return all(one.unsettled_since is None for one in found.values())
 

@@ -12,7 +12,7 @@ from heltig.secret import read_secret
 from heltig.settings import Settings
 from heltig.store import identifier_state
 from heltig.store.engine import Store
-from heltig.store.identifier_state import State
+from heltig.store.identifier_state import WHOLE, State
 from heltig.store.keyed import Keyed
 from heltig.store.transaction import WriteTransaction
 
@@ -44,7 +44,7 @@ async def open_identifiers(
         return None
     keyed = key_of(settings, environ=environ, makes=state is None)
     if state is None:
-        state = await store.write(_begin, State("hashed", keyed.id))
+        state = await store.write(_begin, State("hashed", keyed.id, WHOLE))
         see_that_it_is(keyed, state, settings)  # another process may have been quicker
     store.keyed = keyed
     return keyed
@@ -67,6 +67,8 @@ async def look(store: Store, settings: Settings, *, environ: Mapping[str, str] =
         raise ConfigurationError(_IS_NOT_DONE)
     else:
         see_that_it_is(key_of(settings, environ=environ), state, settings)
+        if state.place < WHOLE:
+            raise ConfigurationError(_IS_OLDER)
     return state
 
 
@@ -138,6 +140,10 @@ _IS_HASHED: Final = (
 _IS_PLAIN: Final = (
     "HELTIG_IDENTIFIERS=hashed, and this database holds identifiers as they are. Stop all of Heltig and run "
     "`heltig identifiers rewrite`, or begin with an empty database."
+)
+_IS_OLDER: Final = (
+    "An earlier version hashed the identifiers in this database, and not how archives listed its studies. "
+    "Stop all of Heltig and run `heltig identifiers rewrite`."
 )
 _IS_NOT_DONE: Final = (
     "The rewrite of identifiers in this database did not come to its end: some are hashed, others not. Run "

@@ -59,6 +59,7 @@ async def rewrite(
     if state is None:
         state = await store.write_durably(_begin, keyed, clock(), actor, origin)
     see_that_it_is(keyed, state, settings)
+    state = await store.write(rewriting.go_on) or state
     done: Counter[str] = Counter()
     hashing = Hashing(keyed)
     if state.form == "hashed":

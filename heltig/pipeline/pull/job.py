@@ -158,7 +158,7 @@ class PullDesk:
         if rest.state == "waiting":
             await self._store.write(observations.put_off, known, due=rest.due)
             return {"outcome": "waiting"}
-        seen = pulled_as(known.fingerprint, table.source.study_rows)
+        seen = pulled_as(known.fingerprint, table.source.study_rows, keyed=self._store.keyed)
         confirm: Confirm = partial(observations.settle, known=known, fingerprint=seen)
         if rest.state == "overdue":
             table.source = replace(

@@ -233,7 +233,15 @@ class _Run:
 
         def confirm(transaction: WriteTransaction) -> bool:
             pulled, now = table.source.study_rows, self._scoring.clock()
-            return saw(transaction, self._location, listed, known, pulled=pulled, now=now)
+            return saw(
+                transaction,
+                self._location,
+                listed,
+                known,
+                pulled=pulled,
+                keyed=self._scoring.store.keyed,
+                now=now,
+            )
 
         kept = await self._scoring.score(table, self._location, confirm=confirm)
         if kept.outcome == "outdated":

@@ -13,9 +13,11 @@ from heltig.demo.studies import make_studies
 from heltig.errors import ArchiveAccessError, ArchiveClosedError, ArchiveUnavailableError
 from heltig.jobs.attempt import JobContext
 from heltig.pipeline.discovery.observe import ask_for
+from heltig.pipeline.identifiers.hashing import Hashing
 from heltig.pipeline.pull.settle import settle
-from heltig.store import archives, audit_trail, changes, jobs, lookups, observations
+from heltig.store import archives, audit_trail, changes, jobs, lookups, observations, rewriting
 from heltig.store.engine import Store
+from heltig.store.keyed import Keyed
 from heltig.store.records import Location
 
 HERE = Location("archive", "memory")
@@ -73,6 +75,31 @@ async def test_nothing_is_written_of_what_looks_as_it_did(site: Site, archive) -
     await site.pass_time(timedelta(minutes=10))
     assert (await site.study("1.2.1"), await site.observed("1.2.1")) == before
     assert await site.store.read(changes.latest) == latest
+
+
+async def test_how_a_study_is_listed_is_known_under_the_key_and_turned_with_the_rest(
+    site: Site, archive
+) -> None:
+    put(archive, "1.2.1")
+    await site.pass_time(QUIET + MINUTE)
+    before = await site.observed("1.2.1")
+    latest = await site.store.read(changes.latest)
+    keyed = site.store.keyed = Keyed(b"k" * 32)
+    await site.store.write(rewriting.begin, keyed)
+    while await site.store.write(rewriting.turn, Hashing(keyed)):
+        pass
+    turned = await site.observed("1.2.1")
+    assert before is not None
+    assert turned is not None
+    assert turned.fingerprint not in (before.fingerprint, b"")
+    await site.pass_time(timedelta(minutes=10))
+    assert await site.observed("1.2.1") == turned  # it looks as it did
+    assert await site.store.read(changes.latest) == latest
+    put(archive, "1.2.1", series=3)
+    await site.pass_time(QUIET + MINUTE)
+    again = await site.observed("1.2.1")
+    assert again is not None
+    assert again.fingerprint != turned.fingerprint
 
 
 async def test_a_burst_puts_the_verdict_off(site: Site, archive) -> None:

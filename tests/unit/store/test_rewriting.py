@@ -8,8 +8,9 @@ from unit.store.databases import render
 from unit.store.samples import NOW, STUDY, finding, judge, snapshot
 
 from heltig.audit.trail import open_trail
-from heltig.errors import UsageError
+from heltig.errors import ConfigurationError, UsageError
 from heltig.pipeline.identifiers.hashing import Hashing
+from heltig.pipeline.identifiers.key import open_identifiers
 from heltig.rules.index_facts import Identity, IndexFact, name_words
 from heltig.settings import Settings
 from heltig.store import devices, identifier_state, rewriting, studies, verdicts, waivers
@@ -70,9 +71,16 @@ async def test_it_is_turned_row_by_row(store: Store, tmp_path_factory: pytest.Te
     while done := await store.write(rewriting.turn, Hashing(KEYED), limit=1):
         turned.append(done[0])
         await store.write(broken_off)
-    assert list(dict.fromkeys(turned)) == ["patients", "studies", "verdicts", "waivers", "devices"]
+    assert list(dict.fromkeys(turned)) == [
+        "patients",
+        "studies",
+        "verdicts",
+        "waivers",
+        "devices",
+        "observations",
+    ]
     state = await store.read(identifier_state.find)
-    assert state == identifier_state.State("hashed", KEYED.id)
+    assert state == identifier_state.State("hashed", KEYED.id, identifier_state.WHOLE)
 
     study = (await store.read(studies.find_everywhere, STUDY))[0]
     assert {p.patient_id for p in study.attributes.patients} == {KEYED.token("patient_id", "P1")}
@@ -97,6 +105,25 @@ async def test_it_is_turned_row_by_row(store: Store, tmp_path_factory: pytest.Te
     assert await store.write(devices.set_of, [hashed]) == 1  # the next study of it finds its set
     query = KEYED.query(StudyQuery(manufacturer="acme", station="ROE-CT"))
     assert len(await store.read(search, query, now=NOW, limit=9)) == 1
+
+
+async def test_what_an_earlier_version_left_is_turned(
+    store: Store, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    settings = Settings(
+        home=tmp_path_factory.mktemp("home"), identifiers="hashed", identifier_key="env:HELTIG_SECRET_ID"
+    )
+    environ = {"HELTIG_SECRET_ID": KEYED.key.hex()}
+    await store.write(identifier_state.begin, identifier_state.State("hashed", KEYED.id))
+    with pytest.raises(ConfigurationError, match="heltig identifiers rewrite"):
+        await open_identifiers(store, settings, environ=environ)
+    await store.write(rewriting.go_on)
+    turned = []
+    while done := await store.write(rewriting.turn, Hashing(KEYED)):
+        turned.append(done[0])
+    assert turned == ["observations"]
+    assert await open_identifiers(store, settings, environ=environ) == KEYED
+    assert await store.write(rewriting.go_on) == await store.read(identifier_state.find)
 
 
 class Interrupted(Exception):
