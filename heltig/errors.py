@@ -316,6 +316,10 @@ class ArchiveClosedError(ArchiveError):
     title = "Archive not to be asked now"
 
 
+class ArchiveRestingError(ArchiveClosedError):
+    """The archive is outside its hours."""
+
+
 class ArchiveAnswerError(ArchiveError):
     """The archive answers what DICOMweb does not allow: another status or media type, a broken body.
 

@@ -95,10 +95,10 @@ FLUSH: Final = timedelta(seconds=10)
 """How often what was measured is added to the database."""
 
 SLOW_PULLS: Final = SlowLane(after=60.0, most=16)
-"""A pull that lasts longer than a slice leaves its place to others, one of each archive. Sixteen studies that
-come slowly are held in memory beside the others, a few megabytes each, `HELTIG_METADATA_MAX_SIZE` at most."""
+"""A pull that lasts longer than a slice leaves its place to others. Sixteen studies that come slowly are held
+in memory beside the others, a few megabytes each, `HELTIG_METADATA_MAX_SIZE` at most."""
 
-SLOW_LOOKS: Final = SlowLane(after=10.0, most=16, most_of_group=2)
+SLOW_LOOKS: Final = SlowLane(after=10.0, most=16)
 """Looks are short; the first one at all of a large archive lasts, while another sees what is new in it."""
 
 PLACES: Final = 2
@@ -181,7 +181,7 @@ def shares_of(workers: int) -> tuple[Share, ...]:
     """What the jobs that wait for archives may take of a process's places.
 
     Looks, what reads and what forwards have places each of their own, and no archive ever has all of these.
-    Archives that are slow have them for a while only (`heltig.jobs.slow`), and those that are tried out
+    What lasts long has them for a while only (`heltig.jobs.slow`), and archives that are tried out
     (`heltig.pipeline.archives.probe_waits.ProbeTurns`) leave some of them. All other jobs, uploads above all,
     have one place more to themselves.
 

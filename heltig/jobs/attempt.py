@@ -32,7 +32,7 @@ class JobContext:
         self.job = job
         self.said: dict[str, Any] | None = None
         self.news = asyncio.Event()
-        self.is_waiting = True
+        self.has_received = False
 
     @property
     def payload(self) -> dict[str, Any]:
@@ -46,7 +46,7 @@ class JobContext:
 
     def received(self) -> None:
         """Says that what others had to give for the job has come: from now on it works, and waits no more."""
-        self.is_waiting = False
+        self.has_received = True
 
 
 Handler = Callable[[JobContext], Awaitable[dict[str, Any] | None]]
@@ -57,7 +57,12 @@ It may be called again for work that is done: a process can die between the work
 
 
 class Attempt:
-    """One try at a job that `owner` has claimed."""
+    """One try at a job that `owner` has claimed.
+
+    Attributes:
+        in_lane: It has no place of the runner, but goes on in a slow lane (`heltig.jobs.slow`).
+        is_slow: It was waited for long.
+    """
 
     def __init__(
         self,
@@ -78,8 +83,13 @@ class Attempt:
         self._work = asyncio.ensure_future(handler(self._context))
         self._interrupted = False
         self._put_off: timedelta | None = None
+        self.in_lane = False
         self.is_slow = False
-        self.succeeded = False
+
+    @property
+    def job_id(self) -> int:
+        """The id of its job."""
+        return self._job.id
 
     @property
     def kind(self) -> str:
@@ -94,13 +104,19 @@ class Attempt:
     @property
     def is_waiting(self) -> bool:
         """Whether it may still be waiting for what others have to give (`JobContext.received`)."""
-        return self._context.is_waiting
+        return not (self._context.has_received or self._work.done())
 
-    async def run(self, then: Callable[[WriteTransaction], T]) -> T | None:
+    @property
+    def was_quick(self) -> bool:
+        """Whether what others had to give has come, and soon."""
+        return self._context.has_received and not self.is_slow
+
+    async def run(self, then: Callable[[], Callable[[WriteTransaction], T]]) -> T | None:
         """Waits for the handler and writes down how it ended. Cancelled, it puts the job back first.
 
         Args:
-            then: What else to do in the transaction that writes it down, unless this is cancelled.
+            then: Gives what else to do in the transaction that writes it down, unless this is cancelled. It
+                is called before each try to write; what it gives may run in another thread.
 
         Returns:
             What `then` gives; None where nothing could be written.
@@ -128,13 +144,12 @@ class Attempt:
             logger.warning("Job %d (%s): %s", self._job.id, self._job.kind, told)
             end = partial(self._try_again, error=error)
         else:
-            self.succeeded = True
             end = partial(self._succeeded, result=result)
         finally:
             beat.cancel()
         if task is None or not task.cancelling():
             return await self._write(end, then)
-        await self._write(end, lambda transaction: None)
+        await self._write(end, lambda: lambda transaction: None)
         raise asyncio.CancelledError
 
     def interrupt(self, *, wait: timedelta | None = None) -> None:
@@ -144,7 +159,7 @@ class Attempt:
         self._work.cancel()
 
     def say_slow(self) -> None:
-        """Says in the job's row that it goes on in a slow lane."""
+        """Says in the job's row that it is waited for long."""
         self.is_slow = True
         self._context.progress(**{**(self._context.said or {}), SLOW: True})
 
@@ -152,17 +167,17 @@ class Attempt:
         return None if self._put_off is None else self._queue.clock() + self._put_off
 
     async def _write(
-        self, end: Callable[[WriteTransaction], bool], then: Callable[[WriteTransaction], T]
+        self, end: Callable[[WriteTransaction], bool], then: Callable[[], Callable[[WriteTransaction], T]]
     ) -> T | None:
         """Writes down how it ended, though the database be away for a moment: else it would be done again."""
 
-        def end_and_go_on(transaction: WriteTransaction) -> T:
+        def end_and_go_on(transaction: WriteTransaction, go_on: Callable[[WriteTransaction], T]) -> T:
             end(transaction)
-            return then(transaction)
+            return go_on(transaction)
 
         for wait in (*_WAITS, None):
             try:
-                return await self._queue.store.write(end_and_go_on)
+                return await self._queue.store.write(end_and_go_on, then())
             except StorageError as error:
                 logger.error("Job %d ended, and that could not be written: %s", self._job.id, error)
                 if wait is not None:
@@ -224,6 +239,8 @@ class Attempt:
     def _put_back(self, transaction: WriteTransaction, until: datetime | None = None) -> bool:
         """As if it had not been tried."""
         attempts = self._job.attempts - 1
+        if self.is_slow:  # said until it is tried again
+            self._extend(transaction)
         return leases.put_back(
             transaction, self._job.id, owner=self._owner, not_before=until, attempts=attempts
         )

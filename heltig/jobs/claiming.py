@@ -6,7 +6,7 @@ from datetime import timedelta
 from heltig.jobs.queue import Clock
 from heltig.store import claims, leases
 from heltig.store.jobs import Job
-from heltig.store.shares import Share
+from heltig.store.shares import Beside, Share
 from heltig.store.transaction import WriteTransaction
 
 
@@ -28,7 +28,6 @@ class Claim:
         lease: timedelta,
         clock: Clock,
         shares: Sequence[Share] = (),
-        slow: Collection[tuple[Share, str]] = (),
     ) -> None:
         """Makes it.
 
@@ -38,7 +37,6 @@ class Claim:
             lease: For how long.
             clock: The time.
             shares: What some kinds may take of its places.
-            slow: The groups that are in the slow lane of a share when it is made.
         """
         self.jobs: list[Job] = []
         self._kinds = kinds
@@ -46,10 +44,15 @@ class Claim:
         self._lease = lease
         self._clock = clock
         self._shares = shares
-        self._slow = slow
 
-    def make(self, transaction: WriteTransaction, *, limit: int) -> list[Job]:
-        """The jobs to start; of more than `limit` only those that are leased to the runner already."""
+    def make(self, transaction: WriteTransaction, *, limit: int, beside: Beside) -> list[Job]:
+        """The jobs to start; of more than `limit` only those that are leased to the runner already.
+
+        Args:
+            transaction: Any that writes.
+            limit: The most jobs.
+            beside: What the runner has in slow lanes.
+        """
         now = self._clock()
         until = now + self._lease
         held = leases.held(transaction, self.jobs, owner=self._owner, until=until)
@@ -63,7 +66,7 @@ class Claim:
                 until=until,
                 limit=more,
                 shares=self._shares,
-                slow=self._slow,
+                beside=beside,
             )
             if more > 0
             else []

@@ -73,7 +73,7 @@ class Runner:
         self._retries = retries or Retries()
         self._lease = lease
         self._attempts: set[Attempt] = set()
-        self._lanes = SlowLanes(shares, self._attempts, changed=self.wake)
+        self._lanes = SlowLanes(shares, self._attempts, clock=queue.clock, changed=self.wake)
         self._in_doubt: list[Job] = []
         self._bell = asyncio.Event()
         self._told: list[Callable[[Sequence[Job]], None]] = []
@@ -126,7 +126,9 @@ class Runner:
         Raises:
             StorageError: The database failed.
         """
-        while found := await self._queue.store.write(self._claim().make, limit=1):
+        while found := await self._queue.store.write(
+            self._claim().make, limit=1, beside=self._lanes.beside()
+        ):
             await self._do(self._attempt(found[0]))  # and what follows it
 
     async def stop(self, *, grace: timedelta = timedelta(seconds=10)) -> None:
@@ -156,7 +158,8 @@ class Runner:
         """Jobs to start; none where the database failed."""
         claim = self._claim()
         claim.jobs, self._in_doubt = self._in_doubt, []
-        found = await _unless_it_fails(self._queue.store.write(claim.make, limit=room))
+        looking = self._queue.store.write(claim.make, limit=room, beside=self._lanes.beside())
+        found = await _unless_it_fails(looking)
         if found is None:
             self._in_doubt += claim.jobs
         return found or []
@@ -170,6 +173,7 @@ class Runner:
             lease=self._lease,
             retries=self._retries,
         )
+        self._lanes.begin(attempt)
         self._attempts.add(attempt)
         if self._stopping.is_set():  # while it was claimed
             attempt.interrupt()
@@ -220,10 +224,11 @@ class Runner:
             await _unless_it_fails(self._queue.store.write(waiting.bring_forward, ahead))
             self.wake()
 
-    def _claim_next(self, claim: Claim, ended: Attempt, transaction: WriteTransaction) -> list[Job]:
+    def _claim_next(self, claim: Claim, ended: Attempt) -> Callable[[WriteTransaction], list[Job]]:
         """What to do in place of an attempt that ends; one that was in a slow lane may leave no place."""
         others = sum(one is not ended for one in self._lanes.in_places())
-        return claim.make(transaction, limit=int(others < self._places and not self._stopping.is_set()))
+        limit = int(others < self._places and not self._stopping.is_set())
+        return partial(claim.make, limit=limit, beside=self._lanes.beside())
 
     def _claim(self) -> Claim:
         return Claim(
@@ -232,7 +237,6 @@ class Runner:
             lease=self._lease,
             clock=self._queue.clock,
             shares=self._shares,
-            slow=self._lanes.slow,
         )
 
     def _rung(self, kind: str) -> None:

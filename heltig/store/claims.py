@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 
 from heltig.store.jobs import Job, job_of
-from heltig.store.shares import Allowed, Share
+from heltig.store.shares import Allowed, Beside, Share, Working
 from heltig.store.tables import job_groups, jobs
 from heltig.store.tables.operations import READY, RUNNING, WAITING
 from heltig.store.transaction import ReadTransaction, WriteTransaction
@@ -95,12 +95,15 @@ _START = (
     )
     .returning(jobs)
 )
-_OF_OWNER = select(jobs.c.kind, jobs.c.group).where(text(RUNNING), jobs.c.lease_owner == bindparam("owner"))
+_OF_OWNER = select(jobs.c.id, jobs.c.kind, jobs.c.group).where(
+    text(RUNNING), jobs.c.lease_owner == bindparam("owner")
+)
 _NEXT_DUE = select(func.min(jobs.c.not_before)).where(text(WAITING))
 _NEXT_OPEN = select(func.min(job_groups.c.not_before)).where(job_groups.c.not_before > bindparam("now"))
 _READY_KINDS = select(jobs.c.kind).where(
     jobs.c.id.in_(select(_head_of_group(select(jobs.c.id).where(text(READY)))).select_from(job_groups))
 )
+_NOTHING: Final = Beside()
 _DUE_KINDS = select(jobs.c.kind).where(text(WAITING), jobs.c.not_before <= bindparam("now"))
 
 
@@ -113,7 +116,7 @@ def claim(
     until: datetime,
     limit: int = 1,
     shares: Sequence[Share] = (),
-    slow: Collection[tuple[Share, str]] = (),
+    beside: Beside = _NOTHING,
 ) -> list[Job]:
     """Starts the next jobs: those of the smallest `priority`; then groups take turns; then the oldest.
 
@@ -129,26 +132,40 @@ def claim(
         until: When the leases end, unless they are extended.
         limit: The most jobs.
         shares: What some kinds may take of the owner's places, counted by what it has at work.
-        slow: The groups that are in the slow lane of a share.
+        beside: What the owner has in slow lanes.
     """
     if not transaction.is_alone:
         transaction.rows(_LOCK)
     transaction.run(_WAKE, {"now": now})
     at_work = (
-        [(row.kind, row.group) for row in transaction.rows(_OF_OWNER, {"owner": owner})] if shares else []
+        [Working(row.id, row.kind, row.group) for row in transaction.rows(_OF_OWNER, {"owner": owner})]
+        if shares
+        else []
     )
     claimed: list[Job] = []
     while len(claimed) < limit:
-        allowed = Allowed(shares, at_work, kinds=kinds, slow=slow)
+        allowed = Allowed(shares, at_work, kinds=kinds, beside=beside)
         most = min(limit - len(claimed), allowed.most)
         found = _start(
             transaction, allowed=allowed, limit=most, start={"owner": owner, "until": until, "now": now}
         )
         claimed += found
-        at_work += [(job.kind, job.group) for job in found]
+        at_work += [Working(job.id, job.kind, job.group) for job in found]
+        beside = _with(beside, found)
         if len(found) < most:
             break
     return claimed
+
+
+def _with(beside: Beside, found: Sequence[Job]) -> Beside:
+    """What is in slow lanes once some jobs were found: those of slow groups begin there."""
+    begun = {
+        job.id
+        for job in found
+        for share, group in beside.groups
+        if job.group == group and job.kind in share.kinds
+    }
+    return Beside(beside.jobs | begun, beside.groups) if begun else beside
 
 
 def _start(

@@ -11,15 +11,28 @@ class SlowLane(msgspec.Struct, frozen=True):
     """Where jobs go on that last long, beside the places of their share.
 
     Attributes:
-        after: Seconds that a job waits for its group before that is slow; until one of its jobs succeeds in
-            less, all of them are in the lane.
+        after: Seconds that a job waits for its group before it leaves its place.
         most: Jobs in it at a time.
-        most_of_group: Jobs in it at a time that one group may have.
     """
 
     after: float
     most: int
-    most_of_group: int = 1
+
+    def room(self, within: Collection[str], group: str, *, is_slow: bool) -> int:
+        """How many more jobs of a group may go on in it.
+
+        Half of it is for groups that have none in it. A quarter is for those that are not slow: a long job of
+        theirs comes from a place, where those of slow groups would else always be there before it.
+
+        Args:
+            within: The group of each job in it.
+            group: The group.
+            is_slow: Whether its jobs last long again and again.
+        """
+        left = (3 * self.most // 4 if is_slow else self.most) - len(within)
+        if left <= 0:
+            return 0
+        return max(min(left, self.most // 2 - len(within)), int(group not in within))
 
 
 class Share(msgspec.Struct, frozen=True):
@@ -29,7 +42,7 @@ class Share(msgspec.Struct, frozen=True):
         kinds: These.
         most: Jobs of them at a time.
         most_of_group: Jobs of them at a time that one group may have; None for all.
-        lane: Where those of slow groups are, which do not count for `most`; None where there is none.
+        lane: Where those go on that last long, which count for neither; None where there is none.
     """
 
     kinds: frozenset[str]
@@ -41,29 +54,35 @@ class Share(msgspec.Struct, frozen=True):
         """How many more of them may be begun beside jobs of the kinds `at_work`."""
         return max(self.most - sum(kind in self.kinds for kind in at_work), 0)
 
-    def rooms_of_groups(self, at_work: Iterable[tuple[str, str]]) -> dict[str, int]:
+    def rooms_of_groups(self, at_work: Iterable[str]) -> dict[str, int]:
         """How many more of them the groups that have some of them at work may begin.
 
         Args:
-            at_work: The kind and the group of each job.
+            at_work: The group of each job of these kinds.
         """
         if self.most_of_group is None:
             return {}
-        counted = Counter(group for kind, group in at_work if kind in self.kinds)
-        return {group: max(self.most_of_group - number, 0) for group, number in counted.items()}
+        return {group: max(self.most_of_group - number, 0) for group, number in Counter(at_work).items()}
 
-    def rooms_in_lane(self, slow: Collection[str], at_work: Iterable[tuple[str, str]]) -> dict[str, int]:
-        """How many more of them each of the groups that are slow may begin.
 
-        Args:
-            slow: The groups.
-            at_work: The kind and the group of each job.
-        """
-        if self.lane is None:
-            return {}
-        counted = Counter(group for kind, group in at_work if kind in self.kinds and group in slow)
-        left = max(self.lane.most - counted.total(), 0)
-        return {group: max(min(self.lane.most_of_group - counted[group], left), 0) for group in slow}
+class Working(msgspec.Struct, frozen=True):
+    """A job at work."""
+
+    id: int
+    kind: str
+    group: str
+
+
+class Beside(msgspec.Struct, frozen=True):
+    """What an owner has in slow lanes, at one moment.
+
+    Attributes:
+        jobs: The ids of the jobs that go on there.
+        groups: The groups whose jobs begin there, since they last long again and again.
+    """
+
+    jobs: frozenset[int] = frozenset()
+    groups: frozenset[tuple[Share, str]] = frozenset()
 
 
 class Allowed:
@@ -79,32 +98,34 @@ class Allowed:
     def __init__(
         self,
         shares: Sequence[Share],
-        at_work: Sequence[tuple[str, str]],
+        at_work: Sequence[Working],
         *,
         kinds: Collection[str],
-        slow: Collection[tuple[Share, str]] = (),
+        beside: Beside,
     ) -> None:
         without = set[str]()
         full: list[str] = []
-        beside: list[str] = []
+        slow: list[str] = []
         rooms: list[int] = []
         for share in shares:
-            slow_groups = {group for its, group in slow if its == share}
-            of_share = [(kind, group) for kind, group in at_work if group not in slow_groups]
+            of_share = [job for job in at_work if job.kind in share.kinds]
             known = [kind for kind in share.kinds if kind in kinds]
-            for group, left in share.rooms_in_lane(slow_groups, at_work).items():
-                (beside if left else full).extend(f"{kind} {group}" for kind in known)
-                rooms += [left] if left else []
-            room = share.room(kind for kind, _ in of_share)
+            slow_groups = {group for its, group in beside.groups if its == share}
+            if share.lane is not None:
+                within = [job.group for job in of_share if job.id in beside.jobs]
+                for group in slow_groups:
+                    left = share.lane.room(within, group, is_slow=True)
+                    (slow if left else full).extend(f"{kind} {group}" for kind in known)
+                    rooms += [left] if left else []
+            in_places = [job for job in of_share if job.id not in beside.jobs]
+            room = share.room(job.kind for job in in_places)
             if not room:
                 without |= share.kinds
                 continue
-            of_groups = share.rooms_of_groups(of_share)
-            full += [f"{kind} {group}" for group, left in of_groups.items() if not left for kind in known]
-            rooms += [room, share.most_of_group or room, *(left for left in of_groups.values() if left)]
-        self.jobs = {
-            "kinds": [kind for kind in kinds if kind not in without],
-            "full": full,
-            "slow": beside,
-        }
+            for group, left in share.rooms_of_groups(job.group for job in in_places).items():
+                if group not in slow_groups:
+                    full += [] if left else [f"{kind} {group}" for kind in known]
+                    rooms += [left] if left else []
+            rooms += [room, share.most_of_group or room]
+        self.jobs = {"kinds": [kind for kind in kinds if kind not in without], "full": full, "slow": slow}
         self.most = min(rooms, default=sys.maxsize)

@@ -8,7 +8,6 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import Executable, bindparam, case, func, select, text
 
-from heltig.store import leases
 from heltig.store.breakers import Breaker
 from heltig.store.jobs import SLOW, JobState
 from heltig.store.records import LocationKind, StudyState
@@ -22,8 +21,9 @@ from heltig.store.tables import (
     observations,
     studies,
 )
-from heltig.store.tables.operations import ENDED_BADLY, LIVE, READY
+from heltig.store.tables.operations import ENDED_BADLY, LIVE, READY, RUNNING
 from heltig.store.tables.pulling import DUE, UNDONE
+from heltig.store.text import from_json
 from heltig.store.transaction import ReadTransaction
 from heltig.verdict import Readiness
 
@@ -113,6 +113,16 @@ _LIVE_JOBS: Final = select(*_GROUPED, func.count().label("number")).where(text(L
 _BAD_JOBS: Final = (
     select(*_GROUPED, func.count().label("number")).where(text(ENDED_BADLY)).group_by(*_GROUPED)
 )
+_SAID: Final = select(jobs.c.group, jobs.c.state, jobs.c.progress).where(
+    text(LIVE), jobs.c.kind == bindparam("kind"), jobs.c.progress.is_not(None)
+)
+_OLDEST_READY: Final = func.min(jobs.c.created).filter(text(READY))
+_NONE_AT_WORK: Final = (
+    select(jobs.c.group, _OLDEST_READY.label("oldest"))
+    .where(text(LIVE), jobs.c.kind == bindparam("kind"))
+    .group_by(jobs.c.group)
+    .having(_OLDEST_READY.is_not(None), func.count().filter(text(RUNNING)) == 0)
+)
 _OLDEST: Final = select(func.min(jobs.c.created)).where(text(READY))
 _BACKFILLS: Final = (
     _at_archive(backfills)
@@ -175,13 +185,18 @@ def unfinished_jobs(transaction: ReadTransaction) -> list[JobCount]:
     ]
 
 
-def slow_groups(transaction: ReadTransaction, *, kind: str) -> set[str]:
-    """The groups of which a job of that kind is waited for long, and goes on beside others."""
-    return {
-        job.group
-        for job in leases.running(transaction)
-        if job.kind == kind and (job.progress or {}).get(SLOW)
-    }
+def slow_groups(transaction: ReadTransaction, *, kind: str) -> dict[str, set[JobState]]:
+    """The groups of which jobs of a kind are waited for long: `running`, or `queued` until there is room."""
+    found: dict[str, set[JobState]] = {}
+    for row in _rows(transaction, _SAID, kind=kind):
+        if from_json(row.progress, dict[str, Any]).get(SLOW):
+            found.setdefault(row.group, set()).add(row.state)
+    return found
+
+
+def waiting_groups(transaction: ReadTransaction, *, kind: str) -> dict[str, datetime]:
+    """The groups of which jobs of a kind could be started and none is at work; when the oldest was added."""
+    return {row.group: row.oldest for row in _rows(transaction, _NONE_AT_WORK, kind=kind)}
 
 
 def oldest_queued(transaction: ReadTransaction) -> datetime | None:

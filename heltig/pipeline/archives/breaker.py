@@ -22,6 +22,7 @@ from heltig.errors import (
     ArchiveClosedError,
     ArchiveCredentialsError,
     ArchiveError,
+    ArchivePausedError,
     ArchiveUnavailableError,
 )
 from heltig.exchange import Operation
@@ -151,7 +152,7 @@ class Breakers:
                 await self._store.write(breakers.forget, self._location, name)
 
     async def _failed(self, operation: Operation, error: ArchiveError, subject: str) -> None:
-        if isinstance(error, ArchiveClosedError):
+        if isinstance(error, ArchiveClosedError | ArchivePausedError):
             return
         if isinstance(error, ArchiveCredentialsError):
             await self._open(AUTH, error, 1)

@@ -14,7 +14,7 @@ from heltig.pipeline.archives.breaker import Breakers
 from heltig.pipeline.archives.connecting import Connected, connect, pace_of, tls_of
 from heltig.pipeline.archives.guarded import Guard, GuardedArchive, Measuring, observer
 from heltig.pipeline.archives.patience import PatientArchive, is_paced, seconds_of, wait_as_asked
-from heltig.pipeline.archives.pauses import Pauses
+from heltig.pipeline.archives.pauses import Permission
 from heltig.pipeline.archives.probing import last_capabilities
 from heltig.pipeline.archives.sharers import Sharers
 from heltig.settings import Settings
@@ -148,8 +148,8 @@ class Connections:
             clock=self._clock,
             trial=lambda: connected.once.search_studies({}, limit=1, offset=0),
         )
-        pauses = Pauses(self._store, entry.name, clock=self._clock)
-        guard = Guard(breakers, concurrency=entry.options.concurrency, insist=pauses.insist)
+        permission = Permission(self._store, entry.name, clock=self._clock)
+        guard = Guard(breakers, concurrency=entry.options.concurrency, insist=permission.insist)
         patient = PatientArchive(
             connected.dicomweb,
             seconds=seconds_of(entry.options, self._settings),

@@ -46,7 +46,7 @@ class Guard:
             breakers: Those of the archive.
             concurrency: Operations at the same time.
             patience_seconds: How long an operation waits for its turn; None for as long as it takes.
-            insist: Raises where nothing is to be asked any more, such as of an archive that was paused.
+            insist: Raises where nothing is to be asked any more, such as outside an archive's hours.
         """
         self._breakers = breakers
         self._places = asyncio.Semaphore(concurrency)
@@ -65,6 +65,7 @@ class Guard:
         Raises:
             ArchiveClosedError: The archive may not be asked.
             ArchivePausedError: Likewise.
+            NotFoundError: It was removed.
             BusyError: Its turn did not come.
         """
         task = asyncio.current_task()
@@ -75,13 +76,23 @@ class Guard:
         await self._take_a_place()
         self._inside.add(task)
         try:
-            if self._insist is not None:
-                await self._insist()
+            await self.insist()
             async with self._breakers.guard(operation, subject):
                 yield
         finally:
             self._inside.discard(task)
             self._places.release()
+
+    async def insist(self) -> None:
+        """Insists that the archive may still be asked: for an operation that lasts.
+
+        Raises:
+            ArchiveClosedError: It may not.
+            ArchivePausedError: Likewise.
+            NotFoundError: It was removed.
+        """
+        if self._insist is not None:
+            await self._insist()
 
     async def _take_a_place(self) -> None:
         try:
@@ -130,6 +141,7 @@ class GuardedArchive:
             aclosing(self._archive.retrieve_metadata(study, series, instance)) as chunks,
         ):
             async for chunk in chunks:
+                await self._guard.insist()
                 yield chunk
 
     async def retrieve_header(self, study: str, series: str, instance: str) -> DataSet:

@@ -11,20 +11,19 @@ from connectors.base import Capabilities, ChangeFeed
 from connectors.dicomweb import DicomWebArchive
 from connectors.dimse.target import DimseStore
 from heltig import http
-from heltig.errors import ArchiveClosedError, ArchivePausedError
+from heltig.errors import ArchivePausedError
 from heltig.pipeline.archives.administration import find_archive
 from heltig.pipeline.archives.breaker import PULLING
 from heltig.pipeline.archives.connections import Connections
 from heltig.pipeline.archives.guarded import Guard, GuardedArchive, GuardedFeed, Measuring
 from heltig.pipeline.archives.patience import SECONDS, PatientFeed, seconds_of
-from heltig.pipeline.archives.pauses import paused
+from heltig.pipeline.archives.pauses import insist_on_time
 from heltig.pipeline.archives.probe_waits import ProbeTurns
 from heltig.pipeline.archives.probing import capabilities_to_go_by, renew_if_due
 from heltig.settings import Settings
 from heltig.store.archives import Archive, ArchiveOptions, location_of
 from heltig.store.engine import Store
 from heltig.store.records import Location
-from heltig.work_hours import WorkHours
 
 
 class Opened(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,7 +133,7 @@ class OpenArchives:
             ConfigurationError: A secret or a certificate cannot be read.
         """
         entry = await find_archive(self._store, name)
-        self._insist_on_time(entry)
+        insist_on_time(entry, self._clock())
         async with self._connections.to(entry) as kept:
             await kept.breakers.admit(*PULLING)
             yield Opened(
@@ -198,7 +197,7 @@ class OpenArchives:
             ConfigurationError: A secret or a certificate cannot be read.
         """
         entry = await find_archive(self._store, name)
-        self._insist_on_time(entry)
+        insist_on_time(entry, self._clock())
         async with self._connections.to(entry) as kept:
             yield OpenedToRead(
                 options=entry.options,
@@ -210,17 +209,3 @@ class OpenArchives:
     async def close(self) -> None:
         """Closes what is open."""
         await self._connections.close()
-
-    def _insist_on_time(self, entry: Archive) -> None:
-        name = entry.name
-        if entry.broken:
-            raise ArchivePausedError(f"Archive {name} is not asked. {entry.broken}")
-        if entry.paused:
-            raise paused(name)
-        now = self._clock()
-        opens = WorkHours(entry.options.hours, entry.options.timezone).opens(now)
-        if opens is not None:
-            raise ArchiveClosedError(
-                f"Archive {name} is outside its hours. They begin at {opens:%Y-%m-%d %H:%M} UTC.",
-                retry_after=(opens - now).total_seconds(),
-            )

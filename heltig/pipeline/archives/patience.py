@@ -26,14 +26,8 @@ LEAST_BYTES: Final = 60 * 1024
 LEAST_ANSWERS: Final = 2
 """Whole ones, however small: some archives give metadata a series or an instance at a time only."""
 
-WINDOW: Final = 600.0
-"""Seconds of waiting in which `LEAST_OF_WINDOW` has to come, however many answers that is."""
-
-LEAST_OF_WINDOW: Final = 600 * 1024
-"""1 KiB a second."""
-
 LONGEST: Final = 3600.0
-"""Seconds of waiting after which an attempt ends, whatever came: 70 MB at 20 KB a second."""
+"""Seconds after which an attempt ends, whatever came: 70 MB at 20 KB a second."""
 
 LONGEST_PACED: Final = 12 * LONGEST
 """The same where limits of ours make an archive slow."""
@@ -47,7 +41,11 @@ class TooSlowError(ArchiveSilentError):
 
 
 class Patience:
-    """What one attempt has waited for its archive since that last gave something."""
+    """How long one attempt waits for its archive.
+
+    Since that last gave something: `seconds_of`, for searches and for metadata each. Waits that it asks for
+    (Retry-After) are left out. And in all, these too: `LONGEST`, or `LONGEST_PACED`.
+    """
 
     def __init__(self) -> None:
         """Makes it; nothing was waited for."""
@@ -57,9 +55,6 @@ class Patience:
         self._limit: asyncio.Timeout | None = None
         self._asked_for = 0.0
         self._waited_in_all = 0.0
-        self._waited_in_window = 0.0
-        self._bytes_in_window = 0
-        self._is_over: TooSlowError | None = None
 
     @asynccontextmanager
     async def wait(
@@ -71,14 +66,16 @@ class Patience:
             archive: Its name.
             what: For what.
             most: Seconds after which it is too slow.
-            paced: A limit of ours makes it slow: how much is to come in all is not for it to say.
+            paced: A limit of ours makes it slow.
 
         Raises:
             TooSlowError: It is.
         """
         if self._waited[what] >= most:
             raise _too_slow(archive, most)
-        self._insist_on_progress(archive, paced=paced)
+        longest = LONGEST_PACED if paced else LONGEST
+        if self._waited_in_all >= longest:
+            raise _too_slow(archive, longest, came="not all", paced=paced)
         loop = asyncio.get_running_loop()
         begun = loop.time()
         limit = self._limit = asyncio.timeout(most - self._waited[what])
@@ -93,26 +90,13 @@ class Patience:
             raise _too_slow(archive, most) from error
         finally:
             self._limit = None
-            spent = max(loop.time() - begun - self._asked_for, 0.0)
-            self._waited[what] += spent
-            self._waited_in_all += loop.time() - begun
-            self._waited_in_window += spent
-
-    def _insist_on_progress(self, archive: str, *, paced: bool) -> None:
-        """Raises where what came over a long time is too little, or it takes too long in all."""
-        if self._waited_in_all >= (LONGEST_PACED if paced else LONGEST):
-            self._is_over = self._is_over or _too_slow(archive, self._waited_in_all, came="not all")
-        elif self._waited_in_window >= WINDOW and not paced:
-            if self._bytes_in_window < LEAST_OF_WINDOW:
-                self._is_over = _too_slow(archive, WINDOW)
-            self._waited_in_window, self._bytes_in_window = 0.0, 0
-        if self._is_over is not None:
-            raise self._is_over
+            spent = loop.time() - begun
+            self._waited[what] += max(spent - self._asked_for, 0.0)
+            self._waited_in_all += spent
 
     def came(self, what: What, *, size: int = 0, answers: int = 0) -> None:
         """Takes note of what an archive gave."""
         self._bytes[what] += size
-        self._bytes_in_window += size
         self._answers[what] += answers
         if self._bytes[what] >= LEAST_BYTES or self._answers[what] >= LEAST_ANSWERS:
             self._bytes[what] = self._answers[what] = 0
@@ -266,7 +250,7 @@ class PatientFeed:
         if patience is None:
             yield
             return
-        async with patience.wait(self._archive, "search", most=self._seconds, paced=True):
+        async with patience.wait(self._archive, "search", most=self._seconds):
             yield
         patience.came("search", answers=LEAST_ANSWERS)
 
@@ -276,8 +260,12 @@ def is_paced(options: ArchiveOptions) -> bool:
     return bool(options.requests_per_second or options.bytes_per_second)
 
 
-def _too_slow(archive: str, seconds: float, *, came: str = "next to nothing") -> TooSlowError:
-    return TooSlowError(
-        f"Archive {archive} answers too slowly: in {seconds:,.0f} s {came} came. Have its "
-        "administrator see why searches or metadata take so long."
+def _too_slow(
+    archive: str, seconds: float, *, came: str = "next to nothing", paced: bool = False
+) -> TooSlowError:
+    advice = (
+        "Limits of ours make it slow (requestsPerSecond, bytesPerSecond): see whether they may be higher."
+        if paced
+        else "Have its administrator see why searches or metadata take so long."
     )
+    return TooSlowError(f"Archive {archive} answers too slowly: in {seconds:,.0f} s {came} came. {advice}")

@@ -1,4 +1,4 @@
-"""Work on an archive ends soon after it is paused."""
+"""Work on an archive ends soon after it is paused or removed, and with its hours."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -6,18 +6,19 @@ from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Final
 
-from heltig.errors import ArchivePausedError, StorageError
+from heltig.errors import ArchivePausedError, ArchiveRestingError, NotFoundError, StorageError
 from heltig.store import archives
 from heltig.store.archives import Archive
 from heltig.store.engine import Store
 from heltig.store.transaction import ReadTransaction
+from heltig.work_hours import WorkHours
 
 KNOWN_FOR: Final = timedelta(seconds=1)
-"""How long it may take until a process sees that an archive was paused."""
+"""How long it may take until a process sees that an archive is not to be asked any more."""
 
 
-class Pauses:
-    """Whether one archive is paused, as one process sees it."""
+class Permission:
+    """Whether one archive may be asked, as its entry says; what one process knows of it."""
 
     def __init__(self, store: Store, name: str, *, clock: Callable[[], datetime]) -> None:
         """Makes it.
@@ -33,18 +34,41 @@ class Pauses:
         self._asked: datetime | None = None
 
     async def insist(self) -> None:
-        """Insists that it is not paused; looked up once in `KNOWN_FOR`.
+        """Insists that it is there, not paused, and within its hours; looked up once in `KNOWN_FOR`.
 
         Raises:
-            ArchivePausedError: It is.
+            NotFoundError: It was removed.
+            ArchivePausedError: It is paused, or its entry cannot be read.
+            ArchiveRestingError: It is outside its hours.
             StorageError: The database failed.
         """
         now = self._clock()
         if self._asked is not None and timedelta(0) <= now - self._asked < KNOWN_FOR:
             return
-        if await self._store.look_up(_is_paused, self._name):
-            raise paused(self._name)
+        entry = await self._store.look_up(archives.find, self._name)
+        if entry is None:
+            raise NotFoundError(f"Archive {self._name} was removed.")
+        insist_on_time(entry, now)
         self._asked = now
+
+
+def insist_on_time(entry: Archive, now: datetime) -> None:
+    """Insists that an archive is not paused, and within its hours.
+
+    Raises:
+        ArchivePausedError: It is paused, or its entry cannot be read.
+        ArchiveRestingError: It is outside its hours; `retry_after` says for how long.
+    """
+    if entry.broken:
+        raise ArchivePausedError(f"Archive {entry.name} is not asked. {entry.broken}")
+    if entry.paused:
+        raise paused(entry.name)
+    opens = WorkHours(entry.options.hours, entry.options.timezone).opens(now)
+    if opens is not None:
+        raise ArchiveRestingError(
+            f"Archive {entry.name} is outside its hours. They begin at {opens:%Y-%m-%d %H:%M} UTC.",
+            retry_after=(opens - now).total_seconds(),
+        )
 
 
 @asynccontextmanager

@@ -17,10 +17,10 @@ ArchiveState: TypeAlias = Literal[
 
 STATES: Final[Mapping[ArchiveState, str]] = {
     "current": "what it has is known",
-    "behind": "it was last read longer ago than it should be",
+    "behind": "it was last looked at longer ago than it should be, or its studies wait to be pulled",
     "failing": "the last look at it failed",
     "stopped": "it failed too often, and is left alone for a while",
-    "slow": "a study of it has been waited for for more than a minute: it is read one study at a time",
+    "slow": "a study of it has been waited for for more than a minute",
     "resting": "it is outside the hours in which it may be asked",
     "paused": "somebody said that nothing is to be asked of it for now",
     "unwatched": "nobody looks for new studies in it",

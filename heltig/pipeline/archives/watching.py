@@ -12,19 +12,16 @@ from heltig.errors import NotFoundError
 from heltig.pipeline.archives.answering import answering
 from heltig.pipeline.archives.capabilities import described
 from heltig.pipeline.archives.position import position_in_words
-from heltig.pipeline.archives.probe_waits import PROBE
-from heltig.pipeline.archives.probing import is_tried, last_capabilities
+from heltig.pipeline.archives.state import NEWEST, Pulls, newest, state_of
 from heltig.pipeline.archives.status import (
-    ArchiveState,
     ArchiveStatus,
     Cursor,
     OperationAnswers,
     Queue,
     ServiceStatus,
 )
-from heltig.pipeline.discovery.rounds import goes_on, note_of_size, place_of
+from heltig.pipeline.discovery.rounds import note_of_size, place_of
 from heltig.pipeline.discovery.schedule import PULL
-from heltig.pipeline.profiles import profile_file
 from heltig.store import archives, changes, cursors, measurements, watch, workers
 from heltig.store.archives import Archive, location_of
 from heltig.store.breakers import Breaker
@@ -32,7 +29,6 @@ from heltig.store.jobs import JobState
 from heltig.store.measurements import MINUTES_KEPT, Answers, Count
 from heltig.store.transaction import ReadTransaction
 from heltig.store.watch import Backfill, JobCount, Observed
-from heltig.work_hours import WorkHours
 
 WINDOWS: Final[Mapping[str, timedelta]] = {"15 min": timedelta(minutes=15), "24 h": timedelta(hours=24)}
 """The spans of time over which answers are summed up."""
@@ -40,16 +36,7 @@ WINDOWS: Final[Mapping[str, timedelta]] = {"15 min": timedelta(minutes=15), "24 
 ALIVE: Final = timedelta(seconds=60)
 """A worker that was not heard of for so long is gone."""
 
-_NEWEST: Final = ("feed", "hot")
-"""Strategies that see what is new, the better one first."""
-
-_ORDER: Final = {name: place for place, name in enumerate((*_NEWEST, "warm", "cold"))}
-
-_BEHIND: Final = 6
-"""An archive is behind when it was not read for so many times its `pollSeconds`."""
-
-_SLIP: Final = 5.0
-"""So many seconds the clocks of our hosts may differ."""
+_ORDER: Final = {name: place for place, name in enumerate((*NEWEST, "warm", "cold"))}
 
 
 def service_status(
@@ -102,6 +89,7 @@ def _statuses(
     read_so_far = cursors.every(transaction)
     breakers = watch.known_breakers(transaction)
     slow = watch.slow_groups(transaction, kind=PULL)
+    waiting = watch.waiting_groups(transaction, kind=PULL)
     backfills = watch.backfills_under_way(transaction)
     return [
         _status(
@@ -111,7 +99,10 @@ def _statuses(
             backfills=[backfill for backfill in backfills if backfill.archive == entry.name],
             queue=_queue(entry.name, jobs, observed.get(entry.name)),
             answers=list(_answers(entry.name, answers)),
-            is_slow=str(location_of(entry.name)) in slow,
+            pulls=Pulls(
+                slow=slow.get(str(location_of(entry.name)), ()),
+                wait_since=waiting.get(str(location_of(entry.name))),
+            ),
             now=now,
         )
         for entry in entries
@@ -126,12 +117,12 @@ def _status(
     backfills: list[Backfill],
     queue: Queue,
     answers: list[OperationAnswers],
-    is_slow: bool,
+    pulls: Pulls,
     now: datetime,
 ) -> ArchiveStatus:
-    newest = _newest(read)
-    lag = (now - newest.covered).total_seconds() if newest and newest.covered else None
-    state, why = _state(entry, read, breakers, now, is_slow=is_slow)
+    looked = newest(read)
+    lag = (now - looked.covered).total_seconds() if looked and looked.covered else None
+    state, why = state_of(entry, read, breakers, pulls, now)
     return ArchiveStatus(
         name=entry.name,
         title=entry.title,
@@ -159,76 +150,6 @@ def _status(
         probed=entry.probed,
         notes=_notes(entry, read),
     )
-
-
-def _state(
-    entry: Archive,
-    read: list[cursors.Cursor],
-    breakers: list[Breaker],
-    now: datetime,
-    *,
-    is_slow: bool,
-) -> tuple[ArchiveState, str]:
-    """The state of an archive and, in a sentence, why. All by our own clock: the archive's may be off."""
-    options = entry.options
-    if entry.broken:
-        return "failing", entry.broken
-    if options.profile and profile_file(options.profile).problem() is not None:
-        return "failing", (
-            f"Its profile {options.profile} cannot be read: `heltig check --profile` on the server's host "
-            "says why. Processes that read it before judge as it was; others leave its studies PENDING."
-        )
-    if entry.paused:
-        return "paused", "It is paused: nothing is asked of it until it is resumed."
-    if opens := WorkHours(options.hours, options.timezone).opens(now):
-        return "resting", f"It may be asked again from {opens:%Y-%m-%d %H:%M} UTC on."
-    probes = next((breaker for breaker in breakers if breaker.operation == PROBE), None)
-    if probes is not None and not _is_tried(entry):
-        return "failing", f"How it behaves could not be found out: {probes.error}{_next_probe(probes, now)}"
-    open_ones = [one for one in breakers if one.state == "open" and one.operation != PROBE]
-    if open_ones:
-        which = ", ".join(breaker.operation for breaker in open_ones)
-        return "stopped", f"It failed too often ({which}), and is left alone for a while."
-    if options.strategy == "none":
-        return "unwatched", "Nobody looks for new studies in it: its strategy is none."
-    newest = _newest(read)
-    failed = [cursor for cursor in (newest, *read) if cursor and cursor.error]
-    if failed and (newest is None or newest.error):  # perhaps it never answered, and no strategy is known yet
-        return "failing", f"The last look at it failed: {failed[0].error}"
-    if newest is None:
-        return "unwatched", "It was never looked at for new studies."
-    if newest.finished is None:
-        return "behind", "The first look at it is still under way."
-    since = (now - newest.finished).total_seconds()
-    if since > _BEHIND * options.poll_seconds:
-        return "behind", "It was last read longer ago than it should be."
-    if since < -_SLIP:
-        return "behind", "Nobody knows when it was last read: our clock was ahead then, or is behind now."
-    if lists := [c for c in read if c.name != "feed" and c.started and goes_on(c.position, c.finished)]:
-        return "behind", f"A list of its studies ({lists[0].name}) is long and goes on: not all is known."
-    if is_slow:
-        return "slow", (
-            "A study of it has been waited for for more than a minute: it is read one study at a time, and "
-            "keeps no other archive waiting. Have its administrator see why metadata takes so long."
-        )
-    return "current", "All that changed in it is known."
-
-
-def _next_probe(wait: Breaker, now: datetime) -> str:
-    if wait.state != "open" or wait.until is None or wait.until <= now:
-        return " It is probed again now, or as soon as others have been."
-    return f" It is probed again at {wait.until:%Y-%m-%d %H:%M} UTC, or by `heltig archives test`."
-
-
-def _is_tried(entry: Archive) -> bool:
-    known = last_capabilities(entry)
-    return known is not None and is_tried(known)
-
-
-def _newest(read: Iterable[cursors.Cursor]) -> cursors.Cursor | None:
-    """The cursor of the strategy that sees what is new."""
-    known = {cursor.name: cursor for cursor in read}
-    return next((known[name] for name in _NEWEST if name in known), None)
 
 
 def _queue(name: str, jobs: list[JobCount], observed: Observed | None) -> Queue:

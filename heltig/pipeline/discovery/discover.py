@@ -105,6 +105,7 @@ class Discovery:
                 if strategy is not None:
                     with attempt():
                         await self._round(opened, strategy, look)
+                    context.received()
         except NotFoundError:
             return {"outcome": "no archive"}
         except ArchivePausedError:

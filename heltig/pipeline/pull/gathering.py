@@ -24,6 +24,7 @@ from heltig.errors import (
     ArchiveNotFoundError,
     ArchivePausedError,
     ArchiveRateLimitedError,
+    ArchiveRestingError,
     ArchiveUnavailableError,
 )
 from heltig.pipeline.archives.patience import TooSlowError
@@ -83,6 +84,7 @@ async def gather_metadata(archive: Archive, study: str, series: Sequence[str]) -
 
     Raises:
         ArchiveAccessError: The archive refuses us.
+        ArchiveRestingError: Its hours ended.
         ArchiveUnavailableError: It wants to be asked later, and has given nothing yet.
     """
     answers = _Answers(archive, study)
@@ -144,7 +146,7 @@ class _Answers:
                         else:
                             hollow += 1
                             damaged.extend([instance] if instance.faults else [])
-        except (ArchiveAccessError, ArchivePausedError, ArchiveRateLimitedError):
+        except (ArchiveAccessError, ArchivePausedError, ArchiveRateLimitedError, ArchiveRestingError):
             raise
         except NotDicomJson:
             self._note(_OTHER)
@@ -187,7 +189,7 @@ class _Answers:
         """The SOPInstanceUIDs that the archive lists in a series; none where it does not list."""
         try:
             rows = await self._archive.search_instances(self._study, series)
-        except (ArchiveAccessError, ArchivePausedError, ArchiveRateLimitedError):
+        except (ArchiveAccessError, ArchivePausedError, ArchiveRateLimitedError, ArchiveRestingError):
             raise
         except ArchiveError:
             return []

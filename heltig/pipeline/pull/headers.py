@@ -13,6 +13,7 @@ from heltig.errors import (
     ArchiveNotFoundError,
     ArchivePausedError,
     ArchiveRateLimitedError,
+    ArchiveRestingError,
     ArchiveUnavailableError,
 )
 from heltig.pipeline.archives.patience import TooSlowError
@@ -40,6 +41,7 @@ async def gather_study(
 
     Raises:
         ArchiveAccessError: The archive refuses us.
+        ArchiveRestingError: Its hours ended.
         ArchiveUnavailableError: It wants to be asked later, and has given nothing yet.
     """
     if has_no_metadata:
@@ -76,6 +78,7 @@ async def _read_headers(
 
     Raises:
         ArchiveAccessError: The archive refuses us.
+        ArchiveRestingError: Its hours ended.
         ArchiveRateLimitedError: It wants to be asked later.
     """
     came = silent = 0
@@ -90,7 +93,7 @@ async def _read_headers(
                 table.add(await archive.retrieve_header(study, uid, instance))
                 came += 1
                 silent = 0
-            except (ArchiveAccessError, ArchivePausedError, ArchiveRateLimitedError):
+            except (ArchiveAccessError, ArchivePausedError, ArchiveRateLimitedError, ArchiveRestingError):
                 raise
             except ArchiveError as error:
                 lost.append(instance)

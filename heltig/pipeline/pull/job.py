@@ -145,6 +145,7 @@ class PullDesk:
             with attempt():
                 table = await pull_study(opened.archive, uid, capabilities=opened.capabilities)
         except ArchiveNotFoundError:
+            received()
             return await self._gone(opened.location, known)
         except ArchiveError as error:
             if _is_refusal(error):

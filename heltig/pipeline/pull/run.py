@@ -16,6 +16,7 @@ from heltig.errors import (
     ArchiveError,
     ArchiveNotFoundError,
     ArchivePausedError,
+    ArchiveRestingError,
     ArchiveStudyError,
     HeltigError,
     StorageError,
@@ -199,7 +200,7 @@ class _Run:
             self._not_given += 1
             _end_after(MOST_NOT_GIVEN, self._not_given, error)
             return PulledStudy(uid=listed.uid, outcome="failed", error=error.detail)
-        except (UpgradedError, ArchivePausedError):
+        except (UpgradedError, ArchivePausedError, ArchiveRestingError):
             raise
         except ArchiveError as error:
             self._failures += 1

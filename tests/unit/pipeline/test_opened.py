@@ -3,8 +3,8 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from heltig.errors import (
     ArchiveCredentialsError,
     ArchiveError,
     ArchivePausedError,
+    ArchiveRestingError,
     ConfigurationError,
     NotFoundError,
 )
@@ -132,6 +133,37 @@ async def test_what_may_not_be_asked_now(world: World, server: Httpd) -> None:
     with pytest.raises(ArchivePausedError, match="resume main"):
         await world.search()
     assert len(server.requests) == 1
+
+
+async def test_a_stream_ends_when_its_archive_is_not_to_be_asked_any_more(world: World) -> None:
+    body = answer(b"x" * 2_000_000, headers={"Content-Type": "application/dicom+json"})
+    async with httpd(lambda asked: body) as large:
+        entry = await world.has(large.root, options=ArchiveOptions(hours=("daily 10:00-14:00",)))
+        world.now = datetime.fromisoformat("2026-03-02T12:00Z")
+
+        async def read(end: Callable[[], Awaitable[object]]) -> None:
+            async with (
+                world.archives.use("main") as opened,
+                aclosing(opened.archive.retrieve_metadata("1.2")) as chunks,
+            ):
+                await anext(chunks)
+                await end()
+                world.now += timedelta(seconds=1)
+                async for _ in chunks:
+                    pass
+
+        async def pass_hours() -> None:
+            world.now += timedelta(hours=2)
+
+        with pytest.raises(ArchiveRestingError):
+            await read(pass_hours)
+        world.now = datetime.fromisoformat("2026-03-02T12:00Z")
+        paused = replace(entry, paused=True)
+        with pytest.raises(ArchivePausedError):
+            await read(lambda: world.store.write(archives.change, paused))
+        await world.store.write(archives.change, entry)
+        with pytest.raises(NotFoundError, match="removed"):
+            await read(lambda: world.store.write(archives.remove, "main"))
 
 
 async def test_an_open_breaker_is_seen_before_anything_is_asked(world: World) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from servers.dicomweb import study
@@ -106,31 +106,24 @@ async def test_blanks_are_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
             pass
 
 
-@pytest.mark.parametrize(("size", "least", "most"), [(LEAST_BYTES, 3600, 3800), (100, 600, 800)])
-async def test_an_attempt_has_an_end_and_a_least_rate(
-    monkeypatch: pytest.MonkeyPatch, size: int, least: int, most: int
+@pytest.mark.parametrize(
+    ("paced", "end", "advice"), [(False, 3600, "administrator"), (True, 12 * 3600, "requestsPerSecond")]
+)
+async def test_instances_one_by_one_are_read_on_until_the_end(
+    monkeypatch: pytest.MonkeyPatch, paced: bool, end: int, advice: str
 ) -> None:
     slow = SlowArchive(monkeypatch)
-    slow.piece = b"x" * size
-    archive = PatientArchive(slow, seconds=10 * SECONDS)
+    slow.takes, slow.asks_for = 25.0, 5.0
+    archive = PatientArchive(slow, seconds=SECONDS, paced=paced)
     begun = asyncio.get_running_loop().time()
 
     async def read_on() -> None:
-        for number in range(100):
-            assert [piece async for piece in archive.retrieve_metadata("1", str(number))]
+        for number in range(2000):  # however few bytes each is
+            await archive.retrieve_header("1", "2", str(number))
 
-    with attempt(), pytest.raises(TooSlowError, match="too slowly"):
+    with attempt(), pytest.raises(TooSlowError, match=f"not all came.*{advice}"):
         await read_on()
-    assert least <= asyncio.get_running_loop().time() - begun <= most
-
-
-async def test_what_limits_of_ours_make_slow_has_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    slow = SlowArchive(monkeypatch)
-    slow.piece = b"x" * 100
-    archive = PatientArchive(slow, seconds=10 * SECONDS, paced=True)
-    with attempt():
-        for number in range(30):
-            assert [piece async for piece in archive.retrieve_metadata("1", str(number))]
+    assert end <= asyncio.get_running_loop().time() - begun <= end + 60
 
 
 def test_nobody_is_blamed_for_waits_of_our_own_and_answers_may_take_as_long_as_is_set() -> None:
@@ -165,6 +158,48 @@ async def test_a_pull_asks_an_archive_that_drips_for_nothing_more(
 
     loopback.faults = Faults()
     await site.pass_time(pulls[0].not_before - clock() if pulls[0].not_before else pytest.fail("It waits."))
+    found = await site.study("1.2", "main")
+    assert found is not None
+    assert found.state == "JUDGED"
+    await opens.close()
+
+
+class EndsTheHours:
+    """Told of every request; with the one for metadata of a series it is two hours later."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.metadata = 0
+
+    def record(self, archive: str, operation: str, *, outcome: str, seconds: float, received: int) -> None:
+        if operation == "metadata":
+            self.metadata += 1
+            if self.metadata == 2:
+                self._clock.advance(timedelta(hours=2))
+
+
+async def test_a_pull_ends_with_the_hours_of_its_archive(store: Store, loopback: LoopbackArchive) -> None:
+    clock = Clock(datetime.now(UTC))
+    told = EndsTheHours(clock)
+    opens = OpenArchives(store, Settings(), environ={}, clock=clock, measurements=told)
+    site = Site(store, opens=opens, clock=clock)
+    hours = f"daily {clock() - timedelta(hours=1):%H:%M}-{clock() + timedelta(hours=1):%H:%M}"
+    await site.register("main", root=loopback.url, strategy="auto", quiet_seconds=0, hours=(hours,))
+    async with opens.use("main"):
+        pass
+    loopback.faults = Faults(status=501, only=r"studies/[^/]*/metadata$")
+    told.metadata = 0
+    await site.work()
+    asked = len(loopback.requests)
+    (pull,) = [one for one in await store.read(jobs.newest) if one.kind == "pull"]
+    assert (pull.state, pull.attempts) == ("queued", 0)
+    assert pull.not_before is not None
+    assert timedelta(hours=19) < pull.not_before - clock() < timedelta(hours=22)
+    assert told.metadata == 2
+    await site.work()
+    assert len(loopback.requests) == asked
+
+    await site.pass_time(pull.not_before - clock())
     found = await site.study("1.2", "main")
     assert found is not None
     assert found.state == "JUDGED"

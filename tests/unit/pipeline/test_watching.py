@@ -1,6 +1,7 @@
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from unit.store import pulling
@@ -149,18 +150,44 @@ async def test_a_list_that_goes_on_and_on_is_not_current(
     assert (await status(store)).state == state
 
 
-async def test_an_archive_that_is_waited_for_long_is_slow(store: Store) -> None:
-    await pulling.add_archive(store, "main")
-    await pulling.put_cursor(store, "main")
+@pytest.mark.parametrize(
+    ("options", "finished", "is_put_off", "state", "why"),
+    [
+        ({}, NOW, False, "slow", "beside those of others, and keeps none waiting. Have its administrator"),
+        ({}, NOW, True, "slow", "tried again when there is room"),
+        ({"requests_per_second": 1.0}, NOW, False, "slow", "Limits of ours make it slow"),
+        ({"concurrency": 1}, NOW - 10 * MINUTE, False, "behind", "asked for one thing at a time"),
+    ],
+)
+async def test_an_archive_that_is_waited_for_long_is_slow(
+    store: Store, options: dict[str, Any], finished: datetime, is_put_off: bool, state: str, why: str
+) -> None:
+    await pulling.add_archive(store, "main", options=ArchiveOptions(**options))
+    await pulling.put_cursor(store, "main", finished=finished)
 
     def begin(transaction: WriteTransaction) -> None:
         jobs.enqueue(transaction, NewJob(kind="pull", group="archive:main"), now=NOW)
         until = NOW + MINUTE
         (job,) = claims.claim(transaction, kinds=["pull"], owner="me", now=NOW, until=until)
         leases.extend(transaction, job.id, owner="me", until=until, progress={jobs.SLOW: True})
+        if is_put_off:
+            leases.put_back(transaction, job.id, owner="me", not_before=until, attempts=0)
 
     await store.write(begin)
-    assert (await status(store)).state == "slow"
+    found = await status(store)
+    assert (found.state, why in found.why) == (state, True)
+
+
+async def test_an_archive_whose_pulls_get_no_place_is_behind(store: Store) -> None:
+    await pulling.add_archive(store, "main")
+    await pulling.put_cursor(store, "main")
+    old = NewJob(kind="pull", group="archive:main")
+    await store.write(jobs.enqueue, old, now=NOW - 20 * MINUTE)
+    found = await status(store)
+    assert (found.state, "11:40 UTC, and none is pulled" in found.why) == ("behind", True)
+    await store.write(claims.claim, kinds=["pull"], owner="me", now=NOW, until=NOW + MINUTE)
+    await store.write(jobs.enqueue, old, now=NOW - 20 * MINUTE)
+    assert (await status(store)).state == "current"
 
 
 async def test_an_archive_that_never_answered_is_failing(store: Store) -> None:
