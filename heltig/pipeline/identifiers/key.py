@@ -105,7 +105,8 @@ def see_that_it_is(keyed: Keyed, state: State, settings: Settings) -> None:
         raise ConfigurationError(
             f"Identifiers in this database are hashed with the key {state.key_id}, and {where} is "
             f"{keyed.id}. Give every server of a database the same key: copy it, or name it in "
-            "HELTIG_IDENTIFIER_KEY."
+            "HELTIG_IDENTIFIER_KEY. It cannot be changed for another one: docs/identifiers.md, The key, says "
+            "what can be done where it is lost."
         )
 
 

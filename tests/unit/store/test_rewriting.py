@@ -123,6 +123,8 @@ async def test_what_an_earlier_version_left_is_turned(
         turned.append(done[0])
     assert turned == ["observations"]
     assert await open_identifiers(store, settings, environ=environ) == KEYED
+    with pytest.raises(ConfigurationError, match="cannot be changed for another one"):
+        await open_identifiers(store, settings, environ={"HELTIG_SECRET_ID": "ab" * 32})
     assert await store.write(rewriting.go_on) == await store.read(identifier_state.find)
 
 
