@@ -97,20 +97,16 @@ class PixelReader:
         """
         if frame > form.frames:
             raise Refused("PIXELS_LENGTH", f"frame {frame} of {form.frames}")
+        memory = out.view(form.dtype) if form.allocated == 16 else np.empty(out.shape, form.dtype)
         place = image.pixels
         if place is not None and form.transfer_syntax in _NATIVE:
             if place.length < form.frames * form.frame_bytes:
                 raise Refused("PIXELS_LENGTH", f"{place.length} bytes for {form.frames} frames")
-            memory = (
-                out.view(form.dtype)
-                if form.allocated == 16
-                else np.empty((form.rows, form.columns), form.dtype)
-            )
             if _read_native(image.source, place, (frame - 1) * form.frame_bytes, memory):
-                return _bits(memory, form)
-        return self._decoded(image, form, frame)
+                return _bits(memory, form, memory)
+        return self._decoded(image, form, frame, memory)
 
-    def _decoded(self, image: ImageObject, form: PixelForm, frame: int) -> NDArray[Any]:
+    def _decoded(self, image: ImageObject, form: PixelForm, frame: int, memory: NDArray[Any]) -> NDArray[Any]:
         """The stored values of a frame by pydicom and its decoders."""
         from pydicom.pixels.decoders.base import get_decoder
 
@@ -126,7 +122,7 @@ class PixelReader:
             raise Refused("PIXELS_LENGTH", f"{values.shape} decoded")
         if decoder.is_encapsulated:  # decoders give the values without the bits beside them
             form = form._replace(high=form.stored - 1)
-        return _bits(np.array(values, dtype=form.dtype), form)
+        return _bits(values.astype(form.dtype, copy=False), form, memory)
 
     def _data_set(self, image: ImageObject) -> Any:
         if self._read is None or self._read[0] is not image:
@@ -184,11 +180,11 @@ def _opened(source: Source) -> FileIO | BytesIO:
     return BytesIO(source) if isinstance(source, bytes) else FileIO(source)
 
 
-def _bits(values: NDArray[Any], form: PixelForm) -> NDArray[Any]:
-    """Cut values to Bits Stored in place: other bits may hold overlays (PS3.5 8.1.1)."""
+def _bits(values: NDArray[Any], form: PixelForm, memory: NDArray[Any]) -> NDArray[Any]:
+    """Cut values to Bits Stored, into some memory: other bits may hold overlays (PS3.5 8.1.1)."""
     if form.stored == form.allocated:
         return values
-    left = form.allocated - 1 - form.high
-    np.left_shift(values, left, out=values)
-    np.right_shift(values, form.allocated - form.stored, out=values)  # of signed values it keeps the sign
-    return values
+    np.left_shift(values, form.allocated - 1 - form.high, out=memory)
+    # Of signed values this keeps the sign.
+    np.right_shift(memory, form.allocated - form.stored, out=memory)
+    return memory
