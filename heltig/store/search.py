@@ -20,6 +20,7 @@ from heltig.store.tables import (
     studies,
     study_owners,
     study_patients,
+    study_rules,
     verdicts,
 )
 from heltig.store.text import storable_key
@@ -236,13 +237,20 @@ def _of_verdict(query: StudyQuery, now: datetime) -> Iterable[ColumnElement[bool
     if most is not None:
         yield studies.c.judged > now - most
     if query.rules:
-        judged = studies.alias()
-        yield studies.c.id.in_(
-            select(verdicts.c.study_row)
-            .join(findings, findings.c.verdict_row == verdicts.c.id)
-            .join(judged, and_(judged.c.id == verdicts.c.study_row, judged.c.revision == verdicts.c.revision))
-            .where(findings.c.rule.in_(query.rules), findings.c.waived.is_(False))
-        )
+        yield studies.c.id.in_(_with_findings(query))
+
+
+def _with_findings(query: StudyQuery) -> Select[Any]:
+    """Studies with a finding of some rules; of those that are WITHDRAWN nothing is kept to be counted by."""
+    if "WITHDRAWN" not in query.states:
+        return select(study_rules.c.study_row).where(study_rules.c.rule.in_(query.rules))
+    judged = studies.alias()
+    return (
+        select(verdicts.c.study_row)
+        .join(findings, findings.c.verdict_row == verdicts.c.id)
+        .join(judged, and_(judged.c.id == verdicts.c.study_row, judged.c.revision == verdicts.c.revision))
+        .where(findings.c.rule.in_(query.rules), findings.c.waived.is_(False))
+    )
 
 
 def _in_state(states: Iterable[StudyState], now: datetime) -> ColumnElement[bool]:

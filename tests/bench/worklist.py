@@ -5,14 +5,18 @@ Run by hand:
     python tests/bench/worklist.py [STUDIES]
 
 Verdicts are made up: a fifth of the studies is BLOCKED, another fifth NEEDS_REVIEW, with up to four findings
-each. Times are those of the whole answer over loopback, the best and the worst of nine after a first one.
+each. They come from 400 stations of 40 models, a third of them from a workstation, too. Times are those of
+the whole answer over loopback, the best and the worst of nine after a first one; of the processor likewise,
+which does not wait for others. Queries are the fewest of these: the service asks some of its own meanwhile.
 """
 
 import asyncio
 import gzip
 import hashlib
+import logging
 import random
 import socket
+import sqlite3
 import sys
 import tempfile
 import threading
@@ -42,6 +46,9 @@ from heltig.verdict import Readiness
 MODALITIES = ("CT", "MR", "CR", "DX", "US", "MG", "XA", "NM", "PT\\CT", "RTSTRUCT\\RTPLAN\\RTDOSE\\CT")
 REGIONS = ("Thorax", "Abdomen", "Schädel", "Knee", "腹部", "Рентген", "LWS", "Neck")
 ARCHIVES = ("main", "north", "teaching")
+STATIONS = 400
+MODELS = 40
+MAKERS = 8
 VERDICTS: tuple[Readiness, ...] = ("BLOCKED", "NEEDS_REVIEW", "READY")
 NOW = datetime.now(UTC)
 ADDRESSES = (
@@ -57,9 +64,21 @@ ADDRESSES = (
     "/?rule=PAT-",
     "/?age=1d",
     "/?age=over-30d",
+    "/?manufacturer=Maker+1",
+    "/?manufacturer=maker*",
+    "/?manufacturer=Maker+1&model=Model+1",
+    "/?station=STATION17",
+    "/?manufacturer=nobody",
+    "/?manufacturer=Maker+1&rule=PAT-&age=7d",
+    "/?manufacturer=maker*&modality=MR&location=archive%3Amain&rule=PAT-&age=over-1d&text=knee",
     "/?age=over-30d&readiness=NEEDS_REVIEW&modality=MR",
     "/?readiness=NEEDS_REVIEW&modality=MR&location=archive%3Amain&text=knee",
     "/overview",
+    "/overview?heat=manufacturer",
+    "/overview?heat=model",
+    "/overview?heat=station",
+    "/api/v1/studies?manufacturer=Maker+1&limit=50",
+    "/api/v1/studies?manufacturer=maker*&modality=MR&text=knee&age=over-1d&limit=50",
     "/jobs",
     "/quarantine",
     "/archives",
@@ -94,9 +113,41 @@ def _fill(transaction: WriteTransaction, number: int) -> str:
     rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for id in range(1, number + 1):
         _study(rows, id, chance)
-    for name in ("patients", "studies", "study_patients", "verdicts", "findings", "study_rules", "lookups"):
+    for id in range(1, 2 * STATIONS + 1):
+        _devices(rows, id)
+    for name in (
+        "device_sets",
+        "devices",
+        "patients",
+        "studies",
+        "study_patients",
+        "verdicts",
+        "findings",
+        "study_rules",
+        "lookups",
+    ):
         transaction.connection.execute(getattr(tables, name).insert(), rows[name])
     return str(rows["studies"][0]["study_key"])
+
+
+def _devices(rows: dict[str, list[dict[str, Any]]], id: int) -> None:
+    """A station, and above `STATIONS` the same one with a workstation."""
+    station = (id - 1) % STATIONS
+    model = station % MODELS
+    named = [(f"Maker {model % MAKERS}", f"Model {model}", f"STATION{station}")]
+    if id > STATIONS:
+        named.append(("Maker 1", "Workstation", f"WS{station % 10}"))
+    rows["device_sets"].append({"id": id, "identity": hashlib.sha256(str(id).encode()).digest()})
+    rows["devices"].extend(
+        {
+            "device_set_row": id,
+            "position": position,
+            "manufacturer": manufacturer,
+            "model": model_name,
+            "station": station_name,
+        }
+        for position, (manufacturer, model_name, station_name) in enumerate(named)
+    )
 
 
 def _study(rows: dict[str, list[dict[str, Any]]], id: int, chance: random.Random) -> None:
@@ -104,6 +155,7 @@ def _study(rows: dict[str, list[dict[str, Any]]], id: int, chance: random.Random
     readiness = chance.choices(VERDICTS, (1, 1, 3))[0]
     judged = NOW - timedelta(minutes=chance.randrange(60 * 24 * 90))
     archive = id % len(ARCHIVES)
+    device_set = chance.randrange(1, STATIONS + 1) + (STATIONS if chance.random() < 1 / 3 else 0)
     modalities = chance.choice(MODALITIES)
     rules = [] if readiness == "READY" else chance.sample(list(catalogue().values()), chance.randrange(1, 5))
     sha = hashlib.sha256(uid.encode())
@@ -137,6 +189,7 @@ def _study(rows: dict[str, list[dict[str, Any]]], id: int, chance: random.Random
             "study_id": "1",
             "referring_physician_name": "Doctor^Referring",
             "modalities_in_study": f"\\{modalities}\\",
+            "device_set_row": device_set,
         }
     )
     rows["patients"].append(
@@ -156,6 +209,8 @@ def _study(rows: dict[str, list[dict[str, Any]]], id: int, chance: random.Random
     rows["lookups"].append(
         verdict
         | {
+            "place": id,
+            "alone": True,
             "study_row": id,
             "study_key": uid,
             "location": f"archive:{ARCHIVES[archive]}",
@@ -194,6 +249,7 @@ def _study(rows: dict[str, list[dict[str, Any]]], id: int, chance: random.Random
             "family": None if families[position] in families[:position] else families[position],
             "location_row": 1 + archive,
             "first_seen": judged,
+            "device_set_row": device_set,
         }
         for position, rule in enumerate(rules)
     )
@@ -219,25 +275,45 @@ def _study(rows: dict[str, list[dict[str, Any]]], id: int, chance: random.Random
     )
 
 
-def measure(base: str, addresses: tuple[str, ...]) -> None:
+def traced() -> list[str]:
+    """Has every SQLite connection write down what it is asked."""
+    asked: list[str] = []
+    connect = sqlite3.connect
+
+    def connecting(*args: Any, **kwargs: Any) -> sqlite3.Connection:
+        made = connect(*args, **kwargs)
+        made.set_trace_callback(asked.append)
+        return made
+
+    sqlite3.connect = connecting
+    return asked
+
+
+def measure(base: str, addresses: tuple[str, ...], asked: list[str]) -> None:
     """Prints a line an address."""
-    print(f"{'address':72} {'ms, best':>9} {'worst':>7} {'KB':>6} {'KB gzip':>8}")
+    print(f"{'address':90} {'ms, best':>9} {'worst':>7} {'CPU':>6} {'queries':>7} {'KB':>6} {'KB gzip':>8}")
     for address in addresses:
-        times = []
+        times, worked, queries = [], [], []
         for _ in range(10):
-            started = time.perf_counter()
+            asked.clear()
+            started, before = time.perf_counter(), time.process_time()
             with urlopen(base + address) as answer:  # noqa: S310 - ours, on loopback
                 body = answer.read()
             times.append((time.perf_counter() - started) * 1000)
+            worked.append((time.process_time() - before) * 1000)
+            queries.append(sum(sql.lstrip().upper().startswith(("SELECT", "WITH")) for sql in asked))
         packed = len(gzip.compress(body)) / 1000
         print(
-            f"{address:72} {min(times[1:]):9.1f} {max(times[1:]):7.1f} {len(body) / 1000:6.1f} {packed:8.1f}"
+            f"{address:90} {min(times[1:]):9.1f} {max(times[1:]):7.1f} {min(worked[1:]):6.1f} "
+            f"{min(queries[1:]):7} {len(body) / 1000:6.1f} {packed:8.1f}"
         )
 
 
 def main(number: int) -> None:
     """Fills a store, serves it, measures."""
     configure_logging("json")
+    logging.getLogger("heltig.access").setLevel(logging.WARNING)
+    asked = traced()
     with tempfile.TemporaryDirectory(prefix="heltig-") as home:
         started = time.perf_counter()
         uid = asyncio.run(fill(Path(home), number))
@@ -251,7 +327,7 @@ def main(number: int) -> None:
                 base = f"http://127.0.0.1:{listener.getsockname()[1]}"
                 while not server.started:
                     time.sleep(0.05)
-                measure(base, (*ADDRESSES, f"/studies/{uid}"))
+                measure(base, (*ADDRESSES, f"/studies/{uid}"), asked)
             finally:
                 server.should_exit = True
                 thread.join()

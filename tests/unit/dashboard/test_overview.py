@@ -1,15 +1,22 @@
 """The overview, asked of the real application; and who is offered which page."""
 
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from unit.api.service import Service, running
 from unit.dashboard.reading import page
 from unit.store import pulling
+from unit.store.databases import SERVER
 from unit.store.samples import NOW, OTHER, finding, judge, snapshot
 
+from heltig.dashboard.filters import Filter
 from heltig.dashboard.navigation import PLACES
+from heltig.dashboard.overview import overview
+from heltig.dashboard.worklist import worklist
 from heltig.store import states
 from heltig.store.records import Device, Location
+from heltig.store.transaction import ReadTransaction
 
 
 async def test_nothing_judged_says_so(service: Service) -> None:
@@ -70,6 +77,40 @@ async def test_the_heat_map_by_device_leads_to_the_studies_that_it_counts(servic
             count = len(page(await service.get(link.removeprefix("."))).rows())
             assert count == 1 or (count == 2 and "Acme" in link and "rule" not in link), link
     assert "The heat" not in page(await service.get("/overview?heat=nonsense")).text
+
+
+@pytest.mark.skipif(SERVER is not None, reason="what SQLite is asked is counted")
+async def test_a_page_asks_the_database_as_often_for_many_studies_as_for_one(service: Service) -> None:
+    made = Device("Acme", "CT 9", "CT1")
+    asked = {
+        "overview": lambda transaction: overview(transaction, now=NOW),
+        "overview by model": lambda transaction: overview(transaction, now=NOW, by="model"),
+        "list": lambda transaction: worklist(transaction, Filter(), now=NOW),
+        "list of devices": lambda transaction: worklist(
+            transaction, Filter(manufacturer="Acme", model="CT*", rule="PAT-"), now=NOW
+        ),
+    }
+    for number in (1, 4):
+        for study in range(number):
+            await service.judged(f"1.{number}.{study}", finding("PAT-ID-EMPTY"), devices=(made,))
+        counts = {}
+        for name, work in asked.items():
+            seen = await service.services.store.read(statements, work)
+            counts[name] = sum(sql.lstrip().startswith(("SELECT", "WITH")) for sql in seen)
+        assert counts == {"overview": 21, "overview by model": 24, "list": 15, "list of devices": 15}
+
+
+def statements(transaction: ReadTransaction, work: Callable[[ReadTransaction], object]) -> list[str]:
+    """What is asked of SQLite."""
+    raw = transaction.connection.connection.dbapi_connection
+    assert raw
+    seen: list[str] = []
+    raw.set_trace_callback(seen.append)
+    try:
+        work(transaction)
+    finally:
+        raw.set_trace_callback(None)
+    return seen
 
 
 async def test_a_station_is_an_identifier(tmp_path: Path) -> None:

@@ -56,7 +56,6 @@ async def test_they_are_read_once_and_damaged_evidence_is_passed_over(store: Sto
     await Runner(queue, {KIND: desk.run}, places=1).drain()
     [job] = await store.read(jobs.newest, kind=KIND, limit=9)
     assert (job.state, job.result) == ("succeeded", {"studies": 1, "unreadable": 1})
-    assert job.progress == {"done": 1, "total": 2}
     assert await store.read(devices.unread) == 1
     [found] = await store.read(devices.counts)
     assert found.devices == (store.keyed.device(Device("Acme", "", "ROE-CT")),)

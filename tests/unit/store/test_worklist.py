@@ -2,7 +2,7 @@
 
 from unit.store.samples import MAIN, NOW, OTHER, finding, judge, snapshot
 
-from heltig.store import devices, search, studies, verdicts
+from heltig.store import devices, search, states, studies, verdicts
 from heltig.store.locations import known
 from heltig.store.records import Device, Location
 from heltig.store.search import AGES, StudyQuery
@@ -67,6 +67,9 @@ async def test_a_rule_counts_where_its_finding_stands_in_the_last_verdict(store)
     assert await keys(store, rules=("A-RULE",)) == []
     await judge(store, snapshot(study="1.3.WRONG", location=UPLOAD, facts=b"other"))
     assert await keys(store, rules=("D-RULE",)) == []
+    await store.write_durably(states.withdraw, OTHER, "1.2", at=NOW)
+    assert await keys(store, rules=("B-RULE",)) == []
+    assert await keys(store, rules=("B-RULE",), states=("WITHDRAWN",)) == ["1.2"]
 
 
 async def test_devices_are_found_by_what_names_one_of_them(store):
