@@ -23,12 +23,23 @@ from heltig.pipeline.backup.restoring import restore
 from heltig.pipeline.publish import render
 from heltig.pipeline.reencrypting import insist_on_meaning, look, rewrite
 from heltig.settings import Settings
-from heltig.store import audit_trail, lookups, snapshots, tables, verdicts, waivers
+from heltig.store import (
+    audit_trail,
+    comments,
+    consents,
+    lookups,
+    snapshots,
+    studies,
+    tables,
+    verdicts,
+    waivers,
+)
 from heltig.store.encryption import PLAIN, Cipher
 from heltig.store.encryption_in_use import insist_on_keys, key_ids
 from heltig.store.encryption_keys import EncryptionKeys
 from heltig.store.engine import Store
 from heltig.store.records import Location
+from heltig.store.reencryption import TABLES
 from heltig.store.transaction import ReadTransaction, WriteTransaction
 from heltig.store.waivers import NewWaiver
 
@@ -101,6 +112,12 @@ async def waive(store: Store, uid: str) -> None:
         expires=NOW + timedelta(days=1),
     )
     await store.write(waivers.add, new)
+    await store.write(comments.add, MAIN, uid, author="key:somebody", text=f"{COMMENT} again", at=NOW)
+    row = await store.read(studies.row_of, MAIN, uid)
+    asked = await store.write(
+        consents.ask, row, "release", version=1, by="key:somebody", reason=COMMENT, at=NOW, expires=NOW
+    )
+    await store.write(consents.end, asked, "declined", by="key:other", answer=COMMENT, at=NOW)
 
 
 async def verdict_of(store: Store, uid: str, location: Location = MAIN) -> Any:
@@ -113,6 +130,8 @@ async def everything(store: Store) -> list[Any]:
     """All that is read of two studies, as whoever asks is told it."""
     seen: list[Any] = [await store.read(waivers.newest, now=NOW)]
     for uid in ("1.1", "1.2"):
+        seen.append(await store.read(comments.of_study, uid))
+        seen.append(await store.read(consents.of_study, await store.read(studies.row_of, MAIN, uid)))
         found = await verdict_of(store, uid)
         seen += [found, await store.read(snapshots.get, MAIN, uid), await lookups.Lookups(store).find(uid)]
         seen.append(await store.read(lookups.find_many, [uid]))
@@ -181,9 +200,11 @@ async def test_nothing_of_the_evidence_can_be_read_in_the_database(
         assert [one.observed for one in (await verdict_of(store, "1.1")).verdict.findings if one.waived] == [
             CODE
         ]
-        assert COMMENT.encode() in encrypted[2].series[0].content
+        assert COMMENT.encode() in encrypted[4].series[0].content
+        assert [one.text for one in encrypted[1]] == [f"{COMMENT} again"]
+        assert [(one.reason, one.answer) for one in encrypted[2]] == [(COMMENT, COMMENT)]
         kinds = {table for table, keys in (await look(store)).rows.items() if keys}
-        assert kinds == {"contents", "snapshots", "verdicts", "findings", "waivers", "lookups"}
+        assert kinds == {*TABLES}
         assert (await look(store)).others == 0
 
     plain = tmp_path / "plain"
@@ -192,7 +213,14 @@ async def test_nothing_of_the_evidence_can_be_read_in_the_database(
         await judge(store, "1.1", "1.2")
         await waive(store, "1.1")
         await judge(store, "1.1")
-        assert await marks_in(store) >= {"contents", "findings", "waivers", "verdicts"}
+        assert await marks_in(store) >= {
+            "contents",
+            "findings",
+            "waivers",
+            "verdicts",
+            "comments",
+            "consents",
+        }
         assert SERVER or marks_in_files(plain)
         assert await everything(store) == encrypted
 
@@ -298,7 +326,7 @@ async def test_what_was_plain_is_encrypted_and_decrypted_again(url: str, file: P
         assert await everything(store) == before
 
 
-tables_with_rows = ("contents", "snapshots", "verdicts", "findings", "waivers", "lookups")
+tables_with_rows = TABLES
 
 
 async def test_the_key_is_changed_under_eight_writers(url: str, file: Path, tmp_path: Path) -> None:
