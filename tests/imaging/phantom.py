@@ -19,16 +19,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Protocol
 
-import pytest
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
-np = pytest.importorskip("numpy", reason="needs the extra heltig[imaging]")
-pydicom = pytest.importorskip("pydicom")
-
-from numpy.typing import NDArray  # noqa: E402
-from pydicom.dataset import Dataset, FileMetaDataset  # noqa: E402
-from pydicom.uid import ExplicitVRLittleEndian, generate_uid  # noqa: E402
-
-from heltig.imaging.volume import (  # noqa: E402
+from heltig.imaging.volume import (
     HOUNSFIELD,
     NO_UNIT,
     Code,

@@ -2,16 +2,15 @@
 
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
+
+from heltig.imaging.agreement import check_agreement, compare
+from heltig.imaging.nifti import to_nifti, write_nifti
+from heltig.imaging.reading import read_volume, survey
+from heltig.imaging.stacking import SliceStack
 from imaging.phantom import Box, Phantom, checkerboard, encode, series, write
-
-nibabel = pytest.importorskip("nibabel", reason="needs the extra heltig[imaging]")
-
-from heltig.imaging.agreement import check_agreement, compare  # noqa: E402
-from heltig.imaging.nifti import to_nifti, write_nifti  # noqa: E402
-from heltig.imaging.reading import read_volume, survey  # noqa: E402
-from heltig.imaging.stacking import SliceStack  # noqa: E402
 
 BODY = Phantom.of(
     (24, 16, 10),
