@@ -6,10 +6,9 @@ number, a sentence in a code. So not the attribute alone decides whether it is t
 
 import re
 from functools import cache, lru_cache
-from pathlib import Path
 from typing import Final
 
-from heltig import rules
+from heltig.pipeline.identifiers.vocabulary import WORDS
 from heltig.standard import dictionary, uids
 
 _LONGEST_CODE: Final = 16
@@ -18,10 +17,7 @@ _LONGEST_CODE: Final = 16
 _NUMBER: Final = re.compile(r"(?:PS|[-+±])?[0-9][0-9.…]*(?:[eE][-+]?[0-9]+)?%?", re.ASCII)
 _CODE: Final = re.compile(r"[A-Z0-9_]*[A-Z_][A-Z0-9_]*", re.ASCII)
 _BETWEEN: Final = re.compile(r"[,;:()\\/=]+")
-_WORD: Final = re.compile(r"\b[a-z]+(?:'s)?\b", re.ASCII)
 _SIGNS: Final = frozenset({"-", "…", "<", ">", "+", "%", "UID", "UIDs", "UID's", "IOD", "VR", "VM"})
-_NAMES: Final = "deidentification"
-"""How modules begin that list names of people."""
 
 
 @lru_cache(maxsize=4096)
@@ -59,16 +55,10 @@ def _is_ours(word: str) -> bool:
 
 @cache
 def _words() -> frozenset[str]:
-    """The words that rules are written in, those of UIDs' names, and the keywords of attributes."""
-    said = {
-        word
-        for file in Path(rules.__path__[0]).glob("*.py")
-        if not file.name.startswith(_NAMES)
-        for word in _WORD.findall(file.read_text("utf-8"))
-    }
+    """The words that rules write, those of UIDs' names, and the keywords of attributes."""
     of_uids = {word.strip("(),") for entry in uids.entries() for word in entry.name.split()}
     keywords = {entry.keyword for entry in dictionary.entries()}
     vrs = {vr for entry in dictionary.entries() for vr in entry.vr.split(" or ")} | {"UN", "SCT"}
-    return frozenset(said | of_uids | keywords | {f"{keyword}s" for keyword in keywords} | vrs | _SIGNS) - {
+    return frozenset(WORDS | of_uids | keywords | {f"{keyword}s" for keyword in keywords} | vrs | _SIGNS) - {
         ""
     }
