@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple, TypeAlias
 
-from heltig.dicom.cell import DataSet
+from heltig.dicom.cell import UNDEFINED_LENGTH, DataSet
 from heltig.dicom.part10 import BytesSource, HeaderReader, SeekableSource, UnreadableFile
 from heltig.dicom.study import StudyCollector, StudyTable
 
@@ -113,5 +113,7 @@ def _pixel_place(header: DataSet) -> PixelPlace | None:
     raws = list(map(bytes, header.raws))
     last = raws[-1]
     (length,) = struct.unpack("<I", last[-4:])
+    if length == UNDEFINED_LENGTH:
+        return None
     place = _START + sum(map(len, raws)) + 4 * len(raws)
     return PixelPlace(place, length, _PIXEL_TAG + last)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from heltig.dicom.cell import Cell
+from heltig.dicom.table import decoded
 from heltig.imaging.planes import Planes
 from heltig.imaging.volume import Technique
 
@@ -15,7 +16,6 @@ _TEXTS: Final = {
     "series_description": ("SeriesDescription", ""),
     "protocol": ("ProtocolName", ""),
     "patient_position": ("PatientPosition", ""),
-    "contrast_agent": ("ContrastBolusAgent", ""),
     "contrast_start": ("ContrastBolusStartTime", ""),
     "rescale_type": ("RescaleType", "PixelValueTransformationSequence"),
     "scanning_sequence": ("ScanningSequence", ""),
@@ -23,6 +23,7 @@ _TEXTS: Final = {
 }
 """The attribute, and the macro that it stands in in enhanced objects."""
 
+_CODE_MEANING: Final = "00080104"
 _DATE: Final = 8  # characters of a DT that are its date
 
 _NUMBERS: Final = {
@@ -44,7 +45,7 @@ def technique_of(planes: Planes, members: Sequence[int]) -> Technique:
 
     def one(keyword: str, macro: str = "") -> Cell | None:
         cells = planes.cells(keyword, macro)
-        found = {cells[plane].values for plane in members}
+        found = {(cells[plane].values, cells[plane].items) for plane in members}
         return cells[members[0]] if len(found) == 1 else None
 
     def text(keyword: str, macro: str = "") -> str | None:
@@ -67,6 +68,7 @@ def technique_of(planes: Planes, members: Sequence[int]) -> Technique:
     return Technique(
         modality=text("Modality") or "",
         series_number=None if series_number is None else int(series_number),
+        contrast_agent=text("ContrastBolusAgent") or _meaning(one("ContrastBolusAgentSequence")),
         image_type=tuple(map(str, image_type.values)) if image_type else (),
         acquisition_time=times[0] if times else None,
         sequence_name=text("SequenceName") or text("PulseSequenceName"),
@@ -75,6 +77,15 @@ def technique_of(planes: Planes, members: Sequence[int]) -> Technique:
         **{name: text(*where) for name, where in _TEXTS.items()},  # type: ignore[arg-type]
         **{name: number(*where) for name, where in _NUMBERS.items()},  # type: ignore[arg-type]
     )
+
+
+def _meaning(sequence: Cell | None) -> str | None:
+    """The Code Meaning (0008,0104) of the first item that has one: enhanced objects name agents by code."""
+    for item in sequence.items if sequence else ():
+        if _CODE_MEANING in item.tags:
+            raw = item.raws[item.tags.index(_CODE_MEANING)]
+            return decoded(_CODE_MEANING, raw, item.encoding).text or None
+    return None
 
 
 def _first(*numbers: float | None) -> float | None:

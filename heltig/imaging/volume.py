@@ -56,7 +56,7 @@ class Technique:
         image_type: Image Type (0008,0008).
         patient_position: Patient Position (0018,5100).
         patient_size_m: Patient's Size (0010,1020) as it is written; metres by the standard.
-        contrast_agent: Contrast/Bolus Agent (0018,0010).
+        contrast_agent: Contrast/Bolus Agent (0018,0010), or the meaning of the first code of its sequence.
         contrast_start: Contrast/Bolus Start Time (0018,1042), as DICOM writes a time.
         acquisition_time: Acquisition Time (0008,0032), or that of Acquisition DateTime (0008,002A), of the
             slice with the smallest one.

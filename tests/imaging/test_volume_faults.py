@@ -169,6 +169,14 @@ def test_compressed_pixels_that_no_decoder_reads() -> None:
         read_only_volume([encode(ds) for ds in images if ds is not images[7]] + [bytes(stream)])
 
 
+def test_compressed_pixels_that_are_said_not_to_be() -> None:
+    images = series(BODY)
+    images[7].compress(JPEGLSLossless, generate_instance_uid=False)
+    compressed = encode(images[7]).replace(b"1.2.840.10008.1.2.4.80", b"1.2.840.10008.1.2.1" + bytes(3))
+    with pytest.raises(Refused, match="PIXELS_UNDECODABLE"):
+        read_only_volume([encode(ds) for ds in images if ds is not images[7]] + [compressed])
+
+
 def test_a_little_jitter_is_none() -> None:
     images = series(BODY)
     jitter(0.005)(images)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from imaging.multiframe import ENHANCED_CT, enhanced
 from imaging.phantom import Box, Phantom, checkerboard, encode
+from pydicom.dataset import Dataset
 
 from heltig.imaging.agreement import check_agreement
 from heltig.imaging.reading import read_only_volume, read_volume, survey
@@ -31,6 +32,15 @@ def test_an_enhanced_ct(slopes: tuple[float, ...]) -> None:
     )
     assert {found.sop_class_uid for found in volume.slices} == {ENHANCED_CT}
     assert [found.frame for found in volume.slices] == [ORDER.index(k) + 1 for k in range(6)]
+
+
+def test_the_contrast_agent_of_an_enhanced_ct_is_a_code() -> None:
+    ds, agent = enhanced([BODY]), Dataset()
+    agent.CodeValue, agent.CodingSchemeDesignator, agent.CodeMeaning = "109219001", "SCT", "Iohexol"
+    ds.ContrastBolusAgentSequence = [agent]
+    (found,) = survey([encode(ds)]).series
+    assert found.technique is not None
+    assert found.technique.contrast_agent == "Iohexol"
 
 
 def test_an_enhanced_mr_of_two_times_compressed_as_a_whole(tmp_path: Path) -> None:
