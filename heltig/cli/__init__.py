@@ -34,6 +34,7 @@ COMMANDS = {
     "bundle": "heltig.cli.bundle:bundle",
     "verify": "heltig.cli.bundle:verify",
     "quarantine": "heltig.cli.quarantine:quarantine",
+    "comments": "heltig.cli.comments:comments_command",
     "webhooks": "heltig.cli.webhooks:webhooks",
     "alerts": "heltig.cli.alerts:alerts",
     "purge": "heltig.cli.purge:purge",

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from integration.gated import files_of, uid_of
-from unit.pipeline.test_custody import Upstream, site_before
+from unit.pipeline.test_custody import GATE, NOW, Upstream, site_before
 
 from heltig.cli import heltig
 from heltig.cli.database import open_database
 from heltig.errors import NotFoundError, UsageError
 from heltig.settings import Settings
-from heltig.store import audit_trail, jobs
+from heltig.store import audit_trail, comments, jobs, owners
 
 STUDY = uid_of("two-patient-ids")
 
@@ -35,8 +35,8 @@ def home(tmp_path: Path) -> Path:
     return home
 
 
-def run(home: Path, *arguments: str, answer: str | None = None) -> Result:
-    environment = {"HELTIG_HOME": str(home)}
+def run(home: Path, *arguments: str, answer: str | None = None, profile: str = "default") -> Result:
+    environment = {"HELTIG_HOME": str(home), "HELTIG_PROFILE": profile}
     return CliRunner().invoke(heltig, ("quarantine", *arguments), env=environment, input=answer)
 
 
@@ -47,6 +47,32 @@ def number_of(home: Path) -> str:
 
 def files(home: Path) -> list[Path]:
     return sorted((home / "spool" / "gate").rglob("*.dcm"))
+
+
+def test_comments_of_the_study(home: Path) -> None:
+    async def say() -> None:
+        async with open_database(Settings(home=home)) as store:
+            await store.write(comments.add, GATE, STUDY, author="user:anna", text="One\n\x1b[2JTwo", at=NOW)
+            await store.write(owners.put, GATE, STUDY, "user:bob", by="user:anna", at=NOW)
+
+    asyncio.run(say())
+    told = CliRunner().invoke(heltig, ("comments", STUDY), env={"HELTIG_HOME": str(home)}).stdout
+    for text in ("Owner at gate:main: user:bob", "user:anna", "        One\n", "        \ufffd[2JTwo"):
+        assert text in told, told
+    unknown = CliRunner().invoke(heltig, ("comments", "9.9"), env={"HELTIG_HOME": str(home)})
+    assert isinstance(unknown.exception, NotFoundError)
+
+
+def test_a_second_person_is_asked_for(home: Path, tmp_path: Path) -> None:
+    profile = tmp_path / "two.toml"
+    profile.write_text('second_person = ["discard"]')
+    number = number_of(home)
+    told = run(home, "discard", number, "--reason", "A phantom.", "--yes", profile=str(profile)).stdout
+    assert "a second person has to consent to request 1" in told
+    assert files(home)
+    assert "Request 1: cli:" in run(home, "show", number).stdout
+    assert "is withdrawn" in run(home, "decline", number, "1", "--reason", "No.").stdout
+    assert "(discard): withdrawn by cli:" in run(home, "show", number).stdout
 
 
 def test_listed_and_shown(home: Path) -> None:

@@ -4,6 +4,10 @@ from unit.api.service import Service
 from unit.dashboard.reading import page
 from unit.store.samples import finding
 
+from heltig.pipeline.identifiers.sights import NOTHING
+from heltig.pipeline.review import shown
+from heltig.store import comments
+
 OURS = {"Sec-Fetch-Site": "same-origin"}
 NAMES = "Seen with <b>Doe^Jane</b>"
 
@@ -77,6 +81,8 @@ async def test_comments_by_rest(service: Service) -> None:
         assert (await service.post(at, json=body)).status_code == 400
     assert (await service.post("/api/v1/studies/9.9/comments", json={"text": "a"})).status_code == 404
     assert (await service.client.delete(f"{at}/2")).status_code == 404
+    stands = await service.services.store.read(comments.of_study, "1.2.3")
+    assert [one.text for one in shown(stands, NOTHING)] == ["[redacted]"]
     gone = (await service.client.delete(f"{at}/1")).json()
     assert (gone["text"], gone["withdrawnBy"]) == ("", "local")
     assert (await service.get(at)).json() == [gone]
