@@ -18,7 +18,7 @@ from imaging.phantom import (
 
 from heltig.imaging.reading import read_only_volume, read_volume, survey
 from heltig.imaging.refusal import Refused
-from heltig.imaging.volume import HOUNSFIELD, NO_UNIT, Volume
+from heltig.imaging.volume import HOUNSFIELD, NO_UNIT, LabelMap, Volume
 
 BODY = Phantom.of(
     (64, 48, 8),
@@ -66,6 +66,14 @@ def test_what_is_measured_of_a_mask_is_exact() -> None:
     liver = volume.voxels[BODY.mask("liver")]
     assert liver.size * volume.voxel_volume_mm3 / 1000 == pytest.approx(20 * 22 * 5 * 1.8 / 1000)
     assert (liver.mean(), liver.std(), np.median(liver)) == (60, 20, 60)
+
+
+def test_a_label_map_says_where_a_structure_is() -> None:
+    labels = BODY.label_map()
+    assert np.array_equal(labels.mask("liver"), BODY.mask("liver"))
+    assert not labels.mask("kidney_left").any()
+    both = {label: labels.structures[2] for label in labels.structures}
+    assert np.array_equal(LabelMap(labels.labels, both).mask("liver"), BODY.labels > 0)
 
 
 def test_the_technique_is_that_of_the_series() -> None:
