@@ -103,7 +103,9 @@ async def running(
         if url.startswith("postgresql"):
             settings["database_url"] = SecretUrl(url)
         if redis := os.environ.get("HELTIG_TEST_REDIS_URL"):
-            settings["redis_url"] = SecretUrl(redis)
+            # Of each process of the tests its own: whoever reads a message takes it from all others.
+            number = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+            settings["redis_url"] = SecretUrl(f"{redis}?db={number}")
         app = create_app(Settings(home=home, workers=1, **settings), clock=clock)
         async with app.lifespan():
             transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=client)  # type: ignore[arg-type]
