@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from sqlalchemy import bindparam, func, or_, select, text
+from sqlalchemy import bindparam, func, inspect, or_, select, text
 
 from heltig.store.objects import GateObject, object_of
 from heltig.store.tables import jobs, objects
@@ -29,11 +29,15 @@ _UPLOADS: Final = select(jobs.c.payload).where(
 
 def objects_kept(transaction: ReadTransaction, spool: str) -> list[tuple[int, str]]:
     """The objects whose files a spool has, each with the file's name below `gate`."""
+    if not _has_objects(transaction):
+        return []
     return [(row.id, row.file) for row in transaction.rows(_OBJECTS, {"spool": spool})]
 
 
 def objects_elsewhere(transaction: ReadTransaction, spool: str) -> int:
     """How many objects have their files in other spools."""
+    if not _has_objects(transaction):
+        return 0
     return int(transaction.scalar(_ELSEWHERE, {"spool": spool}) or 0)
 
 
@@ -51,6 +55,11 @@ def objects_of(transaction: ReadTransaction, ids: Iterable[int]) -> list[GateObj
         for row in transaction.rows(_BY_IDS, {"ids": wanted[start : start + _AT_ONCE]})
     ]
     return sorted(found, key=lambda one: (one.study, one.id))
+
+
+def _has_objects(transaction: ReadTransaction) -> bool:
+    """Whether there is a table of them: a backup is made of older tables, too."""
+    return inspect(transaction.connection).has_table(str(objects.name))
 
 
 def _names(transaction: ReadTransaction, spool: str) -> Iterator[str]:

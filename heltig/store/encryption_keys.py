@@ -125,4 +125,7 @@ def _write(path: Path, text: str) -> None:
             os.close(folder)
     except OSError as wrong:
         draft.unlink(missing_ok=True)
-        raise StorageError(f"The encryption key {path} cannot be written: {wrong.strerror}.") from wrong
+        raise StorageError(
+            f"The encryption key {path} cannot be written: {wrong.strerror}. Let its folder belong to the "
+            "user that Heltig runs as: a new file takes the place of the old one."
+        ) from wrong

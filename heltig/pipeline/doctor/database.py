@@ -84,7 +84,7 @@ async def database(store: Store, *, now: datetime) -> AsyncIterator[Check]:
             yield warning(
                 "tables",
                 f"They have version {found}, this Heltig ({__version__}) makes them {HEAD} when it starts.",
-                "Back up before that: `heltig backup FILE` with the version that is installed elsewhere.",
+                "Back up before that: `heltig backup FILE` takes them as they are.",
             )
         return
     yield ok("tables", f"They have version {HEAD}, the newest.")

@@ -43,7 +43,7 @@ def disks(home: Path, *, host: str, least: Size) -> Iterator[Condition]:
             yield Condition(
                 kind="disk-low",
                 subject=f"{host} {name}",
-                detail=f"The disk of the {name} on {host} has {Size(free)} left.",
+                detail=f"The disk of the {name} on {host} has {free / 1024**3:,.1f} GiB left.",
                 is_slight=free >= least,
             )
         seen.add(device)

@@ -114,7 +114,7 @@ async def test_a_disk_is_told_of_once_and_ends_when_there_is_room_again(
     free(monkeypatch, 4)
     [alert] = await watched.standing(after=HOUR)
     assert (alert.kind, alert.subject, alert.raised) == ("disk-low", "one data", NOW)
-    assert "4 GiB" in alert.detail
+    assert "4.0 GiB" in alert.detail
     free(monkeypatch, 5.5)  # hardly more
     assert len(await watched.standing(after=HOUR)) == 1
     free(monkeypatch, 7)
