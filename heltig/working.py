@@ -190,7 +190,7 @@ def shares_of(workers: int) -> tuple[Share, ...]:
     """
     of_one = PLACES * workers
     return (
-        Share(LOOKING, of_one + 2 * LOOKS, LOOKS, SLOW_LOOKS),
+        Share(LOOKING, of_one + 2 * LOOKS, LOOKS, SLOW_LOOKS, is_counted=False),
         Share(READING, of_one + 3, of_one, SLOW_PULLS),
         Share(frozenset({FORWARD}), of_one + 1, of_one),
     )

@@ -52,7 +52,10 @@ def _head_of_group(ready: Select[Any]) -> ScalarSelect[Any]:
 
 
 _AT_WORK = (
-    select(jobs.c.group, func.count().label("number")).where(text(RUNNING)).group_by(jobs.c.group).subquery()
+    select(jobs.c.group, func.count().label("number"))
+    .where(text(RUNNING), jobs.c.kind.not_in(bindparam("uncounted", expanding=True)))
+    .group_by(jobs.c.group)
+    .subquery()
 )
 _IS_OPEN = or_(
     job_groups.c.not_before.is_(None),
@@ -66,13 +69,20 @@ _GROUPS = (
         _head_of_group(_READY).label("head"),
     )
     .outerjoin(_AT_WORK, _AT_WORK.c.group == job_groups.c.name)
-    .where(
-        _IS_OPEN,
-        or_(job_groups.c.most.is_(None), job_groups.c.most > func.coalesce(_AT_WORK.c.number, 0)),
-    )
+    .where(_IS_OPEN)
     .subquery()
 )
-_TURNS = select(_GROUPS, jobs.c.priority).join(jobs, jobs.c.id == _GROUPS.c.head)
+_TURNS = (
+    select(_GROUPS, jobs.c.priority)
+    .join(jobs, jobs.c.id == _GROUPS.c.head)
+    .where(
+        or_(
+            _GROUPS.c.room.is_(None),
+            _GROUPS.c.room > 0,
+            jobs.c.kind.in_(bindparam("uncounted", expanding=True)),
+        )
+    )
+)
 """The groups that have something to do, and may."""
 _NOW_SERVED = select(func.max(job_groups.c.served - STRIDE // job_groups.c.weight))
 """What the group had that was served last, before it was: a group that comes back begins there."""
@@ -226,7 +236,7 @@ def _choose(
         turn, now_served = next_turn(turns, now_served)
         chosen.append(turn.ready.pop(0)[1])
         if turn.group not in served and limit > 1:
-            most = limit if turn.room is None else min(limit, turn.room)
+            most = limit if turn.room is None else min(limit, max(turn.room, 0))
             first = transaction.rows(_FIRST_OF_GROUP, {**allowed.jobs, "group": turn.group, "limit": most})
             turn.ready = [(row.priority, row.id) for row in first if row.id != chosen[-1]]
         served[turn.group] = turn.served
@@ -249,7 +259,8 @@ def set_group(
         transaction: Any that writes.
         group: The group; it need not have had a job yet.
         weight: Of two groups that always have work, one of twice the weight gets twice the jobs. At least 1.
-        most: Jobs at a time, on all workers together; None for any number.
+        most: Jobs at a time, on all workers together, but for those that do not count (`Share.is_counted`);
+            None for any number.
         not_before: None of its jobs is started earlier; `LONGEST_CLOSED` from now at most.
     """
     given = {"weight": weight, "most": most, "not_before": not_before}

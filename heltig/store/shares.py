@@ -43,12 +43,15 @@ class Share(msgspec.Struct, frozen=True):
         most: Jobs of them at a time.
         most_of_group: Jobs of them at a time that one group may have; None for all.
         lane: Where those go on that last long, which count for neither; None where there is none.
+        is_counted: Whether they count for what a group may have at work (`heltig.store.claims.set_group`).
+            Those that do not have to come before all others, or wait for them.
     """
 
     kinds: frozenset[str]
     most: int
     most_of_group: int | None = None
     lane: SlowLane | None = None
+    is_counted: bool = True
 
     def room(self, at_work: Iterable[str]) -> int:
         """How many more of them may be begun beside jobs of the kinds `at_work`."""
@@ -91,7 +94,8 @@ class Allowed:
     Attributes:
         jobs: The `kinds` that have room, and where a group has no more for some of them, these as
             "KIND GROUP" (`full`); so, too, those for which a group has room where the kind has none
-            (`slow`); the parameters of `heltig.store.claims`.
+            (`slow`); and those that do not count for what a group may have at work (`uncounted`): the
+            parameters of `heltig.store.claims`.
         most: So many of whatever kind and group leave no share passed.
     """
 
@@ -127,5 +131,10 @@ class Allowed:
                     full += [] if left else [f"{kind} {group}" for kind in known]
                     rooms += [left] if left else []
             rooms += [room, share.most_of_group or room]
-        self.jobs = {"kinds": [kind for kind in kinds if kind not in without], "full": full, "slow": slow}
+        self.jobs = {
+            "kinds": [kind for kind in kinds if kind not in without],
+            "full": full,
+            "slow": slow,
+            "uncounted": [kind for share in shares if not share.is_counted for kind in share.kinds],
+        }
         self.most = min(rooms, default=sys.maxsize)

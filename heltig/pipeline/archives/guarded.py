@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from connectors.base import Archive, Capabilities, ChangeFeed, FeedPage, Page
 from heltig.dicom.cell import DataSet
@@ -17,6 +17,9 @@ from heltig.errors import (
 from heltig.exchange import Exchange, Operation
 from heltig.pipeline.archives.breaker import Breakers
 from heltig.store.measurements import Outcome
+
+_LISTING: Final = ("search", "changes")
+"""Operations that tell what there is."""
 
 
 class Measuring(Protocol):
@@ -44,12 +47,15 @@ class Guard:
 
         Args:
             breakers: Those of the archive.
-            concurrency: Operations at the same time.
+            concurrency: Operations at the same time; one more that lists where none of them does: what is read
+                may last, and what is new is to be seen meanwhile.
             patience_seconds: How long an operation waits for its turn; None for as long as it takes.
             insist: Raises where nothing is to be asked any more, such as outside an archive's hours.
         """
         self._breakers = breakers
-        self._places = asyncio.Semaphore(concurrency)
+        self._concurrency = concurrency
+        self._under_way: list[Operation] = []
+        self._ended = asyncio.Event()
         self._patience_seconds = patience_seconds
         self._insist = insist
         self._inside: set[asyncio.Task[Any] | None] = set()
@@ -73,7 +79,7 @@ class Guard:
             async with self._breakers.guard(operation, subject):
                 yield
             return
-        await self._take_a_place()
+        await self._take_a_place(operation)
         self._inside.add(task)
         try:
             await self.insist()
@@ -81,7 +87,9 @@ class Guard:
                 yield
         finally:
             self._inside.discard(task)
-            self._places.release()
+            self._under_way.remove(operation)
+            self._ended.set()
+            self._ended = asyncio.Event()
 
     async def insist(self) -> None:
         """Insists that the archive may still be asked: for an operation that lasts.
@@ -94,15 +102,21 @@ class Guard:
         if self._insist is not None:
             await self._insist()
 
-    async def _take_a_place(self) -> None:
+    async def _take_a_place(self, operation: Operation) -> None:
         try:
             async with asyncio.timeout(self._patience_seconds):
-                await self._places.acquire()
+                while not self._has_room(operation):
+                    await self._ended.wait()
         except TimeoutError as error:
             raise BusyError(
                 "As many requests to the archive as there may be are under way. Try again in a moment.",
                 retry_after=self._patience_seconds,
             ) from error
+        self._under_way.append(operation)
+
+    def _has_room(self, operation: Operation) -> bool:
+        is_one_more = operation in _LISTING and not any(other in _LISTING for other in self._under_way)
+        return len(self._under_way) < self._concurrency or is_one_more
 
 
 class GuardedArchive:

@@ -82,7 +82,7 @@ def state_of(
         return "behind", "The first look at it is still under way."
     since = (now - looked.finished).total_seconds()
     if since > _BEHIND * options.poll_seconds:
-        return "behind", f"It was last looked at longer ago than it should be.{_why_not(pulls, options)}"
+        return "behind", "It was last looked at longer ago than it should be."
     if since < -_SLIP:
         return "behind", "Nobody knows when it was last read: our clock was ahead then, or is behind now."
     if lists := [c for c in read if c.name != "feed" and c.started and goes_on(c.position, c.finished)]:
@@ -109,12 +109,6 @@ def _slowly(pulls: Pulls, options: ArchiveOptions) -> str:
         else "Have its administrator see why metadata takes so long."
     )
     return f"A study of it has been waited for for more than a minute: {goes_on}. {advice}"
-
-
-def _why_not(pulls: Pulls, options: ArchiveOptions) -> str:
-    if options.concurrency > 1 or "running" not in pulls.slow:
-        return ""
-    return " A study of it is read that takes long, and it is asked for one thing at a time (concurrency)."
 
 
 def _next_probe(wait: Breaker, now: datetime) -> str:

@@ -1,6 +1,7 @@
 """Jobs that wait long for an archive go on beside the places, a few at a time."""
 
 import asyncio
+from copy import deepcopy
 from datetime import timedelta
 from typing import Any
 
@@ -11,8 +12,10 @@ from unit.jobs.test_runner import add, becomes, found, running, until
 from heltig.jobs.attempt import JobContext
 from heltig.jobs.queue import JobQueue
 from heltig.jobs.slow import PUT_OFF, REMEMBERED
+from heltig.store import claims
 from heltig.store.jobs import SLOW, Job
-from heltig.store.shares import Share, SlowLane
+from heltig.store.shares import Beside, Share, SlowLane
+from heltig.store.transaction import WriteTransaction
 
 AFTER = 0.2
 LATER = timedelta(seconds=PUT_OFF * AFTER)
@@ -101,6 +104,29 @@ async def test_pulls_of_an_archive_that_is_always_slow_begin_in_the_lane(queue: 
         await are(queue, await pulls(queue, "ok", 2, meets=True), "succeeded")
         assert runner.has_room_for("pull")
         assert (await found(queue, third[0])).state == "running"
+
+
+async def test_a_claim_knows_what_was_in_the_lane_when_it_was_made(
+    queue: JobQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It runs in another thread, while the lane changes."""
+    given: list[tuple[Beside, Beside]] = []
+    claim = claims.claim
+
+    def spied(transaction: WriteTransaction, *, beside: Beside, **given_too: Any) -> list[Job]:
+        given.append((beside, deepcopy(beside)))
+        return claim(transaction, beside=beside, **given_too)
+
+    monkeypatch.setattr(claims, "claim", spied)
+    archives = Archives()
+    async with running(queue, {"pull": archives.pull}, places=3, shares=[share()]):
+        long_ones = await in_the_lane(queue, "slow", 2)
+        await are(queue, await pulls(queue, "slow"), "succeeded")
+        archives.gives.set()
+        await are(queue, long_ones, "succeeded")
+    assert {len(beside.jobs) for beside, _ in given} >= {0, 1, 2}
+    assert {len(beside.groups) for beside, _ in given} == {0, 1}
+    assert all(beside == then for beside, then in given)
 
 
 async def test_a_long_pull_that_finds_no_room_keeps_no_short_one_waiting(

@@ -145,6 +145,34 @@ async def test_no_more_of_a_group_at_a_time_than_it_may_have(queue: JobQueue, cl
     assert [job.group for job in await claim(queue, 4, owner="other")] == ["archive:a"]
 
 
+async def test_what_does_not_count_is_started_beside_what_a_group_may_have(
+    queue: JobQueue, clock: Clock
+) -> None:
+    await queue.store.write(claims.set_group, "archive:a", most=1)
+    await add(queue, 3, group="archive:a")
+    for number in range(2):
+        look = NewJob(kind="look", key=str(number), group="archive:a", priority=-2000)
+        await queue.store.write(queue.enqueue, look)
+
+    async def start() -> list[str]:
+        found = await queue.store.write(
+            claims.claim,
+            kinds=["look", "pull"],
+            owner="me",
+            now=clock.now,
+            until=clock.now + MINUTE,
+            limit=4,
+            shares=[Share(frozenset({"look"}), 9, is_counted=False)],
+        )
+        return [job.kind for job in found]
+
+    assert [kind for _ in range(5) for kind in await start()] == ["look", "look", "pull"]
+    await queue.store.write(claims.set_group, "archive:a", most=0)
+    assert await start() == []
+    await queue.store.write(queue.enqueue, NewJob(kind="look", group="archive:a", priority=-2000))
+    assert await start() == ["look"]
+
+
 async def test_nothing_of_a_group_is_started_before_its_time(queue: JobQueue, clock: Clock) -> None:
     await queue.store.write(claims.set_group, "archive:a", not_before=clock.now + MINUTE)
     await add(queue, 1, group="archive:a")

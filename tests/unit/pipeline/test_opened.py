@@ -220,6 +220,21 @@ async def test_requests_at_the_same_time_and_a_stream_that_asks_in_between(world
         await world.archives.close()
 
 
+async def test_an_archive_is_searched_while_it_is_read(world: World) -> None:
+    body = answer(b"x" * 2_000_000, headers={"Content-Type": "application/dicom+json"})
+    async with httpd(lambda asked: body if "metadata" in asked.path else NOTHING) as large:
+        await world.has(large.root, options=ArchiveOptions(concurrency=1))
+        async with (
+            world.archives.use("main") as opened,
+            aclosing(opened.archive.retrieve_metadata("1.2")) as chunks,
+        ):
+            await anext(chunks)
+            async with asyncio.timeout(60):
+                assert await asyncio.gather(*(world.search() for _ in range(3))) == [0, 0, 0]
+                assert sum([len(chunk) async for chunk in chunks])
+        await world.archives.close()
+
+
 async def at_work(store: Store, owner: str, *, now: datetime, archive: str = "main") -> None:
     """Has a worker work on a job of an archive for half a minute."""
 
