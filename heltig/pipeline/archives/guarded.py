@@ -47,8 +47,8 @@ class Guard:
 
         Args:
             breakers: Those of the archive.
-            concurrency: Operations at the same time; one more that lists where none of them does: what is read
-                may last, and what is new is to be seen meanwhile.
+            concurrency: Operations at the same time; one more that lists where none of them does: reading may
+                last, and what is new is to be seen meanwhile.
             patience_seconds: How long an operation waits for its turn; None for as long as it takes.
             insist: Raises where nothing is to be asked any more, such as outside an archive's hours.
         """
