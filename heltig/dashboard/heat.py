@@ -16,7 +16,8 @@ from heltig.store.records import Device, Location
 from heltig.store.search import OF_DEVICES
 from heltig.store.transaction import ReadTransaction
 
-ROWS_SHOWN: Final = 20
+ROWS_A_PAGE: Final = 12
+"""Each has a field for every family that fails anywhere: more would make the page heavy."""
 
 BY: Final[Mapping[str, str]] = {
     "source": "Source",
@@ -59,15 +60,16 @@ class HeatMap(msgspec.Struct, frozen=True):
     Attributes:
         by: One of `BY`.
         families: The columns: what the ids of their rules begin with, and their titles.
-        rows: Those of most studies.
-        more: Rows that are left out.
+        rows: Those of a page, of most studies first.
+        page: Which page, from 1; `pages` that all rows fill.
         unread: Studies that are not counted yet, since their devices are still to be read from evidence.
     """
 
     by: str
     families: tuple[tuple[str, str], ...]
     rows: tuple[HeatRow, ...]
-    more: int
+    page: int
+    pages: int
     unread: int
 
 
@@ -91,13 +93,14 @@ class _Counted:
         return min(self.spellings, key=lambda one: (-self.spellings[one], one), default=None)
 
 
-def heat_map(transaction: ReadTransaction, by: str, *, judged: Mapping[str, int]) -> HeatMap:
-    """Counts what stands now, of the rows with most studies.
+def heat_map(transaction: ReadTransaction, by: str, *, judged: Mapping[str, int], page: int = 1) -> HeatMap:
+    """Counts what stands now, the rows with most studies first.
 
     Args:
         transaction: Any.
         by: One of `BY`.
         judged: Judged studies by source, all uploads as one.
+        page: Which rows; a page after the last is the last.
     """
     unread = 0
     if by == "source":
@@ -106,12 +109,16 @@ def heat_map(transaction: ReadTransaction, by: str, *, judged: Mapping[str, int]
         counted = _by_device(devices.counts(transaction), OF_DEVICES.index(by) + 1)
         unread = devices.unread(transaction)
     ordered = sorted(counted, key=lambda row: (-row.studies, row.place, row.device or Device()))
+    pages = max(1, -(-len(ordered) // ROWS_A_PAGE))
+    page = min(page, pages)
+    shown = ordered[(page - 1) * ROWS_A_PAGE : page * ROWS_A_PAGE]
     families = sorted({family for row in ordered for family in row.failing})
     return HeatMap(
         by=by,
         families=tuple((family, _title(family)) for family in families),
-        rows=tuple(_row(row, by, families) for row in ordered[:ROWS_SHOWN]),
-        more=max(0, len(ordered) - ROWS_SHOWN),
+        rows=tuple(_row(row, by, families) for row in shown),
+        page=page,
+        pages=pages,
         unread=unread,
     )
 

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from heltig.api.services import services_of
 from heltig.charts import Day, Mark, sparkline, verdicts_by_day
+from heltig.dashboard.filters import number
 from heltig.dashboard.heat import BY, HeatMap, heat_map, place_of
 from heltig.dashboard.own_forms import AnyRequest, principal_of
 from heltig.dashboard.pages import page
@@ -100,7 +101,8 @@ async def show_overview(request: AnyRequest) -> Response[str]:
         del ways["station"]  # an identifier
     wanted = request.query_params.get("heat", "")
     by = wanted if wanted in ways else "source"
-    found = await services.store.read(overview, now=now, by=by)
+    heat_page = max(number(request.query_params, "page") or 1, 1)
+    found = await services.store.read(overview, now=now, by=by, heat_page=heat_page)
     return page(
         request,
         "overview.html",
@@ -112,13 +114,16 @@ async def show_overview(request: AnyRequest) -> Response[str]:
     )
 
 
-def overview(transaction: ReadTransaction, *, now: datetime, by: str = "source") -> Overview:
+def overview(
+    transaction: ReadTransaction, *, now: datetime, by: str = "source", heat_page: int = 1
+) -> Overview:
     """Collects what the page shows. Days are those of the server's time zone, as all times on the pages.
 
     Args:
         transaction: Any.
         now: The time.
         by: What the heat map has a row for each of, one of `heltig.dashboard.heat.BY`.
+        heat_page: Which of its rows.
     """
     begins = _days(now, DAYS)
     verdicts = counts.verdicts_between(transaction, begins)
@@ -130,7 +135,7 @@ def overview(transaction: ReadTransaction, *, now: datetime, by: str = "source")
         verdicts=sum(sum(day.values()) for day in verdicts),
         rules=_top_rules(rules),
         more_rules=max(0, len(rules) - RULES_SHOWN),
-        heat=heat_map(transaction, by, judged=judged),
+        heat=heat_map(transaction, by, judged=judged, page=heat_page),
         arrivals=_arrivals(
             counts.seen_between(transaction, _days(now, ARRIVAL_DAYS)),
             {status.name: status for status in service.archives},
@@ -211,8 +216,8 @@ def _arrivals(
 def _together(judged: Mapping[Location, int]) -> dict[str, int]:
     """All uploads as one place."""
     found: dict[str, int] = {}
-    for location, number in judged.items():
-        found[place_of(location)] = found.get(place_of(location), 0) + number
+    for location, studies in judged.items():
+        found[place_of(location)] = found.get(place_of(location), 0) + studies
     return found
 
 

@@ -8,6 +8,7 @@ from heltig.rules.catalogue import catalogue
 from heltig.store import archives, jobs, snapshots
 from heltig.store.archives import Archive
 from heltig.store.jobs import NewJob
+from heltig.store.records import Device
 
 STUDY = "1.2.840.99.1"
 
@@ -19,7 +20,8 @@ async def keys_of(service: Service, query: str) -> list[str]:
 
 
 async def test_studies_worst_first_with_filters_and_pages(service: Service) -> None:
-    await service.judged("1", modalities_in_study=("CT",))
+    made = (Device("Acme", "CT 9", "CT1"), Device("Beta", "Console"))
+    await service.judged("1", modalities_in_study=("CT",), devices=made, study_description="Thorax")
     await service.judged("2", finding(), readiness="BLOCKED", modalities_in_study=("MR",))
     await service.judged("3", finding("SER-1", "review"), readiness="NEEDS_REVIEW", location=OTHER)
     await service.services.store.write(snapshots.put, snapshot(study="4"))
@@ -32,13 +34,26 @@ async def test_studies_worst_first_with_filters_and_pages(service: Service) -> N
         "location=archive:main&location=other": ["2", "3", "1"],
         "rule=SER-1": ["3"],
         "modality=MR": ["2"],
+        "manufacturer=acme&model=CT*&station=CT1": ["1"],
+        "manufacturer=acme&model=Console": [],
+        "manufacturer=": ["2", "3"],
+        "text=thorax&age=1d": ["1"],
+        "age=over-1d": [],
         "limit=2": ["2", "3"],
         "limit=2&offset=2": ["1"],
     }
     assert {query: await keys_of(service, query) for query in wanted} == wanted
     page = (await service.get("/api/v1/studies?limit=2")).json()
     assert (page["limit"], page["offset"], page["more"]) == (2, 0, True)
-    for wrong in ("limit=0", "limit=1001", "offset=-1", "readiness=GOOD", "state=NEW", "location=moon:x"):
+    for wrong in (
+        "limit=0",
+        "limit=1001",
+        "offset=-1",
+        "readiness=GOOD",
+        "state=NEW",
+        "location=moon:x",
+        "age=2h",
+    ):
         assert (await service.get(f"/api/v1/studies?{wrong}")).status_code == 400
 
 

@@ -76,7 +76,13 @@ async def test_the_heat_map_by_device_leads_to_the_studies_that_it_counts(servic
         for link in links:
             count = len(page(await service.get(link.removeprefix("."))).rows())
             assert count == 1 or (count == 2 and "Acme" in link and "rule" not in link), link
-    assert "The heat" not in page(await service.get("/overview?heat=nonsense")).text
+    for number in range(13):
+        await service.judged(f"2.{number}", finding("UID-CHARS"), devices=(Device("Many", f"M{number:02}"),))
+    first, last = [page(await service.get(f"/overview?heat=model&page={n}")).text for n in (1, 9)]
+    assert "Page 1 of 2" in first
+    assert "Page 2 of 2" in last
+    assert ("Many M12" in first, "Many M12" in last) == (False, True)
+    assert "Source Studies" in page(await service.get("/overview?heat=nonsense")).text
 
 
 @pytest.mark.skipif(SERVER is not None, reason="what SQLite is asked is counted")
@@ -97,7 +103,7 @@ async def test_a_page_asks_the_database_as_often_for_many_studies_as_for_one(ser
         for name, work in asked.items():
             seen = await service.services.store.read(statements, work)
             counts[name] = sum(sql.lstrip().startswith(("SELECT", "WITH")) for sql in seen)
-        assert counts == {"overview": 21, "overview by model": 24, "list": 15, "list of devices": 15}
+        assert counts == {"overview": 22, "overview by model": 25, "list": 15, "list of devices": 15}
 
 
 def statements(transaction: ReadTransaction, work: Callable[[ReadTransaction], object]) -> list[str]:
