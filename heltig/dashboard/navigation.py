@@ -38,6 +38,7 @@ PLACES: Final[tuple[tuple[Place, ...], ...]] = (
     ),
     (
         Place("rules", "rules", "Rules", "r"),
+        Place("profiles", "profiles", "Profiles", "p"),
         Place("health", "service", "Health", "h"),
         Place("audit", "audit", "Audit", "t"),
         Place("keys", "keys", "Keys", "k"),

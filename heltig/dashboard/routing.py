@@ -25,6 +25,7 @@ from heltig.dashboard.login import LOGIN
 from heltig.dashboard.overview import OVERVIEW
 from heltig.dashboard.own_forms import FORM_HEADERS, AnyRequest, principal_of, who
 from heltig.dashboard.pages import HEADERS, page, study_of
+from heltig.dashboard.profiles import PROFILES
 from heltig.dashboard.quarantine import QUARANTINE
 from heltig.dashboard.review import REVIEW, review_of
 from heltig.dashboard.rules import RULES
@@ -62,6 +63,7 @@ def routes() -> Router:
             *QUARANTINE,
             *HEALTH,
             *RULES,
+            *PROFILES,
             *UPLOADS,
             *KEYS,
             *AUDIT,

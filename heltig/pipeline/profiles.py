@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import TypeAlias
 
-from heltig.errors import ConfigurationError
+from heltig.errors import ConfigurationError, UsageError
 from heltig.rules.catalogue import catalogue
 from heltig.rules.profile import Profile
 from heltig.rules.profile_file import is_path, parse_profile, shipped_profile
@@ -27,6 +27,33 @@ def load_profile(written: str) -> Profile:
         ConfigurationError: There is none, it cannot be read, or something in it is wrong.
     """
     return _load(written, {})
+
+
+def tried_profile(*, shipped: str | None, text: str | None) -> Profile | None:
+    """The profile that somebody wants to try: a shipped one by its name, or the text of a TOML file.
+
+    Args:
+        shipped: The name.
+        text: The text, whose base can be a shipped profile.
+
+    Returns:
+        None where neither is given.
+
+    Raises:
+        UsageError: There is none of that name, something in the text is wrong, or both are given.
+    """
+    if shipped is not None and text is not None:
+        raise UsageError("Give the name of a shipped profile or the text of one, not both.")
+    if text is not None:
+        try:
+            return parse_profile(text, known=catalogue(), name="profile.toml")
+        except ConfigurationError as wrong:
+            raise UsageError(wrong.detail) from wrong
+    if shipped is None:
+        return None
+    if shipped not in SHIPPED:
+        raise UsageError(f"There is no shipped profile {shipped}{nearest(shipped, SHIPPED)}.")
+    return shipped_profile(shipped, known=catalogue())
 
 
 class ProfileFile:

@@ -9,7 +9,7 @@ pytestmark = pytest.mark.browser
 
 PAGES = {
     "list": "",
-    "nothing passes": "?text=nothing&readiness=BLOCKED",
+    "nothing passes": "?text=nothing&readiness=BLOCKED&manufacturer=nobody",
     "two locations": f"studies/{uid_of('count-mismatch')}",
     "two revisions": f"studies/{uid_of('uid-duplicate')}",
     "an older revision": f"studies/{uid_of('uid-duplicate')}?revision=1",
@@ -30,7 +30,7 @@ PAGES = {
     "a new archive": "add-archive",
     "an archive that is changed": "archives/main/change",
     "not found": "studies/1.2.3",
-    "overview": "overview",
+    "overview": "overview?heat=station",
     "search": "search",
 }
 OPERATIONS = {
@@ -44,6 +44,8 @@ OPERATIONS = {
     "rules": "rules?text=PAT-",
     "rules by studies": "rules?order=studies",
     "a rule": "rules/PAT-ID-CONFLICT",
+    "profiles": "profiles",
+    "a profile": "profiles/migration",
     "uploads": "uploads",
     "audit": "audit?verify=1",
     "keys": "keys",

@@ -15,12 +15,8 @@ from heltig.api.services import Services
 from heltig.api.standing import location_named
 from heltig.api.v1.jobs import JobView, job_view
 from heltig.auth.principal import Principal
-from heltig.errors import ConfigurationError, UsageError
-from heltig.rules.catalogue import catalogue
-from heltig.rules.profile import Profile
-from heltig.rules.profile_file import parse_profile, shipped_profile
-from heltig.rules.profile_shipped import SHIPPED
-from heltig.rules.profile_tables import LONGEST, nearest
+from heltig.pipeline.profiles import tried_profile
+from heltig.rules.profile_tables import LONGEST
 from heltig.store.outdated import Selection
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
@@ -72,7 +68,9 @@ async def start_rescore(
         study_key=data.study,
         rule=data.rule,
     )
-    profile = await asyncio.to_thread(_profile, data)  # others are not to wait while a long text is read
+    profile = await asyncio.to_thread(  # others are not to wait while a long text is read
+        tried_profile, shipped=data.profile, text=data.profile_text
+    )
     job = await services.rescoring.start(
         selection,
         dry_run=data.dry_run,
@@ -82,23 +80,3 @@ async def start_rescore(
     )
     found = await services.uploads.ended(job, within=0)
     return Response(job_view(found), status_code=202, headers={"Location": f"/api/v1/jobs/{job}"})
-
-
-def _profile(data: RescoreRequest) -> Profile | None:
-    """The profile that a request names or carries; None for the service's own.
-
-    Raises:
-        UsageError: There is none of that name, or something in its text is wrong.
-    """
-    if data.profile is not None and data.profile_text is not None:
-        raise UsageError("Give profile, the name of a shipped one, or profileText, not both.")
-    try:
-        if data.profile_text is not None:
-            return parse_profile(data.profile_text, known=catalogue(), name="profile.toml")
-    except ConfigurationError as wrong:
-        raise UsageError(wrong.detail) from wrong
-    if data.profile is None:
-        return None
-    if data.profile not in SHIPPED:
-        raise UsageError(f"There is no shipped profile {data.profile}{nearest(data.profile, SHIPPED)}.")
-    return shipped_profile(data.profile, known=catalogue())

@@ -147,6 +147,7 @@ class _Run:
             unchanged=self._compared.unchanged + self._gone,
             changed=len(self._compared.changes),
             moved=len(self._compared.moves),
+            transitions=self._compared.transitions,
             moves=tuple(sorted(self._compared.moves, key=lambda move: (move.location, move.study))),
             changes=tuple(sorted(self._compared.changes, key=lambda change: (change.location, change.study))),
             rules=self._compared.rules,

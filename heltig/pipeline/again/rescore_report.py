@@ -73,6 +73,14 @@ class Failure(msgspec.Struct, frozen=True):
     error: str
 
 
+class Transition(msgspec.Struct, frozen=True):
+    """How many studies went from one readiness to another."""
+
+    before: Readiness
+    after: Readiness
+    studies: int
+
+
 class RescoreReport(msgspec.Struct, frozen=True, rename="camel"):
     """What judging again came to, or would come to.
 
@@ -90,6 +98,7 @@ class RescoreReport(msgspec.Struct, frozen=True, rename="camel"):
         rules: The rules with any finding before or after, or that failed to run, by id.
         failed: Studies that could not be judged.
         rendered: Prepared answers of an older form that were made anew, or would be.
+        transitions: How many of the studies that moved went from what to what.
     """
 
     dry_run: bool
@@ -106,6 +115,7 @@ class RescoreReport(msgspec.Struct, frozen=True, rename="camel"):
     rules: tuple[RuleCount, ...]
     failed: tuple[Failure, ...]
     rendered: int
+    transitions: tuple[Transition, ...] = ()
 
 
 _Said: TypeAlias = "dict[str, Counter[object]]"
@@ -155,6 +165,12 @@ class Comparison:
             self.changes.append(StudyChange(str(location), study_key, after.readiness, rules))
         else:
             self.unchanged += 1
+
+    @property
+    def transitions(self) -> tuple[Transition, ...]:
+        """How many studies went from one readiness to another."""
+        counted = Counter((move.before, move.after) for move in self.moves)
+        return tuple(Transition(before, after, number) for (before, after), number in sorted(counted.items()))
 
     @property
     def rules(self) -> tuple[RuleCount, ...]:
