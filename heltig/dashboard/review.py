@@ -44,7 +44,7 @@ _MOST_ID: Final = 2**31
 _TOLD: Final[Mapping[str, str]] = {
     "commented": "Your comment stands below.",
     "withdrawn": "The comment was withdrawn: its text is gone.",
-    "owned": "It is said who sees to this study.",
+    "owned": "The owner was changed.",
 }
 
 

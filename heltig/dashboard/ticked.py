@@ -58,9 +58,7 @@ REJUDGE: Final = Act(
 )
 PULL: Final = Act("pull", "Pull again…", "{} studies are asked for again", "1 study is asked for again")
 WAIVE: Final = Act("waive", "Waive…", "Waivers were given for {} studies", "Waivers were given for 1 study")
-OWN: Final = Act(
-    "own", "Owner…", "It is said of {} studies who sees to them", "It is said of 1 study who sees to it"
-)
+OWN: Final = Act("own", "Owner…", "The owner of {} studies was changed", "The owner of 1 study was changed")
 ACTS: Final = (OWN, REJUDGE, PULL, WAIVE)
 
 
