@@ -17,6 +17,9 @@ from heltig.imaging.refusal import Refused
 _MONOCHROME: Final = frozenset({"MONOCHROME1", "MONOCHROME2"})
 """MONOCHROME1 says that the smallest value is shown white; values mean the same (PS3.3 C.7.6.3.1.2)."""
 
+_FASTEST: Final = ("pylibjpeg", "pyjpegls")
+"""Plugins of pydicom that are taken where they can decode; otherwise all that it has are tried in turn."""
+
 _NATIVE: Final = frozenset({"1.2.840.10008.1.2", "1.2.840.10008.1.2.1"})
 
 
@@ -113,7 +116,8 @@ class PixelReader:
         data_set = self._data_set(image)
         try:
             decoder = get_decoder(data_set.file_meta.TransferSyntaxUID)
-            values, _ = decoder.as_array(data_set, index=frame - 1, raw=True)
+            plugin = next((name for name in _FASTEST if name in decoder.available_plugins), "")
+            values, _ = decoder.as_array(data_set, index=frame - 1, raw=True, decoding_plugin=plugin)
         except MemoryError:
             raise
         except Exception as problem:  # each decoder has errors of its own, down to those of its C library

@@ -72,7 +72,7 @@ def test_a_label_map_says_where_a_structure_is() -> None:
     labels = BODY.label_map()
     assert np.array_equal(labels.mask("liver"), BODY.mask("liver"))
     assert not labels.mask("kidney_left").any()
-    both = {label: labels.structures[2] for label in labels.structures}
+    both = dict.fromkeys(labels.structures, labels.structures[2])
     assert np.array_equal(LabelMap(labels.labels, both).mask("liver"), BODY.labels > 0)
 
 
