@@ -1,6 +1,7 @@
 """Whom we trust and who we are, for `https`, and what is said where TLS refuses."""
 
 import ssl
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -29,11 +30,29 @@ class Tls(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def ssl_context(tls: Tls) -> ssl.SSLContext:
-    """What connections are made with.
+    """What connections are made with; not to be changed, since others may share it.
 
     Raises:
         ConfigurationError: A file cannot be read, or certificate and key are not of one another.
     """
+    if not tls.files:
+        return _of_system(_state_of_system())
+    return _context(tls)
+
+
+@lru_cache(maxsize=1)
+def _of_system(state: tuple[tuple[str, int], ...]) -> ssl.SSLContext:
+    """Trust in the operating system's authorities. To read more than a hundred of them takes 20 ms of CPU."""
+    return _context(Tls())
+
+
+def _state_of_system() -> tuple[tuple[str, int], ...]:
+    """Changes when the operating system's authorities do."""
+    paths = ssl.get_default_verify_paths()
+    return tuple((path, Path(path).stat().st_mtime_ns) for path in (paths.cafile, paths.capath) if path)
+
+
+def _context(tls: Tls) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=tls.ca_bundle)
         context.minimum_version = ssl.TLSVersion.TLSv1_2

@@ -8,8 +8,9 @@ import asyncio
 from typing import Final
 
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, Receive, Scope, Send
 
+from heltig.api.headers import STATUS
 from heltig.api.problems import send_problem
 
 RETRY_SECONDS: Final = 5
@@ -17,7 +18,7 @@ RETRY_SECONDS: Final = 5
 
 
 class Stopping:
-    """An ASGI application around the service: a request that is ended with the server gets an answer."""
+    """An ASGI application within `SafeHeaders`: a request that is ended with the server gets an answer."""
 
     def __init__(self, app: ASGIApp) -> None:
         """Makes it.
@@ -32,17 +33,10 @@ class Stopping:
         if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return
-        has_begun = False
-
-        async def noting(message: Message) -> None:
-            nonlocal has_begun
-            has_begun = True
-            await send(message)
-
         try:
-            await self._app(scope, receive, noting)
+            await self._app(scope, receive, send)
         except asyncio.CancelledError:
-            if has_begun:
+            if scope["state"][STATUS]:  # it has begun
                 raise
             await send_problem(
                 send,

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import msgspec
 from msgspec.structs import replace
-from sqlalchemy import Select, bindparam, select, update
+from sqlalchemy import Select, bindparam, func, select, update
 
 from heltig.store.encryption import MARK, Cipher, Identity
 from heltig.store.engine import Store
@@ -64,6 +64,7 @@ _CHANGE = (
 
 _AWAY: Final = 2**32
 _AT_PLACE = select(lookups.c.study_row).where(lookups.c.place == bindparam("place"))
+_NUMBER = select(func.count()).where(lookups.c.study_key == bindparam("study_key"))
 _NOT_ALONE = update(lookups).where(lookups.c.study_key == bindparam("key")).values(alone=False)
 
 ANSWERS: Final = "lookups"
@@ -150,8 +151,11 @@ def _place_of(study_key: str) -> int:
 
 
 def _place_for(transaction: WriteTransaction, row: int, study_key: str) -> tuple[int, bool]:
-    """Where a new answer goes, and whether it is alone; those that were there before are not from now on."""
-    alone = not transaction.run(_NOT_ALONE, {"key": study_key})
+    """Where a new answer goes, and whether it is alone; one that was alone before is not from now on."""
+    others = transaction.scalar(_NUMBER, {"study_key": study_key})
+    if others == 1:  # of several none is alone
+        transaction.run(_NOT_ALONE, {"key": study_key})
+    alone = not others
     place = _place_of(study_key)
     has_room = alone and transaction.is_in_order and transaction.scalar(_AT_PLACE, {"place": place}) is None
     return place if has_room else _AWAY + row, alone

@@ -7,6 +7,7 @@ import httpx
 import pytest
 from unit.api.service import Service
 
+from heltig.api.headers import SafeHeaders
 from heltig.api.stopping import Stopping
 
 WAITING: dict[str, Any] = {
@@ -62,8 +63,8 @@ async def test_an_answer_that_has_begun_is_cut() -> None:
         begun.set()
         await asyncio.Future()
 
-    client = Client()
-    waiting = asyncio.create_task(Stopping(streaming)(WAITING, client.receive, client.send))  # type: ignore[arg-type]
+    client, served = Client(), SafeHeaders(Stopping(streaming), https=False)
+    waiting = asyncio.create_task(served({**WAITING}, client.receive, client.send))  # type: ignore[arg-type]
     await begun.wait()
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
