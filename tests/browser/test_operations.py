@@ -123,7 +123,8 @@ def test_the_keyboard_leads_everywhere(tabs: Watched, operations_address: str) -
 
 def test_a_field_of_the_heat_map_leads_to_its_studies(tabs: Watched, address: str) -> None:
     page = tabs.open(f"{address}overview")
+    page.get_by_role("link", name="Model", exact=True).click()
     field = page.locator(".heat td a").first
-    number = field.locator(".heat-n").inner_text()
+    number = field.locator("small").inner_text()
     field.click()
     expect(page.get_by_role("status")).to_have_text(re.compile(rf"^{number} stud(y|ies)\b"))
