@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from heltig.dashboard.filters import Filter
+from heltig.dashboard.filters import Filter, rules_beginning
 from heltig.pipeline.identifiers.sights import ALL, Sight
 from heltig.reports.charts import Share, verdict_bar
 from heltig.reports.reasons import more
@@ -13,11 +13,12 @@ from heltig.rules.catalogue import catalogue
 from heltig.store import changes, comments, devices, locations, owners, search, verdicts
 from heltig.store.records import Location, Study
 from heltig.store.search import OF_DEVICES, StudyQuery
+from heltig.store.study_rules import family_of
 from heltig.store.transaction import ReadTransaction
 from heltig.verdict import Readiness
 
 STUDIES_A_PAGE: Final = 50
-MOST_OFFERED: Final = 200
+MOST_OFFERED: Final = 60
 """Values of a field that a filter offers; others can be typed."""
 
 
@@ -48,7 +49,8 @@ class Choices(msgspec.Struct, frozen=True):
         manufacturers: Those that devices name.
         models: Likewise, of the manufacturer that is filtered by; `stations` of its model, too.
         is_by_station: Somebody may filter by it: it is an identifier.
-        rules: Ids of all rules; their titles would be a fifth of the page.
+        rules: What the ids of all rules begin with; once the list is filtered by rule, those that begin so.
+            All ids would be an eighth of the page.
         owners: Who sees to some study.
     """
 
@@ -128,9 +130,15 @@ def _choices(transaction: ReadTransaction, filter: Filter, *, is_by_station: boo
         models=offered["model"],
         stations=offered["station"],
         is_by_station=is_by_station,
-        rules=tuple(catalogue()),
+        rules=_rules_offered(filter.rule),
         owners=tuple(owners.names(transaction, limit=MOST_OFFERED)),
     )
+
+
+def _rules_offered(text: str) -> tuple[str, ...]:
+    if text:
+        return rules_beginning(text)[:MOST_OFFERED]
+    return tuple(dict.fromkeys(f"{family_of(id)}-" for id in catalogue()))
 
 
 def _rows(transaction: ReadTransaction, query: StudyQuery, offset: int, now: datetime) -> tuple[Row, ...]:
