@@ -55,7 +55,7 @@ async def known(store: Store, first: int, last: int) -> float:
     begun = time.process_time()
     for start in range(first, last, PAGE):
         batch = page(range(start, min(start + PAGE, last)))
-        news = await store.read(news_in, HERE, batch, sightings(batch), now=NOW)
+        news = await store.read(news_in, HERE, batch, await sightings(batch, None), now=NOW)
         await store.write(observe, HERE, news, priority=0, now=NOW, options=ArchiveOptions())
     return (time.process_time() - begun) / (last - first) * 1e6
 
@@ -65,7 +65,7 @@ async def unchanged(store: Store, size: int) -> tuple[float, float]:
     pick = random.Random(1)
     pages = [page(pick.sample(range(size), PAGE)) for _ in range(PAGES)]
     begun = time.process_time()
-    seen = [sightings(batch, None) for batch in pages]
+    seen = [await sightings(batch, None) for batch in pages]
     made = time.process_time()
     for batch, sighted in zip(pages, seen, strict=True):
         news = await store.read(news_in, HERE, batch, sighted, now=NOW)

@@ -52,7 +52,7 @@ async def list_on(
     """
     async with aclosing(_batches(opened, known)) as batches:
         async for batch in batches:
-            seen = sightings(batch, store.keyed)
+            seen = await sightings(batch, store.keyed)
             news = await store.read(news_in, known.location, batch, seen, now=clock())
             for note in {*batch.notes, *news.notes} - {*known.notes}:
                 logger.warning("%s (backfill %d): %s", known.location, known.id, note)

@@ -154,7 +154,7 @@ class Discovery:
     ) -> None:
         """Writes a batch and its cursor down; nothing where nothing is new and the job goes on."""
         now = self._clock()
-        seen = sightings(batch, self._store.keyed)
+        seen = await sightings(batch, self._store.keyed)
         news = await self._store.read(news_in, opened.location, batch, seen, now=now)
         look.take_notes((*batch.notes, *news.notes))
         if not (news.seen or news.gone or batch.has_gap or ends):

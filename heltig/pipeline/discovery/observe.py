@@ -4,6 +4,7 @@ Of a study that looks as it did nothing is written. So the cost of looking at an
 listing it, and of a query for each page.
 """
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -30,6 +31,9 @@ from heltig.store.transaction import ReadTransaction, WriteTransaction
 
 FEW_VANISHED: Final = 10
 """So many studies of an archive may vanish in a day without a thought: each is asked for before it goes."""
+
+_AT_ONCE: Final = 50
+"""Studies whose fingerprints are made before others have a turn of the event loop: a millisecond or two."""
 
 _DAY: Final = timedelta(days=1)
 _STUDY_DATE, _STUDY_TIME, _MODALITIES = "00080020", "00080030", "00080061"
@@ -81,11 +85,17 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     gone: int = 0
 
 
-def sightings(batch: Batch, keyed: Keyed | None) -> list[Sighting]:
-    """The studies of a batch with their fingerprints, under a key where identifiers are kept as hashes."""
-    return [
-        Sighting(study, storable_key(study.uid), fingerprint(study, keyed=keyed)) for study in batch.studies
-    ]
+async def sightings(batch: Batch, keyed: Keyed | None) -> list[Sighting]:
+    """The studies of a batch with their fingerprints, under a key where identifiers are kept as hashes.
+
+    A large batch takes more than ten milliseconds: others have their turns of the event loop meanwhile.
+    """
+    seen: list[Sighting] = []
+    for study in batch.studies:
+        seen.append(Sighting(study, storable_key(study.uid), fingerprint(study, keyed=keyed)))
+        if len(seen) % _AT_ONCE == 0:
+            await asyncio.sleep(0)
+    return seen
 
 
 def news_in(
