@@ -42,13 +42,15 @@ def forget(transaction: WriteTransaction) -> None:
 
 
 async def test_they_are_read_once_and_damaged_evidence_is_passed_over(store: Store) -> None:
+    store.keyed = Keyed(b"k" * 32)
+    hashed = store.keyed.device(Device("Acme", "", "ROE-CT"))
     archive = archive_of([dict(sorted({**one, **ACME}.items())) for one in study("1.2")])
     await scoring(store).score(await pull_study(archive, "1.2"), HERE)
     await judge(store, snapshot(study="1.3"), finding("UID-CHARS"))  # whose evidence is no series
+    assert [one.devices for one in await store.read(devices.counts)] == [(hashed,), (Device(),)]
     await store.write(forget)
     assert (await store.read(devices.unread), await store.read(devices.counts)) == (2, [])
 
-    store.keyed = Keyed(b"k" * 32)
     queue = JobQueue(store, clock=lambda: NOW)
     desk = DeviceDesk(queue, clock=lambda: NOW)
     await desk.sweep()
@@ -58,8 +60,6 @@ async def test_they_are_read_once_and_damaged_evidence_is_passed_over(store: Sto
     assert (job.state, job.result) == ("succeeded", {"studies": 1, "unreadable": 1})
     assert await store.read(devices.unread) == 1
     [found] = await store.read(devices.counts)
-    assert found.devices == (store.keyed.device(Device("Acme", "", "ROE-CT")),)
-    assert found.studies == 1
-    assert set(found.families) == {rule for rule in found.families if found.families[rule] == 1}
+    assert (found.devices, found.studies) == ((hashed,), 1)
     await desk.sweep()  # not again within a day
     assert len(await store.read(jobs.newest, kind=KIND, limit=9)) == 1
