@@ -278,6 +278,7 @@ async def _services(
             resuming=parts.desks.resuming,
             waivers=parts.desks.waivers,
             rescoring=parts.desks.rescoring,
+            rule_costs=parts.desks.rule_costs,
             purging=parts.desks.purging,
             gate=parts.desks.custody,
             quarantine=parts.desks.quarantine,

@@ -29,6 +29,8 @@ from heltig.pipeline.again.context import REJUDGE
 from heltig.pipeline.again.rejudge import queue_the_rest, rejudge
 from heltig.pipeline.again.rescore import KIND as RESCORE
 from heltig.pipeline.again.rescore import RescoreDesk
+from heltig.pipeline.again.rule_costs import KIND as TIME_RULES
+from heltig.pipeline.again.rule_costs import RuleCostsDesk
 from heltig.pipeline.again.waiving import ENDED, GIVEN, WaiverDesk
 from heltig.pipeline.archives.measuring import Measurements
 from heltig.pipeline.archives.opened import OpenArchives
@@ -137,6 +139,7 @@ class Desks:
     resuming: ResumingDesk
     waivers: WaiverDesk
     rescoring: RescoreDesk
+    rule_costs: RuleCostsDesk
     purging: PurgeDesk
     devices: DeviceDesk
     scoring: Scoring
@@ -204,6 +207,7 @@ def handlers_of(desks: Desks) -> dict[str, Handler]:
         GIVEN: desks.waivers.judge_concerned,
         ENDED: desks.waivers.judge_ended,
         RESCORE: desks.rescoring.run,
+        TIME_RULES: desks.rule_costs.run,
         PURGE: desks.purging.run,
         READ_DEVICES: desks.devices.run,
         PROBE: desks.probes.run,
@@ -391,6 +395,7 @@ def _desks(
         rescoring=RescoreDesk(
             queue, pool, profile=profile, profile_of=profile_of, clock=clock, workers=workers
         ),
+        rule_costs=RuleCostsDesk(queue, pool, profile=profile, clock=clock),
         purging=PurgeDesk(queue, Retention.of(settings), clock=clock),
         devices=DeviceDesk(queue, clock=clock),
         scoring=Scoring(store, pool, profile=profile_of, clock=clock, actor=REJUDGE, queue=queue),

@@ -11,6 +11,7 @@ from heltig.auth.identity import Identity
 from heltig.auth.refusals import Refusals
 from heltig.jobs.queue import JobQueue
 from heltig.pipeline.again.rescore import RescoreDesk
+from heltig.pipeline.again.rule_costs import RuleCostsDesk
 from heltig.pipeline.again.waiving import WaiverDesk
 from heltig.pipeline.archives.opened import OpenArchives
 from heltig.pipeline.gate.custody import Custody
@@ -53,6 +54,7 @@ class Services:
     resuming: ResumingDesk
     waivers: WaiverDesk
     rescoring: RescoreDesk
+    rule_costs: RuleCostsDesk
     purging: PurgeDesk
     gate: Custody
     quarantine: QuarantineDesk

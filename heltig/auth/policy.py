@@ -188,6 +188,7 @@ ROUTES: Final[Mapping[str, Access]] = {
     "GET /service": "metrics",
     "GET /rules": "rules",
     "GET /rules/{id}": "rules",
+    "POST /rules/timing": "rescore",
     "GET /profiles": "rules",
     "GET /profiles/{name}": "rules",
     "POST /profiles/trials": "rescore",

@@ -61,6 +61,7 @@ KINDS_IN_WORDS: Final[Mapping[str, str]] = {
     "read-devices": "Read the devices of studies from their evidence",
     "rejudge": "Judge a study again",
     "rescore": "Judge many studies again",
+    "time-rules": "Take the time of rules",
     "upload": "Judge an upload",
     "webhook": "Tell a receiver",
 }

@@ -1,7 +1,7 @@
 """The pages of rules: what is checked, how severe it is here, and in how many studies it found something."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, Literal, TypeAlias
 
 import msgspec
@@ -10,23 +10,30 @@ from litestar.params import FromPath
 
 from heltig.api.services import services_of
 from heltig.auth.policy import refusal
-from heltig.dashboard.own_forms import AnyRequest, principal_of
+from heltig.dashboard.asking import went
+from heltig.dashboard.own_forms import FORM_HEADERS, AnyRequest, insist_on_our_page, principal_of, who
 from heltig.dashboard.pages import page
 from heltig.errors import NotFoundError
+from heltig.pipeline.again.rule_costs import KIND as TIME_RULES
 from heltig.pipeline.judging import ruleset_name
+from heltig.pipeline.timing import RuleCosts
 from heltig.reports.explanation import facts_of
 from heltig.rules.catalogue import catalogue, family_of
 from heltig.rules.profile import Profile
 from heltig.rules.rule import Rule, Severity
-from heltig.store import study_rules
+from heltig.store import jobs, study_rules
+from heltig.store.jobs import Job
 from heltig.store.study_rules import RuleCount
+from heltig.store.transaction import ReadTransaction
 
 LONGEST: Final = 64  # characters of a filter
 
 _GET: Final = [HttpMethod.GET, HttpMethod.HEAD]
 _WEEK: Final = timedelta(days=7)
 
-Order: TypeAlias = Literal["family", "studies"]
+Order: TypeAlias = Literal["family", "studies", "cost"]
+
+_ORDERS: Final[tuple[Order, ...]] = ("family", "studies", "cost")
 
 
 class RuleRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +44,7 @@ class RuleRow(msgspec.Struct, frozen=True, kw_only=True):
         own: Its own, where that is another.
         required: A study that it cannot be evaluated for needs a review.
         studies: In which it found something, by their verdicts as they stand; `lately` of the last 7 days.
+        cost: Processor time an instance when that was last taken, in µs; None where it was not called then.
     """
 
     rule: Rule
@@ -45,6 +53,14 @@ class RuleRow(msgspec.Struct, frozen=True, kw_only=True):
     required: bool
     studies: int
     lately: int
+    cost: float | None = None
+
+
+class Timing(msgspec.Struct, frozen=True):
+    """When the time of rules was last taken; `costs` is None until that is done."""
+
+    job: Job
+    costs: RuleCosts | None
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -60,11 +76,11 @@ async def show_rules(request: AnyRequest) -> Response[str]:
     """The list, by family or by studies."""
     services = services_of(request.app.state)
     query = request.query_params
-    order: Order = "studies" if query.get("order") == "studies" else "family"
+    order: Order = next((way for way in _ORDERS if way == query.get("order")), "family")
     text = query.get("text", "").replace("\0", "").strip()[:LONGEST]
     now = services.clock()
-    counts = await services.store.read(study_rules.by_rule, since=now - _WEEK, before=now - 2 * _WEEK)
-    rows = [row for row in rule_rows(services.profile, counts) if _has(row.rule, text)]
+    counts, timing = await services.store.read(_counts_and_timing, now)
+    rows = [row for row in rule_rows(services.profile, counts, timing) if _has(row.rule, text)]
     return page(
         request,
         "rules.html",
@@ -78,7 +94,18 @@ async def show_rules(request: AnyRequest) -> Response[str]:
         profile=services.profile,
         ruleset=ruleset_name(),
         sees_studies=_sees_studies(request),
+        timing=timing,
+        may_time=refusal(principal_of(request), "POST", "/rules/timing") is None,
+        headers=FORM_HEADERS,
     )
+
+
+@route("/rules/timing", http_method=[HttpMethod.POST])
+async def take_time(request: AnyRequest) -> Response[None]:
+    """Has the time of rules taken on the newest studies; nothing of these is written."""
+    services = insist_on_our_page(request)
+    await services.rule_costs.start(**who(request))
+    return went("../rules?order=cost", "timing")
 
 
 @route("/rules/{id:str}", http_method=_GET)
@@ -90,14 +117,15 @@ async def show_rule(request: AnyRequest, id: FromPath[str]) -> Response[str]:
     if rule is None:
         raise NotFoundError("There is no rule of this id.")
     now = services.clock()
-    counts = await services.store.read(study_rules.by_rule, since=now - _WEEK, before=now - 2 * _WEEK)
+    counts, timing = await services.store.read(_counts_and_timing, now)
     found = next((count for count in counts if count.rule == rule.id), None)
     return page(
         request,
         "rule.html",
         now=now,
         rule=rule,
-        row=_row(rule, profile, found),
+        row=_row(rule, profile, found, timing),
+        timing=timing,
         by_severity=found.studies if found else {},
         change=found.lately - found.earlier if found else 0,
         facts=facts_of(rule),
@@ -107,17 +135,29 @@ async def show_rule(request: AnyRequest, id: FromPath[str]) -> Response[str]:
     )
 
 
-RULES: Final = (show_rules, show_rule)
+RULES: Final = (show_rules, take_time, show_rule)
 """The routes."""
 
 
-def rule_rows(profile: Profile, counts: Sequence[RuleCount]) -> list[RuleRow]:
+def rule_rows(profile: Profile, counts: Sequence[RuleCount], timing: Timing | None = None) -> list[RuleRow]:
     """Every rule that there is under a profile, families in their order, the profile's own last."""
     found = {count.rule: count for count in counts}
-    return [_row(rule, profile, found.get(id)) for id, rule in profile.rules_among(catalogue()).items()]
+    return [
+        _row(rule, profile, found.get(id), timing) for id, rule in profile.rules_among(catalogue()).items()
+    ]
 
 
-def _row(rule: Rule, profile: Profile, found: RuleCount | None) -> RuleRow:
+def _counts_and_timing(transaction: ReadTransaction, now: datetime) -> tuple[list[RuleCount], Timing | None]:
+    counts = study_rules.by_rule(transaction, since=now - _WEEK, before=now - 2 * _WEEK)
+    newest = jobs.newest(transaction, kind=TIME_RULES, limit=1)
+    if not newest:
+        return counts, None
+    done = jobs.newest(transaction, kind=TIME_RULES, state="succeeded", limit=1)
+    costs = msgspec.convert(done[0].result, RuleCosts) if done else None
+    return counts, Timing(newest[0], costs)
+
+
+def _row(rule: Rule, profile: Profile, found: RuleCount | None, timing: Timing | None) -> RuleRow:
     severity = profile.severity(rule)
     return RuleRow(
         rule=rule,
@@ -126,13 +166,27 @@ def _row(rule: Rule, profile: Profile, found: RuleCount | None) -> RuleRow:
         required=rule.id in profile.required,
         studies=found.total if found else 0,
         lately=found.lately if found else 0,
+        cost=_cost(rule.id, timing.costs if timing else None),
     )
+
+
+def _cost(rule: str, costs: RuleCosts | None) -> float | None:
+    if costs is None or rule not in costs.by_rule or not costs.instances:
+        return None
+    return costs.by_rule[rule] / costs.instances * 1e6
 
 
 def _grouped(rows: Sequence[RuleRow], order: Order) -> list[Group]:
     if order == "studies":
         found = [row for row in rows if row.studies]
         return [Group("found", "", tuple(sorted(found, key=lambda row: (-row.studies, row.rule.id))))]
+    if order == "cost":
+        timed = [(row.cost, row) for row in rows if row.cost is not None]
+        return [
+            Group(
+                "found", "", tuple(row for _, row in sorted(timed, key=lambda one: (-one[0], one[1].rule.id)))
+            )
+        ]
     families: dict[str, list[RuleRow]] = {}
     for row in rows:
         families.setdefault(family_of(row.rule), []).append(row)

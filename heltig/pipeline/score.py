@@ -20,6 +20,7 @@ from heltig.dicom.table import decoded
 from heltig.pipeline.evidence import new_snapshot, study_attributes
 from heltig.pipeline.identifiers.hashing import Hashing
 from heltig.pipeline.judging import judge
+from heltig.pipeline.timing import RuleCosts, time_tables
 from heltig.rules.index_facts import IndexFact
 from heltig.rules.profile import Profile
 from heltig.store.keyed import Keyed
@@ -124,12 +125,8 @@ def score_again(
         waivers: Those in force for the study.
         keyed: Makes hashes of identifiers, where they are kept as such.
     """
-    source = read_source(stored.facts)
-    table = read_snapshot(
-        stored.study_key, stored.study_uid, source, [series.content for series in stored.series]
-    )
     judged = judge(
-        table,
+        _table_of(stored),
         profile,
         reference_date=stored.reference_date,
         archive=_archive(stored.location),
@@ -139,6 +136,24 @@ def score_again(
         hides=Hashing(keyed) if keyed else None,
     )
     return judged.inputs, judged.verdict
+
+
+def time_stored(stored: Snapshot, profile: Profile, *, index_facts: tuple[IndexFact, ...] = ()) -> RuleCosts:
+    """What each rule costs on evidence that is in the store.
+
+    Args:
+        stored: The evidence.
+        profile: The profile to judge under.
+        index_facts: What the index of all studies says about the study.
+    """
+    return time_tables(
+        [_table_of(stored)], profile, reference_date=stored.reference_date, index_facts=index_facts
+    )
+
+
+def _table_of(stored: Snapshot) -> StudyTable:
+    contents = [series.content for series in stored.series]
+    return read_snapshot(stored.study_key, stored.study_uid, read_source(stored.facts), contents)
 
 
 def _listed_attributes(table: StudyTable) -> StudyAttributes:

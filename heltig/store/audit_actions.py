@@ -25,6 +25,7 @@ Action: TypeAlias = Literal[
     "request.refuse",
     "rescore.start",
     "retention.purge",
+    "rules.time",
     "ruleset.use",
     "service.start", "service.stop",
     "session.begin", "session.end", "session.refuse",
@@ -150,6 +151,7 @@ ACTIONS: Final[Mapping[Action, Recorded]] = {
     ),
     "rescore.start": Recorded("Studies are judged again", "job", "which, profile"),
     "retention.purge": Recorded("What was older than it is kept was removed", "job", "number, bytes by kind"),
+    "rules.time": Recorded("The time of rules is taken on stored studies", "job", ""),
     "ruleset.use": Recorded("The first verdict of a ruleset is in force", "ruleset", "its hash"),
     "service.start": Recorded(
         "A process of the service started",

@@ -81,6 +81,23 @@ def chosen(
     return [(row.id, Location(row.kind, row.name), row.study_key) for row in found]
 
 
+def newest(transaction: ReadTransaction, *, limit: int) -> list[tuple[Location, str]]:
+    """The studies that were first heard of last, those that have a verdict, the newest first.
+
+    Args:
+        transaction: Any.
+        limit: The most studies.
+    """
+    query = _chosen(
+        select(locations.c.kind, locations.c.name, studies.c.study_key).join(
+            locations, locations.c.id == studies.c.location_row
+        ),
+        Selection(),
+    )
+    found = transaction.connection.execute(query.order_by(studies.c.id.desc()).limit(limit))
+    return [(Location(row.kind, row.name), row.study_key) for row in found]
+
+
 def has_findings(transaction: ReadTransaction, rule: str) -> bool:
     """Some verdict has a finding of this rule."""
     query = select(findings.c.rule).where(findings.c.rule == rule).limit(1)

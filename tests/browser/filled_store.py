@@ -97,5 +97,9 @@ async def pull(store: Store, name: str, studies: list[SyntheticStudy], *, at: da
 
 
 def _scoring(store: Store, at: datetime, profile: Profile) -> Scoring:
-    times = (at + timedelta(minutes=5 * number) for number in count())
-    return Scoring(store, Here(), profile=profile, clock=lambda: next(times), actor="test")
+    numbers = count()  # its next is one step, and so safe where two threads want the time at once
+
+    def clock() -> datetime:
+        return at + timedelta(minutes=5 * next(numbers))
+
+    return Scoring(store, Here(), profile=profile, clock=clock, actor="test")

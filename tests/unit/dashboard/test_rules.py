@@ -1,6 +1,6 @@
 """The pages of rules, asked of the real application."""
 
-from unit.api.service import Service
+from unit.api.service import Service, study_zip
 from unit.dashboard.reading import page
 from unit.store.samples import finding
 
@@ -50,3 +50,27 @@ async def test_who_sees_no_studies_gets_no_links_to_them(guarded: Service) -> No
     seen = page(await guarded.get("/rules", headers=await guarded.key("researcher")))
     assert "./?rule=PAT-ID-EMPTY" not in [link["href"] for link in seen.all("a")]
     assert "PAT-ID-EMPTY" in seen.text
+
+
+async def test_what_rules_cost_on_the_studies_of_this_site(service: Service) -> None:
+    assert "No time was taken of any rule" in page(await service.get("/rules?order=cost")).text
+    await service.post("/api/v1/jobs/upload", content=study_zip("ct-chest"), timeout=120)
+    before = (await service.get("/dicom-web/changefeed/latest")).content
+    sent = await service.post("/rules/timing", headers={"Sec-Fetch-Site": "same-origin"})
+    assert (sent.status_code, sent.headers["location"]) == (303, "../rules?order=cost&done=timing")
+    [entry] = await service.audit("rules.time")
+    await service.services.uploads.ended(int(entry.subject.removeprefix("job ")), within=120)
+    seen = page(await service.get("/rules?order=cost"))
+    assert "On 1 study with" in seen.text
+    addresses = [link["href"] for link in seen.all("a") if str(link["href"]).startswith("rules/")]
+    assert len(addresses) > 20
+    assert "µs of processor time an instance" in page(await service.get(f"/{addresses[0]}")).text
+    assert (await service.get("/dicom-web/changefeed/latest")).content == before
+
+
+async def test_a_reader_has_no_time_taken(guarded: Service) -> None:
+    reader = await guarded.key("reader")
+    seen = page(await guarded.get("/rules?order=cost", headers=reader))
+    assert not seen.all("form", action="rules/timing")
+    sent = await guarded.post("/rules/timing", headers={"Sec-Fetch-Site": "same-origin", **reader})
+    assert sent.status_code == 403
