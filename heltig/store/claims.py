@@ -11,6 +11,7 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
+    case,
     func,
     or_,
     select,
@@ -51,12 +52,13 @@ def _head_of_group(ready: Select[Any]) -> ScalarSelect[Any]:
     return first.with_only_columns(jobs.c.id).correlate(job_groups).scalar_subquery()
 
 
+_IS_UNCOUNTED = jobs.c.kind.in_(bindparam("uncounted", expanding=True))
 _AT_WORK = (
-    select(jobs.c.group, func.count().label("number"))
-    .where(text(RUNNING), jobs.c.kind.not_in(bindparam("uncounted", expanding=True)))
+    select(jobs.c.group, func.sum(case((_IS_UNCOUNTED, 0), else_=1)).label("number"))
+    .where(text(RUNNING))
     .group_by(jobs.c.group)
     .subquery()
-)
+)  # "not in" the same list would be wrong where that is empty: SQLAlchemy writes it out once, for "in"
 _IS_OPEN = or_(
     job_groups.c.not_before.is_(None),
     job_groups.c.not_before <= bindparam("now"),
@@ -79,7 +81,7 @@ _TURNS = (
         or_(
             _GROUPS.c.room.is_(None),
             _GROUPS.c.room > 0,
-            jobs.c.kind.in_(bindparam("uncounted", expanding=True)),
+            _IS_UNCOUNTED,
         )
     )
 )

@@ -124,7 +124,7 @@ async def test_a_claim_knows_what_was_in_the_lane_when_it_was_made(
         await are(queue, await pulls(queue, "slow"), "succeeded")
         archives.gives.set()
         await are(queue, long_ones, "succeeded")
-    assert {len(beside.jobs) for beside, _ in given} >= {0, 1, 2}
+    assert {len(beside.jobs) for beside, _ in given} >= {0, 2}
     assert {len(beside.groups) for beside, _ in given} == {0, 1}
     assert all(beside == then for beside, then in given)
 
