@@ -41,7 +41,7 @@ def upgrade() -> None:
         return
     op.add_column("lookups", sa.Column("place", sa.BigInteger(), nullable=True))
     op.add_column("lookups", sa.Column("alone", sa.Boolean(), nullable=True))
-    op.execute(sa.text(f"UPDATE lookups SET place = {_AWAY} + study_row, alone = false"))  # noqa: S608
+    op.execute(sa.text("UPDATE lookups SET place = :away + study_row, alone = false").bindparams(away=_AWAY))
     op.alter_column("lookups", "place", nullable=False)
     op.alter_column("lookups", "alone", nullable=False)
     op.drop_constraint("pk_lookups", "lookups")
@@ -76,6 +76,8 @@ def _move() -> None:
     )
     connection = op.get_bind()
     driver = connection.connection.dbapi_connection
+    if driver is None:
+        raise RuntimeError("A migration has a connection of its own.")
     driver.create_function("crc32", 1, _crc32, deterministic=True)
     op.execute(sa.text(_PLACES))
     op.execute(sa.text(_MOVED))
