@@ -43,6 +43,7 @@ def somebody(seed: int, **person: str) -> list[dict[str, Any]]:
     """A marked study with another identity."""
     elements = {
         "00080050": {"vr": "SH", "Value": [person["accession"]]},
+        "00081010": {"vr": "SH", "Value": [f"{MARK}-T{seed}"]},
         "00100010": {"vr": "PN", "Value": [{"Alphabetic": person["name"]}]},
         "00100020": {"vr": "LO", "Value": [person["id"]]},
         "00100030": {"vr": "DA", "Value": [person["born"]]},
@@ -176,6 +177,7 @@ def requests(running: Site, role: str) -> Iterator[str]:
                 "resource": "metadata",
                 "id": "main" if "/archives/" in template else "1",
                 "file_path": "x",
+                "name": "default",
                 "path": "openapi.json",
             }
             path = template.format_map(names)
