@@ -5,12 +5,12 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+from imaging.phantom import Box, Phantom, checkerboard, encode, series, write
 
 from heltig.imaging.agreement import check_agreement, compare
 from heltig.imaging.nifti import to_nifti, write_nifti
 from heltig.imaging.reading import read_volume, survey
 from heltig.imaging.stacking import SliceStack
-from imaging.phantom import Box, Phantom, checkerboard, encode, series, write
 
 BODY = Phantom.of(
     (24, 16, 10),
