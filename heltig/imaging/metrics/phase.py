@@ -1,0 +1,183 @@
+"""In which phase of contrast enhancement a series was acquired: by what it says, and by its values (8.7).
+
+The phase is a property of the acquisition. Providers that do not agree give `unknown`.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from heltig.dicom.dates import parse_tm
+from heltig.imaging.inventory import Inventory
+from heltig.imaging.metrics.organs import core_of
+from heltig.imaging.volume import Technique
+
+PHASES: Final = ("native", "arterial", "portal_venous", "delayed", "enhanced_unclassified", "unknown")
+
+HU_RULE: Final = "phase_hu/1"
+METADATA_RULE: Final = "phase_metadata/1"
+
+_ENHANCED: Final = ("arterial", "portal_venous", "delayed")
+
+_WORDS: Final = {
+    "native": r"native?|nativ[ao]|nonc|noncon|noncontrast|unenhanced|plain"
+    r"|(non|without|sem|sin|sans|senza|ohne) (contrast[eo]?|kontrast\w*|km)",
+    "arterial": r"arterial\w*|arteriel\w*",
+    "portal_venous": r"portal\w*|venous|venos\w*|portoven\w*",
+    "delayed": r"delay\w*|tardi\w*|spatphase|equilibri\w*|excret\w*",
+}
+"""Whole words of descriptions, in small letters and without accents."""
+
+_DELAYS_S: Final = ((15.0, 45.0, "arterial"), (55.0, 110.0, "portal_venous"), (150.0, 1800.0, "delayed"))
+"""Seconds from the start of the injection to the acquisition."""
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseReading:
+    """What one provider says.
+
+    Attributes:
+        provider: The rule and its version.
+        phase: One of `PHASES`.
+        evidence: What it was read from: names of attributes, or medians in HU.
+    """
+
+    provider: str
+    phase: str
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ContrastPhase:
+    """The phase of a series.
+
+    Attributes:
+        phase: One of `PHASES`.
+        readings: What each provider says.
+        disagree: Providers contradict one another.
+    """
+
+    phase: str
+    readings: tuple[PhaseReading, ...]
+    disagree: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseLimits:
+    """Medians in HU that tell phases apart. They are engineering limits, not reference values.
+
+    Attributes:
+        native_below: Aorta and portal vein without contrast agent.
+        arterial_from: Aorta in the arterial phase.
+        arterial_lead: By how much the aorta is then above the portal vein.
+        venous_from: Aorta in the portal venous phase.
+        venous_apart: By how much the two may then differ.
+        liver_from: Liver in the portal venous phase.
+        portal_from: Or the portal vein.
+    """
+
+    native_below: float = 80.0
+    arterial_from: float = 150.0
+    arterial_lead: float = 60.0
+    venous_from: float = 90.0
+    venous_apart: float = 50.0
+    liver_from: float = 80.0
+    portal_from: float = 110.0
+
+
+def contrast_phase(
+    inventory: Inventory, *, limits: PhaseLimits | None = None, others: Sequence[PhaseReading] = ()
+) -> ContrastPhase:
+    """The phase on which all providers agree that know one.
+
+    A provider that only sees that there is contrast agent agrees with each of the enhanced phases, and values
+    of the portal venous phase do not contradict a delayed one.
+
+    Args:
+        inventory: The volume and its structures.
+        limits: Of the rule on Hounsfield units.
+        others: What further providers say.
+    """
+    readings = (
+        phase_by_metadata(inventory.segmentation.volume.technique),
+        phase_by_values(inventory, limits or PhaseLimits()),
+        *others,
+    )
+    known = [reading.phase for reading in readings if reading.phase != "unknown"]
+    agreed = next(iter(known), "unknown")
+    for phase in known[1:]:
+        both = {agreed, phase}
+        if "enhanced_unclassified" in both and both & set(_ENHANCED):
+            agreed = phase if agreed == "enhanced_unclassified" else agreed
+        elif both == {"delayed", "portal_venous"}:
+            agreed = "delayed"
+        elif len(both) > 1:
+            return ContrastPhase("unknown", readings, disagree=True)
+    return ContrastPhase(agreed, readings)
+
+
+def phase_by_metadata(technique: Technique) -> PhaseReading:
+    """What the series says: words of its descriptions, then the time since the injection.
+
+    That no contrast agent is named says nothing: the attribute is often left out.
+    """
+    said = {
+        phase: name
+        for name in ("series_description", "protocol")
+        for phase in _phases_in(getattr(technique, name) or "")
+    }
+    if len(said) == 1:
+        return PhaseReading(METADATA_RULE, next(iter(said)), tuple(said.values()))
+    if said or not technique.contrast_agent:
+        return PhaseReading(METADATA_RULE, "unknown", tuple(said.values()))
+    seconds = _seconds_since_injection(technique)
+    for first, last, phase in _DELAYS_S:
+        if seconds is not None and first <= seconds <= last:
+            return PhaseReading(METADATA_RULE, phase, ("contrast_start", "acquisition_time"))
+    return PhaseReading(METADATA_RULE, "enhanced_unclassified", ("contrast_agent",))
+
+
+def phase_by_values(inventory: Inventory, limits: PhaseLimits) -> PhaseReading:
+    """What the medians of the aorta, of a large vein and of the liver say, without their outermost 3 mm."""
+    if not inventory.segmentation.in_hounsfield:
+        return PhaseReading(HU_RULE, "unknown")
+    medians = {
+        key: core.median
+        for key in ("aorta", "portal_vein_and_splenic_vein", "inferior_vena_cava", "liver")
+        if inventory.has(key) and (core := core_of(inventory, key))
+    }
+    evidence = tuple(f"{key} {median:g}" for key, median in medians.items())
+    artery = medians.get("aorta")
+    vein = medians.get("portal_vein_and_splenic_vein", medians.get("inferior_vena_cava"))
+    if artery is None or vein is None:
+        return PhaseReading(HU_RULE, "unknown", evidence)
+    return PhaseReading(HU_RULE, _by_limits(artery, vein, medians.get("liver"), limits), evidence)
+
+
+def _by_limits(artery: float, vein: float, liver: float | None, limits: PhaseLimits) -> str:
+    if artery < limits.native_below and vein < limits.native_below:
+        return "native"
+    if artery >= limits.arterial_from and artery - vein >= limits.arterial_lead:
+        return "arterial"
+    filled = vein >= limits.portal_from or (liver is not None and liver >= limits.liver_from)
+    if artery >= limits.venous_from and abs(artery - vein) <= limits.venous_apart and filled:
+        return "portal_venous"
+    return "enhanced_unclassified"
+
+
+def _phases_in(text: str) -> Iterator[str]:
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    words = " ".join(re.findall(r"[a-z0-9]+", "".join(c for c in plain if not unicodedata.combining(c))))
+    for phase, pattern in _WORDS.items():
+        if re.search(rf"\b(?:{pattern})\b", words):
+            yield phase
+
+
+def _seconds_since_injection(technique: Technique) -> float | None:
+    times = [parse_tm(text or "") for text in (technique.contrast_start, technique.acquisition_time)]
+    if times[0] is None or times[1] is None:
+        return None
+    start, acquired = (time.hour * 3600 + time.minute * 60 + time.second for time in times if time)
+    return float((acquired - start) % 86_400)
