@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlencode
 
 import msgspec
@@ -27,6 +27,9 @@ from heltig.store.transaction import ReadTransaction
 
 A_PAGE: Final = 100
 LONGEST: Final = 256  # characters of a filter
+MOST_LISTED: Final = 5
+"""Items of a list in an entry's details that are shown: a look at many studies names them all."""
+
 MOST_VERIFIED: Final = 200_000
 """Entries that are verified while a page is waited for; of more the command has to be asked."""
 
@@ -83,6 +86,7 @@ async def show_audit(request: AnyRequest) -> Response[str]:
         shown=found,
         filters=filters,
         actions=ACTIONS,
+        few=few,
         newer=f"?{urlencode(given)}" if before and given else "audit" if before else "",
         older=f"?{urlencode({**given, 'before': found.first})}" if goes_on else "",
         export=f"api/v1/audit?{urlencode({**_in_utc(exported), 'limit': 10_000})}",
@@ -94,6 +98,25 @@ async def show_audit(request: AnyRequest) -> Response[str]:
 
 AUDIT: Final = (show_audit,)
 """The routes."""
+
+
+def few(value: Any, study: str = "") -> tuple[Any, int]:
+    """A value of an entry's details with the first few of what it lists, and how many others there are.
+
+    >>> few({"1.1": 1, "1.2": 1, "1.3": 1, "1.4": 1, "1.5": 1, "1.6": 2, "1.7": 1}, study="1.6")
+    ({'1.6': 2, '1.1': 1, '1.2': 1, '1.3': 1, '1.4': 1}, 2)
+    >>> few([1, 2]), few("some text")
+    (([1, 2], 0), ('some text', 0))
+
+    Args:
+        value: The value.
+        study: The study that somebody looks for, which comes first.
+    """
+    if not isinstance(value, list | dict):
+        return value, 0
+    first = sorted(value, key=lambda item: item != study)[:MOST_LISTED]  # a stable order for the rest
+    kept = {item: value[item] for item in first} if isinstance(value, dict) else first
+    return kept, len(value) - len(first)
 
 
 def _trail(

@@ -35,6 +35,19 @@ async def test_who_looked_at_a_study_is_found_by_it(service: Service) -> None:
     assert "patient.look" in page(await service.get("/audit?study=1.2.3&action=patient.look")).text
 
 
+async def test_a_look_at_many_studies_names_a_few_of_them_and_the_one_that_is_looked_for(
+    service: Service,
+) -> None:
+    for number in range(30):
+        await service.judged(f"1.2.{number}")
+    await service.get("/")
+    await service.services.batches.flush()
+    seen = page(await service.get("/audit?study=1.2.17&action=patient.search")).text
+    seen += page(await service.get("/audit?study=1.2.17&action=patient.look")).text
+    assert "1.2.17" in seen
+    assert "and 25 others, which the JSON has" in seen
+
+
 async def test_the_export_has_the_same_filters(service: Service) -> None:
     seen = page(await service.get("/audit?action=key.create&since=2020-01-01"))
     [link] = [str(link["href"]) for link in seen.all("a") if "api/v1/audit" in str(link["href"])]
