@@ -55,7 +55,9 @@ def _within(mask: Mask, mm: float, spacing: Sequence[float]) -> Mask:
 
 
 def _draw(onto: Mask, mask: Mask, shift: tuple[int, ...]) -> None:
-    """Draw a mask, shifted, onto another one."""
+    """Draw a mask, shifted, onto another one; what is shifted out of it is lost."""
+    if any(abs(by) >= size for by, size in zip(shift, mask.shape, strict=True)):
+        return
     target = tuple(slice(max(0, by), size + min(0, by)) for by, size in zip(shift, mask.shape, strict=True))
     source = tuple(slice(max(0, -by), size + min(0, -by)) for by, size in zip(shift, mask.shape, strict=True))
     onto[target] |= mask[source]

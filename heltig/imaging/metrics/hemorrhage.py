@@ -35,6 +35,9 @@ _UNENHANCED: Final = ("native", "unknown")
 _PLACES: Final = (15, 50, 85)
 """Per cent of the slices that have some of it, from the feet upwards: the slices to look at."""
 
+_OUTLINE: Final = 1 / 3
+"""Of a pixel: by how much a body is on average wider than the pixels whose centres are in it lie apart."""
+
 _AXES_RATIO: Final = (0.6, 1.6)
 _MEAN_HU: Final = (40.0, 100.0)
 
@@ -47,9 +50,9 @@ def hemorrhage(inventory: Inventory, context: Context) -> tuple[Measurement, ...
     segmentation = inventory.segmentation
     gap = hounsfield_gap(segmentation) or gap_of(inventory, KEY)
     if gap:
-        return (_missing("raw_volume", gap), *_nothing(gap))
+        return (_missing("hemorrhage_raw_volume", gap), *_nothing(gap))
     raw = Measurement(
-        name="raw_volume",
+        name="hemorrhage_raw_volume",
         region=KEY,
         value=inventory.volume_cm3(KEY),
         unit=CM3,
@@ -114,12 +117,12 @@ def _near_brain(segmentation: Segmentation, crop: Crop) -> Mask:
 
 def _measured(segmentation: Segmentation, crop: Crop, largest: Mask) -> Iterator[Measurement]:
     volume = segmentation.volume_cm3(int(crop.mask.sum()))
-    yield Measurement(name="volume", region=KEY, value=volume, unit=CM3, method=_KEPT)
+    yield Measurement(name="hemorrhage_volume", region=KEY, value=volume, unit=CM3, method=_KEPT)
     by_axes = _abc(largest, segmentation.spacing)
     low, high = _AXES_RATIO
     ratio = by_axes / segmentation.volume_cm3(int(largest.sum()))
     yield Measurement(
-        name="abc_volume",
+        name="hemorrhage_abc_volume",
         region=KEY,
         value=by_axes,
         unit=CM3,
@@ -129,7 +132,7 @@ def _measured(segmentation: Segmentation, crop: Crop, largest: Mask) -> Iterator
     mean = float(segmentation.voxels[crop.box][crop.mask].mean(dtype=np.float64))
     low, high = _MEAN_HU
     yield Measurement(
-        name="attenuation_mean",
+        name="hemorrhage_attenuation_mean",
         region=KEY,
         value=mean,
         unit=HU,
@@ -140,7 +143,12 @@ def _measured(segmentation: Segmentation, crop: Crop, largest: Mask) -> Iterator
     for part in _PLACES:
         place = segmentation.slice_place(int(occupied[min(len(occupied) - 1, part * len(occupied) // 100)]))
         yield Measurement(
-            name=f"slice_{part}", region=KEY, value=place.index, unit=ONE, method=_KEPT, place=place
+            name=f"hemorrhage_slice_{part}",
+            region=KEY,
+            value=place.index,
+            unit=ONE,
+            method=_KEPT,
+            place=place,
         )
 
 
@@ -151,8 +159,7 @@ def _abc(mask: Mask, spacing: tuple[float, float, float]) -> float:
     angles = np.radians(np.arange(180))
     cosine, sine = np.cos(angles), np.sin(angles)
     along = np.outer(cosine, x * spacing[0]) + np.outer(sine, y * spacing[1])
-    pixel = np.abs(cosine) * spacing[0] + np.abs(sine) * spacing[1]
-    widths: NDArray[Any] = np.ptp(along, axis=1) + pixel
+    widths: NDArray[Any] = np.ptp(along, axis=1) + _OUTLINE * (spacing[0] + spacing[1]) / 2
     longest = int(np.round(widths, 6).argmax())
     height = int(np.count_nonzero(areas)) * spacing[2]
     return float(widths[longest] * widths[(longest + 90) % 180] * height / 2 / 1000)
@@ -160,11 +167,11 @@ def _abc(mask: Mask, spacing: tuple[float, float, float]) -> float:
 
 def _nothing(gap: Gap) -> Iterator[Measurement]:
     for name in ("volume", "abc_volume", "attenuation_mean", *(f"slice_{part}" for part in _PLACES)):
-        yield _missing(name, gap)
+        yield _missing(f"hemorrhage_{name}", gap)
 
 
 def _missing(name: str, gap: Gap) -> Measurement:
-    unit = CM3 if name.endswith("volume") else HU if name.startswith("attenuation") else ONE
+    unit = CM3 if name.endswith("volume") else HU if "attenuation" in name else ONE
     return Measurement(
         name=name, region=KEY, value=None, unit=unit, method=_KEPT, status=gap.status, reason=gap.reason
     )
