@@ -12,7 +12,7 @@ from typing import Final
 
 from heltig import audit
 from heltig.auth.openid import LoggedOut, Person
-from heltig.auth.principal import Principal
+from heltig.auth.principal import Principal, Role
 from heltig.auth.role_mapping import RoleMapping
 from heltig.auth.signed import UnprovenError
 from heltig.errors import ConflictError
@@ -111,7 +111,11 @@ class Sessions:
         now = self._clock()
         if is_there and now - session.last_seen >= TOUCHED_EVERY:
             await self._store.write(sessions.touch, session.hash, at=now)
-        return Principal(f"{ACTOR}{session.name}", self._mapping.roles(session.granted))
+        return Principal(f"{ACTOR}{session.name}", self.roles_of(session))
+
+    def roles_of(self, session: Session) -> frozenset[Role]:
+        """What somebody is in a session now, by the settings as they are."""
+        return self._mapping.roles(session.granted)
 
     def principal_of(self, person: Person) -> Principal:
         """Who somebody is here who logs in; without a role where nothing gives one."""

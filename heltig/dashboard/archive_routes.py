@@ -8,8 +8,10 @@ from litestar import HttpMethod, Response, route
 from litestar.params import FromPath
 
 from heltig.api.services import services_of
+from heltig.auth.policy import refusal
 from heltig.dashboard.archive_actions import back, may_change, told
 from heltig.dashboard.archives import DAYS_IN_LIST, archive_list, archive_page
+from heltig.dashboard.jobs import KINDS_IN_WORDS
 from heltig.dashboard.own_forms import (
     FORM_HEADERS,
     AnyRequest,
@@ -126,6 +128,8 @@ async def _archive(
         shown=found,
         done=told(request.query_params.get("done", "")),
         may_change=may_change(principal_of(request)),
+        sees_jobs=refusal(principal_of(request), "GET", "/jobs") is None,
+        kinds=KINDS_IN_WORDS,
         typed={field: (typed or {}).get(field, "") for field in _TYPED},
         wrong=wrong or {},
     )

@@ -11,16 +11,20 @@ from heltig.pipeline.archives import watching
 from heltig.pipeline.archives.status import ArchiveState, ArchiveStatus, ServiceStatus
 from heltig.pipeline.backfill.report import Progress, newest_progress
 from heltig.reports.charts import Column, columns
-from heltig.store import archives, watch
+from heltig.store import alerts, archives, jobs, watch
+from heltig.store.alerts import Alert
 from heltig.store.archive_options import ArchiveOptions
 from heltig.store.archives import Archive, location_of
+from heltig.store.jobs import Job, JobState
 from heltig.store.transaction import ReadTransaction
 
 DAYS_IN_LIST: Final = 14
 DAYS_ON_PAGE: Final = 42
 BACKFILLS_ON_PAGE: Final = 3
+JOBS_ON_PAGE: Final = 3
 
 _DAY: Final = timedelta(days=1)
+_ENDED_BADLY: Final[tuple[JobState, ...]] = ("failed", "dead")
 _WORST: Final[tuple[ArchiveState, ...]] = ("stopped", "failing", "behind")
 """The states that somebody should look at; all others are alike."""
 
@@ -84,6 +88,8 @@ class ArchivePage(msgspec.Struct, frozen=True, kw_only=True):
         auth: How we say who we are, without secrets.
         settings: How it is to be treated.
         backfills: The newest ones, the newest first.
+        alerts: Those that stand and are of it.
+        given_up: The newest of its jobs that ended badly.
     """
 
     entry: Archive
@@ -93,6 +99,8 @@ class ArchivePage(msgspec.Struct, frozen=True, kw_only=True):
     auth: str
     settings: tuple[Setting, ...]
     backfills: tuple[Progress, ...]
+    alerts: tuple[Alert, ...]
+    given_up: tuple[Job, ...]
 
 
 def archive_list(transaction: ReadTransaction, *, now: datetime) -> ArchiveList:
@@ -119,8 +127,16 @@ def archive_page(transaction: ReadTransaction, name: str, *, now: datetime) -> A
     entry = archives.find(transaction, name)
     if entry is None:
         raise NotFoundError("There is no archive of this name.")
+    of_it = str(location_of(name))
+    bad = [
+        job
+        for state in _ENDED_BADLY
+        for job in jobs.newest(transaction, state=state, group=of_it, limit=JOBS_ON_PAGE)
+    ]
     return ArchivePage(
         entry=entry,
+        alerts=tuple(one for one in alerts.standing(transaction) if one.location == of_it),
+        given_up=tuple(sorted(bad, key=lambda job: -job.id)[:JOBS_ON_PAGE]),
         status=watching.archive_status(transaction, name, now=now),
         days=_days(transaction, name, number=DAYS_ON_PAGE, now=now),
         places=tuple(_places(entry)),

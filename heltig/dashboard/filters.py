@@ -99,6 +99,11 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Everything passes."""
         return msgspec.structs.replace(self, page=1) == Filter()
 
+    @property
+    def is_of_cause(self) -> bool:
+        """It is about what is wrong, or with which device."""
+        return bool(self.rule or self.manufacturer or self.model or self.station)
+
     def query(self, *, any_readiness: bool = False, me: str = "") -> StudyQuery:
         """The filter as the store takes it.
 

@@ -1,6 +1,6 @@
 """The pages of jobs: what waits and is done, and what becomes of those that were given up."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, Literal, TypeAlias
 from urllib.parse import urlencode
@@ -18,8 +18,9 @@ from heltig.dashboard.own_forms import AnyRequest, insist_on_our_page, principal
 from heltig.dashboard.pages import page
 from heltig.errors import NotFoundError
 from heltig.jobs.dead_letters import DeadLetters
-from heltig.store import jobs, watch
+from heltig.store import jobs, studies, study_jobs, watch
 from heltig.store.jobs import Job, JobState
+from heltig.store.records import Location
 from heltig.store.transaction import ReadTransaction
 from heltig.store.watch import JobCount
 
@@ -95,6 +96,13 @@ def may_decide(request: AnyRequest) -> bool:
     return refusal(principal_of(request), "POST", "/jobs/{id}/retry") is None
 
 
+async def jobs_of(request: AnyRequest, study_key: str, seen_at: Sequence[Location] = ()) -> Sequence[Job]:
+    """The jobs of a study, for whoever may see jobs: see `heltig.store.study_jobs`."""
+    if refusal(principal_of(request), "GET", "/jobs/{id}") is not None:
+        return ()
+    return await services_of(request.app.state).store.read(study_jobs.of_study, study_key, seen_at)
+
+
 @route("/jobs", http_method=_GET)
 async def show_jobs(request: AnyRequest) -> Response[str]:
     """The list; those that were given up unless something else is asked for."""
@@ -135,11 +143,14 @@ async def show_job(request: AnyRequest, id: FromPath[int]) -> Response[str]:
     """One job."""
     services = services_of(request.app.state)
     job = await _found(request, id)
+    study = job.payload.get("study")
+    seen = await services.store.read(studies.find_everywhere, study) if isinstance(study, str) else []
     return page(
         request,
         "job.html",
         now=services.clock(),
         job=job,
+        is_seen=bool(seen),
         arguments=arguments_of(job),
         states=STATES_IN_WORDS,
         kinds=KINDS_IN_WORDS,

@@ -178,6 +178,7 @@ async def _page(
         areas=AREAS,
         area_field=_AREA,
         default_days=DEFAULT_DAYS,
+        people=services.identity.sessions,
         logs_in=services.identity.logins is not None,
         mode=services.settings.auth_mode,
         done=_TOLD.get(request.query_params.get("done", ""), ""),

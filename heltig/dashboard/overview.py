@@ -19,8 +19,8 @@ from heltig.pipeline.archives import watching
 from heltig.pipeline.archives.status import ArchiveStatus
 from heltig.rules.catalogue import catalogue
 from heltig.rules.rule import Severity
+from heltig.store import alerts, study_rules
 from heltig.store import overview as counts
-from heltig.store import study_rules
 from heltig.store.overview import Measure, Waiting
 from heltig.store.records import Location
 from heltig.store.transaction import ReadTransaction
@@ -75,6 +75,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
         verdicts: How many these are.
         jobs: How many are queued, and how many ended badly.
         troubled: Archives that somebody should look at.
+        alerts: Those that stand.
     """
 
     chart: Markup
@@ -88,6 +89,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     jobs: Waiting
     dead: int
     troubled: int
+    alerts: int
     studies: int
 
 
@@ -144,6 +146,7 @@ def overview(
         quarantined=counts.quarantined(transaction),
         jobs=Waiting(sum(job.number for job in service.jobs if job.state == "queued"), service.oldest_queued),
         dead=sum(job.number for job in service.jobs if job.state in ("dead", "failed")),
+        alerts=len(alerts.standing(transaction)),
         troubled=sum(status.state in ("stopped", "failing", "behind") for status in service.archives),
         studies=sum(judged.values()),
     )

@@ -9,6 +9,7 @@ from heltig.api.front import segment
 from heltig.api.hidden import insist_on_seeing
 from heltig.api.looks import shows
 from heltig.api.services import services_of
+from heltig.auth.policy import refusal
 from heltig.dashboard import errors
 from heltig.dashboard.archive_actions import ACTIONS
 from heltig.dashboard.archive_forms import FORMS
@@ -19,7 +20,7 @@ from heltig.dashboard.contents import CONTENTS
 from heltig.dashboard.differences import DIFFERENCES
 from heltig.dashboard.filters import AGES_CALLED, NOT_NAMED, Filter, number
 from heltig.dashboard.health import HEALTH
-from heltig.dashboard.jobs import JOBS
+from heltig.dashboard.jobs import JOBS, KINDS_IN_WORDS, jobs_of
 from heltig.dashboard.keys import KEYS
 from heltig.dashboard.login import LOGIN
 from heltig.dashboard.overview import OVERVIEW
@@ -137,6 +138,9 @@ async def show_study(request: AnyRequest, study: FromPath[str]) -> Response[str]
         review=await review_of(request, found.study),
         patients=sight.identifiers,
         viewer=viewer_link(services.settings, found.study),
+        jobs=await jobs_of(request, found.study.study_key, [one.location for one in found.elsewhere]),
+        kinds=KINDS_IN_WORDS,
+        sees_trail=refusal(principal_of(request), "GET", "/audit") is None,
     )
 
 

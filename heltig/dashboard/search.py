@@ -18,8 +18,9 @@ from litestar.response import Redirect
 from heltig.api.looks import shows
 from heltig.api.problems import RefusedError
 from heltig.api.services import services_of
-from heltig.auth.policy import Refusal
+from heltig.auth.policy import Refusal, refusal
 from heltig.auth.principal import LOCAL
+from heltig.dashboard.jobs import KINDS_IN_WORDS, jobs_of
 from heltig.dashboard.own_forms import (
     FORM_HEADERS,
     AnyRequest,
@@ -31,6 +32,7 @@ from heltig.dashboard.own_forms import (
 from heltig.dashboard.pages import page
 from heltig.dashboard.visibility import sight_of
 from heltig.errors import NotFoundError
+from heltig.pipeline.archives import watching
 from heltig.pipeline.identifiers.sights import RULE, HiddenError, Sight
 from heltig.store import studies
 from heltig.store.records import Study
@@ -47,6 +49,7 @@ _GET: Final = [HttpMethod.GET, HttpMethod.HEAD]
 _POST: Final = [HttpMethod.POST]
 _UID: Final = re.compile(r"[0-9]+(\.[0-9]+)+", re.ASCII)
 _STATE: Final = "searches"
+_TROUBLED: Final = frozenset({"stopped", "failing", "behind"})
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -135,6 +138,7 @@ async def show_search(request: AnyRequest, id: FromPath[str]) -> Response[str]:
         found=found,
         text=text,
         patients=sight_of(principal_of(request), services.sights).identifiers,
+        **(await _known_of(request, text, now) if not found and _UID.fullmatch(text) else {}),
     )
 
 
@@ -144,6 +148,19 @@ SEARCH: Final = (ask_search, start_search, show_search)
 
 def _empty(request: AnyRequest) -> Response[str]:
     return page(request, "search.html", headers=FORM_HEADERS, found=None, text="", patients=False)
+
+
+async def _known_of(request: AnyRequest, uid: str, now: datetime) -> dict[str, Any]:
+    """What is known of a study that was never seen: what was tried, and which archives may yet show it."""
+    status = await services_of(request.app.state).store.read(watching.service_status, now=now, windows={})
+    return {
+        "is_uid": True,
+        "now": now,
+        "jobs": await jobs_of(request, uid),
+        "kinds": KINDS_IN_WORDS,
+        "archives": sorted(status.archives, key=lambda one: (one.state not in _TROUBLED, one.name)),
+        "sees_trail": refusal(principal_of(request), "GET", "/audit") is None,
+    }
 
 
 def _kept(state: State) -> KeptSearches:

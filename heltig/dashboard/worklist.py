@@ -75,6 +75,7 @@ class Worklist(msgspec.Struct, frozen=True):
         pages: Pages that they fill, at least one.
         pending: Studies that wait to be judged, whatever the filters.
         choices: What the filters offer.
+        since: When the first of the studies was seen, where they are those of a rule or a device; else None.
         latest: The sequence of the last change of any study that it shows.
     """
 
@@ -85,6 +86,7 @@ class Worklist(msgspec.Struct, frozen=True):
     pages: int
     pending: int
     choices: Choices
+    since: datetime | None
     latest: int
 
 
@@ -112,8 +114,16 @@ def worklist(
         pages=pages,
         pending=search.count(transaction, StudyQuery(states=("PENDING",)), now=now),
         choices=_choices(transaction, filter, is_by_station=sight.searches),
+        since=_since(transaction, sight.query(filter.query(me=me)), now)
+        if total and filter.is_of_cause
+        else None,
         latest=latest,
     )
+
+
+def _since(transaction: ReadTransaction, query: StudyQuery, now: datetime) -> datetime | None:
+    first = search.search(transaction, query, now=now, limit=1, order="first_seen")
+    return first[0].first_seen if first else None
 
 
 def _choices(transaction: ReadTransaction, filter: Filter, *, is_by_station: bool) -> Choices:

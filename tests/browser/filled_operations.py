@@ -77,8 +77,9 @@ async def _jobs(store: Store) -> None:
         payload = {"study": f"2.25.{4711 + number}"} if kind in ("pull", "forward", "rejudge") else {}
         if kind == "purge":
             payload = {"dryRun": False, "at": at.isoformat(), "actor": "purge", "origin": ""}
+        key = f"{group} {payload['study']}" if kind == "pull" else None
         queue = JobQueue(store, clock=lambda at=at: at)  # type: ignore[misc]
-        job = await store.write(queue.enqueue, NewJob(kind=kind, group=group, payload=payload))
+        job = await store.write(queue.enqueue, NewJob(kind=kind, key=key, group=group, payload=payload))
         values = {
             "state": state,
             "attempts": attempts,

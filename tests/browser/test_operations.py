@@ -128,3 +128,25 @@ def test_a_field_of_the_heat_map_leads_to_its_studies(tabs: Watched, address: st
     number = field.locator("small").inner_text()
     field.click()
     expect(page.get_by_role("status")).to_have_text(re.compile(rf"^{number} stud(y|ies)\b"))
+
+
+def test_a_profile_is_tried_before_it_is_used(tabs: Watched, operations_address: str) -> None:
+    page = tabs.open(f"{operations_address}profiles")
+    page.get_by_label("A shipped one").select_option("strict")
+    page.get_by_role("button", name="Try it").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("What strict would make of all studies")
+    expect(page.get_by_text("and nothing was written")).to_be_visible(timeout=120_000)
+    assert violations(page) == []
+
+
+def test_a_study_that_never_came_is_asked_for_again(tabs: Watched, operations_address: str) -> None:
+    page = tabs.open(f"{operations_address}?text=2.25.4711")
+    page.get_by_role("button", name="Search for it").click()
+    expect(page.get_by_text("Heltig has not seen this study")).to_be_visible()
+    expect(page.get_by_role("link", name="Pull a study and judge it")).to_be_visible()
+    assert violations(page) == []
+    page.get_by_role("link", name="Teaching files").click()
+    page.get_by_label("One study, by its StudyInstanceUID").fill("2.25.4711")
+    page.get_by_role("button", name="Pull the study").click()
+    expect(page.get_by_role("status")).to_be_visible()
+    expect(page.get_by_text("Jobs that wait")).to_be_visible()

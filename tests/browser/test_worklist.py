@@ -95,6 +95,17 @@ def test_a_row_leads_to_the_reason(tabs: Watched, address: str) -> None:
     expect(finding.locator("li").first).to_be_visible()
 
 
+def test_compared_with_another_archive_and_reported(tabs: Watched, address: str) -> None:
+    page = tabs.open(f"{address}studies/{uid_of('count-mismatch')}?location=archive:teaching")
+    page.get_by_role("link", name="Differences").click()
+    page.get_by_label("What it is compared with").get_by_role("link", name="archive:main").click()
+    expect(page.get_by_role("main")).to_contain_text("SeriesDescription")
+    page.get_by_role("link", name="Verdict").click()
+    page.get_by_role("link", name="Report to print").click()
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    expect(page.get_by_role("main").or_(page.locator("body")).first).to_contain_text("SRC-SERIES-COUNT")
+
+
 def test_a_uid_in_the_list_can_be_selected(tabs: Watched, address: str) -> None:
     page = tabs.open(f"{address}?text={uid_of('two-patient-ids')}")
     page.locator(".studies tbody .uid").dblclick()

@@ -22,6 +22,8 @@
 
   const send = (zip) => {
     const body = new FormData();
+    const target = document.getElementById("target");
+    if (target) body.append("target", target.value); // before the file: what comes after it is not read in time
     body.append("file", zip, "upload.zip"); // names of files are often names of patients
     const request = new XMLHttpRequest();
     request.open("POST", form.action);

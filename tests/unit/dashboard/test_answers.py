@@ -91,3 +91,22 @@ async def test_where_nothing_is_a_browser_gets_a_page_and_a_program_a_problem(se
     assert {"class": "button", "href": "../../"} in seen.all("a")
     answer = await service.get("/nothing/is/here", headers={"Accept": "*/*"})
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_each_role_is_offered_the_pages_that_it_may_see(guarded: Service) -> None:
+    offered = {"reader": "/overview", "auditor": "/audit", "admin": "/keys"}
+    hidden = {
+        "reader": ("uploads", "audit", "keys"),
+        "auditor": ("overview", "archives", "keys"),
+        "admin": (),
+    }
+    for role, path in offered.items():
+        key = await guarded.key(role)
+        seen = {
+            str(link["href"]).removeprefix("./")
+            for link in page(await guarded.get(path, headers=key)).all("a")
+        }
+        assert path[1:] in seen
+        for place in hidden[role]:
+            assert place not in seen
+            page(await guarded.get(f"/{place}", headers={**key, "Accept": "text/html"}), 403)

@@ -8,6 +8,7 @@ import pytest
 from unit.api.service import LATER, Service, running
 from unit.dashboard.reading import page
 from unit.dashboard.test_worklist import fill
+from unit.store import pulling
 
 OURS = {"Sec-Fetch-Site": "same-origin"}
 
@@ -58,6 +59,34 @@ async def test_every_page_has_it_and_no_address_tells_what_was_typed(service: Se
     )
     assert "looked for as a whole" in page(await service.get("/search")).text
     assert "looked for as a whole" in page(await send(service, " ")).text
+
+
+async def test_of_a_study_that_never_arrived_it_says_what_was_tried_and_who_may_have_it(
+    service: Service,
+) -> None:
+    store = service.services.store
+    await pulling.add_archive(store, "main", title="Main PACS")
+    await pulling.put_cursor(store, "main", covered=LATER - 2 * pulling.MINUTE)
+    await pulling.add_archive(store, "broken")
+    await pulling.put_breaker(store, "broken")
+    for study in ("9.9", "9.8"):
+        await pulling.put_job(store, "pull", "broken", state="dead", key=f"archive:broken {study}")
+    seen = page(await service.get(f"/{(await send(service, '9.9')).headers['location']}"))
+    assert "Heltig has not seen this study" in seen.text
+    assert len([link for link in seen.all("a") if "/jobs/" in str(link["href"])]) == 1
+    assert "broken stopped never read Main PACS" in seen.text, seen.text
+    assert (
+        "none was given up"
+        in page(await service.get(f"/{(await send(service, '9.7')).headers['location']}")).text
+    )
+    await service.judged("9.8")
+    assert (
+        "Its jobs Pull a study and judge it, archive:broken given up"
+        in page(await service.get("/studies/9.8")).text
+    )
+    given_up = page(await service.get("/archives/broken"))
+    assert given_up.all("a", href="../jobs?group=archive%3Abroken")
+    assert "Given up last Pull a study and judge it" in given_up.text
 
 
 async def test_a_search_is_of_whoever_typed_it(guarded: Service) -> None:

@@ -79,9 +79,10 @@ async def put_job(
     state: str = "queued",
     at: datetime = NOW - 5 * MINUTE,
     not_before: datetime | None = None,
+    key: str | None = None,
 ) -> None:
     queue = JobQueue(store, clock=lambda: at)
-    new = NewJob(kind=kind, group=f"archive:{name}", not_before=not_before)
+    new = NewJob(kind=kind, key=key, group=f"archive:{name}", not_before=not_before)
     job = await store.write(queue.enqueue, new)
 
     def change(transaction: WriteTransaction) -> None:
