@@ -166,8 +166,9 @@ class Segmentation:
         """What the maps could hold, by key, though there may be none of it."""
         found: dict[str, Structure] = {}
         for one in self.maps:
-            for structure in one.structures.values():
-                found.setdefault(structure.key, structure)
+            for label, structure in one.structures.items():
+                if label:  # 0 is background, whatever it is called
+                    found.setdefault(structure.key, structure)
         return found
 
     @cached_property

@@ -15,17 +15,20 @@ MEANINGS = {
 }
 
 
-@pytest.mark.parametrize("key", STRUCTURES)
-def test_codes_are_those_of_the_standard(key: str) -> None:
-    found = STRUCTURES[key]
-    assert found.key == key
-    codes = [code for code in (found.category, found.type, found.laterality) if code]
-    assert {code.scheme for code in codes} == {"SCT"}
-    assert all((code.value, code.meaning) in MEANINGS for code in codes)
-    side = {"_left": LEFT, "_right": RIGHT}
-    expected = next((code for name, code in side.items() if key.endswith(name) or f"{name}_" in key), None)
-    own = {"atrial_appendage_left", "lung_middle_lobe_right"}  # the side is in the type
-    assert found.laterality == (None if key in own else expected)
+def test_codes_are_those_of_the_standard() -> None:
+    for found in STRUCTURES.values():
+        codes = [code for code in (found.category, found.type, found.laterality) if code]
+        assert {code.scheme for code in codes} == {"SCT"}
+        assert all((code.value, code.meaning) in MEANINGS for code in codes), found.key
+
+
+def test_sides_are_those_of_the_names() -> None:
+    side_is_in_the_type = {"atrial_appendage_left", "lung_middle_lobe_right"}
+    for key, found in STRUCTURES.items():
+        words = key.split("_")
+        side = LEFT if "left" in words else RIGHT if "right" in words else None
+        assert found.key == key
+        assert found.laterality == (None if key in side_is_in_the_type else side)
 
 
 def test_all_of_totalsegmentator_is_known() -> None:

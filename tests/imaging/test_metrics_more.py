@@ -1,13 +1,16 @@
 """Vertebra, hemorrhage masks, contrast phase, regions, and what is measured on request; P10, P11, P12."""
 
+import re
 from dataclasses import replace
 from math import pi
+from pathlib import Path
 from typing import Any
 
 import pytest
 from imaging.bodies import boxes, drawn, results, segmentation, value, why
 from imaging.phantom import Box, Ellipsoid, Phantom, checkerboard, noise
 
+from heltig.imaging import metrics
 from heltig.imaging.inventory import Inventory
 from heltig.imaging.metrics import OPTIONAL, measure
 from heltig.imaging.metrics.phase import PhaseReading, contrast_phase, phase_by_metadata
@@ -46,7 +49,7 @@ def test_the_volume_of_a_hemorrhage_mask() -> None:
 
 
 def test_the_bleed_is_a_hole_in_the_brain_or_part_of_it() -> None:
-    one = head()
+    one = head(shape=(85, 100, 38), spacing=(2.0, 2.0, 4.0))
     brain = drawn(one, [Ellipsoid("brain", (84, 99, 74), (70, 85, 60), 35)])
     labels = one.label_map()
     bleed = LabelMap(labels.labels, {n: s for n, s in labels.structures.items() if s.key == BLEED})
@@ -55,7 +58,7 @@ def test_the_bleed_is_a_hole_in_the_brain_or_part_of_it() -> None:
 
 
 def test_a_hemorrhage_is_measured_without_contrast_agent_only() -> None:
-    found = results(head(spacing=(2.0, 2.0, 4.0)), series_description="Crânio arterial")
+    found = results(head(shape=(85, 100, 38), spacing=(2.0, 2.0, 4.0)), series_description="Crânio arterial")
     assert why(found, "hemorrhage_volume", BLEED) == ("not_evaluated", "contrast_enhanced")
 
 
@@ -293,6 +296,23 @@ def test_nothing_is_measured_twice() -> None:
     """A name and a region say which number is meant."""
     names = [(one.name, one.region) for one in results(head(), optional=OPTIONAL).measurements]
     assert len(names) == len(set(names))
+
+
+def test_no_word_says_what_a_value_means_for_a_patient() -> None:
+    forbidden = re.compile(
+        r"osteopor|osteopen|sarcopeni|suggestive|suspicious|abnormal|normal range|critical|alert|diagnos",
+        re.I,
+    )
+    texts = {path.name: path.read_text() for path in Path(metrics.__file__).parent.glob("*.py")}
+    assert len(texts) > 10
+    assert not {name: found[0] for name, text in texts.items() if (found := forbidden.search(text))}
+
+
+def test_background_is_no_structure() -> None:
+    labels = boxes((20, 20, 20), (1, 1, 1), liver=((5, 5, 5), (15, 15, 15), 60))
+    named = labels.label_map()
+    both = LabelMap(named.labels, {**named.structures, 0: replace(named.structures[1], key="background")})
+    assert set(measure(Segmentation(labels.volume(), [both])).inventory.found) == {"liver"}
 
 
 # -- on request

@@ -178,6 +178,19 @@ def test_arms_are_taken_away(width: int, removed: bool, body: Phantom) -> None:
         assert sma.warnings == ("arms_beside",)
 
 
+def test_arms_beyond_the_image_cut_only_off_what_has_arms(body: Phantom) -> None:
+    z = z_of(body)
+    assert isinstance(z, int)
+    arm = [
+        Box("skeletal_muscle", (0, 2, z), (14, 30, z + 1), 40),
+        Box("humerus_right", (5, 5, z), (8, 8, z + 1), 400),
+    ]
+    found = results(torso(more=arm))
+    assert value(found, "SMA", "skeletal_muscle") == value(results(body), "SMA", "skeletal_muscle")
+    assert why(found, "SMA_with_arms", "skeletal_muscle") == ("truncated", "cut_off")
+    assert value(found, "observed_SMA_with_arms", "skeletal_muscle")
+
+
 def test_the_areas_nearby_are_given(body: Phantom) -> None:
     found = results(body)
     sma = value(found, "SMA", "skeletal_muscle")

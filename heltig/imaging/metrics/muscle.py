@@ -67,9 +67,11 @@ def _on_slice(segmentation: Segmentation, middle: MiddleSlice, context: Context)
     cleaned = _without_arms(segmentation, raw, z)
     values = segmentation.voxels[:, :, z]
     inside = in_window(cleaned.mask, values, MUSCLE_HU)
-    cut_off = is_cut_off(segmentation, raw, z)
+    cut_off, with_arms_cut_off = (is_cut_off(segmentation, mask, z) for mask in (cleaned.mask, raw))
 
-    def area(name: str, mask: Mask, window: tuple[float, float] | None) -> Iterator[Measurement]:
+    def area(
+        name: str, mask: Mask, window: tuple[float, float] | None, cut_off: bool
+    ) -> Iterator[Measurement]:
         yield from areas(
             name,
             area_cm2(segmentation, mask),
@@ -80,10 +82,10 @@ def _on_slice(segmentation: Segmentation, middle: MiddleSlice, context: Context)
             warnings=cleaned.warnings,
         )
 
-    yield from area("SMA", inside, MUSCLE_HU)
-    yield from area("SMA_raw", raw, None)
-    yield from area("SMA_with_arms", in_window(raw, values, MUSCLE_HU), MUSCLE_HU)
-    yield from area("IMAT", in_window(cleaned.mask, values, FAT_HU), FAT_HU)
+    yield from area("SMA", inside, MUSCLE_HU, cut_off)
+    yield from area("SMA_raw", raw, None, with_arms_cut_off)
+    yield from area("SMA_with_arms", in_window(raw, values, MUSCLE_HU), MUSCLE_HU, with_arms_cut_off)
+    yield from area("IMAT", in_window(cleaned.mask, values, FAT_HU), FAT_HU, cut_off)
     yield from _attenuation(values[inside], place, context)
     yield _index(segmentation, None if cut_off else area_cm2(segmentation, inside), place, context)
     for name, near in zip(("SMA_5mm_below", "SMA_5mm_above"), middle.around, strict=True):
