@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 from imaging.bodies import boxes, drawn, results, rotation, segmentation, summary, value, why
-from imaging.phantom import Box, Phantom, checkerboard, noise
+from imaging.phantom import Box, Phantom, checkerboard, encode, noise, series
 
 from heltig.imaging.inventory import Inventory
 from heltig.imaging.metrics import measure
+from heltig.imaging.reading import read_only_volume
 from heltig.imaging.segmentation import Segmentation
 from heltig.imaging.volume import LabelMap
 
@@ -49,6 +50,15 @@ def test_two_values_by_turns_have_a_population_sd() -> None:
     assert statistics == {"mean": 60, "sd": 20, "median": 60}
     assert value(found, "attenuation_p5", "liver") == 40
     assert value(found, "attenuation_p95", "liver") == 80
+
+
+def test_volumes_are_by_positions_of_slices() -> None:
+    """P7: what the images say of their thickness and their distances is not asked."""
+    phantom = boxes((30, 30, 12), (0.8, 0.8, 3), liver=((5, 5, 2), (25, 25, 10), checkerboard(40, 80)))
+    files = [encode(ds) for ds in series(phantom, SliceThickness="5", SpacingBetweenSlices="1")]
+    found = measure(Segmentation(read_only_volume(files), [phantom.label_map()]))
+    assert value(found, "volume", "liver") == pytest.approx(20 * 20 * 8 * 0.8 * 0.8 * 3 / 1000)
+    assert value(found, "attenuation_sd", "liver") == 20
 
 
 def test_noise_is_measured_within_its_error() -> None:
