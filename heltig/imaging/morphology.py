@@ -31,36 +31,38 @@ def dilated(mask: Mask, mm: float, spacing: Sequence[float]) -> Mask:
 
 
 def _within(mask: Mask, mm: float, spacing: Sequence[float]) -> Mask:
-    """Voxels less than so far from a mask.
+    """Voxels at most so far from a mask.
 
     The ball is made of lines along the first axis. Lines of one length are drawn once, and then shifted: that
-    costs a few looks at each voxel, where distances would cost many.
+    costs a few looks at each voxel, where distances would cost many. With a margin of the ball's size about
+    it, a mask is shifted by a number of voxels in memory.
     """
-    reach = [int(mm / one) for one in spacing]
-    lines: dict[int, list[tuple[int, ...]]] = {}
-    for shift in product(*(range(-one, one + 1) for one in reach[1:])):
+    reach = [min(int(mm / one), size) for one, size in zip(spacing, mask.shape, strict=True)]
+    wide = np.ascontiguousarray(np.pad(mask, [(by, by) for by in reach]))
+    steps = [step // wide.itemsize for step in wide.strides]
+    lines: dict[int, list[int]] = {}
+    for shift in product(*(range(-by, by + 1) for by in reach[1:])):
         rest = mm**2 - sum((by * one) ** 2 for by, one in zip(shift, spacing[1:], strict=True))
         if rest >= 0:
-            lines.setdefault(int(np.sqrt(rest) / spacing[0]), []).append(shift)
-    found = np.zeros_like(mask)
-    line, half = mask.copy(), 0
+            offset = sum(by * step for by, step in zip(shift, steps[1:], strict=True))
+            lines.setdefault(min(int(np.sqrt(rest) / spacing[0]), reach[0]), []).append(offset)
+    start = wide.ravel()
+    found, line, half = np.zeros_like(start), start.copy(), 0
     for length in sorted(lines):
         while half < length:
             half += 1
-            _draw(line, mask, (half, *[0] * (mask.ndim - 1)))
-            _draw(line, mask, (-half, *[0] * (mask.ndim - 1)))
-        for shift in lines[length]:
-            _draw(found, line, (0, *shift))
-    return found
+            _draw(line, start, half * steps[0])
+            _draw(line, start, -half * steps[0])
+        for offset in lines[length]:
+            _draw(found, line, offset)
+    inner = tuple(slice(by, by + size) for by, size in zip(reach, mask.shape, strict=True))
+    return found.reshape(wide.shape)[inner]
 
 
-def _draw(onto: Mask, mask: Mask, shift: tuple[int, ...]) -> None:
-    """Draw a mask, shifted, onto another one; what is shifted out of it is lost."""
-    if any(abs(by) >= size for by, size in zip(shift, mask.shape, strict=True)):
-        return
-    target = tuple(slice(max(0, by), size + min(0, by)) for by, size in zip(shift, mask.shape, strict=True))
-    source = tuple(slice(max(0, -by), size + min(0, -by)) for by, size in zip(shift, mask.shape, strict=True))
-    onto[target] |= mask[source]
+def _draw(onto: Mask, mask: Mask, offset: int) -> None:
+    """Draw a mask onto another one, shifted by so many voxels in memory."""
+    size = mask.size
+    onto[max(0, offset) : size + min(0, offset)] |= mask[max(0, -offset) : size + min(0, -offset)]
 
 
 def components(mask: Mask) -> tuple[NDArray[np.int32], list[int]]:
