@@ -34,13 +34,22 @@ CODES: Final[Mapping[str, str]] = MappingProxyType(
         "RESCALE_NOT_LINEAR": "Values are mapped by a table, or by a slope of zero, and cannot be rescaled.",
         "SEVERAL_VOLUMES": "There is more than one volume. Say which one is meant.",
         "TOO_LARGE": "The volume is larger than the limit.",
+        "MASKS_NOT_FOUND": "There are no masks for this series.",
+        "MASKS_UNREADABLE": "Masks are damaged, or of a kind that is not read. Export them again.",
+        "MASKS_VALUES": "Values of masks are no labels: whole numbers from 0 to 65,535, or one value in the "
+        "file of one structure.",
+        "MASKS_LABEL_TABLE": "Nothing says what the labels mean: a label table in JSON belongs beside the "
+        "masks.",
+        "MASKS_GRID": "Masks do not say where their voxels lie in the patient.",
+        "MASKS_ELSEWHERE": "Masks lie wholly beside the volume: they are of other images.",
+        "MASKS_TOO_LARGE": "Masks have more voxels than the limit.",
     }
 )
 """What each code means and what to do, in words."""
 
 
 class Refused(InputError):
-    """A series, a stack or an image that no volume is made of.
+    """Images that no volume is made of, or masks that cannot be taken for a volume.
 
     Attributes:
         code: One of `CODES`.

@@ -1,0 +1,128 @@
+"""The grid contract: labels lie on exactly the voxels of the volume.
+
+Axes may be counted the other way and parts may be cut off, as converters do: that moves values, it changes
+none. Any other grid is resampled onto the volume's once, each voxel taking the nearest value, and that is
+recorded. The volume itself is never resampled.
+"""
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heltig.imaging.refusal import Refused
+from heltig.imaging.segment.segmenter import Grid
+from heltig.imaging.volume import Volume
+
+TOLERANCE_MM: Final = 1e-3
+"""Millimetres that entries of the steps of two affines may differ."""
+
+ASTRAY: Final = 0.1
+"""Voxels that the corners of two grids may be apart to be one grid."""
+
+
+class Placed(NamedTuple):
+    """Values on the grid of a volume.
+
+    Attributes:
+        values: Of the shape of the volume.
+        resampled_from: The grid they came on; None where each value is one that was there before.
+    """
+
+    values: NDArray[Any]
+    resampled_from: Grid | None
+
+
+def onto_volume(values: NDArray[Any], affine: NDArray[np.float64], volume: Volume) -> Placed:
+    """Put values on the grid of a volume; 0 where they have none.
+
+    Args:
+        values: Values by index, three axes.
+        affine: 4 × 4, from their index to RAS millimetres.
+        volume: The volume.
+
+    Raises:
+        Refused: The affine is none, or the two grids have no voxel in common.
+    """
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+        raise Refused("MASKS_GRID")
+    steps = np.linalg.inv(affine) @ volume.affine  # from the volume's indices to those of the values
+    exact = same_axes(affine, steps, volume)
+    if exact:
+        steps = np.round(steps)
+    places = _straight(steps, volume.shape)
+    found = _picked(values, steps, places) if places else _nearest(values, steps, volume.shape)
+    if found is None:
+        raise Refused("MASKS_ELSEWHERE")
+    return Placed(found, None if exact else Grid(values.shape, tuple(map(tuple, affine.tolist()))))
+
+
+def same_axes(affine: NDArray[np.float64], steps: NDArray[np.float64], volume: Volume) -> bool:
+    """Whether two grids have the same voxels, up to the way axes are counted and where they end.
+
+    Args:
+        affine: Of the values.
+        steps: From indices of the volume to those of the values.
+        volume: The volume.
+    """
+    turned = np.round(steps[:3, :3])
+    if not np.array_equal(np.abs(turned) @ np.ones(3), np.ones(3)) or abs(np.linalg.det(turned)) != 1:
+        return False
+    off = np.abs(affine[:3, :3] @ turned - volume.affine[:3, :3]).max()
+    corners = np.stack(np.meshgrid(*((0, n - 1) for n in volume.shape), [1], indexing="ij"))
+    astray = np.abs((steps - np.round(steps)) @ corners.reshape(4, -1)).max()
+    return bool(off <= TOLERANCE_MM and astray <= ASTRAY)
+
+
+def _straight(steps: NDArray[np.float64], shape: tuple[int, int, int]) -> list[tuple[int, Any]] | None:
+    """For each axis of the volume, the axis of the values and the index there; None where axes lean."""
+    places = []
+    order = np.abs(steps[:3, :3]).argmax(axis=0)
+    if sorted(order.tolist()) != [0, 1, 2]:
+        return None
+    for axis, source in enumerate(order.tolist()):
+        leaning = np.delete(np.abs(steps[source, :3]) * (np.asarray(shape) - 1), axis)
+        if leaning.sum() > ASTRAY / 10:
+            return None
+        places.append(
+            (source, np.floor(steps[source, axis] * np.arange(shape[axis]) + steps[source, 3] + 0.5))
+        )
+    return places
+
+
+def _picked(
+    values: NDArray[Any], steps: NDArray[np.float64], places: list[tuple[int, Any]]
+) -> NDArray[Any] | None:
+    """Values picked along each axis."""
+    values = values.transpose([source for source, _ in places])
+    targets, sources = [], []
+    for axis, (_, index) in enumerate(places):
+        there = np.flatnonzero((index >= 0) & (index < values.shape[axis]))
+        if not there.size:
+            return None
+        targets.append(slice(int(there[0]), int(there[-1]) + 1))
+        sources.append(index[there].astype(np.int64))
+    found = np.zeros([len(index) for _, index in places], values.dtype, order="F")
+    found[tuple(targets)] = values[np.ix_(*sources)]
+    return found
+
+
+def _nearest(
+    values: NDArray[Any], steps: NDArray[np.float64], shape: tuple[int, int, int]
+) -> NDArray[Any] | None:
+    """The nearest values on a grid that leans, slice by slice."""
+    found = np.zeros(shape, values.dtype, order="F")
+    i, j = np.ogrid[: shape[0], : shape[1]]
+    met = False
+    for k in range(shape[2]):
+        index = [
+            np.floor(steps[a, 0] * i + steps[a, 1] * j + (steps[a, 2] * k + steps[a, 3] + 0.5))
+            for a in range(3)
+        ]
+        inside = np.ones(shape[:2], bool)
+        for one, size in zip(index, values.shape, strict=True):
+            inside &= (one >= 0) & (one < size)
+        if inside.any():
+            met = True
+            found[:, :, k][inside] = values[tuple(one[inside].astype(np.int64) for one in index)]
+    return found if met else None

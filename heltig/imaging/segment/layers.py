@@ -1,0 +1,79 @@
+"""From masks to label maps: as few maps as overlapping structures need.
+
+Labels are numbered in the order of the table of structures, whatever numbers a file had. So the same masks
+give the same maps, bit for bit, whichever backend read them.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heltig.imaging.segment.naming import in_order
+from heltig.imaging.volume import LabelMap, Structure
+
+Box: TypeAlias = tuple[slice, slice, slice]
+
+
+class Patch(NamedTuple):
+    """A part of a mask.
+
+    Attributes:
+        box: The voxels of the volume that it is about.
+        inside: True where the structure is, of the shape of the box.
+    """
+
+    box: Box
+    inside: NDArray[np.bool_]
+
+
+class Mask(NamedTuple):
+    """Where a structure is.
+
+    Attributes:
+        structure: The structure.
+        patches: Gives its parts, read when they are needed; nowhere else is it. Parts may not overlap.
+    """
+
+    structure: Structure
+    patches: Callable[[], Sequence[Patch]]
+
+
+def label_maps(shape: tuple[int, int, int], masks: Sequence[Mask]) -> tuple[LabelMap, ...]:
+    """Put masks on label maps, each on the first one where it covers nothing.
+
+    Args:
+        shape: Of the volume.
+        masks: Masks of structures with a key each. One that is nowhere has a label all the same: it could
+            have been found.
+    """
+    arrays: list[NDArray[np.uint16]] = []
+    structures: list[dict[int, Structure]] = []
+    for label, place in enumerate(in_order([mask.structure for mask in masks]), 1):
+        structure, patches = masks[place].structure, masks[place].patches()
+        at = next((n for n, labels in enumerate(arrays) if _free(labels, patches)), len(arrays))
+        if at == len(arrays):
+            arrays.append(np.zeros(shape, np.uint16, order="F"))
+            structures.append({})
+        for box, inside in patches:
+            arrays[at][box][inside] = label
+        structures[at][label] = structure
+    return tuple(LabelMap(*one) for one in zip(arrays, structures, strict=True))
+
+
+def cropped(array: NDArray[Any]) -> Box | None:
+    """The box about all that is not zero; None where all is."""
+    filled = array != 0
+    box = []
+    for axis in range(3):
+        others = tuple(other for other in range(3) if other != axis)
+        places = np.flatnonzero(filled.any(axis=others))
+        if not places.size:
+            return None
+        box.append(slice(int(places[0]), int(places[-1]) + 1))
+    return box[0], box[1], box[2]
+
+
+def _free(labels: NDArray[np.uint16], patches: Sequence[Patch]) -> bool:
+    return not any(labels[box][inside].any() for box, inside in patches)
