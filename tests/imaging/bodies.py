@@ -46,9 +46,7 @@ def summary(found: Results) -> dict[tuple[str, str], Any]:
         (one.name, one.region): (
             one.status,
             one.reason,
-            None
-            if one.value is None or one.name.startswith("hemorrhage_slice_")
-            else float(f"{one.value:.9g}"),
+            None if one.value is None or "slice" in one.name else float(f"{one.value:.9g}"),
             one.place and round(one.place.height_mm, 6),
         )
         for one in found.measurements

@@ -13,6 +13,7 @@ from imaging.phantom import Box, Ellipsoid, Phantom, checkerboard, noise
 from heltig.imaging import metrics
 from heltig.imaging.inventory import Inventory
 from heltig.imaging.metrics import OPTIONAL, measure
+from heltig.imaging.metrics.flat import ORGANS, flat_view
 from heltig.imaging.metrics.phase import PhaseReading, contrast_phase, phase_by_metadata
 from heltig.imaging.segmentation import Segmentation
 from heltig.imaging.volume import LabelMap, Technique
@@ -313,6 +314,30 @@ def test_background_is_no_structure() -> None:
     named = labels.label_map()
     both = LabelMap(named.labels, {**named.structures, 0: replace(named.structures[1], key="background")})
     assert set(measure(Segmentation(labels.volume(), [both])).inventory.found) == {"liver"}
+
+
+# -- short names
+
+
+def test_short_names_of_an_abdomen() -> None:
+    phantom = boxes((44, 44, 44), (1, 1, 1), liver=((2, 2, 2), (42, 42, 42), checkerboard(40, 80)))
+    flat = flat_view(results(phantom), "a1")
+    expected = {"case_id": "a1", "modality": "CT", "body_regions": []}
+    expected |= {"liver_vol_cm3": 64.0, "liver_hu_mean": 60, "liver_hu_std": 20}
+    assert {key: found for key, found in flat.items() if found is not None} == expected
+    missing = {f"{organ}_{of}" for organ in ORGANS[1:] for of in ("vol_cm3", "hu_mean", "hu_std")}
+    assert {key for key, found in flat.items() if found is None} - missing == {
+        *("slice_L3", "SMA_cm2", "muscle_HU_mean", "muscle_HU_std"),
+        *("hemorrhage_vol_cm3", "hemorrhage_analysis_slices"),
+    }
+
+
+def test_short_names_of_a_head() -> None:
+    found = results(head(shape=(85, 100, 38), spacing=(2.0, 2.0, 4.0)))
+    flat = flat_view(found, "a1")
+    assert flat["hemorrhage_vol_cm3"] == value(found, "hemorrhage_volume", BLEED)
+    assert flat["hemorrhage_analysis_slices"] == [16, 19, 21]  # of the slices 15 to 22
+    assert flat["body_regions"] == ["head"]
 
 
 # -- on request

@@ -56,6 +56,7 @@ def test_the_middle_slice_is_known(slices: int) -> None:
     assert one.place.index == z
     assert one.place.height_mm == phantom.point((0, 0, z))[2]
     assert one.window == (-29, 150)
+    assert value(results(phantom), "L3_slice", "vertebrae_L3") == z
 
 
 def test_thin_tips_of_the_process_do_not_move_the_slice(body: Phantom) -> None:
@@ -95,7 +96,9 @@ def test_an_uncertain_middle_is_not_taken(how: str) -> None:
         low = first_slice("L3", 6)
         phantom = replace(phantom, voxels=phantom.voxels[:, :, low:], labels=phantom.labels[:, :, low:])
     assert z_of(phantom) == Gap("not_evaluated", "l3_ambiguous")
-    assert why(results(phantom), "SMA", "skeletal_muscle") == ("not_evaluated", "l3_ambiguous")
+    found = results(phantom)
+    assert why(found, "SMA", "skeletal_muscle") == ("not_evaluated", "l3_ambiguous")
+    assert why(found, "L3_slice", "vertebrae_L3") == ("not_evaluated", "l3_ambiguous")
 
 
 def test_nothing_is_measured_without_l3() -> None:

@@ -15,6 +15,7 @@ from heltig.imaging.metrics.adipose import adipose
 from heltig.imaging.metrics.aorta import aorta
 from heltig.imaging.metrics.calcium import calcium
 from heltig.imaging.metrics.hemorrhage import hemorrhage
+from heltig.imaging.metrics.l3 import l3_slice
 from heltig.imaging.metrics.liver_fat import liver_fat
 from heltig.imaging.metrics.measurement import Context, Measurement
 from heltig.imaging.metrics.muscle import muscle
@@ -28,7 +29,14 @@ from heltig.imaging.segmentation import Segmentation
 Family: TypeAlias = Callable[[Inventory, Context], tuple[Measurement, ...]]
 
 FAMILIES: Final[Mapping[str, Family]] = MappingProxyType(
-    {"organs": organs, "muscle": muscle, "adipose": adipose, "vertebra": vertebra, "hemorrhage": hemorrhage}
+    {
+        "organs": organs,
+        "l3": l3_slice,
+        "muscle": muscle,
+        "adipose": adipose,
+        "vertebra": vertebra,
+        "hemorrhage": hemorrhage,
+    }
 )
 """What is always measured."""
 

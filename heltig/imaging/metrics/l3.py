@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heltig.imaging.inventory import Inventory
-from heltig.imaging.metrics.measurement import Gap, gap_of, slice_gap
+from heltig.imaging.metrics.measurement import ONE, Context, Gap, Measurement, gap_of, slice_gap
 from heltig.imaging.segmentation import Mask, Segmentation
 
 RULE: Final = "l3/1"
@@ -60,6 +60,25 @@ def middle_of_l3(inventory: Inventory) -> MiddleSlice | Gap:
     inside = range(segmentation.shape[2])
     below, above = z - step, z + step
     return MiddleSlice(z, (below if below in inside else None, above if above in inside else None))
+
+
+def l3_slice(inventory: Inventory, context: Context) -> tuple[Measurement, ...]:
+    """The index of the middle slice along its axis of the volume, counted from 0."""
+    middle = middle_of_l3(inventory)
+    missing = middle if isinstance(middle, Gap) else Gap("measured", "")
+    place = None if isinstance(middle, Gap) else inventory.segmentation.slice_place(middle.z)
+    return (
+        Measurement(
+            name="L3_slice",
+            region="vertebrae_L3",
+            value=place.index if place else None,
+            unit=ONE,
+            method=RULE,
+            status=missing.status,
+            reason=missing.reason,
+            place=place,
+        ),
+    )
 
 
 def _is_certain(segmentation: Segmentation, extent: _Extent) -> bool:
