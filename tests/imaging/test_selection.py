@@ -1,4 +1,4 @@
-"""Which series is measured: phantom P13 (a zoo of twelve series), the policy of a site, images, real series."""
+"""Which series is measured: phantom P13 (twelve series), the policy of a site, images, real series."""
 
 from collections.abc import Iterator
 from itertools import groupby
