@@ -51,7 +51,7 @@ def onto_volume(values: NDArray[Any], affine: NDArray[np.float64], volume: Volum
     if exact:
         steps = np.round(steps)
     places = _straight(steps, volume.shape)
-    found = _picked(values, steps, places) if places else _nearest(values, steps, volume.shape)
+    found = _picked(values, places) if places else _nearest(values, steps, volume.shape)
     if found is None:
         raise Refused("MASKS_ELSEWHERE")
     return Placed(found, None if exact else Grid(values.shape, tuple(map(tuple, affine.tolist()))))
@@ -90,10 +90,8 @@ def _straight(steps: NDArray[np.float64], shape: tuple[int, int, int]) -> list[t
     return places
 
 
-def _picked(
-    values: NDArray[Any], steps: NDArray[np.float64], places: list[tuple[int, Any]]
-) -> NDArray[Any] | None:
-    """Values picked along each axis."""
+def _picked(values: NDArray[Any], places: list[tuple[int, Any]]) -> NDArray[Any] | None:
+    """Values picked along each axis; a view of them where each is wanted, as it stands or turned."""
     values = values.transpose([source for source, _ in places])
     targets, sources = [], []
     for axis, (_, index) in enumerate(places):
@@ -102,9 +100,23 @@ def _picked(
             return None
         targets.append(slice(int(there[0]), int(there[-1]) + 1))
         sources.append(index[there].astype(np.int64))
-    found = np.zeros([len(index) for _, index in places], values.dtype, order="F")
-    found[tuple(targets)] = values[np.ix_(*sources)]
+    shape = tuple(len(index) for _, index in places)
+    runs = [_run(index) for index in sources]
+    picked = values[np.ix_(*sources)] if None in runs else values[tuple(run for run in runs if run)]
+    if picked.shape == shape:
+        return picked
+    found = np.zeros(shape, values.dtype, order="F")
+    found[tuple(targets)] = picked
     return found
+
+
+def _run(index: NDArray[np.int64]) -> slice | None:
+    """Indices that go one by one, up or down, as a slice."""
+    first, last = int(index[0]), int(index[-1])
+    step = 1 if last >= first else -1
+    if not np.array_equal(index, np.arange(first, last + step, step)):
+        return None
+    return slice(first, last + step if last + step >= 0 else None, step)
 
 
 def _nearest(

@@ -64,14 +64,13 @@ def label_maps(shape: tuple[int, int, int], masks: Sequence[Mask]) -> tuple[Labe
 
 def cropped(array: NDArray[Any]) -> Box | None:
     """The box about all that is not zero; None where all is."""
-    filled = array != 0
-    box = []
-    for axis in range(3):
-        others = tuple(other for other in range(3) if other != axis)
-        places = np.flatnonzero(filled.any(axis=others))
-        if not places.size:
+    box = [slice(None)] * 3
+    for axis in np.argsort(np.abs(array.strides))[::-1].tolist():  # whole planes of memory first
+        planes = np.moveaxis(array[tuple(box)], axis, 0)
+        places = [place for place, plane in enumerate(planes) if plane.any()]
+        if not places:
             return None
-        box.append(slice(int(places[0]), int(places[-1]) + 1))
+        box[axis] = slice(places[0], places[-1] + 1)
     return box[0], box[1], box[2]
 
 

@@ -19,7 +19,7 @@ SUFFIXES: Final = (".nii.gz", ".nii")
 _MOST_LABEL: Final = int(np.iinfo(np.uint16).max)
 
 
-def labels_of(path: Path, recording: Recording) -> NDArray[np.uint16]:
+def labels_of(path: Path, recording: Recording) -> NDArray[np.uint8 | np.uint16]:
     """The labels of a file, on the grid of the volume.
 
     Raises:
@@ -31,13 +31,15 @@ def labels_of(path: Path, recording: Recording) -> NDArray[np.uint16]:
         if not np.array_equal(values, whole):  # not equal where there is NaN either
             raise Refused("MASKS_VALUES", "values that are not whole")
         values = whole
-    if values.size and (values.min() < 0 or values.max() > _MOST_LABEL):
+    if values.dtype != np.uint8 and values.size and (values.min() < 0 or values.max() > _MOST_LABEL):
         raise Refused("MASKS_VALUES", f"from {values.min()} to {values.max()}")
     recording.read(path)
-    return recording.placed(values.astype(np.uint16, copy=False), affine)
+    if values.dtype != np.uint8:
+        values = values.astype(np.uint16, copy=False)
+    return recording.placed(values, affine)
 
 
-def patches_by_label(labels: NDArray[np.uint16]) -> dict[int, Patch]:
+def patches_by_label(labels: NDArray[np.uint8 | np.uint16]) -> dict[int, Patch]:
     """A patch for each label that there is."""
     found = {}
     for label, box in enumerate(ndimage.find_objects(labels), 1):
@@ -57,7 +59,7 @@ def structure_patches(path: Path, recording: Recording) -> list[Patch]:
     if box is None:
         return []
     inside = labels[box]
-    if not np.isin(inside, (0, inside.max())).all():
+    if not ((inside == 0) | (inside == inside.max())).all():
         raise Refused("MASKS_VALUES", "several values in the file of one structure")
     return [Patch(box, inside != 0)]
 
