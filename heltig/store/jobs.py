@@ -93,6 +93,11 @@ _CANCEL = (
     .where(text(LIVE), jobs.c.id == bindparam("job"))
     .values(state="cancelled", finished=bindparam("now"), lease_owner=None, lease_until=None)
 )
+_HASTEN = (
+    update(jobs)
+    .where(jobs.c.state == "queued", jobs.c.id == bindparam("job"), jobs.c.not_before.is_not(None))
+    .values(not_before=None)
+)
 _FORGET = delete(jobs).where(
     jobs.c.id.in_(
         select(jobs.c.id)
@@ -148,6 +153,15 @@ def cancel(transaction: WriteTransaction, job: int, *, now: datetime) -> bool:
         False when it had ended already.
     """
     return bool(transaction.connection.execute(_CANCEL, {"job": job, "now": now}).rowcount)
+
+
+def hasten(transaction: WriteTransaction, job: int) -> bool:
+    """Lets a job start now that was to wait.
+
+    Returns:
+        Whether it waited.
+    """
+    return bool(transaction.connection.execute(_HASTEN, {"job": job}).rowcount)
 
 
 def retry(transaction: WriteTransaction, job: int) -> Job:

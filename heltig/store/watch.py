@@ -1,5 +1,6 @@
 """How the pull service stands: what its tables say to those who watch it. Nothing here changes anything."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import pairwise
@@ -185,12 +186,12 @@ def unfinished_jobs(transaction: ReadTransaction) -> list[JobCount]:
     ]
 
 
-def slow_groups(transaction: ReadTransaction, *, kind: str) -> dict[str, set[JobState]]:
-    """The groups of which jobs of a kind are waited for long: `running`, or `queued` until there is room."""
-    found: dict[str, set[JobState]] = {}
+def slow_groups(transaction: ReadTransaction, *, kind: str) -> dict[str, Counter[JobState]]:
+    """The groups of which jobs of a kind are waited for long: how many run, how many wait for room."""
+    found: dict[str, Counter[JobState]] = {}
     for row in _rows(transaction, _SAID, kind=kind):
         if from_json(row.progress, dict[str, Any]).get(SLOW):
-            found.setdefault(row.group, set()).add(row.state)
+            found.setdefault(row.group, Counter())[row.state] += 1
     return found
 
 

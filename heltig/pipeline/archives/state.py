@@ -1,6 +1,6 @@
 """The state of an archive, and why it is in it."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -35,11 +35,11 @@ class Pulls(msgspec.Struct, frozen=True, kw_only=True):
     """How the pulls from an archive stand.
 
     Attributes:
-        slow: The states of those that are waited for long.
+        slow: How many of those that are waited for long are in which state.
         wait_since: Since when one could be started, where none is at work.
     """
 
-    slow: Collection[JobState]
+    slow: Mapping[JobState, int]
     wait_since: datetime | None
 
 
@@ -98,11 +98,15 @@ def state_of(
 
 
 def _slowly(pulls: Pulls, options: ArchiveOptions) -> str:
-    goes_on = (
-        "it is read beside those of others, and keeps none waiting"
-        if "running" in pulls.slow
-        else "as many such studies are read as may be, and it is tried again when there is room"
-    )
+    running = pulls.slow.get("running", 0)
+    if not running:
+        goes_on = "as many such studies are read as may be, and it is tried again when there is room"
+    elif running < options.concurrency:
+        goes_on = "it is read beside others, and keeps none waiting"
+    else:
+        goes_on = (
+            "no other archive waits for it, but all else of this one does, as its concurrency is used up"
+        )
     advice = (
         "Limits of ours make it slow (requestsPerSecond, bytesPerSecond): see whether they may be higher."
         if is_paced(options)

@@ -100,7 +100,7 @@ def _statuses(
             queue=_queue(entry.name, jobs, observed.get(entry.name)),
             answers=list(_answers(entry.name, answers)),
             pulls=Pulls(
-                slow=slow.get(str(location_of(entry.name)), ()),
+                slow=slow.get(str(location_of(entry.name)), {}),
                 wait_since=waiting.get(str(location_of(entry.name))),
             ),
             now=now,

@@ -73,6 +73,7 @@ def _ask(
             outcome="success",
             origin=origin,
         )
+    if is_new or jobs.hasten(transaction, id):
         transaction.after_commit(lambda: queue.ring(PULL))
     job = jobs.find(transaction, id)
     if job is None:

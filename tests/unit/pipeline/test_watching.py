@@ -153,7 +153,8 @@ async def test_a_list_that_goes_on_and_on_is_not_current(
 @pytest.mark.parametrize(
     ("options", "is_put_off", "why"),
     [
-        ({}, False, "beside those of others, and keeps none waiting. Have its administrator"),
+        ({}, False, "it is read beside others, and keeps none waiting. Have its administrator"),
+        ({"concurrency": 1}, False, "but all else of this one does, as its concurrency is used up"),
         ({}, True, "tried again when there is room"),
         ({"requests_per_second": 1.0}, False, "Limits of ours make it slow"),
     ],
