@@ -78,7 +78,7 @@ def test_what_is_no_zip_is_said_where_it_was_sent(
     page = tabs.open(f"{operations_address}uploads")
     page.get_by_label("File").set_input_files(file)
     page.get_by_role("button", name="Send").click()
-    expect(page.locator("#upload-told.alarming")).to_contain_text("ZIP")
+    expect(page.locator("#upload-told.alarming")).to_contain_text("ZIP", timeout=30_000)
     tabs.complaints = [text for text in tabs.complaints if "422" not in text]
 
 
@@ -92,7 +92,7 @@ def test_a_file_that_is_dropped_is_sent(tabs: Watched, operations_address: str) 
           form.dispatchEvent(new DragEvent("drop", {dataTransfer: given, cancelable: true}));
         }"""
     )
-    expect(page.locator("#upload-told.alarming")).to_contain_text("ZIP")
+    expect(page.locator("#upload-told.alarming")).to_contain_text("ZIP", timeout=30_000)
     tabs.complaints = [text for text in tabs.complaints if "422" not in text]
 
 
