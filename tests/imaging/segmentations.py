@@ -2,7 +2,7 @@
 
 import json
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,11 @@ from typing import Any
 import highdicom
 import nibabel
 import numpy as np
+from highdicom.sr import CodedConcept
 from imaging.phantom import Phantom, encode, series
 from numpy.typing import NDArray
 from pydicom import dcmread
+from pydicom.dataset import Dataset
 
 from heltig.imaging.labels import STRUCTURES
 from heltig.imaging.volume import Structure
@@ -58,9 +60,17 @@ def seg(
             device_serial_number="1",
             omit_empty_frames=True,
         )
-    made.file_meta.TransferSyntaxUID = made.file_meta.TransferSyntaxUID
     stream = BytesIO()
     made.save_as(stream)
+    return stream.getvalue()
+
+
+def altered(source: bytes, change: Callable[[Dataset], None]) -> bytes:
+    """An object that was changed by somebody careless."""
+    ds = dcmread(BytesIO(source))
+    change(ds)
+    stream = BytesIO()
+    ds.save_as(stream)
     return stream.getvalue()
 
 
@@ -89,8 +99,6 @@ def masks_of(phantom: Phantom) -> dict[str, NDArray[Any]]:
 
 
 def _description(number: int, structure: Structure, label: str) -> Any:
-    from highdicom.sr import CodedConcept
-
     made = highdicom.seg.SegmentDescription(
         segment_number=number,
         segment_label=label,

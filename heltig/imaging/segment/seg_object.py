@@ -19,7 +19,7 @@ from heltig.imaging.reading import MOST_VOXELS
 from heltig.imaging.refusal import Refused
 from heltig.imaging.segment.layers import Mask, Patch, cropped
 from heltig.imaging.segment.naming import BACKGROUND, Named, by_code
-from heltig.imaging.segment.planes import Plane, plane_on
+from heltig.imaging.segment.placement import Placement, placement_in
 from heltig.imaging.segment.recording import Recording
 from heltig.imaging.volume import Code, Volume
 
@@ -98,9 +98,9 @@ class SegObject:
         Raises:
             Refused: A frame says neither where it lies nor whose it is.
         """
-        planes = self._planes(recording.volume)
+        placements = self._placements(recording.volume)
         return [
-            Mask(structure, partial(self._patches, segment.number, planes, recording))
+            Mask(structure, partial(self._patches, segment.number, placements, recording))
             for segment, structure in zip(self.segments, structures, strict=True)
         ]
 
@@ -141,14 +141,14 @@ class SegObject:
                 raise Refused("MASKS_GRID")
             yield Frame(number, segment, _LPS @ affine)
 
-    def _planes(self, volume: Volume) -> Sequence[Plane | None] | None:
+    def _placements(self, volume: Volume) -> Sequence[Placement | None] | None:
         """Where each frame lies in the volume, None beside it; no list if one is on no voxels of it."""
         found = []
         for frame in self.frames:
-            plane = plane_on(volume, frame.affine, self._size)
-            if plane == "astray":
+            placement = placement_in(volume, frame.affine, self._size)
+            if placement == "astray":
                 return None
-            found.append(plane)
+            found.append(placement)
         if not any(found):
             raise Refused("MASKS_ELSEWHERE")
         return found
@@ -156,17 +156,17 @@ class SegObject:
     # -- pixels
 
     def _patches(
-        self, segment: int, planes: Sequence[Plane | None] | None, recording: Recording
+        self, segment: int, placements: Sequence[Placement | None] | None, recording: Recording
     ) -> list[Patch]:
-        if planes is None:
+        if placements is None:
             return self._resampled(segment, recording)
         found = []
-        for frame, plane in zip(self.frames, planes, strict=True):
-            if plane is None or frame.segment not in (None, segment):
+        for frame, placement in zip(self.frames, placements, strict=True):
+            if placement is None or frame.segment not in (None, segment):
                 continue
             if frame.segment is None and segment not in self._labels[frame.number - 1]:
                 continue
-            found.append(plane.patch(self._inside(self._pixels(frame.number), segment)))
+            found.append(placement.patch(self._inside(self._pixels(frame.number), segment)))
         return found
 
     def _inside(self, pixels: NDArray[Any], segment: int) -> NDArray[np.bool_]:

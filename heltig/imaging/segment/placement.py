@@ -12,7 +12,7 @@ from heltig.imaging.volume import Volume
 _TWO: Final = 2
 
 
-class Plane(NamedTuple):
+class Placement(NamedTuple):
     """Where a frame lies.
 
     Attributes:
@@ -46,9 +46,9 @@ class Plane(NamedTuple):
         return Patch((box[0], box[1], box[2]), np.expand_dims(turned, across))
 
 
-def plane_on(
+def placement_in(
     volume: Volume, affine: NDArray[np.float64], size: tuple[int, int]
-) -> Plane | Literal["astray"] | None:
+) -> Placement | Literal["astray"] | None:
     """Where a frame lies in a volume.
 
     Args:
@@ -78,4 +78,6 @@ def plane_on(
         return None
     start = np.round(index[:, 0]).astype(int).tolist()
     signs = whole[[first, second], [0, 1]].astype(int).tolist()
-    return Plane((first, second), (signs[0], signs[1]), (start[0], start[1], start[2]), volume.shape, size)
+    return Placement(
+        (first, second), (signs[0], signs[1]), (start[0], start[1], start[2]), volume.shape, size
+    )
