@@ -123,9 +123,12 @@ class Runner:
     async def drain(self) -> None:
         """Works off what is due now, and returns: for a command, which does not stay.
 
+        Jobs whose worker is gone are taken back first: perhaps there is no other who would do it.
+
         Raises:
             StorageError: The database failed.
         """
+        await self._sweep()
         while found := await self._queue.store.write(
             self._claim().make, limit=1, beside=self._lanes.beside()
         ):

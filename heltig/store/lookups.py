@@ -151,13 +151,18 @@ def _place_of(study_key: str) -> int:
 
 
 def _place_for(transaction: WriteTransaction, row: int, study_key: str) -> tuple[int, bool]:
-    """Where a new answer goes, and whether it is alone; one that was alone before is not from now on."""
+    """Where a new answer goes, and whether it is alone; one that was alone before is not from now on.
+
+    On PostgreSQL, whose rows stand in no order, nobody reads by places, and no other answer is locked.
+    """
+    if not transaction.is_in_order:
+        return _AWAY + row, False
     others = transaction.scalar(_NUMBER, {"study_key": study_key})
     if others == 1:  # of several none is alone
         transaction.run(_NOT_ALONE, {"key": study_key})
     alone = not others
     place = _place_of(study_key)
-    has_room = alone and transaction.is_in_order and transaction.scalar(_AT_PLACE, {"place": place}) is None
+    has_room = alone and transaction.scalar(_AT_PLACE, {"place": place}) is None
     return place if has_room else _AWAY + row, alone
 
 

@@ -11,9 +11,9 @@ from imaging.phantom import Box, Phantom, checkerboard, encode, series
 from pydicom.dataset import Dataset
 from pydicom.uid import JPEGLSLossless
 
-from heltig.imaging.planes import LEFT_OUT
 from heltig.imaging.reading import read_only_volume, survey
 from heltig.imaging.refusal import CODES, Refused
+from heltig.imaging.selection.codes import REJECTIONS
 
 BODY = Phantom.of((16, 12, 20), (0.8, 0.8, 2.5), [Box("a", (3, 3, 2), (9, 9, 12), checkerboard(40, 80))])
 
@@ -248,7 +248,8 @@ def test_refusals_name_no_patient() -> None:
 
 def test_every_code_is_explained() -> None:
     page = (Path(__file__).parents[2] / "docs/imaging.md").read_text(encoding="utf-8")
-    explained = set(re.findall(r"^\| `([A-Z_]+)` \|", page, re.MULTILINE))
-    assert explained == set(CODES) | set(LEFT_OUT)
+    rows = re.findall(r"^\| (`[A-Z_]+`(?:, `[A-Z_]+`)*) \|", page, re.MULTILINE)
+    explained = {code for row in rows for code in re.findall(r"`([A-Z_]+)`", row)}
+    assert explained == set(REJECTIONS)
     for rule in set(re.findall(r"\b(?:GEO|INS|PIX)-[A-Z-]+\b", page)):
         assert (Path(__file__).parents[1] / f"rules/{rule}.yml").exists(), rule

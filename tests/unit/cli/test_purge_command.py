@@ -3,6 +3,7 @@
 import asyncio
 import json
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from click.testing import CliRunner, Result
@@ -12,8 +13,12 @@ from unit.store.samples import MAIN, judge, snapshot
 from heltig.cli import heltig
 from heltig.cli.database import open_database
 from heltig.errors import NotFoundError, UsageError
+from heltig.jobs.queue import JobQueue
+from heltig.pipeline.retention.ages import Retention
+from heltig.pipeline.retention.purge import KIND, PurgeDesk
 from heltig.settings import Settings
-from heltig.store import states, studies
+from heltig.store import claims, jobs, states, studies
+from heltig.store.jobs import Job
 
 
 def run(home: Path, *arguments: str) -> Result:
@@ -46,3 +51,28 @@ def test_purge(tmp_path: Path) -> None:
             return len(await store.read(studies.find_everywhere, "1.2"))
 
     assert asyncio.run(left()) == 0
+
+
+def test_a_purge_that_was_killed_is_gone_on_with_where_no_service_works(tmp_path: Path) -> None:
+    async def begin_and_die() -> int:
+        settings = Settings(home=tmp_path)
+        async with open_database(settings) as store:
+            before = datetime.now(UTC) - timedelta(minutes=10)
+            desk = PurgeDesk(
+                JobQueue(store, clock=lambda: before), Retention.of(settings), clock=lambda: before
+            )
+            job = await desk.start(dry_run=False, actor="host:me", origin="host")
+            until = before + timedelta(minutes=1)
+            await store.write(partial(claims.claim, kinds=[KIND], owner="gone", now=before, until=until))
+            return job
+
+    job = asyncio.run(begin_and_die())
+    assert "withdrawn" in run(tmp_path).stdout
+
+    async def ended() -> Job | None:
+        async with open_database(Settings(home=tmp_path)) as store:
+            return await store.read(jobs.find, job)
+
+    found = asyncio.run(ended())
+    assert found is not None
+    assert (found.state, found.attempts) == ("succeeded", 2)
