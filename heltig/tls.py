@@ -36,7 +36,7 @@ def ssl_context(tls: Tls) -> ssl.SSLContext:
         ConfigurationError: A file cannot be read, or certificate and key are not of one another.
     """
     if not tls.files:
-        return _of_system(_state_of_system())
+        return _of_system(state_of_system())
     return _context(tls)
 
 
@@ -46,7 +46,7 @@ def _of_system(state: tuple[tuple[str, int], ...]) -> ssl.SSLContext:
     return _context(Tls())
 
 
-def _state_of_system() -> tuple[tuple[str, int], ...]:
+def state_of_system() -> tuple[tuple[str, int], ...]:
     """Changes when the operating system's authorities do."""
     paths = ssl.get_default_verify_paths()
     return tuple((path, Path(path).stat().st_mtime_ns) for path in (paths.cafile, paths.capath) if path)

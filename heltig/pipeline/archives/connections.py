@@ -20,6 +20,7 @@ from heltig.pipeline.archives.sharers import Sharers
 from heltig.settings import Settings
 from heltig.store.archives import Archive, location_of
 from heltig.store.engine import Store
+from heltig.tls import state_of_system
 
 STORES: Final = 4
 """Requests that bring objects to an archive at the same time, at least: senders wait for them."""
@@ -40,7 +41,7 @@ class Kept(msgspec.Struct, kw_only=True):
 
     Attributes:
         entry: As it was configured when they were last asked for; what they were made of is the same there.
-        stamps: Of the files that they were made of.
+        stamps: Of the files that they were made of, or of the operating system's authorities.
         stack: Closes them.
         breakers: Leave the archive alone where it fails too often.
         guard: For what we ask of it.
@@ -115,7 +116,8 @@ class Connections:
 
     async def _find(self, entry: Archive) -> Kept:
         async with self._making:
-            stamps = tuple([_stamp(file) for file in tls_of(entry.options).files])
+            files = tls_of(entry.options).files
+            stamps = tuple(map(_stamp, files)) if files else state_of_system()
             known = self._kept.get(entry.name)
             if known is not None and known.stamps == stamps and _is_made_of(known.entry, entry):
                 known.entry = entry
