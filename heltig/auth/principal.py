@@ -75,6 +75,17 @@ ANONYMOUS: Final = "anonymous"
 """The name in the audit trail of somebody who did not say who they are."""
 
 
+def may_log_in(name: str) -> bool:
+    """Whether a text is a name as those who log in have one, and not just any text.
+
+    >>> [may_log_in(name) for name in ("user:anna", "key:b", "token:c", "local", "Doe^Jane", "mine")]
+    [True, True, True, True, False, False]
+    """
+    kind, _, rest = name.partition(":")
+    is_named = kind in ("user", "key", "token") and bool(rest) and rest == rest.strip()
+    return name == LOCAL.name or (is_named and rest.isprintable())
+
+
 def known_role(text: str) -> Role | None:
     """A role by its name, None for what is none."""
     return next((role for role in ROLES if role == text), None)

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 import msgspec
 from litestar import HttpMethod, Response, route
+from msgspec.structs import replace
 
 from heltig.api.services import Services, services_of
 from heltig.audit.keys import AuditKeys
@@ -76,6 +77,8 @@ async def show_audit(request: AnyRequest) -> Response[str]:
     except ConfigurationError as error:
         wrong = error.detail
         found = await services.store.read(_trail, _wanted(filters), filters["study"], before, None, None)
+    sight = services.sights.of(request.scope.get("user"))
+    told = tuple(replace(entry, detail=sight.audited(entry.action, entry.detail)) for entry in found.entries)
     given = {name: value for name, value in filters.items() if value}
     exported = {name: value for name, value in given.items() if name != "study"}
     goes_on = found.first > found.begins and bool(found.entries or found.first > 1)
@@ -83,7 +86,7 @@ async def show_audit(request: AnyRequest) -> Response[str]:
         request,
         "audit.html",
         now=services.clock(),
-        shown=found,
+        shown=replace(found, entries=told),
         filters=filters,
         actions=ACTIONS,
         few=few,

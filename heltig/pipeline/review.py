@@ -7,9 +7,8 @@ from typing import Final
 import msgspec
 
 from heltig import audit
-from heltig.auth.principal import Principal
+from heltig.auth.principal import Principal, may_log_in
 from heltig.errors import AuthorisationError, ConflictError, NotFoundError, UsageError
-from heltig.pipeline.identifiers.redaction import REDACTED
 from heltig.pipeline.identifiers.sights import Sight
 from heltig.store import comments, owners, studies
 from heltig.store.comments import Comment
@@ -147,15 +146,15 @@ class ReviewDesk:
 
 
 def see_that_it_names(owner: str) -> None:
-    """Insists that a text can be a principal's name; an empty one is nobody.
+    """Insists that a text can be the name of somebody who logs in; an empty one is nobody.
 
     Raises:
         UsageError: It cannot.
     """
-    if len(owner) > MOST_NAME or not owner.isprintable() or owner != owner.strip():
+    if owner and (len(owner) > MOST_NAME or not may_log_in(owner)):
         raise UsageError(
-            "owner: the name of a user or a key as the audit trail has it, such as `user:anna`: up to "
-            f"{MOST_NAME} printable characters."
+            "owner: the name of a user, a key or a token as the audit trail has it, such as `user:anna` or "
+            f"`key:night-shift`: up to {MOST_NAME} printable characters."
         )
 
 
@@ -177,6 +176,4 @@ def may_withdraw(comment: Comment, principal: Principal | None) -> bool:
 
 def shown(found: Collection[Comment], sight: Sight) -> list[Comment]:
     """Comments as somebody may see them: people write names, whatever the identifiers of a study are."""
-    if sight.searches:
-        return list(found)
-    return [msgspec.structs.replace(one, text=REDACTED if one.text else "") for one in found]
+    return [msgspec.structs.replace(one, text=sight.typed(one.text)) for one in found]

@@ -5,6 +5,7 @@ from datetime import date, datetime
 import msgspec
 
 from heltig import __version__
+from heltig.auth.principal import may_log_in
 from heltig.pipeline.identifiers.redaction import REDACTED, redacted_finding, told_tags
 from heltig.pipeline.judging import RulesetName
 from heltig.pipeline.report import ProfileName
@@ -148,6 +149,7 @@ def redacted_line(line: VerdictLine) -> VerdictLine:
             msgspec.structs.replace(waiver, tags=told_tags(waiver.tags), observed=REDACTED, digest="")
             for waiver in line.waivers
         ),
+        owner=line.owner if not line.owner or may_log_in(line.owner) else REDACTED,  # once it was any text
     )
 
 

@@ -13,7 +13,6 @@ from heltig.api.services import Services
 from heltig.auth.principal import Principal
 from heltig.errors import NotFoundError
 from heltig.pipeline.gate.quarantine import MOST_REASON
-from heltig.pipeline.identifiers.redaction import REDACTED
 from heltig.pipeline.identifiers.sights import Sight
 from heltig.store.consents import Act, Consent, State
 
@@ -119,8 +118,8 @@ def consent_view(consent: Consent, sight: Sight) -> ConsentView:
         state=consent.state,
         decided_by=consent.decided_by,
         decided=consent.decided,
-        reason=_shown(consent.reason, sight),
-        answer=_shown(consent.answer, sight),
+        reason=sight.typed(consent.reason),
+        answer=sight.typed(consent.answer),
     )
 
 
@@ -138,8 +137,3 @@ def known(id: int) -> int:
 def address(request: Request[Any, Any, Any]) -> str:
     """Where a request comes from."""
     return request.client.host if request.client else ""
-
-
-def _shown(text: str, sight: Sight) -> str:
-    """What people wrote may name a patient."""
-    return text if sight.searches or not text else REDACTED

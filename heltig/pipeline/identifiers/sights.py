@@ -4,7 +4,7 @@ Whatever is answered goes through what somebody sees (`Sight`): studies, finding
 they stand in the database go in, and come out as they may be shown.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -17,6 +17,7 @@ from heltig.pipeline.identifiers.masks import DataSet, masked, tokens, without_f
 from heltig.pipeline.identifiers.redaction import REDACTED, redacted_finding, told_tags
 from heltig.rules.finding import Finding
 from heltig.settings import Settings
+from heltig.store.audit_actions import Action
 from heltig.store.keyed import HIDDEN_OF_DEVICES, OF_PATIENTS, OF_STUDIES, Keyed
 from heltig.store.records import Patient, Study
 from heltig.store.search import StudyQuery
@@ -24,6 +25,14 @@ from heltig.store.waivers import GivenWaiver
 
 RULE: Final = "identifiers"
 """What refuses, in problem documents and in the audit trail."""
+
+WITH_TYPED_REASON: Final[frozenset[Action]] = frozenset(
+    {
+        *("audit.accept", "quarantine.discard", "quarantine.release", "spool.write-off"),
+        *("study.purge", "upload.purge"),
+    }
+)
+"""Actions in the audit trail whose `reason` is a person's own words, which may name a patient."""
 
 _HIDDEN: Final = "You do not see patients' identifiers here (HELTIG_IDENTIFIERS)"
 
@@ -73,11 +82,22 @@ class Sight(msgspec.Struct, frozen=True):
         return tuple(map(self.finding, findings))
 
     def waiver(self, waiver: GivenWaiver) -> GivenWaiver:
-        """A waiver, with what was observed."""
+        """A waiver, with what was observed, and why it was given."""
+        waiver = replace(waiver, reason=self.typed(waiver.reason))
         if self.identifiers:
             return waiver
         observed = REDACTED if waiver.observed else ""
         return replace(waiver, tags=told_tags(waiver.tags), observed=observed, digest="")
+
+    def typed(self, text: str) -> str:
+        """What people wrote: it may name a patient, whatever the identifiers of a study are."""
+        return text if self.searches or not text else REDACTED
+
+    def audited(self, action: str, detail: Mapping[str, Any]) -> dict[str, Any]:
+        """What the audit trail keeps of an action, with the reason that somebody typed."""
+        if self.searches or action not in WITH_TYPED_REASON or not detail.get("reason"):
+            return dict(detail)
+        return {**detail, "reason": REDACTED}
 
     def row(self, dataset: DataSet) -> DataSet:
         """The row of a study in DICOM JSON, made of what is known of every study."""

@@ -1,7 +1,10 @@
 """Comments on a study and who sees to it: on its page, in the list, and by REST."""
 
-from unit.api.service import Service
+from pathlib import Path
+
+from unit.api.service import Service, running
 from unit.dashboard.reading import page
+from unit.dashboard.test_quarantine import kept_back
 from unit.store.samples import finding
 
 from heltig.pipeline.identifiers.sights import NOTHING
@@ -86,3 +89,44 @@ async def test_comments_by_rest(service: Service) -> None:
     gone = (await service.client.delete(f"{at}/1")).json()
     assert (gone["text"], gone["withdrawnBy"]) == ("", "local")
     assert (await service.get(at)).json() == [gone]
+
+
+async def test_reasons_are_masked_in_the_trail_and_in_waivers(tmp_path: Path) -> None:
+    async with running(tmp_path / "home", auth_mode="api-key", identifiers="masked") as service:
+        keys = {role: await service.key(role) for role in ("reviewer", "admin", "auditor", "reader")}
+        id = await kept_back(service)
+        reason = {"reason": NAMES}
+        given = await service.post(f"/api/v1/quarantine/{id}/release", headers=keys["reviewer"], json=reason)
+        assert given.status_code == 200, given.text
+        waiver = {"rule": "PAT-ID-EMPTY", "tags": ["00100020"], "observed": "", "study": "1.2.3", **reason}
+        waiver["expires"] = "2026-03-01T13:30:00Z"
+        given = await service.post("/api/v1/waivers", headers=keys["reviewer"], json=waiver)
+        assert given.json()["waiver"]["reason"] == NAMES
+        lines = {"Accept": "application/x-ndjson"}
+        for role, path, hidden in (
+            ("admin", "/api/v1/audit", False),
+            ("auditor", "/api/v1/audit", True),
+            ("admin", "/audit", False),
+            ("auditor", "/audit", True),
+            ("reviewer", "/api/v1/waivers", False),
+            ("reader", "/api/v1/waivers", True),
+            ("reader", "/api/v1/waivers/1", True),
+        ):
+            for accept in ({}, lines) if path == "/api/v1/audit" else ({},):
+                told = (await service.get(path, headers={**keys[role], **accept})).text
+                assert ("Doe^Jane" not in told, "[redacted]" in told) == (hidden, hidden), (role, path)
+        [kept] = await service.audit("quarantine.release")
+        assert kept.detail["reason"] == NAMES
+
+
+async def test_an_owner_is_somebody_who_logs_in(service: Service) -> None:
+    await service.judged("1.2.3", finding(), readiness="BLOCKED")
+    at = "/api/v1/studies/1.2.3/owner"
+    for owner in ("Doe^Jane 19370317", "mine", "nobody", "user:", "patient:doe"):
+        refused = await service.client.put(at, json={"owner": owner})
+        assert (refused.status_code, "user:anna" in refused.text) == (400, True), owner
+        assert "Doe" not in refused.text
+        form = {"who": "other", "name": owner}
+        assert (await service.post("/studies/1.2.3/owner", headers=OURS, data=form)).status_code == 400
+    for owner in ("user:Anna Berg", "key:night-shift", "token:router", "local"):
+        assert (await service.client.put(at, json={"owner": owner})).json()[0]["owner"] == owner
