@@ -45,8 +45,8 @@ def checkpoint(
     found = verify(transaction, keys, through=through)
     if found.last != through:
         raise UsageError(f"The audit trail has no entry {through}.")
-    if found.breaks:
-        first = found.breaks[0]
+    if not found.is_whole:
+        first = (*found.before, *found.breaks)[0]
         raise StorageError(
             f"Nothing is purged: the audit trail was changed at entry {first.sequence}, which {first.why}. "
             "Run `heltig audit verify`."

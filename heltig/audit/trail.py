@@ -10,6 +10,7 @@ import structlog
 
 from heltig.audit.keys import AuditKeys
 from heltig.audit.own_anchor import OwnAnchor
+from heltig.audit.verify import verify
 from heltig.errors import ConfigurationError, StorageError
 from heltig.settings import Settings
 from heltig.store import audit_chain, audit_trail, audit_verified
@@ -87,9 +88,13 @@ async def accept(
     head = await store.read(audit_chain.head)
     if head is not None and head.key_id is None:
         keys.make()
+    found = await store.read(verify, keys)
 
     def write(transaction: WriteTransaction) -> None:
         _begin(transaction, keys, at=at)
+        if head and head.key_id and audit_chain.head(transaction) == head:  # it follows what is there
+            last = max(head.sequence, found.last)
+            audit_chain.set_head(transaction, audit_chain.Head(last, found.tag, head.key_id))
         audit_trail.append(
             transaction,
             at=at,
@@ -98,7 +103,11 @@ async def accept(
             subject="audit",
             outcome="success",
             origin=origin,
-            detail={"reason": reason, "wrong": "" if wrong is None else f"{wrong[0]}: {wrong[1]}"},
+            detail={
+                "reason": reason,
+                "wrong": "" if wrong is None else f"{wrong[0]}: {wrong[1]}",
+                "strays": found.strays,
+            },
         )
         audit_verified.tell(transaction, "")
 

@@ -6,11 +6,12 @@ from typing import Final, Self
 
 import msgspec
 
+from heltig.audit.breaks import Break, Breaks
 from heltig.audit.keys import AuditKeys
 from heltig.audit.own_anchor import OwnAnchor
 from heltig.errors import UsageError
 from heltig.store import audit_chain, audit_rows
-from heltig.store.audit_chain import FIRST, Head, canonical
+from heltig.store.audit_chain import FIELDS, FIRST, Head, canonical
 from heltig.store.audit_checkpoints import Checkpoint
 from heltig.store.audit_rows import Damaged, Found, Row
 from heltig.store.transaction import ReadTransaction
@@ -19,7 +20,7 @@ _AT_ONCE: Final = 500
 """Entries without a rest, some ten milliseconds."""
 
 MOST_BREAKS: Final = 100
-"""Breaks that are told one by one."""
+"""Breaks that are told one by one, of those since the trail was last accepted, and of those before."""
 
 
 class Anchor(msgspec.Struct, frozen=True):
@@ -55,18 +56,6 @@ _SEQUENCE: Final = re.compile(r"\bsequence\W{1,12}?(\d{1,18})\b")
 _TAG: Final = re.compile(r"\btag\W{1,12}?([0-9a-f]{64})\b")
 
 
-class Break(msgspec.Struct, frozen=True):
-    """A place where the trail is not what was written.
-
-    Attributes:
-        sequence: The first entry that is concerned; 0 where it is the trail as a whole.
-        why: What is wrong.
-    """
-
-    sequence: int
-    why: str
-
-
 class Verified(msgspec.Struct, frozen=True, kw_only=True):
     """What was found.
 
@@ -79,7 +68,12 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
         began: How many entries were older than the chain, and got their tags when it began; None where that
             is not there any more.
         checkpoint: What was purged before them.
-        breaks: What is wrong, the first first; at most `MOST_BREAKS`.
+        strays: Rows that no entry is: their number is none of an entry.
+        accepted: The entry by which somebody last took the trail as it was; 0 where nobody did.
+        breaks: What is wrong since then, the first first; as many as are told one by one.
+        untold: How many more there are.
+        before: What was wrong when it was accepted, the first first; as many as are told one by one.
+        untold_before: How many more there are.
     """
 
     first: int
@@ -89,12 +83,17 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     keys: tuple[str, ...]
     began: int | None
     checkpoint: Checkpoint | None
+    strays: int
+    accepted: int
     breaks: tuple[Break, ...]
+    untold: int
+    before: tuple[Break, ...]
+    untold_before: int
 
     @property
     def is_whole(self) -> bool:
-        """Whether nothing is wrong."""
-        return not self.breaks
+        """Whether nothing is wrong, and nothing was."""
+        return not self.breaks and not self.before
 
 
 def verify(
@@ -104,6 +103,7 @@ def verify(
     anchors: Sequence[Anchor] = (),
     through: int | None = None,
     own: OwnAnchor | None = None,
+    most: int = MOST_BREAKS,
     rest: Callable[[], None] = lambda: None,
 ) -> Verified:
     """Reads the trail from its beginning, a few entries at a time, and computes each tag again.
@@ -114,13 +114,14 @@ def verify(
         anchors: Tags that are known from elsewhere, such as the log.
         through: Only entries up to this one; the end is not looked at then.
         own: What this host knows of the trail; not of a copy from before.
+        most: The most breaks that are told one by one.
         rest: Called now and then, so that others get on meanwhile.
 
     Raises:
         ConfigurationError: The keys cannot be read.
     """
-    walk = _Walk(keys, audit_rows.checkpoint(transaction), anchors)
-    for low in audit_rows.below(transaction, most=MOST_BREAKS):
+    walk = _Walk(keys, audit_rows.checkpoint(transaction), anchors, most=most)
+    for low in audit_rows.below(transaction, most=most):
         walk.take(low)
     for number, row in enumerate(audit_rows.stored(transaction), 1):
         if number % _AT_ONCE == 0:
@@ -139,14 +140,21 @@ class _Walk:
     """Goes along the trail."""
 
     def __init__(
-        self, keys: AuditKeys, checkpoint: Checkpoint | Damaged | None, anchors: Sequence[Anchor]
+        self,
+        keys: AuditKeys,
+        checkpoint: Checkpoint | Damaged | None,
+        anchors: Sequence[Anchor],
+        *,
+        most: int,
     ) -> None:
         self._keys = keys
         self._order = {key_id: position for position, key_id in enumerate(keys.ids)}  # the newest is 0
         self._anchors: dict[int, set[bytes]] = {}
         for anchor in anchors:
             self._anchors.setdefault(anchor.sequence, set()).add(anchor.tag)
-        self._breaks: list[Break] = []
+        self._most = most
+        self._breaks, self._before, self._strays = Breaks(most), Breaks(most), Breaks(most)
+        self._accepted = self._stray_rows = self._stray_rows_accepted = 0
         if isinstance(checkpoint, Damaged):
             self._break(0, checkpoint.why)
             checkpoint = None
@@ -161,10 +169,11 @@ class _Walk:
 
     def take(self, row: Found) -> None:
         """Looks at a row."""
-        self._entries += 1
         if row.sequence < 1 and isinstance(row, Damaged):
-            self._break(row.sequence, row.why)
+            self._stray_rows += 1
+            self._strays.add(Break(row.sequence, row.why))
             return
+        self._entries += 1
         if row.sequence <= self._last:
             self._break(row.sequence, "is there, though a checkpoint says that it was purged")
             return
@@ -174,9 +183,11 @@ class _Walk:
             self._break(row.sequence, row.why)
             self._last = row.sequence
             return
-        for why in self._wrong(row):
+        why = next(self._wrong(row), "")
+        if why:
             self._break(row.sequence, why)
-            break
+        elif row.action == "audit.accept":
+            self._accept(row)
         if row.action == "audit.begin":
             if self._began is None:
                 self._began = row.sequence - 1
@@ -187,9 +198,10 @@ class _Walk:
 
     def end(self, transaction: ReadTransaction) -> None:
         """Looks at what ought to be the last entry."""
-        others = audit_rows.count(transaction) - self._entries
+        others = audit_rows.count(transaction) - self._entries - self._stray_rows
         if others:
-            self._break(0, f"rows are there that no entry is, or that are there twice: {others}")
+            self._stray_rows += others
+            self._strays.add(Break(0, f"rows are there that no entry is, or that are there twice: {others}"))
         try:
             self._end(audit_chain.head(transaction))
         except audit_rows.UNREADABLE:
@@ -218,6 +230,8 @@ class _Walk:
 
     def result(self) -> Verified:
         """What was found."""
+        are_known = self._stray_rows <= self._stray_rows_accepted
+        (self._before if are_known else self._breaks).join(self._strays)
         return Verified(
             first=self._first,
             last=self._last if self._entries else 0,
@@ -226,8 +240,20 @@ class _Walk:
             keys=tuple(self._used),
             began=self._began,
             checkpoint=self._checkpoint,
-            breaks=tuple(self._breaks),
+            strays=self._stray_rows,
+            accepted=self._accepted,
+            breaks=tuple(self._breaks.told),
+            untold=self._breaks.untold,
+            before=tuple(self._before.told),
+            untold_before=self._before.untold,
         )
+
+    def _accept(self, row: Row) -> None:
+        """Somebody who has the key took the trail as it was, with the rows that no entry is."""
+        self._accepted = row.sequence
+        self._before.join(self._breaks)
+        self._breaks = Breaks(self._most)
+        self._stray_rows_accepted = _strays_of(row)
 
     def _wrong(self, row: Row) -> Iterator[str]:
         """What is wrong with an entry; the first is what is told."""
@@ -260,8 +286,14 @@ class _Walk:
             self._break(sequence, "does not have the tag that an anchor knows: the trail was written anew")
 
     def _break(self, sequence: int, why: str) -> None:
-        if len(self._breaks) < MOST_BREAKS:
-            self._breaks.append(Break(sequence, why))
+        self._breaks.add(Break(sequence, why))
+
+
+def _strays_of(row: Row) -> int:
+    """How many rows that no entry is were there when the trail was accepted, as the entry says."""
+    detail = msgspec.json.decode(row.fields[FIELDS.index("detail")])
+    strays = detail.get("strays", 0) if isinstance(detail, dict) else 0
+    return strays if isinstance(strays, int) else 0
 
 
 def _these(first: int, last: int) -> str:

@@ -1,6 +1,7 @@
 """`heltig audit`: verifying the audit trail, exporting it, and changing its key."""
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,10 +11,11 @@ import click
 import msgspec
 
 from heltig import audit as trail
+from heltig.audit.breaks import Break
 from heltig.audit.keys import AuditKeys
 from heltig.audit.own_anchor import OwnAnchor
 from heltig.audit.trail import accept, keep_anchor, rotate
-from heltig.audit.verify import Anchor, Verified, in_log, verify
+from heltig.audit.verify import MOST_BREAKS, Anchor, Verified, in_log, verify
 from heltig.cli.archives import ACTOR, ORIGIN, now
 from heltig.cli.database import open_database
 from heltig.errors import NotFoundError, StorageError
@@ -61,13 +63,19 @@ def audit() -> None:
     help="A log whose lines audit.anchor are compared; - is standard input.",
 )
 @click.option("--copy", is_flag=True, help="The database is a copy from before: this host knows more of it.")
-def verify_command(anchors: tuple[str, ...], logs: tuple[TextIO, ...], copy: bool) -> None:
+@click.option(
+    "--all", "tells_all", is_flag=True, help=f"Name more than {MOST_BREAKS} entries that are wrong."
+)
+def verify_command(anchors: tuple[str, ...], logs: tuple[TextIO, ...], copy: bool, tells_all: bool) -> None:
     """Find any entry that was changed, left out, moved or added without the key.
 
     Reads the database and changes nothing; the service may run meanwhile. It needs the keys that sealed the
     trail (HELTIG_AUDIT_KEY). The trail has to agree with the anchor that this host keeps
     (secrets/audit-anchor in HELTIG_HOME). With anchors from the log it also finds a trail whose end was cut
     off, or that was written anew by somebody who has the key.
+
+    What was wrong when somebody accepted the trail (`heltig audit accept`) is told apart from what is wrong
+    since. Of each the first 100 are named, or all of them with --all.
 
     Exit code: 0 when the trail is whole, 9 when it is not.
     """
@@ -77,7 +85,8 @@ def verify_command(anchors: tuple[str, ...], logs: tuple[TextIO, ...], copy: boo
     kind, _, path = settings.database.partition(":///")
     if kind.startswith("sqlite") and not Path(path).exists():  # it would be made
         raise NotFoundError(f"There is no database {path}.")
-    found = asyncio.run(_verified(settings, known, None if copy else OwnAnchor(settings)))
+    own = None if copy else OwnAnchor(settings)
+    found = asyncio.run(_verified(settings, known, own, most=sys.maxsize if tells_all else MOST_BREAKS))
     _tell(found, len(known))
     if not found.is_whole:
         raise click.exceptions.Exit(BROKEN)
@@ -159,7 +168,9 @@ def accept_command(reason: str) -> None:
     click.echo(f"This host knows the audit trail to entry {head.sequence} from now on.")
 
 
-async def _verified(settings: Settings, anchors: list[Anchor], own: OwnAnchor | None) -> Verified:
+async def _verified(
+    settings: Settings, anchors: list[Anchor], own: OwnAnchor | None, *, most: int
+) -> Verified:
     store = await Store.open(settings.database, render=render, cipher=cipher_of(settings))
     try:
         tables = await store.read(version)
@@ -168,7 +179,7 @@ async def _verified(settings: Settings, anchors: list[Anchor], own: OwnAnchor | 
                 f"The tables have version {tables or 'none'}, this Heltig needs {HEAD}: the trail is sealed "
                 "when the service, or any other command, has brought them up to date."
             )
-        return await store.read(verify, AuditKeys(settings), anchors=anchors, own=own)
+        return await store.read(verify, AuditKeys(settings), anchors=anchors, own=own, most=most)
     finally:
         await store.close()
 
@@ -188,8 +199,18 @@ def _tell(found: Verified, anchors: int) -> None:
         click.echo(f"Anchor: {found.last}:{found.tag.hex()}")
         return
     click.echo(f"The audit trail is NOT what was written: {what}.", err=True)
-    for one in found.breaks:
+    if found.before:
+        click.echo(f"Before entry {found.accepted}, by which the trail was accepted as it was:", err=True)
+        _tell_breaks(found.before, found.untold_before)
+        click.echo("Since then:" if found.breaks else "Since then nothing is wrong.", err=True)
+    _tell_breaks(found.breaks, found.untold)
+
+
+def _tell_breaks(breaks: tuple[Break, ...], untold: int) -> None:
+    for one in breaks:
         click.echo(f"entry {one.sequence}: {one.why}" if one.sequence else one.why, err=True)
+    if untold:
+        click.echo(f"and {untold:,} more: --all names them all.", err=True)
 
 
 async def _exported(store: Store, wanted: Wanted, after: int, output: TextIO) -> int:

@@ -68,7 +68,9 @@ ACTIONS: Final[Mapping[Action, Recorded]] = {
     "archive.resume": Recorded("An archive is asked again", _ARCHIVE),
     "archive.test": Recorded("An archive was tried", _ARCHIVE),
     "audit.accept": Recorded(
-        "A trail that is not the one that a host knew goes on as it is", "`audit`", "reason, what was wrong"
+        "A trail that is not the one that a host knew goes on as it is",
+        "`audit`",
+        "reason, what was wrong; how many rows were none of an entry",
     ),
     "audit.begin": Recorded("The chain began", "`audit-key:ID`", "entries that are older than the chain"),
     "audit.checkpoint": Recorded(

@@ -4,10 +4,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import msgspec
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, select, update
 
-from heltig.store.audit_rows import UNREADABLE
-from heltig.store.tables import audit, sequences
+from heltig.store.tables import sequences
 from heltig.store.transaction import ReadTransaction, WriteTransaction
 
 _NAME: Final = "audit-verified"
@@ -19,7 +18,6 @@ _CLAIM: Final = (
 )
 _LEAVE: Final = update(sequences).where(sequences.c.name == _NAME).values(value=bindparam("at"))
 _TELL: Final = update(sequences).where(sequences.c.name == _NAME).values(tag=bindparam("wrong"))
-_ACCEPTED: Final = select(func.max(audit.c.sequence)).where(audit.c.action == "audit.accept")
 
 
 class LastVerified(msgspec.Struct, frozen=True):
@@ -60,11 +58,3 @@ def leave(transaction: WriteTransaction) -> None:
 def tell(transaction: WriteTransaction, wrong: str) -> None:
     """Notes what came of it."""
     transaction.run(_TELL, {"wrong": wrong.encode()})
-
-
-def accepted(transaction: ReadTransaction) -> int:
-    """The entry by which somebody last took the trail as it is; 0 where nobody did."""
-    try:
-        return int(transaction.scalar(_ACCEPTED) or 0)
-    except UNREADABLE:
-        return 0

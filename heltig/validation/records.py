@@ -87,4 +87,5 @@ def _chain(transaction: ReadTransaction, settings: Settings) -> dict[str, Any]:
         return {"state": "not verified", "why": wrong.detail}
     if found.is_whole:
         return {"state": "whole", "keys": found.keys, "anchor": f"{found.last}:{found.tag.hex()}"}
-    return {"state": "broken", "breaks": [{"sequence": one.sequence, "why": one.why} for one in found.breaks]}
+    breaks = (*found.before, *found.breaks)
+    return {"state": "broken", "breaks": [{"sequence": one.sequence, "why": one.why} for one in breaks]}

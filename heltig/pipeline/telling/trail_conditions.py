@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
+from heltig.audit.breaks import Break
 from heltig.audit.keys import AuditKeys
 from heltig.audit.own_anchor import OwnAnchor
-from heltig.audit.verify import Break, verify
+from heltig.audit.verify import verify
 from heltig.errors import HeltigError
 from heltig.settings import Settings
 from heltig.store import audit_verified
@@ -91,9 +92,7 @@ class TrailWatch:
     def _wrong(self, transaction: ReadTransaction) -> str:
         """What is wrong with it since somebody last accepted it as it is; empty where nothing is."""
         found = verify(transaction, self._keys(), rest=lambda: time.sleep(_PAUSE))
-        accepted = audit_verified.accepted(transaction)
-        new = [one for one in found.breaks if not 0 < one.sequence < accepted]
-        return f"{_said(new[0])}." if new else ""
+        return f"{_said(found.breaks[0])}." if found.breaks else ""
 
     def _keys(self) -> AuditKeys:
         return AuditKeys(self._settings, os.environ)

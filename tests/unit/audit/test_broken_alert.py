@@ -5,15 +5,17 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from unit.audit.trails import NOW, Trail
+from unit.audit.trails import NOW, Trail, record
 
 from heltig.audit.trail import accept, keep_anchor
+from heltig.audit.verify import MOST_BREAKS
 from heltig.pipeline.telling.alerts import AlertDesk
 from heltig.pipeline.telling.trail_conditions import EVERY, TrailWatch
 from heltig.setting_types import Size
 from heltig.settings import Settings
 from heltig.store import alerts
 from heltig.store.alerts import CLEAR, Alert
+from heltig.store.transaction import WriteTransaction
 
 MINUTE = timedelta(minutes=1)
 
@@ -68,6 +70,47 @@ async def test_an_entry_that_was_changed_is_told_within_a_day(
         await host.standing()
         host.now += CLEAR + MINUTE
     assert await host.standing() == []
+
+
+async def test_what_is_forged_after_many_breaks_were_accepted_is_told(trail: Trail, tmp_path: Path) -> None:
+    host, settings = Host(trail, tmp_path), Settings(home=tmp_path)
+
+    def many(transaction: WriteTransaction) -> None:
+        for _ in range(2 * MOST_BREAKS):
+            record(transaction)
+
+    await trail.store.write_durably(many)
+    await trail.tamper(
+        "INSERT INTO audit SELECT -1, at, actor, action, subject, outcome, origin, detail, tag, key_id "
+        "FROM audit WHERE sequence = 4",
+        "UPDATE audit SET actor = 'nobody' WHERE sequence BETWEEN 5 AND 200",
+        "UPDATE audit SET tag = NULL WHERE sequence > 200",
+    )
+    await host.watch.sweep()
+    [alert] = await host.standing()
+    assert "entry 5 " in alert.detail
+    await accept(trail.store, settings, trail.keys, at=host.now, actor="cli", origin="cli", reason="drill")
+    await trail.write("a", "b")
+    found = await trail.verified()
+    assert (found.accepted, found.breaks, found.untold) == (211, (), 0)
+    assert len(found.before) + found.untold_before == 196 + 10 + 1  # and the row below 1
+    host.now += EVERY
+    await host.watch.sweep()
+    for _ in range(2):
+        await host.standing()
+        host.now += CLEAR + MINUTE
+    assert await host.standing() == []
+    await trail.tamper("UPDATE audit SET subject = 'c' WHERE sequence = 212")
+    host.now += EVERY
+    await host.watch.sweep()
+    [alert] = await host.standing()
+    assert "entry 212 does not have the tag" in alert.detail
+    await trail.tamper(
+        "UPDATE audit SET subject = 'a' WHERE sequence = 212",
+        "INSERT INTO audit SELECT -2, at, actor, action, subject, outcome, origin, detail, tag, key_id "
+        "FROM audit WHERE sequence = 4",
+    )
+    assert [one.sequence for one in (await trail.verified()).breaks] == [-2, -1]  # one came later
 
 
 async def test_a_host_that_knows_another_trail_tells_so_at_once(trail: Trail, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ ON_SQLITE = {
     "an actor as bytes": (["UPDATE audit SET actor = x'ff' WHERE sequence = 4"], 4),
     "an actor that is no UTF-8": (["UPDATE audit SET actor = CAST(x'ff' AS TEXT) WHERE sequence = 4"], 4),
     "text for a number": (["UPDATE audit SET sequence = 'four' WHERE sequence = 4"], 4),
-    "a fraction for a number": (["UPDATE audit SET sequence = 4.5 WHERE sequence = 4"], 0),
+    "a fraction for a number": (["UPDATE audit SET sequence = 4.5 WHERE sequence = 4"], 4),
     "a head with text for a tag": (["UPDATE sequences SET tag = 'x' WHERE name = 'audit'"], 10),
     "a head with text for a number": (["UPDATE sequences SET value = 'x' WHERE name = 'audit'"], 0),
 }

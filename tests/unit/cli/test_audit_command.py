@@ -53,6 +53,21 @@ def test_the_first_bad_entry_is_named(home: Path) -> None:
     assert (found.exit_code, found.stderr.splitlines()[1][:8]) == (9, "entry 3:")
 
 
+def test_it_is_said_where_not_all_bad_entries_are_named(home: Path) -> None:
+    tamper(
+        home,
+        "WITH RECURSIVE numbers (n) AS (SELECT 5 UNION ALL SELECT n + 1 FROM numbers WHERE n < 130) "
+        "INSERT INTO audit SELECT n, at, actor, action, subject, outcome, origin, detail, tag, key_id "
+        "FROM audit, numbers WHERE sequence = 4",
+    )
+    some, full = run(home, "audit", "verify"), run(home, "audit", "verify", "--all")
+    assert (some.exit_code, full.exit_code) == (9, 9)
+    assert len(some.stderr.splitlines()) == 102
+    assert some.stderr.splitlines()[-1] == "and 27 more: --all names them all."
+    assert "entry 130: does not have the tag" in full.stderr
+    assert len(full.stderr.splitlines()) == 128
+
+
 def test_a_damaged_entry_is_exported_as_that(home: Path) -> None:
     tamper(home, "UPDATE audit SET at = 'xxxx' WHERE sequence = 3")
     exported = run(home, "audit", "export")
