@@ -1,4 +1,4 @@
-"""Refuses who searches by identifiers that they do not see, and notes it."""
+"""Refuses who asks for identifiers that they do not see, and notes it."""
 
 from typing import Any
 
@@ -31,9 +31,26 @@ async def insist_on_seeing(
     try:
         return sight.query(query)
     except HiddenError as hidden:
-        origin = request.client.host if request.client else ""
-        user = request.scope.get("user")
-        actor = user.name if user is not None else ""
-        refused = Refusal(RULE, hidden.detail)
-        await services.refusals.note(refused, actor=actor, origin=origin, route=route, at=services.clock())
-        raise RefusedError(hidden, RULE) from hidden
+        raise await noted(request, services, hidden, route=route) from hidden
+
+
+async def noted(
+    request: Request[Any, Any, Any], services: Services, hidden: HiddenError, *, route: str
+) -> RefusedError:
+    """Notes in the audit trail that somebody asked for identifiers that they do not see.
+
+    Args:
+        request: Who asked.
+        services: The application's.
+        hidden: What they were refused with.
+        route: The route.
+
+    Returns:
+        What they are answered.
+    """
+    origin = request.client.host if request.client else ""
+    user = request.scope.get("user")
+    actor = user.name if user is not None else ""
+    refused = Refusal(RULE, hidden.detail)
+    await services.refusals.note(refused, actor=actor, origin=origin, route=route, at=services.clock())
+    return RefusedError(hidden, RULE)

@@ -16,8 +16,10 @@ from heltig.dashboard.asking import Question, ask, went
 from heltig.dashboard.filters import number
 from heltig.dashboard.own_forms import AnyRequest, insist_on_our_page, principal_of, who
 from heltig.dashboard.pages import page
+from heltig.dashboard.visibility import sight_of
 from heltig.errors import NotFoundError
 from heltig.jobs.dead_letters import DeadLetters
+from heltig.pipeline.identifiers.trials import told_job
 from heltig.store import jobs, studies, study_jobs, watch
 from heltig.store.jobs import Job, JobState
 from heltig.store.records import Location
@@ -142,7 +144,8 @@ async def show_jobs(request: AnyRequest) -> Response[str]:
 async def show_job(request: AnyRequest, id: FromPath[int]) -> Response[str]:
     """One job."""
     services = services_of(request.app.state)
-    job = await _found(request, id)
+    sight = sight_of(principal_of(request), services.sights)
+    job = told_job(await _found(request, id), own=services.profile, sight=sight)
     study = job.payload.get("study")
     seen = await services.store.read(studies.find_everywhere, study) if isinstance(study, str) else []
     return page(

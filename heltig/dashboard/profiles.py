@@ -10,6 +10,7 @@ from litestar import HttpMethod, Response, route
 from litestar.params import FromPath
 from litestar.response import Redirect
 
+from heltig.api.hidden import noted
 from heltig.api.services import services_of
 from heltig.auth.policy import refusal
 from heltig.dashboard.own_forms import (
@@ -21,9 +22,12 @@ from heltig.dashboard.own_forms import (
     who,
 )
 from heltig.dashboard.pages import page
+from heltig.dashboard.visibility import sight_of
 from heltig.errors import HeltigError, NotFoundError, UsageError
 from heltig.pipeline.again.rescore import KIND, MOST_LISTED
 from heltig.pipeline.again.rescore_report import RescoreReport
+from heltig.pipeline.identifiers.sights import HiddenError
+from heltig.pipeline.identifiers.trials import told_job
 from heltig.pipeline.profiles import tried_profile
 from heltig.rules.catalogue import catalogue
 from heltig.rules.parameters import Parameters
@@ -125,8 +129,12 @@ async def start_trial(request: AnyRequest) -> Response[Any]:
             Selection(location=location_of(archive) if archive else None),
             dry_run=True,
             profile=profile,
+            sight=sight_of(principal_of(request), services.sights),
             **who(request),
         )
+    except HiddenError as hidden:
+        await noted(request, services, hidden, route="POST /profiles/trials")
+        return await _profiles(request, typed=typed, wrong=hidden)
     except (UsageError, NotFoundError) as wrong:
         return await _profiles(request, typed=typed, wrong=wrong)
     return Redirect(f"trials/{job}", status_code=303, headers=dict(FORM_HEADERS))
@@ -138,8 +146,12 @@ async def show_trial(request: AnyRequest, id: FromPath[int]) -> Response[str]:
     services = services_of(request.app.state)
     job = await services.store.read(jobs.find, id) if 0 < id < _MOST_ID else None
     trial = trial_of(job) if job else None
-    if trial is None:
+    if job is None or trial is None:
         raise NotFoundError("No profile was tried under this number. The list of profiles has the last ones.")
+    if not _may_see(request, job):
+        raise HiddenError(
+            "This profile asks for identifiers of patients, which you do not see here (HELTIG_IDENTIFIERS)."
+        )
     return page(
         request,
         "trial.html",
@@ -188,6 +200,13 @@ def trial_of(job: Job) -> Trial | None:
     )
 
 
+def _may_see(request: AnyRequest, job: Job) -> bool:
+    """Whether a trial tells nothing that whoever asks does not see."""
+    services = services_of(request.app.state)
+    sight = sight_of(principal_of(request), services.sights)
+    return told_job(job, own=services.profile, sight=sight) is job
+
+
 def _severity(plain: Profile, id: str, own: Severity) -> Severity | None:
     rule = catalogue().get(id)
     if rule is None:
@@ -230,7 +249,7 @@ async def _profiles(
         of_archives=[one for one in listed.archives if one.options.profile],
         archives=listed.archives,
         shipped=shipped,
-        trials=listed.trials if may_try else (),
+        trials=[one for one in listed.trials if may_try and _may_see(request, one.job)],
         may_try=may_try,
         typed={name: (typed or {}).get(name, "") for name in ("shipped", "text", "archive")},
         wrong=wrong.detail if wrong else "",

@@ -95,7 +95,10 @@ async def rejudge(request: AnyRequest) -> Response[Any]:
         REJUDGE,
         typed,
         lambda study: services.rescoring.start(
-            Selection(location=study.location, study_key=study.study_key), dry_run=False, **who(request)
+            Selection(location=study.location, study_key=study.study_key),
+            dry_run=False,
+            sight=sight_of(principal_of(request), services.sights),
+            **who(request),
         ),
     )
 

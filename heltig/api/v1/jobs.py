@@ -14,6 +14,7 @@ from heltig.api.v1.paging import DEFAULT_LIMIT, Limit
 from heltig.auth.principal import Principal
 from heltig.errors import NotFoundError
 from heltig.jobs.dead_letters import DeadLetters
+from heltig.pipeline.identifiers.trials import told_job
 from heltig.store import jobs
 from heltig.store.jobs import Job, JobState
 
@@ -27,10 +28,12 @@ class JobView(msgspec.Struct, frozen=True, rename="camel"):
     """A job.
 
     Attributes:
-        arguments: What it works on: ids of ours. Who asked for it is in the audit trail.
+        arguments: What it works on: ids of ours, and the profile that somebody tries. Who asked for it is in
+            the audit trail.
         attempts: How often it was started.
         progress: How far it is.
-        result: What it came to.
+        result: What it came to. Of a profile that asks for identifiers of patients it is null to whoever does
+            not see these, and the profile is `[redacted]`.
         error: Why it did not succeed, last time.
         first_error: Why it did not succeed the first time.
         priority: The lower the sooner.
@@ -69,6 +72,7 @@ class JobPage(msgspec.Struct, frozen=True):
 
 @get("/api/v1/jobs", responses=responses(400, 401, 403, 503), tags=["Jobs"])
 async def list_jobs(
+    request: Request[Principal, Any, Any],
     services: NamedDependency[Services],
     wanted_state: Annotated[JobState | None, QueryParameter(name="state")] = None,
     kind: FromQuery[str | None] = None,
@@ -82,14 +86,17 @@ async def list_jobs(
     found = await services.store.read(
         jobs.newest, state=wanted_state, kind=kind, group=group, before=before, limit=limit + 1
     )
-    views = [job_view(job) for job in found[:limit]]
+    sight = services.sights.of(request.user)
+    views = [job_view(told_job(job, own=services.profile, sight=sight)) for job in found[:limit]]
     return JobPage(views, limit, views[-1].id if len(found) > limit else None)
 
 
 @get("/api/v1/jobs/{id:int}", responses=responses(400, 401, 403, 404, 503), tags=["Jobs"])
-async def show_job(services: NamedDependency[Services], id: FromPath[int]) -> JobView:
+async def show_job(
+    request: Request[Principal, Any, Any], services: NamedDependency[Services], id: FromPath[int]
+) -> JobView:
     """Show one job."""
-    return await _shown(services, id)
+    return await _shown(request, services, id)
 
 
 @post(
@@ -103,7 +110,7 @@ async def retry_job(
 ) -> JobView:
     """Queue a job again that failed, is dead or was cancelled, as if it had never been tried."""
     await DeadLetters(services.queue).retry(_known(id), by=request.user.name, origin=_address(request))
-    return await _shown(services, id)
+    return await _shown(request, services, id)
 
 
 @post(
@@ -117,14 +124,14 @@ async def discard_job(
 ) -> JobView:
     """Let a job be that failed or is dead: nobody need look at it. It stays in the list, as cancelled."""
     await DeadLetters(services.queue).discard(_known(id), by=request.user.name, origin=_address(request))
-    return await _shown(services, id)
+    return await _shown(request, services, id)
 
 
-async def _shown(services: Services, id: int) -> JobView:
+async def _shown(request: Request[Principal, Any, Any], services: Services, id: int) -> JobView:
     job = await services.store.read(jobs.find, _known(id))
     if job is None:
         raise NotFoundError(_NONE)
-    return job_view(job)
+    return job_view(told_job(job, own=services.profile, sight=services.sights.of(request.user)))
 
 
 def _known(id: int) -> int:

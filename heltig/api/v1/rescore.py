@@ -10,11 +10,14 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import BodyKwarg
 from litestar.response import Response
 
+from heltig.api.hidden import noted
 from heltig.api.problems import responses
 from heltig.api.services import Services
 from heltig.api.standing import location_named
 from heltig.api.v1.jobs import JobView, job_view
 from heltig.auth.principal import Principal
+from heltig.pipeline.identifiers.sights import HiddenError
+from heltig.pipeline.identifiers.trials import told_job
 from heltig.pipeline.profiles import tried_profile
 from heltig.rules.profile_tables import LONGEST
 from heltig.store.outdated import Selection
@@ -61,7 +64,8 @@ async def start_rescore(
 
     The job's result, at `/api/v1/jobs/{id}`, counts the findings of each rule before and after, the studies
     that did not change, and lists those that have another verdict, with the rules behind both, and those with
-    other findings.
+    other findings. A profile with rules of its own or parameters about identifiers of patients is refused
+    where these are hashed, and to whom does not see them where they are masked.
     """
     selection = Selection(
         location=None if data.archive is None else location_named(data.archive),
@@ -71,12 +75,17 @@ async def start_rescore(
     profile = await asyncio.to_thread(  # others are not to wait while a long text is read
         tried_profile, shipped=data.profile, text=data.profile_text
     )
-    job = await services.rescoring.start(
-        selection,
-        dry_run=data.dry_run,
-        profile=profile,
-        actor=request.user.name,
-        origin=request.client.host if request.client else "",
-    )
-    found = await services.uploads.ended(job, within=0)
+    sight = services.sights.of(request.user)
+    try:
+        job = await services.rescoring.start(
+            selection,
+            dry_run=data.dry_run,
+            profile=profile,
+            sight=sight,
+            actor=request.user.name,
+            origin=request.client.host if request.client else "",
+        )
+    except HiddenError as hidden:
+        raise await noted(request, services, hidden, route="POST /api/v1/rescore") from hidden
+    found = told_job(await services.uploads.ended(job, within=0), own=services.profile, sight=sight)
     return Response(job_view(found), status_code=202, headers={"Location": f"/api/v1/jobs/{job}"})

@@ -19,6 +19,8 @@ from heltig.jobs.retries import described
 from heltig.pipeline.again.rescore_report import Comparison, Failure, RescoreReport
 from heltig.pipeline.again.rescore_selection import see_that_it_is_known
 from heltig.pipeline.again.studies import side_by_side
+from heltig.pipeline.identifiers.sights import Sight
+from heltig.pipeline.identifiers.trials import see_that_it_may_be_tried
 from heltig.pipeline.judging import ruleset_name
 from heltig.pipeline.keep import Processes, ProfileOf, Scoring
 from heltig.pipeline.publish import render
@@ -229,6 +231,7 @@ class RescoreDesk:
         *,
         dry_run: bool,
         profile: Profile | None = None,
+        sight: Sight,
         actor: str,
         origin: str,
     ) -> int:
@@ -239,11 +242,13 @@ class RescoreDesk:
             dry_run: Write nothing.
             profile: Another profile than the service's own, for a dry run: what the next upload or pull gives
                 is judged under the service's, and verdicts under two of them would only take turns.
+            sight: What they see of patients.
             actor: Who asks for it, for the audit trail.
             origin: From where.
 
         Raises:
             UsageError: Another profile, and no dry run.
+            HiddenError: Another profile, which asks for identifiers that they do not see.
             NotFoundError: The selection names what there is not.
         """
         if profile is not None and not dry_run:
@@ -252,6 +257,7 @@ class RescoreDesk:
                 "service with it (HELTIG_PROFILE), and then judge again."
             )
         under = profile or self._profile
+        read = see_that_it_may_be_tried(under, own=self._profile, sight=sight)
         await self._queue.store.read(see_that_it_is_known, selection, under)
         payload: dict[str, Any] = {"selection": msgspec.to_builtins(selection), "dryRun": dry_run}
         if profile is not None:
@@ -270,7 +276,7 @@ class RescoreDesk:
                 subject=f"job {job}",
                 outcome="success",
                 origin=origin,
-                detail={**payload, "profile": under.hash},
+                detail={**payload, "profile": under.hash, **({"identifiers": read} if read else {})},
             )
             return job
 

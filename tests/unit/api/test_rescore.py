@@ -1,10 +1,12 @@
 """Judging stored studies again over REST: a job, and its result."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
-from unit.api.service import Service, study_zip
+from unit.api.service import Service, running, study_zip
 from unit.store.samples import STUDY, finding
 
 RESCORE = "/api/v1/rescore"
@@ -135,3 +137,65 @@ async def test_what_makes_no_sense_is_refused(service: Service, body: Any) -> No
     answer = await service.post(RESCORE, json=body)
     assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
     assert (await service.get("/api/v1/jobs?kind=rescore")).json()["items"] == []
+
+
+OF_NAMES = """
+    [[rule]]
+    id = "SITE-PROBE"
+    title = "It is as was guessed"
+    attribute = "PatientName"
+    matches = "[^D].*"
+    mend = "None."
+    """
+OF_CODES = OF_NAMES.replace("PatientName", "Modality")
+
+
+async def tried(service: Service, headers: dict[str, str], text: str) -> httpx.Response:
+    return await service.post(RESCORE, json={"dryRun": True, "profileText": text}, headers=headers)
+
+
+async def test_where_identifiers_are_hashed_nobody_asks_for_them_by_a_profile(tmp_path: Path) -> None:
+    async with running(tmp_path / "home", identifiers="hashed") as service:
+        for asks, attribute in (
+            (OF_NAMES, "PatientName"),
+            (OF_CODES + 'when = [{attribute = "PatientBirthDate", matches = "194.*"}]', "PatientBirthDate"),
+            (OF_CODES.replace("Modality", "OtherPatientIDsSequence.TypeOfPatientID"), "TypeOfPatientID"),
+            ("[parameters]\nplaceholder_patient_ids = ['4711']", "PatientID"),
+            ("[[for]]\narchives = ['*']\nparameters = {oldest_patient_years = 78}", "PatientBirthDate"),
+        ):
+            refused = await tried(service, {}, asks)
+            assert (refused.status_code, refused.json()["rule"]) == (403, "identifiers"), refused.text
+            assert attribute in refused.json()["detail"]
+        assert await service.audit("request.refuse")
+        assert (await service.get("/api/v1/jobs?kind=rescore")).json()["items"] == []
+        for asks in (OF_CODES, 'base = "deidentified-research"', "[parameters]\nissuer_required = true"):
+            job = await tried(service, {}, asks)
+            assert job.status_code == 202, job.text
+            assert job.json()["arguments"]["profile"] != "[redacted]"
+
+
+async def test_where_identifiers_are_masked_a_profile_about_them_is_for_those_who_see_them(
+    tmp_path: Path,
+) -> None:
+    to = ("reviewer", "qa_operator")
+    guarded = running(tmp_path / "home", auth_mode="api-key", identifiers="masked", identifiers_shown_to=to)
+    async with guarded as service:
+        operator, others = await service.key("qa_operator"), await service.key("reader")
+        refused = await tried(service, await service.key("admin"), OF_NAMES)
+        assert (refused.status_code, "PatientName" in refused.json()["detail"]) == (403, True), refused.text
+        job = (await tried(service, operator, OF_NAMES)).json()["id"]
+        harmless = (await tried(service, operator, OF_CODES)).json()["id"]
+        for one in (job, harmless):
+            await service.services.uploads.ended(one, within=120)
+        [entry, _] = await service.audit("rescore.start")
+        assert entry.detail["identifiers"] == ["PatientName"]
+        path = f"/api/v1/jobs/{job}"
+        seen = (await service.get(path, headers=operator)).json()
+        assert ("SITE-PROBE" in seen["arguments"]["profile"], seen["result"]["studies"]) == (True, 0)
+        listed = (await service.get("/api/v1/jobs?kind=rescore", headers=others)).json()["items"]
+        for hidden in ((await service.get(path, headers=others)).json(), listed[1]):
+            assert (hidden["arguments"]["profile"], hidden["result"]) == ("[redacted]", None)
+        assert "SITE-PROBE" in listed[0]["arguments"]["profile"]
+        assert "SITE-PROBE" in (await service.get(f"/jobs/{job}", headers=operator)).text
+        shown = await service.get(f"/jobs/{job}", headers=others)
+        assert (shown.status_code, "SITE-PROBE" in shown.text) == (200, False)
