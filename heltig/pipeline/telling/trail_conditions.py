@@ -11,11 +11,11 @@ from heltig.audit.breaks import Break
 from heltig.audit.keys import AuditKeys
 from heltig.audit.own_anchor import OwnAnchor
 from heltig.audit.verify import verify
-from heltig.errors import HeltigError
 from heltig.settings import Settings
-from heltig.store import audit_verified
+from heltig.store import audit_rows, audit_verified
 from heltig.store.alert_kinds import AlertKind
 from heltig.store.alerts import Condition
+from heltig.store.audit_verified import LastVerified
 from heltig.store.engine import Store
 from heltig.store.transaction import ReadTransaction
 
@@ -55,15 +55,24 @@ class TrailWatch:
             ConfigurationError: The keys cannot be read.
             StorageError: The database failed.
         """
-        if await self._store.write(audit_verified.claim, at=self._clock(), every=EVERY):
-            try:
-                wrong = await self._store.read(self._wrong)
-            except HeltigError:
-                await self._store.write(audit_verified.leave)
-                raise
+        keys = self._keys()
+        head = await self._store.read(audit_rows.end)
+        key_id = head.key_id if head and head.key_id and keys.knows(head.key_id) else keys.ids[0]
+        claimed = await self._store.write(
+            audit_verified.claim, seal=keys, key_id=key_id, at=self._clock(), every=EVERY
+        )
+        if claimed is None:
+            return
+        if claimed.wrong == audit_verified.NOT_OURS:
+            logger.error("audit.broken: %s", claimed.wrong)
+        found = LastVerified(0, claimed.wrong)
+        try:
+            wrong = await self._store.read(self._wrong)
             if wrong:
                 logger.error("audit.broken: %s Run `heltig audit verify`.", wrong)
-            await self._store.write(audit_verified.tell, wrong)
+            found = LastVerified(claimed.at, wrong)
+        finally:
+            await self._store.write(audit_verified.tell, found, seal=keys, key_id=key_id, claimed=claimed.at)
 
     def conditions(self, transaction: ReadTransaction, *, host: str) -> Iterator[Condition]:
         """What is so now.
@@ -80,7 +89,7 @@ class TrailWatch:
                 detail=f"The audit trail is not the one that {host} knows: {_said(Break(*disagreement))}. "
                 "`heltig audit verify` says more; docs/handbook/incidents.md what to do.",
             )
-        last = audit_verified.last(transaction)
+        last = audit_verified.last(transaction, self._keys())
         if last is not None and last.wrong:
             yield Condition(
                 kind="audit-broken",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from unit.audit.trails import NOW, Trail, record
+from unit.store.databases import SERVER
 
 from heltig.audit.trail import accept, keep_anchor
 from heltig.audit.verify import MOST_BREAKS
@@ -111,6 +112,42 @@ async def test_what_is_forged_after_many_breaks_were_accepted_is_told(trail: Tra
         "FROM audit WHERE sequence = 4",
     )
     assert [one.sequence for one in (await trail.verified()).breaks] == [-2, -1]  # one came later
+
+
+FORGED_NOTES = {
+    "of the year 9999": "UPDATE sequences SET value = 253402300700 WHERE name = 'audit-verified'",
+    "of no year": "UPDATE sequences SET value = 9223372036854775807 WHERE name = 'audit-verified'",
+    "of tomorrow": "UPDATE sequences SET value = value + 86400 WHERE name = 'audit-verified'",
+    "without a seal": "UPDATE sequences SET tag = NULL, key_id = NULL WHERE name = 'audit-verified'",
+    "with a key of nobody": "UPDATE sequences SET key_id = '00000000' WHERE name = 'audit-verified'",
+}
+if not SERVER:
+    FORGED_NOTES["in words"] = "UPDATE sequences SET value = 'x', tag = 'x' WHERE name = 'audit-verified'"
+
+
+async def test_nobody_without_the_key_keeps_it_from_being_verified(
+    trail: Trail, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    host = Host(trail, tmp_path)
+    await host.watch.sweep()
+    for how, statement in FORGED_NOTES.items():
+        caplog.clear()
+        await trail.tamper(statement)
+        [alert] = await host.standing()  # other alerts are told all the same
+        assert "the note of when it was last verified" in alert.detail, how
+        with caplog.at_level(logging.ERROR):
+            await host.watch.sweep()
+        assert "the note of when it was last verified" in caplog.text, how
+        for _ in range(2):
+            await host.standing()
+            host.now += CLEAR + MINUTE
+        assert await host.standing() == [], how
+    await trail.tamper(
+        "UPDATE audit SET actor = 'nobody' WHERE sequence = 4", FORGED_NOTES["of the year 9999"]
+    )
+    with caplog.at_level(logging.ERROR):
+        await host.watch.sweep()
+    assert "audit.broken: entry 4" in caplog.text
 
 
 async def test_a_host_that_knows_another_trail_tells_so_at_once(trail: Trail, tmp_path: Path) -> None:
