@@ -49,7 +49,7 @@ async def examine(
                     async for check in encryption(store, settings):
                         yield check
                 yield await trail_key(store, settings, environ=environ)
-                yield await trail(store, settings)
+                yield await trail(store, settings, environ=environ)
                 yield await identifiers(store, settings, environ=environ)
                 async for check in every_archive(store, settings, environ=environ, now=clock(), asks=asks):
                     yield check

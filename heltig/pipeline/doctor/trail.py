@@ -1,17 +1,23 @@
-"""The audit trail: whether its key is here, and whether it is the one that this host knows."""
+"""The audit trail: whether its key is here, and whether it is the one that was written."""
 
+import os
 from collections.abc import Mapping
+from typing import Final
 
 from heltig.audit.keys import AuditKeys
 from heltig.audit.own_anchor import OwnAnchor
+from heltig.audit.verify import verify
 from heltig.errors import ConfigurationError
 from heltig.pipeline.doctor.check import Check, failed, ok
 from heltig.settings import Settings
-from heltig.store import audit_chain
+from heltig.store import audit_chain, audit_rows
 from heltig.store.engine import Store
 
 _KEY = "audit key"
 _TRAIL = "audit trail"
+
+MOST_VERIFIED: Final = 200_000
+"""Entries that are verified while somebody waits: some seconds."""
 
 
 async def trail_key(store: Store, settings: Settings, *, environ: Mapping[str, str]) -> Check:
@@ -44,19 +50,55 @@ async def trail_key(store: Store, settings: Settings, *, environ: Mapping[str, s
     )
 
 
-async def trail(store: Store, settings: Settings) -> Check:
-    """Whether its end agrees with the anchor of this host; `heltig audit verify` looks at all of it.
+async def trail(store: Store, settings: Settings, *, environ: Mapping[str, str] = os.environ) -> Check:
+    """Whether its end agrees with the anchor of this host, and its entries are what was written.
+
+    Entries of a long trail are not looked at: `heltig audit verify` does, and the service once a day.
 
     Args:
         store: With the newest tables.
-        settings: They say where the anchor is.
+        settings: They say where the anchor is, and the keys.
+        environ: Where `env:` looks for secrets.
     """
-    wrong = await store.read(OwnAnchor(settings).disagreement, AuditKeys(settings))
-    if wrong is None:
-        return ok(_TRAIL, "It is the one that this host knows.")
-    sequence, why = wrong
+    keys = AuditKeys(settings, environ)
+    wrong = await store.read(OwnAnchor(settings).disagreement, keys)
+    if wrong is not None:
+        sequence, why = wrong
+        return _broken(f"Entry {sequence} {why}." if sequence else f"Not the one this host knows: {why}.")
+    head, count = await store.read(audit_chain.head), await store.read(audit_rows.count)
+    if count > MOST_VERIFIED:
+        return ok(
+            _TRAIL,
+            f"Its end is the one that this host knows. Its {count:,} entries were not looked at: "
+            "`heltig audit verify` does.",
+        )
+    if head is None or head.key_id is None or not _holds(keys, head.key_id):
+        return ok(_TRAIL, "It is not another one than this host knows. Without a key no entry is looked at.")
+    found = await store.read(verify, keys)
+    if found.breaks:
+        first = found.breaks[0]
+        where = f"entry {first.sequence}" if first.sequence else "the trail as a whole"
+        more = len(found.breaks) + found.untold - 1
+        others = f", and {more:,} more" if more else ""
+        return _broken(f"It is not what was written: {where}: {first.why}{others}.")
+    if found.before:
+        return ok(
+            _TRAIL,
+            f"Nothing is wrong since entry {found.accepted}, by which it was accepted as it was then.",
+        )
+    return ok(_TRAIL, "It is the one that this host knows, and each entry is what was written.")
+
+
+def _holds(keys: AuditKeys, key_id: str) -> bool:
+    try:
+        return keys.knows(key_id)
+    except ConfigurationError:
+        return False
+
+
+def _broken(what: str) -> Check:
     return failed(
         _TRAIL,
-        f"Entry {sequence} {why}." if sequence else f"It is not the one that this host knows: {why}.",
+        what,
         "`heltig audit verify`; docs/handbook/incidents.md says what to do, before `heltig audit accept`.",
     )

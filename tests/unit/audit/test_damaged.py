@@ -1,5 +1,7 @@
 """Rows whose values are of the wrong kind are named; `verify` does not fail at them."""
 
+from pathlib import Path
+
 import msgspec
 import pytest
 from unit.audit.trails import Trail
@@ -7,6 +9,8 @@ from unit.store.databases import SERVER
 
 from heltig import audit
 from heltig.audit.dicom_message import message
+from heltig.pipeline.doctor.trail import trail as doctor
+from heltig.settings import Settings
 from heltig.store import audit_backwards, audit_trail
 from heltig.store.audit_trail import Wanted
 
@@ -44,12 +48,14 @@ DAMAGE = {**ON_BOTH, **(ON_POSTGRESQL if SERVER else ON_SQLITE)}
 
 
 @pytest.mark.parametrize("how", DAMAGE)
-async def test_a_damaged_row_is_named(trail: Trail, how: str) -> None:
+async def test_a_damaged_row_is_named(trail: Trail, tmp_path: Path, how: str) -> None:
     statements, first = DAMAGE[how]
     await trail.tamper(*statements)
     found = await trail.verified()
     assert [one.sequence for one in found.breaks][:1] == [first], found.breaks
     assert found.breaks[0].why
+    check = await doctor(trail.store, Settings(home=tmp_path))
+    assert check.state == "failed", check.found
 
 
 @pytest.mark.parametrize("how", DAMAGE)
