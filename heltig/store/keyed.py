@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
+from heltig.dicom.study import fallback_key
 from heltig.errors import UsageError
 from heltig.rules.identity import names_nobody
 from heltig.rules.index_facts import Identity, IndexFact, name_words
@@ -85,6 +86,10 @@ class Keyed(msgspec.Struct, frozen=True):
     def digest(self, digest: str) -> str:
         """The digest of a finding, which could be guessed from a short value, under the key."""
         return hmac.digest(self.key, digest.encode(), "sha256").hex()[:_DIGITS] if digest else ""
+
+    def study_key(self, key: str) -> str:
+        """The key of a study without a StudyInstanceUID, which is made of identifiers, under the key."""
+        return fallback_key("study", [self.digest(key)])
 
     def fingerprint(self, seen: bytes) -> bytes:
         """What tells how a study was listed, under the key: who has the database could try out identifiers.

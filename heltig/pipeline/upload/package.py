@@ -35,7 +35,7 @@ class JudgedPackage(msgspec.Struct, frozen=True):
         instances: Those that gave an instance.
         skipped: Number of the others by kind (`connectors.upload.KINDS`).
         findings: What the rules say of the ZIP itself.
-        studies: Its studies, by key.
+        studies: Its studies.
     """
 
     members: int
@@ -100,6 +100,9 @@ def judge_package(
     if not read.studies:
         why = "; ".join(f"{count} × {KINDS[kind].meaning}" for kind, count in sorted(skipped.items()))
         raise UnreadableInputError(f"No DICOM instance could be read from the ZIP: {why}.")
+    for table in read.studies:
+        if keyed and table.uid is None:
+            table.key = keyed.study_key(table.key)
     scored = (
         score(table, profile, location=location, received=received, keyed=keyed) for table in read.studies
     )

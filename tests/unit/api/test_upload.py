@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from unit.api.service import Service, in_one_task, running, study_zip, zip_of
+from unit.api.service import Service, in_one_task, running, study_zip, synthetic, zip_of
 from unit.connectors.upload.made import dicom, spoilt, zipped
 from unit.store.samples import NOW
 
+from heltig.demo.part10 import part10
+from heltig.pipeline.reading import read_inputs
 from heltig.setting_types import Size
 from heltig.store import archives
 from heltig.store.archives import Archive
@@ -283,3 +285,28 @@ async def test_two_that_send_the_same_at_the_same_time_get_one_job(service: Serv
     assert len({answer.json()["job"]["id"] for answer in answers}) == 1
     await service.services.uploads.sweep()
     assert service.spooled() == []
+
+
+async def test_where_identifiers_are_hashed_they_cannot_be_guessed_from_the_key_of_a_study_without_a_uid(
+    tmp_path: Path,
+) -> None:
+    first = dict(synthetic("dx-hand").datasets[0])
+    del first["0020000D"]
+    package = zip_of([("1.dcm", part10(first, {}))])
+    (tmp_path / "plain.zip").write_bytes(package)
+    [plain] = read_inputs([tmp_path / "plain.zip"]).studies
+    async with running(tmp_path / "home", identifiers="hashed") as service:
+        keys = set()
+        for content in (package, zip_of([("renamed.dcm", part10(first, {}))])):
+            [judged] = (await service.post(UPLOAD, content=content, headers=ZIP, timeout=120)).json()[
+                "studies"
+            ]
+            keys.add(judged["study"]["key"])
+        [key] = keys
+        assert (key[:13], len(key)) == (plain.key[:13], len(plain.key))
+        assert key != plain.key
+        again = {"dryRun": True, "study": key, "profile": "strict"}
+        job = (await service.post("/api/v1/rescore", json=again)).json()["id"]
+        done = await service.services.uploads.ended(job, within=120)
+        assert done.result
+        assert (done.result["studies"], done.result["failed"]) == (2, [])
