@@ -6,7 +6,7 @@ import msgspec
 
 from heltig import __version__
 from heltig.auth.principal import may_log_in
-from heltig.pipeline.identifiers.redaction import REDACTED, redacted_finding, told_tags
+from heltig.pipeline.identifiers.redaction import REDACTED, redacted_finding, told_tags, told_uid
 from heltig.pipeline.judging import RulesetName
 from heltig.pipeline.report import ProfileName
 from heltig.reports import reasons
@@ -139,6 +139,8 @@ def redacted_line(line: VerdictLine) -> VerdictLine:
     """The same without what could name a patient."""
     return msgspec.structs.replace(
         line,
+        study_instance_uid=line.study_instance_uid and told_uid(line.study_instance_uid),
+        key=told_uid(line.key),
         study_date=line.study_date and REDACTED,
         study_description=line.study_description and REDACTED,
         accession_number=line.accession_number and REDACTED,

@@ -85,6 +85,21 @@ def attributes_of(ref: str) -> Attributes:
     return Attributes(msgspec.json.decode(_table()[ref]))
 
 
+@cache
+def enumerated_anywhere() -> frozenset[str]:
+    """The enumerated values of all attributes, whichever module or macro has them."""
+    found: set[str] = set()
+    waiting = [_rows_of(ref) for ref in _table()]
+    while waiting:
+        for tag, *rest in waiting.pop():
+            _, items, _, values = (*rest, 0, 0, 0, 0)[:4]
+            if tag and isinstance(items, list):
+                waiting.append(items)
+            if tag and values:
+                found.update(value for _, allowed in values for value in allowed)
+    return frozenset(found)
+
+
 def _attributes(rows: list[Any], guard: Condition | None) -> Iterator[Attribute]:
     for tag, *rest in rows:
         if tag:

@@ -148,5 +148,12 @@ def defined_terms(keyword: str) -> frozenset[str] | None:
 
 
 @cache
+def known_terms() -> frozenset[str]:
+    """All terms that stand here: enumerated values, defined terms and body parts, of whatever attribute."""
+    lists = [*_BY_HAND.values(), *_enumerations().values(), *_DEFINED.values()]
+    return frozenset(term for terms in lists for term in terms if isinstance(term, str)) | BODY_PARTS.keys()
+
+
+@cache
 def _enumerations() -> dict[str, Enumeration]:
     return dict(read_table("enumerations", list[tuple[str, Enumeration]]).rows)

@@ -13,8 +13,6 @@ from litestar.types import ASGIApp
 from heltig.api.answers import JSON, PlainAnswer, chosen_or_refused
 from heltig.api.problems import responses
 from heltig.api.services import Services
-from heltig.pipeline.identifiers.redaction import REDACTED
-from heltig.pipeline.identifiers.sights import WITH_TYPED_REASON, Sight
 from heltig.store import audit_rows, audit_trail
 from heltig.store.audit_trail import Line, Wanted
 from heltig.store.transaction import ReadTransaction
@@ -79,8 +77,7 @@ async def read_audit(
     )
     found, latest = await services.store.read(_read, wanted, after, limit)
     sight = services.sights.of(request.user)
-    if not sight.searches:
-        found = [_without_what_people_typed(line, sight) for line in found]
+    found = [sight.line(line) for line in found]
     if media_type == NDJSON:
         return PlainAnswer(b"".join(msgspec.json.encode(line) + b"\n" for line in found), media_type=NDJSON)
     following = max((line.sequence for line in found), default=after)
@@ -91,16 +88,6 @@ async def read_audit(
 def _read(transaction: ReadTransaction, wanted: Wanted, after: int, limit: int) -> tuple[list[Line], int]:
     head = audit_rows.end(transaction)
     return audit_trail.lines(transaction, wanted, after=after, limit=limit), head.sequence if head else 0
-
-
-def _without_what_people_typed(line: Line, sight: Sight) -> Line:
-    """An entry without a reason that may name a patient; nobody knows where one that is damaged has it."""
-    if line.damaged:
-        return msgspec.structs.replace(line, detail=msgspec.Raw(msgspec.json.encode(REDACTED)))
-    if line.action not in WITH_TYPED_REASON:
-        return line
-    told = sight.audited(line.action, msgspec.json.decode(line.detail, type=dict[str, Any]))
-    return msgspec.structs.replace(line, detail=msgspec.Raw(msgspec.json.encode(told)))
 
 
 def _utc(time: datetime | None) -> datetime | None:

@@ -85,8 +85,8 @@ async def report_study(
     pictures = await pictures_of(services.store, found) if chosen == "html" else None
     if pictures and not sight.evidence:
         pictures = pictures.redacted()
-    about = About(kind="study", title=f"Study {found.study.study_key}", redacted=redact, written=now)
     line = line_of(found, redact=redact)
+    about = About(kind="study", title=f"Study {line.key}", redacted=redact, written=now)
     return await _answer(written(_one(line), chosen, about, pictures=pictures), chosen, "study")
 
 

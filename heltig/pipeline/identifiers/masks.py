@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
+from heltig.pipeline.identifiers.harmless_text import is_known_code
 from heltig.pipeline.identifiers.redaction import REDACTED, is_harmless
 from heltig.standard.dictionary import tag_of
 from heltig.store.keyed import Keyed
@@ -108,7 +109,7 @@ def _is_harmless(vr: str, value: object) -> bool:
     """Whether a value is what its VR holds: where a number should be, anything may stand."""
     if not isinstance(value, str):
         return isinstance(value, int | float)
-    return bool(_FORMS.get(vr, _NUMBER).fullmatch(value))
+    return bool(_FORMS.get(vr, _NUMBER).fullmatch(value)) and (vr != "CS" or is_known_code(value))
 
 
 def _text(value: object) -> str:

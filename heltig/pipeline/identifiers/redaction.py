@@ -1,7 +1,7 @@
 """A report without what could name a patient.
 
-Left are UIDs, codes and numbers that are such; text, names, dates and times are taken out, and file names
-with them, since exports like to name files after patients.
+Left are UIDs, codes and numbers that are such, of codes those that are known; text, names, dates and times
+are taken out, and file names with them, since exports like to name files after patients.
 """
 
 import re
@@ -14,6 +14,7 @@ import msgspec
 from heltig.pipeline.identifiers.harmless_text import is_harmless_text
 from heltig.pipeline.report import CheckedInput, CheckedStudy, CheckReport, SkippedMember
 from heltig.rules.finding import Finding
+from heltig.rules.proposal import ProposedChange
 from heltig.standard.dictionary import lookup
 from heltig.standard.private_creators import is_known
 
@@ -22,6 +23,7 @@ REDACTED: Final = "[redacted]"
 _HARMLESS_VRS: Final = frozenset(
     {"AT", "CS", "DS", "FD", "FL", "IS", "SL", "SQ", "SS", "SV", "UI", "UL", "US", "UV"}
 )
+_UID: Final = re.compile(r"[0-9.]{1,128}|no-uid-[a-z]+-[0-9a-f]{16,64}", re.ASCII)
 _WAY_ON: Final = re.compile(r"/(?=[0-9A-F]{4}(?:[0-9A-F]{4}|xx[0-9A-F]{2})(?:[ /]|$))", re.ASCII)
 
 
@@ -35,17 +37,46 @@ def redacted(report: CheckReport) -> CheckReport:
 
 
 def _study(study: CheckedStudy) -> CheckedStudy:
-    return msgspec.structs.replace(study, findings=tuple(map(redacted_finding, study.findings)))
+    return msgspec.structs.replace(
+        study,
+        study_instance_uid=study.study_instance_uid and told_uid(study.study_instance_uid),
+        key=told_uid(study.key),
+        findings=tuple(map(redacted_finding, study.findings)),
+    )
 
 
 def redacted_finding(finding: Finding) -> Finding:
     """The same finding without what was observed, expected and proposed, where that could name a patient."""
-    proposed = tuple(change for change in finding.proposed if is_harmless(change.tag))
-    tags = told_tags(finding.tags)
-    finding = msgspec.structs.replace(finding, tags=tags, proposed=proposed, digest="")  # it can be guessed
+    finding = msgspec.structs.replace(
+        finding,
+        tags=told_tags(finding.tags),
+        instances=tuple(dict.fromkeys(map(told_uid, finding.instances))),
+        proposed=tuple(filter(_is_told, finding.proposed)),
+        digest="",  # it can be guessed
+    )
     if may_be_told(finding.rule, finding.tags, finding.observed, finding.expected):
         return finding
     return msgspec.structs.replace(finding, observed=REDACTED, expected=REDACTED)
+
+
+def told_uid(text: str) -> str:
+    """A UID, or the key of what has none; where it is neither anything may stand.
+
+    >>> told_uid("1.2.840"), told_uid("no-uid-series-71a2c2b6ac0e2a22"), told_uid("1.2^DOE")
+    ('1.2.840', 'no-uid-series-71a2c2b6ac0e2a22', '[redacted]')
+    """
+    return text if _UID.fullmatch(text) else REDACTED
+
+
+def _is_told(change: ProposedChange) -> bool:
+    coded = "CS" in _vrs(change.tag)
+    values = (*(change.was or ()), *change.becomes)
+    uids = (*change.series, *change.instances)
+    return (
+        is_harmless(change.tag)
+        and all(is_harmless_text(value, coded=coded) for value in values)
+        and all(told_uid(uid) == uid for uid in uids)
+    )
 
 
 def told_tags(tags: Iterable[str]) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ they stand in the database go in, and come out as they may be shown.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -18,10 +18,13 @@ from heltig.pipeline.identifiers.redaction import REDACTED, redacted_finding, to
 from heltig.rules.finding import Finding
 from heltig.settings import Settings
 from heltig.store.audit_actions import Action
+from heltig.store.audit_trail import Line
 from heltig.store.keyed import HIDDEN_OF_DEVICES, OF_PATIENTS, OF_STUDIES, Keyed
 from heltig.store.records import Patient, Study
 from heltig.store.search import StudyQuery
 from heltig.store.waivers import GivenWaiver
+
+LineT = TypeVar("LineT", bound=Line)
 
 RULE: Final = "identifiers"
 """What refuses, in problem documents and in the audit trail."""
@@ -98,6 +101,13 @@ class Sight(msgspec.Struct, frozen=True):
         if self.searches or action not in WITH_TYPED_REASON or not detail.get("reason"):
             return dict(detail)
         return {**detail, "reason": REDACTED}
+
+    def line(self, line: LineT) -> LineT:
+        """An entry of the trail, likewise; nobody knows where one that is damaged has its reason."""
+        if self.searches or (line.action not in WITH_TYPED_REASON and not line.damaged):
+            return line
+        told = REDACTED if line.damaged else self.audited(line.action, _decode(line.detail))
+        return replace(line, detail=msgspec.Raw(msgspec.json.encode(told)))
 
     def row(self, dataset: DataSet) -> DataSet:
         """The row of a study in DICOM JSON, made of what is known of every study."""

@@ -15,6 +15,7 @@ from heltig.dicom.json_writing import instances_as_json
 from heltig.dicom.snapshot import read_snapshot, read_source
 from heltig.errors import ConflictError, NotFoundError
 from heltig.pipeline.identifiers.redaction import REDACTED, redacted_finding, told_tags
+from heltig.pipeline.identifiers.sights import NOTHING
 from heltig.pipeline.judging import RulesetName
 from heltig.pipeline.report import ProfileName
 from heltig.reports.bundle import form
@@ -97,6 +98,8 @@ def _read(transaction: ReadTransaction, study: Study, verdict: StoredVerdict, pa
         )
     given = tuple(waivers.get(transaction, int(waiver.id)) for waiver in verdict.verdict.waivers)
     entries = tuple(_audit(transaction, study, given)) if parts.audit else ()
+    if not parts.identifiers:
+        entries = tuple(map(NOTHING.line, entries))
     return _Read(ruleset, profile, snapshot, given, entries)
 
 
@@ -130,12 +133,8 @@ def _write(found: JudgedStudy, stored: StoredVerdict, read: _Read, parts: Parts,
             files[name] = _put(package, name, chunks)
 
         pictures = _pictures(read.snapshot)
-        about = About(
-            kind="study",
-            title=f"Study {found.study.study_key}",
-            redacted=not parts.identifiers,
-        )
         line = line_of(found, redact=not parts.identifiers)
+        about = About(kind="study", title=f"Study {line.key}", redacted=not parts.identifiers)
         put(form.README, [_readme(stored).encode()])
         if parts.audit:
             put(form.AUDIT, (msgspec.json.encode(entry) + b"\n" for entry in read.audit))

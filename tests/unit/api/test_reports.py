@@ -6,8 +6,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from unit.api.service import Service, study_zip, synthetic
+from unit.api.service import LATER, Service, study_zip, synthetic
 
+from heltig.audit import record
 from heltig.auth.principal import Area, Role
 from heltig.reports.bundle.checking import check_bundle
 from heltig.reports.bundle.reading import read_bundle
@@ -146,8 +147,23 @@ async def test_a_bundle_is_given_and_verifies(service: Service, tmp_path: Path) 
     place = tmp_path / "bundle.zip"
     place.write_bytes(answer.content)
     assert check_bundle(read_bundle(place)).outcome == "same"
-    redacted = await service.get(path, params={"redact": "true"})
-    assert "metadata.json" not in zipfile.ZipFile(io.BytesIO(redacted.content)).namelist()
+    listed = (await service.get("/api/v1/studies")).json()["items"]
+    found = next(one for one in listed if one["key"] == uid_of("slices-missing"))
+    await service.services.store.write_durably(
+        record,
+        at=LATER,
+        actor="user:anna",
+        action="quarantine.release",
+        subject=f"{found['location']} {found['key']}",
+        outcome="success",
+        origin="",
+        detail={"reason": "Doe^Jane is fine", "instances": 2},
+    )
+    for redact in ("false", "true"):
+        answer = await service.get(path, params={"redact": redact})
+        package = zipfile.ZipFile(io.BytesIO(answer.content))
+        assert ("metadata.json" not in package.namelist()) == (redact == "true")
+        assert (b"Doe^Jane is fine" not in package.read("audit.ndjson")) == (redact == "true")
     assert (await service.get("/api/v1/studies/1.2.3/bundle")).status_code == 404
     assert (await service.get(path, headers={"Accept": "text/html"})).status_code == 406
 

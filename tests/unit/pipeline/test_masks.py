@@ -63,6 +63,7 @@ def test_what_is_no_identifier_stays() -> None:
         ("00100020", {"vr": "LO", "Value": ["A"]}, ["[redacted]"]),
         ("00100030", {"vr": "DA", "Value": ["19700101"]}, None),
         ("00100040", {"vr": "CS", "Value": ["F"]}, None),
+        ("00185100", {"vr": "CS", "Value": ["HFS", "MILLER ANNA"]}, ["HFS", None]),
         ("00091001", {"vr": "UN", "InlineBinary": "QUE="}, None),
     ],
 )

@@ -64,6 +64,14 @@ def test_redaction_takes_out_what_could_name_a_patient(format_: str) -> None:
     assert "[redacted]" in told
 
 
+@pytest.mark.parametrize("format_", FORMATS)
+def test_redaction_takes_out_what_stands_where_a_uid_should(format_: str) -> None:
+    named = finding("UID-CHARS", instances=("ZQUID^DOE", "1.2.3"), tags=("00080018",), observed="ZQUID^DOE")
+    told = written(report(study("ZQSTUDY^DOE", "BLOCKED", named)), format_, redact=True)
+    assert "DOE" not in told
+    assert "[redacted]" in told
+
+
 def test_redaction_leaves_no_digest_of_what_could_be_guessed() -> None:
     assert redacted_finding(finding(digest="d" * 32)).digest == ""
 
@@ -75,6 +83,11 @@ def test_redaction_leaves_no_digest_of_what_could_be_guessed() -> None:
         ("0020000D", "1.2.DOE", False),
         ("00080060", "CT (3), MR (1)", True),
         ("00180015", "WHOLE BODY", True),
+        ("00180015", "BREAST (3), DOE JANE (1)", False),
+        ("00185100", "HFS (3), FFDR (1)", True),
+        ("00185100", "MILLER ANNA", False),
+        ("00200060", "SMITH", False),
+        ("00080005", "ISO 2022 IR 87", True),
         ("00180015", "ANNA MARIA DOE SMITH: 20 characters", False),
         ("00180015", "DOE^JANE 19370317", False),
         ("00180015", "Doe", False),
