@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 
 from heltig.errors import ConflictError, StorageError
-from heltig.store import migrations, restoration, tables
+from heltig.store import backup_audit, migrations, restoration, tables
 from heltig.store.transaction import ReadTransaction
 
 VERSIONS: Final = "alembic_version"
@@ -164,7 +164,10 @@ def restore(
             {name: read(value) for name, read, value in zip(part.columns, convert, row, strict=True)}
             for row in part.rows
         ]
-        connection.execute(insert(table), rows)
+        if part.table == backup_audit.NAME:
+            backup_audit.put(connection, table, rows)
+        else:
+            connection.execute(insert(table), rows)
         filled[part.table] += len(rows)
     if wrong := [name for name, count in counts.items() if filled.get(name) != count]:
         raise StorageError(f"The backup does not have all rows of {', '.join(wrong)}.")
@@ -177,9 +180,13 @@ def _export(transaction: ReadTransaction, table: Table, put: Callable[[Rows], No
     columns = [str(column.name) for column in table.columns]
     at_once = _LARGE if any(isinstance(column.type, LargeBinary) for column in table.columns) else _SMALL
     query = select(table).order_by(*table.primary_key.columns)
-    found = transaction.connection.execute(
-        query, execution_options={"stream_results": True, "yield_per": at_once}
-    )
+    found: Iterable[Any]
+    if table.name == backup_audit.NAME and transaction.connection.dialect.name == "sqlite":
+        found = backup_audit.rows_of(transaction, table)
+    else:
+        found = transaction.connection.execute(
+            query, execution_options={"stream_results": True, "yield_per": at_once}
+        )
     rows: list[list[Any]] = []
     size = count = 0
     for row in found:
@@ -206,7 +213,7 @@ def _reader(table: Table, column: str) -> Callable[[Any], Any]:
     if isinstance(kind, Date):
         return lambda value: None if value is None else date.fromisoformat(value)
     if isinstance(kind, DateTime) and not getattr(kind, "timezone", False):
-        return lambda value: None if value is None else value.replace(tzinfo=None)
+        return lambda value: value.replace(tzinfo=None) if isinstance(value, datetime) else value
     return lambda value: value
 
 

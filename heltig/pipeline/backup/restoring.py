@@ -182,8 +182,8 @@ async def _see_trail(
     except ConfigurationError as wrong:
         return wrong.detail, False
     found = await store.read(verify.verify, keys)
-    if found.breaks:
-        first = found.breaks[0]
+    if not found.is_whole:
+        first = (*found.before, *found.breaks)[0]
         return f"entry {first.sequence} {first.why}", True
     return None, False
 

@@ -4,15 +4,20 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from unit.audit.trails import Trail
-from unit.store.databases import SERVER
+from unit.audit.trails import NOW, Trail
+from unit.store.databases import SERVER, render
 
 from heltig import audit
 from heltig.audit.dicom_message import message
+from heltig.audit.keys import AuditKeys
+from heltig.audit.verify import verify
+from heltig.pipeline.backup.making import back_up
+from heltig.pipeline.backup.restoring import restore
 from heltig.pipeline.doctor.trail import trail as doctor
 from heltig.settings import Settings
 from heltig.store import audit_backwards, audit_trail
 from heltig.store.audit_trail import Wanted
+from heltig.store.engine import Store
 
 COPY = (
     "INSERT INTO audit SELECT {}, at, actor, action, subject, outcome, origin, detail, tag, key_id "
@@ -56,6 +61,28 @@ async def test_a_damaged_row_is_named(trail: Trail, tmp_path: Path, how: str) ->
     assert found.breaks[0].why
     check = await doctor(trail.store, Settings(home=tmp_path))
     assert check.state == "failed", check.found
+
+
+@pytest.mark.skipif(bool(SERVER), reason="SQLite alone takes any value in any column")
+async def test_damaged_rows_are_backed_up_and_restored_as_they_are(trail: Trail, tmp_path: Path) -> None:
+    for number, (statements, first) in enumerate(ON_SQLITE.values(), 2):
+        if first == 4:
+            await trail.tamper(*(one.replace("sequence = 4", f"sequence = {number}") for one in statements))
+    await back_up(trail.store, tmp_path, tmp_path / "taken", with_secrets=True, clock=lambda: NOW)
+    before = (await trail.verified()).breaks
+    there = tmp_path / "there"
+    there.mkdir()
+    store = await Store.open(f"sqlite+aiosqlite:///{there}/heltig.db", render=render)
+    try:
+        settings = Settings(home=there)
+        found = await restore(
+            store, settings, tmp_path / "taken", clock=lambda: NOW, actor="cli", origin="cli"
+        )
+        after = (await store.read(verify, AuditKeys(settings))).breaks
+    finally:
+        await store.close()
+    assert found.is_altered
+    assert [one.sequence for one in after] == [one.sequence for one in before]
 
 
 @pytest.mark.parametrize("how", DAMAGE)
