@@ -181,7 +181,8 @@ async def test_where_identifiers_are_masked_a_profile_about_them_is_for_those_wh
     guarded = running(tmp_path / "home", auth_mode="api-key", identifiers="masked", identifiers_shown_to=to)
     async with guarded as service:
         operator, others = await service.key("qa_operator"), await service.key("reader")
-        refused = await tried(service, await service.key("admin"), OF_NAMES)
+        admin = await service.key("admin")
+        refused = await tried(service, admin, OF_NAMES)
         assert (refused.status_code, "PatientName" in refused.json()["detail"]) == (403, True), refused.text
         job = (await tried(service, operator, OF_NAMES)).json()["id"]
         harmless = (await tried(service, operator, OF_CODES)).json()["id"]
@@ -197,5 +198,12 @@ async def test_where_identifiers_are_masked_a_profile_about_them_is_for_those_wh
             assert (hidden["arguments"]["profile"], hidden["result"]) == ("[redacted]", None)
         assert "SITE-PROBE" in listed[0]["arguments"]["profile"]
         assert "SITE-PROBE" in (await service.get(f"/jobs/{job}", headers=operator)).text
+        trial = f"/profiles/trials/{job}"
+        assert (await service.get(trial, headers=operator)).status_code == 200
+        assert (await service.get(trial, headers=admin)).status_code == 403
+        assert trial.lstrip("/") not in (await service.get("/profiles", headers=admin)).text
+        of_form = {**admin, "Sec-Fetch-Site": "same-origin"}
+        refused = await service.post("/profiles/trials", data={"text": OF_NAMES}, headers=of_form)
+        assert (refused.status_code, "This profile asks for PatientName" in refused.text) == (403, True)
         shown = await service.get(f"/jobs/{job}", headers=others)
         assert (shown.status_code, "SITE-PROBE" in shown.text) == (200, False)
