@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, DateTime, Integer, LargeBinary, Table, insert, select, type_coerce
+from sqlalchemy import Connection, DateTime, Integer, LargeBinary, Table, column, insert, select, type_coerce
+from sqlalchemy import table as untyped
 from sqlalchemy.types import NullType
 
 from heltig.errors import StorageError
@@ -27,8 +28,8 @@ _KINDS: Final = ((Integer, int), (DateTime, datetime), (LargeBinary, bytes))
 def rows_of(transaction: ReadTransaction, table: Table) -> Iterator[Sequence[Any]]:
     """All rows of SQLite's audit table in the order of their numbers, a few at a time."""
     driver: Any = transaction.connection.connection.dbapi_connection
-    columns = [type_coerce(column, NullType()).label(column.name) for column in table.columns]
-    times = [isinstance(column.type, DateTime) for column in table.columns]
+    columns = [type_coerce(one, NullType()).label(one.name) for one in table.columns]
+    times = [isinstance(one.type, DateTime) for one in table.columns]
     query = select(*columns).order_by(*table.primary_key.columns)
     with _any_text(driver):
         for row in transaction.connection.execute(
@@ -62,13 +63,12 @@ def _put_damaged(connection: Connection, table: Table, row: Mapping[str, Any]) -
             f"Entry {row['sequence']!r} of the audit trail in this backup is damaged, and PostgreSQL does "
             "not take it as it is. Restore into SQLite, where it is kept as evidence."
         )
-    names = ", ".join(row)
-    places = ", ".join("?" * len(row))
-    values = tuple(
-        value.strftime("%Y-%m-%d %H:%M:%S.%f") if isinstance(value, datetime) else value
-        for value in row.values()
-    )
-    connection.exec_driver_sql(f"INSERT INTO {table.name} ({names}) VALUES ({places})", values)  # noqa: S608
+    values = {
+        name: value.strftime("%Y-%m-%d %H:%M:%S.%f") if isinstance(value, datetime) else value
+        for name, value in row.items()
+    }
+    of_any_kind = untyped(table.name, *(column(name) for name in row))
+    connection.execute(insert(of_any_kind), values)
 
 
 def _fits(table: Table, row: Mapping[str, Any]) -> bool:
@@ -76,10 +76,10 @@ def _fits(table: Table, row: Mapping[str, Any]) -> bool:
 
 
 def _is_of(table: Table, name: str, value: Any) -> bool:
-    column = table.columns[name]
+    cell = table.columns[name]
     if value is None:
-        return bool(column.nullable)
-    kind = next((kind for of, kind in _KINDS if isinstance(column.type, of)), str)
+        return bool(cell.nullable)
+    kind = next((kind for of, kind in _KINDS if isinstance(cell.type, of)), str)
     return isinstance(value, kind)
 
 
