@@ -151,7 +151,9 @@ ACTIONS: Final[Mapping[Action, Recorded]] = {
     "request.refuse": Recorded(
         "Somebody was refused; each kind once a minute", "route", "the rule of the policy, how often before"
     ),
-    "rescore.start": Recorded("Studies are judged again", "job", "which, profile"),
+    "rescore.start": Recorded(
+        "Studies are judged again", "job", "which, profile, the identifiers that a tried one asks for"
+    ),
     "retention.purge": Recorded("What was older than it is kept was removed", "job", "number, bytes by kind"),
     "rules.time": Recorded("The time of rules is taken on stored studies", "job", ""),
     "ruleset.use": Recorded("The first verdict of a ruleset is in force", "ruleset", "its hash"),
