@@ -41,7 +41,7 @@ async def test_a_wrong_parameter_is_named(service: Service) -> None:
 @pytest.mark.parametrize(
     ("query", "errors"),
     [
-        ("studies?bogus=1", {"bogus": "There are limit, location, modality,"}),
+        ("studies?bogus=1", {"bogus": "There are age, limit, location,"}),
         ("studies?locaton=main&rule=A&rul=B", {"locaton": "Do you mean location?", "rul": "mean rule?"}),
         ("studies/1.2/findings?sverity=block", {"sverity": "Do you mean severity?"}),
         ("jobs?wanted_state=failed", {"wanted_state": "There are before, group, kind, limit, state."}),
