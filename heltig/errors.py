@@ -29,7 +29,8 @@
         ├── ArchiveStudyError          it answers, but gives nothing of one study now
         ├── CursorLostError            it does not know any more how far its changes were read
         ├── ArchivePausedError         an administrator paused it
-        ├── ArchiveClosedError         it is not to be asked now: its hours, or it failed too often
+        ├── ArchiveClosedError         it is not to be asked now: it failed too often
+        │   └── ArchiveRestingError    or is outside its hours
         └── ArchiveAnswerError         it answers what DICOMweb does not allow
             ├── ArchiveAddressError    a UID that no address can be made of
             └── ArchiveAnswerTooLargeError
@@ -318,6 +319,9 @@ class ArchiveClosedError(ArchiveError):
 
 class ArchiveRestingError(ArchiveClosedError):
     """The archive is outside its hours."""
+
+    problem_type = "/problems/archive-resting"
+    title = "Archive outside its hours"
 
 
 class ArchiveAnswerError(ArchiveError):

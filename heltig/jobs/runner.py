@@ -128,7 +128,7 @@ class Runner:
         Raises:
             StorageError: The database failed.
         """
-        await self._sweep()
+        await self._take_lost_back()
         while found := await self._queue.store.write(
             self._claim().make, limit=1, beside=self._lanes.beside()
         ):
@@ -218,13 +218,16 @@ class Runner:
             await self._sweep()
 
     async def _sweep(self) -> None:
-        lost = await _unless_it_fails(self._queue.store.read(self._lost))
-        if lost:
-            await _unless_it_fails(self._queue.store.write(self._take_back, lost))
-            self.wake()
+        await self._take_lost_back()
         ahead = await _unless_it_fails(self._queue.store.read(waiting.ahead, now=self._queue.clock()))
         if ahead:
             await _unless_it_fails(self._queue.store.write(waiting.bring_forward, ahead))
+            self.wake()
+
+    async def _take_lost_back(self) -> None:
+        lost = await _unless_it_fails(self._queue.store.read(self._lost))
+        if lost:
+            await _unless_it_fails(self._queue.store.write(self._take_back, lost))
             self.wake()
 
     def _claim_next(self, claim: Claim, ended: Attempt) -> Callable[[WriteTransaction], list[Job]]:

@@ -233,7 +233,7 @@ def test_every_route_refuses_every_role_that_it_is_not_open_to(site: Site) -> No
 
     def ids(template: str) -> dict[str, object]:
         id = "main" if "/archives/" in template else site.names["upload"] if "/uploads/" in template else 1
-        return {"archive": "main", "id": id, "job": 1}
+        return {"archive": "main", "id": id, "job": 1, "name": "default"}
 
     with httpx.Client(base_url=site.url, trust_env=False) as client:
         for route, area in ROUTES.items():

@@ -3,14 +3,14 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
-from unit.api.service import LATER, Service
+from sqlalchemy import select
+from unit.api.service import Service
 from unit.store.samples import NOW, finding
 
 from heltig.store import backfill_studies
 from heltig.store.backfill_studies import Done
 from heltig.store.records import Device
-from heltig.store.tables import jobs, studies
+from heltig.store.tables import studies
 from heltig.store.transaction import WriteTransaction
 
 ROWS = select(studies.c.id).order_by(studies.c.id)
@@ -63,20 +63,6 @@ async def test_a_study_is_a_job_and_the_same_again_is_the_first(service: Service
     (entry,) = await service.audit("study.pull")
     assert entry.subject == "archive:main 1.2.3"
     assert "PENDING" in (await service.get("/api/v1/studies/1.2.3")).text
-
-
-async def test_a_study_that_was_to_wait_is_pulled_now_when_somebody_asks(service: Service) -> None:
-    await added(service)
-    place = (await service.post(f"{ARCHIVE}/pulls", json={"study": "1.2.3"})).headers["location"]
-
-    def put_off(transaction: WriteTransaction) -> None:
-        transaction.connection.execute(update(jobs).values(not_before=LATER))
-
-    await service.services.store.write(put_off)
-    assert (await service.get(place)).json()["notBefore"] is not None
-    again = await service.post(f"{ARCHIVE}/pulls", json={"study": "1.2.3"})
-    assert again.headers["location"] == place
-    assert (await service.get(place)).json()["notBefore"] is None
 
 
 @pytest.mark.parametrize("id", ["0", "77", str(2**31), "9" * 30])

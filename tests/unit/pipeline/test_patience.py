@@ -165,7 +165,7 @@ async def test_a_pull_asks_an_archive_that_drips_for_nothing_more(
 
 
 class EndsTheHours:
-    """Told of every request; with the one for metadata of a series it is two hours later."""
+    """Told of every request; with the one for metadata of a series it is half an hour later."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -175,7 +175,7 @@ class EndsTheHours:
         if operation == "metadata":
             self.metadata += 1
             if self.metadata == 2:
-                self._clock.advance(timedelta(hours=2))
+                self._clock.advance(timedelta(minutes=30))
 
 
 async def test_a_pull_ends_with_the_hours_of_its_archive(store: Store, loopback: LoopbackArchive) -> None:
@@ -183,7 +183,7 @@ async def test_a_pull_ends_with_the_hours_of_its_archive(store: Store, loopback:
     told = EndsTheHours(clock)
     opens = OpenArchives(store, Settings(), environ={}, clock=clock, measurements=told)
     site = Site(store, opens=opens, clock=clock)
-    hours = f"daily {clock() - timedelta(hours=1):%H:%M}-{clock() + timedelta(hours=1):%H:%M}"
+    hours = f"daily {clock() - timedelta(hours=1):%H:%M}-{clock() + timedelta(minutes=20):%H:%M}"
     await site.register("main", root=loopback.url, strategy="auto", quiet_seconds=0, hours=(hours,))
     async with opens.use("main"):
         pass
@@ -194,7 +194,7 @@ async def test_a_pull_ends_with_the_hours_of_its_archive(store: Store, loopback:
     (pull,) = [one for one in await store.read(jobs.newest) if one.kind == "pull"]
     assert (pull.state, pull.attempts) == ("queued", 0)
     assert pull.not_before is not None
-    assert timedelta(hours=19) < pull.not_before - clock() < timedelta(hours=22)
+    assert timedelta(hours=21) < pull.not_before - clock() < timedelta(hours=23)
     assert told.metadata == 2
     await site.work()
     assert len(loopback.requests) == asked
