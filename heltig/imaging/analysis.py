@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from heltig.imaging.agreement import Agreement
 from heltig.imaging.metrics import Results
 from heltig.imaging.order import Order
 from heltig.imaging.segment.segmenter import Note, Provenance
@@ -29,6 +30,7 @@ class Analysis:
         results: What was measured.
         seconds: How long each stage took, by the name of its state.
         started: When the analysis began, in UTC.
+        agreement: What a second converter made of the slices; None where it was not asked for.
     """
 
     order: Order
@@ -42,3 +44,4 @@ class Analysis:
     results: Results
     seconds: dict[str, float]
     started: datetime
+    agreement: Agreement | None = None

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heltig.dicom.cell import Cell
-from heltig.imaging.objects import Source, read_objects
+from heltig.imaging.objects import Source, Study, read_objects
 from heltig.imaging.pixels import PixelForm, PixelReader
 from heltig.imaging.planes import LeftOut, Planes
 from heltig.imaging.refusal import Refused
@@ -57,10 +57,12 @@ class Survey(NamedTuple):
     Attributes:
         series: In the order of study and series UIDs, whatever the order of the objects.
         unreadable: What is no DICOM object.
+        studies: The headers of all others, in the order of their UIDs.
     """
 
     series: Sequence[Series]
     unreadable: Sequence[LeftOut]
+    studies: Sequence[Study]
 
 
 def survey(sources: Iterable[Source]) -> Survey:
@@ -90,7 +92,8 @@ def survey(sources: Iterable[Source]) -> Survey:
                     left_out=planes.left_out,
                 )
             )
-    return Survey(found, [LeftOut(number, "NOT_DICOM") for number in objects.unreadable])
+    unreadable = [LeftOut(number, "NOT_DICOM") for number in objects.unreadable]
+    return Survey(found, unreadable, objects.studies)
 
 
 def read_only_volume(sources: Iterable[Source]) -> Volume:

@@ -43,13 +43,19 @@ CODES: Final[Mapping[str, str]] = MappingProxyType(
         "MASKS_GRID": "Masks do not say where their voxels lie in the patient.",
         "MASKS_ELSEWHERE": "Masks lie wholly beside the volume: they are of other images.",
         "MASKS_TOO_LARGE": "Masks have more voxels than the limit.",
+        "IDENTIFIED": "Objects do not say that the identity of the patient was removed (0012,0062), and "
+        "identified data is not allowed.",
+        "STUDIES_MIXED": "The objects are of more than one study. Give those of one.",
+        "SERIES_NOT_FOUND": "The series that was asked for is not among the objects.",
+        "NO_SERIES": "No series is fit to be measured. The audit of the selection says why of each.",
+        "NO_SEGMENTER": "No segmenter that was ordered can run for this series now.",
     }
 )
 """What each code means and what to do, in words."""
 
 
 class Refused(InputError):
-    """Images that no volume is made of, or masks that cannot be taken for a volume.
+    """Images that no volume is made of, masks that cannot be taken for one, or a study not to be analysed.
 
     Attributes:
         code: One of `CODES`.

@@ -99,12 +99,12 @@ class ByoNifti:
         names, paths = zip(*files_in(self.path), strict=True)
         structures = recording.structures([by_name(name) for name in names])
         return [
-            Mask(structure, partial(structure_patches, path, recording))
+            Mask(structure, partial(structure_patches, path, structure.key, recording))
             for structure, path in zip(structures, paths, strict=True)
         ]
 
     def _labels(self, recording: Recording) -> list[Mask]:
-        table = self._table()
+        table = self._table(recording)
         patches = patches_by_label(labels_of(self.path, recording))
         unknown = sorted(patches.keys() - table.keys())
         recording.notes += [Note("NOT_IN_TABLE", str(label)) for label in unknown]
@@ -115,7 +115,7 @@ class ByoNifti:
             for label, structure in zip(named, structures, strict=True)
         ]
 
-    def _table(self) -> Mapping[int, Named]:
+    def _table(self, recording: Recording) -> Mapping[int, Named]:
         """What the labels mean."""
         if self.task is not None:
             if self.task not in TASKS:
@@ -131,6 +131,7 @@ class ByoNifti:
             entries = msgspec.json.decode(path.read_bytes(), type=dict[_Label, str | _CodedText])
         except (msgspec.DecodeError, UnicodeDecodeError):  # what it says shows what is in the file
             raise Refused("MASKS_LABEL_TABLE", "not of the form that is described") from None
+        recording.read(path)
         return {label: _named(entry) for label, entry in entries.items()}
 
 

@@ -19,8 +19,13 @@ SUFFIXES: Final = (".nii.gz", ".nii")
 _MOST_LABEL: Final = int(np.iinfo(np.uint16).max)
 
 
-def labels_of(path: Path, recording: Recording) -> NDArray[np.uint8 | np.uint16]:
+def labels_of(path: Path, recording: Recording, *, structure: str = "") -> NDArray[np.uint8 | np.uint16]:
     """The labels of a file, on the grid of the volume.
+
+    Args:
+        path: The file.
+        recording: Of the volume.
+        structure: The key of the only structure that the file is of, if it is.
 
     Raises:
         Refused: The file cannot be read, holds other than labels, or lies elsewhere.
@@ -33,7 +38,7 @@ def labels_of(path: Path, recording: Recording) -> NDArray[np.uint8 | np.uint16]
         values = whole
     if values.dtype != np.uint8 and values.size and (values.min() < 0 or values.max() > _MOST_LABEL):
         raise Refused("MASKS_VALUES", f"from {values.min()} to {values.max()}")
-    recording.read(path)
+    recording.read(path, structure=structure)
     if values.dtype != np.uint8:
         values = values.astype(np.uint16, copy=False)
     return recording.placed(values, affine)
@@ -48,13 +53,18 @@ def patches_by_label(labels: NDArray[np.uint8 | np.uint16]) -> dict[int, Patch]:
     return found
 
 
-def structure_patches(path: Path, recording: Recording) -> list[Patch]:
+def structure_patches(path: Path, key: str, recording: Recording) -> list[Patch]:
     """Where the structure of a file is: all voxels of its only value beside 0.
+
+    Args:
+        path: The file.
+        key: Of the structure.
+        recording: Of the volume.
 
     Raises:
         Refused: As `labels_of`; or there are several values.
     """
-    labels = labels_of(path, recording)
+    labels = labels_of(path, recording, structure=key)
     box = cropped(labels)
     if box is None:
         return []

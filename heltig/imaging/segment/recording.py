@@ -34,8 +34,13 @@ class Recording:
     resampled_from: list[Grid] = field(default_factory=list)
     _started: float = field(default_factory=perf_counter)
 
-    def read(self, source: Path | bytes, sop_instance_uid: str | None = None) -> None:
+    def read(self, source: Path | bytes, sop_instance_uid: str | None = None, *, structure: str = "") -> None:
         """Record that a file was read.
+
+        Args:
+            source: The file, or its bytes.
+            sop_instance_uid: See `Input`.
+            structure: See `Input`.
 
         Raises:
             OSError: It cannot be read.
@@ -45,7 +50,7 @@ class Recording:
         else:
             with source.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256")
-        self.inputs.append(Input(digest.hexdigest(), sop_instance_uid))
+        self.inputs.append(Input(digest.hexdigest(), sop_instance_uid, structure))
 
     def placed(self, values: NDArray[Any], affine: NDArray[np.float64]) -> NDArray[Any]:
         """Values on the grid of the volume; another grid is recorded.

@@ -68,6 +68,7 @@ class Replay:
         if recorded.form != _FORM:
             raise Refused("MASKS_UNREADABLE", f"a recording of form {recorded.form}")
         recording = Recording(volume)
+        recording.read(self.folder / _LIST)
         masks = []
         for number, structures in enumerate(recorded.maps, 1):
             patches = patches_by_label(labels_of(self.folder / _file(number), recording))

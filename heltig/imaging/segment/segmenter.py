@@ -9,7 +9,13 @@ from heltig.imaging.volume import LabelMap, Volume
 Condition: TypeAlias = Literal["ok", "missing_weights", "missing_executable", "missing_licence", "no_input"]
 
 NoteCode: TypeAlias = Literal[
-    "RESAMPLED", "THRESHOLD", "UNMAPPED", "SAME_STRUCTURE", "NOT_IN_TABLE", "BY_FRAME_OF_REFERENCE"
+    "RESAMPLED",
+    "THRESHOLD",
+    "UNMAPPED",
+    "SAME_STRUCTURE",
+    "NOT_IN_TABLE",
+    "BY_FRAME_OF_REFERENCE",
+    "DID_NOT_RUN",
 ]
 
 
@@ -62,10 +68,12 @@ class Input(NamedTuple):
     Attributes:
         sha256: Of the bytes of the file.
         sop_instance_uid: SOP Instance UID (0008,0018); None where it is no DICOM object.
+        structure: The key of the structure that it is the mask of; empty where it says that itself.
     """
 
     sha256: str
     sop_instance_uid: str | None = None
+    structure: str = ""
 
 
 class Grid(NamedTuple):
