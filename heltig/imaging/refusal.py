@@ -49,6 +49,12 @@ CODES: Final[Mapping[str, str]] = MappingProxyType(
         "SERIES_NOT_FOUND": "The series that was asked for is not among the objects.",
         "NO_SERIES": "No series is fit to be measured. The audit of the selection says why of each.",
         "NO_SEGMENTER": "No segmenter that was ordered can run for this series now.",
+        "STUDY_CONFLICT": "The images do not agree on the patient or the study: nothing can be written for "
+        "either.",
+        "STUDY_TEXT": "The images name the patient or the study with bytes that their character set does not "
+        "have: what is written could not name them as the archive does.",
+        "SOURCE_NOT_NAMED": "Images, their series or their study have no legal UID that results could refer "
+        "to.",
     }
 )
 """What each code means and what to do, in words."""

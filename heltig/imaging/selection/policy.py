@@ -110,8 +110,6 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tier_mm: Positive
     useful_slice_mm: Positive
     isotropic: Annotated[float, msgspec.Meta(ge=1)]
-    own_manufacturers: Words
-    own_descriptions: Words
     image_types: ImageTypes
     descriptions: Descriptions
     kernels: Kernels

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from heltig.imaging.own_results import is_own_result
 from heltig.imaging.selection.candidates import Candidate, Reason
 from heltig.imaging.selection.policy import Policy
 from heltig.imaging.selection.preferring import is_other_sequence
@@ -37,10 +38,10 @@ def warnings_of(candidate: Candidate, policy: Policy, request: Request) -> tuple
 
 def _by_origin(candidate: Candidate, policy: Policy, request: Request) -> Iterator[Reason]:
     technique = candidate.technique
-    own = matching(policy.own_manufacturers, tokens(technique.manufacturer or ""))
-    own = own or matching(policy.own_descriptions, tokens(technique.series_description or ""))
-    if own:
-        yield Reason("OWN_RESULT", own)
+    if is_own_result(
+        manufacturer=technique.manufacturer or "", series_description=technique.series_description or ""
+    ):
+        yield Reason("OWN_RESULT")
     wanted = [one for one in policy.modalities if one in request.modalities or not request.modalities]
     if technique.modality and technique.modality not in wanted:
         yield Reason("MODALITY_NOT_WANTED", "not one of " + ", ".join(wanted))

@@ -1,0 +1,1 @@
+"""The results of an analysis as DICOM objects."""
