@@ -8,9 +8,9 @@ from typing import IO, Final, Literal, TypeAlias
 import msgspec
 from jinja2 import Template
 
+from heltig.csv_text import safe
 from heltig.pipeline.backfill.report import BackfillReport
 from heltig.reports.charts import verdict_bar
-from heltig.reports.csv_text import safe
 from heltig.reports.rendering import BASE_STYLE, environment
 from heltig.store.backfill_figures import Figure
 from heltig.verdict import READINESS

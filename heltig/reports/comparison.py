@@ -9,8 +9,8 @@ from typing import IO, Final, Literal, TypeAlias
 import msgspec
 from jinja2 import Template
 
+from heltig.csv_text import safe
 from heltig.pipeline.differences.comparing import STATUSES, Compared, SeriesDifference, Status
-from heltig.reports.csv_text import safe
 from heltig.reports.rendering import BASE_STYLE, environment
 from heltig.reports.wording import counted
 

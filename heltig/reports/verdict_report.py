@@ -9,8 +9,8 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-from heltig import __version__
-from heltig.reports import csv_text, verdict_html
+from heltig import __version__, csv_text
+from heltig.reports import verdict_html
 from heltig.reports.study_pictures import StudyPictures
 from heltig.reports.verdict_about import About
 from heltig.reports.verdict_figures import Tally

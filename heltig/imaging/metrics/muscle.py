@@ -34,7 +34,7 @@ _HEIGHT_M: Final = (0.8, 2.5)
 _UNENHANCED: Final = ("native", "unknown")
 
 
-class _Cleaned(NamedTuple):
+class Cleaned(NamedTuple):
     """Muscle without arms.
 
     Attributes:
@@ -64,7 +64,7 @@ def _on_slice(segmentation: Segmentation, middle: MiddleSlice, context: Context)
     if not raw.any():
         yield from _nothing(Gap("absent", "absent"))
         return
-    cleaned = _without_arms(segmentation, raw, z)
+    cleaned = without_arms(segmentation, raw, z)
     values = segmentation.voxels[:, :, z]
     inside = in_window(cleaned.mask, values, MUSCLE_HU)
     cut_off, with_arms_cut_off = (is_cut_off(segmentation, mask, z) for mask in (cleaned.mask, raw))
@@ -90,7 +90,7 @@ def _on_slice(segmentation: Segmentation, middle: MiddleSlice, context: Context)
     yield _index(segmentation, None if cut_off else area_cm2(segmentation, inside), place, context)
     for name, near in zip(("SMA_5mm_below", "SMA_5mm_above"), middle.around, strict=True):
         if near is not None:
-            mask = _without_arms(segmentation, segmentation.slice_mask("skeletal_muscle", near), near).mask
+            mask = without_arms(segmentation, segmentation.slice_mask("skeletal_muscle", near), near).mask
             inside = in_window(mask, segmentation.voxels[:, :, near], MUSCLE_HU)
             yield from areas(
                 name,
@@ -162,20 +162,20 @@ def _height(segmentation: Segmentation, context: Context) -> tuple[float | None,
     return None, ()
 
 
-def _without_arms(segmentation: Segmentation, muscle: Mask, z: int) -> _Cleaned:
+def without_arms(segmentation: Segmentation, muscle: Mask, z: int) -> Cleaned:
     """Take away what is within 35 mm of arm bones, unless that is more than 45 per cent."""
     bones = np.zeros_like(muscle)
     for key in ARM_BONES:
         bones |= segmentation.slice_mask(key, z)
     if not bones.any() or not muscle.any():
-        return _Cleaned(muscle, ())
+        return Cleaned(muscle, ())
     near = ndimage.distance_transform_edt(~bones, sampling=segmentation.spacing[:2]) <= _ARM_MM
     numbered, _ = ndimage.label(muscle, structure=np.ones((3, 3)))
     touching = np.unique(numbered[near & muscle])
     arms = np.isin(numbered, touching[touching > 0])
     if arms.sum() > _ARM_PART * muscle.sum():
-        return _Cleaned(muscle, ("arms_beside",))
-    return _Cleaned(muscle & ~arms, ())
+        return Cleaned(muscle, ("arms_beside",))
+    return Cleaned(muscle & ~arms, ())
 
 
 def _nothing(gap: Gap) -> Iterator[Measurement]:

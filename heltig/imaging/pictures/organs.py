@@ -1,0 +1,82 @@
+"""Which structures the organ pictures show, and on which slices."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heltig.imaging.inventory import Inventory
+from heltig.imaging.labels import STRUCTURES
+from heltig.imaging.metrics.organs import ALL_OVER
+
+_ORGANS: Final = frozenset(
+    {
+        *("spleen", "kidney_right", "kidney_left", "gallbladder", "liver", "stomach", "pancreas"),
+        *("adrenal_gland_right", "adrenal_gland_left", "esophagus", "trachea", "thyroid_gland"),
+        *("lung_upper_lobe_left", "lung_lower_lobe_left", "lung_upper_lobe_right"),
+        *("lung_middle_lobe_right", "lung_lower_lobe_right", "small_bowel", "duodenum", "colon"),
+        *("urinary_bladder", "prostate", "heart", "aorta", "inferior_vena_cava", "brain"),
+        *("pulmonary_vein", "portal_vein_and_splenic_vein", "superior_vena_cava"),
+    }
+)
+"""Of the structures that Heltig knows by name. Others, that somebody named himself, count as organs too."""
+
+_MOST_SLICES: Final = 4
+_MOST_SHOWN: Final = 22
+"""Structures of one picture."""
+
+_WELL_SHOWN: Final = 0.5
+"""A slice shows a structure that has at least this part of its largest area there."""
+
+
+def shown_organs(inventory: Inventory) -> tuple[str, ...]:
+    """The organs that there is enough of; where there is none, all but what goes through the whole body."""
+    found = [key for key in inventory.found if inventory.has(key) and key not in ALL_OVER]
+    organs = tuple(key for key in found if key in _ORGANS or key not in STRUCTURES)
+    return organs or tuple(found)
+
+
+def organ_slices(inventory: Inventory, keys: Sequence[str], axis: int) -> list[tuple[int, list[str]]]:
+    """Slices that show all structures well, as few as do, and what is on each, the largest first.
+
+    Args:
+        inventory: What there is.
+        keys: The structures.
+        axis: Of the patient, which slices are across.
+    """
+    areas = {key: _areas(inventory, key, axis) for key in keys}
+    missing = set(keys)
+    chosen: list[int] = []
+    while missing and len(chosen) < _MOST_SLICES:
+        place = _best({key: areas[key] for key in keys if key in missing})
+        chosen.append(place)
+        missing -= {key for key in missing if _shows(areas[key])[place]}
+    return [(place, _on(areas, place)) for place in sorted(chosen)]
+
+
+def _areas(inventory: Inventory, key: str, axis: int) -> NDArray[np.int64]:
+    """Pixels by slice."""
+    segmentation = inventory.segmentation
+    found = np.zeros(segmentation.shape[axis], np.int64)
+    crop = segmentation.crop(key)
+    across = tuple(other for other in range(3) if other != axis)
+    found[crop.box[axis]] = np.count_nonzero(crop.mask, axis=across)
+    return found
+
+
+def _shows(areas: NDArray[np.int64]) -> NDArray[np.bool_]:
+    return np.asarray(areas >= max(1.0, _WELL_SHOWN * areas.max()), np.bool_)
+
+
+def _best(areas: Mapping[str, NDArray[np.int64]]) -> int:
+    """The slice that shows most structures well; of several the one with most of them, then the first."""
+    stacked = np.stack(list(areas.values()))
+    shows = np.stack([_shows(one) for one in areas.values()])
+    share = (stacked / stacked.max(axis=1, keepdims=True)).clip(0, 1) * shows
+    return int(np.argmax(shows.sum(axis=0) + share.sum(axis=0) / (len(areas) + 1)))
+
+
+def _on(areas: Mapping[str, NDArray[np.int64]], place: int) -> list[str]:
+    found = [key for key, one in areas.items() if one[place]]
+    return sorted(found, key=lambda key: -int(areas[key][place]))[:_MOST_SHOWN]
