@@ -6,9 +6,11 @@ reads one `Told` a line from its standard output. Nothing here needs the extra `
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, Literal, TypeAlias, get_args
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 import msgspec
+
+from heltig.errors import UsageError
 
 State: TypeAlias = Literal[
     "queued",
@@ -98,3 +100,24 @@ class Told(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defau
     series: str = ""
     code: str = ""
     observed: str = ""
+
+
+def encoded(order: Order) -> bytes:
+    """An order as JSON."""
+    return msgspec.json.encode(order, enc_hook=str)
+
+
+def decoded(text: bytes) -> Order:
+    """An order from JSON.
+
+    Raises:
+        UsageError: It is none.
+    """
+    try:
+        return msgspec.json.decode(text, type=Order, dec_hook=_path)
+    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+        raise UsageError(f"The order of an analysis cannot be read: {problem}.") from None
+
+
+def _path(kind: type, value: Any) -> Any:
+    return kind(value)  # Path, the only type here that JSON has not

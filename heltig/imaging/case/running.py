@@ -1,0 +1,125 @@
+"""One case from its order to its end."""
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from heltig.errors import UsageError
+from heltig.imaging.agreement import Agreement, check_agreement
+from heltig.imaging.analysis import Analysis
+from heltig.imaging.case.choosing import NotChosen, choose, reason_of
+from heltig.imaging.case.folder import UnfinishedFolder
+from heltig.imaging.case.material import Material, gather
+from heltig.imaging.case.outputs import write_outputs
+from heltig.imaging.case.progress import Progress
+from heltig.imaging.case.segmenting import segment
+from heltig.imaging.fingerprint import Hashing, fingerprint
+from heltig.imaging.metrics import OPTIONAL, measure
+from heltig.imaging.order import Order, Told
+from heltig.imaging.reading import read_volume
+from heltig.imaging.refusal import Refused
+from heltig.imaging.selection.selecting import Selection
+from heltig.imaging.stacking import SliceStack
+from heltig.imaging.volume import Volume
+
+SELECTION: Final = "selection.json"
+"""What a refused case leaves, where it came to choose: why each series was rejected."""
+
+
+def run(order: Order, *, tell: Callable[[Told], None], now: Callable[[], datetime]) -> None:
+    """Analyse, and write the output folder; a refusal is told, too.
+
+    Args:
+        order: What is asked for.
+        tell: Is given each line that the case says of itself.
+        now: The clock, in UTC.
+
+    Raises:
+        UsageError: The order asks for what there is not.
+        ConfigurationError: The selection policy cannot be read.
+        StorageError: The output folder cannot be written.
+        ConflictError: Another process writes it.
+        OSError: A file cannot be read or written.
+    """
+    unknown = sorted(set(order.optional) - OPTIONAL.keys())
+    if unknown:
+        raise UsageError(f"There is no family of measurements {unknown[0]!r}.")
+    progress = Progress(tell)
+    selection: Selection | None = None
+    with UnfinishedFolder(order.output) as folder:
+        try:
+            started = now()
+            progress.enter("selecting")
+            material = gather(order.objects, allow_identified=order.allow_identified)
+            selection = choose(order, material.survey)
+            analysis = _analysed(order, material, selection, progress, folder.scratch, started)
+            progress.enter("rendering")
+            write_outputs(analysis, folder.path)
+        except (Refused, NotChosen) as reason:
+            if selection:
+                folder.clear()
+                audit = msgspec.json.encode(selection.audit)
+                (folder.path / SELECTION).write_bytes(msgspec.json.format(audit))
+                folder.finish()
+            progress.refuse(reason.code, reason.observed)
+        else:
+            folder.finish()
+            progress.enter("done")
+
+
+def _analysed(
+    order: Order,
+    material: Material,
+    selection: Selection,
+    progress: Progress,
+    scratch: Path,
+    started: datetime,
+) -> Analysis:
+    """All that is measured.
+
+    Raises:
+        NotChosen: Nothing is fit to be measured.
+        Refused: Pixels or masks cannot be used.
+    """
+    stack = selection.stack
+    if stack is None:
+        raise NotChosen(reason_of(selection.audit))
+    progress.enter("converting", series=stack.planes.texts("SeriesInstanceUID")[stack.order[0]])
+    with Hashing(stack) as hashing:
+        volume = read_volume(stack)
+    agreement = _agreement(order, volume, stack, scratch)
+    progress.enter("segmenting")
+    found = segment(order, volume, objects=material.segmentations, scratch=scratch)
+    told = fingerprint(
+        order,
+        images=hashing.images(),
+        policy_digest=selection.audit.policy_digest,
+        provenance=found.provenance,
+    )
+    progress.enter("measuring", fingerprint=told)
+    results = measure(found.segmentation, optional=order.optional, height_m=order.height_m)
+    return Analysis(
+        order=order,
+        fingerprint=told,
+        stack=stack,
+        selection=selection,
+        volume=volume,
+        segmentation=found.segmentation,
+        provenance=found.provenance,
+        notes=found.notes,
+        results=results,
+        seconds=progress.seconds,
+        started=started,
+        agreement=agreement,
+    )
+
+
+def _agreement(order: Order, volume: Volume, stack: SliceStack, scratch: Path) -> Agreement | None:
+    if order.converter is None:
+        return None
+    folder = scratch / "converter"
+    folder.mkdir()
+    return check_agreement(volume, stack, folder)
