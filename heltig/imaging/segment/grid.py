@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heltig.imaging.refusal import Refused
+from heltig.imaging.segment.layers import Patch
 from heltig.imaging.segment.segmenter import Grid
 from heltig.imaging.volume import Volume
 
@@ -44,9 +45,7 @@ def onto_volume(values: NDArray[Any], affine: NDArray[np.float64], volume: Volum
     Raises:
         Refused: The affine is none, or the two grids have no voxel in common.
     """
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
-        raise Refused("MASKS_GRID")
-    steps = np.linalg.inv(affine) @ volume.affine  # from the volume's indices to those of the values
+    steps = _steps(affine, volume)
     exact = same_axes(affine, steps, volume)
     if exact:
         steps = np.round(steps)
@@ -55,6 +54,61 @@ def onto_volume(values: NDArray[Any], affine: NDArray[np.float64], volume: Volum
     if found is None:
         raise Refused("MASKS_ELSEWHERE")
     return Placed(found, None if exact else Grid(values.shape, tuple(map(tuple, affine.tolist()))))
+
+
+class Part(NamedTuple):
+    """Values in a part of a grid.
+
+    Attributes:
+        at: The index of the first one on the grid.
+        values: Values by index, three axes.
+    """
+
+    at: tuple[int, int, int]
+    values: NDArray[Any]
+
+
+def exact_steps(affine: NDArray[np.float64], volume: Volume) -> NDArray[np.int64] | None:
+    """From indices of a volume to those of a grid whose voxels are the volume's; None where they are not.
+
+    Raises:
+        Refused: The affine is none.
+    """
+    steps = _steps(affine, volume)
+    return np.round(steps).astype(np.int64) if same_axes(affine, steps, volume) else None
+
+
+def meets(size: tuple[int, int, int], steps: NDArray[np.int64], shape: tuple[int, int, int]) -> bool:
+    """Whether a grid of that size has voxels of the volume."""
+    return bool(moved(Part((0, 0, 0), np.broadcast_to(True, size)), steps, shape))
+
+
+def moved(part: Part, steps: NDArray[np.int64], shape: tuple[int, int, int]) -> list[Patch]:
+    """A part of a mask as a patch of the volume, as far as it lies in it.
+
+    Args:
+        part: True where the structure is.
+        steps: From indices of the volume to those of the part's grid: axes swapped, flipped and shifted.
+        shape: Of the volume.
+    """
+    order = np.abs(steps[:3, :3]).argmax(axis=0).tolist()
+    flips, cut, box = [], [], []
+    for axis, source in enumerate(order):
+        sign, size = int(steps[source, axis]), part.values.shape[source]
+        first = sign * (part.at[source] - int(steps[source, 3])) - (size - 1 if sign < 0 else 0)
+        low, high = max(first, 0), min(first + size, shape[axis])
+        if low >= high:
+            return []
+        flips.append(slice(None, None, sign))
+        cut.append(slice(low - first, high - first))
+        box.append(slice(low, high))
+    return [Patch((box[0], box[1], box[2]), part.values.transpose(order)[tuple(flips)][tuple(cut)])]
+
+
+def _steps(affine: NDArray[np.float64], volume: Volume) -> NDArray[np.float64]:
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+        raise Refused("MASKS_GRID")
+    return np.asarray(np.linalg.inv(affine) @ volume.affine)
 
 
 def same_axes(affine: NDArray[np.float64], steps: NDArray[np.float64], volume: Volume) -> bool:

@@ -1,8 +1,9 @@
 """Masks in NIfTI files as labels or as single structures, read with care: they come from anywhere."""
 
+import gzip
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import nibabel
 import numpy as np
@@ -11,7 +12,8 @@ from scipy import ndimage  # type: ignore[import-untyped]
 
 from heltig.imaging.reading import MOST_VOXELS
 from heltig.imaging.refusal import Refused
-from heltig.imaging.segment.layers import Patch, cropped
+from heltig.imaging.segment.grid import Part, exact_steps, meets, moved
+from heltig.imaging.segment.layers import Box, Patch, cropped
 from heltig.imaging.segment.recording import Recording
 
 SUFFIXES: Final = (".nii.gz", ".nii")
@@ -30,26 +32,25 @@ def labels_of(path: Path, recording: Recording, *, structure: str = "") -> NDArr
     Raises:
         Refused: The file cannot be read, holds other than labels, or lies elsewhere.
     """
-    values, affine = _read(path)
-    if not np.issubdtype(values.dtype, np.integer):
-        whole = np.rint(values)
-        if not np.array_equal(values, whole):  # not equal where there is NaN either
-            raise Refused("MASKS_VALUES", "values that are not whole")
-        values = whole
-    if values.dtype != np.uint8 and values.size and (values.min() < 0 or values.max() > _MOST_LABEL):
-        raise Refused("MASKS_VALUES", f"from {values.min()} to {values.max()}")
+    image = _opened(path)
+    values = _whole(_all_of(image))
     recording.read(path, structure=structure)
-    if values.dtype != np.uint8:
-        values = values.astype(np.uint16, copy=False)
-    return recording.placed(values, affine)
+    return recording.placed(values, image.affine)
 
 
 def patches_by_label(labels: NDArray[np.uint8 | np.uint16]) -> dict[int, Patch]:
     """A patch for each label that there is."""
-    found = {}
-    for label, box in enumerate(ndimage.find_objects(labels), 1):
+    return {label: Patch(box, labels[box] == label) for label, box in boxes(labels).items()}
+
+
+def boxes(labels: NDArray[Any]) -> dict[int, Box]:
+    """The box about each label that there is, found in the order of memory."""
+    memory = sorted(range(3), key=lambda axis: -abs(labels.strides[axis]))
+    found: dict[int, Box] = {}
+    for label, box in enumerate(ndimage.find_objects(labels.transpose(memory)), 1):
         if box is not None:
-            found[label] = Patch(box, labels[box] == label)
+            x, y, z = (box[memory.index(axis)] for axis in range(3))
+            found[label] = (x, y, z)
     return found
 
 
@@ -64,14 +65,23 @@ def structure_patches(path: Path, key: str, recording: Recording) -> list[Patch]
     Raises:
         Refused: As `labels_of`; or there are several values.
     """
-    labels = labels_of(path, recording, structure=key)
-    box = cropped(labels)
+    image = _opened(path)
+    steps = exact_steps(image.affine, recording.volume)
+    if steps is None or image.scaled:
+        found, steps = Part((0, 0, 0), labels_of(path, recording, structure=key)), np.eye(4, dtype=np.int64)
+    else:
+        if not meets(image.shape, steps, recording.volume.shape):
+            raise Refused("MASKS_ELSEWHERE")
+        recording.read(path, structure=key)
+        found = _occupied(image)
+    box = cropped(found.values)
     if box is None:
         return []
-    inside = labels[box]
+    inside = _whole(found.values[box])
     if not ((inside == 0) | (inside == inside.max())).all():
         raise Refused("MASKS_VALUES", "several values in the file of one structure")
-    return [Patch(box, inside != 0)]
+    x, y, z = (at + one.start for at, one in zip(found.at, box, strict=True))
+    return moved(Part((x, y, z), inside != 0), steps, recording.volume.shape)
 
 
 def files_in(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -82,12 +92,26 @@ def files_in(folder: Path) -> Iterator[tuple[str, Path]]:
             yield path.name.removesuffix(suffix), path
 
 
-def _read(path: Path) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    """Values and affine of a file. What a reader says of a damaged file may show what is in it."""
+class _Image(NamedTuple):
+    """A file whose values were not read yet."""
+
+    path: Path
+    proxy: Any
+    shape: tuple[int, int, int]
+    affine: NDArray[np.float64]
+
+    @property
+    def scaled(self) -> bool:
+        return (self.proxy.slope, self.proxy.inter) != (1, 0)
+
+
+def _opened(path: Path) -> _Image:
+    """The header of a file. What a reader says of a damaged one may show what is in it."""
     try:
         image: Any = nibabel.load(path)
         shape, header, affine = image.shape, image.header, np.asarray(image.affine, np.float64)
         placed = bool(header["qform_code"] > 0 or header["sform_code"] > 0)
+        kind = image.dataobj.dtype
     except Exception as problem:  # nibabel raises what it meets on the way
         raise Refused("MASKS_UNREADABLE", type(problem).__name__) from None
     if len(shape) < 3 or any(size != 1 for size in shape[3:]):
@@ -96,12 +120,71 @@ def _read(path: Path) -> tuple[NDArray[Any], NDArray[np.float64]]:
         raise Refused("MASKS_GRID")
     if int(np.prod(shape, dtype=object)) > MOST_VOXELS:
         raise Refused("MASKS_TOO_LARGE", f"{shape} voxels")
+    if not np.issubdtype(kind, np.integer) and not np.issubdtype(kind, np.floating):
+        raise Refused("MASKS_VALUES", f"of type {kind}")
+    return _Image(path, image.dataobj, shape[:3], affine)
+
+
+def _all_of(image: _Image) -> NDArray[Any]:
+    """All values of a file, scaled as it says."""
     try:
-        values = np.asanyarray(image.dataobj)
+        values = np.asanyarray(image.proxy)
     except MemoryError:
         raise
     except Exception as problem:  # cut off, or the compression is damaged
         raise Refused("MASKS_UNREADABLE", type(problem).__name__) from None
-    if not np.issubdtype(values.dtype, np.integer) and not np.issubdtype(values.dtype, np.floating):
-        raise Refused("MASKS_VALUES", f"of type {values.dtype}")
-    return values.reshape(shape[:3], order="F"), affine
+    return np.asarray(values).reshape(image.shape, order="F")
+
+
+def _occupied(image: _Image) -> Part:
+    """The values of a file from its first plane that is not empty to its last; none of its scale.
+
+    Most planes of most structures are empty. They are read into one piece of memory that stays in the
+    processor's cache: a quarter of what it costs to have the whole array first.
+    """
+    columns, rows, count = image.shape
+    plane = np.empty(columns * rows, image.proxy.dtype)
+    kept: dict[int, NDArray[Any]] = {}
+    try:
+        with (gzip.open if image.path.name.endswith(".gz") else open)(image.path, "rb") as file:
+            file.seek(image.proxy.offset)
+            for k in range(count):
+                _fill(file, plane)
+                if plane.any():
+                    kept[k] = plane.copy()
+            file.read(1)  # behind the last byte stands the checksum
+    except Exception as problem:  # cut off, or the compression is damaged
+        raise Refused("MASKS_UNREADABLE", type(problem).__name__) from None
+    first, last = min(kept, default=0), max(kept, default=-1)
+    values = np.zeros((columns * rows, last + 1 - first), plane.dtype, order="F")
+    for k, found in kept.items():
+        values[:, k - first] = found
+    return Part((0, 0, first), values.reshape((columns, rows, -1), order="F"))
+
+
+def _fill(file: Any, plane: NDArray[Any]) -> None:
+    memory = plane.view(np.uint8).data
+    count = 0
+    while count < len(memory):
+        more = file.readinto(memory[count:])
+        if not more:
+            raise EOFError
+        count += more
+
+
+def _whole(values: NDArray[Any]) -> NDArray[np.uint8 | np.uint16]:
+    """Values as labels.
+
+    Raises:
+        Refused: They are none.
+    """
+    if not np.issubdtype(values.dtype, np.integer):
+        whole = np.rint(values)
+        if not np.array_equal(values, whole):  # not equal where there is NaN either
+            raise Refused("MASKS_VALUES", "values that are not whole")
+        values = whole
+    if values.dtype == np.uint8:
+        return values
+    if values.size and (values.min() < 0 or values.max() > _MOST_LABEL):
+        raise Refused("MASKS_VALUES", f"from {values.min()} to {values.max()}")
+    return values.astype(np.uint16, copy=False)

@@ -5,10 +5,10 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
-from scipy import ndimage  # type: ignore[import-untyped]
 
 from heltig.imaging.segment.layers import Box, Mask, Patch, label_maps
 from heltig.imaging.segment.naming import told_apart
+from heltig.imaging.segment.nifti_masks import boxes
 from heltig.imaging.segment.segmenter import Note, SegmentationResult
 from heltig.imaging.volume import LabelMap
 
@@ -43,10 +43,9 @@ def together(shape: tuple[int, int, int], results: Sequence[SegmentationResult])
 
 
 def _masks(found: LabelMap) -> Iterator[Mask]:
-    boxes: list[Box | None] = ndimage.find_objects(found.labels)
+    there = boxes(found.labels)
     for label, structure in found.structures.items():
-        box = boxes[label - 1] if 0 < label <= len(boxes) else None
-        yield Mask(structure, partial(_patches, found.labels, label, box))
+        yield Mask(structure, partial(_patches, found.labels, label, there.get(label)))
 
 
 def _patches(labels: NDArray[Any], label: int, box: Box | None) -> Sequence[Patch]:
