@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 import nibabel
+from isal import igzip
 
 from heltig.imaging.volume import Volume
 
@@ -14,6 +15,7 @@ _SCANNER: Final = 1
 """The code of coordinates in the scanner's own system (NIFTI_XFORM_SCANNER_ANAT)."""
 
 _UNKNOWN: Final = 0
+_LEVEL: Final = 1  # noise hardly gets smaller by more
 _DESCRIPTION: Final = b"heltig: research use only, not for diagnosis"
 
 
@@ -37,7 +39,11 @@ def write_nifti(volume: Volume, path: Path) -> None:
     Raises:
         OSError: The file cannot be written.
     """
-    nibabel.save(to_nifti(volume), path)
+    if not path.name.endswith(".gz"):
+        nibabel.save(to_nifti(volume), path)
+        return
+    with cast(Any, igzip.open)(path, "wb", compresslevel=_LEVEL) as file:
+        cast(Any, to_nifti(volume)).to_stream(file)
 
 
 def canonical(image: Any) -> Any:

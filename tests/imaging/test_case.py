@@ -22,7 +22,7 @@ BODY = Phantom.of(
     (2.0, 2.0, 5.0),
     [Box("liver", (3, 4, 2), (20, 20, 18), 60), Box("spleen", (26, 4, 3), (36, 14, 15), 50)],
 )
-LAST = "resultados.json"
+LAST = "files.json"
 STAGES = ["selecting", "converting", "segmenting", "measuring", "rendering", "done"]
 
 

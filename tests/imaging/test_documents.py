@@ -23,7 +23,7 @@ from imaging.phantom import Box, Phantom, series
 from imaging.small_bodies import trunk
 
 from heltig.imaging.analysis import Analysis
-from heltig.imaging.documents.masks import mask_paths
+from heltig.imaging.documents.masks import mask_paths, write_masks
 from heltig.imaging.documents.table import measurements_csv
 from heltig.imaging.documents.writing import write_documents, write_list
 from heltig.imaging.labels import STRUCTURES, TASKS
@@ -58,6 +58,7 @@ def folder(found: Analysis, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _written(found: Analysis, folder: Path) -> Path:
     write_documents(found, folder)
+    write_masks(found.segmentation, folder)
     write_list(folder)
     return folder
 
@@ -225,7 +226,7 @@ def test_masks_stand_in_the_folders_of_their_tasks(found: Analysis, folder: Path
 @pytest.mark.parametrize("encoding", [("L", "I"), ("P", "I"), ("R", "A")])
 def test_masks_of_turned_acquisitions_are_whole(encoding: tuple[str, str], tmp_path: Path) -> None:
     body = analysis_of(trunk().turned(*encoding))
-    write_documents(body, tmp_path)
+    write_masks(body.segmentation, tmp_path)
     image: Any = nibabel.load(tmp_path / "total/spleen.nii.gz")
     assert np.array_equal(np.asarray(image.dataobj) > 0, body.segmentation.maps[0].mask("spleen"))
 
@@ -238,7 +239,7 @@ def test_a_structure_of_several_labels_has_one_mask(tmp_path: Path) -> None:
     )
     liver = STRUCTURES["liver"]
     found = analysis_of(body, maps=lambda _: [LabelMap(body.labels, {1: liver, 2: liver})])
-    write_documents(found, tmp_path)
+    write_masks(found.segmentation, tmp_path)
     image: Any = nibabel.load(tmp_path / "total/liver.nii.gz")
     assert np.array_equal(np.asarray(image.dataobj) > 0, body.labels > 0)
 

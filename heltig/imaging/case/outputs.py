@@ -1,18 +1,48 @@
 """The output folder of an analysis."""
 
+import dataclasses
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import msgspec
-
 from heltig.imaging.analysis import Analysis
-from heltig.imaging.metrics.flat import flat_view
+from heltig.imaging.case.heads import shows_head
+from heltig.imaging.documents.masks import write_masks
+from heltig.imaging.documents.writing import write_documents, write_list
+from heltig.imaging.nifti import write_nifti
+from heltig.imaging.pictures.overlays import pictures
+
+VOLUME = "volume.nii.gz"
 
 
-def write_outputs(analysis: Analysis, folder: Path) -> None:
+def write_outputs(analysis: Analysis, folder: Path, *, seconds: Callable[[], dict[str, float]]) -> None:
     """Write all files of an analysis.
 
+    NIfTI files are compressed in threads, which leaves this one to pictures and DICOM objects.
+
+    Args:
+        analysis: The analysis.
+        folder: Where to; it is empty.
+        seconds: How long each stage took until now.
+
     Raises:
+        Refused: The images do not agree on patient and study, or cannot be referred to.
         OSError: A file cannot be written.
     """
-    flat = flat_view(analysis.results, analysis.order.analysis_id)
-    (folder / "resultados.json").write_bytes(msgspec.json.encode(flat))
+    with ThreadPoolExecutor(1) as besides:
+        compressed = besides.submit(_write_nifti, analysis, folder)
+        _write_pictures(analysis, folder)
+        compressed.result()
+    write_documents(dataclasses.replace(analysis, seconds=seconds()), folder)
+    write_list(folder)
+
+
+def _write_nifti(analysis: Analysis, folder: Path) -> None:
+    if analysis.order.allow_identified or not shows_head(analysis):
+        write_nifti(analysis.volume, folder / VOLUME)
+    write_masks(analysis.segmentation, folder)
+
+
+def _write_pictures(analysis: Analysis, folder: Path) -> None:
+    for picture in pictures(analysis):
+        (folder / f"{picture.name}.png").write_bytes(picture.png)

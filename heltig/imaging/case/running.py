@@ -57,7 +57,7 @@ def run(order: Order, *, tell: Callable[[Told], None], now: Callable[[], datetim
             selection = choose(order, material.survey)
             analysis = _analysed(order, material, selection, progress, folder.scratch, started)
             progress.enter("rendering")
-            write_outputs(analysis, folder.path)
+            write_outputs(analysis, folder.path, seconds=lambda: progress.seconds)
         except (Refused, NotChosen) as reason:
             if selection:
                 folder.clear()

@@ -10,7 +10,6 @@ from heltig.imaging.analysis import Analysis
 from heltig.imaging.documents.analysis_json import STATEMENTS, analysis_document
 from heltig.imaging.documents.fhir import imaging_study, observations
 from heltig.imaging.documents.id_json import id_document
-from heltig.imaging.documents.masks import write_masks
 from heltig.imaging.documents.table import measurements_csv
 from heltig.imaging.metrics.flat import flat_view
 
@@ -26,7 +25,7 @@ _MEDIA_TYPES: Final = {
 
 
 def write_documents(analysis: Analysis, folder: Path) -> None:
-    """Write JSON, CSV, masks and FHIR.
+    """Write JSON, CSV and FHIR.
 
     Args:
         analysis: The analysis.
@@ -48,7 +47,6 @@ def write_documents(analysis: Analysis, folder: Path) -> None:
     for name, document in documents.items():
         (folder / name).write_bytes(_json(document))
     (folder / "measurements.csv").write_bytes(measurements_csv(analysis).encode(errors="replace"))
-    write_masks(analysis.segmentation, folder)
 
 
 def write_list(folder: Path) -> None:

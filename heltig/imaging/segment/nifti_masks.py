@@ -1,12 +1,12 @@
 """Masks in NIfTI files as labels or as single structures, read with care: they come from anywhere."""
 
-import gzip
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import nibabel
 import numpy as np
+from isal import igzip
 from numpy.typing import NDArray
 from scipy import ndimage  # type: ignore[import-untyped]
 
@@ -68,20 +68,23 @@ def structure_patches(path: Path, key: str, recording: Recording) -> list[Patch]
     image = _opened(path)
     steps = exact_steps(image.affine, recording.volume)
     if steps is None or image.scaled:
-        found, steps = Part((0, 0, 0), labels_of(path, recording, structure=key)), np.eye(4, dtype=np.int64)
-    else:
-        if not meets(image.shape, steps, recording.volume.shape):
-            raise Refused("MASKS_ELSEWHERE")
-        recording.read(path, structure=key)
-        found = _occupied(image)
-    box = cropped(found.values)
-    if box is None:
+        labels = labels_of(path, recording, structure=key)
+        box = cropped(labels)
+        return [] if box is None else [Patch(box, _only(labels[box]))]
+    if not meets(image.shape, steps, recording.volume.shape):
+        raise Refused("MASKS_ELSEWHERE")
+    recording.read(path, structure=key)
+    found = _occupied(image)
+    if found is None:
         return []
-    inside = _whole(found.values[box])
-    if not ((inside == 0) | (inside == inside.max())).all():
+    return moved(Part(found.at, _only(_whole(found.values))), steps, recording.volume.shape)
+
+
+def _only(labels: NDArray[np.uint8 | np.uint16]) -> NDArray[np.bool_]:
+    """Where the only structure of a file is."""
+    if not ((labels == 0) | (labels == labels.max())).all():
         raise Refused("MASKS_VALUES", "several values in the file of one structure")
-    x, y, z = (at + one.start for at, one in zip(found.at, box, strict=True))
-    return moved(Part((x, y, z), inside != 0), steps, recording.volume.shape)
+    return np.asarray(labels != 0)
 
 
 def files_in(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -136,34 +139,39 @@ def _all_of(image: _Image) -> NDArray[Any]:
     return np.asarray(values).reshape(image.shape, order="F")
 
 
-def _occupied(image: _Image) -> Part:
-    """The values of a file from its first plane that is not empty to its last; none of its scale.
+def _occupied(image: _Image) -> Part | None:
+    """The values of a file in the box about all that are not zero, without its scale; None where all are.
 
     Most planes of most structures are empty. They are read into one piece of memory that stays in the
-    processor's cache: a quarter of what it costs to have the whole array first.
+    processor's cache: a fraction of what it costs to have the whole array first.
     """
     columns, rows, count = image.shape
-    plane = np.empty(columns * rows, image.proxy.dtype)
+    plane = np.empty((rows, columns), image.proxy.dtype)
     kept: dict[int, NDArray[Any]] = {}
+    anywhere = np.zeros(plane.shape, np.bool_)
     try:
-        with (gzip.open if image.path.name.endswith(".gz") else open)(image.path, "rb") as file:
+        with (igzip.open if image.path.name.endswith(".gz") else open)(image.path, "rb") as file:
             file.seek(image.proxy.offset)
             for k in range(count):
                 _fill(file, plane)
-                if plane.any():
+                if plane.view(np.uint8).max():
+                    np.logical_or(anywhere, plane, out=anywhere)
                     kept[k] = plane.copy()
             file.read(1)  # behind the last byte stands the checksum
     except Exception as problem:  # cut off, or the compression is damaged
         raise Refused("MASKS_UNREADABLE", type(problem).__name__) from None
-    first, last = min(kept, default=0), max(kept, default=-1)
-    values = np.zeros((columns * rows, last + 1 - first), plane.dtype, order="F")
+    if not anywhere.any():
+        return None
+    y, x = (np.flatnonzero(anywhere.any(axis=axis)) for axis in (1, 0))
+    first = min(kept)
+    values = np.zeros((max(kept) + 1 - first, y[-1] + 1 - y[0], x[-1] + 1 - x[0]), plane.dtype)
     for k, found in kept.items():
-        values[:, k - first] = found
-    return Part((0, 0, first), values.reshape((columns, rows, -1), order="F"))
+        values[k - first] = found[y[0] : y[-1] + 1, x[0] : x[-1] + 1]
+    return Part((int(x[0]), int(y[0]), first), values.transpose(2, 1, 0))
 
 
 def _fill(file: Any, plane: NDArray[Any]) -> None:
-    memory = plane.view(np.uint8).data
+    memory = plane.data.cast("B")
     count = 0
     while count < len(memory):
         more = file.readinto(memory[count:])
