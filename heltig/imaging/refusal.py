@@ -55,6 +55,11 @@ CODES: Final[Mapping[str, str]] = MappingProxyType(
         "have: what is written could not name them as the archive does.",
         "SOURCE_NOT_NAMED": "Images, their series or their study have no legal UID that results could refer "
         "to.",
+        "SEGMENTER_NOT_READY": "The program, the weights or the licence of a segmenter are missing.",
+        "SEGMENTER_MODALITY": "The segmenter takes no series of this modality.",
+        "SEGMENTER_COVERAGE": "The series does not cover what the segmenter has to see.",
+        "SEGMENTER_TIMEOUT": "The program of a segmenter did not end in time and was ended.",
+        "SEGMENTER_FAILED": "The program of a segmenter ended with an error, or did not give what it has to.",
     }
 )
 """What each code means and what to do, in words."""
