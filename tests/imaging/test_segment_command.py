@@ -116,7 +116,7 @@ def test_the_files_of_the_series_only_if_asked_for(tmp_path: Path) -> None:
 
 
 def test_masks_as_dicom_and_as_folders(tmp_path: Path) -> None:
-    """All forms at once; what stands in two of them counts once, and that is noted."""
+    """All forms at once; what stands in two of them gets two names, and that is noted."""
     masks = masks_of(PHANTOM)
     (tmp_path / "seg").write_bytes(seg(PHANTOM, {"spleen": masks["spleen"]}))
     for key in ("liver", "spleen"):
@@ -135,7 +135,7 @@ shutil.copy(source / "seg", taken / "seg.dcm")
     result = command(tmp_path, text, settings={"source": str(tmp_path)}).segment(PHANTOM.volume())
     segmentation = Segmentation(PHANTOM.volume(), result.maps)
     assert {key: segmentation.count(key) for key in masks} == {key: PHANTOM.count(key) for key in masks}
-    assert [(note.code, note.observed) for note in result.notes] == [("SAME_STRUCTURE", "spleen")]
+    assert [(note.code, note.observed) for note in result.notes] == [("SAME_STRUCTURE", "spleen_2")]
     assert result.provenance.arguments["program"] == Path(sys.executable).name
 
 

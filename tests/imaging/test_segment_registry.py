@@ -19,7 +19,7 @@ PHANTOM = Phantom.of((20, 16, 8), (1, 1, 2), [Box("liver", (2, 2, 1), (9, 9, 6),
 
 COMPLETE = {
     "byo-nifti": {"path": "/masks/total"},
-    "replay": {"folder": "/recording"},
+    "replay": {"path": "/recording"},
     "deepbet": {"python": "/env/bin/python"},
     "command": {"program": "segment --all"},
 }
@@ -96,9 +96,7 @@ def test_what_names_something_on_this_machine_can_be_told() -> None:
         for key, option in one.options.items()
         if option.local
     }
-    assert {
-        one for one in named if one.split()[1] in {"path", "table", "folder", "python", "program"}
-    } <= local
+    assert {one for one in named if one.split()[1] in {"path", "table", "python", "program"}} <= local
 
 
 def test_the_options_need_no_extra() -> None:

@@ -1,6 +1,6 @@
 """One case from its order to its end."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -92,7 +92,8 @@ def _analysed(
         volume = read_volume(stack)
     agreement = _agreement(order, volume, stack, scratch)
     progress.enter("segmenting")
-    found = segment(order, volume, objects=material.segmentations, scratch=scratch)
+    objects = (*material.segmentations, *_files(stack))
+    found = segment(order, volume, objects=objects, scratch=scratch)
     told = fingerprint(
         order,
         images=hashing.images(),
@@ -115,6 +116,12 @@ def _analysed(
         started=started,
         agreement=agreement,
     )
+
+
+def _files(stack: SliceStack) -> Iterator[Path]:
+    """The files of a stack."""
+    sources = (stack.planes.object(plane).source for plane in stack.order)
+    yield from dict.fromkeys(source for source in sources if isinstance(source, Path))
 
 
 def _agreement(order: Order, volume: Volume, stack: SliceStack, scratch: Path) -> Agreement | None:

@@ -2,15 +2,20 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from heltig.imaging.case.backends import segmenter
 from heltig.imaging.order import Order, SegmenterOrder
 from heltig.imaging.refusal import Refused
+from heltig.imaging.segment.registry import segmenter
 from heltig.imaging.segment.segmenter import Note, Provenance, SegmentationResult
 from heltig.imaging.segment.together import together
 from heltig.imaging.segmentation import Segmentation
 from heltig.imaging.volume import Volume
+
+_NOT_FOR_THIS: Final = frozenset(
+    {"MASKS_NOT_FOUND", "SEGMENTER_NOT_READY", "SEGMENTER_MODALITY", "SEGMENTER_COVERAGE"}
+)
+"""Refusals by which a backend says that it has nothing to do here."""
 
 
 class Segmented(NamedTuple):
@@ -36,7 +41,7 @@ def segment(order: Order, volume: Volume, *, objects: Sequence[Path], scratch: P
     Args:
         order: Which backends, in their order.
         volume: The volume.
-        objects: Files of DICOM segmentations of the study.
+        objects: Files of the images of the volume, and of DICOM segmentations of the study.
         scratch: A folder for what backends need on the way.
 
     Raises:
@@ -76,6 +81,6 @@ def _run(
     try:
         return backend.segment(volume)
     except Refused as reason:
-        if reason.code != "MASKS_NOT_FOUND":
+        if reason.code not in _NOT_FOR_THIS:
             raise
         return reason.code

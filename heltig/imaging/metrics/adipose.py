@@ -28,7 +28,7 @@ _SOURCES: Final = {
 }
 """What each needs."""
 
-_BODY: Final = ("body_trunc", "subcutaneous_fat", "torso_fat", "skeletal_muscle")
+_BODY: Final = ("body", "body_trunc", "subcutaneous_fat", "torso_fat", "skeletal_muscle")
 
 
 def adipose(inventory: Inventory, context: Context) -> tuple[Measurement, ...]:

@@ -19,7 +19,7 @@ from heltig.imaging.morphology import eroded
 
 EROSION_MM: Final = 3.0
 
-ALL_OVER: Final = frozenset({"subcutaneous_fat", "torso_fat", "skeletal_muscle", "body_trunc"})
+ALL_OVER: Final = frozenset({"subcutaneous_fat", "torso_fat", "skeletal_muscle", "body", "body_trunc"})
 """What goes through the whole body: it has neither parts that mean anything nor a core."""
 
 _STATISTICS: Final = ("mean", "sd", "median", "p5", "p95")

@@ -21,7 +21,8 @@ from heltig.imaging.refusal import Refused
 from heltig.imaging.segment.byo_dicom_seg import ByoDicomSeg
 from heltig.imaging.segment.byo_nifti import ByoNifti
 from heltig.imaging.segment.external import limits, new_folder, run_segmenter
-from heltig.imaging.segment.segmenter import Availability, Capabilities, Note, SegmentationResult, Segmenter
+from heltig.imaging.segment.segmenter import Availability, Capabilities, SegmentationResult, Segmenter
+from heltig.imaging.segment.together import together
 from heltig.imaging.volume import Volume
 
 FORM: Final = 1
@@ -141,8 +142,8 @@ class Command:
             exit_code=ended.exit_code,
             resampled_from=tuple(grids),
         )
-        notes = (*(note for part in found for note in part.notes), *_doubled(found))
-        return SegmentationResult(tuple(map_ for part in found for map_ in part.maps), provenance, notes)
+        put = together(volume.shape, found)
+        return SegmentationResult(put.maps, provenance, put.notes)
 
     def _give(self, volume: Volume, folder: Path, wanted: Collection[str] | None) -> None:
         """Write what the program is given."""
@@ -192,15 +193,6 @@ def _backends(result: Result, folder: Path) -> Iterator[Segmenter]:
             yield ByoNifti(path)
     if objects:
         yield ByoDicomSeg(objects)
-
-
-def _doubled(found: Sequence[SegmentationResult]) -> Iterator[Note]:
-    """Structures that stand in several of the masks: the first one counts."""
-    seen: set[str] = set()
-    for part in found:
-        keys = {structure.key for map_ in part.maps for structure in map_.structures.values()}
-        yield from (Note("SAME_STRUCTURE", key) for key in sorted(keys & seen))
-        seen |= keys
 
 
 def _of_series(objects: Sequence[Path], series_instance_uid: str) -> Iterator[Path]:

@@ -125,7 +125,7 @@ SEGMENTERS: Final[Mapping[str, Backend]] = MappingProxyType(
         "byo-dicom-seg": Backend("DICOM segmentations among the objects of the study.", {}),
         "replay": Backend(
             "Masks that were recorded before, for tests and demonstrations.",
-            {"folder": Option("the recording", _path, required=True, local=True)},
+            {"path": Option("the folder of the recording", _path, required=True, local=True)},
         ),
         "classical": Backend("Body and subcutaneous fat of CT, by thresholds and morphology.", {}),
         "totalsegmentator": Backend(

@@ -25,7 +25,7 @@ Builder = Callable[[Mapping[str, Any], Sequence[Path], Path], Segmenter]
 _BUILDERS: Final[Mapping[str, Builder]] = {
     "byo-nifti": lambda options, _objects, _workdir: ByoNifti(**options),
     "byo-dicom-seg": lambda _options, objects, _workdir: ByoDicomSeg(_segmentations(objects)),
-    "replay": lambda options, _objects, _workdir: Replay(**options),
+    "replay": lambda options, _objects, _workdir: Replay(options["path"]),
     "classical": lambda _options, _objects, _workdir: Classical(),
     "totalsegmentator": lambda options, _objects, workdir: TotalSegmentator(workdir=workdir, **options),
     "deepbet": lambda options, _objects, workdir: Deepbet(workdir=workdir, **options),
@@ -38,7 +38,7 @@ def segmenter(order: SegmenterOrder, *, objects: Sequence[Path], workdir: Path) 
 
     Args:
         order: Which one, and its options.
-        objects: All DICOM files of the study.
+        objects: DICOM files: the images of the volume, and segmentations of the study.
         workdir: A folder for what it leaves behind; made when it is needed. It holds images of the patient.
 
     Raises:

@@ -39,6 +39,9 @@ _LICENCE: Final = (
 )
 
 
+_BY_DEFAULT: Final = ("total", "total_mr")
+
+
 class _Task(NamedTuple):
     """A task of TotalSegmentator 2.
 
@@ -107,15 +110,18 @@ class TotalSegmentator:
 
     def capabilities(self) -> Capabilities:
         """The structures of its tasks; those of total_mr are not all in Heltig's table."""
-        tasks = self.tasks or ("total", "total_mr")
+        tasks = self.tasks or _BY_DEFAULT
         modalities = frozenset(_TASKS[task].modality for task in tasks)
         listed = all(task in TASKS for task in tasks)
         keys = frozenset(key for task in tasks if listed for key in TASKS[task].values())
         return Capabilities(modalities, keys if listed else None, needs_weights=True, licence=_LICENCE)
 
     def available(self) -> Availability:
-        """Whether program, weights and licence are there. The volume decides which of the tasks run."""
-        return self._available(self.tasks or ("total",))
+        """Whether program, weights and licence are there: for all its tasks, or for one it may choose."""
+        if self.tasks:
+            return self._available(self.tasks)
+        found = [self._available((task,)) for task in _BY_DEFAULT]
+        return next((one for one in found if one.condition == "ok"), found[0])
 
     def segment(self, volume: Volume, *, wanted: Collection[str] | None = None) -> SegmentationResult:
         """Run its tasks, one after another; see `Segmenter.segment`."""
@@ -174,7 +180,7 @@ class TotalSegmentator:
     # -- what is needed
 
     def _tasks_for(self, modality: str) -> Sequence[str]:
-        tasks = self.tasks or ("total", "total_mr")
+        tasks = self.tasks or _BY_DEFAULT
         found = [task for task in tasks if _TASKS[task].modality == modality]
         if not found:
             raise Refused("SEGMENTER_MODALITY", modality)
