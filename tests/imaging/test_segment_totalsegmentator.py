@@ -156,7 +156,7 @@ def test_it_fails(stand_in: Path, tmp_path: Path, how: str, found: tuple[str, st
 def test_what_is_missing(stand_in: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TOTALSEG_LICENSE", raising=False)
     one = backend(stand_in, tmp_path, 291, 292, 293, 294)
-    assert one.available() == ("missing_weights", "There are no weights 295, which total need.")
+    assert one.available() == ("missing_weights", "There are no weights 295 for total.")
     assert refused(one) == ("SEGMENTER_NOT_READY", "missing_weights")
     assert not (tmp_path / "work").exists(), "nothing was started"
     folder = weights(tmp_path / "more", 481, 150)

@@ -123,6 +123,10 @@ class TotalSegmentator:
         found = [self._available((task,)) for task in _BY_DEFAULT]
         return next((one for one in found if one.condition == "ok"), found[0])
 
+    def weights_there(self) -> dict[str, bool]:
+        """Whether the weights of each task are there, whatever tasks were asked for."""
+        return {task: all(self._of(number) for number in self._numbers(task)) for task in _TASKS}
+
     def segment(self, volume: Volume, *, wanted: Collection[str] | None = None) -> SegmentationResult:
         """Run its tasks, one after another; see `Segmenter.segment`."""
         tasks = self._tasks_for(volume.technique.modality)
@@ -195,7 +199,7 @@ class TotalSegmentator:
         if missing:
             return Availability(
                 "missing_weights",
-                f"There are no weights {', '.join(dict.fromkeys(missing))}, which {', '.join(tasks)} need.",
+                f"There are no weights {', '.join(dict.fromkeys(missing))} for {', '.join(tasks)}.",
             )
         licence = os.environ.get(LICENCE_VARIABLE, "")
         if any(_TASKS[task].licensed for task in tasks) and len(licence) != _LICENCE_LENGTH:
