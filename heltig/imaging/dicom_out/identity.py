@@ -6,6 +6,7 @@ analysis writes the same objects, byte by byte, so that to store them twice is t
 
 import hashlib
 import io
+import re
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -22,6 +23,7 @@ from heltig.imaging.analysis import Analysis
 from heltig.imaging.dicom_out.headers import patient_and_study
 from heltig.imaging.metrics.measurement import VERSION as METRICS_VERSION
 from heltig.imaging.own_results import IMPLEMENTATION_CLASS, IMPLEMENTATION_VERSION, MANUFACTURER, MODEL
+from heltig.imaging.segment.naming import OWN_SCHEME
 from heltig.imaging.statements import GATE_USE, RESEARCH_USE, SERIES_PREFIX
 from heltig.imaging.volume import Code
 from heltig.standard.dictionary import tag_of
@@ -30,6 +32,9 @@ SOFTWARE_VERSIONS: Final = (__version__, METRICS_VERSION)
 
 _PROCESSING: Final = Code("109102", "DCM", "Processing Equipment")  # CID 7005
 _ACQUISITION: Final = Code("109101", "DCM", "Acquisition Equipment")
+
+_SHORT: Final = 16  # letters of VR SH
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\\\\\ud800-\udfff]")
 
 _ACQUIRED_BY: Final = ("Manufacturer", "ManufacturerModelName")
 _SERIAL_NUMBER: Final = "none"
@@ -120,6 +125,7 @@ def object_of(analysis: Analysis, kind: Kind, *, number: int = 1) -> Dataset:
     made.DeviceSerialNumber = _SERIAL_NUMBER
     made.SoftwareVersions = list(SOFTWARE_VERSIONS)
     made.ContentQualification = "RESEARCH"
+    made.CodingSchemeIdentificationSequence = [_own_scheme()]
     made.ContributingEquipmentSequence = [*_acquired_by(analysis), _processed_by(analysis)]
     made.file_meta = _file_meta(made)
     return made
@@ -135,8 +141,17 @@ def encoded(made: Dataset) -> bytes:
 def code_item(code: Code) -> Dataset:
     """An item of a code sequence (PS3.3 8.8)."""
     item = Dataset()
-    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = code
+    value = legal_text(code.value)
+    keyword = "CodeValue" if len(value) <= _SHORT else "LongCodeValue"
+    setattr(item, keyword, value)
+    item.CodingSchemeDesignator = legal_text(code.scheme, most=_SHORT) or OWN_SCHEME
+    item.CodeMeaning = legal_text(code.meaning) or value
     return item
+
+
+def legal_text(text: str, *, most: int = 64) -> str:
+    """Text as VR LO takes it (PS3.5 6.2): without control characters and backslashes, of so many letters."""
+    return _CONTROL.sub(" ", text)[:most].strip()
 
 
 def put(made: Dataset, keyword: str, value: object) -> None:
@@ -177,6 +192,14 @@ def _processed_by(analysis: Analysis) -> Dataset:
     item.SoftwareVersions = list(SOFTWARE_VERSIONS)
     item.ContributionDateTime = analysis.started.astimezone(UTC).strftime("%Y%m%d%H%M%S+0000")
     item.ContributionDescription = f"{RESEARCH_USE} {GATE_USE}"
+    return item
+
+
+def _own_scheme() -> Dataset:
+    item = Dataset()
+    item.CodingSchemeDesignator = OWN_SCHEME
+    item.CodingSchemeName = "Names that Heltig gives"
+    item.CodingSchemeResponsibleOrganization = MANUFACTURER
     return item
 
 
