@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from litestar import Litestar
+from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import NotFoundException
 from litestar.openapi import OpenAPIConfig
@@ -78,6 +79,16 @@ from heltig.api.v1.quarantine import (
 )
 from heltig.api.v1.reports import report_studies, report_study
 from heltig.api.v1.rescore import start_rescore
+from heltig.api.v1.research import (
+    cancel_analysis,
+    list_analyses,
+    list_outputs,
+    order_analysis,
+    override_readiness,
+    research_status,
+    show_analysis,
+)
+from heltig.api.v1.research_files import download_output, download_zip, show_selection
 from heltig.api.v1.rules import list_rules, show_rule
 from heltig.api.v1.studies import list_findings, list_studies, show_study
 from heltig.api.v1.upload import upload, upload_async
@@ -102,6 +113,7 @@ from heltig.gate.pass_through import methods_at_gate, retrieve_through_gate, sea
 from heltig.gate.stow import store_instances
 from heltig.jobs.queue import utc_now
 from heltig.pipeline.identifiers.sights import Sights
+from heltig.pipeline.research.desk import ResearchDesk
 from heltig.pipeline.review import ReviewDesk
 from heltig.pipeline.telling.stream import ChangeStream
 from heltig.pipeline.telling.webhooks import WebhookDesk
@@ -172,6 +184,16 @@ ROUTES: Final = (
     show_waiver,
     revoke_waiver,
     start_rescore,
+    research_status,
+    order_analysis,
+    override_readiness,
+    list_analyses,
+    show_analysis,
+    cancel_analysis,
+    show_selection,
+    list_outputs,
+    download_output,
+    download_zip,
     methods_at_gate,  # before the others at its paths, which would have the framework make one
     store_instances,
     search_through_gate,
@@ -219,8 +241,9 @@ def create_app(
 
     @asynccontextmanager
     async def running(app: Litestar) -> AsyncIterator[None]:
-        async with _services(settings, profile, clock, does) as services:
+        async with _services(settings, profile, clock, does) as (services, research):
             app.state["services"] = services
+            app.state["research"] = research  # apart: the gate has the services, and stands without imaging
             yield
 
     quotas = Quotas()
@@ -228,7 +251,10 @@ def create_app(
         [*ROUTES, dashboard.routes()],
         middleware=[BodyLimits(settings), Access(), RateLimits(settings, quotas), Looks()],
         guards=[refuse_unknown_parameters],
-        dependencies={"services": Provide(services_of, sync_to_thread=False)},
+        dependencies={
+            "services": Provide(services_of, sync_to_thread=False),
+            "research": Provide(_research_of, sync_to_thread=False),
+        },
         exception_handlers={**HANDLERS, NotFoundException: lost},
         lifespan=[running],
         logging_config=None,
@@ -259,12 +285,12 @@ def create_app(
 @asynccontextmanager
 async def _services(
     settings: Settings, profile: Profile, clock: Callable[[], datetime], does: Does
-) -> AsyncIterator[Services]:
+) -> AsyncIterator[tuple[Services, ResearchDesk]]:
     async with (
         working(settings, profile=profile, clock=clock, does=does) as parts,
         _identity(settings, parts.store, clock) as identity,
     ):
-        yield Services(
+        services = Services(
             settings=settings,
             profile=profile,
             clock=clock,
@@ -291,6 +317,13 @@ async def _services(
             archives=parts.desks.archives,
             is_working=parts.is_working,
         )
+        yield services, parts.desks.research
+
+
+def _research_of(state: State) -> ResearchDesk:
+    """The desk of analyses of an application that is running."""
+    research: ResearchDesk = state["research"]
+    return research
 
 
 @asynccontextmanager

@@ -58,6 +58,17 @@ def contradictions(settings: "Settings") -> Iterator[str]:
     for name, proxy in (("ARCHIVE", settings.archive_proxy), ("OIDC", settings.oidc_proxy)):
         if proxy and not proxy.secret.startswith(("http://", "https://")):
             yield f"HELTIG_{name}_PROXY: not an HTTP proxy. Give http://HOST:PORT."
+    if settings.analysis_allow_identified and settings.identifiers == "hashed":
+        yield (
+            "HELTIG_ANALYSIS_ALLOW_IDENTIFIED: files of analyses would say whose they are, where "
+            "HELTIG_IDENTIFIERS=hashed keeps identifiers nowhere in plain text. Set one of them only."
+        )
+    if settings.analysis_enabled and settings.analysis_use != "research-only":
+        yield (
+            "HELTIG_ANALYSIS_ENABLED: analyses are for research use only. No medical device, not for "
+            "diagnosis, triage, treatment or clinical decisions. Acknowledge it by "
+            "HELTIG_ANALYSIS_USE=research-only."
+        )
     if settings.redis_url and not settings.redis_url.secret.startswith(("redis://", "rediss://", "unix://")):
         yield "HELTIG_REDIS_URL: not a Redis. Give redis://HOST:PORT/0, rediss://… or unix://PATH."
 

@@ -352,6 +352,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             description="Days that the audit trail is kept; a signed checkpoint takes the place of the rest."
         ),
     ] = Days(0)
+    keep_analyses: Annotated[
+        Days,
+        Meta(
+            description="Days that an analysis is kept with its files; its study goes with it or before it."
+        ),
+    ] = Days(90)
     alert_disk: Annotated[
         Size,
         Meta(description="Room on the disk of `HELTIG_HOME` or of the spool below which there is an alert."),
@@ -456,6 +462,62 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         SecretUrl | None,
         Meta(description="HTTP proxy between us and the archives. The usual `HTTP_PROXY` has no effect."),
     ] = None
+
+    analysis_enabled: Annotated[
+        bool,
+        Meta(
+            description="READY studies may be analysed, for research only: docs/research.md. Needs "
+            "`HELTIG_ANALYSIS_USE`."
+        ),
+    ] = False
+    analysis_use: Annotated[
+        Literal["", "research-only"],
+        Meta(
+            description="`research-only` acknowledges what analyses are: for research use only, no medical "
+            "device, not for diagnosis, triage, treatment or clinical decisions."
+        ),
+    ] = ""
+    analysis_allow_identified: Annotated[
+        bool,
+        Meta(
+            description="Studies may be analysed that do not say that Patient Identity Removed (0012,0062) "
+            "is YES, where whoever orders the analysis asks for it. Volumes of heads show a face."
+        ),
+    ] = False
+    analysis_plan: Annotated[
+        Path | None,
+        Meta(
+            description="TOML file of what finds structures, which studies are analysed of themselves, and "
+            "the site's selection policy: docs/research.md."
+        ),
+    ] = None
+    analysis_python: Annotated[
+        Path | None,
+        Meta(
+            description="The Python of an environment that has Heltig with its extra `imaging`, of the same "
+            "version.",
+            extra={"default": "the one that Heltig itself runs on"},
+        ),
+    ] = None
+    max_parallel_cases: Annotated[
+        int, Meta(ge=1, le=64, description="Analyses at the same time, on all workers together.")
+    ] = 3
+    analysis_memory: Annotated[Size, Meta(description="Memory of one process of an analysis.")] = Size(
+        16 * 1024**3
+    )
+    analysis_seconds: Annotated[
+        float, Meta(gt=0, description="How long an analysis may take once it has the images of its study.")
+    ] = 3600.0
+    analysis_max_size: Annotated[
+        Size, Meta(description="All objects of a study that is analysed, together.")
+    ] = Size(16 * 1024**3)
+    analysis_keep_uploads: Annotated[
+        Days,
+        Meta(
+            description="Days that the ZIP of an upload is kept after it was judged, so that its studies can "
+            "be analysed; only where `HELTIG_ANALYSIS_ENABLED`."
+        ),
+    ] = Days(7)
 
     def __post_init__(self) -> None:
         if problems := list(contradictions(self)):

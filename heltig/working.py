@@ -53,6 +53,13 @@ from heltig.pipeline.pull import events
 from heltig.pipeline.pull.service import ArchiveProfiles, PullService
 from heltig.pipeline.reading_devices import KIND as READ_DEVICES
 from heltig.pipeline.reading_devices import DeviceDesk
+from heltig.pipeline.research.desk import ResearchDesk
+from heltig.pipeline.research.fetching import Fetching
+from heltig.pipeline.research.folder import ResearchFolder
+from heltig.pipeline.research.ordering import FILES_KIND as ANALYZE_FILES
+from heltig.pipeline.research.ordering import KIND as ANALYZE
+from heltig.pipeline.research.plan import read_plan
+from heltig.pipeline.research.running import Program
 from heltig.pipeline.retention.ages import Retention
 from heltig.pipeline.retention.purge import KIND as PURGE
 from heltig.pipeline.retention.purge import PurgeDesk
@@ -125,7 +132,7 @@ BULK: Final = (REJUDGE, PULL, DISCOVER, PROBE, BACKFILL, GATE_SETTLE, FORWARD)
 Does: TypeAlias = Literal["all", "uploads", "all but uploads"]
 """Which jobs a process does. Uploads, and what gates took, are files in a folder of one server."""
 
-_BY_THE_FILES: Final = (UPLOAD, GATE_SETTLE, FORWARD)
+_BY_THE_FILES: Final = (UPLOAD, GATE_SETTLE, FORWARD, ANALYZE_FILES)
 """The kinds of jobs that need these."""
 
 logger = logging.getLogger(__name__)
@@ -150,6 +157,7 @@ class Desks:
     settling: SettleDesk
     forwarding: ForwardDesk
     quarantine: QuarantineDesk
+    research: ResearchDesk
     deliveries: DeliveryDesk
     alerts: AlertDesk
     trail: TrailWatch
@@ -180,7 +188,7 @@ class Working:
         return not self.runner.done() and not any(sweep.has_failed for sweep in self.sweeps)
 
 
-def shares_of(workers: int) -> tuple[Share, ...]:
+def shares_of(workers: int, *, cases: int = 0) -> tuple[Share, ...]:
     """What the jobs that wait for archives may take of a process's places.
 
     Looks, what reads and what forwards have places each of their own, and no archive ever has all of these.
@@ -190,12 +198,14 @@ def shares_of(workers: int) -> tuple[Share, ...]:
 
     Args:
         workers: Processes that judge.
+        cases: Analyses at the same time: they have places of their own, and last long.
     """
     of_one = PLACES * workers
     return (
         Share(LOOKING, of_one + 2 * LOOKS, LOOKS, SLOW_LOOKS, is_counted=False),
         Share(READING, of_one + 3, of_one, SLOW_PULLS),
         Share(frozenset({FORWARD}), of_one + 1, of_one),
+        Share(frozenset({ANALYZE, ANALYZE_FILES}), cases),
     )
 
 
@@ -215,6 +225,7 @@ def handlers_of(desks: Desks) -> dict[str, Handler]:
         GATE_SETTLE: desks.settling.run,
         FORWARD: desks.forwarding.run,
         **desks.pulls.handlers(),
+        **desks.research.handlers(),
     }
 
 
@@ -246,6 +257,8 @@ def sweeps_of(desks: Desks, queue: JobQueue) -> list[tuple[timedelta, Sweep]]:
         (HOUR, desks.trail.sweep),
         (HOUR, desks.deliveries.sweep),
         (MINUTE, desks.forwarding.sweep),
+        (LOOK, desks.research.look),
+        (MINUTE, desks.research.sweep),
         (FLUSH, desks.measurements.flush),
         (HOUR, desks.measurements.sweep),
     ]
@@ -324,7 +337,10 @@ async def working(
         stack.push_async_callback(desks.deliveries.close)
         queue.on_end(events.job_end)
         handlers = {**_some(handlers_of(desks), does), **more(desks, queue)}
-        shares = shares_of(settings.workers)
+        await desks.research.begin()
+        shares = shares_of(
+            settings.workers, cases=settings.max_parallel_cases if desks.research.is_open else 0
+        )
         runner = Runner(queue, handlers, places=sum(share.most for share in shares) + 1, shares=shares)
         teller = _teller(queue, desks)  # a receiver that takes long must not keep studies waiting
         redis_url = settings.redis_url.secret if settings.redis_url else None
@@ -361,7 +377,7 @@ def _judges_at_the_door(transaction: ReadTransaction) -> bool:
 
 def _some(handlers: dict[str, Handler], does: Does) -> dict[str, Handler]:
     if does == "uploads":
-        return {kind: handlers[kind] for kind in _BY_THE_FILES}
+        return {kind: handlers[kind] for kind in _BY_THE_FILES if kind in handlers}
     return {kind: handler for kind, handler in handlers.items() if does == "all" or kind not in _BY_THE_FILES}
 
 
@@ -408,6 +424,15 @@ def _desks(
         settling=SettleDesk(queue, gate_spool, pool, profile_of=profile_of, clock=clock),
         forwarding=ForwardDesk(queue, gate_spool, opens, clock=clock),
         quarantine=QuarantineDesk(queue, gate_spool, profile_of=profile_of, clock=clock),
+        research=ResearchDesk(
+            queue,
+            Fetching(store, opens, spool, gate_spool, settings=settings),
+            ResearchFolder(settings.home, place=spool.name, reserve=settings.alert_disk),
+            settings=settings,
+            plan=read_plan(settings.analysis_plan if settings.analysis_enabled else None),
+            program=Program.of(settings),
+            clock=clock,
+        ),
         deliveries=DeliveryDesk(store, clock=clock, environ=os.environ),
         alerts=AlertDesk(
             store,

@@ -43,6 +43,15 @@ def metadata_address(root: str, study: str, series: str | None = None, instance:
     return _resource(root, study, series, instance) + "/metadata"
 
 
+def series_address(root: str, study: str, series: str) -> str:
+    """The address of all instances of a series (PS3.18 10.4.1.1.1).
+
+    Raises:
+        ArchiveAddressError: A UID cannot be part of an address.
+    """
+    return _resource(root, study, series)
+
+
 def instance_address(root: str, study: str, series: str, instance: str) -> str:
     """The address of an instance itself (PS3.18 10.4.1.1.1).
 

@@ -1,13 +1,18 @@
 """A remote archive over DICOMweb: QIDO-RS searches and WADO-RS metadata."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from typing import Final
 
 from connectors.base import Capabilities, Page
-from connectors.dicomweb.address import instance_address, metadata_address, search_address
+from connectors.dicomweb.address import (
+    instance_address,
+    metadata_address,
+    search_address,
+    series_address,
+)
 from connectors.dicomweb.answer import ACCEPT, checked, insist_on_whole_rows, page_of, rows_of
 from connectors.dicomweb.object_head import header_of
 from connectors.dicomweb.probe import probe
@@ -183,6 +188,34 @@ class DicomWebArchive:
                 if len(start) >= most:
                     break
         return head, bytes(start[:most])
+
+    @asynccontextmanager
+    async def retrieve_series(
+        self, study: str, series: str, *, max_bytes: int
+    ) -> AsyncIterator[tuple[Head, AsyncIterator[bytes]]]:
+        """The answer with all instances of a series as they are (PS3.18 10.4.1.1.1), as it comes.
+
+        Args:
+            study: Study Instance UID.
+            series: Series Instance UID.
+            max_bytes: Limit of the body.
+
+        Yields:
+            Its head, and its body: parts of type `application/dicom`.
+
+        Raises:
+            ArchiveError: There is no such answer; also while the body is read.
+        """
+        address = series_address(self.root, study, series)
+        async with http.stream(
+            self._wado,
+            address,
+            accept=_OBJECT,
+            max_bytes=max_bytes,
+            retry=self._retry,
+            operation="retrieve",
+        ) as answer:
+            yield answer
 
     async def retrieve_header(self, study: str, series: str, instance: str) -> DataSet:
         """The elements of an instance up to its pixel data, see `connectors.base.Archive.retrieve_header`."""

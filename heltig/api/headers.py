@@ -39,6 +39,11 @@ UNLESS_SAID: Final[Headers] = [
 ]
 """Of every answer whose route does not say it: pages load style sheets, some answers may be kept."""
 
+RESEARCH: Final = ("/api/v1/research", "/research")
+"""Below these everything is about analyses, and says what they are for."""
+
+RESEARCH_USE: Final = (b"x-heltig-use", b"research-only")
+
 STATUS: Final = "status"
 """In the state of a request: the status that it was answered with, 0 until then. So nobody further in has to
 listen to what is sent."""
@@ -86,11 +91,13 @@ class SafeHeaders:
             return
         state = scope.setdefault("state", {})
         state[STATUS] = 0
+        is_research = scope["path"].startswith(RESEARCH)
 
         async def safely(message: Message) -> None:
             if message["type"] == "http.response.start":
                 state[STATUS] = message["status"]
-                message["headers"] = self._safe(message["headers"])
+                headers = self._safe(message["headers"])
+                message["headers"] = [*headers, RESEARCH_USE] if is_research else headers
             await send(message)
 
         try:

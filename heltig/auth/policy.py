@@ -39,6 +39,8 @@ OPEN_TO: Final[Mapping[Area, frozenset[Role]]] = {
     "operations": frozenset({"admin"}),
     "keys": frozenset({"admin"}),
     "session": frozenset(ROLES),
+    "research": frozenset({"researcher", "admin"}),
+    "research-override": frozenset({"admin"}),
 }
 
 ROUTES: Final[Mapping[str, Access]] = {
@@ -132,6 +134,16 @@ ROUTES: Final[Mapping[str, Access]] = {
     "GET /api/v1/alerts": "archives",
     "GET /api/v1/audit": "audit",
     "POST /api/v1/ops/purge": "operations",
+    "GET /api/v1/research": "research",
+    "POST /api/v1/research/analyses": "research",
+    "POST /api/v1/research/overrides": "research-override",
+    "GET /api/v1/research/analyses": "research",
+    "GET /api/v1/research/analyses/{id}": "research",
+    "POST /api/v1/research/analyses/{id}/cancel": "research",
+    "GET /api/v1/research/analyses/{id}/selection": "research",
+    "GET /api/v1/research/analyses/{id}/zip": "research",
+    "GET /api/v1/research/analyses/{id}/outputs": "research",
+    "GET /api/v1/research/analyses/{id}/outputs/{name}": "research",
     "GET /metrics": "metrics",
     "GET /login": "public",
     "GET /login/start": "public",
@@ -216,11 +228,13 @@ LOOKS: Final[Mapping[Area, Look]] = {
     "pages": "patients",
     "pass-through": "patients",
     "audit": "audit",
+    "research": "patients",
 }
 """The areas whose routes show such, to whoever reads them."""
 
 _NO_LOOKS: Final = frozenset(
     {
+        "GET /api/v1/research",
         "GET /archives",
         "GET /archives/{id}",
         "GET /news",

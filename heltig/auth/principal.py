@@ -14,14 +14,14 @@ ROLES: Final[Mapping[Role, str]] = {
     "admin": "runs the service",
     "auditor": "sees what was done and by which rules, not the studies",
     "archive": "an archive that asks before it ingests",
-    "researcher": "sees readiness, without patient data",
+    "researcher": "sees readiness, and orders analyses for research",
 }
 """What each role is for. What it may do stands in `heltig.auth.policy`."""
 
 Area: TypeAlias = Literal[
     "audit", "look-up", "query", "studies", "waivers", "upload", "rescore", "jobs", "dead-letters",
     "archives", "configure", "metrics", "rules", "pages", "gate", "pass-through", "quarantine", "review",
-    "webhooks", "operations", "keys", "session",
+    "webhooks", "operations", "keys", "session", "research", "research-override",
 ]  # fmt: skip
 
 AREAS: Final[Mapping[Area, str]] = {
@@ -47,6 +47,8 @@ AREAS: Final[Mapping[Area, str]] = {
     "operations": "removing what is not kept any more",
     "keys": "API keys, and who is logged in on the pages: to make keys, to revoke them, to end sessions",
     "session": "one's own sessions on the pages, to end them",
+    "research": "analyses of READY studies for research: to order them, to see what they gave",
+    "research-override": "analyses of studies that are not READY, with a reason",
 }
 """Parts of the service that are given to roles; a key can be limited to some of them."""
 

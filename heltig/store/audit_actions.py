@@ -9,6 +9,7 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 
 Action: TypeAlias = Literal[
+    "analysis.cancel", "analysis.download", "analysis.order", "analysis.override",
     "archive.add", "archive.change", "archive.pause", "archive.remove", "archive.resume", "archive.test",
     "audit.accept", "audit.begin", "audit.checkpoint", "audit.export", "audit.read", "audit.rotate-key",
     "backfill.cancel", "backfill.start",
@@ -59,6 +60,18 @@ _STUDY: Final = "location and study"
 _WEBHOOK: Final = "`webhook:NAME`"
 
 ACTIONS: Final[Mapping[Action, Recorded]] = {
+    "analysis.cancel": Recorded("An analysis was cancelled", _STUDY, "the analysis, its state"),
+    "analysis.download": Recorded(
+        "Files of an analysis were handed out", _STUDY, "the analysis, which file; `zip` for all of them"
+    ),
+    "analysis.order": Recorded(
+        "An analysis was ordered",
+        _STUDY,
+        "the analysis, readiness and revision, segmenters, whether data may be identified",
+    ),
+    "analysis.override": Recorded(
+        "An analysis of a study that is not READY was ordered", _STUDY, "likewise, and the reason"
+    ),
     "archive.add": Recorded("An archive was added", _ARCHIVE),
     "archive.change": Recorded(
         "An archive's entry was changed", _ARCHIVE, "the fields, secrets as references"

@@ -83,3 +83,4 @@ WAIVERS: Final = EncryptedColumns(
 )
 COMMENTS: Final = EncryptedColumns("comments", identity=("id", "study_row"), columns=("body",))
 CONSENTS: Final = EncryptedColumns("consents", identity=("id", "study_row"), columns=("reason", "answer"))
+ANALYSES: Final = EncryptedColumns("analyses", identity=("analysis_id",), columns=("override_reason",))

@@ -12,13 +12,23 @@ import msgspec
 from sqlalchemy import ColumnElement, Select, bindparam, exists, func, not_, or_, select
 
 from heltig.store.left_alone import IS_LEFT_ALONE
-from heltig.store.sizes import JOB_SIZE, SNAPSHOT_SIZE, STUDY_SIZE, VERDICT_SIZE, bytes_of, sum_of
+from heltig.store.sizes import (
+    ANALYSIS_SIZE,
+    JOB_SIZE,
+    SNAPSHOT_SIZE,
+    STUDY_SIZE,
+    VERDICT_SIZE,
+    bytes_of,
+    sum_of,
+)
 from heltig.store.tables import (
+    analyses,
     backfill_studies,
     backfills,
     changes,
     gate_studies,
     jobs,
+    publications,
     sequences,
     snapshots,
     studies,
@@ -28,6 +38,7 @@ from heltig.store.tables import (
 from heltig.store.transaction import ReadTransaction
 
 Kind: TypeAlias = Literal[
+    "analyses",
     "uploads",
     "gate",
     "withdrawn",
@@ -124,6 +135,20 @@ _KEPT_CHANGES = func.coalesce(
 
 _OF_UPLOAD = studies.c.location_row == uploads.c.location_row
 _DUE: Final[Mapping[Kind, tuple[Any, Any, Any, tuple[ColumnElement[bool], ...]]]] = {
+    "analyses": (
+        analyses.c.id,
+        ANALYSIS_SIZE,
+        analyses,
+        (
+            analyses.c.finished < _before(analyses.c.finished),
+            ~exists()
+            .where(
+                publications.c.analysis_row == analyses.c.id,
+                or_(publications.c.state == "waiting", publications.c.state == "stored"),
+            )
+            .correlate(analyses),
+        ),
+    ),
     "uploads": (
         uploads.c.location_row,
         sum_of(STUDY_SIZE, uploads, _OF_UPLOAD),

@@ -14,10 +14,28 @@ from sqlalchemy import Table, and_, bindparam, func, select, tuple_, update
 from sqlalchemy.types import LargeBinary
 
 from heltig.errors import StorageError
-from heltig.store.encrypted_rows import COMMENTS, CONSENTS, FINDINGS, VERDICTS, WAIVERS, EncryptedColumns
+from heltig.store.encrypted_rows import (
+    ANALYSES,
+    COMMENTS,
+    CONSENTS,
+    FINDINGS,
+    VERDICTS,
+    WAIVERS,
+    EncryptedColumns,
+)
 from heltig.store.encryption import HEAD, PLAIN_ID, Cipher, Identity, key_of
 from heltig.store.lookups import identity_of
-from heltig.store.tables import comments, consents, contents, findings, lookups, snapshots, verdicts, waivers
+from heltig.store.tables import (
+    analyses,
+    comments,
+    consents,
+    contents,
+    findings,
+    lookups,
+    snapshots,
+    verdicts,
+    waivers,
+)
 from heltig.store.transaction import ReadTransaction, WriteTransaction
 
 Keys = tuple[Any, ...]
@@ -117,6 +135,7 @@ _TABLES: Final = {
         _Columns(waivers, WAIVERS, at_once=100),
         _Columns(comments, COMMENTS, at_once=100),
         _Columns(consents, CONSENTS, at_once=100),
+        _Columns(analyses, ANALYSES, at_once=100),
         _Values(lookups, "body", _answer, at_once=100),
     )
 }

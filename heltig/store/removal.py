@@ -12,6 +12,8 @@ from heltig.store.purging import Kind
 from heltig.store.records import Location
 from heltig.store.studies import unpack_uids
 from heltig.store.tables import (
+    analyses,
+    analysis_outputs,
     backfill_studies,
     backfills,
     changes,
@@ -28,6 +30,7 @@ from heltig.store.tables import (
     objects,
     observations,
     patients,
+    publications,
     series,
     snapshot_series,
     snapshots,
@@ -55,7 +58,11 @@ def _of_study(table: Table) -> Any:
 _SERIES = select(series.c.id, series.c.sop_instance_uids).where(series.c.study_row == _STUDY)
 _snapshots_of = select(snapshots.c.id).where(snapshots.c.study_row == _STUDY)
 _verdicts_of = select(verdicts.c.id).where(verdicts.c.study_row == _STUDY)
+_analyses_of = select(analyses.c.id).where(analyses.c.study_row == _STUDY)
 _REMOVE_STUDY: Any = (
+    delete(publications).where(publications.c.analysis_row.in_(_analyses_of)),
+    delete(analysis_outputs).where(analysis_outputs.c.analysis_row.in_(_analyses_of)),
+    _of_study(analyses),
     _of_study(series),
     delete(snapshot_series).where(snapshot_series.c.snapshot_row.in_(_snapshots_of)),
     _of_study(snapshots),
@@ -74,6 +81,11 @@ _REMOVE_STUDY: Any = (
     delete(studies).where(studies.c.id == _STUDY),
 )
 _REMOVE: Final[Mapping[Kind, Sequence[Any]]] = {
+    "analyses": (
+        delete(publications).where(publications.c.analysis_row.in_(_IDS)),
+        delete(analysis_outputs).where(analysis_outputs.c.analysis_row.in_(_IDS)),
+        delete(analyses).where(analyses.c.id.in_(_IDS)),
+    ),
     "verdicts": (
         delete(findings).where(findings.c.verdict_row.in_(_IDS)),
         delete(verdicts).where(verdicts.c.id.in_(_IDS)),

@@ -4,7 +4,17 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, exists, func, select
 
-from heltig.store.tables import contents, findings, jobs, snapshot_series, snapshots, studies, verdicts
+from heltig.store.tables import (
+    analyses,
+    analysis_outputs,
+    contents,
+    findings,
+    jobs,
+    snapshot_series,
+    snapshots,
+    studies,
+    verdicts,
+)
 
 
 def bytes_of(*columns: ColumnElement[Any]) -> ColumnElement[int]:
@@ -58,3 +68,6 @@ STUDY_SIZE = sum_of(SNAPSHOT_SIZE, studies, snapshots.c.study_row == studies.c.i
     VERDICT_SIZE, studies, verdicts.c.study_row == studies.c.id
 )
 JOB_SIZE = bytes_of(jobs.c.payload, jobs.c.progress, jobs.c.result, jobs.c.error, jobs.c.first_error)
+ANALYSIS_SIZE = sum_of(
+    analysis_outputs.c.size, analyses, analysis_outputs.c.analysis_row == analyses.c.id
+) + bytes_of(analyses.c.asked, analyses.c.stages)

@@ -1,12 +1,24 @@
-"""Imaging is an extra: the gate starts without it, and without the libraries it needs."""
+"""Imaging is an extra: the gate starts without it, and the service without the libraries it needs."""
 
 import subprocess
 import sys
 
+import pytest
 
-def test_nothing_of_it_is_imported_at_start() -> None:
-    program = "import sys, heltig.app, heltig.cli, heltig.gate; print(*sys.modules)"
-    ran = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, timeout=120)
+LIBRARIES = {"highdicom", "nibabel", "numpy", "scipy", "PIL"}
+
+
+@pytest.mark.parametrize(
+    ("program", "absent"),
+    [
+        ("import heltig.gate, heltig.pipeline.gate.custody", {"heltig.imaging", *LIBRARIES}),
+        ("import heltig.app, heltig.cli, heltig.working", LIBRARIES),
+    ],
+    ids=["the gate", "the service"],
+)
+def test_nothing_of_it_is_imported_at_start(program: str, absent: set[str]) -> None:
+    told = f"{program}; import sys; print(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", told], check=True, capture_output=True, timeout=120)
     modules = set(ran.stdout.decode().split())
-    assert "heltig.gate" in modules
-    assert not {"heltig.imaging", "highdicom", "nibabel", "numpy", "scipy"} & modules
+    assert "heltig.errors" in modules
+    assert not absent & modules

@@ -194,6 +194,8 @@ def test_every_setting_is_documented() -> None:
         assert info.type
     without_default = {info.key for info in infos if not info.default}
     assert without_default == {
+        "analysis_plan",
+        "analysis_use",
         "audit_syslog",
         "audit_syslog_certificate",
         "audit_syslog_key",

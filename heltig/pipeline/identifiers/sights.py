@@ -31,7 +31,7 @@ RULE: Final = "identifiers"
 
 WITH_TYPED_REASON: Final[frozenset[Action]] = frozenset(
     {
-        *("audit.accept", "quarantine.discard", "quarantine.release", "spool.write-off"),
+        *("analysis.override", "audit.accept", "quarantine.discard", "quarantine.release", "spool.write-off"),
         *("study.purge", "upload.purge"),
     }
 )

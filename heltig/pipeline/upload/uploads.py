@@ -23,7 +23,7 @@ from heltig.pipeline.upload.package import JudgedPackage, examine_package, judge
 from heltig.pipeline.upload.spool import ABANDONED, Spool, Spooled
 from heltig.rules.profile import Profile
 from heltig.settings import Settings
-from heltig.store import archives, jobs, uploads
+from heltig.store import archives, jobs, removal, uploads
 from heltig.store.jobs import Job, JobState, NewJob
 from heltig.store.transaction import ReadTransaction, WriteTransaction
 from heltig.store.uploads import Upload
@@ -87,6 +87,7 @@ class UploadDesk:
         )
         self._profile = profile
         self._clock = clock
+        self._keeps = settings.analysis_keep_uploads if settings.analysis_enabled else None
         queue.on_end(self._remove)
 
     async def take(self, chunks: AsyncIterator[bytes], *, target: str, sender: Sender) -> Accepted:
@@ -190,7 +191,7 @@ class UploadDesk:
     async def sweep(self) -> None:
         """Removes files that nobody needs any more: judged, failed, or left by a process that was killed."""
         kept = await asyncio.to_thread(self._spool.uploads_kept)
-        useless = await self._store.read(_useless, kept)
+        useless = await self._store.read(_useless, kept, self._is_kept)
         await asyncio.to_thread(self._spool.remove_uploads, useless)
         await asyncio.to_thread(self._spool.remove_abandoned)
 
@@ -199,9 +200,16 @@ class UploadDesk:
 
         A job that was given up can be retried, and needs it then.
         """
-        if job.kind == KIND and job.state != "dead":
+        if job.kind == KIND and job.state != "dead" and not self._is_kept(job):
             with suppress(OSError):
                 self._spool.remove_uploads([str(job.payload["upload"])])
+
+    def _is_kept(self, job: Job) -> bool:
+        """Whether the file of an upload that was judged is kept, for analyses of its studies."""
+        if self._keeps is None or job.state != "succeeded":
+            return False
+        before = self._keeps.before(self._clock())
+        return before is None or job.finished is None or job.finished > before
 
     async def _accept(self, spooled: Spooled, *, target: str, sender: Sender) -> Accepted:
         same = await self.same(spooled.digest, target)
@@ -266,7 +274,9 @@ def _find_same(transaction: ReadTransaction, new: Upload) -> Upload | None:
     return uploads.find_same(transaction, digest=new.digest, profile_hash=new.profile_hash, target=new.target)
 
 
-def _useless(transaction: ReadTransaction, kept: dict[str, float]) -> list[str]:
+def _useless(
+    transaction: ReadTransaction, kept: dict[str, float], is_kept: Callable[[Job], bool]
+) -> list[str]:
     useless = []
     for name, age in kept.items():
         upload = uploads.find(transaction, name)
@@ -274,9 +284,15 @@ def _useless(transaction: ReadTransaction, kept: dict[str, float]) -> list[str]:
         if job is None:
             if age > ABANDONED.total_seconds():
                 useless.append(name)
-        elif job.state not in _KEPT_AFTER:
+        elif job.state not in _KEPT_AFTER and not (is_kept(job) and _has_all(transaction, name, job)):
             useless.append(name)
     return useless
+
+
+def _has_all(transaction: ReadTransaction, name: str, job: Job) -> bool:
+    """Whether every study of an upload is still known; else somebody wants one to be gone."""
+    there = removal.studies_at(transaction, uploads.location_of(name))
+    return len(there) == (job.result or {}).get("studies")
 
 
 def _result(package: JudgedPackage, readiness: Sequence[Readiness | None]) -> dict[str, Any]:

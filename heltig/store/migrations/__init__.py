@@ -9,7 +9,7 @@ from heltig.store import restoration
 from heltig.store.engine import Store
 from heltig.store.transaction import ReadTransaction
 
-HEAD = "0017"
+HEAD = "0018"
 """The newest version."""
 
 

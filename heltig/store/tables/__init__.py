@@ -40,6 +40,7 @@ from heltig.store.tables.pulling import (
     ObservationTable,
     WorkerTable,
 )
+from heltig.store.tables.research import AnalysisOutputTable, AnalysisTable, PublicationTable
 from heltig.store.tables.review import CommentTable, ConsentTable, StudyOwnerTable
 from heltig.store.tables.seen import (
     ContentTable,
@@ -61,6 +62,8 @@ __all__ = [
     "TEXT_LENGTH",
     "Table",
     "alerts",
+    "analyses",
+    "analysis_outputs",
     "api_keys",
     "archives",
     "audit",
@@ -88,6 +91,7 @@ __all__ = [
     "observations",
     "patients",
     "profiles",
+    "publications",
     "rate_counts",
     "rulesets",
     "sequences",
@@ -160,3 +164,6 @@ alerts = _table(AlertTable)
 study_owners = _table(StudyOwnerTable)
 comments = _table(CommentTable)
 consents = _table(ConsentTable)
+analyses = _table(AnalysisTable)
+analysis_outputs = _table(AnalysisOutputTable)
+publications = _table(PublicationTable)

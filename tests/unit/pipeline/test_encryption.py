@@ -24,6 +24,7 @@ from heltig.pipeline.publish import render
 from heltig.pipeline.reencrypting import insist_on_meaning, look, rewrite
 from heltig.settings import Settings
 from heltig.store import (
+    analyses,
     audit_trail,
     comments,
     consents,
@@ -34,6 +35,7 @@ from heltig.store import (
     verdicts,
     waivers,
 )
+from heltig.store.analyses import NewAnalysis
 from heltig.store.encryption import PLAIN, Cipher
 from heltig.store.encryption_in_use import insist_on_keys, key_ids
 from heltig.store.encryption_keys import EncryptionKeys
@@ -118,6 +120,19 @@ async def waive(store: Store, uid: str) -> None:
         consents.ask, row, "release", version=1, by="key:somebody", reason=COMMENT, at=NOW, expires=NOW
     )
     await store.write(consents.end, asked, "declined", by="key:other", answer=COMMENT, at=NOW)
+    ordered = NewAnalysis(
+        analysis_id=f"analysis-{uid}",
+        study_row=row,
+        snapshot="",
+        verdict_id=None,
+        readiness="BLOCKED",
+        asked={},
+        identified=False,
+        requested_by="key:somebody",
+        override_reason=COMMENT,
+        ordered=NOW,
+    )
+    await store.write(analyses.add, ordered)
 
 
 async def verdict_of(store: Store, uid: str, location: Location = MAIN) -> Any:
@@ -136,6 +151,7 @@ async def everything(store: Store) -> list[Any]:
         seen += [found, await store.read(snapshots.get, MAIN, uid), await lookups.Lookups(store).find(uid)]
         seen.append(await store.read(lookups.find_many, [uid]))
         seen.append(await store.read(verdicts.worst_findings, [uid]))
+        seen.append(await store.read(analyses.newest, study_key=uid, limit=9))
         for finding in found.verdict.findings:
             asked = NewWaiver(
                 rule=finding.rule,
@@ -220,6 +236,7 @@ async def test_nothing_of_the_evidence_can_be_read_in_the_database(
             "verdicts",
             "comments",
             "consents",
+            "analyses",
         }
         assert SERVER or marks_in_files(plain)
         assert await everything(store) == encrypted

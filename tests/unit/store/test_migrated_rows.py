@@ -39,6 +39,8 @@ ALLOWED = {
         "breakers": "closed",
         "objects": "held",
         "consents": "given",
+        "analyses": "done",
+        "publications": "verified",
     },
     "act": {"consents": "release"},
     "readiness": dict.fromkeys(("studies", "verdicts", "lookups", "changes"), "READY"),

@@ -1,0 +1,204 @@
+"""The folder `research`: the files of analyses, each analysis in a folder of its own, put there whole.
+
+research/ANALYSIS/…            what an analysis wrote
+research/work/ANALYSIS-XXXX/   while it is made: `objects` of the study, `output`
+"""
+
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from heltig.errors import StorageError
+from heltig.jobs.retries import NotNowError
+from heltig.pipeline.research.asked import EndedError
+from heltig.pipeline.upload.spool import sync_folder
+from heltig.setting_types import Size
+from heltig.store.analyses import Output
+
+NAME: Final = "research"
+WORK: Final = "work"
+
+MEDIA_TYPES: Final = {
+    ".json": "application/json",
+    ".csv": "text/csv",
+    ".nii.gz": "application/gzip",
+    ".nii": "application/octet-stream",
+    ".png": "image/png",
+    ".dcm": "application/dicom",
+    ".pdf": "application/pdf",
+}
+"""What an analysis writes, by the ends of names."""
+
+FULL_SECONDS: Final = 600.0
+"""After so long an analysis is tried again that found the disk too full."""
+
+_MOST_FILES: Final = 10_000
+_LONGEST_NAME: Final = 128
+
+
+class Work(msgspec.Struct, frozen=True):
+    """Where an analysis is made.
+
+    Attributes:
+        folder: All of it.
+    """
+
+    folder: Path
+
+    @property
+    def objects(self) -> Path:
+        """For the objects of its study."""
+        return self.folder / "objects"
+
+    @property
+    def output(self) -> Path:
+        """For what it writes."""
+        return self.folder / "output"
+
+
+class ResearchFolder:
+    """The files of analyses.
+
+    Attributes:
+        place: Tells it from the folder of another server that has the same database.
+    """
+
+    def __init__(self, home: Path, *, place: str, reserve: Size) -> None:
+        """Makes it; nothing is written yet.
+
+        Args:
+            home: HELTIG_HOME.
+            place: The name of its spool.
+            reserve: Room that is left on the disk: what gates take comes first.
+        """
+        self.place = place
+        self._folder = home / NAME
+        self._reserve = reserve
+
+    def of(self, analysis_id: str) -> Path:
+        """Where the files of an analysis are."""
+        return self._folder / analysis_id
+
+    def insist_on_room(self) -> None:
+        """Insists that there is room for more.
+
+        Raises:
+            NotNowError: There is not.
+        """
+        if self._reserve > self.free():
+            raise NotNowError(
+                f"The disk of HELTIG_HOME has less than {self._reserve} left (HELTIG_ALERT_DISK).",
+                retry_after=FULL_SECONDS,
+            )
+
+    def free(self) -> int:
+        """Bytes that are free on its disk."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return shutil.disk_usage(self._folder).free
+
+    @contextmanager
+    def work(self, analysis_id: str) -> Iterator[Work]:
+        """A new place to make an analysis in, which goes at the end; what an earlier try left goes now.
+
+        Raises:
+            StorageError: It cannot be made.
+        """
+        for left in self._folder.glob(f"{WORK}/{analysis_id}-*"):
+            shutil.rmtree(left, ignore_errors=True)
+        work = Work(self._folder / WORK / f"{analysis_id}-{secrets.token_hex(4)}")
+        try:
+            for folder in (work.objects, work.output):
+                folder.mkdir(mode=0o700, parents=True)
+        except OSError as wrong:
+            raise full(wrong) from wrong
+        try:
+            yield work
+        finally:
+            shutil.rmtree(work.folder, ignore_errors=True)
+
+    def keep(self, output: Path, analysis_id: str) -> None:
+        """Gives what an analysis wrote its place, whole: it is there after a power cut, too.
+
+        Raises:
+            StorageError: That is not possible.
+        """
+        try:
+            for path in output.rglob("*"):
+                descriptor = os.open(path, os.O_RDONLY)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+            target = self.of(analysis_id)
+            shutil.rmtree(target, ignore_errors=True)  # of a try that died before its row said so
+            output.rename(target)
+            sync_folder(self._folder)
+        except OSError as wrong:
+            raise full(wrong) from wrong
+
+    def link(self, same: str, output: Path, outputs: list[Output]) -> bool:
+        """Puts the files of another analysis into a folder, without copying them; False where one is gone."""
+        try:
+            for one in outputs:
+                target = output / one.name
+                target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                os.link(self.of(same) / one.name, target)
+        except OSError:
+            return False
+        return True
+
+    def file(self, analysis_id: str, name: str) -> Path | None:
+        """Where a file of an analysis is, None where it is not there any more."""
+        path = self.of(analysis_id) / name
+        return path if path.is_file() else None
+
+    def analyses(self) -> list[str]:
+        """The analyses that have files here."""
+        if not self._folder.is_dir():
+            return []
+        return [path.name for path in self._folder.iterdir() if path.name != WORK]
+
+    def at_work(self) -> list[str]:
+        """The analyses that are made here, or were when their process died."""
+        return [path.name.rpartition("-")[0] for path in self._folder.glob(f"{WORK}/*")]
+
+    def remove(self, analysis_id: str) -> None:
+        """Removes the files of an analysis, and what was left of making it."""
+        shutil.rmtree(self.of(analysis_id), ignore_errors=True)
+        for left in self._folder.glob(f"{WORK}/{analysis_id}-*"):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def full(wrong: OSError) -> StorageError:
+    """What is said where the folder cannot be written."""
+    return StorageError(f"The folder `{NAME}` in HELTIG_HOME cannot be written: {wrong.strerror}.")
+
+
+def listed(output: Path) -> list[Output]:
+    """The files that an analysis wrote.
+
+    Raises:
+        EndedError: Something there is no file that an analysis writes.
+    """
+    found: list[Output] = []
+    for path in sorted(output.rglob("*")):
+        if path.is_dir() and not path.is_symlink():
+            continue
+        name = path.relative_to(output).as_posix()
+        media_type = next((kind for end, kind in MEDIA_TYPES.items() if name.endswith(end)), None)
+        is_ours = len(name) <= _LONGEST_NAME and name.isascii() and name.isprintable()
+        if media_type is None or not is_ours or path.is_symlink() or len(found) == _MOST_FILES:
+            raise EndedError("OUTPUT_WRONG", f"after {len(found)} files")
+        with path.open("rb", buffering=0) as content:
+            digest = hashlib.file_digest(content, "sha256").hexdigest()
+        found.append(Output(name=name, media_type=media_type, sha256=digest, size=path.stat().st_size))
+    if not found:
+        raise EndedError("OUTPUT_WRONG", "no files")
+    return found

@@ -1,0 +1,126 @@
+"""One analysis while it is made: its states as they are told, and its files at the end."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import TypeAlias
+
+from heltig.imaging.order import ENDS, Order, Told
+from heltig.pipeline.research.asked import EndedError
+from heltig.pipeline.research.folder import ResearchFolder, Work, listed
+from heltig.pipeline.research.running import Program, make
+from heltig.store import analyses
+from heltig.store.analyses import Analysis, Output
+from heltig.store.engine import Store
+from heltig.store.transaction import ReadTransaction, WriteTransaction
+
+Same: TypeAlias = tuple[Analysis, list[Output]]
+"""An analysis that made the same, with its files."""
+
+
+class Making:
+    """Makes one analysis, and writes down how it goes."""
+
+    def __init__(
+        self, store: Store, folder: ResearchFolder, analysis: Analysis, *, clock: Callable[[], datetime]
+    ) -> None:
+        """Makes it.
+
+        Args:
+            store: Has the analysis' row.
+            folder: Keeps its files.
+            analysis: As it stands.
+            clock: The time.
+        """
+        self._store = store
+        self._folder = folder
+        self._analysis = analysis
+        self._clock = clock
+        self._same: Same | None = None
+
+    async def make(self, work: Work, order: Order, program: Program) -> Analysis | None:
+        """Makes it, or takes the files of one that made the same; None where it was cancelled meanwhile.
+
+        Args:
+            work: Where; the objects of its study are there.
+            order: What is to be done.
+            program: What does it.
+
+        Raises:
+            EndedError: It cannot be made.
+            StorageError: The database or the disk failed.
+        """
+        last = await make(order, program, told=self._told)
+        if self._same is not None:
+            same, outputs = self._same
+            linked = work.folder / "same"
+            if not await asyncio.to_thread(self._folder.link, same.analysis_id, linked, outputs):
+                raise EndedError("OUTPUT_WRONG", "files of the same analysis are gone")
+            await asyncio.to_thread(self._folder.keep, linked, self._analysis.analysis_id)
+            return await self.end("done", same_as=same.analysis_id, outputs=outputs)
+        if last is None:
+            return None
+        outputs = []
+        if last.state == "done" or any(order.output.iterdir()):  # one that is refused says why of each series
+            outputs = await asyncio.to_thread(listed, order.output)
+            await asyncio.to_thread(self._folder.keep, order.output, self._analysis.analysis_id)
+        return await self.end(last.state, code=last.code, observed=last.observed, outputs=outputs)
+
+    async def end(
+        self,
+        state: str,
+        *,
+        code: str = "",
+        observed: str = "",
+        same_as: str = "",
+        outputs: list[Output] | None = None,
+    ) -> Analysis | None:
+        """Writes down how it ended, with its files; None, and no files, where it was cancelled meanwhile."""
+
+        def write(transaction: WriteTransaction) -> Analysis | None:
+            ended = analyses.move(
+                transaction,
+                self._analysis,
+                state,
+                at=self._clock(),
+                code=code,
+                observed=observed,
+                same_as=same_as,
+                place=self._folder.place if outputs else "",
+                ends=True,
+            )
+            if ended is not None and outputs:
+                analyses.put_outputs(transaction, ended.row, outputs)
+            return ended
+
+        ended = await self._store.write(write)
+        if ended is None:
+            await asyncio.to_thread(self._folder.remove, self._analysis.analysis_id)
+        return ended
+
+    async def _told(self, told: Told) -> bool:
+        """Writes down what the process told; False stops it. How it ends is written with its files."""
+        moved = await self._store.write(
+            analyses.move,
+            self._analysis,
+            self._analysis.state if told.state in ENDS else told.state,
+            at=self._clock(),
+            fingerprint=told.fingerprint,
+            series_uid=told.series,
+        )
+        if moved is None:
+            return False
+        is_news = moved.fingerprint != self._analysis.fingerprint
+        self._analysis = moved
+        if is_news and told.state not in ENDS:
+            self._same = await self._store.read(_same, moved, self._folder.place)
+        return self._same is None
+
+
+def _same(transaction: ReadTransaction, analysis: Analysis, place: str) -> Same | None:
+    for one in analyses.done_with(
+        transaction, analysis.fingerprint, identified=analysis.identified, place=place
+    ):
+        if one.override_reason == analysis.override_reason and one.readiness == analysis.readiness:
+            return one, analyses.outputs_of(transaction, one.row)
+    return None

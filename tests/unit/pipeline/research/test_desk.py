@@ -1,0 +1,298 @@
+"""Analyses by a real queue and real processes, made by a stand-in for the program of a case."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from unit.pipeline.research.cases import HERE, STUDY, Cases, working
+from unit.store.databases import database_url, render
+from unit.store.samples import judge, series, snapshot
+
+from heltig.errors import AuthorisationError, ConflictError, NotFoundError, StorageError, UsageError
+from heltig.pipeline.research.asked import Asked
+from heltig.pipeline.research.ordering import AUTOMATIC, NotReadyError
+from heltig.pipeline.research.plan import Automatic, Plan
+from heltig.pipeline.retention.purging import Purging
+from heltig.store import analyses, audit_trail, jobs, removal, snapshots, studies
+from heltig.store.analyses import Analysis
+from heltig.store.engine import Store
+from heltig.store.purging import Ages
+from heltig.store.records import Location
+
+
+@pytest.fixture
+async def cases(tmp_path: Path) -> AsyncIterator[Cases]:
+    async with database_url(tmp_path) as url:
+        store = await Store.open(url, render=render)
+        yield Cases(store, tmp_path / "home")
+        await store.close()
+
+
+async def until_state(cases: Cases, analysis: Analysis, *states: str) -> Analysis:
+    """Waits until an analysis is so."""
+    async with asyncio.timeout(60):
+        while True:
+            if (now := await cases.found(analysis)).state in states:
+                return now
+            await asyncio.sleep(0.02)
+
+
+async def test_a_ready_study_is_analysed_and_its_files_are_kept(cases: Cases) -> None:
+    await cases.judged()
+    ordered = await cases.order(location=HERE)
+    assert (ordered.analysis.state, ordered.is_repeat) == ("queued", False)
+    again = await cases.order(location=HERE)
+    assert (again.analysis.analysis_id, again.is_repeat) == (ordered.analysis.analysis_id, True)
+    await cases.drain()
+
+    done = await cases.found(ordered.analysis)
+    assert (done.state, done.code, done.same_as) == ("done", "", "")
+    assert list(done.stages) == [
+        *("queued", "selecting", "converting", "segmenting", "measuring", "rendering", "done")
+    ]
+    assert (done.series_uid, done.fingerprint) == ("1.2.3.1", f"{2:064x}")
+    assert done.asked["segmenters"] == ["classical"]
+    assert (done.requested_by, done.readiness, done.override_reason) == ("key:lab", "READY", "")
+    outputs = await cases.store.read(analyses.outputs_of, done.row)
+    assert [(one.name, one.media_type) for one in outputs] == [
+        ("analysis.json", "application/json"),
+        ("resultados.json", "application/json"),
+        ("selection.json", "application/json"),
+        ("total/liver.nii.gz", "application/gzip"),
+    ]
+    path = cases.desk.folder.file(done.analysis_id, "analysis.json")
+    assert path is not None
+    order = json.loads(path.read_bytes())["order"]
+    assert (order["verdict"], order["override"], order["allowIdentified"]) == ("READY", None, False)
+    assert order["segmenters"] == [{"id": "classical", "options": {}}]
+    assert cases.desk.folder.at_work() == []
+    [entry] = await cases.store.read(audit_trail.entries, action="analysis.order")
+    assert (entry.actor, entry.subject, entry.origin) == ("key:lab", f"{HERE} {STUDY}", "10.0.0.7")
+
+    assert await cases.store.write(analyses.move, done, "failed", at=cases.clock()) is None
+    for change in ("UPDATE analyses SET state = 'failed'", "UPDATE analysis_outputs SET size = 0"):
+        with pytest.raises(StorageError):
+            await cases.store.write(
+                lambda transaction, sql: transaction.connection.exec_driver_sql(sql), change
+            )
+    assert await cases.found(done) == done
+
+
+async def test_what_is_not_ready_needs_an_override_with_a_reason(cases: Cases) -> None:
+    with pytest.raises(NotFoundError):
+        await cases.order()
+    await cases.judged(readiness="NEEDS_REVIEW")
+    with pytest.raises(NotReadyError, match="NEEDS_REVIEW"):
+        await cases.order()
+    ordered = await cases.order(override="for the phantom study")
+    await cases.drain()
+    done = await cases.found(ordered.analysis)
+    assert (done.state, done.readiness, done.override_reason) == (
+        *("done", "NEEDS_REVIEW", "for the phantom study"),
+    )
+    [entry] = await cases.store.read(audit_trail.entries, action="analysis.override")
+    assert entry.detail["reason"] == "for the phantom study"
+
+
+async def test_a_pending_study_is_refused_whoever_asks(cases: Cases) -> None:
+    await cases.judged()
+    changed = snapshot([series(1, instances=3, study=STUDY)], study=STUDY, location=HERE)
+    await cases.store.write(snapshots.put, changed)
+    for override in ("", "I want it"):
+        with pytest.raises(ConflictError, match="PENDING"):
+            await cases.order(override=override)
+
+
+async def test_identified_data_and_segmenters_are_the_site_s(cases: Cases) -> None:
+    await cases.judged()
+    with pytest.raises(AuthorisationError, match="HELTIG_ANALYSIS_ALLOW_IDENTIFIED"):
+        await cases.order(identified=True)
+    with pytest.raises(UsageError, match="totalsegmentator"):
+        await cases.order(asked=Asked(segmenters=("totalsegmentator",)))
+
+
+async def test_a_verdict_that_changed_meanwhile_ends_it(cases: Cases) -> None:
+    await cases.judged()
+    ordered = await cases.order()
+    changed = snapshot([series(1, instances=3, study=STUDY)], study=STUDY, location=HERE)
+    await judge(cases.store, changed, readiness="BLOCKED")
+    await cases.drain()
+    ended = await cases.found(ordered.analysis)
+    assert (ended.state, ended.code) == ("refused", "VERDICT_CHANGED")
+
+
+@pytest.mark.parametrize(
+    ("kept", "code", "observed"),
+    [
+        (["1.2.3.1.1"], "BYTES_DIFFER", "1 absent, 0 more"),
+        (["1.2.3.1.1", "1.2.3.1.2", "1.2.3.1.9"], "BYTES_DIFFER", "0 absent, 1 more"),
+        ([], "BYTES_GONE", "2 absent, 0 more"),
+    ],
+)
+async def test_only_what_was_judged_is_analysed(
+    cases: Cases, kept: list[str], code: str, observed: str
+) -> None:
+    await cases.judged(kept=kept)
+    ordered = await cases.order()
+    await cases.drain()
+    ended = await cases.found(ordered.analysis)
+    assert (ended.state, ended.code, ended.observed) == ("refused", code, observed)
+
+
+async def test_bytes_that_are_not_kept_are_said_to_be_gone(cases: Cases) -> None:
+    await cases.judged()
+    cases.spool.of_upload(HERE.name).unlink()
+    ordered = await cases.order()
+    await cases.drain()
+    ended = await cases.found(ordered.analysis)
+    assert (ended.state, ended.code) == ("refused", "BYTES_GONE")
+
+
+async def test_a_refusal_is_an_end_and_keeps_the_audit_of_the_selection(cases: Cases) -> None:
+    await cases.judged()
+    ordered = await cases.order()
+    await cases.drain(cases.made("refused"))
+    ended = await cases.found(ordered.analysis)
+    assert (ended.state, ended.code, ended.observed) == ("refused", "SLICES_TOO_FEW", "2 slices")
+    assert [one.name for one in await cases.store.read(analyses.outputs_of, ended.row)] == ["selection.json"]
+
+
+@pytest.mark.parametrize(
+    ("end", "seconds", "code"), [("crash", 60.0, "ENDED_EARLY"), ("wait", 1.0, "TIMED_OUT")]
+)
+async def test_a_process_that_breaks_or_lasts_fails_and_leaves_nothing(
+    cases: Cases, end: str, seconds: float, code: str
+) -> None:
+    await cases.judged()
+    ordered = await cases.order()
+    await cases.drain(cases.made(end, seconds=seconds))
+    ended = await cases.found(ordered.analysis)
+    assert (ended.state, ended.code) == ("failed", code)
+    assert (cases.desk.folder.analyses(), cases.desk.folder.at_work()) == ([], [])
+
+
+async def test_the_same_again_takes_the_files_that_are_there(cases: Cases, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    desk = cases.made("once", STAND_IN_GO=str(go))
+    await cases.judged()
+    first = await cases.order()
+    await cases.drain(desk)
+    go.touch()
+    second = await cases.order()
+    assert not second.is_repeat
+    started = time.monotonic()
+    await cases.drain(desk)
+    assert time.monotonic() - started < 300  # it was stopped, where it would have gone on for ten minutes
+    one, other = await cases.found(first.analysis), await cases.found(second.analysis)
+    assert (other.state, other.same_as, other.fingerprint) == ("done", one.analysis_id, one.fingerprint)
+    outputs = await cases.store.read(analyses.outputs_of, other.row)
+    assert outputs == await cases.store.read(analyses.outputs_of, one.row)
+    await asyncio.to_thread(cases.desk.folder.remove, one.analysis_id)
+    assert cases.desk.folder.file(other.analysis_id, "resultados.json") is not None
+
+
+async def test_cancelling_stops_the_process(cases: Cases) -> None:
+    await cases.judged()
+    ordered = await cases.order()
+    async with working(cases.runner(cases.made("wait"))):
+        at_work = await until_state(cases, ordered.analysis, "converting")
+        cancelled = await cases.desk.cancel(at_work.analysis_id, actor="key:lab", origin="")
+        assert (cancelled.state, cancelled.code) == ("failed", "CANCELLED")
+        async with asyncio.timeout(30):
+            while True:
+                if not cases.desk.folder.at_work():
+                    break
+                await asyncio.sleep(0.02)
+    with pytest.raises(ConflictError):
+        await cases.desk.cancel(at_work.analysis_id, actor="key:lab", origin="")
+    assert (await cases.found(at_work)).code == "CANCELLED"
+    job = await cases.store.read(jobs.find, at_work.job)
+    assert job is not None
+    assert job.state == "cancelled"
+    [entry] = await cases.store.read(audit_trail.entries, action="analysis.cancel")
+    assert entry.detail == {"analysis": at_work.analysis_id, "state": "converting"}
+
+
+async def test_a_worker_that_stops_leaves_it_to_the_next_one(cases: Cases) -> None:
+    await cases.judged()
+    ordered = await cases.order()
+    async with working(cases.runner(cases.made("wait"))):
+        await until_state(cases, ordered.analysis, "converting")
+    assert cases.desk.folder.at_work() == []
+    assert (await cases.found(ordered.analysis)).finished is None
+    await cases.drain()
+    assert (await cases.found(ordered.analysis)).state == "done"
+
+
+async def test_no_more_at_a_time_than_the_site_wants(cases: Cases, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    cases.settings = cases.settings.__class__(
+        home=cases.home, analysis_enabled=True, analysis_use="research-only", max_parallel_cases=1
+    )
+    desk = cases.made("hold", STAND_IN_GO=str(go))
+    await desk.begin()
+    await cases.judged()
+    ordered = [
+        (await cases.order(desk, asked=Asked(target=target))).analysis
+        for target in ("soft_tissue", "brain", "any")
+    ]
+    async with working(cases.runner(desk)), working(cases.runner(desk)):
+        await until_state(cases, ordered[0], "converting")
+        for _ in range(10):
+            await asyncio.sleep(0.05)
+            assert [(await cases.found(one)).state for one in ordered[1:]] == ["queued", "queued"]
+        go.touch()
+        for one in ordered:
+            await until_state(cases, one, "done")
+
+
+async def test_an_analysis_ends_with_its_job(cases: Cases) -> None:
+    await cases.judged()
+    ordered = await cases.order()
+    await cases.store.write(jobs.cancel, ordered.analysis.job, now=cases.clock())
+    await cases.desk.sweep()
+    ended = await cases.found(ordered.analysis)
+    assert (ended.state, ended.code) == ("failed", "JOB_ENDED")
+
+
+async def test_analyses_go_by_age_and_with_their_study(cases: Cases) -> None:
+    await cases.judged()
+    old = (await cases.order()).analysis
+    await cases.drain()
+    cases.clock.pass_by(days=91)
+    young = (await cases.order(asked=Asked(target="any"))).analysis
+    await cases.drain()
+    now = cases.clock()
+    ages = Ages(now, {"analyses": cases.settings.keep_analyses.before(now) or now})
+    await Purging(cases.queue, ages).purge()
+    await cases.desk.sweep()
+    assert await cases.store.read(analyses.find, old.analysis_id) is None
+    assert cases.desk.folder.analyses() == [young.analysis_id]
+
+    row = await cases.store.read(studies.row_of, HERE, STUDY)
+    await cases.store.write(removal.remove_study, row)
+    await cases.desk.sweep()
+    assert await cases.store.read(analyses.find, young.analysis_id) is None
+    assert cases.desk.folder.analyses() == []
+
+
+async def test_the_plan_has_ready_studies_analysed_of_themselves(cases: Cases) -> None:
+    wanted = Automatic(locations=("upload:*",), modalities=("CT",), segmenters=("classical",), target="any")
+    cases.plan = Plan(automatic=(wanted,))
+    desk = cases.made("done")
+    await cases.judged(location=Location("upload", "before"))
+    await desk.look()  # what was READY before stays as it is
+    await cases.judged()
+    await desk.look()
+    await desk.look()
+    [found] = await cases.store.read(analyses.newest, limit=10)
+    assert (found.location, found.requested_by, found.asked["target"]) == (HERE, AUTOMATIC, "any")
+    await cases.drain(desk)
+    assert (await cases.found(found)).state == "done"
+    elsewhere = snapshot([series(1, study="1.2.4")], study="1.2.4", modalities_in_study=("CT",))
+    await judge(cases.store, elsewhere)
+    await desk.look()
+    assert len(await cases.store.read(analyses.newest, limit=10)) == 1
