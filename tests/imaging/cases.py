@@ -81,6 +81,19 @@ class Case:
     def json(self, name: str) -> Any:
         return json.loads((self.output / name).read_bytes())
 
+    def measured(self) -> dict[tuple[str, str], Any]:
+        """All measurements of `analysis.json`, by name and region."""
+        return {(one["name"], one["region"]): one for one in self.json("analysis.json")["measurements"]}
+
+    def value(self, name: str, region: str) -> Any:
+        return self.measured()[name, region]["value"]
+
+    def why(self, name: str, region: str) -> tuple[str, str]:
+        """Status and reason of what has no value."""
+        one = self.measured()[name, region]
+        assert one["value"] is None
+        return one["status"], one["reason"]
+
     @property
     def files(self) -> set[str]:
         """Names in the folder that an interrupted case might leave behind, too."""

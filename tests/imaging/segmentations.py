@@ -29,9 +29,13 @@ def seg(
     name: str = "phantom",
     labels: Mapping[str, str] | None = None,
     slices: Sequence[int] | None = None,
+    sources: Sequence[Dataset] = (),
 ) -> bytes:
-    """Masks by key as a segmentation of the phantom's series; values from 0 to 1 if it is FRACTIONAL."""
-    sources = [dcmread(BytesIO(encode(ds))) for ds in series(phantom, name=name)]
+    """Masks by key as a segmentation of the phantom's series; values from 0 to 1 if it is FRACTIONAL.
+
+    The slices may be those of another series, in the order of the masks.
+    """
+    sources = sources or [dcmread(BytesIO(encode(ds))) for ds in series(phantom, name=name)]
     if slices is not None:
         sources = [sources[k] for k in slices]
     chosen = range(phantom.shape[2]) if slices is None else slices

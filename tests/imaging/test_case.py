@@ -90,7 +90,9 @@ def test_identified_objects_are_refused_unless_that_is_allowed(case: Case) -> No
     assert refused(case, masks) == "IDENTIFIED"
     assert case.told[-1].observed == "1 of 20 objects"
     assert not case.output.exists()
-    assert case.run(masks, allow_identified=True).states == STAGES
+    named = Case(case.folder / "named").put(BODY, PatientIdentityRemoved="NO")
+    assert refused(named, masks) == "IDENTIFIED"
+    assert named.run(masks, allow_identified=True).states == STAGES
 
 
 @pytest.mark.parametrize("kept", [b"junk", b""])

@@ -47,7 +47,7 @@ class Frame(NamedTuple):
 
 def decimal(numbers: Iterable[float]) -> list[str]:
     """Numbers as values of VR DS, as exactly as its 16 characters allow."""
-    return [format_number_as_ds(float(number) + 0.0) for number in numbers]
+    return [format_number_as_ds(float(number)) for number in numbers]
 
 
 def per_frame_groups(
