@@ -82,7 +82,12 @@ class Hashing:
 
 
 def fingerprint(
-    order: Order, *, images: Iterable[Image], policy_digest: str, provenance: Sequence[Provenance]
+    order: Order,
+    *,
+    images: Iterable[Image],
+    policy_digest: str,
+    provenance: Sequence[Provenance],
+    phase_providers: Sequence[str] = (),
 ) -> str:
     """SHA-256 of all that decides the results, in hexadecimal digits.
 
@@ -94,6 +99,7 @@ def fingerprint(
         images: The slices that were read.
         policy_digest: SHA-256 of the selection policy.
         provenance: The segmenters that ran, in this order.
+        phase_providers: Versions of what says the contrast phase, beside headers and values.
     """
     decides = {
         "images": sorted(images),
@@ -104,6 +110,7 @@ def fingerprint(
         "height_m": order.height_m,
         "allow_identified": order.allow_identified,
         "converter": order.converter,
+        "phase_providers": phase_providers,
         "metrics": VERSION,
         "code": code_digest(),
     }

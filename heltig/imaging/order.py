@@ -62,6 +62,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         height_m: The height of the patient in metres, where it is known better than by the images.
         allow_identified: Objects that do not say Patient Identity Removed (0012,0062) = YES may be analysed.
         converter: `dcm2niix` converts the series a second time, and differences are flagged.
+        phase_python: The python of an environment with the phase classifier of TotalSegmentator's wheel: what
+            it says counts for the contrast phase, too. For whoever runs Heltig to give, never for a request.
         verdict: What the gate said of the study, as `READY`; None where it was not asked.
         override: Why a study that is not READY is analysed; None where it is READY.
     """
@@ -79,6 +81,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     height_m: float | None = None
     allow_identified: bool = False
     converter: Literal["dcm2niix"] | None = None
+    phase_python: Path | None = None
     verdict: str | None = None
     override: str | None = None
 

@@ -21,6 +21,7 @@ from heltig.imaging.metrics import OPTIONAL, measure
 from heltig.imaging.order import Order, Told
 from heltig.imaging.reading import read_volume
 from heltig.imaging.refusal import Refused
+from heltig.imaging.segment.phase_classifier import PhaseClassifier
 from heltig.imaging.selection.selecting import Selection
 from heltig.imaging.stacking import SliceStack
 from heltig.imaging.volume import Volume
@@ -94,14 +95,21 @@ def _analysed(
     progress.enter("segmenting")
     objects = (*material.segmentations, *_files(stack))
     found = segment(order, volume, objects=objects, scratch=scratch)
+    classifiers = _phase_classifiers(order, scratch)
     told = fingerprint(
         order,
         images=hashing.images(),
         policy_digest=selection.audit.policy_digest,
         provenance=found.provenance,
+        phase_providers=[one.version for one in classifiers],
     )
     progress.enter("measuring", fingerprint=told)
-    results = measure(found.segmentation, optional=order.optional, height_m=order.height_m)
+    results = measure(
+        found.segmentation,
+        optional=order.optional,
+        height_m=order.height_m,
+        phase_providers=[one.reading for one in classifiers],
+    )
     return Analysis(
         order=order,
         fingerprint=told,
@@ -116,6 +124,10 @@ def _analysed(
         started=started,
         agreement=agreement,
     )
+
+
+def _phase_classifiers(order: Order, scratch: Path) -> list[PhaseClassifier]:
+    return [PhaseClassifier(python=order.phase_python, workdir=scratch)] if order.phase_python else []
 
 
 def _files(stack: SliceStack) -> Iterator[Path]:

@@ -5,7 +5,7 @@ for one in found.measurements:
     print(one.region, one.name, one.value, one.unit, one.reason)
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, TypeAlias
@@ -20,7 +20,7 @@ from heltig.imaging.metrics.liver_fat import liver_fat
 from heltig.imaging.metrics.measurement import Context, Measurement
 from heltig.imaging.metrics.muscle import muscle
 from heltig.imaging.metrics.organs import organs
-from heltig.imaging.metrics.phase import ContrastPhase, contrast_phase
+from heltig.imaging.metrics.phase import ContrastPhase, PhaseProvider, contrast_phase
 from heltig.imaging.metrics.quality import quality
 from heltig.imaging.metrics.regions import BodyRegion, body_regions
 from heltig.imaging.metrics.vertebra import vertebra
@@ -68,7 +68,11 @@ class Results:
 
 
 def measure(
-    segmentation: Segmentation, *, optional: Collection[str] = (), height_m: float | None = None
+    segmentation: Segmentation,
+    *,
+    optional: Collection[str] = (),
+    height_m: float | None = None,
+    phase_providers: Sequence[PhaseProvider] = (),
 ) -> Results:
     """Measure all there is.
 
@@ -76,12 +80,14 @@ def measure(
         segmentation: The volume and its label maps.
         optional: Which of `OPTIONAL` are wanted, too.
         height_m: The height of the patient in metres, where it is known better than by the images.
+        phase_providers: What says the contrast phase, beside headers and values.
 
     Raises:
         KeyError: One of `optional` is not known.
     """
     inventory = Inventory(segmentation)
-    phase = contrast_phase(inventory)
+    readings = [provider(inventory) for provider in phase_providers]
+    phase = contrast_phase(inventory, others=readings)
     context = Context(phase.phase, height_m)
     families = (*FAMILIES.values(), *(OPTIONAL[name] for name in optional))
     return Results(

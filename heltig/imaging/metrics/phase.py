@@ -5,9 +5,9 @@ The phase is a property of the acquisition. Providers that do not agree give `un
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from heltig.dicom.dates import parse_tm
 from heltig.imaging.inventory import Inventory
@@ -47,6 +47,10 @@ class PhaseReading:
     provider: str
     phase: str
     evidence: tuple[str, ...] = ()
+
+
+PhaseProvider: TypeAlias = Callable[[Inventory], PhaseReading]
+"""Something else that says the phase."""
 
 
 @dataclass(frozen=True, slots=True)
