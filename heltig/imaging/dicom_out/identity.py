@@ -8,7 +8,8 @@ import hashlib
 import io
 import re
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from pathlib import Path
+from typing import BinaryIO, Final, NamedTuple
 from uuid import UUID
 
 from pydicom.config import IGNORE
@@ -131,10 +132,19 @@ def object_of(analysis: Analysis, kind: Kind, *, number: int = 1) -> Dataset:
     return made
 
 
-def encoded(made: Dataset) -> bytes:
-    """An object as a Part 10 file."""
-    file = io.BytesIO()
+def write(made: Dataset, file: Path | BinaryIO) -> None:
+    """Write an object as a Part 10 file.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
     dcmwrite(file, made, enforce_file_format=True)
+
+
+def encoded(made: Dataset) -> bytes:
+    """An object as the bytes of a Part 10 file; large ones are better written to one."""
+    file = io.BytesIO()
+    write(made, file)
     return file.getvalue()
 
 
