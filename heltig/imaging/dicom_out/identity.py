@@ -8,8 +8,7 @@ import hashlib
 import io
 import re
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import BinaryIO, Final, NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from pydicom.config import IGNORE
@@ -132,19 +131,10 @@ def object_of(analysis: Analysis, kind: Kind, *, number: int = 1) -> Dataset:
     return made
 
 
-def write(made: Dataset, file: Path | BinaryIO) -> None:
-    """Write an object as a Part 10 file.
-
-    Raises:
-        OSError: The file cannot be written.
-    """
-    dcmwrite(file, made, enforce_file_format=True)
-
-
 def encoded(made: Dataset) -> bytes:
-    """An object as the bytes of a Part 10 file; large ones are better written to one."""
+    """An object as the bytes of a Part 10 file; a large one is better saved to one."""
     file = io.BytesIO()
-    write(made, file)
+    dcmwrite(file, made, enforce_file_format=True)
     return file.getvalue()
 
 

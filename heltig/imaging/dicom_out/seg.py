@@ -339,7 +339,8 @@ def _pixels(made: Dataset, layers: _Layers, *, as_labels: bool) -> None:
         made.BitsAllocated = made.BitsStored = 8 if small else 16
         made.add_new("PixelPaddingValue", "US", 0)
         parts: Iterator[bytes] = (
-            image.astype(np.uint8 if small else "<u2").tobytes() for image in layers.numbers())
+            image.astype(np.uint8 if small else "<u2").tobytes() for image in layers.numbers()
+        )
     else:
         made.BitsAllocated = made.BitsStored = 1
         parts = packed(layers.masks(), layers.pixels)
