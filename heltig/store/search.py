@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.sql.elements import KeyedColumnElement
 
+from heltig.store.among import Among
 from heltig.store.attributes import split
 from heltig.store.names import escaped, is_like, matches
 from heltig.store.records import Location, LocationKind, Study, StudyState
@@ -172,8 +173,7 @@ def _of_study(query: StudyQuery) -> Iterable[ColumnElement[bool]]:
                 *(and_(locations.c.kind == at.kind, locations.c.name == at.name) for at in query.locations),
             )
         )
-        # + 0: not by the index of locations, which would have each row read, but by that of the worklist.
-        yield (studies.c.location_row + 0).in_(wanted_rows)
+        yield Among(studies.c.location_row, wanted_rows)
     if query.owner is not None:
         owned = select(study_owners.c.study_row)
         is_theirs = studies.c.id.in_(owned.where(study_owners.c.owner == query.owner))
@@ -187,7 +187,7 @@ def _of_study(query: StudyQuery) -> Iterable[ColumnElement[bool]]:
         if (wanted := getattr(query, name)) is not None
     ]
     if of_device:
-        yield (studies.c.device_set_row + 0).in_(select(devices.c.device_set_row).where(*of_device))
+        yield Among(studies.c.device_set_row, select(devices.c.device_set_row).where(*of_device))
     if query.text is not None:
         yield or_(
             _contains(studies.c.study_key, query.text), _contains(studies.c.study_description, query.text)

@@ -3,9 +3,6 @@
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Final
-
-import msgspec
 
 from heltig.errors import UsageError
 from heltig.imaging.agreement import Agreement, check_agreement
@@ -16,6 +13,7 @@ from heltig.imaging.case.material import Material, gather
 from heltig.imaging.case.outputs import write_outputs
 from heltig.imaging.case.progress import Progress
 from heltig.imaging.case.segmenting import segment
+from heltig.imaging.documents.writing import write_selection
 from heltig.imaging.fingerprint import Hashing, fingerprint
 from heltig.imaging.metrics import OPTIONAL, measure
 from heltig.imaging.order import Order, Told
@@ -25,9 +23,6 @@ from heltig.imaging.segment.phase_classifier import PhaseClassifier
 from heltig.imaging.selection.selecting import Selection
 from heltig.imaging.stacking import SliceStack
 from heltig.imaging.volume import Volume
-
-SELECTION: Final = "selection.json"
-"""What a refused case leaves, where it came to choose: why each series was rejected."""
 
 
 def run(order: Order, *, tell: Callable[[Told], None], now: Callable[[], datetime]) -> None:
@@ -62,8 +57,7 @@ def run(order: Order, *, tell: Callable[[Told], None], now: Callable[[], datetim
         except (Refused, NotChosen) as reason:
             if selection:
                 folder.clear()
-                audit = msgspec.json.encode(selection.audit)
-                (folder.path / SELECTION).write_bytes(msgspec.json.format(audit))
+                write_selection(selection.audit, folder.path)
                 folder.finish()
             progress.refuse(reason.code, reason.observed)
         else:

@@ -132,7 +132,7 @@ def object_of(analysis: Analysis, kind: Kind, *, number: int = 1) -> Dataset:
 
 
 def encoded(made: Dataset) -> bytes:
-    """An object as a Part 10 file."""
+    """An object as the bytes of a Part 10 file; a large one is better saved to one."""
     file = io.BytesIO()
     dcmwrite(file, made, enforce_file_format=True)
     return file.getvalue()

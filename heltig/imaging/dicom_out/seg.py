@@ -30,6 +30,7 @@ from heltig.imaging.dicom_out.seg_frames import (
     packed,
     per_frame_groups,
     presence,
+    put_pixels,
     reference_to,
 )
 from heltig.imaging.labels import STRUCTURES
@@ -82,6 +83,8 @@ def segments_of(analysis: Analysis) -> tuple[Segment, ...]:
 
 def segmentation_object(analysis: Analysis, *, label_map: bool = False) -> Dataset | None:
     """The structures of an analysis as a segmentation; None where there is no voxel of any.
+
+    Pixel Data is a stream, and the frames' functional groups are bytes until somebody looks at them.
 
     Args:
         analysis: The analysis.
@@ -335,11 +338,11 @@ def _pixels(made: Dataset, layers: _Layers, *, as_labels: bool) -> None:
         small = len(made.SegmentSequence) <= 256
         made.BitsAllocated = made.BitsStored = 8 if small else 16
         made.add_new("PixelPaddingValue", "US", 0)
-        data = b"".join(image.astype(np.uint8 if small else "<u2").tobytes() for image in layers.numbers())
-        data += b"\0" * (len(data) % 2)
+        parts: Iterator[bytes] = (
+            image.astype(np.uint8 if small else "<u2").tobytes() for image in layers.numbers()
+        )
     else:
         made.BitsAllocated = made.BitsStored = 1
-        data = packed(layers.masks(), layers.pixels)
+        parts = packed(layers.masks(), layers.pixels)
     made.HighBit = made.BitsStored - 1
-    made.PixelData = data
-    made["PixelData"].VR = "OW" if made.BitsAllocated == 16 else "OB"
+    put_pixels(made, parts, vr="OW" if made.BitsAllocated == 16 else "OB")

@@ -6,7 +6,8 @@ together of the parts.
 """
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from io import BytesIO
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -87,8 +88,8 @@ def by_slices(found: LabelMap) -> NDArray[np.uint16]:
     return np.asfortranarray(found.labels)
 
 
-def packed(masks: Iterable[NDArray[np.bool_]], pixels: int) -> bytes:
-    """Masks of one bit a pixel, one behind the other without gaps (PS3.5 8.1.1), of even length.
+def packed(masks: Iterable[NDArray[np.bool_]], pixels: int) -> Iterator[bytes]:
+    """Masks of one bit a pixel, one behind the other without gaps (PS3.5 8.1.1).
 
     Args:
         masks: Rows × columns each.
@@ -96,12 +97,23 @@ def packed(masks: Iterable[NDArray[np.bool_]], pixels: int) -> bytes:
     """
     together = 1 if pixels % 8 == 0 else 8  # so many begin at a byte
     waiting = iter(masks)
-    parts = []
     while some := [mask.ravel() for mask in islice(waiting, together)]:
         bits = some[0] if len(some) == 1 else np.concatenate(some)
-        parts.append(np.packbits(bits, bitorder="little").tobytes())
-    data = b"".join(parts)
-    return data + b"\0" * (len(data) % 2)
+        yield np.packbits(bits, bitorder="little").tobytes()
+
+
+def put_pixels(made: Dataset, parts: Iterable[bytes], *, vr: str) -> None:
+    """Set Pixel Data (7FE0,0010) to some bytes, padded to an even length.
+
+    They are given to pydicom as a stream, which it copies into a file piece by piece: hundreds of structures
+    come to hundreds of megabytes.
+    """
+    stream = BytesIO()
+    for part in parts:
+        stream.write(part)
+    stream.write(b"\0" * (stream.tell() % 2))
+    stream.seek(0)
+    made.add_new("PixelData", vr, stream)
 
 
 def _encoded(dataset: Dataset) -> bytes:
@@ -113,20 +125,15 @@ def _encoded(dataset: Dataset) -> bytes:
 
 def _derivation(image: SourceImage) -> Dataset:
     """Derivation Image macro (PS3.3 C.7.6.16.2.6)."""
+    source = reference_to(image)
+    source.SpatialLocationsPreserved = "YES"
+    source.PurposeOfReferenceCodeSequence = [code_item(_SOURCE)]
     item = Dataset()
-    item.SourceImageSequence = [source_image(image)]
+    item.SourceImageSequence = [source]
     item.DerivationCodeSequence = [code_item(_SEGMENTATION)]
     groups = Dataset()
     groups.DerivationImageSequence = [item]
     return groups
-
-
-def source_image(image: SourceImage) -> Dataset:
-    """An item of Source Image Sequence (0008,2112)."""
-    item = reference_to(image)
-    item.SpatialLocationsPreserved = "YES"
-    item.PurposeOfReferenceCodeSequence = [code_item(_SOURCE)]
-    return item
 
 
 def reference_to(image: SourceImage) -> Dataset:

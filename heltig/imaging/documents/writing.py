@@ -12,8 +12,10 @@ from heltig.imaging.documents.fhir import imaging_study, observations
 from heltig.imaging.documents.id_json import id_document
 from heltig.imaging.documents.table import measurements_csv
 from heltig.imaging.metrics.flat import flat_view
+from heltig.imaging.selection.selecting import Audit
 
 LIST: Final = "files.json"
+SELECTION: Final = "selection.json"
 
 _MEDIA_TYPES: Final = {
     ".json": "application/json",
@@ -39,14 +41,23 @@ def write_documents(analysis: Analysis, folder: Path) -> None:
         "id.json": id_document(analysis),
         "resultados.json": {**flat, **STATEMENTS},
         "analysis.json": analysis_document(analysis),
-        "selection.json": {**STATEMENTS, **msgspec.to_builtins(analysis.selection.audit)},
         "fhir/observations.json": observations(analysis),
         "fhir/imaging-study.json": imaging_study(analysis),
     }
     (folder / "fhir").mkdir(parents=True, exist_ok=True)
     for name, document in documents.items():
         (folder / name).write_bytes(_json(document))
+    write_selection(analysis.selection.audit, folder)
     (folder / "measurements.csv").write_bytes(measurements_csv(analysis).encode(errors="replace"))
+
+
+def write_selection(audit: Audit, folder: Path) -> None:
+    """Write the audit of the selection, which there is where nothing was selected, too.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    (folder / SELECTION).write_bytes(_json({**STATEMENTS, **msgspec.to_builtins(audit)}))
 
 
 def write_list(folder: Path) -> None:
