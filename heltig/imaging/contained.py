@@ -42,7 +42,8 @@ class Limits(NamedTuple):
 
     Attributes:
         seconds: Of wall-clock time, for all of it.
-        memory_bytes: Address space, of each of its processes; None for any.
+        memory_bytes: Address space, of each of its processes; None for as much as the caller has. A program
+            that contains others may give them more than it has.
         cpu_seconds: Processor time, of each of its processes; None for any.
         file_bytes: The largest file it may write; None for any.
         output_bytes: How much is kept of each of its output streams: the end of it.

@@ -98,7 +98,8 @@ def _become(
             kind = getattr(resource, name)
             _, hard = resource.getrlimit(kind)
             most = value if hard == resource.RLIM_INFINITY else min(value, hard)
-            resource.setrlimit(kind, (most, most))
+            # A program that contains others may give them more memory than it has itself.
+            resource.setrlimit(kind, (most, hard if name == "RLIMIT_AS" else most))
         os.execvp(command[0], list(command))  # noqa: S606 - to run a program is what this is for
     except OSError as problem:
         os.write(fails, str(problem.errno).encode())

@@ -303,6 +303,24 @@ def test_one_program_contains_another() -> None:
     assert all(becomes_true(lambda pid=pid: gone(pid)) for pid in pids)  # type: ignore[misc]
 
 
+@pytest.mark.parametrize(("inner", "exit_code"), [(256 << 20, 1), (None, 1), (2 << 30, 0)])
+def test_what_is_contained_may_have_more_memory_than_what_contains_it(
+    inner: int | None, exit_code: int
+) -> None:
+    program = f"""
+import sys
+from heltig.imaging.contained import Limits, environment, run
+command = [sys.executable, "-I", "-S", "-c", "bytearray(700 << 20)"]
+print(run(command, limits=Limits(60, memory_bytes={inner}), environment=environment()).exit_code)
+"""
+    ended = run(
+        [sys.executable, "-c", program],
+        limits=Limits(60, memory_bytes=512 << 20),
+        environment=environment(PYTHONPATH=str(Path(__file__).parents[2])),
+    )
+    assert ended.output == f"{exit_code}\n".encode()
+
+
 def test_it_needs_only_the_standard_library() -> None:
     show = "import sys, heltig.imaging.contained; print(*sys.modules)"
     shown = subprocess.run([sys.executable, "-c", show], check=True, capture_output=True, text=True).stdout

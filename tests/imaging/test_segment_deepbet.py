@@ -21,13 +21,13 @@ HEAD = Phantom.of(
     (2, 2, 2),
     [
         Ellipsoid("", CENTRE, (85, 100, 85), 700),
-        Ellipsoid("", CENTRE, (78, 93, 78), 40),
+        Ellipsoid("", CENTRE, (78, 93, 78), 60),
         Ellipsoid(
             "brain", CENTRE, (70, 85, 70), lambda i, j, k: np.where((i % 7 < 3) ^ (j % 9 < 4), 420, 300)
         ),
     ],
-    background=50,
-    noise_sd=10,
+    background=60,
+    noise_sd=8,
 )
 """Scalp, skull, and a brain with two kinds of matter, as T1-weighted images show them."""
 

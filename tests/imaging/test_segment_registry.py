@@ -12,7 +12,7 @@ from imaging.segmentations import masks_of, nifti_with_table, seg
 from heltig.errors import UsageError
 from heltig.imaging.order import SegmenterOrder
 from heltig.imaging.segment.byo_nifti import ByoNifti
-from heltig.imaging.segment.options import SEGMENTERS, local_options
+from heltig.imaging.segment.options import SEGMENTERS
 from heltig.imaging.segment.registry import segmenter
 
 PHANTOM = Phantom.of((20, 16, 8), (1, 1, 2), [Box("liver", (2, 2, 1), (9, 9, 6), 60)])
@@ -80,23 +80,6 @@ def test_options_that_are_wrong(name: str, options: dict[str, str], words: str) 
     with pytest.raises(UsageError) as problem:
         ordered(name, **options)
     assert words in problem.value.detail
-
-
-def test_what_names_something_on_this_machine_can_be_told() -> None:
-    """Programs, files and folders are not for a request to choose."""
-    order = SegmenterOrder(
-        id="totalsegmentator", options={"executable": "/x", "fast": "yes", "weights": "/w"}
-    )
-    assert local_options(order) == ["executable", "weights"]
-    assert local_options(SegmenterOrder(id="classical")) == []
-    named = {f"{name} {option}" for name, one in SEGMENTERS.items() for option in one.options}
-    local = {
-        f"{name} {key}"
-        for name, one in SEGMENTERS.items()
-        for key, option in one.options.items()
-        if option.local
-    }
-    assert {one for one in named if one.split()[1] in {"path", "table", "python", "program"}} <= local
 
 
 def test_the_options_need_no_extra() -> None:

@@ -1,7 +1,6 @@
 """Which backends there are and what each takes as options. Needs nothing of the extra `heltig[imaging]`.
 
-An option that names something on this machine, a program or a file, is for whoever runs Heltig to give, never
-for who sends a request: it says what runs.
+Options are for whoever runs Heltig to give, never for who sends a request: some of them say what runs.
 """
 
 import shlex
@@ -25,13 +24,11 @@ class Option(NamedTuple):
         words: What it means.
         read: Its value from its text; raises ValueError with words.
         required: There is no default.
-        local: It names something on this machine: not to be taken from a request.
     """
 
     words: str
     read: Callable[[str], Any] = str
     required: bool = False
-    local: bool = False
 
 
 class Backend(NamedTuple):
@@ -116,23 +113,22 @@ SEGMENTERS: Final[Mapping[str, Backend]] = MappingProxyType(
                     "a file of labels, or a folder with one file a structure",
                     _path,
                     required=True,
-                    local=True,
                 ),
-                "table": Option("the label table of the file, where it has another name", _path, local=True),
+                "table": Option("the label table of the file, where it has another name", _path),
                 "task": Option("the task of TotalSegmentator whose labels they are, instead of a table"),
             },
         ),
         "byo-dicom-seg": Backend("DICOM segmentations among the objects of the study.", {}),
         "replay": Backend(
             "Masks that were recorded before, for tests and demonstrations.",
-            {"path": Option("the folder of the recording", _path, required=True, local=True)},
+            {"path": Option("the folder of the recording", _path, required=True)},
         ),
         "classical": Backend("Body and subcutaneous fat of CT, by thresholds and morphology.", {}),
         "totalsegmentator": Backend(
             "TotalSegmentator, installed in an environment of its own.",
             {
-                "executable": Option("the program; else `TotalSegmentator` on the path", _path, local=True),
-                "weights": Option("the folder of its weights", _path, local=True),
+                "executable": Option("the program; else `TotalSegmentator` on the path", _path),
+                "weights": Option("the folder of its weights", _path),
                 "tasks": Option(
                     f"some of {', '.join(TOTALSEGMENTATOR_TASKS)}; else total or total_mr", _tasks
                 ),
@@ -144,7 +140,7 @@ SEGMENTERS: Final[Mapping[str, Backend]] = MappingProxyType(
         "deepbet": Backend(
             "Mask of the brain on T1-weighted MR, by deepbet, installed in an environment of its own.",
             {
-                "python": Option("the python of that environment", _path, required=True, local=True),
+                "python": Option("the python of that environment", _path, required=True),
                 "threshold": Option("from which output of the network on a voxel is inside", _number(0, 1)),
                 **_LIMITS,
             },
@@ -152,7 +148,7 @@ SEGMENTERS: Final[Mapping[str, Backend]] = MappingProxyType(
         "command": Backend(
             "A program of the site, by a contract of folders.",
             {
-                "program": Option("the program and its arguments", _program, required=True, local=True),
+                "program": Option("the program and its arguments", _program, required=True),
                 "dicom": Option("yes: it is given the DICOM files of the series too", _switch),
                 "settings": Option("what it is told in task.json: a JSON object", _settings),
                 **_LIMITS,
@@ -186,11 +182,3 @@ def read_options(order: SegmenterOrder) -> dict[str, Any]:
         except ValueError as problem:
             raise UsageError(f"Segmenter {order.id}: option {name} {problem}.") from None
     return found
-
-
-def local_options(order: SegmenterOrder) -> list[str]:
-    """Names of the options of an order that only whoever runs Heltig may give."""
-    backend = SEGMENTERS.get(order.id)
-    return [
-        name for name in order.options if backend and name in backend.options and backend.options[name].local
-    ]

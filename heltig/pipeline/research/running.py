@@ -42,7 +42,9 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, settings: Settings) -> "Program":
         """That of a site."""
-        python, environment = settings.analysis_python, {}
+        python = settings.analysis_python
+        # Where TotalSegmentator keeps its weights, and its licence: see docs/imaging.md.
+        environment = {name: value for name, value in os.environ.items() if name.startswith("TOTALSEG_")}
         if python is None:
             # The same Heltig, wherever this one was imported from.
             environment["PYTHONPATH"] = str(Path(heltig.__file__).parent.parent)
