@@ -10,6 +10,8 @@ from typing import Any
 import highdicom
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from imaging.analyses import analysis_of
 from imaging.bodies import rotation
 from imaging.multiframe import enhanced
@@ -22,6 +24,7 @@ from unit.dciodvfy import errors_by_dciodvfy
 from heltig.imaging.analysis import Analysis
 from heltig.imaging.dicom_out.identity import encoded, tracking_uid
 from heltig.imaging.dicom_out.seg import segmentation_object
+from heltig.imaging.dicom_out.seg_frames import packed
 from heltig.imaging.labels import STRUCTURES
 from heltig.imaging.segment.segmenter import Provenance
 from heltig.imaging.volume import Code, LabelMap, Structure, Volume
@@ -187,31 +190,55 @@ def test_three_hundred_structures_of_odd_images() -> None:
     ]
     body = Phantom.of((13, 11, 5), (3.0, 3.0, 10.0), parts)
 
-    def maps(volume: Volume) -> list[LabelMap]:
-        tissue = Code("85756007", "SCT", "Tissue")
-        return [
-            LabelMap(
-                body.labels,
-                {
-                    label: Structure(
-                        name.replace(" ", "_"),
-                        name,
-                        tissue,
-                        Code(f"a code that is long {label}", "99X", name),
-                    )
-                    for label, name in body.keys.items()
-                },
-            )
-        ]
+    tissue = Code("85756007", "SCT", "Tissue")
+    structures = {
+        label: Structure(f"lesion_{label}", name, tissue, Code(f"a code that is long {label}", "99X", name))
+        for label, name in body.keys.items()
+    }
+    analysis = analysis_of(body, maps=lambda volume: [LabelMap(body.labels, structures)])
+    found = written(analysis, label_map=True)
+    assert found.BitsAllocated == 16
+    assert [str(one.SegmentLabel) for one in found.SegmentSequence][1:] == names
+    for name, mask in masks_in(found, analysis).items():
+        assert np.array_equal(mask, body.mask(name)), name
+    made = segmentation_object(analysis)
+    assert made is not None
+    frames = dcmread(BytesIO(encoded(made))).pixel_array
+    assert frames.shape == (300, 11, 13)
+    for name, frame in zip(names, frames, strict=True):
+        assert np.array_equal(frame.T, body.mask(name).any(2)), name
 
-    analysis = analysis_of(body, maps=maps)
-    for label_map in (False, True):
-        found = written(analysis, label_map=label_map)
-        assert [str(one.SegmentLabel) for one in found.SegmentSequence][-300:] == names
-        assert found.BitsAllocated == (16 if label_map else 1)
-        masks = masks_in(found, analysis)
-        for name in names:
-            assert np.array_equal(masks[name], body.mask(name)), name
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 19), st.integers(1, 19), st.integers(1, 20), st.integers(0, 1 << 30))
+def test_bits_stand_one_behind_the_other(rows: int, columns: int, frames: int, seed: int) -> None:
+    masks = np.random.default_rng(seed).random((frames, rows, columns)) < 0.5
+    data = b"".join(packed(iter(masks), rows * columns))
+    bits = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")
+    assert len(data) == -(-masks.size // 8)
+    assert np.array_equal(bits[: masks.size], masks.ravel())
+    assert not bits[masks.size :].any()
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(0, 1 << 30), st.booleans(), st.booleans())
+def test_any_labels_come_back(seed: int, label_map: bool, two_maps: bool) -> None:
+    rng = np.random.default_rng(seed)
+    body = Phantom.of((7, 5, 4), (1.0, 2.0, 3.0), [Box("", (0, 0, 0), (7, 5, 4), 40)])
+    keys = rng.permutation(["liver", "spleen", "aorta", "heart", "brain", "skull"])
+    halves = (keys[:3], keys[3:]) if two_maps else (keys,)
+    maps = [
+        LabelMap(
+            rng.integers(0, len(half) + 1, body.shape).astype(np.uint16),
+            {number: STRUCTURES[key] for number, key in enumerate(half, 1)},
+        )
+        for half in halves
+    ]
+    analysis = analysis_of(body, maps=lambda volume: maps)
+    masks = masks_in(written(analysis, label_map=label_map), analysis)
+    assert set(masks) == {key for one in maps for key in keys if one.mask(key).any()}
+    for key, mask in masks.items():
+        assert any(np.array_equal(mask, one.mask(key)) for one in maps)
 
 
 def test_nothing_found_is_no_segmentation() -> None:

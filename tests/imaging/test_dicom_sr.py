@@ -243,7 +243,7 @@ def test_names_of_what_is_measured_are_all_different(analysis: Analysis) -> None
 
 
 @pytest.mark.parametrize("plain", [False, True])
-@pytest.mark.parametrize("kind", ["CT", "MR", "enhanced", "nothing found"])
+@pytest.mark.parametrize("kind", ["CT", "MR", "enhanced", "nothing found", "no modality"])
 def test_dciodvfy_has_no_objection_and_dsrdump_shows_it(kind: str, *, plain: bool, tmp_path: Path) -> None:
     small = Phantom.of((20, 20, 6), (2.0, 2.0, 5.0), [Box("liver", (2, 2, 1), (18, 18, 5), 60)])
     nothing = [LabelMap(np.zeros(small.shape, np.uint16), {1: STRUCTURES["liver"]})]
@@ -251,6 +251,7 @@ def test_dciodvfy_has_no_objection_and_dsrdump_shows_it(kind: str, *, plain: boo
         "CT": {},
         "MR": {"images": lambda phantom: series(phantom, modality="MR", signed=True)},
         "enhanced": {"images": lambda phantom: [enhanced([phantom])]},
+        "no modality": {"images": lambda phantom: series(phantom, Modality="")},
         "nothing found": {"maps": lambda volume: nothing},
     }
     analysis = analysis_of(small, **chosen[kind])

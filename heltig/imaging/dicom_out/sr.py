@@ -37,7 +37,7 @@ from heltig.imaging.dicom_out.headers import SourceImage, source_images
 from heltig.imaging.dicom_out.identity import (
     COMPREHENSIVE_SR,
     SR,
-    legal_text,
+    code_item,
     object_of,
     tracking_uid,
     uid_of,
@@ -46,6 +46,7 @@ from heltig.imaging.dicom_out.seg import Segment, segments_of
 from heltig.imaging.dicom_out.seg_frames import reference_to
 from heltig.imaging.dicom_out.sr_codes import (
     COMMENT,
+    PROCEDURE,
     PROCEDURES,
     REPORT,
     concept_of,
@@ -83,9 +84,10 @@ def report_object(analysis: Analysis, segmentation: Dataset | None, *, plain: bo
     made.PerformedProcedureCodeSequence = []
     groups = _Groups(analysis, segmentation)
     made.CurrentRequestedProcedureEvidenceSequence = [_evidence(analysis, groups.images, segmentation)]
+    modality = analysis.volume.technique.modality
     report = MeasurementReport(
         observation_context=ObservationContext(observer_device_context=_observer()),
-        procedure_reported=concept(PROCEDURES[analysis.volume.technique.modality]),
+        procedure_reported=concept(PROCEDURES.get(modality, PROCEDURE)),
         imaging_measurements=list(groups.all()),
         title=concept(REPORT),
     )
@@ -99,9 +101,7 @@ def report_object(analysis: Analysis, segmentation: Dataset | None, *, plain: bo
 
 def concept(code: Code) -> CodedConcept:
     """A code as content items take it."""
-    value = legal_text(code.value)
-    meaning = legal_text(code.meaning) or value
-    return CodedConcept(value, legal_text(code.scheme, most=16) or own_code("").scheme, meaning)
+    return CodedConcept.from_dataset(code_item(code))
 
 
 def _settle(made: Dataset, encodings: str | list[str]) -> None:

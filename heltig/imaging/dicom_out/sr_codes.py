@@ -17,7 +17,8 @@ PROCEDURES: Final = {
     "CT": Code("25045-6", "LN", "CT unspecified body region"),
     "MR": Code("25056-3", "LN", "MRI unspecified body region"),
 }
-"""CID 100, by modality."""
+PROCEDURE: Final = Code("363679005", "SCT", "Imaging procedure")
+"""CID 100: by modality, and where the images do not say theirs."""
 
 _VOLUME: Final = Code("118565006", "SCT", "Volume")  # CID 7472
 _AREA: Final = Code("42798000", "SCT", "Area")  # CID 7471
