@@ -43,7 +43,7 @@ def by_code(category: Code, kind: Code, *, laterality: Code | None, label: str) 
     """The structure of a segment (PS3.3 C.8.20.2).
 
     The label counts where the code names none of the table, as *Rib*, which is no single structure. It does
-    not make a healthy organ of what is coded as abnormal.
+    not make a whole organ of what is coded as a change in one.
 
     Args:
         category: Segmented Property Category (0062,0003).
