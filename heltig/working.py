@@ -54,12 +54,9 @@ from heltig.pipeline.pull.service import ArchiveProfiles, PullService
 from heltig.pipeline.reading_devices import KIND as READ_DEVICES
 from heltig.pipeline.reading_devices import DeviceDesk
 from heltig.pipeline.research.desk import ResearchDesk
-from heltig.pipeline.research.fetching import Fetching
-from heltig.pipeline.research.folder import ResearchFolder
+from heltig.pipeline.research.opening import research_desk
 from heltig.pipeline.research.ordering import FILES_KIND as ANALYZE_FILES
 from heltig.pipeline.research.ordering import KIND as ANALYZE
-from heltig.pipeline.research.plan import read_plan
-from heltig.pipeline.research.running import Program
 from heltig.pipeline.retention.ages import Retention
 from heltig.pipeline.retention.purge import KIND as PURGE
 from heltig.pipeline.retention.purge import PurgeDesk
@@ -424,15 +421,7 @@ def _desks(
         settling=SettleDesk(queue, gate_spool, pool, profile_of=profile_of, clock=clock),
         forwarding=ForwardDesk(queue, gate_spool, opens, clock=clock),
         quarantine=QuarantineDesk(queue, gate_spool, profile_of=profile_of, clock=clock),
-        research=ResearchDesk(
-            queue,
-            Fetching(store, opens, spool, gate_spool, settings=settings),
-            ResearchFolder(settings.home, place=spool.name, reserve=settings.alert_disk),
-            settings=settings,
-            plan=read_plan(settings.analysis_plan if settings.analysis_enabled else None),
-            program=Program.of(settings),
-            clock=clock,
-        ),
+        research=research_desk(queue, opens, spool, gate_spool, settings=settings, clock=clock),
         deliveries=DeliveryDesk(store, clock=clock, environ=os.environ),
         alerts=AlertDesk(
             store,

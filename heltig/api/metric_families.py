@@ -41,6 +41,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
         standing: All studies, counted by how they stand.
         requests: What this process was asked.
         alerts: How many stand, by kind.
+        analyses: How many are kept, by state and code.
     """
 
     now: datetime
@@ -50,6 +51,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     standing: Sequence[Standing]
     requests: RequestCounts
     alerts: Mapping[AlertKind, int]
+    analyses: Mapping[tuple[str, str], int]
 
 
 def families(figures: Figures) -> Iterator[Metric]:
@@ -78,6 +80,14 @@ def _of_service(figures: Figures) -> Iterator[Metric]:
     for counted in status.jobs:
         jobs.add_metric((counted.kind, counted.state), counted.number)
     yield jobs
+    analyses = GaugeMetricFamily(
+        "heltig_analyses",
+        "Analyses that are kept, by state; `code` says why one was refused or failed.",
+        labels=("state", "code"),
+    )
+    for (state, code), number in figures.analyses.items():
+        analyses.add_metric((state, code), number)
+    yield analyses
     oldest = status.oldest_queued
     waited = max((figures.now - oldest).total_seconds(), 0.0) if oldest else 0.0
     yield GaugeMetricFamily(

@@ -29,7 +29,7 @@ from heltig.api.request_counts import RequestCounts
 from heltig.api.services import Services
 from heltig.pipeline.archives import watching
 from heltig.pipeline.judging import ruleset_name
-from heltig.store import alerts, archives, measurements, watch
+from heltig.store import alerts, analyses, archives, measurements, watch
 from heltig.store.transaction import ReadTransaction
 from heltig.store.watch import Standing
 
@@ -114,4 +114,5 @@ def _figures(
         standing=standing,
         requests=requests,
         alerts=alerts.counts(transaction),
+        analyses=analyses.counts(transaction),
     )

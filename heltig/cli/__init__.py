@@ -29,6 +29,7 @@ COMMANDS = {
     "compare": "heltig.cli.compare:compare",
     "archives": "heltig.cli.archives:archives",
     "rescore": "heltig.cli.rescore:rescore_command",
+    "analyze": "heltig.cli.analyze:analyze",
     "jobs": "heltig.cli.jobs:jobs",
     "report": "heltig.cli.report:report",
     "bundle": "heltig.cli.bundle:bundle",

@@ -11,6 +11,7 @@ from heltig.pipeline.doctor.encryption import encryption, keys
 from heltig.pipeline.doctor.host import host
 from heltig.pipeline.doctor.identifiers import identifiers
 from heltig.pipeline.doctor.provider import provider
+from heltig.pipeline.doctor.research import research
 from heltig.pipeline.doctor.services import access, dimse, proxies, redis
 from heltig.pipeline.doctor.trail import trail, trail_key
 from heltig.settings import Settings
@@ -63,3 +64,5 @@ async def examine(
     async for check in provider(settings, environ=environ, clock=clock, asks=asks):
         yield check
     yield proxies(settings)
+    async for check in research(settings):
+        yield check

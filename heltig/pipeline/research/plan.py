@@ -7,7 +7,7 @@
 
     [segmenters.totalsegmentator]
     executable = "/opt/totalsegmentator/bin/TotalSegmentator"
-    task = "total"
+    tasks = "total"
 
     [[automatic]]
     locations = ["archive:main", "gate:*"]
@@ -27,6 +27,7 @@ import msgspec
 
 from heltig.errors import ConfigurationError, UsageError
 from heltig.imaging.order import SegmenterOrder
+from heltig.imaging.segment.options import read_options
 from heltig.pipeline.research.asked import Asked, Target
 from heltig.store.records import Location
 
@@ -147,6 +148,13 @@ def read_plan(path: Path | None) -> Plan:
         ) from wrong
     except ValueError as wrong:  # not UTF-8, not TOML, or no plan
         raise ConfigurationError(f"HELTIG_ANALYSIS_PLAN: {path}: {wrong}. See docs/research.md.") from wrong
+    for name, options in plan.segmenters.items():
+        try:
+            read_options(SegmenterOrder(id=name, options=options))
+        except UsageError as wrong:
+            raise ConfigurationError(
+                f"HELTIG_ANALYSIS_PLAN: {path}: [segmenters.{name}]: {wrong.detail}"
+            ) from wrong
     named = {*plan.default, *(name for one in plan.automatic for name in one.segmenters)}
     if absent := sorted(named - plan.segmenters.keys()):
         raise ConfigurationError(

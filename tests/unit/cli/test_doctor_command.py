@@ -207,3 +207,26 @@ def test_a_database_that_is_away(home: Path) -> None:
     found, code = doctor(home, HELTIG_DATABASE_URL=away)
     assert (states(found, "database"), code) == (["failed"], 1)
     assert "hunter2" not in json.dumps(found)
+
+
+def test_analyses(home: Path, tmp_path: Path) -> None:
+    found, _ = doctor(home, "--offline")
+    assert found["analyses"]["state"] == "skipped"
+    switched_on = {"HELTIG_ANALYSIS_ENABLED": "true", "HELTIG_ANALYSIS_USE": "research-only"}
+    plan = tmp_path / "plan.toml"
+    plan.write_text(
+        "[segmenters.classical]\n[segmenters.byo-dicom-seg]\n"
+        f'[segmenters.totalsegmentator]\nexecutable = "{tmp_path}/TotalSegmentator"\n'
+    )
+    found, code = doctor(home, "--offline", HELTIG_ANALYSIS_PLAN=str(plan), **switched_on)
+    named = ("analyses", "segmenter classical", "segmenter byo-dicom-seg", "segmenter totalsegmentator")
+    assert (states(found, *named), code) == (["ok", "ok", "ok", "warning"], 0)
+    assert found["files of analyses"]["found"].startswith("0 folders")
+
+    found, code = doctor(home, "--offline", HELTIG_ANALYSIS_PYTHON=str(tmp_path / "python"), **switched_on)
+    assert (found["analyses"]["state"], code) == ("failed", 1)
+    assert "heltig[imaging]" in found["analyses"]["remedy"]
+    plan.write_text("[segmenters.classical]\npath = 'x'\n")
+    found, code = doctor(home, "--offline", HELTIG_ANALYSIS_PLAN=str(plan), **switched_on)
+    assert (found["analyses"]["state"], code) == ("failed", 1)
+    assert "segmenters.classical" in found["analyses"]["found"]

@@ -1,0 +1,120 @@
+"""Analyses of files, folders and ZIPs without a server: judged first, then analysed into a folder."""
+
+import asyncio
+import tempfile
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import date
+from pathlib import Path
+
+import msgspec
+
+from connectors.upload import Limits
+from heltig.errors import ConflictError, UnreadableInputError, UsageError
+from heltig.imaging.order import Order, SegmenterOrder, Told
+from heltig.pipeline.check import check
+from heltig.pipeline.report import CheckedStudy
+from heltig.pipeline.research.asked import Asked
+from heltig.pipeline.research.objects import Objects
+from heltig.pipeline.research.ordering import NotReadyError
+from heltig.pipeline.research.running import Program, make
+from heltig.rules.profile import Profile
+from heltig.settings import Settings
+
+
+class Alone(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be analysed without a server.
+
+    Attributes:
+        paths: Files, folders and ZIPs with the objects of one study.
+        output: A folder that is new or empty.
+        asked: What is to be done, but for the segmenters.
+        segmenters: What finds structures, with its options.
+        policy: The site's selection policy.
+        identified: Objects may be analysed that do not say that the patient's identity was removed.
+        override: Why a study is analysed that is not READY; empty to insist on READY.
+    """
+
+    paths: tuple[Path, ...]
+    output: Path
+    asked: Asked
+    segmenters: tuple[SegmenterOrder, ...]
+    policy: Path | None = None
+    identified: bool = False
+    override: str = ""
+
+
+async def analyse_alone(
+    wanted: Alone,
+    *,
+    settings: Settings,
+    profile: Profile,
+    today: date,
+    analysis_id: str,
+    told: Callable[[Told], Awaitable[bool]],
+) -> Told:
+    """Judges a study, and analyses it where it is READY.
+
+    Args:
+        wanted: What is to be done.
+        settings: Limits.
+        profile: What it is judged with.
+        today: "Today" to the rules.
+        analysis_id: Names the analysis.
+        told: Hears each state.
+
+    Returns:
+        How it ended: done or refused.
+
+    Raises:
+        UnreadableInputError: Nothing in the paths is DICOM.
+        UsageError: The output folder is not empty, or the paths hold several studies.
+        NotReadyError: The study is not READY, and nobody overrides that.
+        EndedError: It cannot be made.
+    """
+    if wanted.output.exists() and (not wanted.output.is_dir() or any(wanted.output.iterdir())):
+        raise UsageError(f"--output: {wanted.output} is not a new or empty folder.")
+    study = await asyncio.to_thread(_judged, wanted.paths, profile, today)
+    if study.readiness != "READY" and not wanted.override:
+        raise NotReadyError(
+            f"The study is {study.readiness}, and only READY studies are analysed: `heltig check` says why. "
+            "--override REASON has it analysed all the same."
+        )
+    wanted.output.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the output: what is linked there is not copied.
+    with tempfile.TemporaryDirectory(prefix=".heltig-", dir=wanted.output.parent) as scratch:
+        folder = Path(scratch)
+        for name in ("objects", "scratch"):
+            (folder / name).mkdir()
+        found = Objects(folder / "objects", study_uid=None, most=settings.analysis_max_size)
+        limits = Limits(total_bytes=settings.upload_max_unpacked, member_bytes=settings.member_max_size)
+        await asyncio.to_thread(found.take, wanted.paths, scratch=folder / "scratch", limits=limits)
+        order = Order(
+            analysis_id=analysis_id,
+            objects=folder / "objects",
+            output=wanted.output,
+            segmenters=wanted.segmenters,
+            target=wanted.asked.target,
+            slice_metrics=wanted.asked.slice_metrics,
+            modalities=wanted.asked.modalities,
+            series=wanted.asked.series,
+            policy=wanted.policy,
+            optional=wanted.asked.optional,
+            height_m=wanted.asked.height_m,
+            allow_identified=wanted.identified,
+            converter=wanted.asked.converter,
+            verdict=study.readiness,
+            override=wanted.override if study.readiness != "READY" else None,
+        )
+        last = await make(order, Program.of(settings), told=told)
+    if last is None:
+        raise ConflictError("The analysis was stopped.")
+    return last
+
+
+def _judged(paths: Sequence[Path], profile: Profile, today: date) -> CheckedStudy:
+    report = check(paths, profile, reference_date=today)
+    if not report.studies:
+        raise UnreadableInputError("Nothing in there is DICOM: `heltig check` names every file.")
+    if len(report.studies) > 1:
+        raise UsageError(f"{len(report.studies)} studies are in there. Give those of one.")
+    return report.studies[0]

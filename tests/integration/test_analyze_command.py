@@ -1,0 +1,83 @@
+"""`heltig analyze` as people run it, with the real program of a case."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from imaging.phantom import Box, Phantom, encode, series
+
+from heltig.cli import heltig
+from heltig.errors import HeltigError
+
+USE = {"HELTIG_ANALYSIS_USE": "research-only"}
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small body in CT, as a ZIP."""
+    phantom = Phantom.of((80, 80, 24), (3.0, 3.0, 5.0), [Box("body", (10, 10, 2), (70, 70, 22), 40)])
+    path = tmp_path_factory.mktemp("package") / "study.zip"
+    with zipfile.ZipFile(path, "w") as made:
+        for number, one in enumerate(series(phantom, name="command")):
+            made.writestr(f"{number}.dcm", encode(one))
+    return path
+
+
+def ran(*arguments: str | Path, **environ: str) -> Result:
+    return CliRunner().invoke(heltig, ["analyze", *map(str, arguments)], env={**USE, **environ})
+
+
+def code_of(result: Result) -> int:
+    if isinstance(result.exception, HeltigError):
+        return result.exception.exit_code
+    return result.exit_code
+
+
+def test_files_are_analysed_into_a_folder(package: Path, tmp_path: Path) -> None:
+    output = tmp_path / "results"
+    result = ran(package, "--output", output, HELTIG_HOME=str(tmp_path / "home"))
+    assert result.exit_code == 0, result.output
+    states = [line.split()[0] for line in result.stderr.splitlines()[1:]]
+    assert states == ["selecting", "converting", "segmenting", "measuring", "rendering", "done"]
+    assert result.stderr.startswith("Research use only.")
+    rows = [line.split() for line in result.stdout.splitlines() if line.startswith("body ")]
+    assert [rows[0][1], rows[0][3]] == ["volume", "cm3"]
+    # 60 x 60 x 20 voxels of 45 mm3, whose corners the classical segmentation rounds off
+    assert float(rows[0][2].replace(",", "")) == pytest.approx(3240, rel=1e-3)
+    told = json.loads((output / "analysis.json").read_bytes())
+    assert (told["verdict"], told["override"]) == ("READY", None)
+    assert not (tmp_path / "home").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["results"]
+    again = ran(package, "--output", output)
+    assert code_of(again) == 2
+
+
+def test_a_refusal_has_its_code(package: Path, tmp_path: Path) -> None:
+    result = ran(package, "--output", tmp_path / "results", "--modality", "MR", "--format", "json")
+    assert result.exit_code == 3
+    told = json.loads(result.stdout)
+    assert (told["state"], told["code"]) == ("refused", "MODALITY_NOT_WANTED")
+    assert (tmp_path / "results/selection.json").is_file()
+
+
+def test_what_is_not_ready_needs_a_reason(package: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(package) as members, zipfile.ZipFile(tmp_path / "twice.zip", "w") as made:
+        for name in members.namelist():
+            content = members.read(name)
+            made.writestr(name, content.replace(b"20260102", b"20269902"))
+    refused = ran(tmp_path / "twice.zip", "--output", tmp_path / "results")
+    assert code_of(refused) == 5
+    done = ran(tmp_path / "twice.zip", "--output", tmp_path / "results", "--override", "a phantom")
+    assert done.exit_code == 0, done.output
+    told = json.loads((tmp_path / "results/analysis.json").read_bytes())
+    assert told["override"] == "a phantom"
+
+
+def test_it_has_to_be_acknowledged(package: Path, tmp_path: Path) -> None:
+    result = ran(package, "--output", tmp_path / "results", HELTIG_ANALYSIS_USE="")
+    assert code_of(result) == 2
+    assert "HELTIG_ANALYSIS_USE=research-only" in str(result.exception)
+    unknown = ran("1.2.3", HELTIG_ANALYSIS_ENABLED="true", HELTIG_HOME=str(tmp_path / "home"))
+    assert code_of(unknown) == 4
