@@ -9,12 +9,14 @@ from typing import Any, Final, cast
 import nibabel
 from isal import igzip
 
+from heltig.imaging.statements import GATE_USE, RESEARCH_USE
 from heltig.imaging.volume import Volume
 
 _SCANNER: Final = 1
 """The code of coordinates in the scanner's own system (NIFTI_XFORM_SCANNER_ANAT)."""
 
 _UNKNOWN: Final = 0
+_COMMENT: Final = 6
 _LEVEL: Final = 1  # noise hardly gets smaller by more
 _DESCRIPTION: Final = b"heltig: research use only, not for diagnosis"
 
@@ -30,7 +32,13 @@ def to_nifti(volume: Volume) -> nibabel.Nifti1Image:
     image.set_qform(volume.affine, _UNKNOWN if volume.tilted else _SCANNER)
     image.header.set_xyzt_units("mm")
     image.header["descrip"] = _DESCRIPTION
+    image.header.extensions.append(statements())
     return cast(nibabel.Nifti1Image, image)
+
+
+def statements() -> Any:
+    """Both statements, as a comment in the header (NIFTI_ECODE_COMMENT)."""
+    return cast(Any, nibabel.nifti1.Nifti1Extension)(_COMMENT, f"{RESEARCH_USE} {GATE_USE}".encode())
 
 
 def write_nifti(volume: Volume, path: Path) -> None:

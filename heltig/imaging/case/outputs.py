@@ -1,18 +1,21 @@
 """The output folder of an analysis."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
+from pydicom.dataset import Dataset
+
 from heltig.imaging.analysis import Analysis
 from heltig.imaging.case.heads import shows_head
 from heltig.imaging.dicom_out.objects import result_objects
+from heltig.imaging.dicom_out.picture_objects import picture_objects
 from heltig.imaging.documents.masks import write_masks
 from heltig.imaging.documents.writing import write_documents, write_list
 from heltig.imaging.nifti import write_nifti
-from heltig.imaging.pictures.overlays import pictures
+from heltig.imaging.pictures.overlays import Picture, pictures
 
 VOLUME: Final = "volume.nii.gz"
 DICOM: Final = "dicom"
@@ -34,8 +37,9 @@ def write_outputs(analysis: Analysis, folder: Path, *, seconds: Callable[[], dic
     """
     with ThreadPoolExecutor(1) as besides:
         compressed = besides.submit(_write_nifti, analysis, folder)
-        _write_pictures(analysis, folder)
-        _write_objects(analysis, folder / DICOM)
+        drawn = pictures(analysis)
+        _write_pictures(drawn, folder)
+        _write_objects([*result_objects(analysis), *picture_objects(analysis, drawn)], folder / DICOM)
         compressed.result()
     write_documents(dataclasses.replace(analysis, seconds=seconds()), folder)
     write_list(folder)
@@ -47,12 +51,12 @@ def _write_nifti(analysis: Analysis, folder: Path) -> None:
     write_masks(analysis.segmentation, folder)
 
 
-def _write_pictures(analysis: Analysis, folder: Path) -> None:
-    for picture in pictures(analysis):
+def _write_pictures(drawn: Iterable[Picture], folder: Path) -> None:
+    for picture in drawn:
         (folder / f"{picture.name}.png").write_bytes(picture.png)
 
 
-def _write_objects(analysis: Analysis, folder: Path) -> None:
+def _write_objects(objects: Iterable[tuple[str, Dataset]], folder: Path) -> None:
     folder.mkdir()
-    for name, made in result_objects(analysis):
+    for name, made in objects:
         made.save_as(folder / name, enforce_file_format=True)

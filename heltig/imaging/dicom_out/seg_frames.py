@@ -48,7 +48,7 @@ class Frame(NamedTuple):
 
 def decimal(numbers: Iterable[float]) -> list[str]:
     """Numbers as values of VR DS, as exactly as its 16 characters allow."""
-    return [format_number_as_ds(float(number)) for number in numbers]
+    return [format_number_as_ds(float(number) + 0.0) for number in numbers]
 
 
 def per_frame_groups(
@@ -125,15 +125,20 @@ def _encoded(dataset: Dataset) -> bytes:
 
 def _derivation(image: SourceImage) -> Dataset:
     """Derivation Image macro (PS3.3 C.7.6.16.2.6)."""
-    source = reference_to(image)
-    source.SpatialLocationsPreserved = "YES"
-    source.PurposeOfReferenceCodeSequence = [code_item(_SOURCE)]
     item = Dataset()
-    item.SourceImageSequence = [source]
+    item.SourceImageSequence = [source_image(image)]
     item.DerivationCodeSequence = [code_item(_SEGMENTATION)]
     groups = Dataset()
     groups.DerivationImageSequence = [item]
     return groups
+
+
+def source_image(image: SourceImage) -> Dataset:
+    """An item of Source Image Sequence (0008,2112)."""
+    item = reference_to(image)
+    item.SpatialLocationsPreserved = "YES"
+    item.PurposeOfReferenceCodeSequence = [code_item(_SOURCE)]
+    return item
 
 
 def reference_to(image: SourceImage) -> Dataset:

@@ -18,8 +18,8 @@ from isal import igzip
 from numpy.typing import NDArray
 
 from heltig.imaging.labels import TASKS
+from heltig.imaging.nifti import statements
 from heltig.imaging.segmentation import Segmentation
-from heltig.imaging.statements import GATE_USE, RESEARCH_USE
 from heltig.imaging.volume import Volume
 
 OTHER: Final = "other"
@@ -35,7 +35,6 @@ _DEVICES: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.ASCII | 
 """Names that no file can have on Windows."""
 
 _LEVEL: Final = 1
-_COMMENT: Final = 6  # NIFTI_ECODE_COMMENT
 _SCANNER: Final = 1
 _UNKNOWN: Final = 0
 _AT_ONCE: Final = 2
@@ -115,9 +114,7 @@ def _head(volume: Volume) -> bytes:
     header.set_xyzt_units("mm")
     header["descrip"] = b"heltig: research use only, not for diagnosis"
     header["magic"] = b"n+1"
-    header.extensions.append(
-        cast(Any, nibabel.nifti1.Nifti1Extension)(_COMMENT, f"{RESEARCH_USE} {GATE_USE}".encode())
-    )
+    header.extensions.append(statements())
     header["vox_offset"] = header.single_vox_offset + header.extensions.get_sizeondisk()
     stream = BytesIO()
     header.write_to(stream)

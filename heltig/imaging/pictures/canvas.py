@@ -151,13 +151,13 @@ def _stroke(pen: ImageDraw.ImageDraw, points: Points, colour: tuple[int, int, in
 
 def _numbers(pen: ImageDraw.ImageDraw, layers: Sequence[Layer], scale: NDArray[np.float64]) -> None:
     """The number of each structure, where it is widest."""
-    font = _font(17)
+    font = _font(20)
     for layer in layers:
         if layer.number and layer.mask.any():
             depth: Any = ndimage.distance_transform_edt(np.pad(layer.mask, 1), sampling=scale[::-1])
             row, column = np.unravel_index(int(depth.argmax()), depth.shape)
             x, y = (float(column) - 0.5) * scale[0], (float(row) - 0.5) * scale[1]
-            pen.text((x, y), str(layer.number), _TEXT, font, anchor="mm", stroke_width=2, stroke_fill=_DARK)
+            pen.text((x, y), str(layer.number), _TEXT, font, anchor="mm", stroke_width=1, stroke_fill=_DARK)
 
 
 def _header(pen: ImageDraw.ImageDraw, view: View, title: str) -> None:

@@ -22,7 +22,7 @@ from heltig.imaging.pictures.canvas import Panel, Pixels, draw, png
 from heltig.imaging.pictures.layer import ORANGE, PALETTE, PURPLE, SKY, WHITE, YELLOW, Colour, Layer
 from heltig.imaging.pictures.organs import organ_slices, shown_organs
 from heltig.imaging.pictures.view import View
-from heltig.imaging.pictures.windows import window_for
+from heltig.imaging.pictures.windows import Window, window_for
 from heltig.imaging.segmentation import Mask
 
 _BLEED_PLACES: Final = tuple(f"hemorrhage_slice_{part}" for part in (15, 50, 85))
@@ -36,6 +36,7 @@ class Picture:
         name: As its file is called, without the ending.
         title: What it is, in words.
         view: The slice that it shows.
+        window: The range of values that it shows.
         layers: What is drawn over it.
         pixels: Red, green and blue by (row, column, 3).
         panel: Where the image is in it.
@@ -44,6 +45,7 @@ class Picture:
     name: str
     title: str
     view: View
+    window: Window
     layers: tuple[Layer, ...]
     pixels: Pixels
     panel: Panel
@@ -135,5 +137,6 @@ def _name(results: Results, key: str) -> str:
 def _picture(
     name: str, title: str, view: View, layers: tuple[Layer, ...], shown: Sequence[str] = ()
 ) -> Picture:
-    drawn = draw(view, window_for(view.segmentation, shown), layers, title=title)
-    return Picture(name, title, view, layers, drawn.pixels, drawn.panel)
+    window = window_for(view.segmentation, shown)
+    drawn = draw(view, window, layers, title=title)
+    return Picture(name, title, view, window, layers, drawn.pixels, drawn.panel)
