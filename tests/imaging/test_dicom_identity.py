@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -50,7 +51,7 @@ def with_headers(*changes: Callable[[Dataset], object]) -> Analysis:
     return analysis_of(BODY, images=images)
 
 
-def with_values(**values: object) -> Analysis:
+def with_values(**values: Any) -> Analysis:
     return with_headers(lambda ds: [put(ds, keyword, value) for keyword, value in values.items()])
 
 

@@ -154,10 +154,12 @@ def legal_text(text: str, *, most: int = 64) -> str:
     return _CONTROL.sub(" ", text)[:most].strip()
 
 
-def put(made: Dataset, keyword: str, value: object) -> None:
+def put(made: Dataset, keyword: str, value: str) -> None:
     """Set an attribute to a value of the images, which may break rules that pydicom would warn of."""
+    vr = dictionary_VR(keyword)
+    as_text = vr in ("DS", "IS")  # pydicom would make a number of it, and fail at what is none
     tag = int(tag_of(keyword), 16)
-    made.add(DataElement(tag, dictionary_VR(keyword), value, validation_mode=IGNORE))
+    made.add(DataElement(tag, vr, value, already_converted=as_text, validation_mode=IGNORE))
 
 
 def _date_and_time(moment: datetime, made: Dataset) -> tuple[str, str]:

@@ -5,7 +5,7 @@ structure that has voxels, and a frame for each slice that it is on.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,25 +20,24 @@ from heltig.imaging.dicom_out.identity import (
     code_item,
     legal_text,
     object_of,
+    put,
     tracking_uid,
     uid_of,
 )
 from heltig.imaging.dicom_out.seg_frames import (
-    Frame,
-    by_slices,
     decimal,
     packed,
     per_frame_groups,
-    presence,
     put_pixels,
     reference_to,
 )
+from heltig.imaging.dicom_out.segments import Layers, Segment, segments_of
 from heltig.imaging.labels import STRUCTURES
 from heltig.imaging.segment.naming import BACKGROUND, OWN_SCHEME
 from heltig.imaging.segment.segmenter import Provenance
 from heltig.imaging.stacking import SliceStack
 from heltig.imaging.statements import RESEARCH_USE
-from heltig.imaging.volume import Code, Structure
+from heltig.imaging.volume import Code
 
 _SEGMENT_NUMBER: Final = 0x0062000B
 _SEGMENT_IDENTIFICATION: Final = 0x0062000A
@@ -52,33 +51,6 @@ _MORPHOLOGY: Final = Code("123104", "DCM", "Morphological Operations")
 _SUPPLIED: Final = Code("supplied", OWN_SCHEME, "Masks that were supplied")
 _FAMILIES: Final = {"totalsegmentator": _LEARNED, "deepbet": _LEARNED, "classical": _MORPHOLOGY}
 """How the backends that find structures by themselves do it; the others take what they are given."""
-
-
-class Segment(NamedTuple):
-    """A structure in a segmentation.
-
-    Attributes:
-        number: Segment Number (0062,0004), counted from 1.
-        structure: The structure.
-        map: The number of the label map that counts for it.
-        labels: Its labels there.
-    """
-
-    number: int
-    structure: Structure
-    map: int
-    labels: tuple[int, ...]
-
-
-def segments_of(analysis: Analysis) -> tuple[Segment, ...]:
-    """The structures that have voxels, in the order of the label maps."""
-    segmentation = analysis.segmentation
-    present = [one for key, one in segmentation.structures.items() if segmentation.count(key)]
-    return tuple(
-        Segment(number, one, where, tuple(labels))
-        for number, one in enumerate(present, 1)
-        for where, labels in [segmentation.labels_of(one.key)]
-    )
 
 
 def segmentation_object(analysis: Analysis, *, label_map: bool = False) -> Dataset | None:
@@ -96,7 +68,7 @@ def segmentation_object(analysis: Analysis, *, label_map: bool = False) -> Datas
     segments = segments_of(analysis)
     if not segments:
         return None
-    layers = _Layers(analysis, segments)
+    layers = Layers(analysis, segments)
     overlap = layers.overlap
     as_labels = label_map and not overlap
     made = object_of(analysis, LABEL_MAP if as_labels else SEG)
@@ -118,76 +90,6 @@ def segmentation_object(analysis: Analysis, *, label_map: bool = False) -> Datas
     # all is as it is written: pydicom need not look into every frame
     made.set_original_encoding(False, True, convert_encodings(made.SpecificCharacterSet))
     return made
-
-
-class _Layers:
-    """The pixels of segments, slice by slice."""
-
-    def __init__(self, analysis: Analysis, segments: Sequence[Segment]) -> None:
-        self._labels = [by_slices(one) for one in analysis.segmentation.maps]
-        self._segments = segments
-        columns, rows, self._slices = analysis.volume.shape
-        self.pixels = columns * rows
-        seen = [presence(labels) for labels in self._labels]
-        self._on = {
-            one.number: np.flatnonzero(
-                seen[one.map][:, [label for label in one.labels if label < seen[one.map].shape[1]]].any(1)
-            ).tolist()
-            for one in segments
-        }
-        used = sorted({k for slices in self._on.values() for k in slices})
-        self._places = {k: place for place, k in enumerate(used, 1)}
-
-    @property
-    def frames(self) -> list[Frame]:
-        """One for each segment and slice that it is on."""
-        return [Frame(k, self._places[k], one.number) for one in self._segments for k in self._on[one.number]]
-
-    @property
-    def slices(self) -> list[Frame]:
-        """One for each slice that has something."""
-        return [Frame(k, place, None) for k, place in self._places.items()]
-
-    def masks(self) -> Iterator[NDArray[np.bool_]]:
-        """Rows × columns, in the order of `frames`."""
-        for one in self._segments:
-            labels = self._labels[one.map]
-            for k in self._on[one.number]:
-                image: Any = labels[:, :, k].T
-                mask = image == one.labels[0] if len(one.labels) == 1 else np.isin(image, one.labels)
-                yield np.ascontiguousarray(mask)
-
-    def numbers(self) -> Iterator[NDArray[np.uint16]]:
-        """Segment numbers by rows × columns, in the order of `slices`; where some overlap, the greatest."""
-        tables = self._tables()
-        for k in self._places:
-            images = [table[labels[:, :, k].T] for table, labels in zip(tables, self._labels, strict=True)]
-            yield np.maximum.reduce(images)
-
-    @property
-    def overlap(self) -> bool:
-        """Some voxel belongs to several segments."""
-        if len(self._labels) == 1:
-            return False
-        tables = [table > 0 for table in self._tables()]
-        return any(
-            np.any(
-                np.sum(
-                    [table[labels[:, :, k]] for table, labels in zip(tables, self._labels, strict=True)], 0
-                )
-                > 1
-            )
-            for k in range(self._slices)
-        )
-
-    def _tables(self) -> list[NDArray[np.uint16]]:
-        """For each map the segment number of each label, 0 of what is not written from it."""
-        tables = [np.zeros(int(labels.max()) + 1, np.uint16) for labels in self._labels]
-        for one in self._segments:
-            for label in one.labels:
-                if label < len(tables[one.map]):
-                    tables[one.map][label] = one.number
-        return tables
 
 
 def _image(made: Dataset, analysis: Analysis, images: Sequence[SourceImage]) -> None:
@@ -222,7 +124,7 @@ def _lossy(made: Dataset, stack: SliceStack) -> None:
     for keyword in ("LossyImageCompressionRatio", "LossyImageCompressionMethod"):
         value = stack.planes.texts(keyword)[lossy]
         if value:
-            setattr(made, keyword, value)
+            put(made, keyword, value)
 
 
 def _segment_sequence(
@@ -331,7 +233,7 @@ def _normal(affine: NDArray[np.float64]) -> NDArray[np.float64]:
     return normal / np.linalg.norm(normal)
 
 
-def _pixels(made: Dataset, layers: _Layers, *, as_labels: bool) -> None:
+def _pixels(made: Dataset, layers: Layers, *, as_labels: bool) -> None:
     """Image Pixel (PS3.3 C.7.6.3)."""
     made.SamplesPerPixel, made.PhotometricInterpretation, made.PixelRepresentation = 1, "MONOCHROME2", 0
     if as_labels:

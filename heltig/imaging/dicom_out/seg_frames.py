@@ -28,6 +28,9 @@ _SEGMENTATION: Final = Code("113076", "DCM", "Segmentation")  # CID 7203
 _SOURCE: Final = Code("121322", "DCM", "Source image for image processing operation")  # CID 7202
 
 _PER_FRAME: Final = Tag("PerFrameFunctionalGroupsSequence")
+LABELS: Final = 1 << 16
+"""Labels that a map can have."""
+
 _ITEM: Final = struct.Struct("<HHI")
 _INDEX: Final = struct.Struct("<I")
 
@@ -77,10 +80,8 @@ def per_frame_groups(
 
 def presence(labels: NDArray[np.uint16]) -> NDArray[np.bool_]:
     """Which labels are on which slice, by [slice, label]."""
-    most = int(labels.max()) + 1
-    return np.stack(
-        [np.bincount(labels[:, :, k].ravel(order="K"), minlength=most) > 0 for k in range(labels.shape[2])]
-    )
+    slices = range(labels.shape[2])
+    return np.stack([np.bincount(labels[:, :, k].ravel(order="K"), minlength=LABELS) > 0 for k in slices])
 
 
 def by_slices(found: LabelMap) -> NDArray[np.uint16]:

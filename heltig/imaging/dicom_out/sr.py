@@ -42,8 +42,8 @@ from heltig.imaging.dicom_out.identity import (
     tracking_uid,
     uid_of,
 )
-from heltig.imaging.dicom_out.seg import Segment, segments_of
 from heltig.imaging.dicom_out.seg_frames import reference_to
+from heltig.imaging.dicom_out.segments import Segment, segments_of
 from heltig.imaging.dicom_out.sr_codes import (
     COMMENT,
     PROCEDURE,
