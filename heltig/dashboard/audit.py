@@ -26,7 +26,7 @@ from heltig.store.audit_rows import Damaged
 from heltig.store.audit_trail import AuditEntry, Wanted
 from heltig.store.transaction import ReadTransaction
 
-A_PAGE: Final = 100
+A_PAGE: Final = 50
 LONGEST: Final = 256  # characters of a filter
 MOST_LISTED: Final = 5
 """Items of a list in an entry's details that are shown: a look at many studies names them all."""

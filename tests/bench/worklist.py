@@ -3,17 +3,20 @@
 Run by hand:
 
     python tests/bench/worklist.py [STUDIES]
+    python tests/servers/postgresql.py python tests/bench/worklist.py [STUDIES]
 
 Verdicts are made up: a fifth of the studies is BLOCKED, another fifth NEEDS_REVIEW, with up to four findings
 each. They come from 400 stations of 40 models, a third of them from a workstation, too. Times are those of
 the whole answer over loopback, the best and the worst of nine after a first one; of the processor likewise,
-which does not wait for others. Queries are the fewest of these: the service asks some of its own meanwhile.
+which does not wait for others (without that of a PostgreSQL). Queries are the fewest of these: some
+are the service's own.
 """
 
 import asyncio
 import gzip
 import hashlib
 import logging
+import os
 import random
 import socket
 import sqlite3
@@ -22,17 +25,21 @@ import tempfile
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
 import uvicorn
+from sqlalchemy import Engine, event, text
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from heltig.app import create_app
 from heltig.logs import configure_logging
 from heltig.pipeline.publish import render
 from heltig.rules.catalogue import catalogue
+from heltig.setting_types import SecretUrl
 from heltig.settings import Settings
 from heltig.store import tables
 from heltig.store.engine import Store
@@ -79,9 +86,10 @@ ADDRESSES = (
     "/overview?heat=station",
     "/api/v1/studies?manufacturer=Maker+1&limit=50",
     "/api/v1/studies?manufacturer=maker*&modality=MR&text=knee&age=over-1d&limit=50",
+    "/archives",
+    "/profiles",
     "/jobs",
     "/quarantine",
-    "/archives",
     "/uploads",
     "/rules",
     "/rules/PAT-ID-EMPTY",
@@ -92,22 +100,28 @@ ADDRESSES = (
 )
 
 
-async def fill(folder: Path, number: int) -> str:
-    """Makes the database; returns the UID of one of its studies."""
-    store = await Store.open(f"sqlite+aiosqlite:///{folder / 'heltig.db'}", render=render)
+async def fill(url: str, number: int) -> str:
+    """Makes the tables; returns the UID of one of their studies."""
+    store = await Store.open(url, render=render)
     await upgrade(store)
     try:
-        return await store.write(_fill, number)
+        uid = await store.write(_fill, number)
     finally:
         await store.close()
+    if url.startswith("postgresql"):
+        engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
+        async with engine.connect() as connection:
+            await connection.execute(text("VACUUM ANALYZE"))  # as autovacuum does soon after
+        await engine.dispose()
+    return uid
 
 
 def _fill(transaction: WriteTransaction, number: int) -> str:
     chance = random.Random(1)
-    transaction.insert_row(
-        tables.rulesets, {"hash": "a" * 64, "version": "0.1.0", "standard": "2026a", "manifest": b""}
-    )
-    transaction.insert_row(tables.profiles, {"hash": "b" * 64, "name": "default", "text": b""})
+    ruleset = {"hash": "a" * 64, "version": "0.1.0", "standard": "2026a", "manifest": b""}
+    transaction.connection.execute(tables.rulesets.insert(), ruleset)
+    profile = {"hash": "b" * 64, "name": "default", "text": b""}
+    transaction.connection.execute(tables.profiles.insert(), profile)
     for name in ARCHIVES:
         transaction.insert_row(tables.locations, {"kind": "archive", "name": name})
     rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
@@ -126,7 +140,8 @@ def _fill(transaction: WriteTransaction, number: int) -> str:
         "study_rules",
         "lookups",
     ):
-        transaction.connection.execute(getattr(tables, name).insert(), rows[name])
+        for some in batched(rows[name], 2_000):
+            transaction.connection.execute(getattr(tables, name).insert(), some)
     return str(rows["studies"][0]["study_key"])
 
 
@@ -275,9 +290,18 @@ def _study(rows: dict[str, list[dict[str, Any]]], id: int, chance: random.Random
     )
 
 
-def traced() -> list[str]:
-    """Has every SQLite connection write down what it is asked."""
+def batched(rows: list[dict[str, Any]], size: int) -> Iterator[list[dict[str, Any]]]:
+    """Rows in parts."""
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
+
+
+def traced(url: str) -> list[str]:
+    """Has every connection write down what it is asked."""
     asked: list[str] = []
+    if url.startswith("postgresql"):
+        event.listen(Engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
+        return asked
     connect = sqlite3.connect
 
     def connecting(*args: Any, **kwargs: Any) -> sqlite3.Connection:
@@ -313,13 +337,14 @@ def main(number: int) -> None:
     """Fills a store, serves it, measures."""
     configure_logging("json")
     logging.getLogger("heltig.access").setLevel(logging.WARNING)
-    asked = traced()
     with tempfile.TemporaryDirectory(prefix="heltig-") as home:
+        url = os.environ.get("HELTIG_TEST_POSTGRES") or f"sqlite+aiosqlite:///{Path(home) / 'heltig.db'}"
+        asked = traced(url)
         started = time.perf_counter()
-        uid = asyncio.run(fill(Path(home), number))
+        uid = asyncio.run(fill(url, number))
         print(f"{number:,} studies, made in {time.perf_counter() - started:.0f} s")
         with socket.create_server(("127.0.0.1", 0)) as listener:
-            app = create_app(Settings(home=Path(home), workers=1))
+            app = create_app(Settings(home=Path(home), database_url=SecretUrl(url), workers=1))
             server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
             thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
             thread.start()
