@@ -306,3 +306,11 @@ def test_many_structures_are_counted_where_they_are_not_listed() -> None:
     ]
     found = pictures(analysis_of(Phantom.of((170, 40, 5), (2.0, 2.0, 5.0), boxes)))
     assert len(found[0].layers) == 22
+
+
+def test_without_organs_whatever_there_is_is_shown() -> None:
+    fat = Box("subcutaneous_fat", (5, 5, 1), (20, 20, 4), -100)
+    bone = Box("sternum", (22, 5, 1), (28, 20, 4), 300)
+    for parts, expected in (([fat], {"subcutaneous fat"}), ([fat, bone], {"sternum"})):
+        (picture,) = pictures(analysis_of(Phantom.of((30, 30, 5), (2.0, 2.0, 5.0), parts)))
+        assert {layer.name for layer in picture.layers} == expected

@@ -34,9 +34,13 @@ ALLOWED: Final = (
     RESEARCH_USE,
     GATE_USE,
     FOOTER,
-    "research use only, not for diagnosis",
     ABNORMAL_STRUCTURE.meaning,
 )
+
+DISCLAIMER: Final = re.compile(
+    r"not for diagnosis(, triage)?(,? (or )?(treatment|triage))?( or clinical decisions)?\b", re.IGNORECASE
+)
+"""The statement in fewer words."""
 
 CODE: Final = ("imaging/**/*.py", "pipeline/research/*.py", "api/v1/research*.py", "cli/analyze*.py")
 PAGES: Final = ("dashboard/templates/**/*research*", "dashboard/templates/**/*analys*", "imaging/**/*.toml")
@@ -48,6 +52,7 @@ def judging(text: str) -> list[str]:
     plain = re.sub(r"[>*\s]+", " ", text)
     for allowed in ALLOWED:
         plain = re.sub(re.escape(allowed), " ", plain, flags=re.IGNORECASE)
+    plain = DISCLAIMER.sub(" ", plain)
     return [found[0] for found in FORBIDDEN.finditer(plain)]
 
 
@@ -81,6 +86,9 @@ def test_words_that_judge_are_found(text: str) -> None:
 
 
 def test_statements_and_plain_words_are_none() -> None:
+    assert not judging("Research use only; not for diagnosis, triage or treatment.")
+    assert not judging("not for diagnosis, triage, treatment or clinical decisions")
+    assert judging("Not for diagnosis, but of diagnostic value")
     assert not judging(
         f"> **Research use only.**{RESEARCH_USE.removeprefix('Research use only.')}\n{GATE_USE}"
     )

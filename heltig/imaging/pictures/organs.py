@@ -31,10 +31,11 @@ _WELL_SHOWN: Final = 0.5
 
 
 def shown_organs(inventory: Inventory) -> tuple[str, ...]:
-    """The organs that there is enough of; where there is none, all but what goes through the whole body."""
-    found = [key for key in inventory.found if inventory.has(key) and key not in ALL_OVER]
-    organs = tuple(key for key in found if key in _ORGANS or key not in STRUCTURES)
-    return organs or tuple(found)
+    """The organs that there is enough of; without one all other structures, those of the whole body last."""
+    found = [key for key in inventory.found if inventory.has(key)]
+    parts = [key for key in found if key not in ALL_OVER]
+    organs = [key for key in parts if key in _ORGANS or key not in STRUCTURES]
+    return tuple(organs or parts or found)
 
 
 def organ_slices(inventory: Inventory, keys: Sequence[str], axis: int) -> list[tuple[int, list[str]]]:
