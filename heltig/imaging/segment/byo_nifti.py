@@ -4,7 +4,7 @@ One file with a label for each structure and a label table in JSON, or a folder 
 TotalSegmentator writes it.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,18 +14,18 @@ import msgspec
 
 from heltig.imaging.labels import TASKS, TISSUE
 from heltig.imaging.refusal import Refused
-from heltig.imaging.segment.layers import Mask, Patch
+from heltig.imaging.segment.layers import Mask, renumbered
 from heltig.imaging.segment.naming import Named, by_code, by_name
 from heltig.imaging.segment.nifti_masks import (
     SUFFIXES,
     files_in,
+    labels_in,
     labels_of,
-    patches_by_label,
     structure_patches,
 )
 from heltig.imaging.segment.recording import Recording
 from heltig.imaging.segment.segmenter import Availability, Capabilities, Note, SegmentationResult
-from heltig.imaging.volume import Code, Volume
+from heltig.imaging.volume import Code, LabelMap, Volume
 
 _LARGEST_TABLE: Final = 1 << 20
 """Bytes of a label table."""
@@ -87,12 +87,17 @@ class ByoNifti:
         if self.available().condition != "ok":
             raise Refused("MASKS_NOT_FOUND")
         recording = Recording(volume)
-        folder = self.path.is_dir()
-        masks = self._files(recording) if folder else self._labels(recording)
-        arguments = {"layout": "file a structure" if folder else "labels"}
-        if self.task and not folder:
-            arguments["task"] = self.task
-        return recording.result(masks, tool=self.id, version=self.version, wanted=wanted, arguments=arguments)
+        if self.path.is_dir():
+            return recording.result(
+                self._files(recording),
+                tool=self.id,
+                version=self.version,
+                wanted=wanted,
+                arguments={"layout": "file a structure"},
+            )
+        maps = self._labels(recording, wanted)
+        arguments = {"layout": "labels", **({"task": self.task} if self.task else {})}
+        return recording.result_of(maps, tool=self.id, version=self.version, arguments=arguments)
 
     def _files(self, recording: Recording) -> list[Mask]:
         """One mask a file, each read when its turn comes."""
@@ -103,17 +108,16 @@ class ByoNifti:
             for structure, path in zip(structures, paths, strict=True)
         ]
 
-    def _labels(self, recording: Recording) -> list[Mask]:
+    def _labels(self, recording: Recording, wanted: Collection[str] | None) -> tuple[LabelMap, ...]:
+        """The labels of a file, which cannot overlap."""
         table = self._table(recording)
-        patches = patches_by_label(labels_of(self.path, recording))
-        unknown = sorted(patches.keys() - table.keys())
+        labels = labels_of(self.path, recording)
+        unknown = [label for label in labels_in(labels) if label not in table]
         recording.notes += [Note("NOT_IN_TABLE", str(label)) for label in unknown]
         named = {**table, **{label: by_name(f"label {label}") for label in unknown}}
-        structures = recording.structures(list(named.values()))
-        return [
-            Mask(structure, partial(_there, patches.get(label)))
-            for label, structure in zip(named, structures, strict=True)
-        ]
+        structures = dict(zip(named, recording.structures(list(named.values())), strict=True))
+        asked = {n: one for n, one in structures.items() if wanted is None or one.key in wanted}
+        return (renumbered(labels, asked),) if asked else ()
 
     def _table(self, recording: Recording) -> Mapping[int, Named]:
         """What the labels mean."""
@@ -144,7 +148,3 @@ def _named(entry: str | _CodedText) -> Named:
         laterality=entry.laterality.code() if entry.laterality else None,
         label=entry.name,
     )
-
-
-def _there(patch: Patch | None) -> Sequence[Patch]:
-    return () if patch is None else (patch,)

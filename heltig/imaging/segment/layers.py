@@ -4,7 +4,7 @@ Labels are numbered in the order of the table of structures, whatever numbers a 
 give the same maps, bit for bit, whichever backend read them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -60,6 +60,25 @@ def label_maps(shape: tuple[int, int, int], masks: Sequence[Mask]) -> tuple[Labe
             arrays[at][box][inside] = label
         structures[at][label] = structure
     return tuple(LabelMap(*one) for one in zip(arrays, structures, strict=True))
+
+
+def renumbered(labels: NDArray[np.uint8 | np.uint16], structures: Mapping[int, Structure]) -> LabelMap:
+    """Labels of a file as the label map that `label_maps` would make of them, in one pass.
+
+    Args:
+        labels: On the grid of the volume.
+        structures: What each label stands for, a key each; labels without one are left out.
+    """
+    given = list(structures)
+    order = in_order([structures[label] for label in given])
+    numbers = np.zeros(int(np.iinfo(labels.dtype).max) + 1, np.uint16)
+    for number, place in enumerate(order, 1):
+        if given[place] < numbers.size:
+            numbers[given[place]] = number
+    found = np.empty(labels.shape, np.uint16, order="F")
+    for k in range(labels.shape[2]):  # all at once would make 64-bit indices of all
+        np.take(numbers, labels[:, :, k].T, out=found[:, :, k].T, mode="clip")
+    return LabelMap(found, {number: structures[given[place]] for number, place in enumerate(order, 1)})
 
 
 def cropped(array: NDArray[Any]) -> Box | None:

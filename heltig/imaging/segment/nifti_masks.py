@@ -43,6 +43,15 @@ def patches_by_label(labels: NDArray[np.uint8 | np.uint16]) -> dict[int, Patch]:
     return {label: Patch(box, labels[box] == label) for label, box in boxes(labels).items()}
 
 
+def labels_in(labels: NDArray[np.uint8 | np.uint16]) -> list[int]:
+    """The labels that there are, but for 0."""
+    most = int(labels.max(initial=0)) + 1
+    counts = np.zeros(most, np.int64)
+    for k in range(labels.shape[2]):  # counting makes 64-bit numbers of what it counts
+        counts += np.bincount(labels[:, :, k].ravel(order="K"), minlength=most)
+    return [label for label in np.flatnonzero(counts).tolist() if label]
+
+
 def boxes(labels: NDArray[Any]) -> dict[int, Box]:
     """The box about each label that there is, found in the order of memory."""
     memory = sorted(range(3), key=lambda axis: -abs(labels.strides[axis]))

@@ -14,7 +14,7 @@ from heltig.imaging.segment.grid import onto_volume
 from heltig.imaging.segment.layers import Mask, label_maps
 from heltig.imaging.segment.naming import Named, told_apart
 from heltig.imaging.segment.segmenter import Grid, Input, Note, Provenance, SegmentationResult
-from heltig.imaging.volume import Structure, Volume
+from heltig.imaging.volume import LabelMap, Structure, Volume
 
 
 @dataclass
@@ -92,6 +92,18 @@ class Recording:
         """
         asked = [mask for mask in masks if wanted is None or mask.structure.key in wanted]
         maps = label_maps(self.volume.shape, asked)
+        return self.result_of(maps, tool=tool, version=version, arguments=arguments, synthetic=synthetic)
+
+    def result_of(
+        self,
+        maps: tuple[LabelMap, ...],
+        *,
+        tool: str,
+        version: str,
+        arguments: Mapping[str, str],
+        synthetic: bool = False,
+    ) -> SegmentationResult:
+        """Label maps with all that was recorded."""
         provenance = Provenance(
             tool=tool,
             version=version,
