@@ -160,7 +160,7 @@ class _Run:
         self._output, self._errors, self._line, self._said = (bytearray() for _ in range(4))
         self._started = monotonic()
         self._channel, theirs = socket.socketpair()
-        with theirs:
+        try:
             self._supervisor = subprocess.Popen(  # noqa: S603 - no shell; the caller says what runs
                 [sys.executable, "-I", "-S", _SUPERVISOR, _rlimits(limits), str(theirs.fileno()), *command],
                 stdin=subprocess.PIPE,
@@ -171,6 +171,11 @@ class _Run:
                 start_new_session=True,
                 pass_fds=(theirs.fileno(),),
             )
+        except BaseException:
+            self._channel.close()
+            raise
+        finally:
+            theirs.close()
         self._selector = selectors.DefaultSelector()
         stdin_pipe, stdout, stderr = self._pipes
         os.set_blocking(stdin_pipe.fileno(), False)

@@ -110,9 +110,7 @@ SEGMENTERS: Final[Mapping[str, Backend]] = MappingProxyType(
             "Masks in NIfTI files that were made elsewhere.",
             {
                 "path": Option(
-                    "a file of labels, or a folder with one file a structure",
-                    _path,
-                    required=True,
+                    "a file of labels, or a folder with one file a structure", _path, required=True
                 ),
                 "table": Option("the label table of the file, where it has another name", _path),
                 "task": Option("the task of TotalSegmentator whose labels they are, instead of a table"),
