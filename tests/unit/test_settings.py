@@ -103,6 +103,9 @@ def test_every_kind_of_value_is_read(tmp_path: Path) -> None:
         ("HELTIG_IDENTIFIERS", "masked", "everybody is an admin"),
         ("HELTIG_IDENTIFIERS_SHOWN_TO", "reader", "HELTIG_IDENTIFIERS=masked"),
         ("HELTIG_IDENTIFIER_KEY", "file:/etc/heltig/key", "HELTIG_IDENTIFIERS=hashed"),
+        ("HELTIG_ANALYSIS_ENABLED", "true", "HELTIG_ANALYSIS_USE=research-only"),
+        ("HELTIG_ANALYSIS_USE", "clinical", "research-only"),
+        ("HELTIG_MAX_PARALLEL_CASES", "0", "HELTIG_MAX_PARALLEL_CASES: Expected `int` >= 1"),
     ],
 )
 def test_a_refusal_names_the_setting_and_what_to_do(variable: str, value: str, expected: str) -> None:
@@ -115,6 +118,12 @@ def test_who_could_try_out_what_is_masked_has_to_see_it() -> None:
     masked = {"HELTIG_AUTH_MODE": "api-key", "HELTIG_IDENTIFIERS": "masked"}
     for roles in ("reviewer,admin", "reader,qa_operator", "admin"):
         assert "can try out what is masked" in refusal({**masked, "HELTIG_IDENTIFIERS_SHOWN_TO": roles})
+
+
+def test_identified_analyses_are_none_where_identifiers_are_kept_as_hashes() -> None:
+    hashed = {"HELTIG_IDENTIFIERS": "hashed", "HELTIG_AUTH_MODE": "api-key"}
+    said = refusal({**hashed, "HELTIG_ANALYSIS_ALLOW_IDENTIFIED": "true"})
+    assert "HELTIG_ANALYSIS_ALLOW_IDENTIFIED" in said
 
 
 OIDC = {

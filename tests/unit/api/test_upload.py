@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import zipfile
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -310,3 +311,27 @@ async def test_where_identifiers_are_hashed_they_cannot_be_guessed_from_the_key_
         done = await service.services.uploads.ended(job, within=120)
         assert done.result
         assert (done.result["studies"], done.result["failed"]) == (2, [])
+
+
+async def test_where_studies_are_analysed_a_zip_stays_for_a_while(tmp_path: Path) -> None:
+    now = [NOW]
+    settings = {"analysis_enabled": True, "analysis_use": "research-only"}
+    async with in_one_task(running(tmp_path / "home", clock=lambda: now[0], **settings)) as service:
+        said = (await service.post(UPLOAD, content=study_zip("ct-chest"), headers=ZIP)).json()
+        [study] = said["studies"]
+        sweep = service.services.uploads.sweep
+        await sweep()
+        assert service.spooled() == ["uploads"]
+        asked = {"study": study["study"]["key"], "segmenters": ["classical"]}
+        ordered = await service.post("/api/v1/research/analyses", json=asked)
+        assert ordered.status_code == 202, ordered.text
+        async with asyncio.timeout(60):
+            while True:
+                found = (await service.get(ordered.headers["location"])).json()
+                if found["finished"]:
+                    break
+                await asyncio.sleep(0.05)
+        assert (found["location"], found["code"]) == (study["study"]["location"], "IDENTIFIED")
+        now[0] += timedelta(days=8)
+        await sweep()
+        assert service.spooled() == []

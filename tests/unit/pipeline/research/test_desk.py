@@ -4,21 +4,36 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from unit.connectors.upload.made import CT, dicom
 from unit.pipeline.research.cases import HERE, STUDY, Cases, working
 from unit.store.databases import database_url, render
 from unit.store.samples import judge, series, snapshot
 
 from heltig.errors import AuthorisationError, ConflictError, NotFoundError, StorageError, UsageError
+from heltig.jobs.attempt import try_again
 from heltig.pipeline.research.asked import Asked
-from heltig.pipeline.research.ordering import AUTOMATIC, NotReadyError
+from heltig.pipeline.research.ordering import AUTOMATIC, FILES_KIND, NotReadyError
 from heltig.pipeline.research.plan import Automatic, Plan
 from heltig.pipeline.retention.purging import Purging
-from heltig.store import analyses, audit_trail, jobs, removal, snapshots, studies
+from heltig.store import (
+    analyses,
+    audit_trail,
+    claims,
+    gate_studies,
+    jobs,
+    objects,
+    removal,
+    snapshots,
+    studies,
+)
 from heltig.store.analyses import Analysis
 from heltig.store.engine import Store
+from heltig.store.jobs import Job
+from heltig.store.objects import GateObject
 from heltig.store.purging import Ages
 from heltig.store.records import Location
 
@@ -225,6 +240,84 @@ async def test_a_worker_that_stops_leaves_it_to_the_next_one(cases: Cases) -> No
     assert (await cases.found(ordered.analysis)).finished is None
     await cases.drain()
     assert (await cases.found(ordered.analysis)).state == "done"
+
+
+async def lost(cases: Cases) -> Job:
+    """A worker that claims an analysis, begins it, and is not heard of any more."""
+    [job] = await cases.store.write(
+        claims.claim,
+        kinds=[FILES_KIND],
+        owner="elsewhere:1:1",
+        now=cases.clock(),
+        until=cases.clock() + timedelta(seconds=60),
+    )
+    found = await cases.store.read(analyses.find, job.payload["analysis"])
+    assert found is not None
+    await cases.store.write(analyses.move, found, "converting", at=cases.clock())
+    cases.clock.pass_by(hours=1)
+    return job
+
+
+async def test_a_worker_that_is_lost_leaves_it_to_the_next_one(cases: Cases) -> None:
+    await cases.judged()
+    ordered = await cases.order()
+    await lost(cases)
+    await cases.drain()
+    assert (await cases.found(ordered.analysis)).state == "done"
+
+
+async def test_what_kills_its_workers_is_given_up(cases: Cases) -> None:
+    await cases.judged()
+    ordered = await cases.order()
+    for _ in range(3):
+        job = await lost(cases)
+        await cases.store.write(try_again, job, error="lost", wait=timedelta(0), now=cases.clock())
+    await cases.drain()
+    ended = await cases.found(ordered.analysis)
+    assert (ended.state, ended.code) == ("failed", "WORKER_LOST")
+
+
+async def test_what_a_gate_holds_comes_from_its_spool(cases: Cases) -> None:
+    gate = Location("gate", "main")
+    uids = ("1.2.3.1.1", "1.2.3.1.2")
+    row = await cases.store.write(gate_studies.arrive, gate, STUDY, due=cases.clock(), now=cases.clock())
+    new = snapshot(
+        [series(1, instances=2, study=STUDY)], study=STUDY, location=gate, modalities_in_study=("CT",)
+    )
+    await judge(cases.store, new)
+    held = []
+    for uid in uids:
+        file = cases.gate_spool.create("main")
+        file.write(dicom(uid))
+        held.append(
+            GateObject(
+                study=row,
+                sop_instance_uid=uid,
+                sop_class_uid=CT,
+                series_uid="1.2.3.1",
+                transfer_syntax_uid="1.2.840.10008.1.2.1",
+                digest=file.close(),
+                size=file.size,
+                state="held",
+                judged=True,
+                file=cases.gate_spool.file_of(file.path),
+                spool=cases.gate_spool.name,
+                sender="CT1",
+                request="1",
+                received=cases.clock(),
+            )
+        )
+    await cases.store.write(objects.add, held)
+    ordered = await cases.order(location=gate)
+    await cases.drain()
+    assert (await cases.found(ordered.analysis)).state == "done"
+    assert all(cases.gate_spool.path_of(one.file or "").is_file() for one in held)
+
+    elsewhere = await cases.order(location=gate, asked=Asked(target="any"))
+    await cases.store.write(objects.let_go, [one.id for one in await cases.store.read(objects.of_study, row)])
+    await cases.drain()  # it is with the archive behind the gate, and there is none
+    ended = await cases.found(elsewhere.analysis)
+    assert (ended.state, ended.code) == ("refused", "BYTES_GONE")
 
 
 async def test_no_more_at_a_time_than_the_site_wants(cases: Cases, tmp_path: Path) -> None:
