@@ -27,7 +27,9 @@ _MARGIN: Final = 36
 _HEADER: Final = 64
 _BELOW: Final = 74
 _ROW: Final = 26
-_MOST_ROWS: Final = 24
+_LEAST_ROW: Final = 17
+_MORE_ROWS: Final = 2
+"""Of the legend, for the window."""
 
 _GROUND: Final = Colour(14, 16, 20)
 _TEXT: Final = Colour(226, 229, 234)
@@ -81,7 +83,7 @@ def draw(view: View, window: Window, layers: Sequence[Layer], *, title: str) -> 
         layers: What is drawn over it; later ones over earlier ones.
         title: What the picture is.
     """
-    size, panel = _layout(view)
+    size, panel = _layout(view, len(layers))
     canvas = Image.new("RGB", size, _GROUND)
     canvas.paste(_image(view, window, layers, panel), (panel.left, panel.top))
     pen = ImageDraw.Draw(canvas)
@@ -111,12 +113,13 @@ def plain(text: str, most: int = 200) -> str:
     return shown if len(shown) <= most else f"{shown[: most - 3]}..."
 
 
-def _layout(view: View) -> tuple[tuple[int, int], Panel]:
+def _layout(view: View, layers: int) -> tuple[tuple[int, int], Panel]:
     """The size of the picture, and the image in the middle of its place."""
     heights, widths = (count * mm for count, mm in zip(view.shape, view.spacing, strict=True))
     mm = max(heights, widths) / _LONGEST
     columns, rows = max(1, round(widths / mm)), max(1, round(heights / mm))
-    wide, high = max(columns, _LONGEST // 2), max(rows, _LONGEST // 3)
+    wide = max(columns, _LONGEST // 2)
+    high = max(rows, _LONGEST // 3, (layers + _MORE_ROWS) * _LEAST_ROW)
     left, top = _MARGIN + (wide - columns) // 2, _HEADER + _ROW + (high - rows) // 2
     panel = Panel(left, top, columns, rows, (heights / rows, widths / columns))
     return (wide + 2 * _MARGIN + _LEGEND, _HEADER + _ROW + high + _BELOW), panel
@@ -197,24 +200,23 @@ def _scale_bar(pen: ImageDraw.ImageDraw, panel: Panel) -> None:
 
 
 def _legend(pen: ImageDraw.ImageDraw, size: tuple[int, int], layers: Sequence[Layer], window: Window) -> None:
+    """All layers, in smaller rows where there are many, and the window."""
     left, top = size[0] - _LEGEND, _HEADER + _ROW
-    room = min(_MOST_ROWS, (size[1] - top - _BELOW) // _ROW - 2)
-    shown = layers if len(layers) <= room else layers[: room - 1]
-    for row, layer in enumerate(shown):
-        y = top + row * _ROW + _ROW / 2
-        box = (left, y - 7, left + 14, y + 7)
+    room = size[1] - top - _BELOW
+    step = max(_LEAST_ROW, min(_ROW, room // (len(layers) + _MORE_ROWS)))
+    font, half = _font(min(15, step - 3)), min(7, step // 2 - 2)
+    for row, layer in enumerate(layers):
+        y = top + row * step + step / 2
+        box = (left, y - half, left + 2 * half, y + half)
         if layer.surface:
             pen.rectangle(box, fill=layer.colour)
         else:
             pen.rectangle(box, outline=layer.colour, width=3)
         name = f"{layer.number}  {layer.name}" if layer.number else layer.name
-        pen.text((left + 24, y), plain(name, 24 if layer.told else 32), _TEXT, _font(15), anchor="lm")
-        pen.text((size[0] - 16, y), plain(layer.told, 14), _TEXT, _font(15), anchor="rm")
-    if len(shown) < len(layers):
-        y = top + len(shown) * _ROW + _ROW / 2
-        pen.text((left + 24, y), f"and {len(layers) - len(shown)} more", _QUIET, _font(15), anchor="lm")
+        pen.text((left + 24, y), plain(name, 24 if layer.told else 32), _TEXT, font, anchor="lm")
+        pen.text((size[0] - 16, y), plain(layer.told, 14), _TEXT, font, anchor="rm")
     told = f"window {window.name} {window.low:g} to {window.high:g} {window.unit}".rstrip()
-    pen.text((left, top + (len(shown) + 2) * _ROW), told, _QUIET, _font(14), anchor="lm")
+    pen.text((left, top + (len(layers) + 1.5) * step), told, _QUIET, _font(14), anchor="lm")
 
 
 def _footer(pen: ImageDraw.ImageDraw, size: tuple[int, int]) -> None:

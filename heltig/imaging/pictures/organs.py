@@ -1,6 +1,6 @@
 """Which structures the organ pictures show, and on which slices."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Final
 
 import numpy as np
@@ -23,7 +23,7 @@ _ORGANS: Final = frozenset(
 """Of the structures that Heltig knows by name. Others, that somebody named himself, count as organs too."""
 
 _MOST_SLICES: Final = 4
-_MOST_SHOWN: Final = 22
+_MOST_SHOWN: Final = 30
 """Structures of one picture."""
 
 _WELL_SHOWN: Final = 0.5
@@ -41,6 +41,8 @@ def shown_organs(inventory: Inventory) -> tuple[str, ...]:
 def organ_slices(inventory: Inventory, keys: Sequence[str], axis: int) -> list[tuple[int, list[str]]]:
     """Slices that show all structures well, as few as do, and what is on each, the largest first.
 
+    A slice with too much for one picture is there twice.
+
     Args:
         inventory: What there is.
         keys: The structures.
@@ -48,12 +50,13 @@ def organ_slices(inventory: Inventory, keys: Sequence[str], axis: int) -> list[t
     """
     areas = {key: _areas(inventory, key, axis) for key in keys}
     missing = set(keys)
-    chosen: list[int] = []
+    chosen: list[tuple[int, list[str]]] = []
     while missing and len(chosen) < _MOST_SLICES:
         place = _best({key: areas[key] for key in keys if key in missing})
-        chosen.append(place)
-        missing -= {key for key in missing if _shows(areas[key])[place]}
-    return [(place, _on(areas, place)) for place in sorted(chosen)]
+        on_it = _on(areas, place, missing)
+        chosen.append((place, on_it))
+        missing -= {key for key in on_it if _shows(areas[key])[place]}
+    return sorted(chosen, key=lambda one: one[0])
 
 
 def _areas(inventory: Inventory, key: str, axis: int) -> NDArray[np.int64]:
@@ -78,6 +81,8 @@ def _best(areas: Mapping[str, NDArray[np.int64]]) -> int:
     return int(np.argmax(shows.sum(axis=0) + share.sum(axis=0) / (len(areas) + 1)))
 
 
-def _on(areas: Mapping[str, NDArray[np.int64]], place: int) -> list[str]:
-    found = [key for key, one in areas.items() if one[place]]
-    return sorted(found, key=lambda key: -int(areas[key][place]))[:_MOST_SHOWN]
+def _on(areas: Mapping[str, NDArray[np.int64]], place: int, wanted: Set[str]) -> list[str]:
+    """What is on a slice, the largest first; where it is too much, what no other slice shows goes before."""
+    found = sorted((key for key, one in areas.items() if one[place]), key=lambda key: -int(areas[key][place]))
+    kept = set(sorted(found, key=lambda key: key not in wanted)[:_MOST_SHOWN])
+    return [key for key in found if key in kept]
