@@ -1,5 +1,6 @@
 """`heltig analyze` as people run it, with the real program of a case."""
 
+import asyncio
 import json
 import zipfile
 from pathlib import Path
@@ -7,9 +8,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from imaging.phantom import Box, Phantom, encode, series
+from unit.api.service import running
 
 from heltig.cli import heltig
 from heltig.errors import HeltigError
+from heltig.jobs.queue import utc_now
 
 USE = {"HELTIG_ANALYSIS_USE": "research-only"}
 
@@ -81,3 +84,32 @@ def test_it_has_to_be_acknowledged(package: Path, tmp_path: Path) -> None:
     assert "HELTIG_ANALYSIS_USE=research-only" in str(result.exception)
     unknown = ran("1.2.3", HELTIG_ANALYSIS_ENABLED="true", HELTIG_HOME=str(tmp_path / "home"))
     assert code_of(unknown) == 4
+
+
+def test_a_study_that_the_service_knows(package: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    switched_on = {"analysis_enabled": True, "analysis_use": "research-only"}
+
+    content = package.read_bytes()
+
+    async def upload() -> str:
+        async with running(home, clock=utc_now, **switched_on) as service:
+            sent = await service.post(
+                "/api/v1/jobs/upload",
+                content=content,
+                headers={"Content-Type": "application/zip"},
+            )
+            [study] = sent.json()["studies"]
+            assert study["study"]["readiness"] == "READY"
+            key: str = study["study"]["key"]
+            return key
+
+    study = asyncio.run(upload())
+    site = {"HELTIG_HOME": str(home), "HELTIG_ANALYSIS_ENABLED": "true", "HELTIG_ALERT_DISK": "1"}
+    result = ran(study, "--format", "json", **site)
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert (told["state"], told["folder"]) == ("done", str(home / "research" / told["analysis"]))
+    assert (home / "research" / told["analysis"] / "dicom/sr.dcm").is_file()
+    queued = ran(study, "--no-wait", "--target", "any", **site)
+    assert queued.exit_code == 0, queued.output

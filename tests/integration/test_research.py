@@ -18,13 +18,18 @@ from servers.orthanc import Orthanc
 from unit.api.service import Service, in_one_task, running
 
 from heltig.jobs.queue import utc_now
+from heltig.setting_types import Size
 from heltig.settings import Settings
 
 pytestmark = pytest.mark.orthanc
 
 HERE = "archive:main"
 ANALYSES = "/api/v1/research/analyses"
-SWITCHED_ON: dict[str, Any] = {"analysis_enabled": True, "analysis_use": "research-only"}
+SWITCHED_ON: dict[str, Any] = {
+    "analysis_enabled": True,
+    "analysis_use": "research-only",
+    "alert_disk": Size(1),  # whatever this machine has left
+}
 
 
 def body(name: str, **attributes: Any) -> list[Dataset]:

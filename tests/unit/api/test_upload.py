@@ -315,7 +315,7 @@ async def test_where_identifiers_are_hashed_they_cannot_be_guessed_from_the_key_
 
 async def test_where_studies_are_analysed_a_zip_stays_for_a_while(tmp_path: Path) -> None:
     now = [NOW]
-    settings = {"analysis_enabled": True, "analysis_use": "research-only"}
+    settings = {"analysis_enabled": True, "analysis_use": "research-only", "alert_disk": Size(1)}
     async with in_one_task(running(tmp_path / "home", clock=lambda: now[0], **settings)) as service:
         said = (await service.post(UPLOAD, content=study_zip("ct-chest"), headers=ZIP)).json()
         [study] = said["studies"]

@@ -24,6 +24,7 @@ from heltig.pipeline.research.ordering import FILES_KIND, KIND, Ordered, Orderin
 from heltig.pipeline.research.plan import Plan
 from heltig.pipeline.research.running import Program
 from heltig.pipeline.upload.spool import Spool
+from heltig.setting_types import Size
 from heltig.settings import Settings
 from heltig.store import analyses
 from heltig.store.analyses import Analysis
@@ -57,7 +58,13 @@ class Cases:
         self.store = store
         self.clock = Clock()
         self.queue = JobQueue(store, clock=self.clock)
-        self.settings = Settings(home=home, analysis_enabled=True, analysis_use="research-only", **settings)
+        self.settings = Settings(
+            home=home,
+            analysis_enabled=True,
+            analysis_use="research-only",
+            alert_disk=Size(1),  # whatever this machine has left
+            **settings,
+        )
         self.home = home
         self.spool = Spool(home / "spool")
         self.gate_spool = GateSpool(

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from unit.connectors.upload.made import CT, dicom
 from unit.pipeline.research.cases import HERE, STUDY, Cases, working
@@ -19,6 +20,7 @@ from heltig.pipeline.research.asked import Asked
 from heltig.pipeline.research.ordering import AUTOMATIC, FILES_KIND, NotReadyError
 from heltig.pipeline.research.plan import Automatic, Plan
 from heltig.pipeline.retention.purging import Purging
+from heltig.setting_types import Size
 from heltig.store import (
     analyses,
     audit_trail,
@@ -322,9 +324,7 @@ async def test_what_a_gate_holds_comes_from_its_spool(cases: Cases) -> None:
 
 async def test_no_more_at_a_time_than_the_site_wants(cases: Cases, tmp_path: Path) -> None:
     go = tmp_path / "go"
-    cases.settings = cases.settings.__class__(
-        home=cases.home, analysis_enabled=True, analysis_use="research-only", max_parallel_cases=1
-    )
+    cases.settings = msgspec.structs.replace(cases.settings, max_parallel_cases=1)
     desk = cases.made("hold", STAND_IN_GO=str(go))
     await desk.begin()
     await cases.judged()
@@ -389,3 +389,14 @@ async def test_the_plan_has_ready_studies_analysed_of_themselves(cases: Cases) -
     await judge(cases.store, elsewhere)
     await desk.look()
     assert len(await cases.store.read(analyses.newest, limit=10)) == 1
+
+
+async def test_a_disk_that_is_nearly_full_has_them_wait(cases: Cases) -> None:
+    await cases.judged()
+    ordered = await cases.order()
+    cases.settings = msgspec.structs.replace(cases.settings, alert_disk=Size(1 << 62))
+    await cases.drain(cases.made("done"))
+    assert (await cases.found(ordered.analysis)).state == "queued"
+    cases.clock.pass_by(minutes=11)
+    await cases.drain()
+    assert (await cases.found(ordered.analysis)).state == "done"
