@@ -107,7 +107,7 @@ def worklist(
     pages = max(1, -(-total // STUDIES_A_PAGE))
     passed_over = (min(filter.page, pages) - 1) * STUDIES_A_PAGE
     return Worklist(
-        rows=_rows(transaction, sight.query(filter.query(me=me)), passed_over, now) if total else (),
+        rows=_rows(transaction, sight.query(filter.query(me=me)), passed_over, now, sight) if total else (),
         numbers=numbers,
         shares=verdict_bar(numbers),
         total=total,
@@ -151,7 +151,9 @@ def _rules_offered(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(f"{family_of(id)}-" for id in catalogue()))
 
 
-def _rows(transaction: ReadTransaction, query: StudyQuery, offset: int, now: datetime) -> tuple[Row, ...]:
+def _rows(
+    transaction: ReadTransaction, query: StudyQuery, offset: int, now: datetime, sight: Sight
+) -> tuple[Row, ...]:
     studies = search.search(transaction, query, now=now, limit=STUDIES_A_PAGE, offset=offset, order="worst")
     keys = [study.study_key for study in studies]
     worst = verdicts.worst_findings(transaction, keys)
@@ -160,7 +162,7 @@ def _rows(transaction: ReadTransaction, query: StudyQuery, offset: int, now: dat
     for study in studies:
         finding = worst.get((study.location, study.study_key))
         others = study.blocks + study.reviews + study.notes - 1
-        reason = more(finding.message, others) if finding else _reason_without_finding(study)
+        reason = more(sight.finding(finding).message, others) if finding else _reason_without_finding(study)
         at = str(study.location), study.study_key
         owner = owned[at].name if at in owned else ""
         rows.append(Row(study, reason, finding.rule if finding else "", owner, said.get(at, 0)))

@@ -32,7 +32,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from heltig.pipeline.identifiers.redaction import told_tags
+from heltig.pipeline.identifiers.redaction import told_message, told_tags
 from heltig.rules.finding import Finding
 from heltig.rules.rule import SEVERITIES
 from heltig.store.records import Published, StoredVerdict, Study
@@ -82,7 +82,7 @@ class _Answers:
             answers of older forms again.
     """
 
-    form: Final = "1"
+    form: Final = "2"
 
     def __call__(self, published: Published, /) -> bytes:
         study, verdict = published.study, published.verdict
@@ -169,7 +169,7 @@ def _item(group: list[Finding]) -> DataSet:
         "00991020": element("LO", first.rule),
         "00991021": element("CS", first.severity.upper()),
         "00991022": element("CS", first.level.upper()),
-        "00991023": element("UT", first.message),
+        "00991023": element("UT", told_message(first)),
         "00991024": element("IS", len(group)),
         "00991025": element("CS", "YES" if all(finding.waived for finding in group) else "NO"),
         "00991026": element("UT", *([shown] if shown else [])),

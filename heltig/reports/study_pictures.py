@@ -13,7 +13,7 @@ from heltig.dicom.snapshot import read_snapshot
 from heltig.dicom.source import FILES
 from heltig.dicom.stacks import Stack
 from heltig.dicom.study import StudyTable
-from heltig.pipeline.identifiers.redaction import REDACTED
+from heltig.pipeline.identifiers.vocabulary import REDACTED
 from heltig.rules.parameters import Parameters
 from heltig.rules.stacking import stacks_of
 from heltig.rules.views import Context, StudyView

@@ -6,7 +6,8 @@ import msgspec
 
 from heltig import __version__
 from heltig.auth.principal import may_log_in
-from heltig.pipeline.identifiers.redaction import REDACTED, redacted_finding, told_tags, told_uid
+from heltig.pipeline.identifiers.redaction import redacted_finding, told_tags, told_uid
+from heltig.pipeline.identifiers.vocabulary import REDACTED
 from heltig.pipeline.judging import RulesetName
 from heltig.pipeline.report import ProfileName
 from heltig.reports import reasons
@@ -95,6 +96,7 @@ def line_of(found: JudgedStudy, *, redact: bool) -> VerdictLine:
     study, stored = found.study, found.verdict
     given = stored.verdict if stored else None
     findings = given.findings if given else ()
+    told = map(redacted_finding, findings) if redact else findings
     about = study.attributes
     line = VerdictLine(
         study_instance_uid=study.study_uid,
@@ -104,7 +106,7 @@ def line_of(found: JudgedStudy, *, redact: bool) -> VerdictLine:
         readiness=given.readiness if given else None,
         unwaived_readiness=given.unwaived_readiness if given else None,
         why=_why(found),
-        headline=reasons.headline(findings, not_evaluable=given.not_evaluable, errors=given.errors)
+        headline=reasons.headline(tuple(told), not_evaluable=given.not_evaluable, errors=given.errors)
         if given
         else "",
         revision=stored.revision if stored else 0,

@@ -10,6 +10,7 @@ from types import ModuleType
 from heltig.errors import ConfigurationError
 from heltig.rules.installed import digest_of_installed, distribution_of, installed
 from heltig.rules.rule import Rule
+from heltig.rules.site_rules import PREFIX
 
 FAMILIES = {
     "source": "Source and transport",
@@ -102,12 +103,17 @@ def catalogue() -> dict[str, Rule]:
     """Every rule by its id, families in order, a site's own rules last.
 
     Raises:
-        ConfigurationError: Two rules have one id, or a site's module cannot be read.
+        ConfigurationError: Two rules have one id, one has an id of those that profiles declare, or a site's
+            module cannot be read.
     """
     rules: dict[str, Rule] = {}
     modules = [import_module(f"heltig.rules.{name}") for name in FAMILIES]
     for module in [*modules, *(one.module for one in installed())]:
         for found in rules_of(module):
+            if found.id.startswith(PREFIX):
+                raise ConfigurationError(
+                    f"{found.id} in {module.__name__}: {PREFIX} is for rules of profiles, give it another id"
+                )
             if rules.setdefault(found.id, found) is not found:
                 raise ConfigurationError(
                     f"two rules are called {found.id}: the second is in {module.__name__}"

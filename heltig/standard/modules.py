@@ -100,6 +100,23 @@ def enumerated_anywhere() -> frozenset[str]:
     return frozenset(found)
 
 
+@cache
+def conditions_anywhere() -> frozenset[Condition]:
+    """The conditions of all attributes and of what is included, whichever module or macro has them."""
+    found: set[Condition | None] = set()
+    waiting = [_rows_of(ref) for ref in _table()]
+    while waiting:
+        for tag, *rest in waiting.pop():
+            if tag:
+                _, items, condition = (*rest, 0, 0, 0)[:3]
+                found.add(condition_from(condition))
+                if isinstance(items, list):
+                    waiting.append(items)
+            elif len(rest) > 1:
+                found.add(condition_from(rest[1]))
+    return frozenset(filter(None, found))
+
+
 def _attributes(rows: list[Any], guard: Condition | None) -> Iterator[Attribute]:
     for tag, *rest in rows:
         if tag:

@@ -11,6 +11,8 @@ from typing import Final
 
 from heltig.dicom.charset import DEFINED_TERMS
 from heltig.pipeline.identifiers.vocabulary import WORDS
+from heltig.rules.family_names import is_family_name
+from heltig.rules.given_names import is_given_name
 from heltig.standard import dictionary, uids
 from heltig.standard.modules import enumerated_anywhere
 from heltig.standard.terms import known_terms
@@ -40,10 +42,10 @@ def _is_harmless(words: list[str], *, coded: bool) -> bool:
     run: list[str] = []  # a code may have blanks in it
     unknown = False  # whether the run has a word that is no number and none of ours
     for word in [*words, ""]:
-        is_number, is_ours = bool(_NUMBER.fullmatch(word)), _is_ours(word)
-        if is_number or _CODE.fullmatch(word):
+        numeric, is_ours = is_number(word), _is_ours(word)
+        if numeric or _CODE.fullmatch(word):
             run.append(word)
-            unknown |= not is_number and not is_ours
+            unknown |= not numeric and not is_ours
             continue
         if unknown and not (coded and is_known_code(" ".join(run))):
             return False
@@ -63,28 +65,41 @@ def is_known_code(text: str) -> bool:
     words = text.split()
     while words:
         sizes = range(min(len(words), _MOST_WORDS), 0, -1)
-        known = next((size for size in sizes if " ".join(words[:size]) in _terms()), 0)
-        if not known and not (_NUMBER.fullmatch(words[0]) or _is_ours(words[0]) or words[0].lower() in WORDS):
+        known = next((size for size in sizes if " ".join(words[:size]) in terms()), 0)
+        if not known and not (is_number(words[0]) or _is_ours(words[0]) or words[0].lower() in WORDS):
             return False
         words = words[known or 1 :]
     return True
 
 
+def is_number(word: str) -> bool:
+    """Whether a word is a number, or a UID, as rules write it."""
+    return bool(_NUMBER.fullmatch(word))
+
+
 def _is_ours(word: str) -> bool:
-    return all(part in _words() or _NUMBER.fullmatch(part) for part in word.split("-")) or word in _SIGNS
+    return all(part in our_words() or is_number(part) for part in word.split("-")) or word in _SIGNS
 
 
 @cache
-def _terms() -> frozenset[str]:
+def terms() -> frozenset[str]:
+    """The terms of codes (VR CS) that the standard lists."""
     return known_terms() | enumerated_anywhere() | DEFINED_TERMS.keys()
 
 
 @cache
-def _words() -> frozenset[str]:
+def keywords() -> frozenset[str]:
+    """The keywords of attributes."""
+    return frozenset(entry.keyword for entry in dictionary.entries()) - {""}
+
+
+@cache
+def our_words() -> frozenset[str]:
     """The words that rules write, those of UIDs' names, and the keywords of attributes."""
     of_uids = {word.strip("(),") for entry in uids.entries() for word in entry.name.split()}
-    keywords = {entry.keyword for entry in dictionary.entries()}
+    plural = {f"{keyword}s" for keyword in keywords()}
     vrs = {vr for entry in dictionary.entries() for vr in entry.vr.split(" or ")} | {"UN", "SCT"}
-    return frozenset(WORDS | of_uids | keywords | {f"{keyword}s" for keyword in keywords} | vrs | _SIGNS) - {
-        ""
+    of_uids = {
+        word for word in of_uids if not (is_number(word) or is_given_name(word) or is_family_name(word))
     }
+    return frozenset(WORDS | of_uids | keywords() | plural | vrs | _SIGNS) - {""}

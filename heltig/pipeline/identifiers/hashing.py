@@ -4,7 +4,7 @@ import msgspec
 
 from heltig.dicom.study import StudyTable
 from heltig.pipeline.evidence import study_attributes
-from heltig.pipeline.identifiers.redaction import REDACTED, may_be_told, redacted_finding, told_tags
+from heltig.pipeline.identifiers.redaction import redacted_finding, told_tags, told_texts
 from heltig.rules.finding import Finding
 from heltig.rules.index_facts import IndexFact
 from heltig.store.keyed import Keyed
@@ -29,10 +29,9 @@ class Hashing(msgspec.Struct, frozen=True):
 
     def sealed_waiver(self, waiver: Waiver) -> Waiver:
         """A waiver that was given while findings were kept as they are."""
-        told = may_be_told(waiver.rule, waiver.tags, waiver.observed)
         return msgspec.structs.replace(
             waiver,
             tags=told_tags(waiver.tags),
-            observed=waiver.observed if told else REDACTED,
+            observed=told_texts(waiver.rule, waiver.tags, waiver.observed)[0],
             digest=self.keyed.digest(waiver.digest),
         )

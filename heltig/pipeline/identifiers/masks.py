@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
 from heltig.pipeline.identifiers.harmless_text import is_known_code
-from heltig.pipeline.identifiers.redaction import REDACTED, is_harmless
+from heltig.pipeline.identifiers.redaction import is_harmless
+from heltig.pipeline.identifiers.vocabulary import REDACTED
 from heltig.standard.dictionary import tag_of
 from heltig.store.keyed import Keyed
 

@@ -12,13 +12,13 @@ from typing import Final
 import msgspec
 
 from heltig.pipeline.identifiers.harmless_text import is_harmless_text
+from heltig.pipeline.identifiers.messages import is_sentence, redacted_message, says_what_is_missing
+from heltig.pipeline.identifiers.vocabulary import REDACTED
 from heltig.pipeline.report import CheckedInput, CheckedStudy, CheckReport, SkippedMember
 from heltig.rules.finding import Finding
 from heltig.rules.proposal import ProposedChange
 from heltig.standard.dictionary import lookup
 from heltig.standard.private_creators import is_known
-
-REDACTED: Final = "[redacted]"
 
 _HARMLESS_VRS: Final = frozenset(
     {"AT", "CS", "DS", "FD", "FL", "IS", "SL", "SQ", "SS", "SV", "UI", "UL", "US", "UV"}
@@ -46,17 +46,39 @@ def _study(study: CheckedStudy) -> CheckedStudy:
 
 
 def redacted_finding(finding: Finding) -> Finding:
-    """The same finding without what was observed, expected and proposed, where that could name a patient."""
-    finding = msgspec.structs.replace(
+    """The same finding without values that could name a patient, wherever they stand in it."""
+    observed, expected = told_texts(finding.rule, finding.tags, finding.observed, finding.expected)
+    return msgspec.structs.replace(
         finding,
+        message=told_message(finding),
         tags=told_tags(finding.tags),
+        observed=observed,
+        expected=expected,
         instances=tuple(dict.fromkeys(map(told_uid, finding.instances))),
         proposed=tuple(filter(_is_told, finding.proposed)),
         digest="",  # it can be guessed
     )
-    if may_be_told(finding.rule, finding.tags, finding.observed, finding.expected):
-        return finding
-    return msgspec.structs.replace(finding, observed=REDACTED, expected=REDACTED)
+
+
+def told_message(finding: Finding) -> str:
+    """The sentence of a finding, whoever made the rule, without values that could name a patient."""
+    return redacted_message(
+        finding.message,
+        rule=finding.rule,
+        remedy=finding.remedy,
+        numbers=bool(finding.tags) and all(map(is_harmless, finding.tags)),
+        coded=any("CS" in _vrs(tag) for tag in finding.tags),
+    )
+
+
+def told_texts(rule: str, tags: Collection[str], observed: str, expected: str = "") -> tuple[str, str]:
+    """What a rule observed and expected, as far as that cannot name a patient."""
+    tags = told_tags(tags)
+    if may_be_told(rule, tags, observed, expected):
+        return observed, expected
+    if says_what_is_missing(observed):
+        return observed, expected if is_sentence(expected) else REDACTED
+    return REDACTED, REDACTED
 
 
 def told_uid(text: str) -> str:
@@ -138,7 +160,9 @@ def _input(given: CheckedInput, number: int) -> CheckedInput:
             SkippedMember(names[member.path], member.kind, member.reason) for member in given.skipped
         ),
         findings=tuple(
-            msgspec.structs.replace(f, instances=tuple(names.get(i, REDACTED) for i in f.instances))
+            msgspec.structs.replace(
+                f, message=told_message(f), instances=tuple(names.get(i, REDACTED) for i in f.instances)
+            )
             for f in given.findings
         ),
     )

@@ -14,7 +14,8 @@ from heltig.auth.policy import ROUTES, Refusal, is_whole, roles_named
 from heltig.auth.principal import Principal
 from heltig.errors import AuthorisationError
 from heltig.pipeline.identifiers.masks import DataSet, masked, tokens, without_fields, without_identifiers
-from heltig.pipeline.identifiers.redaction import REDACTED, redacted_finding, told_tags
+from heltig.pipeline.identifiers.redaction import redacted_finding, told_tags
+from heltig.pipeline.identifiers.vocabulary import REDACTED
 from heltig.rules.finding import Finding
 from heltig.settings import Settings
 from heltig.store.audit_actions import Action

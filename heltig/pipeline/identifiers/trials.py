@@ -13,8 +13,9 @@ import msgspec
 from msgspec.structs import replace
 
 from heltig.pipeline.identifiers.masks import SHOWN
-from heltig.pipeline.identifiers.redaction import REDACTED, is_harmless
+from heltig.pipeline.identifiers.redaction import is_harmless
 from heltig.pipeline.identifiers.sights import HiddenError, Sight
+from heltig.pipeline.identifiers.vocabulary import REDACTED
 from heltig.rules.catalogue import catalogue
 from heltig.rules.parameters import Parameters
 from heltig.rules.profile import Profile, changed_parameters

@@ -17,6 +17,7 @@ from heltig.errors import InputError, NotFoundError
 from heltig.jobs.attempt import JobContext
 from heltig.jobs.queue import JobQueue
 from heltig.jobs.retries import JobFailedError, NotHereError
+from heltig.pipeline.identifiers.redaction import told_message
 from heltig.pipeline.keep import Scoring
 from heltig.pipeline.pool import JudgingPool
 from heltig.pipeline.upload.package import JudgedPackage, examine_package, judge_package
@@ -307,7 +308,7 @@ def _result(package: JudgedPackage, readiness: Sequence[Readiness | None]) -> di
             {
                 "rule": f.rule,
                 "severity": f.severity,
-                "message": f.message,
+                "message": told_message(f),
                 "count": f.count,
                 "remedy": f.remedy,
             }

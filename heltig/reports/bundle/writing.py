@@ -14,8 +14,9 @@ from heltig import __version__
 from heltig.dicom.json_writing import instances_as_json
 from heltig.dicom.snapshot import read_snapshot, read_source
 from heltig.errors import ConflictError, NotFoundError
-from heltig.pipeline.identifiers.redaction import REDACTED, redacted_finding, told_tags
+from heltig.pipeline.identifiers.redaction import redacted_finding, told_tags
 from heltig.pipeline.identifiers.sights import NOTHING
+from heltig.pipeline.identifiers.vocabulary import REDACTED
 from heltig.pipeline.judging import RulesetName
 from heltig.pipeline.report import ProfileName
 from heltig.reports.bundle import form

@@ -254,7 +254,7 @@ async def test_the_form_is_counted_up_when_answers_change(filled: Store) -> None
     dataset = msgspec.json.decode(answer.dataset)
     items = dataset["00991010"]["Value"]
     assert (render.form, sorted(dataset), sorted(set().union(*items))) == (
-        "1",
+        "2",
         ["00080005", "0020000D", "00990010", *(f"009910{n:02}" for n in range(1, 13))],
         ["00990010", *(f"0099102{n}" for n in range(7))],
     )
