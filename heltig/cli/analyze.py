@@ -22,7 +22,7 @@ from heltig.jobs.runner import Runner
 from heltig.pipeline.archives.opened import OpenArchives
 from heltig.pipeline.gate.spool import GateSpool
 from heltig.pipeline.research.alone import Alone, analyse_alone
-from heltig.pipeline.research.asked import CODES, Asked, EndedError, Target
+from heltig.pipeline.research.asked import Asked, EndedError, Target
 from heltig.pipeline.research.desk import ResearchDesk
 from heltig.pipeline.research.opening import research_desk
 from heltig.pipeline.research.ordering import Ordering
@@ -185,7 +185,7 @@ async def _analyse_paths(wanted: Alone, settings: Settings, profile: Profile, di
             told=told,
         )
     except EndedError as error:
-        display.ended(error.end, code=error.code, meaning=CODES[error.code].meaning, observed=error.observed)
+        display.ended(error.end, code=error.code, observed=error.observed)
         return REFUSED if error.end == "refused" else FAILED
     display.ended(last.state, code=last.code, observed=last.observed, folder=wanted.output)
     return 0 if last.state == "done" else REFUSED
@@ -198,11 +198,9 @@ async def _analyse_study(wanted: Ordering, settings: Settings, display: Display,
         if not waits:
             return 0
         ended = await _ended(desk, queue, analysis, display)
-        code = CODES.get(ended.code)
         display.ended(
             ended.state,
             code=ended.code,
-            meaning="" if code is None else code.meaning,
             observed=ended.observed,
             folder=desk.folder.of(ended.analysis_id) if ended.place else None,
         )

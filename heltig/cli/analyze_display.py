@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from heltig.imaging.statements import RESEARCH_USE
+from heltig.pipeline.research.asked import meaning_of
 from heltig.pipeline.research.handing_out import RESULTS
 from heltig.store.analyses import Analysis
 
@@ -44,7 +45,6 @@ class Display:
         state: str,
         *,
         code: str = "",
-        meaning: str = "",
         observed: str = "",
         folder: Path | None = None,
     ) -> None:
@@ -63,7 +63,9 @@ class Display:
             click.echo(msgspec.json.format(msgspec.json.encode(told), indent=2).decode())
             return
         if code:
-            click.echo(f"{state}: {code}{' (' + observed + ')' if observed else ''}. {meaning}".rstrip())
+            click.echo(
+                f"{state}: {code}{' (' + observed + ')' if observed else ''}. {meaning_of(code)}".rstrip()
+            )
         if folder is not None and folder.is_dir():
             _table(folder)
             click.echo(f"{state}: {folder}")

@@ -10,7 +10,7 @@ from msgspec import Meta
 from heltig.imaging.order import State
 from heltig.imaging.statements import GATE_USE, RESEARCH_USE
 from heltig.pipeline.identifiers.sights import Sight
-from heltig.pipeline.research.asked import CODES, Asked, Target
+from heltig.pipeline.research.asked import Asked, Target, meaning_of
 from heltig.pipeline.research.ordering import MOST_REASON
 from heltig.store.analyses import Analysis, Output
 from heltig.verdict import Readiness
@@ -82,7 +82,8 @@ class AnalysisView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
         id: Opaque.
         state: `done`, `refused` and `failed` are ends; to be refused is a normal outcome.
         stages: When each state began.
-        code: Why it was refused or failed; `meaning` says the service's own codes in a sentence.
+        code: Why it was refused or failed; `meaning` says it in a sentence, where the
+            audit of the selection does not.
         observed: What was seen then, in numbers.
         readiness: What the gate said of the study when the analysis was ordered.
         override_reason: Why it is analysed though it is not READY; empty where it is.
@@ -172,7 +173,7 @@ def _shown(one: Analysis, sight: Sight) -> dict[str, Any]:
         "state": one.state,
         "stages": one.stages,
         "code": one.code,
-        "meaning": CODES[one.code].meaning if one.code in CODES else "",
+        "meaning": meaning_of(one.code),
         "observed": one.observed,
         "readiness": one.readiness,
         "override_reason": sight.typed(one.override_reason),

@@ -5,6 +5,8 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
+from heltig.imaging import refusal
+
 Target: TypeAlias = Literal["soft_tissue", "brain", "any"]
 End: TypeAlias = Literal["refused", "failed"]
 
@@ -74,6 +76,11 @@ CODES: Final[Mapping[str, Code]] = {
     "JOB_ENDED": Code("failed", "Its job was given up: /api/v1/jobs says why."),
 }
 """The codes of the service; those of the images, of masks and of the selection are in docs/imaging.md."""
+
+
+def meaning_of(code: str) -> str:
+    """Why an analysis ended so, in a sentence; empty for a code of the selection, whose audit says it."""
+    return CODES[code].meaning if code in CODES else refusal.CODES.get(code, "")
 
 
 class EndedError(Exception):
