@@ -196,14 +196,17 @@ def write_study(folder: Path, slices: int, *, files: bool) -> Path:
     voxels, labels = (np.load(folder / f"{name}.npy") for name in ("voxels", "labels"))
     times = slices // SLICES
     affine = np.diag([-SPACING[0], -SPACING[1], SPACING[2], 1.0])
+    step = SLICES // times
     for number in range(times):  # a body of several times the height
-        phantom = Phantom(voxels.T, labels.T, {}, SPACING, origin=(0.0, 0.0, number * SLICES * SPACING[2]))
+        some = slice(number * step, (number + 1) * step)
+        tall = [np.repeat(array[some], times, axis=0).T for array in (voxels, labels)]
+        phantom = Phantom(*tall, {}, SPACING, origin=(0.0, 0.0, number * SLICES * SPACING[2]))
         for k, ds in enumerate(series(phantom)):
             at = number * SLICES + k
             ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = f"1.2.3.{at}"
             ds.InstanceNumber = at + 1
             (folder / "objects" / f"{at:05}.dcm").write_bytes(encode(ds))
-    whole = np.concatenate([labels.astype(np.uint8)] * times).T
+    whole = np.repeat(labels.astype(np.uint8), times, axis=0).T
     nibabel.save(nibabel.Nifti1Image(whole, affine), folder / "total.nii.gz")
     (folder / "total").mkdir()
     for label, key in _keys().items() if files else ():
