@@ -27,7 +27,7 @@ from heltig.dashboard.study import seen_at
 from heltig.dashboard.visibility import sight_of
 from heltig.errors import ConflictError, NotFoundError, UsageError
 from heltig.pipeline.gate.quarantine import InQuarantine
-from heltig.pipeline.review import MOST_COMMENT, may_withdraw, see_that_it_names, shown
+from heltig.pipeline.review import MOST_COMMENT, may_withdraw, shown
 from heltig.store import comments, owners
 from heltig.store.comments import Comment
 from heltig.store.owners import Owner
@@ -136,7 +136,7 @@ async def own(request: AnyRequest, study: FromPath[str]) -> Response[Any]:
     """Says who sees to it."""
     services = insist_on_our_page(request)
     typed, found = await typed_in(request), await _found(request, study)
-    owner, wrong = owner_typed(request, typed)
+    owner, wrong = await owner_typed(request, typed)
     if wrong:
         return await _owner_page(request, found, wrong=wrong, typed=typed)
     await services.review.own(found.location, found.study_key, owner, **who(request))
@@ -147,7 +147,7 @@ REVIEW: Final = (add_comment, ask_withdraw, withdraw, ask_owner, own)
 """The routes."""
 
 
-def owner_typed(request: AnyRequest, typed: Mapping[str, str]) -> tuple[str, str]:
+async def owner_typed(request: AnyRequest, typed: Mapping[str, str]) -> tuple[str, str]:
     """Who is to see to studies by the form; and what is wrong with it."""
     chosen = typed.get("who", "")
     if chosen == "me":
@@ -158,7 +158,8 @@ def owner_typed(request: AnyRequest, typed: Mapping[str, str]) -> tuple[str, str
     if chosen != "other" or not name:
         return "", "Say who: you, nobody, or a name."
     try:
-        see_that_it_names(name)
+        review = services_of(request.app.state).review
+        await review.see_that_it_is_somebody(name, actor=who(request)["actor"])
     except UsageError as wrong:
         return "", wrong.detail
     return name, ""

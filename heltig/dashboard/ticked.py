@@ -139,7 +139,7 @@ async def own(request: AnyRequest) -> Response[Any]:
     """Says who sees to studies."""
     services, typed = insist_on_our_page(request), await typed_in(request)
     plan = await services.store.read(plan_owning, _ticked(typed))
-    owner, wrong = owner_typed(request, typed) if _is_sure(typed, plan) else ("", "")
+    owner, wrong = await owner_typed(request, typed) if _is_sure(typed, plan) else ("", "")
     if wrong or not _is_sure(typed, plan):
         names = await services.store.read(owner_choices)
         me = who(request)["actor"]

@@ -7,10 +7,10 @@ from typing import Final
 import msgspec
 
 from heltig import audit
-from heltig.auth.principal import Principal, may_log_in
+from heltig.auth.principal import LOCAL, Principal, may_log_in
 from heltig.errors import AuthorisationError, ConflictError, NotFoundError, UsageError
 from heltig.pipeline.identifiers.sights import Sight
-from heltig.store import comments, owners, studies
+from heltig.store import comments, known_names, owners, studies
 from heltig.store.comments import Comment
 from heltig.store.engine import Store
 from heltig.store.records import Location
@@ -43,11 +43,25 @@ class ReviewDesk:
             origin: From where.
 
         Raises:
-            UsageError: That is no name.
+            UsageError: Nobody is known by that name.
             NotFoundError: The study was never seen there.
         """
-        see_that_it_names(owner)
+        await self.see_that_it_is_somebody(owner, actor=actor)
         return await self._store.write_durably(self._own, location, study_key, owner, actor, origin)
+
+    async def see_that_it_is_somebody(self, owner: str, *, actor: str) -> None:
+        """Insists that somebody is known by a name; an empty one is nobody.
+
+        Raises:
+            UsageError: That is no name of a principal, or of none that was ever here.
+        """
+        see_that_it_names(owner)
+        if owner in ("", actor, LOCAL.name) or await self._store.read(known_names.is_known, owner):
+            return
+        raise UsageError(
+            "owner: nobody is known by this name. A key has to be there (`heltig keys list`), a user to have "
+            "logged in, a token to have changed something; the audit trail has their names."
+        )
 
     async def comment(
         self, location: Location, study_key: str, text: str, *, actor: str, origin: str

@@ -10,6 +10,7 @@ from unit.store.samples import finding
 from heltig.pipeline.identifiers.sights import NOTHING
 from heltig.pipeline.review import shown
 from heltig.store import comments
+from heltig.store.records import Location
 
 OURS = {"Sec-Fetch-Site": "same-origin"}
 NAMES = "Seen with <b>Doe^Jane</b>"
@@ -39,6 +40,15 @@ async def test_said_withdrawn_and_owned_on_the_page(guarded: Service) -> None:
     assert (gone.actor, gone.detail) == ("key:admin-", {"comment": 1, "author": "key:anna"})
 
 
+async def was_here(service: Service, *names: str) -> None:
+    """Has the audit trail know somebody."""
+    for name in names:
+        await service.services.review.comment(
+            Location("archive", "main"), "1.2.3" if name != "user:anna" else "1.2.1", "seen",
+            actor=name, origin="",
+        )  # fmt: skip
+
+
 async def test_taken_given_and_dropped(service: Service) -> None:
     for number in (1, 2):
         await service.judged(f"1.2.{number}", finding(), readiness="BLOCKED")
@@ -51,6 +61,7 @@ async def test_taken_given_and_dropped(service: Service) -> None:
     assert done.headers["location"] == "../?done=own&studies=2&left=0"
     mine = (await service.get("/api/v1/studies")).json()["items"]
     assert [one["owner"] for one in mine] == ["local", "local"]
+    await was_here(service, "user:anna")
     form = {"who": "other", "name": "user:anna"}
     assert (await service.post("/studies/1.2.1/owner", headers=OURS, data=form)).status_code == 303
     assert "user:anna" in page(await service.get("/studies/1.2.1")).text
@@ -128,5 +139,13 @@ async def test_an_owner_is_somebody_who_logs_in(service: Service) -> None:
         assert "Doe" not in refused.text
         form = {"who": "other", "name": owner}
         assert (await service.post("/studies/1.2.3/owner", headers=OURS, data=form)).status_code == 400
+    await service.key("reviewer", name="night-shift")
+    for owner in ("user:Jane Doe", "user:Anna Berg", "token:router", "key:Doe", "key:night"):
+        refused = await service.client.put(at, json={"owner": owner})
+        assert (refused.status_code, "heltig keys list" in refused.text) == (400, True), owner
+        assert owner.partition(":")[2] not in refused.text.replace(at, "")
+        form = {"who": "other", "name": owner}
+        assert (await service.post("/studies/1.2.3/owner", headers=OURS, data=form)).status_code == 400
+    await was_here(service, "user:Anna Berg", "token:router")
     for owner in ("user:Anna Berg", "key:night-shift", "token:router", "local"):
         assert (await service.client.put(at, json={"owner": owner})).json()[0]["owner"] == owner
