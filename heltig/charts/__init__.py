@@ -11,6 +11,7 @@ from typing import Final
 from heltig.charts.bars import Bar, bars
 from heltig.charts.days import Day, Mark, sparkline, verdicts_by_day
 from heltig.charts.heat_map import Cell, heat_map
+from heltig.charts.heat_map import Row as HeatRow
 from heltig.charts.slices import SliceStrip, Space, slice_strip
 from heltig.charts.timeline import Span, timeline
 
@@ -22,6 +23,7 @@ __all__ = [
     "Bar",
     "Cell",
     "Day",
+    "HeatRow",
     "Mark",
     "SliceStrip",
     "Space",

@@ -85,7 +85,20 @@ def chart(
         heads: Of the table's columns; the first names the rows, numbers stand in the others.
         rows: The table's rows.
     """
-    picture = shape(
+    return figure(id, title, [picture(id, title, description, height=height, marks=marks)], heads, rows)
+
+
+def picture(id: str, title: str, description: str, *, height: float, marks: Iterable[Markup]) -> Markup:
+    """A picture alone: one of those of a `figure`.
+
+    Args:
+        id: Names it within its page.
+        title: What it shows.
+        description: What is to be seen in it, in a sentence or two.
+        height: In units; what is higher than a page of paper is cut there.
+        marks: What is drawn.
+    """
+    return shape(
         "svg",
         shape("title", title, id=f"{id}-title"),
         shape("desc", description, id=f"{id}-desc"),
@@ -97,7 +110,21 @@ def chart(
         width=WIDTH,
         height=height,
     )
-    scroll = shape("div", picture, class_="chart-scroll", tabindex="0", role="group", aria_label=title)
+
+
+def figure(
+    id: str, title: str, pictures: Sequence[Markup], heads: Sequence[str], rows: Iterable[Sequence[object]]
+) -> Markup:
+    """Pictures of one thing, one below the other, with its figures as a table.
+
+    Args:
+        id: Names it within its page.
+        title: What it shows.
+        pictures: On paper each stays whole, and a page may end between them.
+        heads: Of the table's columns; the first names the rows, numbers stand in the others.
+        rows: The table's rows.
+    """
+    scroll = shape("div", *pictures, class_="chart-scroll", tabindex="0", role="group", aria_label=title)
     return shape(
         "figure",
         shape("figcaption", title),
@@ -108,7 +135,7 @@ def chart(
             table(title, heads, rows),
             class_="chart-figures",
         ),
-        class_="chart",
+        class_="chart" if len(pictures) == 1 else "chart chart-parts",
         id=id,
     )
 

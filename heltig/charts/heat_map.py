@@ -1,20 +1,15 @@
 """A heat map: the share of studies that something of a kind was found in, by who made or sent them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
 from markupsafe import Markup
 
-from heltig.charts.drawing import WIDTH, chart, cut, label, shape, told
+from heltig.charts.drawing import shape
 
 STEPS: Final = (0.0, 0.02, 0.05, 0.15, 0.4)
 """A share above the n-th of these has the colour n + 1; nothing has the colour 0."""
-
-_NAME: Final = 208
-_HEAD: Final = 84
-_ROW: Final = 26
-_WIDEST: Final = 64
 
 
 class Cell(msgspec.Struct, frozen=True):
@@ -51,69 +46,59 @@ def percent(share: float) -> str:
     return ">99 %" if share < 1 and rounded == 100 else f"{rounded} %"
 
 
+class Row(msgspec.Struct, frozen=True):
+    """A row: who made or sent so many judged studies, and its fields by family of rules."""
+
+    name: str
+    studies: int
+    cells: Mapping[str, Cell]
+
+
 def heat_map(
-    id: str,
-    title: str,
-    rows: Sequence[str],
-    columns: Sequence[str],
-    cells: Mapping[tuple[str, str], Cell],
+    id: str, by: str, families: Sequence[tuple[str, str]], rows: Iterable[Row], *, note: str = ""
 ) -> Markup:
-    """Rows by columns; each field has its share as text, so that colour is not needed to read it.
+    """A table as that of the overview: each field has its share as text, and colour is not needed to read it.
 
     Args:
-        id: Names the chart within its page.
-        title: What it shows.
-        rows: Their names, in their order: archives, or models.
-        columns: Likewise: families of rules.
-        cells: The fields by row and column; those that are not there are empty.
+        id: Names it within its page.
+        by: What the rows are, in one word.
+        families: The columns: what the ids of their rules begin with, and their titles.
+        rows: In their order.
+        note: What else is to be known.
     """
-    found = [(row, column) for row in rows for column in columns if (row, column) in cells]
-    worst = max(found, key=lambda place: cells[place].share, default=None)
-    description = f"{len(rows)} rows by {len(columns)} columns. " + (
-        f"The highest share: {percent(cells[worst].share)} of {worst[0]} in {worst[1]}."
-        if worst
-        else "There is nothing to show."
+    title = f"Share of studies that fail, by {by.lower()} and family of rules"
+    heads = [shape("th", by, scope="col"), shape("th", "Studies", scope="col", class_="number")]
+    heads += [shape("th", family, scope="col", class_="number mono") for family, _ in families]
+    body = [shape("tr", *_fields(row, families)) for row in rows]
+    table = shape(
+        "table",
+        shape("caption", title, class_="visually-hidden"),
+        shape("thead", shape("tr", *heads)),
+        shape("tbody", *body),
+        class_="chart-heat",
     )
-    return chart(
-        id,
-        title,
-        description,
-        height=_HEAD + len(rows) * _ROW + 4,
-        marks=_marks(rows, columns, cells),
-        heads=["", *columns],
-        rows=[[row, *(_said(cells.get((row, column))) for column in columns)] for row in rows],
+    known = ", ".join(f"{family} {name}" if name else family for family, name in families)
+    said = (
+        "A field is the share of the row's judged studies in which a rule of the family found more than a "
+        f"note, with their number. The families: {known}. {note}"
+    )
+    return shape(
+        "figure",
+        shape("figcaption", title),
+        shape("div", table, class_="chart-scroll", tabindex="0", role="group", aria_label=title),
+        shape("p", said.strip(), class_="chart-said"),
+        class_="chart chart-parts",
+        id=id,
     )
 
 
-def _marks(
-    rows: Sequence[str], columns: Sequence[str], cells: Mapping[tuple[str, str], Cell]
-) -> Iterator[Markup]:
-    width = min(_WIDEST, (WIDTH - _NAME - 40) / max(len(columns), 1))
-    for place, column in enumerate(columns):
-        x = _NAME + (place + 0.5) * width
-        yield shape(
-            "text",
-            cut(column, 108),
-            x=x,
-            y=_HEAD - 8,
-            transform=f"rotate(-40 {x:.2f} {_HEAD - 8})",
-            class_="chart-name",
-        )
-    for line, row in enumerate(rows):
-        y = _HEAD + line * _ROW
-        yield label(cut(row, _NAME - 12), _NAME - 10, y + 17, anchor="end", class_="chart-name")
-        for place, column in enumerate(columns):
-            cell = cells.get((row, column))
-            if cell is None:
-                continue
-            x = _NAME + place * width
-            yield told(
-                f"{row}, {column}: {cell.failing:,} of {cell.studies:,} studies ({percent(cell.share)})",
-                shape("rect", x=x + 1, y=y + 1, width=width - 2, height=_ROW - 2, rx=2),
-                label(percent(cell.share) if cell.failing else "·", x + width / 2, y + 17, anchor="middle"),
-                class_=f"chart-heat-{cell.heat}",
-            )
-
-
-def _said(cell: Cell | None) -> str:
-    return f"{cell.failing:,} of {cell.studies:,}" if cell else ""
+def _fields(row: Row, families: Iterable[tuple[str, str]]) -> Iterator[Markup]:
+    yield shape("th", shape("bdi", row.name), scope="row")
+    yield shape("td", f"{row.studies:,}", class_="number")
+    for family, _ in families:
+        cell = row.cells.get(family)
+        if cell is None or not cell.failing:
+            yield shape("td", "·", class_="chart-heat-none", aria_label="none")
+        else:
+            number = shape("small", f"{cell.failing:,}")
+            yield shape("td", percent(cell.share), number, class_=f"chart-heat-{cell.heat}")

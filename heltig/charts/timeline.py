@@ -7,12 +7,17 @@ from typing import Final
 import msgspec
 from markupsafe import Markup
 
-from heltig.charts.drawing import WIDTH, chart, cut, label, shape, told, width_of
+from heltig.charts.drawing import WIDTH, cut, figure, label, picture, shape, told, width_of
 
 _NAME: Final = 208
 _ROW: Final = 24
 _TOP: Final = 8
 _EDGE: Final = 34
+_HEADS: Final = ("series", "begins", "ends", "lasts", "instances")
+
+_AT_ONCE: Final = 10
+"""Series of one picture: three such pictures fit a page of A4 or Letter, and little of one stays empty."""
+
 _STEPS: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400, 604800)
 """Seconds between two times of the scale."""
 
@@ -37,7 +42,7 @@ class Span(msgspec.Struct, frozen=True):
 
 
 def timeline(id: str, title: str, spans: Sequence[Span], *, relative: bool = False) -> Markup:
-    """A bar for each series, in the order in which they began.
+    """A bar for each series, in the order in which they began; every few have the scale below them again.
 
     Args:
         id: Names the chart within its page.
@@ -46,27 +51,38 @@ def timeline(id: str, title: str, spans: Sequence[Span], *, relative: bool = Fal
         relative: Times count from the first one, and no date or time of day is shown.
     """
     ordered = sorted(spans, key=lambda span: (span.begin, span.end, span.name))
-    clock = _Clock(ordered[0].begin, relative) if ordered else None
+    if not ordered:
+        nothing = label("no times", 0, 20, class_="chart-quiet")
+        said = "No series says when it was acquired."
+        return figure(id, title, [picture(id, title, said, height=62, marks=[nothing])], _HEADS, [])
+    clock = _Clock(ordered[0].begin, relative)
     pauses = list(_pauses(ordered))
-    return chart(
-        id,
-        title,
-        _description(ordered, pauses),
-        height=_TOP + max(len(ordered), 1) * _ROW + 30,
-        marks=_marks(ordered, pauses, clock) if clock else [label("no times", 0, 20, class_="chart-quiet")],
-        heads=["series", "begins", "ends", "lasts", "instances"],
-        rows=[
-            [
-                span.name,
-                clock.written(span.begin),
-                clock.written(span.end),
-                lasting(span.end - span.begin),
-                span.instances,
-            ]
-            for span in ordered
-            if clock
-        ],
-    )
+    said = _description(ordered, pauses)
+    parts = [ordered[at : at + _AT_ONCE] for at in range(0, len(ordered), _AT_ONCE)]
+    pictures = []
+    for number, part in enumerate(parts):
+        first = number * _AT_ONCE + 1
+        of = f": series {first} to {first + len(part) - 1} of {len(ordered)}" if len(parts) > 1 else ""
+        pictures.append(
+            picture(
+                f"{id}-{number + 1}" if number else id,
+                title + of,
+                said,
+                height=_TOP + len(part) * _ROW + 30,
+                marks=_marks(part, ordered, pauses, clock),
+            )
+        )
+    rows = [
+        [
+            span.name,
+            clock.written(span.begin),
+            clock.written(span.end),
+            lasting(span.end - span.begin),
+            span.instances,
+        ]
+        for span in ordered
+    ]
+    return figure(id, title, pictures, _HEADS, rows)
 
 
 def lasting(time: timedelta) -> str:
@@ -105,16 +121,14 @@ class _Clock:
 
 def _pauses(ordered: Sequence[Span]) -> Iterator[tuple[datetime, datetime]]:
     """Where nothing was acquired for long."""
-    until = ordered[0].end if ordered else None
+    until = ordered[0].end
     for span in ordered[1:]:
-        if until is not None and span.begin - until >= PAUSE:
+        if span.begin - until >= PAUSE:
             yield until, span.begin
-        until = span.end if until is None else max(until, span.end)
+        until = max(until, span.end)
 
 
 def _description(ordered: Sequence[Span], pauses: Sequence[tuple[datetime, datetime]]) -> str:
-    if not ordered:
-        return "No series says when it was acquired."
     whole = max(span.end for span in ordered) - ordered[0].begin
     said = f"{len(ordered)} series within {lasting(whole)}."
     if pauses:
@@ -133,11 +147,15 @@ def _pause_label(text: str, begin: float, end: float) -> tuple[Markup, ...]:
 
 
 def _marks(
-    ordered: Sequence[Span], pauses: Sequence[tuple[datetime, datetime]], clock: _Clock
+    part: Sequence[Span],
+    ordered: Sequence[Span],
+    pauses: Sequence[tuple[datetime, datetime]],
+    clock: _Clock,
 ) -> Iterator[Markup]:
+    """Some of the series, on the scale of all of them."""
     first, last = ordered[0].begin, max(span.end for span in ordered)
     whole = max((last - first).total_seconds(), 1.0)
-    foot = _TOP + len(ordered) * _ROW
+    foot = _TOP + len(part) * _ROW
 
     def at(time: datetime) -> float:
         return _NAME + (WIDTH - _NAME - _EDGE) * (time - first).total_seconds() / whole
@@ -157,7 +175,7 @@ def _marks(
         x = at(time)
         yield shape("line", x1=x, x2=x, y1=_TOP, y2=foot + 4, class_="chart-line")
         yield label(clock.short(time, step), x, foot + 18, anchor="middle", class_="chart-quiet")
-    for place, span in enumerate(ordered):
+    for place, span in enumerate(part):
         y = _TOP + place * _ROW
         x1, x2 = at(span.begin), at(span.end)
         yield told(

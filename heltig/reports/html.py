@@ -12,7 +12,8 @@ from heltig.pipeline.report import CheckedStudy, CheckReport
 from heltig.reports import reasons
 from heltig.reports.charts import verdict_bar
 from heltig.reports.reasons import Unseen
-from heltig.reports.rendering import BASE_STYLE, environment
+from heltig.reports.rendering import BASE_STYLE, LISTED, SHOWN, environment, running_head
+from heltig.reports.wording import counted
 from heltig.rules.finding import NotEvaluable
 from heltig.verdict import READINESS
 
@@ -27,13 +28,18 @@ def write(report: CheckReport, file: IO[str]) -> None:
     """
     studies = report.studies
     verdicts = Counter(study.readiness for study in studies)
+    shown = [study for study in studies[:LISTED] if _speaks(study)][:SHOWN]
     file.writelines(
         _template().generate(
             report=report,
-            style=_style(),
+            style=_style() + running_head(f"Heltig: {_title(report)}", f"{report.reference_date}"),
+            title=_title(report),
+            listed=studies[:LISTED],
+            shown=shown,
             numbers={readiness: verdicts[readiness] for readiness in READINESS},
             shares=verdict_bar(verdicts),
-            anchors={study.key: f"study-{number}" for number, study in enumerate(studies, start=1)},
+            anchors={study.key: f"study-{number}" for number, study in enumerate(shown, start=1)},
+            more=sum(map(_speaks, studies)) - len(shown),
             speaks=_speaks,
             why=_why,
             headline=_headline,
@@ -45,6 +51,13 @@ def write(report: CheckReport, file: IO[str]) -> None:
         )
     )
     file.write("\n")
+
+
+def _title(report: CheckReport) -> str:
+    """What the report is about: the study, where it is one."""
+    if len(report.studies) == 1:
+        return f"Study {report.studies[0].key}"
+    return f"{counted(len(report.studies), 'study', 'studies')} judged"
 
 
 def _why(study: CheckedStudy) -> str:
@@ -78,5 +91,6 @@ def _template() -> Template:
 
 @cache
 def _style() -> str:
-    own = files("heltig.reports") / "style" / "report.css"
-    return BASE_STYLE.read_text("utf-8") + own.read_text("utf-8")
+    own = files("heltig.reports") / "style"
+    sheets = (BASE_STYLE, own / "report.css", own / "paper.css")
+    return "".join(sheet.read_text("utf-8") for sheet in sheets)

@@ -1,5 +1,6 @@
 """Templates: what pages and HTML reports share."""
 
+import re
 from importlib.resources import files
 from typing import Final
 
@@ -10,6 +11,14 @@ from heltig.reports.wording import change, counted, place
 
 BASE_STYLE: Final = files("heltig.reports") / "style" / "base.css"
 """Colours, badges, findings and tables."""
+
+LISTED: Final = 1000
+"""Studies that a report of several lists, the worst; its other formats have all of them."""
+
+SHOWN: Final = 50
+"""Studies that are shown with all their findings."""
+
+_PLAIN: Final = re.compile(r"[^A-Za-z0-9 .,:;()/-]")
 
 
 class _Unindented(Extension):
@@ -35,3 +44,24 @@ def environment(*loaders: BaseLoader) -> Environment:
     )
     made.filters.update(place=place, counted=counted, change=change)
     return made
+
+
+def running_head(left: str, right: str) -> str:
+    """The rule of a style sheet that puts a head, a foot and page numbers on paper.
+
+    Args:
+        left: What the report is about.
+        right: Of when it is.
+    """
+    return (
+        "@page { margin: 18mm 14mm 16mm; "
+        f"@top-left {{ content: {_quoted(left)}; }} @top-right {{ content: {_quoted(right)}; }} "
+        "@bottom-left { content: 'Operational QA of metadata, non-diagnostic'; } "
+        "@bottom-right { content: 'Page ' counter(page) ' of ' counter(pages); } }\n"
+    )
+
+
+def _quoted(text: str) -> str:
+    """A string of CSS, whatever is in the text."""
+    cut = text if len(text) <= 90 else text[:89] + "…"
+    return '"' + _PLAIN.sub(lambda found: f"\\{ord(found[0]):x} ", cut) + '"'

@@ -60,7 +60,11 @@ class RuleFigure(msgspec.Struct, frozen=True):
 
 
 class Share(msgspec.Struct, frozen=True):
-    """How many studies of a device or location have a finding of a family that needs somebody."""
+    """How many studies of a device or location have a finding of a family that needs somebody.
+
+    Attributes:
+        family: What the ids of its rules begin with, as `GEO`.
+    """
 
     value: str
     family: str
@@ -110,7 +114,7 @@ class Tally:
             return
         self._count_rules(line)
         families = {
-            family_named(finding.rule)
+            finding.rule.partition("-")[0]
             for finding in line.findings
             if finding.severity != "note" and not finding.waived
         }

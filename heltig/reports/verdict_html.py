@@ -1,7 +1,6 @@
 """Stored verdicts as one HTML file: to be read in a browser, sent to someone, or printed."""
 
 import heapq
-import re
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from functools import cache
@@ -14,36 +13,29 @@ from markupsafe import Markup
 from heltig import __version__, charts
 from heltig.reports import reasons
 from heltig.reports.charts import verdict_bar
-from heltig.reports.rendering import BASE_STYLE, environment
+from heltig.reports.rendering import BASE_STYLE, LISTED, SHOWN, environment, running_head
 from heltig.reports.study_pictures import StudyPictures
 from heltig.reports.verdict_about import About
 from heltig.reports.verdict_figures import (
     Figure,
+    Share,
     Tally,
     VerdictFigures,
     by_period,
 )
 from heltig.reports.verdict_line import VerdictLine
-from heltig.rules.catalogue import catalogue
+from heltig.rules.catalogue import catalogue, family_begun
 from heltig.rules.finding import Finding
 from heltig.verdict import READINESS
 
-LISTED: Final = 1000
-"""Studies that are listed, the worst; CSV, JSON and NDJSON have all of them."""
-
-SHOWN: Final = 50
-"""Studies that are shown with all their findings."""
-
 RULES: Final = 20
 ROWS: Final = 15
-FAMILIES: Final = 12
 DAYS: Final = 92
 """What is drawn; tables have as many rows as `VALUES`."""
 
 VALUES: Final = 40
 
 _ORDER: Final = {"BLOCKED": 0, "NEEDS_REVIEW": 1, "READY": 3}
-_PLAIN: Final = re.compile(r"[^A-Za-z0-9 .,:;()/-]")
 
 
 class _Worst:
@@ -167,32 +159,32 @@ def _charts(figures: VerdictFigures) -> Iterator[Markup]:
     loud.sort(key=lambda rule: (-rule.studies, rule.rule))
     if loud:
         found = [charts.Bar(rule.rule, rule.studies, rule.severity) for rule in loud[:RULES]]
-        yield charts.bars("top-rules", "Rules that object to the most studies", found)
-    for id, what, values in (
-        ("heat-models", "device", figures.models),
-        ("heat-locations", "location", figures.locations),
+        yield charts.bars("top-rules", "Rules by studies affected", found)
+    for id, by, values in (
+        ("heat-models", "Model", figures.models),
+        ("heat-locations", "Source", figures.locations),
     ):
-        if what == "device" or len(values) > 1:
-            yield from _heat(id, what, values, figures)
+        if by == "Model" or len(values) > 1:
+            yield from _heat(id, by, values, figures.shares)
 
 
-def _heat(id: str, what: str, values: Sequence[Figure], figures: VerdictFigures) -> Iterator[Markup]:
-    rows = [one.value for one in values[:ROWS]]
-    shares = [share for share in figures.shares if share.value in rows]
-    failing: dict[str, int] = {}
+def _heat(id: str, by: str, values: Sequence[Figure], shares: Iterable[Share]) -> Iterator[Markup]:
+    fields: dict[str, dict[str, charts.Cell]] = {one.value: {} for one in values[:ROWS]}
     for share in shares:
-        failing[share.family] = failing.get(share.family, 0) + share.failing
-    columns = sorted(failing, key=lambda family: -failing[family])[:FAMILIES]
-    if not columns:
+        if share.value in fields:
+            fields[share.value][share.family] = charts.Cell(share.failing, share.studies)
+    families = sorted({family for cells in fields.values() for family in cells})
+    if not families:
         return
-    judged = {one.value: sum(one.verdicts.values()) for one in values}
-    named = {value: value or "no device named" for value in rows}
-    cells = {(named[value], family): charts.Cell(0, judged[value]) for value in rows for family in columns}
-    for share in shares:
-        if share.family in columns:
-            cells[named[share.value], share.family] = charts.Cell(share.failing, share.studies)
-    title = f"Share of studies with a finding that blocks or needs review, by {what} and family of rules"
-    yield charts.heat_map(id, title, [named[value] for value in rows], columns, cells)
+    rows = [
+        charts.HeatRow(one.value or "None named", sum(one.verdicts.values()), fields[one.value])
+        for one in values[:ROWS]
+    ]
+    more = f"{len(values) - ROWS:,} more are not shown. " if len(values) > ROWS else ""
+    several = "A study that comes from several counts in each." if by == "Model" else ""
+    yield charts.heat_map(
+        id, by, [(family, family_begun(family)) for family in families], rows, note=more + several
+    )
 
 
 def _tables(figures: VerdictFigures) -> list[tuple[str, Sequence[Figure], str]]:
@@ -207,20 +199,8 @@ def _tables(figures: VerdictFigures) -> list[tuple[str, Sequence[Figure], str]]:
 
 def style(about: About) -> str:
     """The style sheet: with the running head, which only a style sheet can put on paper."""
-    head = _quoted(f"Heltig: {about.title}")
     when = f"{about.written:%Y-%m-%d %H:%M} UTC" if about.written else ""
-    return _style() + (
-        "@page { margin: 18mm 14mm 16mm; "
-        f"@top-left {{ content: {head}; }} @top-right {{ content: {_quoted(when)}; }} "
-        "@bottom-left { content: 'Operational QA of metadata, non-diagnostic'; } "
-        "@bottom-right { content: 'Page ' counter(page) ' of ' counter(pages); } }\n"
-    )
-
-
-def _quoted(text: str) -> str:
-    """A string of CSS, whatever is in the text."""
-    cut = text if len(text) <= 90 else text[:89] + "…"
-    return '"' + _PLAIN.sub(lambda found: f"\\{ord(found[0]):x} ", cut) + '"'
+    return _style() + running_head(f"Heltig: {about.title}", when)
 
 
 @cache
@@ -243,5 +223,5 @@ def _day(text: str) -> str:
 @cache
 def _style() -> str:
     own = files("heltig.reports") / "style"
-    sheets = (BASE_STYLE, own / "report.css", charts.STYLE, own / "verdicts.css")
+    sheets = (BASE_STYLE, own / "report.css", charts.STYLE, own / "verdicts.css", own / "paper.css")
     return "".join(sheet.read_text("utf-8") for sheet in sheets)

@@ -2,9 +2,10 @@
 
 import asyncio
 import re
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from browser.test_report import PAPER
 
 from heltig.pipeline.publish import render
 from heltig.reports.gathering import lines_of, pictures_of, study_of
+from heltig.reports.study_pictures import SeriesPicture, SeriesSpan, StudyPictures
 from heltig.reports.verdict_about import About, about_scope
 from heltig.reports.verdict_html import study_page, written
 from heltig.reports.verdict_line import line_of
@@ -44,10 +46,21 @@ async def write(home: Path) -> dict[str, str]:
         found = await study_of(store, uid_of("slices-missing"), None, now=NOW)
         of_study = About(kind="study", title="Study", written=WRITTEN)
         pictures = await pictures_of(store, found)
+        many = study_page(line_of(found, redact=False), of_study, StudyPictures(tuple(series(97))))
         return {
+            "many series": many,
             "everything": everything,
             "study": study_page(line_of(found, redact=False), of_study, pictures),
         }
+
+
+def series(number: int) -> Iterator[SeriesPicture]:
+    """As of a study of many series, with a scan every minute."""
+    for place in range(number):
+        begin = WRITTEN + timedelta(minutes=place)
+        name = f"{place + 1} MR"
+        span = SeriesSpan(begin, begin + timedelta(seconds=30))
+        yield SeriesPicture(f"1.2.{place}", name, name, 1, span, ())
 
 
 @pytest.fixture(scope="module")
@@ -87,3 +100,32 @@ def test_it_prints(tabs: Watched, reports: dict[str, str], name: str, pages: ran
     assert 'counter(page) " of " counter(pages)' in rules
     pdf = page.pdf(format=paper, print_background=True)
     assert len(re.findall(rb"/Type\s*/Page\b", pdf)) in pages
+
+
+@pytest.mark.parametrize("paper", PAPER)
+def test_nothing_that_must_stay_whole_is_higher_than_a_page(
+    tabs: Watched, reports: dict[str, str], paper: str
+) -> None:
+    """A picture that is, is cut, and what follows is printed over the rest of it."""
+    width, height = (round(length / 25.4 * 96) for length in PAPER[paper])
+    for name, address in reports.items():
+        page = tabs.open(address, width=width)
+        page.emulate_media(media="print")
+        heights: list[float] = page.evaluate(
+            "[...document.querySelectorAll('svg, .finding:not(.finding-long), .chart:not(.chart-parts)')]"
+            ".map(part => part.getBoundingClientRect().height)"
+        )
+        assert max(heights) < height - 34 / 25.4 * 96, name
+    page = tabs.open(reports["many series"], width=width)
+    pdf = page.pdf(format=paper, print_background=True)
+    assert len(re.findall(rb"/Type\s*/Page\b", pdf)) in range(5, 8)
+
+
+def test_a_study_of_several_says_on_every_page_which_it_is(tabs: Watched, reports: dict[str, str]) -> None:
+    page = tabs.open(reports["everything"], width=700)
+    page.emulate_media(media="print")
+    ways = page.evaluate(
+        "[...document.querySelectorAll('.study-running')].map(head => getComputedStyle(head).display)"
+    )
+    assert len(ways) > 10
+    assert set(ways) == {"table-header-group"}

@@ -14,6 +14,7 @@ from heltig.charts import (
     Bar,
     Cell,
     Day,
+    HeatRow,
     Mark,
     SliceStrip,
     Space,
@@ -44,6 +45,10 @@ def told(chart: Markup) -> list[str]:
     return [title.text or "" for title in picture(chart).findall(".//g/title")]
 
 
+def told_of(mark: ElementTree.Element) -> str:
+    return mark.findtext("title") or ""
+
+
 def figures(chart: Markup) -> list[list[str]]:
     """The rows of the table behind a chart."""
     rows = picture(chart).findall(".//table//tr")
@@ -60,17 +65,26 @@ def test_bars_are_as_long_as_their_numbers() -> None:
     assert figures(chart)[1:] == [["A-RULE", "block", "40", "+10"], ["B-RULE", "review", "10", "±0"]]
 
 
-def test_a_heat_map_says_each_share_in_words() -> None:
-    cells = {("CT", "Patient"): Cell(1, 400), ("CT", "UID"): Cell(400, 400), ("MR", "UID"): Cell(0, 7)}
-    chart = heat_map("heat", "Heat", ["CT", "MR"], ["Patient", "UID"], cells)
-    assert told(chart) == [
-        "CT, Patient: 1 of 400 studies (<1 %)",
-        "CT, UID: 400 of 400 studies (100 %)",
-        "MR, UID: 0 of 7 studies (0 %)",
+def test_a_heat_map_says_its_shares_in_text_and_in_colour() -> None:
+    families = [("PAT", "Patient"), ("UID", "UID")]
+    rows = [
+        HeatRow("CT", 400, {"PAT": Cell(1, 400), "UID": Cell(400, 400)}),
+        HeatRow("MR", 7, {"UID": Cell(0, 7)}),
     ]
-    fields = [mark.attrib["class"] for mark in picture(chart).findall(".//svg/g")]
-    assert fields == ["chart-heat-1", "chart-heat-5", "chart-heat-0"]
-    assert figures(chart) == [["", "Patient", "UID"], ["CT", "1 of 400", "400 of 400"], ["MR", "", "0 of 7"]]
+    chart = heat_map("heat", "Model", families, rows, note="Each once.")
+    said = [["".join(cell.itertext()) for cell in row] for row in picture(chart).findall(".//table//tr")]
+    assert said == [
+        ["Model", "Studies", "PAT", "UID"],
+        ["CT", "400", "<1 %1", "100 %400"],
+        ["MR", "7", "·", "·"],
+    ]
+    fields = [cell.attrib["class"] for cell in picture(chart).findall(".//td")]
+    assert fields == [
+        *("number", "chart-heat-1", "chart-heat-5"),
+        *("number", "chart-heat-none", "chart-heat-none"),
+    ]
+    assert "by model and family of rules" in chart
+    assert "The families: PAT Patient, UID UID. Each once." in chart
 
 
 def test_a_slice_strip_shows_gaps_doubles_and_uneven_spaces() -> None:
@@ -110,6 +124,20 @@ def test_a_timeline_shows_pauses_and_hides_times_of_day_where_it_should() -> Non
     assert "+12 min" in hidden
 
 
+def test_a_timeline_of_many_series_is_made_of_pictures_that_fit_on_paper() -> None:
+    spans = [Span(f"{n} CT", NINE + timedelta(minutes=n), NINE + timedelta(minutes=n), 1) for n in range(95)]
+    pictures = picture(timeline("time", "Series", spans)).findall(".//svg")
+    assert [one.findtext("title") for one in pictures][::9] == [
+        "Series: series 1 to 10 of 95",
+        "Series: series 91 to 95 of 95",
+    ]
+    assert max(int(one.attrib["height"]) for one in pictures) < 300
+    drawn = [one.findtext("text") for part in pictures for one in part.findall("g") if "CT" in told_of(one)]
+    assert drawn == [span.name for span in spans]
+    scales = {tuple(label.text for label in part.findall("text")) for part in pictures}
+    assert len(scales) == 1
+
+
 def test_days_stack_verdicts_and_mark_what_happened() -> None:
     days = [Day(date(2026, 3, 1), 1, 2, 7), Day(date(2026, 3, 2)), Day(date(2026, 3, 3), 0, 0, 5)]
     marks = [Mark(date(2026, 3, 2), "ruleset 2"), Mark(date(2020, 1, 1), "before")]
@@ -123,7 +151,6 @@ def test_days_stack_verdicts_and_mark_what_happened() -> None:
 def test_nothing_is_a_chart_too() -> None:
     empty = [
         bars("a", "Nothing", []),
-        heat_map("b", "Nothing", [], [], {}),
         slice_strip("c", "Nothing", SliceStrip([])),
         timeline("d", "Nothing", []),
         verdicts_by_day("e", "Nothing", []),
@@ -136,10 +163,17 @@ def test_nothing_is_a_chart_too() -> None:
 
 
 @given(name=_TEXT)
+def test_a_text_of_anybody_stays_text_in_a_heat_map(name: str) -> None:
+    chart = heat_map("b", "Model", [("PAT", name)], [HeatRow(name, 2, {"PAT": Cell(1, 2)})], note=name)
+    assert picture(chart).findtext(".//tbody//bdi") == name
+    elements = {element.tag for element in picture(chart).iter()}
+    assert elements <= {*ELEMENTS, "bdi", "small", "p"}
+
+
+@given(name=_TEXT)
 def test_a_text_of_anybody_stays_text(name: str) -> None:
     for chart in (
         bars("a", name, [Bar(name, 1)]),
-        heat_map("b", name, [name], [name], {(name, name): Cell(1, 2)}),
         slice_strip("c", name, SliceStrip([0, 1], 1)),
         timeline("d", name, [Span(name, NINE, NINE, 1)]),
         verdicts_by_day("e", name, [Day(date(2026, 3, 1), 1)], marks=[Mark(date(2026, 3, 1), name)]),
