@@ -18,6 +18,9 @@ from heltig.imaging.reading import read_only_volume
 from heltig.imaging.segment.byo_nifti import ByoNifti
 from heltig.imaging.segment.replay import record
 
+SHOWING = {"sc-1.dcm", "sc-2.dcm", "sc-3.dcm"}
+"""Pixels of the images, as DICOM objects."""
+
 ABDOMEN = Phantom.of(
     (120, 100, 50),
     (0.8, 0.8, 2.5),
@@ -221,8 +224,10 @@ def test_the_volume_of_a_hemorrhage_mask(case: Case) -> None:
     assert slices == [30 + index for index in (2, 7, 12)]
     assert len(list(case.output.glob("bleed_overlay_*.png"))) == 3
     assert not (case.output / "volume.nii.gz").exists()
+    assert {path.name for path in (case.output / "dicom").glob("*.dcm")}.isdisjoint(SHOWING)
     assert analysed(case.again(), body, allow_identified=True)
     assert (case.output / "volume.nii.gz").is_file()
+    assert {path.name for path in (case.output / "dicom").glob("*.dcm")} >= SHOWING
 
 
 @pytest.mark.parametrize(

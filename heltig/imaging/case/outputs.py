@@ -35,18 +35,20 @@ def write_outputs(analysis: Analysis, folder: Path, *, seconds: Callable[[], dic
         Refused: The images do not agree on patient and study, or cannot be referred to.
         OSError: A file cannot be written.
     """
+    may_copy = analysis.order.allow_identified or not shows_head(analysis)
     with ThreadPoolExecutor(1) as besides:
-        compressed = besides.submit(_write_nifti, analysis, folder)
+        compressed = besides.submit(_write_nifti, analysis, folder, with_volume=may_copy)
         drawn = pictures(analysis)
         _write_pictures(drawn, folder)
-        _write_objects([*result_objects(analysis), *picture_objects(analysis, drawn)], folder / DICOM)
+        looked_at = picture_objects(analysis, drawn, with_pixels=may_copy)
+        _write_objects([*result_objects(analysis), *looked_at], folder / DICOM)
         compressed.result()
     write_documents(dataclasses.replace(analysis, seconds=seconds()), folder)
     write_list(folder)
 
 
-def _write_nifti(analysis: Analysis, folder: Path) -> None:
-    if analysis.order.allow_identified or not shows_head(analysis):
+def _write_nifti(analysis: Analysis, folder: Path, *, with_volume: bool) -> None:
+    if with_volume:
         write_nifti(analysis.volume, folder / VOLUME)
     write_masks(analysis.segmentation, folder)
 
