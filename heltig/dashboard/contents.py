@@ -116,6 +116,7 @@ async def show_contents(request: AnyRequest, study: FromPath[str]) -> Response[s
         now=now,
         location=request.query_params.get("location", ""),
     )
+    found = msgspec.structs.replace(found, series=tuple(map(sight.series, found.series)))
     wanted = request.query_params.get("open", "")
     keys = [one.series_key for one in found.series]
     asked = keys.index(wanted) // SERIES + 1 if wanted in keys else number(request.query_params, "list") or 1

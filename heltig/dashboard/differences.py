@@ -157,6 +157,7 @@ async def show_differences(request: AnyRequest, study: FromPath[str]) -> Respons
         against=number(request.query_params, "against"),
         other=request.query_params.get("other", ""),
     )
+    sides = msgspec.structs.replace(sides, series=tuple(map(sight.series, sides.series)))
     found = None
     if sides.before is not None and sides.after is not None:
         order = [one.series_key for one in sides.series]

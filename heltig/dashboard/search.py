@@ -129,7 +129,8 @@ async def show_search(request: AnyRequest, id: FromPath[str]) -> Response[str]:
     services = services_of(request.app.state)
     now = services.clock()
     text = _kept(request.app.state).get(_name(request), id, now=now)
-    found = await services.store.read(_find, text, await _queries_of(request, text), now=now)
+    sight = sight_of(principal_of(request), services.sights)
+    found = await services.store.read(_find, text, await _queries_of(request, text), sight, now=now)
     shows(request.scope, {study.study_key for one in found for study in one.studies})
     return page(
         request,
@@ -137,7 +138,7 @@ async def show_search(request: AnyRequest, id: FromPath[str]) -> Response[str]:
         headers=FORM_HEADERS,
         found=found,
         text=text,
-        patients=sight_of(principal_of(request), services.sights).identifiers,
+        patients=sight.identifiers,
         **(await _known_of(request, text, now) if not found and _UID.fullmatch(text) else {}),
     )
 
@@ -207,12 +208,16 @@ def _queries(text: str, sight: Sight) -> dict[str, StudyQuery]:
 
 
 def _find(
-    transaction: ReadTransaction, text: str, queries: dict[str, StudyQuery], *, now: datetime
+    transaction: ReadTransaction, text: str, queries: dict[str, StudyQuery], sight: Sight, *, now: datetime
 ) -> tuple[Found, ...]:
     everywhere = [study.at(now) for study in studies.find_everywhere(transaction, text)]
-    found = [Found("StudyInstanceUID", tuple(everywhere[:MOST_FOUND]), len(everywhere) > MOST_FOUND)]
+    found = [
+        Found(
+            "StudyInstanceUID", tuple(map(sight.study, everywhere[:MOST_FOUND])), len(everywhere) > MOST_FOUND
+        )
+    ]
     for by, query in queries.items():
         known = msgspec.structs.replace(query, states=("JUDGED", "PENDING", "WITHDRAWN"))
         some = search(transaction, known, now=now, limit=MOST_FOUND + 1, order="newest")
-        found.append(Found(by, tuple(some[:MOST_FOUND]), len(some) > MOST_FOUND))
+        found.append(Found(by, tuple(map(sight.study, some[:MOST_FOUND])), len(some) > MOST_FOUND))
     return tuple(one for one in found if one.studies)

@@ -84,6 +84,7 @@ async def show_series(request: AnyRequest, study: FromPath[str], series: FromPat
         now=now,
         location=request.query_params.get("location", ""),
     )
+    found = msgspec.structs.replace(found, series=tuple(map(sight.series, found.series)))
     key = study_of(segment(series))
     about = next((one for one in found.series if one.series_key == key), None)
     snapshot = found.snapshot

@@ -85,7 +85,12 @@ def study_page(
         else "",
         unseen=tuple(reasons.unseen(given.not_evaluable)) if given else (),
         manuals={f.rule: catalogue()[f.rule].manual["Why"] for f in findings if f.rule in catalogue()},
-        series=tuple(sorted(studies.series_of(transaction, study.location, study.study_key), key=by_number)),
+        series=tuple(
+            map(
+                sight.series,
+                sorted(studies.series_of(transaction, study.location, study.study_key), key=by_number),
+            )
+        ),
         history=tuple(history),
     )
 

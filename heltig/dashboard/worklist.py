@@ -113,7 +113,7 @@ def worklist(
         total=total,
         pages=pages,
         pending=search.count(transaction, StudyQuery(states=("PENDING",)), now=now),
-        choices=_choices(transaction, filter, is_by_station=sight.searches),
+        choices=_choices(transaction, filter, sight),
         since=_since(transaction, sight.query(filter.query(me=me)), now)
         if total and filter.is_of_cause
         else None,
@@ -126,7 +126,8 @@ def _since(transaction: ReadTransaction, query: StudyQuery, now: datetime) -> da
     return first[0].first_seen if first else None
 
 
-def _choices(transaction: ReadTransaction, filter: Filter, *, is_by_station: bool) -> Choices:
+def _choices(transaction: ReadTransaction, filter: Filter, sight: Sight) -> Choices:
+    is_by_station = sight.searches
     wanted: dict[str, str] = {}
     offered: dict[str, tuple[str, ...]] = {"station": ()}
     for field in OF_DEVICES if is_by_station else OF_DEVICES[:2]:
@@ -134,7 +135,7 @@ def _choices(transaction: ReadTransaction, filter: Filter, *, is_by_station: boo
         if (value := getattr(filter, field)) in offered[field]:
             wanted[field] = value
     return Choices(
-        modalities=tuple(search.modalities(transaction)),
+        modalities=tuple(sight.modalities(search.modalities(transaction))),
         locations=(*locations.known(transaction, "archive"), *locations.known(transaction, "gate")),
         manufacturers=offered["manufacturer"],
         models=offered["model"],
@@ -165,7 +166,7 @@ def _rows(
         reason = more(sight.finding(finding).message, others) if finding else _reason_without_finding(study)
         at = str(study.location), study.study_key
         owner = owned[at].name if at in owned else ""
-        rows.append(Row(study, reason, finding.rule if finding else "", owner, said.get(at, 0)))
+        rows.append(Row(sight.study(study), reason, finding.rule if finding else "", owner, said.get(at, 0)))
     return tuple(rows)
 
 

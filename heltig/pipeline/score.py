@@ -25,6 +25,7 @@ from heltig.rules.index_facts import IndexFact
 from heltig.rules.profile import Profile
 from heltig.store.keyed import Keyed
 from heltig.store.records import Location, NewSnapshot, Snapshot, Study, StudyAttributes
+from heltig.store.well_formed import blob_told
 from heltig.verdict import Inputs, Verdict, Waiver
 
 _MODALITIES: Final = "00080061"
@@ -103,6 +104,7 @@ def score(
         snapshot = replace(
             snapshot,
             attributes=keyed.attributes(snapshot.attributes),
+            series=tuple(map(blob_told, snapshot.series)),
             devices=tuple(map(keyed.device, snapshot.devices)),
         )
     return Scored(snapshot, judged.inputs, judged.verdict, waivers)

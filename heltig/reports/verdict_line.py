@@ -14,6 +14,7 @@ from heltig.reports import reasons
 from heltig.rules.finding import Finding, NotEvaluable, RuleError
 from heltig.store.judged_studies import JudgedStudy
 from heltig.store.records import Device, Patient, StudyState
+from heltig.store.well_formed import is_code
 from heltig.verdict import Readiness, Waiver
 
 
@@ -143,6 +144,7 @@ def redacted_line(line: VerdictLine) -> VerdictLine:
         line,
         study_instance_uid=line.study_instance_uid and told_uid(line.study_instance_uid),
         key=told_uid(line.key),
+        modalities=tuple(sorted({one if is_code(one) else REDACTED for one in line.modalities})),
         study_date=line.study_date and REDACTED,
         study_description=line.study_description and REDACTED,
         accession_number=line.accession_number and REDACTED,

@@ -25,6 +25,7 @@ from heltig.store.records import Device, Patient, StudyAttributes
 from heltig.store.search import StudyQuery
 from heltig.store.tables import TEXT_LENGTH
 from heltig.store.text import storable
+from heltig.store.well_formed import attributes_told
 
 OF_STUDIES: Final = ("accession_number", "study_id", "referring_physician_name")
 """The identifiers among what is known of every study."""
@@ -104,9 +105,10 @@ class Keyed(msgspec.Struct, frozen=True):
         )
 
     def attributes(self, attributes: StudyAttributes) -> StudyAttributes:
-        """What a search shows of a study, with its identifiers hashed."""
+        """What a search shows of a study, its identifiers hashed, and what is no date or code masked."""
         hashed = {name: self.token(name, getattr(attributes, name)) for name in OF_STUDIES}
-        return replace(attributes, **hashed, patients=tuple(map(self.patient, attributes.patients)))
+        told = attributes_told(attributes)
+        return replace(told, **hashed, patients=tuple(map(self.patient, attributes.patients)))
 
     def patient(self, patient: Patient) -> Patient:
         """A patient with all identifiers hashed."""

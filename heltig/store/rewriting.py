@@ -6,22 +6,25 @@ How far it is stands in the same transaction as what was turned, so that it can 
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
-from sqlalchemy import Select, Table, Update, and_, bindparam, delete, select, update
+from sqlalchemy import Row, Select, Table, Update, and_, bindparam, delete, select, update
 
 from heltig.rules.finding import Finding
 from heltig.rules.index_facts import IndexFact
 from heltig.store import devices, identifier_state, patients
+from heltig.store.attributes import joined, split
 from heltig.store.encrypted_rows import FINDINGS, VERDICTS, WAIVERS
 from heltig.store.identifier_state import State
 from heltig.store.keyed import HIDDEN_OF_DEVICES, OF_PATIENTS, OF_STUDIES, Keyed
 from heltig.store.names import folded
-from heltig.store.records import Device, Patient
+from heltig.store.records import Device, Patient, StudyAttributes
 from heltig.store.tables import device_sets, findings, observations, studies, verdicts, waivers
 from heltig.store.tables import devices as device_table
 from heltig.store.tables import patients as patient_table
+from heltig.store.tables import series as series_table
 from heltig.store.text import from_json, to_json
 from heltig.store.transaction import WriteTransaction
 from heltig.store.verdicts import finding_of
+from heltig.store.well_formed import attributes_told, series_texts
 from heltig.verdict import Waiver
 
 AT_ONCE: Final = 500
@@ -99,7 +102,10 @@ def _update(table: Table, key: Sequence[str], columns: Sequence[str]) -> Update:
 
 
 _IDENTITY: Final = ("identity", "name_folded", "name_words", *OF_PATIENTS)
-_OF_STUDIES: Final = (*OF_STUDIES, "referring_physician_folded")
+_OF_STUDIES: Final = (
+    *OF_STUDIES,
+    *("referring_physician_folded", "study_date", "study_time", "modalities_in_study"),
+)
 _PATIENTS: Final = _page(patient_table)
 _STUDIES: Final = _page(studies)
 _VERDICTS: Final = _page(verdicts)
@@ -124,6 +130,11 @@ _OBSERVATIONS: Final = (
 )
 _CHANGE_OBSERVATION: Final = _update(observations, ("study_row",), ("fingerprint",))
 _CHANGE_PATIENT: Final = _update(patient_table, ("id",), _IDENTITY)
+_OF_SERIES: Final = ("modality", "series_number")
+_SERIES: Final = select(series_table.c.id, series_table.c.modality, series_table.c.series_number).where(
+    series_table.c.study_row.in_(bindparam("rows", expanding=True))
+)
+_CHANGE_SERIES: Final = _update(series_table, ("id",), _OF_SERIES)
 _CHANGE_STUDY: Final = _update(studies, ("id",), _OF_STUDIES)
 _REMOVE_FINDINGS: Final = delete(findings).where(
     findings.c.verdict_row.in_(bindparam("rows", expanding=True))
@@ -170,9 +181,27 @@ def _turn_studies(transaction: WriteTransaction, seals: Seals, after: int, limit
     for row in rows:
         texts = {name: seals.keyed.token(name, getattr(row, name)) for name in OF_STUDIES}
         texts["referring_physician_folded"] = folded(texts["referring_physician_name"])
+        about = attributes_told(
+            StudyAttributes(
+                study_date=row.study_date,
+                study_time=row.study_time,
+                modalities_in_study=split(row.modalities_in_study),
+            )
+        )
+        texts |= {"study_date": about.study_date, "study_time": about.study_time}
+        texts["modalities_in_study"] = joined(about.modalities_in_study)
         changes.append(({"id": row.id}, texts))
     _change(transaction, _CHANGE_STUDY, changes, _OF_STUDIES)
+    series = transaction.rows(_SERIES, {"rows": [row.id for row in rows]}) if rows else ()
+    _change(
+        transaction, _CHANGE_SERIES, [({"id": row.id}, _told_of_series(row)) for row in series], _OF_SERIES
+    )
     return [row.id for row in rows]
+
+
+def _told_of_series(row: Row[Any]) -> dict[str, str]:
+    modality, number = series_texts(row.modality, row.series_number)
+    return {"modality": modality, "series_number": number}
 
 
 def _turn_verdicts(transaction: WriteTransaction, seals: Seals, after: int, limit: int) -> list[int]:

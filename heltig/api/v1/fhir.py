@@ -59,7 +59,8 @@ async def fhir_imaging_study(
     media_type, version = _media_type(request)
     found = await _lookup(services, study, location)
     shown, series = await services.store.read(_described, found, services.clock())
-    shown = services.sights.of(request.user).study(shown, mask="")
+    sight = services.sights.of(request.user)
+    shown, series = sight.study(shown, mask=""), list(map(sight.series, series))
     instances = {}
     for part in await services.store.read(series_of_newest, shown.location, found.study_key):
         content = await services.store.read(content_at, part.address)

@@ -181,7 +181,10 @@ def _detail(
             LocationDetail(
                 study_view(sight.study(study.at(now)), owned.get((str(study.location), study.study_key))),
                 verdict_view(verdict) if verdict else None,
-                [series_view(s) for s in studies.series_of(transaction, study.location, study.study_key)],
+                [
+                    series_view(sight.series(s))
+                    for s in studies.series_of(transaction, study.location, study.study_key)
+                ],
             )
         )
     return StudyDetail(found[0].study_key, status, details)

@@ -28,6 +28,7 @@ from heltig.store.observations import Observation
 from heltig.store.records import Location, Study, StudyAttributes
 from heltig.store.text import storable_key
 from heltig.store.transaction import ReadTransaction, WriteTransaction
+from heltig.store.well_formed import attributes_told
 
 FEW_VANISHED: Final = 10
 """So many studies of an archive may vanish in a day without a thought: each is asked for before it goes."""
@@ -46,11 +47,13 @@ class Sighting(msgspec.Struct, frozen=True):
         study: As it is listed.
         key: As it is stored.
         fingerprint: Of how it is listed.
+        is_masked: Identifiers are kept as hashes: what is no date and no modality is masked.
     """
 
     study: ListedStudy
     key: str
     fingerprint: bytes
+    is_masked: bool = False
 
 
 class News(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,7 +95,9 @@ async def sightings(batch: Batch, keyed: Keyed | None) -> list[Sighting]:
     """
     seen: list[Sighting] = []
     for study in batch.studies:
-        seen.append(Sighting(study, storable_key(study.uid), fingerprint(study, keyed=keyed)))
+        seen.append(
+            Sighting(study, storable_key(study.uid), fingerprint(study, keyed=keyed), keyed is not None)
+        )
         if len(seen) % _AT_ONCE == 0:
             await asyncio.sleep(0)
     return seen
@@ -293,16 +298,12 @@ def _unseen(location: Location, one: Sighting, now: datetime) -> Study:
         return study
     row = read_row(one.study.rows[0])
     modalities = (str(value) for value in element(row, _MODALITIES).values if value)
-    return replace(
-        study,
-        attributes=storable_attributes(
-            StudyAttributes(
-                study_date=element(row, _STUDY_DATE).text,
-                study_time=element(row, _STUDY_TIME).text,
-                modalities_in_study=tuple(sorted(modalities)),
-            )
-        ),
+    about = StudyAttributes(
+        study_date=element(row, _STUDY_DATE).text,
+        study_time=element(row, _STUDY_TIME).text,
+        modalities_in_study=tuple(sorted(modalities)),
     )
+    return replace(study, attributes=storable_attributes(attributes_told(about) if one.is_masked else about))
 
 
 def _vanished(

@@ -14,6 +14,7 @@ from heltig.pipeline.identifiers.redaction import is_harmless
 from heltig.pipeline.identifiers.vocabulary import REDACTED
 from heltig.standard.dictionary import tag_of
 from heltig.store.keyed import Keyed
+from heltig.store.well_formed import is_code, is_date, is_time
 
 Element: TypeAlias = dict[str, Any]
 DataSet: TypeAlias = dict[str, Element]
@@ -30,10 +31,15 @@ FIELDS: Final[Mapping[str, str]] = {
 }
 """The identifiers that are known of every study, and their fields."""
 
-SHOWN: Final = frozenset(
-    map(tag_of, ("StudyDate", "StudyTime", "StudyDescription", "SeriesDescription", "SpecificCharacterSet"))
-)
+SHOWN: Final = frozenset(map(tag_of, ("StudyDate", "StudyTime", "StudyDescription", "SeriesDescription")))
 """What nobody finds a study without: worklists and searches show it to all."""
+
+_FORMED: Final[Mapping[str, Callable[[str], bool]]] = {
+    tag_of("StudyDate"): is_date,
+    tag_of("StudyTime"): is_time,
+    tag_of("ModalitiesInStudy"): is_code,
+}
+"""Those that are told as far as they are what they should be."""
 
 _TEXTS: Final = frozenset({"LO", "LT", "SH", "ST", "UC", "UT"})
 _NUMBER: Final = re.compile(r"[-+0-9.eE ]{1,40}|NaN|-?inf", re.ASCII)
@@ -91,6 +97,22 @@ def without_fields(dataset: DataSet) -> DataSet:
     }
 
 
+def without_ill_formed(dataset: DataSet) -> DataSet:
+    """The row of a study without what is no date, no time and no modality."""
+    return {
+        tag: {**element, "Value": [value for value in element["Value"] if _is_shown(tag, value)]}
+        if tag in _FORMED and element.get("Value")
+        else element
+        for tag, element in dataset.items()
+    }
+
+
+def _is_shown(tag: str, value: object) -> bool:
+    """Whether a value is shown to all: where a date should be, anything may stand."""
+    is_formed = _FORMED.get(tag)
+    return value is None or is_formed is None or (isinstance(value, str) and is_formed(value))
+
+
 def _told(tag: str, element: Element, hide: Hide) -> Element:
     written = element.get("vr")
     vr = written if isinstance(written, str) and _VR.fullmatch(written) else "UN"
@@ -101,7 +123,10 @@ def _told(tag: str, element: Element, hide: Hide) -> Element:
             {"vr": vr, "Value": [without_identifiers(item, hide) for item in items]} if items else {"vr": vr}
         )
     if isinstance(values, list) and (tag in SHOWN or is_harmless(tag)):
-        kept = [value if tag in SHOWN or _is_harmless(vr, value) else None for value in values]
+        kept = [
+            value if (_is_shown(tag, value) if tag in SHOWN else _is_harmless(vr, value)) else None
+            for value in values
+        ]
         return {"vr": vr, "Value": kept} if kept else {"vr": vr}
     return hide(tag, {**element, "vr": vr}) if element.keys() - {"vr"} else {"vr": vr}
 

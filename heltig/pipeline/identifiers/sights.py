@@ -13,7 +13,14 @@ from msgspec.structs import replace
 from heltig.auth.policy import ROUTES, Refusal, is_whole, roles_named
 from heltig.auth.principal import Principal
 from heltig.errors import AuthorisationError
-from heltig.pipeline.identifiers.masks import DataSet, masked, tokens, without_fields, without_identifiers
+from heltig.pipeline.identifiers.masks import (
+    DataSet,
+    masked,
+    tokens,
+    without_fields,
+    without_identifiers,
+    without_ill_formed,
+)
 from heltig.pipeline.identifiers.redaction import redacted_finding, told_tags
 from heltig.pipeline.identifiers.vocabulary import REDACTED
 from heltig.rules.finding import Finding
@@ -21,9 +28,10 @@ from heltig.settings import Settings
 from heltig.store.audit_actions import Action
 from heltig.store.audit_trail import Line
 from heltig.store.keyed import HIDDEN_OF_DEVICES, OF_PATIENTS, OF_STUDIES, Keyed
-from heltig.store.records import Patient, Study
+from heltig.store.records import Patient, Series, Study
 from heltig.store.search import StudyQuery
 from heltig.store.waivers import GivenWaiver
+from heltig.store.well_formed import attributes_told, is_code, series_told
 
 LineT = TypeVar("LineT", bound=Line)
 
@@ -70,12 +78,22 @@ class Sight(msgspec.Struct, frozen=True):
             study: As it stands in the database.
             mask: What stands for an identifier that they do not see.
         """
-        if self.identifiers:
+        if self.evidence:
             return study
-        about = study.attributes
+        about = attributes_told(study.attributes, mask=mask)
+        if self.identifiers:
+            return replace(study, attributes=about)
         texts = {name: mask if getattr(about, name) else "" for name in OF_STUDIES}
         patients = tuple(_masked_patient(patient, mask) for patient in about.patients)
         return replace(study, attributes=replace(about, **texts, patients=patients))
+
+    def modalities(self, modalities: Iterable[str]) -> list[str]:
+        """Modalities of whatever studies: those that the standard lists."""
+        return [one for one in modalities if self.evidence or is_code(one)]
+
+    def series(self, series: Series) -> Series:
+        """A series, with its modality and number where they are such."""
+        return series if self.evidence else series_told(series)
 
     def finding(self, finding: Finding) -> Finding:
         """A finding, with what was observed."""
@@ -112,7 +130,9 @@ class Sight(msgspec.Struct, frozen=True):
 
     def row(self, dataset: DataSet) -> DataSet:
         """The row of a study in DICOM JSON, made of what is known of every study."""
-        return dataset if self.identifiers else without_fields(dataset)
+        if self.evidence:
+            return dataset
+        return without_ill_formed(dataset if self.identifiers else without_fields(dataset))
 
     def dataset(self, dataset: DataSet) -> DataSet:
         """Attributes in DICOM JSON out of what a study was judged by."""

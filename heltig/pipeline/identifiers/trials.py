@@ -33,6 +33,7 @@ READ_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "age_tolerance_years": ("PatientAge", "PatientBirthDate"),
     "series_spread_days": ("SeriesDate",),
     "acquisition_before_study_days": ("AcquisitionDate",),
+    "oversize_text_bytes": ("ImageComments", "PatientComments", "TextValue"),  # how long they are
 }
 """Parameters that are compared with identifiers, and with which. No mask hides that there is a value."""
 

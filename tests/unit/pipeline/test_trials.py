@@ -10,7 +10,7 @@ from heltig.rules.profile_shipped import SHIPPED
 
 OF_OTHERS = {
     "issuer_required", "earliest_study_year", "study_time_tolerance_minutes", "sparse_siblings",
-    "oversize_text_bytes", "direction_tolerance", "orientation_tolerance", "slice_distance_ratio",
+    "direction_tolerance", "orientation_tolerance", "slice_distance_ratio",
     "slice_distance_mm", "slice_location_mm", "spacing_to_thickness", "stack_lean_degrees", "stack_shift_mm",
     "pixel_spacing_ratio", "accepted_transfer_syntaxes", "declared_deidentified", "targets",
     "accepted_sop_classes",
@@ -45,6 +45,7 @@ def test_a_shipped_profile_asks_for_none(shipped: str) -> None:
     [
         rule("PatientName"),
         "[parameters]\npseudonyms = 'R[0-9]+'",
+        "[parameters]\noversize_text_bytes = 3",
         "[[for]]\nmodalities = ['CT']\nparameters = {future_days = 9}",
     ],
 )
