@@ -103,7 +103,10 @@ def read_directory(file: BinaryIO, limits: Limits) -> Directory:
         OSError: The file cannot be read.
     """
     file.seek(0)
-    if not is_zip(file.read(4)):
+    magic = file.read(4)
+    if not magic:
+        raise _damaged("the file is empty")
+    if not is_zip(magic):
         raise UnusablePackageError("damaged-package", IN_FRONT)
     count, size, start = _locate(file)
     if count > limits.members:

@@ -106,8 +106,7 @@ def _lines(checked: Checked) -> Iterator[str]:
     if checked.outcome == "not-judged":
         why = manifest.left_out.get("snapshot", "it does not say why")
         yield f"NOT JUDGED AGAIN: its snapshot is not in it: {_line(why)}."
-        return
-    if checked.outcome == "other-ruleset":
+    elif checked.outcome == "other-ruleset":
         yield f"OTHER RULESET: {here.version} ({here.hash[:12]}), DICOM {here.standard}, is installed here."
         yield f"By that it is {checked.readiness}, with {counted(checked.findings or 0, 'finding')}."
         yield "The ruleset that judged it has to be installed to tell whether the verdict holds."
@@ -117,6 +116,9 @@ def _lines(checked: Checked) -> Iterator[str]:
         yield f"DIFFERS: judged again here it is {checked.readiness}, with {_findings(checked)}."
     for difference in checked.differences:
         yield f"  {_line(difference)}"
+    yield "Proven against damage alone, as by checksums:"
+    for part in checked.unproven:
+        yield f"  {_line(part)}"
 
 
 def _findings(checked: Checked) -> str:

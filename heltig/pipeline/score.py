@@ -76,7 +76,7 @@ def score(
     if before and before.snapshot == id:
         return None  # byte for byte the same, which is quicker to see than that it means the same
     digests = series_digests(table)
-    digest = _content_digest(digests, table.source)
+    digest = study_digest(digests, table.source)
     if before and before.content_digest == digest:
         return None
     judged = judge(
@@ -98,8 +98,7 @@ def score(
         received=received,
         reference_date=received.date(),
     )
-    if not table.rows:
-        snapshot = replace(snapshot, attributes=_listed_attributes(table))
+    snapshot = replace(snapshot, attributes=attributes_of(table))
     if keyed:
         snapshot = replace(
             snapshot,
@@ -158,8 +157,10 @@ def _table_of(stored: Snapshot) -> StudyTable:
     return read_snapshot(stored.study_key, stored.study_uid, read_source(stored.facts), contents)
 
 
-def _listed_attributes(table: StudyTable) -> StudyAttributes:
-    """What a search shows of a study of which nothing but the archive's rows came."""
+def attributes_of(table: StudyTable) -> StudyAttributes:
+    """What a search shows of a study: from the archive's rows, where nothing else of it came."""
+    if table.rows:
+        return study_attributes(table)
     listed = StudyTable(table.key, table.uid)
     for row in table.source.study_rows:
         listed.add(row)
@@ -174,7 +175,7 @@ def _archive(location: Location) -> str:
     return "" if location.kind == "upload" else location.name
 
 
-def _content_digest(digests: Iterable[SeriesDigest], source: Source) -> str:
+def study_digest(digests: Iterable[SeriesDigest], source: Source) -> str:
     """What tells whether a study changed: its content, and what its archive says beside it.
 
     The archive's rows are judged too: a count that was corrected changes the verdict, though no instance did.

@@ -149,7 +149,7 @@ def redacted_line(line: VerdictLine) -> VerdictLine:
         study_description=line.study_description and REDACTED,
         accession_number=line.accession_number and REDACTED,
         patients=(),
-        devices=tuple(sorted(set(map(_redacted_device, line.devices)))),
+        devices=tuple(sorted(set(map(redacted_device, line.devices)))),
         findings=tuple(map(redacted_finding, line.findings)),
         waivers=tuple(
             msgspec.structs.replace(waiver, tags=told_tags(waiver.tags), observed=REDACTED, digest="")
@@ -159,7 +159,8 @@ def redacted_line(line: VerdictLine) -> VerdictLine:
     )
 
 
-def _redacted_device(device: Device) -> Device:
+def redacted_device(device: Device) -> Device:
+    """The same without its station's name, which may name a person."""
     return msgspec.structs.replace(device, station=device.station and REDACTED)
 
 

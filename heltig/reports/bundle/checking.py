@@ -1,6 +1,6 @@
 """Judges what is in a bundle again, and says whether it comes to the same."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -12,6 +12,7 @@ from heltig.pipeline.judging import RulesetName, ruleset_name
 from heltig.pipeline.score import score_again
 from heltig.reports.bundle.form import Judgement, Manifest
 from heltig.reports.bundle.reading import Bundle, Evidence
+from heltig.reports.bundle.remaking import remake
 from heltig.reports.checksums import sha256
 from heltig.rules.finding import Finding
 from heltig.rules.profile import Profile
@@ -33,6 +34,7 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         readiness: What it came to here; null where it was not judged.
         findings: How many findings there are here.
         differences: What is not the same.
+        unproven: What is proven against damage alone.
     """
 
     outcome: Outcome
@@ -41,6 +43,7 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     readiness: Readiness | None
     findings: int | None
     differences: tuple[str, ...]
+    unproven: tuple[str, ...]
 
 
 def check_bundle(bundle: Bundle) -> Checked:
@@ -52,15 +55,34 @@ def check_bundle(bundle: Bundle) -> Checked:
     _compare_parts(bundle)
     manifest, here = bundle.manifest, ruleset_name()
     if bundle.evidence is None:
+        remade = remake(bundle, None, None)
+        _refuse(remade.wrong)
         return Checked(
-            outcome="not-judged", manifest=manifest, here=here, readiness=None, findings=None, differences=()
+            outcome="not-judged",
+            manifest=manifest,
+            here=here,
+            readiness=None,
+            findings=None,
+            differences=(),
+            unproven=remade.unproven,
         )
     profile = _profile(bundle)
-    inputs, verdict = _judged(bundle, bundle.evidence, profile)
+    snapshot, table = _snapshot(bundle.evidence)
+    inputs, verdict = score_again(
+        snapshot,
+        profile,
+        index_facts=bundle.judgement.inputs.index_facts,
+        waivers=bundle.judgement.verdict.waivers,
+    )
     differences = tuple(_differences(bundle.judgement, inputs, verdict))
     outcome: Outcome = "differs" if differences else "same"
     if manifest.ruleset.hash != here.hash:
         outcome = "other-ruleset"
+    remade = remake(bundle, snapshot, table)
+    if outcome == "differs":
+        differences += remade.wrong
+    else:
+        _refuse(remade.wrong)
     return Checked(
         outcome=outcome,
         manifest=manifest,
@@ -68,6 +90,7 @@ def check_bundle(bundle: Bundle) -> Checked:
         readiness=verdict.readiness,
         findings=len(verdict.findings),
         differences=differences,
+        unproven=remade.unproven,
     )
 
 
@@ -108,8 +131,8 @@ def _compare_parts(bundle: Bundle) -> None:
             _contradiction("its snapshot is of something else than its manifest says")
 
 
-def _judged(bundle: Bundle, evidence: Evidence, profile: Profile) -> tuple[Inputs, Verdict]:
-    """The verdict here, on a snapshot whose id is made again of its bytes."""
+def _snapshot(evidence: Evidence) -> tuple[Snapshot, StudyTable]:
+    """The snapshot as a store has it, its id made again of its bytes."""
     outline = evidence.outline
     try:
         location = Location.parse(outline.location)
@@ -135,13 +158,7 @@ def _judged(bundle: Bundle, evidence: Evidence, profile: Profile) -> tuple[Input
             )
         ),
     )
-    judgement = bundle.judgement
-    return score_again(
-        stored,
-        profile,
-        index_facts=judgement.inputs.index_facts,
-        waivers=judgement.verdict.waivers,
-    )
+    return stored, table
 
 
 def _ids(table: StudyTable, evidence: Evidence) -> Iterator[str]:
@@ -211,6 +228,11 @@ def _storable(value: Any) -> Any:
         case dict():
             return {key: _storable(item) for key, item in value.items()}
     return value
+
+
+def _refuse(wrong: Iterable[str]) -> None:
+    if said := "; ".join(wrong):
+        _contradiction(said)
 
 
 def _contradiction(what: str) -> None:

@@ -19,9 +19,11 @@ from connectors.upload.zip_directory import (
 )
 from connectors.upload.zip_member import MemberError, Package
 from heltig.errors import InputTooLargeError, NotFoundError, UnreadableInputError, UnsafePackageError
+from heltig.pipeline.judging import RulesetName
 from heltig.reports.bundle import form
-from heltig.reports.bundle.form import Judgement, Manifest, SnapshotForm
+from heltig.reports.bundle.form import AboutStudy, Judgement, Manifest, SnapshotForm
 from heltig.reports.checksums import checksums, sha256
+from heltig.store.waivers import GivenWaiver
 
 T = TypeVar("T")
 
@@ -73,12 +75,22 @@ class Evidence(msgspec.Struct, frozen=True):
 
 
 class Bundle(msgspec.Struct, frozen=True):
-    """A bundle whose files are what its checksums say."""
+    """A bundle whose files are what its checksums say.
+
+    Attributes:
+        waivers: What is in `WAIVERS`.
+        about: None in a bundle of the first form, which had no such file.
+        is_plain: Its JSON says nothing beside what is read of it.
+    """
 
     manifest: Manifest
     judgement: Judgement
     profile: bytes
     evidence: Evidence | None
+    ruleset: RulesetName
+    waivers: tuple[GivenWaiver, ...]
+    about: AboutStudy | None
+    is_plain: bool
 
 
 def read_bundle(path: Path) -> Bundle:
@@ -138,13 +150,27 @@ class _Reader:
         if form.MANIFEST not in self._entries:
             raise UnreadableInputError(f"This is no bundle of Heltig: it has no {form.MANIFEST}.")
         manifest = self._json(form.MANIFEST, Manifest)
-        if manifest.form != form.FORM:
+        if manifest.form not in form.FORMS:
             raise UnreadableInputError(
                 f"This bundle is of a form that is not known here: {manifest.form[:40]}."
             )
         self._compare(manifest)
         evidence = self._evidence() if form.SNAPSHOT in self._entries else None
-        return Bundle(manifest, self._json(form.VERDICT, Judgement), self._content(form.PROFILE), evidence)
+        judgement = self._json(form.VERDICT, Judgement)
+        ruleset = self._json(form.RULESET, RulesetName)
+        waivers = self._json(form.WAIVERS, tuple[GivenWaiver, ...])
+        about = self._json(form.STUDY, AboutStudy) if form.STUDY in self._entries else None
+        parts: dict[str, object] = {form.MANIFEST: manifest, form.VERDICT: judgement}
+        parts |= {form.RULESET: ruleset, form.WAIVERS: waivers, form.STUDY: about}
+        parts[form.SNAPSHOT] = evidence and evidence.outline
+        is_plain = all(self._says_no_more(name, part) for name, part in parts.items() if part is not None)
+        profile = self._content(form.PROFILE)
+        return Bundle(manifest, judgement, profile, evidence, ruleset, waivers, about, is_plain)
+
+    def _says_no_more(self, name: str, part: object) -> bool:
+        """A JSON file is what writing it again gives, however it is laid out."""
+        written: object = msgspec.json.decode(form.as_json(part))
+        return bool(self._json(name, object) == written)
 
     def _compare(self, manifest: Manifest) -> None:
         """Every file is there, is named, and is what its checksum says."""
@@ -154,7 +180,7 @@ class _Reader:
             _damaged(f"{_listed(missing)} missing")
         if strange := sorted(self._entries.keys() - manifest.files.keys() - own):
             _damaged(f"{_listed(strange)} not in its {form.MANIFEST}")
-        if needed := sorted({form.VERDICT, form.PROFILE} - manifest.files.keys()):
+        if needed := sorted(_needed(manifest) - manifest.files.keys()):
             _damaged(f"{_listed(needed)} not in its {form.MANIFEST}")
         digests = {form.MANIFEST: self._digest(form.MANIFEST)}
         wrong = []
@@ -210,6 +236,18 @@ class _Reader:
             return msgspec.json.decode(content, type=type_)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             _damaged(f"{name} is not what a bundle has there", error)
+
+
+def _needed(manifest: Manifest) -> set[str]:
+    """What cannot have been left out."""
+    needed = set(form.ALWAYS)
+    if manifest.form == form.FORM:
+        needed.add(form.STUDY)
+    if "audit" not in manifest.left_out:
+        needed.add(form.AUDIT)
+    if "snapshot" not in manifest.left_out:
+        needed |= form.OF_SNAPSHOT
+    return needed
 
 
 def _decoded(name: str, content: bytes, type_: type[T]) -> T:

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import islice
 from typing import IO, Final
 
@@ -20,12 +20,21 @@ from heltig.pipeline.identifiers.vocabulary import REDACTED
 from heltig.pipeline.judging import RulesetName
 from heltig.pipeline.report import ProfileName
 from heltig.reports.bundle import form
-from heltig.reports.bundle.form import ChainedLine, File, Judgement, Manifest, Part, SeriesFile, SnapshotForm
+from heltig.reports.bundle.form import (
+    AboutStudy,
+    ChainedLine,
+    File,
+    Judgement,
+    Manifest,
+    Part,
+    SeriesFile,
+    SnapshotForm,
+)
 from heltig.reports.checksums import checksums
 from heltig.reports.study_pictures import StudyPictures, picture_of
 from heltig.reports.verdict_about import About
 from heltig.reports.verdict_html import study_page
-from heltig.reports.verdict_line import line_of
+from heltig.reports.verdict_line import VerdictLine, line_of
 from heltig.reports.verdict_report import as_csv
 from heltig.store import audit_trail, judged_with, snapshots, waivers
 from heltig.store.audit_trail import Wanted
@@ -133,20 +142,19 @@ def _write(found: JudgedStudy, stored: StoredVerdict, read: _Read, parts: Parts,
         def put(name: str, chunks: Iterable[bytes]) -> None:
             files[name] = _put(package, name, chunks)
 
-        pictures = _pictures(read.snapshot)
         line = line_of(found, redact=not parts.identifiers)
-        about = About(kind="study", title=f"Study {line.key}", redacted=not parts.identifiers)
-        put(form.README, [_readme(stored).encode()])
+        put(form.README, [readme(Judgement.of(stored))])
         if parts.audit:
             put(form.AUDIT, (msgspec.json.encode(entry) + b"\n" for entry in read.audit))
         put(form.FINDINGS, [as_csv([line]).encode()])
         if read.snapshot is not None:
-            put(form.METADATA, _metadata(read.snapshot))
+            put(form.METADATA, metadata(read.snapshot))
         put(form.PROFILE, [read.profile.text])
-        put(form.REPORT, [study_page(line, about, pictures).encode()])
+        put(form.REPORT, [report(line, read.snapshot, redacted=not parts.identifiers)])
         put(form.RULESET, [form.as_json(_ruleset(read.ruleset))])
         if read.snapshot is not None:
             _put_snapshot(read.snapshot, put)
+        put(form.STUDY, [form.as_json(AboutStudy.of(found, redact=not parts.identifiers))])
         put(form.VERDICT, [form.as_json(_judgement(stored, parts))])
         put(form.WAIVERS, [form.as_json([_waiver(waiver, parts) for waiver in read.waivers])])
         manifest = _manifest(found, stored, read, parts, files)
@@ -192,7 +200,7 @@ def _put_snapshot(snapshot: Snapshot, put: Callable[[str, Iterable[bytes]], None
     put(form.SNAPSHOT, [form.as_json(outline)])
 
 
-def _metadata(snapshot: Snapshot) -> Iterator[bytes]:
+def metadata(snapshot: Snapshot) -> Iterator[bytes]:
     """The instances in DICOM JSON (PS3.18 F.2), for other programs; Heltig reads the snapshot itself."""
     source, separator = read_source(snapshot.facts), b"[\n"
     for series in snapshot.series:
@@ -204,15 +212,17 @@ def _metadata(snapshot: Snapshot) -> Iterator[bytes]:
     yield b"[]\n" if separator == b"[\n" else b"\n]\n"
 
 
-def _pictures(snapshot: Snapshot | None) -> StudyPictures | None:
-    if snapshot is None:
-        return None
-    return StudyPictures(
-        tuple(
+def report(line: VerdictLine, snapshot: Snapshot | None, *, redacted: bool) -> bytes:
+    """The report of the study, with its pictures where its snapshot is there."""
+    pictures = None
+    if snapshot is not None:
+        made = (
             picture_of(series.series_key, series.content, reference=snapshot.reference_date)
             for series in snapshot.series
         )
-    )
+        pictures = StudyPictures(tuple(made))
+    about = About(kind="study", title=f"Study {line.key}", redacted=redacted)
+    return study_page(line, about, pictures).encode()
 
 
 def _judgement(stored: StoredVerdict, parts: Parts) -> Judgement:
@@ -287,17 +297,20 @@ def _ruleset(ruleset: RulesetInfo) -> RulesetName:
     return RulesetName(ruleset.version, ruleset.hash, ruleset.standard)
 
 
-def _readme(stored: StoredVerdict) -> str:
-    judged: datetime = stored.judged
+def readme(of: Judgement) -> bytes:
+    """What the files are, for who unpacks them."""
     return f"""\
-Evidence for a verdict of Heltig: {stored.verdict.readiness}, revision {stored.revision},
-judged {judged:%Y-%m-%d %H:%M:%S} UTC.
+Evidence for a verdict of Heltig: {of.verdict.readiness}, revision {of.revision},
+judged {of.judged:%Y-%m-%d %H:%M:%S} UTC.
 
     sha256sum -c {form.CHECKSUMS}      the files are as they were written
-    heltig verify BUNDLE.zip       the same, and the study is judged again and compared
+    heltig verify BUNDLE.zip       the same, and the study is judged again; what can be made again of
+                                   verdict and snapshot is made again and compared, and what cannot
+                                   is named: checksums show damage, not fraud
 
 {form.VERDICT}       the verdict, its findings, and what it was made of
-{form.REPORT}        the same to be read and printed
+{form.STUDY}         what reports say of the study beside that: attributes, devices, owner
+{form.REPORT}        both to be read and printed
 {form.FINDINGS}       a row a finding
 {form.PROFILE}       the profile that it was judged under; its SHA-256 is the profile's hash
 {form.RULESET}       the ruleset
@@ -307,4 +320,4 @@ snapshot/          what was judged, as Heltig keeps it
 {form.AUDIT}       what the audit trail says of the study: entries with their tags, and the tag before each
 
 What is not there was left out; {form.MANIFEST} says why. Operational QA of metadata, non-diagnostic.
-"""
+""".encode()

@@ -232,6 +232,9 @@ def test_verify_says_what_differs_and_by_which_ruleset(home: Path, bundle: bytes
     assert code == 0
     assert "SAME: judged again here it is NEEDS_REVIEW" in text
     assert json.loads(run(place, "--format", "json")[1])["outcome"] == "same"
+    assert "Proven against damage alone" in text
+    assert "when it was judged and as which revision, and where the study was seen" in text
+    assert "audit.ndjson: who has the audit key can check its tags" in text
     assert b"<h1>Study <bdi" in files["report.html"]
 
     def forged(judgement: Any) -> None:
@@ -247,16 +250,98 @@ def test_verify_says_what_differs_and_by_which_ruleset(home: Path, bundle: bytes
     assert "readiness: READY in the bundle, NEEDS_REVIEW here" in text
     assert "only here, or otherwise: GEO-SLICE-GAP (review)" in text
 
-    older = changed(files, VERDICT, lambda judgement: judgement["inputs"].update(ruleset="0" * 64))
-    older = changed(
-        older, MANIFEST, lambda manifest: manifest["ruleset"].update(hash="0" * 64, version="0.0.9")
-    )
+    hash = json.loads(files[MANIFEST])["ruleset"]["hash"]
+    older = {name: content.replace(hash.encode(), b"0" * 64) for name, content in files.items()}
     place.write_bytes(packed(sealed(older)))
     code, text = run(place)
     assert code == 9
-    assert "by ruleset 0.0.9 (000000000000)" in text
+    assert "by ruleset 0.1.0 (000000000000)" in text
+    assert "report.html: it has texts of the ruleset that judged" in text
     assert "OTHER RULESET" in text
     assert "By that it is NEEDS_REVIEW, with 3 findings." in text
+
+
+def forgeries(files: dict[str, bytes]) -> Iterator[tuple[str, dict[str, bytes], str]]:
+    """Bundles of which somebody changed what people look at, with checksums that fit."""
+
+    def replaced(name: str, old: bytes, new: bytes) -> dict[str, bytes]:
+        assert old in files[name], name
+        return {**files, name: files[name].replace(old, new)}
+
+    head = files["findings.csv"].split(b"\r\n")[0] + b"\r\n"
+    waiver = b'[{"rule":"GEO-SLICE-GAP","reason":"fine","author":"Dr. X"}]'
+    whole = json.dumps(
+        {
+            **{"id": 1, "rule": "GEO-SLICE-GAP", "tags": [], "observed": "x", "digest": ""},
+            **{"reason": "fine", "author": "x", "created": f"{NOW:%Y-%m-%dT%H:%M:%SZ}"},
+            "expires": "2030-01-01T00:00:00Z",
+        }
+    )
+    yield "report.html", replaced("report.html", b"NEEDS_REVIEW", b"READY"), "report.html is not"
+    yield "report of zeros", {**files, "report.html": bytes(1_000_000)}, "report.html is not"
+    yield "findings.csv", {**files, "findings.csv": head}, "findings.csv is not"
+    yield METADATA, replaced(METADATA, b'"0010', b'"0011'), "metadata.json is not"
+    yield "README.txt", replaced("README.txt", b"NEEDS_REVIEW", b"READY"), "README.txt is not"
+    yield "ruleset.json", replaced("ruleset.json", b'"standard": "', b'"standard": "3'), "name the ruleset"
+    yield "a made-up waiver", {**files, "waivers.json": waiver}, "not what a bundle has there"
+    yield "another waiver", {**files, "waivers.json": f"[{whole}]".encode()}, "waivers that the verdict"
+    yield (
+        "a study of another",
+        replaced("study.json", b'"model": "', b'"model": "X'),
+        "study.json is not",
+    )
+    yield "an owner", replaced("study.json", b'"owner": ""', b'"owner": "x"'), "findings.csv is not"
+    yield "a word more", changed(files, VERDICT, lambda said: said.update(more="x")), "no bundle has"
+    for name, value, told in (
+        ("judged", "2027-05-31T13:15:00Z", "another time of judging"),
+        ("studyInstanceUID", "1.2.3", "another StudyInstanceUID"),
+        ("contentDigest", "0" * 64, "content digest"),
+    ):
+        yield name, changed(files, MANIFEST, lambda said, n=name, v=value: said.update({n: v})), told
+    named = changed(files, MANIFEST, lambda said: said["ruleset"].update(version="9.9", standard="2030z"))
+    yield "the ruleset's name", named, "name the ruleset"
+    both = {name: text.replace(b'"standard": "20', b'"standard": "30') for name, text in files.items()}
+    yield "that name everywhere", both, "name the ruleset"
+    named = changed(files, MANIFEST, lambda said: said["profile"].update(name="relaxed"))
+    yield "the profile's name", named, "another name of the profile"
+    for name in (
+        "report.html",
+        "findings.csv",
+        "waivers.json",
+        "ruleset.json",
+        METADATA,
+        "README.txt",
+        "study.json",
+        "audit.ndjson",
+    ):
+        yield (
+            f"without {name}",
+            {key: text for key, text in files.items() if key != name},
+            "not in its manifest",
+        )
+
+
+def test_what_people_look_at_is_what_judging_again_gives(bundle: bytes, place: Path) -> None:
+    for name, files, text in forgeries(files_of(bundle)):
+        place.write_bytes(packed(sealed(files)))
+        with pytest.raises(UnreadableInputError) as caught:
+            check_bundle(read_bundle(place))
+        assert text in caught.value.detail, name
+
+
+def test_a_bundle_of_before_is_verified_as_far_as_it_goes(bundle: bytes, place: Path) -> None:
+    files = files_of(bundle)
+    older = changed(files, MANIFEST, lambda said: said.update(form="heltig-bundle/1"))
+    del older["study.json"]
+    place.write_bytes(packed(sealed(older)))
+    code, text = run(place)
+    assert code == 0
+    assert "README.txt, findings.csv, report.html: the bundle is of a form that tells too little" in text
+    other = changed(files, MANIFEST, lambda said: said.update(heltig="0.0.9"))
+    place.write_bytes(packed(sealed(other)))
+    code, text = run(place)
+    assert code == 0
+    assert "report.html, metadata.json: version 0.0.9 wrote them" in text
 
 
 def test_a_redacted_bundle_is_whole_and_names_nobody(home: Path, place: Path) -> None:
@@ -276,6 +361,10 @@ def test_a_redacted_bundle_is_whole_and_names_nobody(home: Path, place: Path) ->
     secrets += [p.patient_name for p in about.patients]
     assert all(secrets)
     assert not [secret for secret in secrets if secret in content]
+    other = {**files_of(place.read_bytes()), "report.html": b"READY"}
+    place.write_bytes(packed(sealed(other)))
+    with pytest.raises(UnreadableInputError, match=r"report\.html is not"):
+        check_bundle(read_bundle(place))
 
 
 def test_the_command_writes_and_verifies(home: Path, place: Path) -> None:
