@@ -315,6 +315,7 @@ async def _services(
             stream=ChangeStream(parts.store),
             batches=parts.batches,
             archives=parts.desks.archives,
+            trail=parts.desks.trail,
             is_working=parts.is_working,
         )
         yield services, parts.desks.research

@@ -29,7 +29,9 @@ from heltig.api.request_counts import RequestCounts
 from heltig.api.services import Services
 from heltig.pipeline.archives import watching
 from heltig.pipeline.judging import ruleset_name
+from heltig.pipeline.telling.trail_conditions import TrailWatch
 from heltig.store import alerts, analyses, archives, measurements, watch
+from heltig.store.alert_kinds import AlertKind
 from heltig.store.transaction import ReadTransaction
 from heltig.store.watch import Standing
 
@@ -66,7 +68,9 @@ class Scrapes:
             if self._counted is None or now - self._counted >= RECOUNTED:
                 self._standing = await services.store.read(watch.standing)
                 self._counted = now
-        return await services.store.read(_figures, self._standing, self._requests, now=now)
+        return await services.store.read(
+            _figures, self._standing, self._requests, trail=services.trail, now=now
+        )
 
 
 @route(
@@ -98,7 +102,12 @@ class _Ready(Collector):
 
 
 def _figures(
-    transaction: ReadTransaction, standing: list[Standing], requests: RequestCounts, *, now: datetime
+    transaction: ReadTransaction,
+    standing: list[Standing],
+    requests: RequestCounts,
+    *,
+    trail: TrailWatch,
+    now: datetime,
 ) -> Figures:
     names = [archive.name for archive in archives.every(transaction)]
     return Figures(
@@ -113,6 +122,13 @@ def _figures(
         answers=measurements.ever(transaction, names),
         standing=standing,
         requests=requests,
-        alerts=alerts.counts(transaction),
+        alerts=_alerts(transaction, trail),
         analyses=analyses.counts(transaction),
     )
+
+
+def _alerts(transaction: ReadTransaction, trail: TrailWatch) -> dict[AlertKind, int]:
+    """How many stand; of the audit trail at least as this host sees it, whatever the database says."""
+    counts = alerts.counts(transaction)
+    here = sum(1 for _ in trail.conditions(transaction, host=""))
+    return {**counts, "audit-broken": max(counts.get("audit-broken", 0), here)}

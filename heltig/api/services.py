@@ -22,6 +22,7 @@ from heltig.pipeline.retention.purge import PurgeDesk
 from heltig.pipeline.review import ReviewDesk
 from heltig.pipeline.telling.delivering import DeliveryDesk
 from heltig.pipeline.telling.stream import ChangeStream
+from heltig.pipeline.telling.trail_conditions import TrailWatch
 from heltig.pipeline.telling.webhooks import WebhookDesk
 from heltig.pipeline.upload.resuming import ResumingDesk
 from heltig.pipeline.upload.uploads import UploadDesk
@@ -65,6 +66,7 @@ class Services:
     stream: ChangeStream
     batches: Batches
     archives: OpenArchives
+    trail: TrailWatch
     is_working: Callable[[], bool]
 
     def minute(self) -> str:

@@ -4,13 +4,11 @@ Whoever can write to the database alone does not reach it. A trail that has no c
 end, or that was written anew, disagrees with it, and Heltig does not begin another chain then.
 """
 
-import os
-import secrets
-from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from heltig.audit import own_files
 from heltig.audit.keys import AuditKeys
 from heltig.errors import ConfigurationError, StorageError
 from heltig.settings import Settings
@@ -33,7 +31,7 @@ class OwnAnchor:
     """The file `secrets/audit-anchor` in HELTIG_HOME."""
 
     def __init__(self, settings: Settings) -> None:
-        self.path = settings.home / "secrets" / FILE
+        self.path = settings.home / own_files.FOLDER / FILE
 
     def read(self) -> Known | None:
         """What is known; None where this host has not met the trail.
@@ -41,15 +39,11 @@ class OwnAnchor:
         Raises:
             StorageError: The file cannot be read, or is damaged.
         """
+        found = own_files.read(self.path, Known)
         try:
-            found = msgspec.json.decode(self.path.read_bytes(), type=Known)
-            bytes.fromhex(found.tag)
-        except FileNotFoundError:
-            return None
-        except OSError as wrong:
-            raise StorageError(f"{self.path} cannot be read: {wrong.strerror}.") from wrong
-        except (msgspec.DecodeError, ValueError) as wrong:
-            raise StorageError(f"{self.path} is damaged: it is no anchor of the audit trail.") from wrong
+            bytes.fromhex(found.tag if found else "")
+        except ValueError as wrong:
+            raise StorageError(f"{self.path} is damaged: its tag is none.") from wrong
         return found
 
     def write(self, head: Head) -> None:
@@ -60,18 +54,7 @@ class OwnAnchor:
         """
         if head.tag is None or head.key_id is None:
             return
-        known = Known(head.sequence, head.tag.hex(), head.key_id)
-        draft = self.path.with_name(f".{FILE}-{secrets.token_hex(4)}")
-        try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(msgspec.json.encode(known) + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(self.path)
-        except OSError as wrong:
-            Path(draft).unlink(missing_ok=True)
-            raise StorageError(f"{self.path} cannot be written: {wrong.strerror}.") from wrong
+        own_files.write(self.path, Known(head.sequence, head.tag.hex(), head.key_id))
 
     def disagreement(self, transaction: ReadTransaction, keys: AuditKeys) -> tuple[int, str] | None:
         """Where the trail is not the one that this host knows: the entry, 0 for the whole, and why."""

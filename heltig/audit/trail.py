@@ -10,10 +10,11 @@ import structlog
 
 from heltig.audit.keys import AuditKeys
 from heltig.audit.own_anchor import OwnAnchor
+from heltig.audit.own_verification import OwnVerification
 from heltig.audit.verify import verify
 from heltig.errors import ConfigurationError, StorageError
 from heltig.settings import Settings
-from heltig.store import audit_chain, audit_trail, audit_verified
+from heltig.store import audit_chain, audit_trail
 from heltig.store.engine import Store
 from heltig.store.transaction import WriteTransaction
 
@@ -85,16 +86,16 @@ async def accept(
     """
     own = OwnAnchor(settings)
     wrong = await store.read(own.disagreement, keys)
-    head = await store.read(audit_chain.head)
-    if head is not None and head.key_id is None:
+    before = await store.read(audit_chain.head)
+    if before is not None and before.key_id is None:
         keys.make()
-    found = await store.read(verify, keys)
 
     def write(transaction: WriteTransaction) -> None:
         _begin(transaction, keys, at=at)
-        if head and head.key_id and audit_chain.head(transaction) == head:  # it follows what is there
-            last = max(head.sequence, found.last)
-            audit_chain.set_head(transaction, audit_chain.Head(last, found.tag, head.key_id))
+        head = audit_chain.locked_head(transaction)
+        found = verify(transaction, keys)  # nobody adds an entry before this one
+        last = max(head.sequence, found.last)
+        audit_chain.set_head(transaction, audit_chain.Head(last, found.tag, head.key_id))
         audit_trail.append(
             transaction,
             at=at,
@@ -106,10 +107,9 @@ async def accept(
             detail={
                 "reason": reason,
                 "wrong": "" if wrong is None else f"{wrong[0]}: {wrong[1]}",
-                "strays": found.strays,
+                **found.damage.as_detail,
             },
         )
-        audit_verified.forget(transaction)  # all of it is verified again
 
     await store.write_durably(write)
     return await know(store, settings)
@@ -125,6 +125,7 @@ async def know(store: Store, settings: Settings) -> audit_chain.Head:
     if head is None:
         raise StorageError("The head row of the audit trail is gone: run `heltig audit verify`.")
     OwnAnchor(settings).write(head)
+    OwnVerification(settings).forget()  # all of it is verified again
     return head
 
 

@@ -1,99 +1,25 @@
 """Finds out whether the audit trail is what was written."""
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final, Self
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, Literal, TypeAlias
 
-import msgspec
-
-from heltig.audit.breaks import Break, Breaks
+from heltig.audit.anchors import Anchor
 from heltig.audit.keys import AuditKeys
 from heltig.audit.own_anchor import OwnAnchor
-from heltig.errors import UsageError
-from heltig.store import audit_chain, audit_rows
-from heltig.store.audit_chain import FIELDS, FIRST, Head, canonical
-from heltig.store.audit_checkpoints import Checkpoint
-from heltig.store.audit_rows import Damaged, Found, Row
+from heltig.audit.walk import Verified, Walk
+from heltig.store import audit_rows
+from heltig.store.engine import Store
 from heltig.store.transaction import ReadTransaction
-
-_AT_ONCE: Final = 500
-"""Entries without a rest, some ten milliseconds."""
 
 MOST_BREAKS: Final = 100
 """Breaks that are told one by one, of those since the trail was last accepted, and of those before."""
 
+SLICE: Final = 500
+"""Entries in one transaction of `verify_in_slices`: some ten milliseconds."""
 
-class Anchor(msgspec.Struct, frozen=True):
-    """What is known from elsewhere of an entry: its tag."""
+_TRIES: Final = 3
 
-    sequence: int
-    tag: bytes
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Reads `SEQUENCE:TAG`.
-
-        Raises:
-            UsageError: It is none.
-        """
-        number, _, tag = text.partition(":")
-        if not (number.isascii() and number.isdigit() and len(tag) == 64):
-            raise UsageError(f"{text}: not an anchor. Give SEQUENCE:TAG, the tag in 64 hex digits.")
-        try:
-            return cls(int(number), bytes.fromhex(tag))
-        except ValueError as wrong:
-            raise UsageError(f"{text}: the tag is not in hex digits.") from wrong
-
-
-def in_log(lines: Iterable[str]) -> Iterator[Anchor]:
-    """The anchors in a log, in either of its forms."""
-    for line in lines:
-        if "audit.anchor" in line and (found := _SEQUENCE.search(line)) and (tag := _TAG.search(line)):
-            yield Anchor(int(found[1]), bytes.fromhex(tag[1]))
-
-
-_SEQUENCE: Final = re.compile(r"\bsequence\W{1,12}?(\d{1,18})\b")
-_TAG: Final = re.compile(r"\btag\W{1,12}?([0-9a-f]{64})\b")
-
-
-class Verified(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found.
-
-    Attributes:
-        first: The first entry that ought to be there.
-        last: The last that is there; 0 without any.
-        entries: How many are there.
-        tag: The last one's tag.
-        keys: The ids of the keys that sealed them, in order.
-        began: How many entries were older than the chain, and got their tags when it began; None where that
-            is not there any more.
-        checkpoint: What was purged before them.
-        strays: Rows that no entry is: their number is none of an entry.
-        accepted: The entry by which somebody last took the trail as it was; 0 where nobody did.
-        breaks: What is wrong since then, the first first; as many as are told one by one.
-        untold: How many more there are.
-        before: What was wrong when it was accepted, the first first; as many as are told one by one.
-        untold_before: How many more there are.
-    """
-
-    first: int
-    last: int
-    entries: int
-    tag: bytes
-    keys: tuple[str, ...]
-    began: int | None
-    checkpoint: Checkpoint | None
-    strays: int
-    accepted: int
-    breaks: tuple[Break, ...]
-    untold: int
-    before: tuple[Break, ...]
-    untold_before: int
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether nothing is wrong, and nothing was."""
-        return not self.breaks and not self.before
+_Step: TypeAlias = Literal["more", "end", "purged"]
 
 
 def verify(
@@ -104,7 +30,6 @@ def verify(
     through: int | None = None,
     own: OwnAnchor | None = None,
     most: int = MOST_BREAKS,
-    rest: Callable[[], None] = lambda: None,
 ) -> Verified:
     """Reads the trail from its beginning, a few entries at a time, and computes each tag again.
 
@@ -115,17 +40,12 @@ def verify(
         through: Only entries up to this one; the end is not looked at then.
         own: What this host knows of the trail; not of a copy from before.
         most: The most breaks that are told one by one.
-        rest: Called now and then, so that others get on meanwhile.
 
     Raises:
         ConfigurationError: The keys cannot be read.
     """
-    walk = _Walk(keys, audit_rows.checkpoint(transaction), anchors, most=most)
-    for low in audit_rows.below(transaction, most=most):
-        walk.take(low)
-    for number, row in enumerate(audit_rows.stored(transaction), 1):
-        if number % _AT_ONCE == 0:
-            rest()
+    walk = _begun(transaction, keys, anchors, most=most)
+    for row in audit_rows.stored(transaction):
         if through is not None and row.sequence > through:
             break
         walk.take(row)
@@ -136,165 +56,45 @@ def verify(
     return walk.result()
 
 
-class _Walk:
-    """Goes along the trail."""
+async def verify_in_slices(
+    store: Store, keys: AuditKeys, *, rest: Callable[[], Awaitable[object]]
+) -> Verified:
+    """Does as `verify`, in many short transactions: it keeps nothing from being written or cleaned up.
 
-    def __init__(
-        self,
-        keys: AuditKeys,
-        checkpoint: Checkpoint | Damaged | None,
-        anchors: Sequence[Anchor],
-        *,
-        most: int,
-    ) -> None:
-        self._keys = keys
-        self._order = {key_id: position for position, key_id in enumerate(keys.ids)}  # the newest is 0
-        self._anchors: dict[int, set[bytes]] = {}
-        for anchor in anchors:
-            self._anchors.setdefault(anchor.sequence, set()).add(anchor.tag)
-        self._most = most
-        self._breaks, self._before, self._strays = Breaks(most), Breaks(most), Breaks(most)
-        self._accepted = self._stray_rows = self._stray_rows_accepted = 0
-        if isinstance(checkpoint, Damaged):
-            self._break(0, checkpoint.why)
-            checkpoint = None
-        self._checkpoint = checkpoint
-        self._used: list[str] = []
-        self._began: int | None = None
-        self._entries = 0
-        self._last, self._tag = (checkpoint.through, checkpoint.tag) if checkpoint else (0, FIRST)
-        self._first = self._last + 1
-        if checkpoint:
-            self._look_at_checkpoint(checkpoint)
+    Where entries are purged meanwhile it begins anew; the last time it does all in one transaction.
 
-    def take(self, row: Found) -> None:
-        """Looks at a row."""
-        if row.sequence < 1 and isinstance(row, Damaged):
-            self._stray_rows += 1
-            self._strays.add(Break(row.sequence, row.why))
-            return
-        self._entries += 1
-        if row.sequence <= self._last:
-            self._break(row.sequence, "is there, though a checkpoint says that it was purged")
-            return
-        if row.sequence > self._last + 1:
-            self._break(self._last + 1, f"{_these(self._last + 1, row.sequence - 1)} missing")
-        if isinstance(row, Damaged):
-            self._break(row.sequence, row.why)
-            self._last = row.sequence
-            return
-        why = next(self._wrong(row), "")
-        if why:
-            self._break(row.sequence, why)
-        elif row.action == "audit.accept":
-            self._accept(row)
-        if row.action == "audit.begin":
-            if self._began is None:
-                self._began = row.sequence - 1
-            else:
-                self._break(row.sequence, "begins the chain anew: somebody took away the tags before it")
-        self._last, self._tag = row.sequence, row.tag or self._tag
-        self._compare(row.sequence, row.tag or b"")
+    Args:
+        store: Where the trail is.
+        keys: All that ever sealed it.
+        rest: Awaited after each transaction, so that others get on.
 
-    def end(self, transaction: ReadTransaction) -> None:
-        """Looks at what ought to be the last entry."""
-        others = audit_rows.count(transaction) - self._entries - self._stray_rows
-        if others:
-            self._stray_rows += others
-            self._strays.add(Break(0, f"rows are there that no entry is, or that are there twice: {others}"))
-        try:
-            self._end(audit_chain.head(transaction))
-        except audit_rows.UNREADABLE:
-            self._break(0, "the head row is damaged, which says how many entries there are")
-
-    def _end(self, head: Head | None) -> None:
-        if head is None:
-            self._break(0, "the head row is gone, which says how many entries there are")
-        elif head.sequence > self._last:
-            self._break(self._last + 1, f"{_these(self._last + 1, head.sequence)} missing at the end")
-        elif head.sequence < self._last:
-            self._break(
-                head.sequence + 1, "is there, though the head row says that fewer entries were written"
-            )
-        elif head.tag != self._tag and (self._entries or head.tag):
-            self._break(self._last, "the head row has another tag for it")
-        for sequence in sorted(self._anchors):
-            if sequence > self._last:
-                self._break(
-                    self._last + 1, f"{_these(self._last + 1, sequence)} missing: an anchor knows them"
-                )
-
-    def disagree(self, sequence: int, why: str) -> None:
-        """Notes that this host knows another trail."""
-        self._break(sequence, why)
-
-    def result(self) -> Verified:
-        """What was found."""
-        are_known = self._stray_rows <= self._stray_rows_accepted
-        (self._before if are_known else self._breaks).join(self._strays)
-        return Verified(
-            first=self._first,
-            last=self._last if self._entries else 0,
-            entries=self._entries,
-            tag=self._tag,
-            keys=tuple(self._used),
-            began=self._began,
-            checkpoint=self._checkpoint,
-            strays=self._stray_rows,
-            accepted=self._accepted,
-            breaks=tuple(self._breaks.told),
-            untold=self._breaks.untold,
-            before=tuple(self._before.told),
-            untold_before=self._before.untold,
-        )
-
-    def _accept(self, row: Row) -> None:
-        """Somebody who has the key took the trail as it was, with the rows that no entry is."""
-        self._accepted = row.sequence
-        self._before.join(self._breaks)
-        self._breaks = Breaks(self._most)
-        self._stray_rows_accepted = _strays_of(row)
-
-    def _wrong(self, row: Row) -> Iterator[str]:
-        """What is wrong with an entry; the first is what is told."""
-        if row.tag is None or row.key_id is None:
-            yield "has no tag"
-            return
-        if row.key_id not in self._order:
-            yield f"is sealed with the key {row.key_id}, which {self._keys.where} does not hold"
-            return
-        if self._used and row.key_id != self._used[-1] and not self._is_rotation(row, self._used[-1]):
-            yield f"is sealed with the key {row.key_id}, and no newer key was put in force there"
-        if self._keys.mac(row.key_id, self._tag + canonical(row.fields)) != row.tag:
-            yield "does not have the tag that was made for it: it was changed, or what was before it"
-        if not self._used or self._used[-1] != row.key_id:
-            self._used.append(row.key_id)
-
-    def _is_rotation(self, row: Row, before: str) -> bool:
-        """Whether an entry puts a newer key in force: nobody who has an old one can go back to it."""
-        return row.action == "audit.rotate-key" and self._order[row.key_id or ""] < self._order[before]
-
-    def _look_at_checkpoint(self, checkpoint: Checkpoint) -> None:
-        if checkpoint.key_id not in self._order:
-            self._break(checkpoint.through, f"the checkpoint has the key {checkpoint.key_id}, not here")
-        elif self._keys.mac(checkpoint.key_id, checkpoint.message) != checkpoint.seal:
-            self._break(checkpoint.through, "the checkpoint was changed, which says what was purged")
-        self._compare(checkpoint.through, checkpoint.tag)
-
-    def _compare(self, sequence: int, tag: bytes) -> None:
-        if self._anchors.get(sequence, {tag}) != {tag}:
-            self._break(sequence, "does not have the tag that an anchor knows: the trail was written anew")
-
-    def _break(self, sequence: int, why: str) -> None:
-        self._breaks.add(Break(sequence, why))
+    Raises:
+        ConfigurationError: The keys cannot be read.
+        StorageError: The database failed.
+    """
+    for _ in range(_TRIES):
+        walk = await store.read(_begun, keys, (), most=MOST_BREAKS)
+        while (step := await store.read(_go_on, walk)) == "more":
+            await rest()
+        if step == "end":
+            return walk.result()
+    return await store.read(verify, keys)
 
 
-def _strays_of(row: Row) -> int:
-    """How many rows that no entry is were there when the trail was accepted, as the entry says."""
-    detail = msgspec.json.decode(row.fields[FIELDS.index("detail")])
-    strays = detail.get("strays", 0) if isinstance(detail, dict) else 0
-    return strays if isinstance(strays, int) else 0
+def _begun(transaction: ReadTransaction, keys: AuditKeys, anchors: Sequence[Anchor], *, most: int) -> Walk:
+    walk = Walk(keys, audit_rows.checkpoint(transaction), anchors, most=most)
+    for low in audit_rows.below(transaction, most=most):
+        walk.take(low)
+    return walk
 
 
-def _these(first: int, last: int) -> str:
-    return f"entry {first} is" if first == last else f"entries {first} to {last} are"
+def _go_on(transaction: ReadTransaction, walk: Walk) -> _Step:
+    if audit_rows.checkpoint(transaction) != walk.checkpoint:
+        return "purged"
+    found, walk.at = audit_rows.page(transaction, walk.at, SLICE)
+    for row in found:
+        walk.take(row)
+    if walk.at is not None:
+        return "more"
+    walk.end(transaction)
+    return "end"

@@ -11,11 +11,13 @@ import click
 import msgspec
 
 from heltig import audit as trail
+from heltig.audit.anchors import Anchor, in_log
 from heltig.audit.breaks import Break
 from heltig.audit.keys import AuditKeys
 from heltig.audit.own_anchor import OwnAnchor
 from heltig.audit.trail import accept, keep_anchor, rotate
-from heltig.audit.verify import MOST_BREAKS, Anchor, Verified, in_log, verify
+from heltig.audit.verify import MOST_BREAKS, verify
+from heltig.audit.walk import Verified
 from heltig.cli.archives import ACTOR, ORIGIN, now
 from heltig.cli.database import open_database
 from heltig.errors import NotFoundError, StorageError

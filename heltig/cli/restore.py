@@ -8,9 +8,10 @@ import click
 from heltig.cli.archives import ACTOR, ORIGIN, now
 from heltig.cli.backup import lines
 from heltig.errors import ConflictError, HeltigError, StorageError
-from heltig.pipeline.backup.restoring import Restored, read_backup
+from heltig.pipeline.backup.restoring import Restored, try_backup
 from heltig.pipeline.backup.restoring import restore as restore_backup
 from heltig.pipeline.publish import render
+from heltig.reports.wording import counted
 from heltig.setting_sources import load_settings
 from heltig.settings import Settings
 from heltig.store import backup, restoration
@@ -20,7 +21,7 @@ from heltig.store.engine import Store
 
 @click.command("restore")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--check", is_flag=True, help="Only read FILE to its end, and prove that it is whole.")
+@click.option("--check", is_flag=True, help="Only prove that FILE is whole and can be restored.")
 def restore(file: Path, check: bool) -> None:
     """Restore the backup FILE into an empty store, of either kind of database.
 
@@ -30,14 +31,22 @@ def restore(file: Path, check: bool) -> None:
     written, an older version's tables are brought up to date, and the audit trail is verified where its key
     is here.
 
+    With --check nothing of the site is touched: the tables are restored into a database beside FILE, which is
+    removed afterwards. That takes as much room as the database has.
+
     Exit code: 3 FILE is no backup, or damaged; 5 the store is not empty; 7 the database or the disk failed,
     or the audit trail was altered.
     """
     if check:
-        manifest = asyncio.run(read_backup(file))
+        manifest, aside = asyncio.run(try_backup(file))
         for line in lines(manifest):
             click.echo(line)
-        click.echo("The backup is whole, and this version can restore it.")
+        click.echo(
+            "The backup is whole, and this version can restore it: its tables were, beside it, on trial."
+        )
+        if aside:
+            rows = counted(aside, "row of its audit trail is", "rows of its audit trail are")
+            click.echo(f"{rows} damaged so that no table takes them: they are kept aside, as evidence.")
         return
     restored = asyncio.run(_restore(load_settings(), file))
     for line in lines(restored.manifest):

@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from heltig.api.services import Services, services_of
 from heltig.audit.keys import AuditKeys
 from heltig.audit.own_anchor import OwnAnchor
-from heltig.audit.verify import Verified, verify
+from heltig.audit.verify import verify
+from heltig.audit.walk import Verified
 from heltig.dashboard.filters import number
 from heltig.dashboard.own_forms import AnyRequest
 from heltig.dashboard.pages import page

@@ -83,7 +83,8 @@ ACTIONS: Final[Mapping[Action, Recorded]] = {
     "audit.accept": Recorded(
         "A trail that is not the one that a host knew goes on as it is",
         "`audit`",
-        "reason, what was wrong; how many rows were none of an entry",
+        "reason, what this host knew to be wrong; how many rows were none of an entry; how many places were "
+        "wrong, and a digest over them",
     ),
     "audit.begin": Recorded("The chain began", "`audit-key:ID`", "entries that are older than the chain"),
     "audit.checkpoint": Recorded(

@@ -4,18 +4,21 @@ Values are read as the driver gives them, and looked at before anything is made 
 the database can put text in place of bytes, or of a time.
 """
 
+import math
 import sqlite3
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
 import msgspec
+from msgspec.structs import replace
 from sqlalchemy import Executable, bindparam, func, select, type_coerce
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import NullType
 
-from heltig.store import audit_chain
+from heltig.store import audit_chain, audit_damaged
 from heltig.store.audit_chain import FIELDS, Head
 from heltig.store.audit_checkpoints import Checkpoint
 from heltig.store.audit_checkpoints import last as last_checkpoint
@@ -54,6 +57,7 @@ class Row(msgspec.Struct, frozen=True):
     Attributes:
         fields: What its tag covers, the `FIELDS` of `audit_chain`.
         tag: Its tag.
+        is_aside: It stands in the table of rows that no entry can be (`audit_damaged`).
     """
 
     sequence: int
@@ -61,6 +65,7 @@ class Row(msgspec.Struct, frozen=True):
     key_id: str | None
     fields: tuple[Any, ...]
     tag: bytes | None
+    is_aside: bool = False
 
 
 class Damaged(msgspec.Struct, frozen=True):
@@ -80,12 +85,30 @@ Found: TypeAlias = Row | Damaged
 
 def stored(transaction: ReadTransaction, *, after: Any = 0) -> Iterator[Found]:
     """All rows after a number, in order, a few at a time."""
-    while found := _page(transaction, after, _AT_ONCE):
-        for row in found:
-            yield seen(row)
-        after = found[-1][0]
-        if not isinstance(after, int | float):
-            return
+    while after is not None:
+        found, after = page(transaction, after, _AT_ONCE)
+        yield from found
+
+
+def page(transaction: ReadTransaction, after: Any, most: int) -> tuple[list[Found], Any]:
+    """Some rows after a number, in order, with those that a restoration put aside.
+
+    Args:
+        transaction: Any.
+        after: The number.
+        most: The most rows, without those that were put aside.
+
+    Returns:
+        The rows, and the number of the last, after which others are; None where there are no more.
+    """
+    rows = _page(transaction, after, most)
+    last = rows[-1][0] if rows and isinstance(rows[-1][0], int | float) else None
+    found = [(_place(row), seen(row)) for row in rows]
+    aside = [seen(row) for row in audit_damaged.between(transaction, after, last)]
+    found += [(row.sequence, replace(row, is_aside=True) if isinstance(row, Row) else row) for row in aside]
+    if aside:
+        found.sort(key=itemgetter(0))
+    return [row for _, row in found], last
 
 
 def below(transaction: ReadTransaction, *, most: int) -> list[Damaged]:
@@ -93,16 +116,19 @@ def below(transaction: ReadTransaction, *, most: int) -> list[Damaged]:
     found: list[Any] = list(transaction.connection.execute(_BELOW, {"most": most}))
     why = "is there, though entries are numbered from 1"
     numbers: list[int] = [row[0] for row in found]
+    numbers += audit_damaged.below(transaction, most=most)
     return [Damaged(number, why if number else f"entry 0 {why}") for number in numbers]
 
 
 def count(transaction: ReadTransaction) -> int:
     """How many rows there are, with those that have no number."""
-    return int(transaction.connection.execute(_COUNT).scalar() or 0)
+    return int(transaction.connection.execute(_COUNT).scalar() or 0) + audit_damaged.count(transaction)
 
 
 def checkpoint(transaction: ReadTransaction) -> Checkpoint | Damaged | None:
     """The newest checkpoint."""
+    if audit_damaged.count(transaction, "audit_checkpoints"):
+        return Damaged(0, "the checkpoint is damaged, which says what was purged")
     try:
         found = last_checkpoint(transaction)
         if found is None:
@@ -114,6 +140,10 @@ def checkpoint(transaction: ReadTransaction) -> Checkpoint | Damaged | None:
     except UNREADABLE:
         is_sound = False
     return found if is_sound else Damaged(0, "the checkpoint is damaged, which says what was purged")
+
+
+def _place(row: Any) -> float:
+    return row[0] if isinstance(row[0], int | float) else math.inf
 
 
 def _page(transaction: ReadTransaction, after: Any, most: int) -> list[Any]:

@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 
 from heltig.errors import ConflictError, StorageError
-from heltig.store import backup_audit, migrations, restoration, tables
+from heltig.store import audit_damaged, backup_audit, migrations, restoration, tables
 from heltig.store.transaction import ReadTransaction
 
 VERSIONS: Final = "alembic_version"
@@ -47,7 +47,8 @@ class Rows(msgspec.Struct, frozen=True):
 def tables_of(transaction: ReadTransaction) -> list[Table]:
     """Our tables, those that others refer to first; what else is in the database is none of ours."""
     found = MetaData()
-    found.reflect(transaction.connection, only=lambda name, _: name in tables.Table.metadata.tables)
+    ours = {*tables.Table.metadata.tables, audit_damaged.NAME}
+    found.reflect(transaction.connection, only=lambda name, _: name in ours)
     return found.sorted_tables
 
 
@@ -158,13 +159,16 @@ def restore(
             connection.execute(delete(table))  # what migrations put there
     filled = dict.fromkeys(made, 0)
     for part in parts:
+        if part.table == audit_damaged.NAME:
+            filled[part.table] = filled.get(part.table, 0) + audit_damaged.put_back(connection, part.rows)
+            continue
         table = made[part.table]
         convert = [_reader(table, column) for column in part.columns]
         rows = [
             {name: read(value) for name, read, value in zip(part.columns, convert, row, strict=True)}
             for row in part.rows
         ]
-        if part.table == backup_audit.NAME:
+        if part.table in backup_audit.NAMES:
             backup_audit.put(connection, table, rows)
         else:
             connection.execute(insert(table), rows)
@@ -181,7 +185,7 @@ def _export(transaction: ReadTransaction, table: Table, put: Callable[[Rows], No
     at_once = _LARGE if any(isinstance(column.type, LargeBinary) for column in table.columns) else _SMALL
     query = select(table).order_by(*table.primary_key.columns)
     found: Iterable[Any]
-    if table.name == backup_audit.NAME and transaction.connection.dialect.name == "sqlite":
+    if table.name in backup_audit.NAMES:
         found = backup_audit.rows_of(transaction, table)
     else:
         found = transaction.connection.execute(

@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -18,15 +19,17 @@ from typing import Final
 import msgspec
 
 from heltig import audit
-from heltig.audit import verify
 from heltig.audit.keys import AuditKeys
 from heltig.audit.own_anchor import OwnAnchor
 from heltig.audit.trail import know, open_trail
+from heltig.audit.verify import verify
 from heltig.errors import ConfigurationError, ConflictError, StorageError
 from heltig.pipeline.backup.archive_file import FOLDERS, Manifest, members, table_parts, verified
+from heltig.pipeline.publish import render
 from heltig.pipeline.upload.spool import Spool, sync_folder
 from heltig.settings import Settings
-from heltig.store import backup, migrations, restoration
+from heltig.store import audit_damaged, backup, migrations, restoration
+from heltig.store.audit_rows import UNREADABLE
 from heltig.store.encryption_in_use import insist
 from heltig.store.engine import Store
 from heltig.store.restoration import Restoration
@@ -63,6 +66,36 @@ async def read_backup(path: Path) -> Manifest:
             "older: install a newer one."
         )
     return manifest
+
+
+async def try_backup(path: Path) -> tuple[Manifest, int]:
+    """Does as `read_backup`, and restores the tables into a database beside the file, which goes afterwards.
+
+    Returns:
+        The manifest, and how many rows of the audit trail its tables refuse: they are kept aside.
+
+    Raises:
+        InputError: It is no backup, or damaged.
+        StorageError: It cannot be read, its rows do not fit, a newer Heltig made it, or there is no room.
+    """
+    manifest = await read_backup(path)
+    try:
+        folder = await asyncio.to_thread(tempfile.mkdtemp, prefix=f".{path.name}-", dir=path.parent)
+    except OSError as wrong:
+        raise StorageError(
+            f"{path} is whole, and cannot be tried: beside it nothing can be written ({wrong.strerror}). "
+            "Copy it to a folder with as much room as its database has."
+        ) from wrong
+    try:
+        store = await Store.open(f"sqlite+aiosqlite:///{folder}/heltig.db", render=render)
+        try:
+            await _mark(store, manifest, None, path)
+            await _fill(store, path, manifest)
+            return manifest, await store.read(audit_damaged.count, None)
+        finally:
+            await store.close()
+    finally:
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
 async def restore(
@@ -119,7 +152,8 @@ async def restore(
 
     await store.write_durably(record)
     if with_key or OwnAnchor(settings).path.exists():
-        await know(store, settings)  # it moved back, and rightly
+        with suppress(*UNREADABLE):  # a head row that is damaged has no end that can be known
+            await know(store, settings)  # it moved back, and rightly
     return Restored(manifest=manifest, trail=trail or "whole", is_altered=is_altered)
 
 
@@ -148,19 +182,24 @@ async def _put(store: Store, home: Path, path: Path, manifest: Manifest, *, is_b
     written: list[Path] = []
     try:
         await asyncio.to_thread(_put_files, home, path, manifest, written)
-        await store.database.migrate(
-            partial(
-                backup.restore,
-                parts=table_parts(path),
-                revision=manifest.revision,
-                counters=manifest.counters,
-                counts=manifest.tables,
-            )
-        )
+        await _fill(store, path, manifest)
     except Exception:
         if not is_begun:
             await _take_back(store, written)
         raise
+
+
+async def _fill(store: Store, path: Path, manifest: Manifest) -> None:
+    """Makes the tables, and puts the rows of a backup into them, in one transaction."""
+    await store.database.migrate(
+        partial(
+            backup.restore,
+            parts=table_parts(path),
+            revision=manifest.revision,
+            counters=manifest.counters,
+            counts=manifest.tables,
+        )
+    )
 
 
 async def _take_back(store: Store, written: Sequence[Path]) -> None:
@@ -181,7 +220,9 @@ async def _see_trail(
         keys: AuditKeys = await open_trail(store, settings, clock=clock)
     except ConfigurationError as wrong:
         return wrong.detail, False
-    found = await store.read(verify.verify, keys)
+    except (StorageError, *UNREADABLE):
+        keys = AuditKeys(settings)  # the head row is damaged, or gone: no chain can be opened
+    found = await store.read(verify, keys)
     if not found.is_whole:
         first = (*found.before, *found.breaks)[0]
         return f"entry {first.sequence} {first.why}", True

@@ -6,8 +6,9 @@ from typing import Final
 
 from heltig.audit.keys import AuditKeys
 from heltig.audit.own_anchor import OwnAnchor
+from heltig.audit.own_verification import OwnVerification
 from heltig.audit.verify import verify
-from heltig.errors import ConfigurationError
+from heltig.errors import ConfigurationError, StorageError
 from heltig.pipeline.doctor.check import Check, failed, ok
 from heltig.settings import Settings
 from heltig.store import audit_chain, audit_rows
@@ -53,7 +54,8 @@ async def trail_key(store: Store, settings: Settings, *, environ: Mapping[str, s
 async def trail(store: Store, settings: Settings, *, environ: Mapping[str, str] = os.environ) -> Check:
     """Whether its end agrees with the anchor of this host, and its entries are what was written.
 
-    Entries of a long trail are not looked at: `heltig audit verify` does, and the service once a day.
+    Entries of a long trail are not looked at: `heltig audit verify` does, and the service once a day. What it
+    found is told.
 
     Args:
         store: With the newest tables.
@@ -67,11 +69,7 @@ async def trail(store: Store, settings: Settings, *, environ: Mapping[str, str] 
         return _broken(f"Entry {sequence} {why}." if sequence else f"Not the one this host knows: {why}.")
     head, count = await store.read(audit_chain.head), await store.read(audit_rows.count)
     if count > MOST_VERIFIED:
-        return ok(
-            _TRAIL,
-            f"Its end is the one that this host knows. Its {count:,} entries were not looked at: "
-            "`heltig audit verify` does.",
-        )
+        return _as_last_verified(settings, count)
     if head is None or head.key_id is None or not _holds(keys, head.key_id):
         return ok(_TRAIL, "It is not another one than this host knows. Without a key no entry is looked at.")
     found = await store.read(verify, keys)
@@ -84,9 +82,25 @@ async def trail(store: Store, settings: Settings, *, environ: Mapping[str, str] 
     if found.before:
         return ok(
             _TRAIL,
-            f"Nothing is wrong since entry {found.accepted}, by which it was accepted as it was then.",
+            f"Nothing is wrong since entry {found.accepted}, and before it only what was accepted by it.",
         )
     return ok(_TRAIL, "It is the one that this host knows, and each entry is what was written.")
+
+
+def _as_last_verified(settings: Settings, count: int) -> Check:
+    """What the service of this host found, where that is known."""
+    try:
+        last = OwnVerification(settings).read()
+    except StorageError as wrong:
+        return _broken(wrong.detail)
+    if last is not None and last.wrong:
+        return _broken(f"It was not what was written on {last.at:%Y-%m-%d %H:%M} UTC: {last.wrong}")
+    when = f"the service found nothing wrong on {last.at:%Y-%m-%d %H:%M} UTC, and " if last else ""
+    return ok(
+        _TRAIL,
+        f"Its end is the one that this host knows. Its {count:,} entries were not looked at now: "
+        f"{when}`heltig audit verify` does.",
+    )
 
 
 def _holds(keys: AuditKeys, key_id: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Final
 from heltig.pipeline.pull import events
 from heltig.pipeline.telling.conditions import IN_DATABASE, in_database
 from heltig.pipeline.telling.host_conditions import ON_HOST, certificates, disks, host_name
-from heltig.pipeline.telling.trail_conditions import ANCHOR, OF_TRAIL, TrailWatch
+from heltig.pipeline.telling.trail_conditions import OF_TRAIL, TrailWatch
 from heltig.setting_types import Size
 from heltig.store import alerts, archives
 from heltig.store.alert_kinds import AlertKind
@@ -91,16 +91,10 @@ class AlertDesk:
         return look, alerts.is_settled(transaction, look, now=now)
 
     def _of_others(self, transaction: ReadTransaction, unread: list[str]) -> list[tuple[AlertKind, str]]:
-        """Alerts of other hosts' disks and anchors, and of certificates that only they can read."""
+        """Alerts of other hosts' disks and trail, and of certificates that only they can read."""
         return [
             (alert.kind, alert.subject)
             for alert in alerts.standing(transaction)
-            if (
-                (
-                    alert.kind == "disk-low"
-                    or (alert.kind == "audit-broken" and alert.subject.endswith(ANCHOR))
-                )
-                and not alert.subject.startswith(f"{self._host} ")
-            )
+            if (alert.kind in ("disk-low", "audit-broken") and not alert.subject.startswith(f"{self._host} "))
             or (alert.kind == "certificate-expiring" and alert.subject in unread)
         ]

@@ -7,7 +7,7 @@ from unit.audit.trails import NOW, Trail, opened, record, tag_of
 from unit.store.databases import render
 
 from heltig import audit
-from heltig.audit.verify import Anchor
+from heltig.audit.anchors import Anchor
 from heltig.errors import StorageError
 from heltig.store import audit_trail
 from heltig.store.engine import Store

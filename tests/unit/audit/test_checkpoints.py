@@ -4,7 +4,7 @@ import pytest
 from unit.audit.trails import NOW, Trail
 
 from heltig import audit
-from heltig.audit.verify import Anchor
+from heltig.audit.anchors import Anchor
 from heltig.errors import StorageError, UsageError
 from heltig.store.audit_checkpoints import Checkpoint
 

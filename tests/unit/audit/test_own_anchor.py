@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from unit.audit.trails import NOW, Trail, opened
 
+from heltig.audit.anchors import in_log
 from heltig.audit.own_anchor import OwnAnchor
 from heltig.audit.trail import accept, anchor, keep_anchor, rotate
-from heltig.audit.verify import Verified, in_log, verify
+from heltig.audit.verify import verify
+from heltig.audit.walk import Verified
 from heltig.pipeline.doctor.trail import trail as doctor
 from heltig.settings import Settings
 

@@ -12,9 +12,11 @@ from sqlalchemy import text
 from unit.store.databases import render
 
 from heltig import audit
+from heltig.audit.anchors import Anchor
 from heltig.audit.keys import AuditKeys
 from heltig.audit.trail import open_trail
-from heltig.audit.verify import Anchor, Verified, verify
+from heltig.audit.verify import verify
+from heltig.audit.walk import Verified
 from heltig.settings import Settings
 from heltig.store.engine import Store
 from heltig.store.transaction import ReadTransaction, WriteTransaction

@@ -1,0 +1,118 @@
+"""Rows of the audit trail that a restoration could not put back: kept as they were, since they are evidence.
+
+A table refuses a row where somebody took its constraints away and damaged the row before the backup; and
+PostgreSQL takes no value of another kind. Such rows stand in a table of their own, which is made for the
+first of them. Who verifies the trail reads them in their places.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    func,
+    insert,
+    inspect,
+    select,
+)
+
+from heltig.store.audit_chain import FIELDS
+from heltig.store.transaction import ReadTransaction
+
+NAME: Final = "audit_damaged"
+
+TABLE: Final = Table(
+    NAME,
+    MetaData(),
+    Column("id", Integer, primary_key=True),
+    Column("table", String, nullable=False),  # that it was a row of
+    Column("sequence", BigInteger, nullable=False, index=True),  # 0 where its number is none
+    Column("content", LargeBinary, nullable=False),  # its values by column, in MessagePack
+)
+
+_AUDIT: Final = "audit"
+_OTHERS: Final = (*FIELDS[1:], "tag")
+_ENTRIES: Final = select(TABLE.c.sequence, TABLE.c.content).where(TABLE.c.table == _AUDIT)
+
+
+def make(connection: Connection) -> None:
+    """Makes the table, where it is not there."""
+    TABLE.create(connection, checkfirst=True)
+
+
+def put(connection: Connection, table: str, row: Mapping[str, Any]) -> None:
+    """Puts a row aside."""
+    number = row.get("sequence")
+    is_number = isinstance(number, int) and abs(number) < 2**63
+    make(connection)
+    connection.execute(
+        insert(TABLE).values(
+            table=table,
+            sequence=number if is_number else 0,
+            content=msgspec.msgpack.encode(row),
+        )
+    )
+
+
+def put_back(connection: Connection, rows: Sequence[Sequence[Any]]) -> int:
+    """Puts rows of another database's table into this one; they get other ids. Says how many they are."""
+    make(connection)
+    names = [one.name for one in TABLE.columns]
+    values = [{name: value for name, value in zip(names, row, strict=True) if name != "id"} for row in rows]
+    connection.execute(insert(TABLE), values)
+    return len(rows)
+
+
+def between(transaction: ReadTransaction, after: Any, through: Any) -> list[Sequence[Any]]:
+    """The cells of entries with numbers from 1 between two, as `audit_rows.seen` takes them, in order.
+
+    Args:
+        transaction: Any.
+        after: Only those with a higher number.
+        through: Only those up to this number; None for all.
+    """
+    if not _is_there(transaction):
+        return []
+    query = _ENTRIES.where(TABLE.c.sequence > max(after, 0)).order_by(TABLE.c.sequence, TABLE.c.id)
+    if through is not None:
+        query = query.where(TABLE.c.sequence <= through)
+    return [_cells(number, content) for number, content in transaction.connection.execute(query)]
+
+
+def below(transaction: ReadTransaction, *, most: int) -> list[int]:
+    """The numbers of those that are numbered as no entry is: from 0 down, and 0 where there is no number."""
+    if not _is_there(transaction):
+        return []
+    query = select(TABLE.c.sequence).where(TABLE.c.table == _AUDIT, TABLE.c.sequence < 1)
+    return list(transaction.connection.execute(query.order_by(TABLE.c.sequence).limit(most)).scalars())
+
+
+def count(transaction: ReadTransaction, table: str | None = _AUDIT) -> int:
+    """How many there are, of a table or of all."""
+    if not _is_there(transaction):
+        return 0
+    query = select(func.count()).select_from(TABLE)
+    if table is not None:
+        query = query.where(TABLE.c.table == table)
+    return int(transaction.connection.execute(query).scalar_one())
+
+
+def _cells(number: int, content: bytes) -> Sequence[Any]:
+    """The cells of a row, or its number alone where somebody damaged it here."""
+    try:
+        row = msgspec.msgpack.decode(content, type=dict[str, Any])
+    except (msgspec.DecodeError, TypeError):
+        return (number,)
+    return (number, *(row.get(name) for name in _OTHERS))
+
+
+def _is_there(transaction: ReadTransaction) -> bool:
+    return inspect(transaction.connection).has_table(NAME)
