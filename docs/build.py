@@ -19,6 +19,7 @@ from rule_pages import rule_pages
 from heltig.auth.policy import area_table, table
 from heltig.cli import heltig
 from heltig.pipeline.research.asked import table as code_table
+from heltig.pipeline.research.publishing.codes import table as publish_code_table
 from heltig.rules.parameters import Parameters
 from heltig.setting_info import describe
 from heltig.setting_sources import CONFIG_VARIABLE
@@ -97,7 +98,7 @@ MAKERS: list[Callable[[], Mapping[str, str]]] = [
 
 TABLES: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "api.md": {"<!-- areas -->": area_table, "<!-- policy -->": table},
-    "research.md": {"<!-- codes -->": code_table},
+    "research.md": {"<!-- codes -->": code_table, "<!-- publish codes -->": publish_code_table},
 }
 """What makes the table after each comment of a page."""
 

@@ -89,6 +89,7 @@ from heltig.api.v1.research import (
     show_analysis,
 )
 from heltig.api.v1.research_files import download_output, download_zip, show_selection
+from heltig.api.v1.research_publishing import plan_publishing, publish_analysis
 from heltig.api.v1.rules import list_rules, show_rule
 from heltig.api.v1.studies import list_findings, list_studies, show_study
 from heltig.api.v1.upload import upload, upload_async
@@ -190,6 +191,8 @@ ROUTES: Final = (
     list_analyses,
     show_analysis,
     cancel_analysis,
+    plan_publishing,
+    publish_analysis,
     show_selection,
     list_outputs,
     download_output,

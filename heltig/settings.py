@@ -491,6 +491,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "the site's selection policy: docs/research.md."
         ),
     ] = None
+    analysis_publish_to: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Names of the archives that results of analyses may be sent to, when somebody "
+            "orders it: docs/research.md. Without any, publishing is off."
+        ),
+    ] = ()
     analysis_python: Annotated[
         Path | None,
         Meta(

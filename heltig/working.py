@@ -57,6 +57,7 @@ from heltig.pipeline.research.desk import ResearchDesk
 from heltig.pipeline.research.opening import research_desk
 from heltig.pipeline.research.ordering import FILES_KIND as ANALYZE_FILES
 from heltig.pipeline.research.ordering import KIND as ANALYZE
+from heltig.pipeline.research.publishing.desk import KIND as PUBLISH
 from heltig.pipeline.retention.ages import Retention
 from heltig.pipeline.retention.purge import KIND as PURGE
 from heltig.pipeline.retention.purge import PurgeDesk
@@ -130,7 +131,8 @@ Does: TypeAlias = Literal["all", "uploads", "all but uploads"]
 """Which jobs a process does. Uploads, and what gates took, are files in a folder of one server."""
 
 _BY_THE_FILES: Final = (UPLOAD, GATE_SETTLE, FORWARD, ANALYZE_FILES)
-"""The kinds of jobs that need these."""
+"""The kinds of jobs that need these. Not `PUBLISH`: files of analyses are where they were made, and who does
+not have them leaves the job to another process."""
 
 logger = logging.getLogger(__name__)
 
@@ -203,6 +205,7 @@ def shares_of(workers: int, *, cases: int = 0) -> tuple[Share, ...]:
         Share(READING, of_one + 3, of_one, SLOW_PULLS),
         Share(frozenset({FORWARD}), of_one + 1, of_one),
         Share(frozenset({ANALYZE, ANALYZE_FILES}), cases),
+        Share(frozenset({PUBLISH}), min(cases, 1)),
     )
 
 
@@ -374,7 +377,7 @@ def _judges_at_the_door(transaction: ReadTransaction) -> bool:
 
 def _some(handlers: dict[str, Handler], does: Does) -> dict[str, Handler]:
     if does == "uploads":
-        return {kind: handlers[kind] for kind in _BY_THE_FILES if kind in handlers}
+        return {kind: handlers[kind] for kind in (*_BY_THE_FILES, PUBLISH) if kind in handlers}
     return {kind: handler for kind, handler in handlers.items() if does == "all" or kind not in _BY_THE_FILES}
 
 

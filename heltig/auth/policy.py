@@ -41,6 +41,7 @@ OPEN_TO: Final[Mapping[Area, frozenset[Role]]] = {
     "session": frozenset(ROLES),
     "research": frozenset({"researcher", "admin"}),
     "research-override": frozenset({"admin"}),
+    "research-publish": frozenset({"researcher", "admin"}),
 }
 
 ROUTES: Final[Mapping[str, Access]] = {
@@ -140,6 +141,8 @@ ROUTES: Final[Mapping[str, Access]] = {
     "GET /api/v1/research/analyses": "research",
     "GET /api/v1/research/analyses/{id}": "research",
     "POST /api/v1/research/analyses/{id}/cancel": "research",
+    "GET /api/v1/research/analyses/{id}/publish": "research",
+    "POST /api/v1/research/analyses/{id}/publish": "research-publish",
     "GET /api/v1/research/analyses/{id}/selection": "research",
     "GET /api/v1/research/analyses/{id}/zip": "research",
     "GET /api/v1/research/analyses/{id}/outputs": "research",

@@ -22,6 +22,7 @@ Area: TypeAlias = Literal[
     "audit", "look-up", "query", "studies", "waivers", "upload", "rescore", "jobs", "dead-letters",
     "archives", "configure", "metrics", "rules", "pages", "gate", "pass-through", "quarantine", "review",
     "webhooks", "operations", "keys", "session", "research", "research-override",
+    "research-publish",
 ]  # fmt: skip
 
 AREAS: Final[Mapping[Area, str]] = {
@@ -49,6 +50,7 @@ AREAS: Final[Mapping[Area, str]] = {
     "session": "one's own sessions on the pages, to end them",
     "research": "analyses of READY studies for research: to order them, to see what they gave",
     "research-override": "analyses of studies that are not READY, with a reason",
+    "research-publish": "sending results of analyses to the archives that the site names",
 }
 """Parts of the service that are given to roles; a key can be limited to some of them."""
 

@@ -12,6 +12,7 @@ import click
 import msgspec
 
 from heltig.cli.analyze_display import Display
+from heltig.cli.analyze_publish import Publishing, publish
 from heltig.cli.archives import ACTOR, ORIGIN, format_option, now
 from heltig.cli.database import open_database
 from heltig.cli.options import profile_option
@@ -88,6 +89,12 @@ _LOOK_SECONDS: Final = 1.0
     help="Analyse objects that do not say that the patient's identity was removed.",
 )
 @click.option("--override", default="", metavar="REASON", help="Analyse a study that is not READY.")
+@click.option(
+    "--publish-to",
+    metavar="ARCHIVE",
+    help="Say which DICOM objects of an analysis would be sent to an archive; STUDY is the analysis then.",
+)
+@click.option("--send", is_flag=True, help="With --publish-to: send them, and look whether they are there.")
 @click.option("--no-wait", is_flag=True, help="Order the analysis of STUDY, and leave it to the service.")
 @profile_option
 @format_option
@@ -108,6 +115,8 @@ def analyze(
     dcm2niix: bool,
     allow_identified: bool,
     override: str,
+    publish_to: str | None,
+    send: bool,
     no_wait: bool,
     profile: Profile,
     form: str,
@@ -117,6 +126,9 @@ def analyze(
     With --output the files, folders and ZIPs of PATH are judged, and analysed into a folder, without a
     server. Without it STUDY is a StudyInstanceUID that the service knows: the analysis is queued, made here
     or by the service, whoever is first, and kept in HELTIG_HOME.
+
+    With --publish-to it is about an analysis that is done, by its id: --send sends its DICOM objects to an
+    archive of HELTIG_ANALYSIS_PUBLISH_TO; without it nothing is sent.
 
     It needs the extra "imaging", and HELTIG_ANALYSIS_USE=research-only, which acknowledges what it is for.
 
@@ -129,6 +141,13 @@ def analyze(
             "Analyses are for research use only. No medical device, not for diagnosis, triage, treatment or "
             "clinical decisions. Acknowledge it by HELTIG_ANALYSIS_USE=research-only."
         )
+    if publish_to is not None:
+        if len(what) != 1 or output is not None:
+            raise UsageError("--publish-to: name one analysis, by its id, and no --output.")
+        wanted_there = Publishing(analysis_id=what[0], archive=publish_to, sends=send, waits=not no_wait)
+        ctx.exit(asyncio.run(_publish(wanted_there, settings, is_json=form == "json")))
+    if send:
+        raise UsageError("--send: name the archive by --publish-to.")
     asked = Asked(
         target=cast(Target, target),
         slice_metrics=slice_metrics,
@@ -205,6 +224,11 @@ async def _analyse_study(wanted: Ordering, settings: Settings, display: Display,
             folder=desk.folder.of(ended.analysis_id) if ended.place else None,
         )
     return {"done": 0, "refused": REFUSED}.get(ended.state, FAILED)
+
+
+async def _publish(wanted: Publishing, settings: Settings, *, is_json: bool) -> int:
+    async with _desk(settings) as (desk, queue):
+        return await publish(wanted, desk, queue, is_json=is_json)
 
 
 async def _ended(desk: ResearchDesk, queue: JobQueue, analysis: Analysis, display: Display) -> Analysis:

@@ -5,12 +5,12 @@ from datetime import datetime
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import bindparam, func, select, text, update
+from sqlalchemy import bindparam, exists, func, or_, select, text, update
 
 from heltig.store.encrypted_rows import ANALYSES
 from heltig.store.records import Location
-from heltig.store.tables import TEXT_LENGTH, analyses, analysis_outputs, locations, studies
-from heltig.store.tables.research import UNDER_WAY
+from heltig.store.tables import TEXT_LENGTH, analyses, analysis_outputs, locations, publications, studies
+from heltig.store.tables.research import UNDER_WAY, UNSENT
 from heltig.store.text import from_json, storable, storable_key, to_json
 from heltig.store.transaction import ReadTransaction, WriteTransaction
 from heltig.verdict import Readiness
@@ -58,6 +58,7 @@ class Analysis(NewAnalysis, frozen=True, kw_only=True):
         place: The spool of the server that has its files; empty until it has some.
         job: The job that makes it.
         finished: When it ended.
+        is_publishing: Some of its objects are on their way to an archive.
     """
 
     row: int
@@ -74,6 +75,7 @@ class Analysis(NewAnalysis, frozen=True, kw_only=True):
     place: str
     job: int
     finished: datetime | None
+    is_publishing: bool
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -91,8 +93,20 @@ class Output(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     size: int
 
 
+_IS_PUBLISHING: Final = (
+    exists()
+    .where(publications.c.analysis_row == analyses.c.id, text(f"publications.{UNSENT}"))
+    .correlate(analyses)
+)
 _ALL: Final = (
-    select(analyses, studies.c.study_key, studies.c.study_uid, locations.c.kind, locations.c.name)
+    select(
+        analyses,
+        studies.c.study_key,
+        studies.c.study_uid,
+        locations.c.kind,
+        locations.c.name,
+        _IS_PUBLISHING.label("is_publishing"),
+    )
     .join(studies, studies.c.id == analyses.c.study_row)
     .join(locations, locations.c.id == studies.c.location_row)
 )
@@ -108,14 +122,10 @@ _SAME: Final = (
     .order_by(analyses.c.id.desc())
     .limit(bindparam("most"))
 )
-_HAS: Final = (
-    select(analyses.c.id)
-    .where(
-        analyses.c.study_row == bindparam("study"),
-        analyses.c.snapshot == bindparam("snapshot"),
-        analyses.c.requested_by == bindparam("by"),
-    )
-    .limit(1)
+_READY_SNAPSHOTS: Final = (
+    select(analyses.c.snapshot, analyses.c.requested_by)
+    .where(analyses.c.study_row == bindparam("study"), analyses.c.readiness == "READY")
+    .distinct()
 )
 _KNOWN: Final = select(analyses.c.analysis_id).where(
     analyses.c.analysis_id.in_(bindparam("ids", expanding=True))
@@ -200,14 +210,19 @@ def newest(
     offset: int = 0,
     limit: int,
 ) -> list[Analysis]:
-    """Analyses, the newest first, those that match everything asked for."""
+    """Analyses, the newest first, those that match everything asked for.
+
+    Of state `publishing` are those, too, of which objects are on their way to an archive.
+    """
     query = _ALL.order_by(analyses.c.id.desc()).limit(limit).offset(offset)
     if study_key is not None:
         query = query.where(studies.c.study_key == storable_key(study_key))
     if location is not None:
         query = query.where(locations.c.kind == location.kind, locations.c.name == location.name)
-    if state is not None:
-        query = query.where(analyses.c.state == state)
+    if state == "publishing":
+        query = query.where(or_(analyses.c.state == state, _IS_PUBLISHING))
+    elif state is not None:
+        query = query.where(analyses.c.state == state, ~_IS_PUBLISHING)
     return [_analysis(transaction, row) for row in transaction.connection.execute(query)]
 
 
@@ -224,9 +239,10 @@ def done_with(
     return [_analysis(transaction, row) for row in transaction.rows(_SAME, of)]
 
 
-def has_any(transaction: ReadTransaction, study_row: int, snapshot: str, *, by: str) -> bool:
-    """Whether somebody has ordered an analysis of a study as it stands."""
-    return transaction.first(_HAS, {"study": study_row, "snapshot": snapshot, "by": by}) is not None
+def ready_snapshots(transaction: ReadTransaction, study_row: int) -> set[tuple[str, str]]:
+    """The evidence that analyses of a study went by which was READY then, each with who ordered one."""
+    found = transaction.rows(_READY_SNAPSHOTS, {"study": study_row})
+    return {(row.snapshot, row.requested_by) for row in found}
 
 
 def known(transaction: ReadTransaction, ids: Collection[str]) -> set[str]:
@@ -356,6 +372,7 @@ def _analysis(transaction: ReadTransaction, stored: Any) -> Analysis:
         place=row.place,
         job=row.job,
         finished=row.finished,
+        is_publishing=bool(row.is_publishing),
     )
 
 

@@ -9,7 +9,8 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 
 Action: TypeAlias = Literal[
-    "analysis.cancel", "analysis.download", "analysis.order", "analysis.override",
+    "analysis.cancel", "analysis.download", "analysis.order", "analysis.override", "analysis.publish",
+    "analysis.published",
     "archive.add", "archive.change", "archive.pause", "archive.remove", "archive.resume", "archive.test",
     "audit.accept", "audit.begin", "audit.checkpoint", "audit.export", "audit.read", "audit.rotate-key",
     "backfill.cancel", "backfill.start",
@@ -71,6 +72,16 @@ ACTIONS: Final[Mapping[Action, Recorded]] = {
     ),
     "analysis.override": Recorded(
         "An analysis of a study that is not READY was ordered", _STUDY, "likewise, and the reason"
+    ),
+    "analysis.publish": Recorded(
+        "Objects of an analysis were ordered to be sent to an archive",
+        _STUDY,
+        "the analysis, the archive, which files",
+    ),
+    "analysis.published": Recorded(
+        "The archive shows objects of an analysis, or they cannot be sent",
+        _STUDY,
+        "the analysis, the archive, which files, a code",
     ),
     "archive.add": Recorded("An archive was added", _ARCHIVE),
     "archive.change": Recorded(

@@ -3,7 +3,7 @@
 import io
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
@@ -23,21 +23,31 @@ class StoreFront:
         losing: It hangs up: after it stored what came (`answer`), or before (`all`).
         reason: Why it refuses an instance whose UID it has, in whatever study; None has it say that it
             stored it.
+        refuses: Failure Reasons by SOP Instance UID.
+        came: SOP Instance UIDs of what was sent, in turn.
+        on_store: Called after each request whose objects were stored.
     """
 
     def __init__(self, orthanc: Orthanc) -> None:
         self.root = ""
         self.losing: Losing = ""
         self.reason: int | None = 0x0111
-        self._orthanc = orthanc
+        self.refuses: dict[str, int] = {}
+        self.came: list[str] = []
+        self.on_store: Callable[[], None] = lambda: None
+        self.orthanc = orthanc
 
     def store(self, files: list[bytes]) -> tuple[int, bytes]:
         """Stores what is not there; gives the status and the body of an answer."""
         stored, failed = [], []
-        with self._orthanc.rest() as rest:
+        with self.orthanc.rest() as rest:
             for file in files:
                 dataset = pydicom.dcmread(io.BytesIO(file), stop_before_pixels=True)
+                self.came.append(str(dataset.SOPInstanceUID))
                 item = {"00081155": {"vr": "UI", "Value": [dataset.SOPInstanceUID]}}
+                if refusal := self.refuses.get(dataset.SOPInstanceUID):
+                    failed.append({**item, "00081197": {"vr": "US", "Value": [refusal]}})
+                    continue
                 is_known = bool(rest.post("/tools/lookup", content=dataset.SOPInstanceUID).json())
                 if not is_known:
                     rest.post("/instances", content=file).raise_for_status()
@@ -45,6 +55,7 @@ class StoreFront:
                     failed.append({**item, "00081197": {"vr": "US", "Value": [self.reason]}})
                 else:
                     stored.append(item)
+        self.on_store()
         lists = {"00081199": stored, "00081198": failed}
         body = {tag: {"vr": "SQ", "Value": items} for tag, items in lists.items() if items}
         return (200 if not failed else 202 if stored else 409), json.dumps(body).encode()

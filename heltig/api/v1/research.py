@@ -50,6 +50,7 @@ async def research_status(
         segmenters=list(research.plan.segmenters),
         allow_identified=settings.analysis_allow_identified,
         max_parallel_cases=settings.max_parallel_cases,
+        publish_to=list(settings.analysis_publish_to),
     )
 
 
@@ -118,6 +119,7 @@ async def show_analysis(
         services.sights.of(request.user),
         measurements=await research.files.results_of(found),
         outputs=await research.files.outputs_of(found),
+        published=await research.publishing.of(found),
     )
 
 

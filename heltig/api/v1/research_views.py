@@ -1,6 +1,6 @@
 """Analyses as `/api/v1/research` takes and shows them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -12,7 +12,9 @@ from heltig.imaging.statements import GATE_USE, RESEARCH_USE
 from heltig.pipeline.identifiers.sights import Sight
 from heltig.pipeline.research.asked import Asked, Target, meaning_of
 from heltig.pipeline.research.ordering import MOST_REASON
+from heltig.pipeline.research.publishing.codes import meaning_of_failure
 from heltig.store.analyses import Analysis, Output
+from heltig.store.publications import Publication, PublicationState
 from heltig.verdict import Readiness
 
 Name = Annotated[str, Meta(min_length=1, max_length=64, pattern="^[A-Za-z0-9._-]+$")]
@@ -119,6 +121,31 @@ class AnalysisView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     gate_statement: str = GATE_USE
 
 
+class PublicationView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """An object of an analysis on its way to an archive.
+
+    Attributes:
+        name: Its file.
+        archive: Where it goes.
+        state: `waiting` to be sent, `stored` as the archive said, `verified` where it shows it, or `failed`.
+        attempts: How often it was sent.
+        code: Why it failed, or what the archive warned of; `meaning` says it in a sentence.
+        observed: What was seen then.
+        changed: Since when it is so.
+    """
+
+    name: str
+    sop_class_uid: str
+    sop_instance_uid: str
+    archive: str
+    state: PublicationState
+    attempts: int
+    code: str
+    meaning: str
+    observed: str
+    changed: datetime
+
+
 class AnalysisDetail(AnalysisView, frozen=True, rename="camel", kw_only=True):
     """An analysis with what it came to.
 
@@ -126,10 +153,12 @@ class AnalysisDetail(AnalysisView, frozen=True, rename="camel", kw_only=True):
         measurements: The flat keys of `resultados.json`; null is *not measured*, never 0. None of them while
             it is not done, and where its files are not on this server.
         outputs: Its files.
+        publications: Those of them that went to archives, or are on their way.
     """
 
     measurements: dict[str, Any] | None
     outputs: list[Output]
+    publications: list[PublicationView]
 
 
 class ResearchStatus(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
@@ -141,6 +170,7 @@ class ResearchStatus(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
         segmenters: Those of the site's plan.
         allow_identified: HELTIG_ANALYSIS_ALLOW_IDENTIFIED.
         max_parallel_cases: Analyses at the same time, on all workers together.
+        publish_to: The archives that results may be sent to.
         statement: What their results are for.
     """
 
@@ -149,6 +179,7 @@ class ResearchStatus(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     segmenters: list[str]
     allow_identified: bool
     max_parallel_cases: int
+    publish_to: list[str]
     statement: str = RESEARCH_USE
 
 
@@ -157,12 +188,34 @@ def analysis_view(one: Analysis, sight: Sight) -> AnalysisView:
     return AnalysisView(**_shown(one, sight))
 
 
+def publication_view(one: Publication) -> PublicationView:
+    """An object on its way to an archive."""
+    return PublicationView(
+        name=one.name,
+        sop_class_uid=one.sop_class_uid,
+        sop_instance_uid=one.sop_instance_uid,
+        archive=one.target,
+        state=one.state,
+        attempts=one.attempts,
+        code=one.code,
+        meaning=meaning_of_failure(one.code),
+        observed=one.observed,
+        changed=one.changed,
+    )
+
+
 def analysis_detail(
-    one: Analysis, sight: Sight, *, measurements: Mapping[str, Any] | None, outputs: list[Output]
+    one: Analysis,
+    sight: Sight,
+    *,
+    measurements: Mapping[str, Any] | None,
+    outputs: list[Output],
+    published: Iterable[Publication],
 ) -> AnalysisDetail:
     """An analysis with what it came to."""
     told = None if measurements is None else dict(measurements)
-    return AnalysisDetail(**_shown(one, sight), measurements=told, outputs=outputs)
+    sent = [publication_view(publication) for publication in published]
+    return AnalysisDetail(**_shown(one, sight), measurements=told, outputs=outputs, publications=sent)
 
 
 def _shown(one: Analysis, sight: Sight) -> dict[str, Any]:
@@ -170,7 +223,7 @@ def _shown(one: Analysis, sight: Sight) -> dict[str, Any]:
         "id": one.analysis_id,
         "study": one.study_key,
         "location": str(one.location),
-        "state": one.state,
+        "state": "publishing" if one.is_publishing else one.state,
         "stages": one.stages,
         "code": one.code,
         "meaning": meaning_of(one.code),

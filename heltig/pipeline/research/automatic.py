@@ -1,5 +1,7 @@
 """Analyses that nobody orders: READY studies that the site's plan names, found in the change feed.
 
+Results of analyses are not news: a study that they came back to is not analysed again because of them.
+
 The feed is followed, never held up: no verdict waits for this, or fails with it. Studies that were READY
 before the plan first named any stay as they are.
 """
@@ -10,9 +12,10 @@ from typing import Final
 
 from heltig.errors import HeltigError
 from heltig.jobs.queue import JobQueue
+from heltig.pipeline.research.loop_guard import has_nothing_new
 from heltig.pipeline.research.ordering import AUTOMATIC, Ordering, order
 from heltig.pipeline.research.plan import Plan
-from heltig.store import analyses, changes, sequence, studies
+from heltig.store import changes, sequence, studies
 from heltig.store.changes import Change
 from heltig.store.transaction import ReadTransaction, WriteTransaction
 
@@ -61,8 +64,8 @@ def _order_one(
     if asked is None:
         return
     row = studies.row_of(transaction, one.location, one.study_key)
-    if analyses.has_any(transaction, row, study.snapshot, by=AUTOMATIC):
-        return  # it was judged again, as it is
+    if has_nothing_new(transaction, study, row, by=AUTOMATIC):
+        return
     try:
         order(
             transaction,

@@ -29,6 +29,8 @@ from heltig.pipeline.research.ordering import (
     order,
 )
 from heltig.pipeline.research.plan import Plan
+from heltig.pipeline.research.publishing.desk import KIND as PUBLISH
+from heltig.pipeline.research.publishing.desk import PublishDesk
 from heltig.pipeline.research.running import Program, is_installed
 from heltig.settings import Settings
 from heltig.store import analyses, claims, jobs
@@ -48,6 +50,7 @@ class ResearchDesk:
     Attributes:
         folder: Where their files are.
         files: Hands them out.
+        publishing: Sends them to archives.
         plan: The site's.
         is_open: Analyses are enabled here.
         is_installed: What makes them is installed here.
@@ -59,6 +62,7 @@ class ResearchDesk:
         fetching: Fetching,
         folder: ResearchFolder,
         *,
+        publishing: PublishDesk,
         settings: Settings,
         plan: Plan,
         program: Program,
@@ -70,12 +74,14 @@ class ResearchDesk:
             queue: Where jobs are queued.
             fetching: Gives the objects of studies.
             folder: Where files are kept.
+            publishing: Sends results to archives.
             settings: The site's.
             plan: What finds structures.
             program: What makes an analysis.
             clock: The time.
         """
         self.folder = folder
+        self.publishing = publishing
         self.plan = plan
         self.is_open = settings.analysis_enabled
         self.is_installed = is_installed(settings)
@@ -91,10 +97,14 @@ class ResearchDesk:
         self._ended_jobs: set[asyncio.Task[None]] = set()
 
     def handlers(self) -> dict[str, Handler]:
-        """Who does the jobs of each kind; nobody where analyses are off, or cannot be made here."""
-        if not (self.is_open and self.is_installed):
+        """Who does the jobs of each kind; nobody where analyses are off.
+
+        Where they cannot be made, what was made before can still be published.
+        """
+        if not self.is_open:
             return {}
-        return {KIND: self.run, FILES_KIND: self.run}
+        making: dict[str, Handler] = {KIND: self.run, FILES_KIND: self.run} if self.is_installed else {}
+        return {**making, PUBLISH: self.publishing.run}
 
     def insist_on_open(self) -> None:
         """Insists that analyses can be ordered.
@@ -180,6 +190,7 @@ class ResearchDesk:
     async def sweep(self) -> None:
         """Ends analyses whose jobs have ended otherwise, and removes files that belong to none."""
         await self._store.write(self._end_forsaken)
+        await self.publishing.sweep()
         here = await asyncio.to_thread(lambda: {*self.folder.analyses(), *self.folder.at_work()})
         known = await self._store.read(analyses.known, here)
         for analysis_id in here - known:

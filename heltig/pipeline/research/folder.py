@@ -196,9 +196,15 @@ def listed(output: Path) -> list[Output]:
         is_ours = len(name) <= _LONGEST_NAME and name.isascii() and name.isprintable()
         if media_type is None or not is_ours or path.is_symlink() or len(found) == _MOST_FILES:
             raise EndedError("OUTPUT_WRONG", f"after {len(found)} files")
-        with path.open("rb", buffering=0) as content:
-            digest = hashlib.file_digest(content, "sha256").hexdigest()
-        found.append(Output(name=name, media_type=media_type, sha256=digest, size=path.stat().st_size))
+        found.append(
+            Output(name=name, media_type=media_type, sha256=digest_of(path), size=path.stat().st_size)
+        )
     if not found:
         raise EndedError("OUTPUT_WRONG", "no files")
     return found
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file, 64 hex digits."""
+    with path.open("rb", buffering=0) as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()

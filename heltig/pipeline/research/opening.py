@@ -10,6 +10,7 @@ from heltig.pipeline.research.desk import ResearchDesk
 from heltig.pipeline.research.fetching import Fetching
 from heltig.pipeline.research.folder import ResearchFolder
 from heltig.pipeline.research.plan import read_plan
+from heltig.pipeline.research.publishing.desk import PublishDesk
 from heltig.pipeline.research.running import Program
 from heltig.pipeline.upload.spool import Spool
 from heltig.settings import Settings
@@ -28,7 +29,7 @@ def research_desk(
 
     Args:
         queue: Where jobs are queued.
-        archives: Gives objects by WADO-RS.
+        archives: Give objects by WADO-RS, and take results.
         spool: Has the ZIPs of uploads.
         gate_spool: Has what gates and listeners hold.
         settings: The site's.
@@ -37,10 +38,12 @@ def research_desk(
     Raises:
         ConfigurationError: The site's plan cannot be read.
     """
+    folder = ResearchFolder(settings.home, place=spool.name, reserve=settings.alert_disk)
     return ResearchDesk(
         queue,
         Fetching(queue.store, archives, spool, gate_spool, settings=settings),
-        ResearchFolder(settings.home, place=spool.name, reserve=settings.alert_disk),
+        folder,
+        publishing=PublishDesk(queue, folder, archives, targets=settings.analysis_publish_to, clock=clock),
         settings=settings,
         plan=read_plan(settings.analysis_plan if settings.analysis_enabled else None),
         program=Program.of(settings),

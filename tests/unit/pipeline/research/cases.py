@@ -22,6 +22,7 @@ from heltig.pipeline.research.fetching import Fetching
 from heltig.pipeline.research.folder import ResearchFolder
 from heltig.pipeline.research.ordering import FILES_KIND, KIND, Ordered, Ordering
 from heltig.pipeline.research.plan import Plan
+from heltig.pipeline.research.publishing.desk import PublishDesk
 from heltig.pipeline.research.running import Program
 from heltig.pipeline.upload.spool import Spool
 from heltig.setting_types import Size
@@ -76,10 +77,14 @@ class Cases:
     def made(self, end: str, *, seconds: float = 60.0, **environment: str) -> ResearchDesk:
         """A desk whose analyses end in some way."""
         archives = OpenArchives(self.store, self.settings, environ={}, clock=self.clock)
+        folder = ResearchFolder(self.home, place=self.spool.name, reserve=self.settings.alert_disk)
         return ResearchDesk(
             self.queue,
             Fetching(self.store, archives, self.spool, self.gate_spool, settings=self.settings),
-            ResearchFolder(self.home, place=self.spool.name, reserve=self.settings.alert_disk),
+            folder,
+            publishing=PublishDesk(
+                self.queue, folder, archives, targets=self.settings.analysis_publish_to, clock=self.clock
+            ),
             settings=self.settings,
             plan=self.plan,
             program=Program(
