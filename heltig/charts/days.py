@@ -11,7 +11,7 @@ from heltig.charts.drawing import WIDTH, chart, label, nice_step, shape, told, w
 
 _VERDICTS: Final = (("blocked", "BLOCKED"), ("needs_review", "NEEDS_REVIEW"), ("ready", "READY"))
 _LEFT: Final = 52
-_TOP: Final = 34
+_TOP: Final = 16
 _DEEP: Final = 150
 _BOTTOM: Final = 30
 _HATCH: Final = 5
@@ -69,6 +69,12 @@ def verdicts_by_day(
         description,
         height=_TOP + _DEEP + _BOTTOM,
         marks=_marks(id, days, shown) if days else [label("nothing", 0, 18, class_="chart-quiet")],
+        left=_LEFT if days else 0,
+        axis=[
+            label(f"{line:,}", _LEFT - 8, y + 4, anchor="end", class_="chart-quiet")
+            for line, y in _lines(days)
+        ],
+        legend=_legend(id) if days else "",
         heads=[span, *(name for _, name in _VERDICTS), *(["mark"] if shown else [])],
         rows=[
             [
@@ -83,13 +89,9 @@ def verdicts_by_day(
 
 def _marks(id: str, days: Sequence[Day], happened: Sequence[Mark]) -> Iterator[Markup]:
     yield _hatch(id)
-    yield from _legend(id)
-    step = nice_step(max(day.total for day in days), 4)
-    most = step * max(-(-max(day.total for day in days) // step), 1)
-    for line in range(int(most / step) + 1):
-        y = _TOP + _DEEP - _DEEP * line * step / most
+    for _, y in _lines(days):
         yield shape("line", x1=_LEFT, x2=WIDTH, y1=y, y2=y, class_="chart-line")
-        yield label(f"{int(line * step):,}", _LEFT - 8, y + 4, anchor="end", class_="chart-quiet")
+    most = _most(days)
     width = min((WIDTH - _LEFT) / len(days), _WIDEST)
     for place, day in enumerate(days):
         yield _column(id, day, _LEFT + place * width, width, most)
@@ -102,6 +104,22 @@ def _marks(id: str, days: Sequence[Day], happened: Sequence[Mark]) -> Iterator[M
             shape("line", x1=x, x2=x, y1=_TOP - 8, y2=_TOP + _DEEP, class_="chart-event"),
             shape("path", d=f"M{x - 5:.1f} {_TOP - 12}h10l-5 7z", class_="chart-event-head"),
         )
+
+
+def _most(days: Sequence[Day]) -> float:
+    """What the scale goes up to."""
+    highest = max(day.total for day in days)
+    step = nice_step(highest, 4)
+    return step * max(-(-highest // step), 1)
+
+
+def _lines(days: Sequence[Day]) -> Iterator[tuple[int, float]]:
+    """The numbers of the scale, and where they stand."""
+    if not days:
+        return
+    step, most = nice_step(max(day.total for day in days), 4), _most(days)
+    for line in range(int(most / step) + 1):
+        yield int(line * step), _TOP + _DEEP - _DEEP * line * step / most
 
 
 def _column(id: str, day: Day, x: float, width: float, most: float) -> Markup:
@@ -131,21 +149,24 @@ def _hatch(id: str) -> Markup:
     return shape("defs", pattern)
 
 
-def _legend(id: str) -> Iterator[Markup]:
-    x: float = _LEFT
+def _legend(id: str) -> Markup:
+    parts: list[Markup] = []
+    x = 0.0
     for name, verdict in _VERDICTS:
-        yield shape("rect", x=x, y=2, width=12, height=12, rx=2, class_=f"chart-mark is-{name}")
+        parts.append(shape("rect", x=x, y=2, width=12, height=12, rx=2, class_=f"chart-mark is-{name}"))
         if name == "needs_review":
-            yield shape("rect", x=x, y=2, width=12, height=12, fill=f"url(#{id}-hatch)")
-        yield label(verdict, x + 18, 12, class_="chart-name")
+            parts.append(shape("rect", x=x, y=2, width=12, height=12, fill=f"url(#{id}-hatch)"))
+        parts.append(label(verdict, x + 18, 12, class_="chart-name"))
         x += 34 + width_of(verdict)
+    size = {"viewBox": f"0 0 {x:.0f} 16", "width": round(x), "height": 16}
+    return shape("svg", *parts, class_="chart-legend", aria_hidden="true", **size)
 
 
 def _dates(days: Sequence[Day], places: dict[date, float]) -> Iterator[Markup]:
     """As many dates as there is room for, the first among them."""
     last = -1000.0
     for day in days:
-        x = max(places[day.day], _LEFT + 30)
+        x = max(places[day.day], _LEFT + 36)
         if x - last >= 88 and x <= WIDTH - 34:
             yield label(day.day.isoformat(), x, _TOP + _DEEP + 18, anchor="middle", class_="chart-quiet")
             last = x

@@ -73,6 +73,9 @@ def chart(
     marks: Iterable[Markup],
     heads: Sequence[str],
     rows: Iterable[Sequence[object]],
+    left: float = 0,
+    axis: Iterable[Markup] = (),
+    legend: Markup | str = "",
 ) -> Markup:
     """A picture with its title, its description and its figures as a table.
 
@@ -84,11 +87,21 @@ def chart(
         marks: What is drawn.
         heads: Of the table's columns; the first names the rows, numbers stand in the others.
         rows: The table's rows.
+        left: Where the marks begin, in units; before it stands the axis.
+        axis: What is drawn there and stays in sight where the picture is scrolled.
+        legend: What stands above the picture, and stays in sight, too.
     """
-    return figure(id, title, [picture(id, title, description, height=height, marks=marks)], heads, rows)
+    drawn = picture(id, title, description, height=height, marks=marks, left=left)
+    if left:
+        size = {"viewBox": f"0 0 {_text(left)} {_text(height)}", "width": left, "height": height}
+        beside = shape("svg", *axis, class_="chart-axis", aria_hidden="true", **size)
+        drawn = shape("div", beside, drawn, class_="chart-beside")
+    return figure(id, title, [drawn], heads, rows, legend=legend)
 
 
-def picture(id: str, title: str, description: str, *, height: float, marks: Iterable[Markup]) -> Markup:
+def picture(
+    id: str, title: str, description: str, *, height: float, marks: Iterable[Markup], left: float = 0
+) -> Markup:
     """A picture alone: one of those of a `figure`.
 
     Args:
@@ -97,6 +110,7 @@ def picture(id: str, title: str, description: str, *, height: float, marks: Iter
         description: What is to be seen in it, in a sentence or two.
         height: In units; what is higher than a page of paper is cut there.
         marks: What is drawn.
+        left: Where it begins, in units.
     """
     return shape(
         "svg",
@@ -106,14 +120,20 @@ def picture(id: str, title: str, description: str, *, height: float, marks: Iter
         class_="chart-picture",
         role="img",
         aria_labelledby=f"{id}-title {id}-desc",
-        viewBox=f"0 0 {WIDTH} {_text(height)}",
-        width=WIDTH,
+        viewBox=f"{_text(left)} 0 {_text(WIDTH - left)} {_text(height)}",
+        width=WIDTH - left,
         height=height,
     )
 
 
 def figure(
-    id: str, title: str, pictures: Sequence[Markup], heads: Sequence[str], rows: Iterable[Sequence[object]]
+    id: str,
+    title: str,
+    pictures: Sequence[Markup],
+    heads: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    legend: Markup | str = "",
 ) -> Markup:
     """Pictures of one thing, one below the other, with its figures as a table.
 
@@ -123,11 +143,13 @@ def figure(
         pictures: On paper each stays whole, and a page may end between them.
         heads: Of the table's columns; the first names the rows, numbers stand in the others.
         rows: The table's rows.
+        legend: What stands above the pictures.
     """
     scroll = shape("div", *pictures, class_="chart-scroll", tabindex="0", role="group", aria_label=title)
     return shape(
         "figure",
         shape("figcaption", title),
+        legend,
         scroll,
         shape(
             "details",

@@ -104,15 +104,15 @@ class _Clock:
 
     def __init__(self, first: datetime, relative: bool) -> None:
         self._first = first
-        self._relative = relative
+        self.is_relative = relative
 
     def written(self, time: datetime) -> str:
-        if self._relative:
+        if self.is_relative:
             return f"+{lasting(time - self._first)}"
         return f"{time:%Y-%m-%d %H:%M:%S}"
 
     def short(self, time: datetime, step: int) -> str:
-        if self._relative:
+        if self.is_relative:
             return f"+{lasting(time - self._first)}"
         if step >= 86400:
             return f"{time:%Y-%m-%d}"
@@ -146,6 +146,13 @@ def _pause_label(text: str, begin: float, end: float) -> tuple[Markup, ...]:
     return (label(said, (begin + end) / 2, _TOP + 15, anchor="middle", class_="chart-quiet"),)
 
 
+def _round(first: datetime, step: int) -> datetime:
+    """The first time from then on that is a whole number of steps after midnight."""
+    midnight = first.replace(hour=0, minute=0, second=0, microsecond=0)
+    steps = -(-(first - midnight) // timedelta(seconds=step))
+    return midnight + steps * timedelta(seconds=step)
+
+
 def _marks(
     part: Sequence[Span],
     ordered: Sequence[Span],
@@ -170,8 +177,9 @@ def _marks(
     step = next(
         (step for step in _STEPS if whole / step <= 7), _STEPS[-1] * (int(whole / _STEPS[-1] / 7) + 1)
     )
-    for number in range(int(whole / step) + 1):
-        time = first + timedelta(seconds=number * step)
+    begin = first if clock.is_relative else _round(first, step)
+    for number in range(int((last - begin).total_seconds() / step) + 1):
+        time = begin + timedelta(seconds=number * step)
         x = at(time)
         yield shape("line", x1=x, x2=x, y1=_TOP, y2=foot + 4, class_="chart-line")
         yield label(clock.short(time, step), x, foot + 18, anchor="middle", class_="chart-quiet")

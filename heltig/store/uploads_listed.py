@@ -20,6 +20,7 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
         state: Of the job that judges it.
         result: What that came to.
         error: Why it did not.
+        sender: Who sent it; empty where that was not kept.
     """
 
     row: int
@@ -28,6 +29,7 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     progress: dict[str, Any] | None
     result: dict[str, Any] | None
     error: str | None
+    sender: str
 
 
 def newest(transaction: ReadTransaction, *, before: int | None = None, limit: int = 50) -> list[Listed]:
@@ -39,7 +41,15 @@ def newest(transaction: ReadTransaction, *, before: int | None = None, limit: in
         limit: The most uploads.
     """
     query = (
-        select(uploads, locations.c.name, jobs.c.state, jobs.c.progress, jobs.c.result, jobs.c.error)
+        select(
+            uploads,
+            locations.c.name,
+            jobs.c.state,
+            jobs.c.progress,
+            jobs.c.result,
+            jobs.c.error,
+            jobs.c.payload,
+        )
         .join(locations, locations.c.id == uploads.c.location_row)
         .join(jobs, jobs.c.id == uploads.c.job_row)
         .order_by(uploads.c.location_row.desc())
@@ -64,6 +74,7 @@ def newest(transaction: ReadTransaction, *, before: int | None = None, limit: in
             progress=None if row.progress is None else from_json(row.progress, dict[str, Any]),
             result=None if row.result is None else from_json(row.result, dict[str, Any]),
             error=row.error,
+            sender=from_json(row.payload, dict[str, Any]).get("actor", ""),
         )
         for row in transaction.connection.execute(query)
     ]

@@ -36,10 +36,10 @@ WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
 @contextmanager
-def serving(home: Path) -> Iterator[str]:
-    """Serves the database of a folder on a free port of loopback; gives its address."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        app = create_app(Settings(home=home, workers=1), clock=lambda: NOW)
+def serving(home: Path, *, port: int = 0, **settings: Any) -> Iterator[str]:
+    """Serves the database of a folder on a port of loopback, a free one without any; gives its address."""
+    with socket.create_server(("127.0.0.1", port)) as listener:
+        app = create_app(Settings(home=home, workers=1, **settings), clock=lambda: NOW)
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
@@ -132,6 +132,14 @@ class Watched:
         assert answer is None or answer.status == status
         return page
 
+    def pictures(self, folder: Path) -> list[Path]:
+        """What is to be seen in each tab, as files in a folder."""
+        shown = [page for context in self._contexts for page in context.pages]
+        paths = [folder / f"{number}.png" for number in range(len(shown))]
+        for page, path in zip(shown, paths, strict=True):
+            page.screenshot(path=path)
+        return paths
+
     def close(self) -> None:
         for context in self._contexts:
             context.close()
@@ -146,12 +154,24 @@ class Watched:
 
 
 @pytest.fixture
-def tabs(browser: Browser) -> Iterator[Watched]:
+def tabs(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     """Opens pages; at the end no one may have complained."""
     watched = Watched(browser)
     yield watched
     watched.close()
     assert watched.complaints == []
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Any:
+    """Of a test that fails the pages stand as pictures in its temporary folder."""
+    report = yield
+    watched = getattr(item, "funcargs", {}).get("tabs")
+    if report.when == "call" and report.failed and watched is not None:
+        folder = item.funcargs["tmp_path_factory"].mktemp("pictures")  # type: ignore[attr-defined]
+        for path in watched.pictures(folder):
+            report.sections.append(("Picture", str(path)))
+    return report
 
 
 _AXE = (files("axe_playwright_python") / "axe.min.js").read_text("utf-8")

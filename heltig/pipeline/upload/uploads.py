@@ -250,7 +250,7 @@ class UploadDesk:
                 key=hashlib.sha256("\n".join(what).encode()).hexdigest(),
                 group=KIND,
                 priority=PRIORITY,
-                payload={"upload": new.name, "spool": self._spool.name},
+                payload={"upload": new.name, "spool": self._spool.name, "actor": sender.name},
             ),
         )
         same = _find_same(transaction, new)
