@@ -8,7 +8,7 @@ from typing import Final
 from litestar import Litestar
 from litestar.datastructures import State
 from litestar.di import Provide
-from litestar.exceptions import NotFoundException
+from litestar.exceptions import MethodNotAllowedException, NotFoundException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
@@ -258,7 +258,7 @@ def create_app(
             "services": Provide(services_of, sync_to_thread=False),
             "research": Provide(_research_of, sync_to_thread=False),
         },
-        exception_handlers={**HANDLERS, NotFoundException: lost},
+        exception_handlers={**HANDLERS, NotFoundException: lost, MethodNotAllowedException: lost},
         lifespan=[running],
         logging_config=None,
         openapi_config=OpenAPIConfig(

@@ -24,7 +24,7 @@ BACKFILLS_ON_PAGE: Final = 3
 JOBS_ON_PAGE: Final = 3
 
 _DAY: Final = timedelta(days=1)
-_ENDED_BADLY: Final[tuple[JobState, ...]] = ("failed", "dead")
+_GIVEN_UP: Final[tuple[JobState, ...]] = ("failed", "dead")
 _WORST: Final[tuple[ArchiveState, ...]] = ("stopped", "failing", "behind")
 """The states that somebody should look at; all others are alike."""
 
@@ -89,7 +89,7 @@ class ArchivePage(msgspec.Struct, frozen=True, kw_only=True):
         settings: How it is to be treated.
         backfills: The newest ones, the newest first.
         alerts: Those that stand and are of it.
-        given_up: The newest of its jobs that ended badly.
+        given_up: The newest of its jobs that were given up.
     """
 
     entry: Archive
@@ -130,7 +130,7 @@ def archive_page(transaction: ReadTransaction, name: str, *, now: datetime) -> A
     of_it = str(location_of(name))
     bad = [
         job
-        for state in _ENDED_BADLY
+        for state in _GIVEN_UP
         for job in jobs.newest(transaction, state=state, group=of_it, limit=JOBS_ON_PAGE)
     ]
     return ArchivePage(

@@ -16,7 +16,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         here: The place of the navigation that it belongs to.
         title: What is to be done.
-        about: To what, in a few words.
+        about: To what, in a few words; empty where the title says it.
         happens: What will happen, sentence by sentence.
         button: What the button says.
         back: Where nothing is done, relative to the address of the question.
@@ -65,4 +65,9 @@ def ask(request: AnyRequest, question: Question, *, wrong: str = "", typed: str 
 def went(address: str, done: str) -> Redirect:
     """To a page that says what was done: loading it again does nothing again. Relative, for proxies."""
     separator = "&" if "?" in address else "?"
-    return Redirect(f"{address}{separator}done={done}", status_code=303, headers=dict(FORM_HEADERS))
+    return went_to(f"{address}{separator}done={done}")
+
+
+def went_to(address: str) -> Redirect:
+    """To a page by GET. Relative, for proxies."""
+    return Redirect(address, status_code=303, headers=dict(FORM_HEADERS))

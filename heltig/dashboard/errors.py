@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
@@ -18,7 +19,10 @@ logger = logging.getLogger(__name__)
 
 _KNOWN: Final = {
     HTTPStatus.NOT_FOUND: ("Not found", "There is no page at this address."),
-    HTTPStatus.METHOD_NOT_ALLOWED: ("Not possible", "This address does not take what was sent to it."),
+    HTTPStatus.METHOD_NOT_ALLOWED: (
+        "No page of its own",
+        "This address only takes what another page sends to it: go to that page, and send it from there.",
+    ),
 }
 
 _CHALLENGE: Final = 'Bearer realm="heltig"'
@@ -82,19 +86,29 @@ def _login(request: Request[Any, Any, Any], error: AuthenticationError, rule: st
     headers = {"WWW-Authenticate": _CHALLENGE}
     if request.headers.get("hx-request"):
         headers["HX-Refresh"] = "true"  # a part of a page was asked for: all of it has to go
-    to = (raw.partition(b"?")[0] + (b"?" + query if query else b"")).decode("latin-1") if is_page else "/"
+    to = (raw.partition(b"?")[0] + (b"?" + query if query else b"")).decode("latin-1")
     return page(
         request,
         "login.html",
         status=error.status,
         headers=headers,
         principal=None,
-        to=own_path(to),
+        to=own_path(to if is_page else _sent_from(request)),
         told="",
         elsewhere="",
         detail="" if rule == "identity" else error.detail,
         rule=rule,
     )
+
+
+def _sent_from(request: Request[Any, Any, Any]) -> str:
+    """The page of ours from which a form was sent; `/` where that is not known."""
+    came = urlsplit(request.headers.get("referer", ""))
+    ours = urlsplit(services_of(request.app.state).settings.public_url or "")
+    if not came.netloc or came.netloc not in (request.headers.get("host", ""), ours.netloc):
+        return "/"
+    path = came.path.removeprefix(ours.path.rstrip("/")) or "/"
+    return f"{path}?{came.query}" if came.query else path
 
 
 def _page(

@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from heltig.errors import UsageError
 from heltig.pipeline.review import owner_wanted
 from heltig.rules.catalogue import catalogue
 from heltig.store.records import Location
@@ -67,9 +68,18 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @classmethod
     def read(cls, query: Mapping[str, str]) -> "Filter":
-        """The filter of an address. What makes no sense in it counts as not given."""
+        """The filter of an address.
+
+        Raises:
+            UsageError: Something in it makes no sense.
+        """
         location = _text(query, "location")
         kind, _, name = location.partition(":")
+        if location not in ("", "upload") and not (kind in _KINDS and name):
+            raise UsageError("location: give `archive:NAME`, `gate:NAME`, `upload:NAME` or `upload`.")
+        for field, known in (("readiness", _READINESS), ("age", AGES)):
+            if query.get(field) and query[field] not in known:
+                raise UsageError(f"{field}: give one of {', '.join(known)}.")
         return cls(
             text=_text(query, "text"),
             readiness=_READINESS.get(query.get("readiness", "")),
@@ -77,9 +87,9 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             manufacturer=_text(query, "manufacturer"),
             model=_text(query, "model"),
             station=_text(query, "station"),
-            location=location if (kind in _KINDS and name) or location == "upload" else "",
+            location=location,
             rule=_text(query, "rule").upper(),
-            age=query.get("age", "") if query.get("age", "") in AGES else "",
+            age=query.get("age", ""),
             owner=_text(query, "owner"),
             page=max(number(query, "page") or 1, 1),
         )
@@ -138,9 +148,15 @@ def rules_beginning(text: str) -> tuple[str, ...]:
 
 
 def number(query: Mapping[str, str], name: str) -> int | None:
-    """A number of an address; None where it is none, or too long for one of ours."""
+    """A number of an address; None where it has none.
+
+    Raises:
+        UsageError: It is no number, or too long for one of ours.
+    """
     text = query.get(name, "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+    if text and not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise UsageError(f"{name}: give a whole number, of nine digits at most.")
+    return int(text) if text else None
 
 
 def _text(query: Mapping[str, str], name: str) -> str:

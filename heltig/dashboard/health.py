@@ -40,7 +40,7 @@ REMEMBERED: Final = timedelta(hours=24)
 
 
 class KindOfJobs(msgspec.Struct, frozen=True, kw_only=True):
-    """Unfinished jobs of a kind, and those that ended badly."""
+    """Unfinished jobs of a kind, and those that were given up."""
 
     kind: str
     queued: int = 0
@@ -97,6 +97,8 @@ async def show_health(request: AnyRequest) -> Response[str]:
         next_purge=found.purged + purge.EVERY if found.purged else None,
         checks=await asyncio.to_thread(_checks, services) if runs_it else (),
         redis=services.settings.redis_url is not None,
+        sees_archives=refusal(principal_of(request), "GET", "/archives/{id}") is None,
+        sees_quarantine=refusal(principal_of(request), "GET", "/quarantine") is None,
     )
 
 

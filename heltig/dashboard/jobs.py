@@ -27,6 +27,7 @@ from heltig.store.transaction import ReadTransaction
 from heltig.store.watch import JobCount
 
 A_PAGE: Final = 50
+GIVEN_UP_SHOWN: Final = 5
 LONGEST: Final = 128  # characters of a filter
 
 _GET: Final = [HttpMethod.GET, HttpMethod.HEAD]
@@ -47,7 +48,7 @@ STATES_IN_WORDS: Final[Mapping[JobState, str]] = {
     "queued": "waits",
     "running": "at work",
     "succeeded": "done",
-    "failed": "failed: trying again alone mends nothing",
+    "failed": "given up: trying again alone mends nothing",
     "dead": "given up: it failed time after time",
     "cancelled": "let be",
 }
@@ -81,7 +82,7 @@ class JobList(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         jobs: The newest first.
         older: The id to go on before; None on the last page.
-        counts: Unfinished jobs and those that ended badly, by way to look.
+        counts: Unfinished jobs and those that were given up, by way to look.
         kinds: The kinds of these, and the one that is chosen.
         oldest: Since when the oldest waits of those that could start.
     """
@@ -103,6 +104,15 @@ async def jobs_of(request: AnyRequest, study_key: str, seen_at: Sequence[Locatio
     if refusal(principal_of(request), "GET", "/jobs/{id}") is not None:
         return ()
     return await services_of(request.app.state).store.read(study_jobs.of_study, study_key, seen_at)
+
+
+async def given_up_lately(request: AnyRequest) -> Sequence[Job]:
+    """The jobs that were given up last, for whoever may see jobs."""
+    if refusal(principal_of(request), "GET", "/jobs/{id}") is not None:
+        return ()
+    read = services_of(request.app.state).store.read
+    found = await read(job_list, show="bad", kind="", group="", before=None)
+    return found.jobs[:GIVEN_UP_SHOWN]
 
 
 @route("/jobs", http_method=_GET)
@@ -154,6 +164,7 @@ async def show_job(request: AnyRequest, id: FromPath[int]) -> Response[str]:
         now=services.clock(),
         job=job,
         is_seen=bool(seen),
+        sees_studies=refusal(principal_of(request), "GET", "/studies/{study}") is None,
         arguments=arguments_of(job),
         states=STATES_IN_WORDS,
         kinds=KINDS_IN_WORDS,
@@ -265,7 +276,8 @@ def _about(job: Job) -> str:
 
 def _ended(job: Job) -> str:
     times = "once" if job.attempts == 1 else f"{job.attempts:,} times"
-    return f"was tried {times} and is {job.state}"
+    is_given_up = job.state in _STATES["bad"]
+    return f"was tried {times} and {'was given up' if is_given_up else STATES_IN_WORDS[job.state]}"
 
 
 async def _found(request: AnyRequest, id: int) -> Job:

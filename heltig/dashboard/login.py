@@ -14,10 +14,11 @@ from heltig.api.cookies import cookie, no_cookie, shown_cookie
 from heltig.api.problems import RefusedError
 from heltig.api.services import Services, services_of
 from heltig.auth.openid import Logins, new_secret
-from heltig.auth.policy import Refusal, refusal
+from heltig.auth.policy import Refusal
 from heltig.auth.principal import ANONYMOUS, ROLES, Principal
 from heltig.auth.sessions import ACTOR, Sessions
 from heltig.auth.signed import UnprovenError
+from heltig.dashboard.navigation import home_of
 from heltig.dashboard.own_forms import FORM_HEADERS, AnyRequest, typed_in
 from heltig.dashboard.pages import HEADERS, page
 from heltig.errors import AuthenticationError, AuthorisationError, NotFoundError, UsageError
@@ -104,8 +105,8 @@ async def end_login(request: AnyRequest) -> Redirect:
         if isinstance(error, RefusedError):
             raise
         raise RefusedError(AuthenticationError(error.detail), error.rule) from error
-    if to == "/" and refusal(principal, "GET", "/") is not None:
-        to = "/login"
+    if to == "/":
+        to += home_of(principal)
     return Redirect(
         f"../{to[1:]}",  # relative: below any path of a proxy, and to no other host
         status_code=303,

@@ -30,6 +30,7 @@ PLACES: Final[tuple[tuple[Place, ...], ...]] = (
         Place("overview", "overview", "Overview", "o"),
         Place("worklist", "", "Studies", "s"),
         Place("quarantine", "quarantine", "Quarantine", "q"),
+        Place("waivers", "waivers", "Waivers", "w"),
     ),
     (
         Place("archives", "archives", "Archives", "a"),
@@ -54,3 +55,12 @@ def places_for(principal: Principal | None) -> Sequence[tuple[Place, ...]]:
         for group in PLACES
     )
     return [group for group in groups if group]
+
+
+_HOMES: Final = ("", "audit", "jobs", "rules")
+"""Where somebody begins: at the first of these that they may see."""
+
+
+def home_of(principal: Principal | None) -> str:
+    """The page at which somebody begins, below `/`; the list of studies for who does not say who they are."""
+    return next((path for path in _HOMES if refusal(principal, "GET", f"/{path}") is None), "")

@@ -73,7 +73,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         chart: The verdicts of each day.
         verdicts: How many these are.
-        jobs: How many are queued, and how many ended badly.
+        jobs: How many are queued, and how many were given up.
         troubled: Archives that somebody should look at.
         alerts: Those that stand.
     """

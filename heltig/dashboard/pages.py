@@ -12,7 +12,7 @@ from heltig.auth.policy import refusal
 from heltig.auth.principal import LOCAL, Principal
 from heltig.dashboard import wording
 from heltig.dashboard.assets import assets
-from heltig.dashboard.navigation import places_for
+from heltig.dashboard.navigation import home_of, places_for
 from heltig.reports.rendering import environment
 
 CONTENT_SECURITY_POLICY: Final = (
@@ -49,6 +49,7 @@ def page(
     known = user if isinstance(user, Principal) else None
     shared = {
         "up": up(request),
+        "home": up(request) + home_of(known),
         "asker": known if known != LOCAL else None,
         "places": places_for(known),
         "searches": refusal(known, "POST", "/search") is None,

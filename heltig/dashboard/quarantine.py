@@ -1,6 +1,6 @@
 """The pages of quarantine: what gates keep back, why, and what a person decides about it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -8,6 +8,7 @@ from litestar import HttpMethod, Response, route
 from litestar.params import FromPath
 from msgspec import structs
 
+from heltig.api.looks import shows
 from heltig.api.services import services_of
 from heltig.auth.policy import refusal
 from heltig.dashboard.asking import REASON, Question, ask, went
@@ -18,7 +19,10 @@ from heltig.dashboard.visibility import sight_of
 from heltig.errors import ConflictError, NotFoundError, UsageError
 from heltig.pipeline.gate.asking import NAMES
 from heltig.pipeline.gate.quarantine import MOST_REASON, InQuarantine, Outcome
+from heltig.store import studies
 from heltig.store.consents import Act, Consent
+from heltig.store.records import Location, Study
+from heltig.store.transaction import ReadTransaction
 
 A_PAGE: Final = 50
 
@@ -56,6 +60,9 @@ async def show_quarantine(request: AnyRequest) -> Response[str]:
         "quarantine.html",
         now=services.clock(),
         found=found[:A_PAGE],
+        about=await _about(request, [(one.study.location, one.study.study_key) for one in found[:A_PAGE]]),
+        patients=sight_of(principal_of(request), services.sights).identifiers,
+        me=who(request)["actor"],
         asked=asked,
         gate=gate,
         newer="quarantine" + (f"?{urlencode(of_gate)}" if gate else "") if place > 1 else "",
@@ -75,6 +82,11 @@ async def show_quarantined(request: AnyRequest, id: FromPath[int]) -> Response[s
         "quarantined.html",
         now=services.clock(),
         study=found.study,
+        readiness=found.readiness,
+        about=(await _about(request, [(found.study.location, found.study.study_key)])).get(
+            (found.study.location, found.study.study_key)
+        ),
+        patients=sight_of(principal_of(request), services.sights).identifiers,
         asked=found.asked,
         answered=found.answered,
         becomes=NAMES,
@@ -173,6 +185,22 @@ QUARANTINE: Final = (
 """The routes."""
 
 
+async def _about(
+    request: AnyRequest, kept: Sequence[tuple[Location, str]]
+) -> dict[tuple[Location, str], Study]:
+    """What is known of studies that are kept back, as whoever asks may see it."""
+    services = services_of(request.app.state)
+    sight = sight_of(principal_of(request), services.sights)
+    known = await services.store.read(_studies, kept)
+    shows(request.scope, [study.study_key for study in known])
+    return {(study.location, study.study_key): sight.study(study) for study in known}
+
+
+def _studies(transaction: ReadTransaction, kept: Sequence[tuple[Location, str]]) -> list[Study]:
+    known = (studies.find(transaction, location, study_key) for location, study_key in kept)
+    return [study for study in known if study is not None]
+
+
 async def _decide(request: AnyRequest, id: int, act: Act) -> Response[Any]:
     services = insist_on_our_page(request)
     reason = (await typed_in(request)).get(REASON, "")
@@ -240,19 +268,21 @@ def _question(found: InQuarantine, decided: Act, *, alone: bool = False) -> Ques
     study = found.study
     waiting = sum(one.state == "quarantined" for one in found.objects)
     objects = "1 object" if waiting == 1 else f"{waiting:,} objects"
+    is_blocked = found.readiness == "BLOCKED"
     about = f"{study.study_key}, kept back by gate {study.location.name}: {study.reason}"
     if not alone and decided in found.wants_two:
         return _asks_first(_question(found, decided, alone=True))
     if decided == "release":
         return Question(
             here="quarantine",
-            title="Release this study?",
+            title="Release this study, which is BLOCKED?" if is_blocked else "Release this study?",
             about=about,
             happens=(
                 f"Its {objects} are forwarded to archive `{study.location.name}`, as they came.",
                 "Its verdict stays as it is: a release is your decision, not a better verdict.",
             ),
-            button="Release",
+            button="Release although it is BLOCKED" if is_blocked else "Release",
+            is_final=is_blocked,
             back=f"../{study.id}",
             wants_reason=True,
             most_reason=MOST_REASON,

@@ -45,6 +45,7 @@ _TOLD: Final[Mapping[str, str]] = {
     "commented": "Your comment stands below.",
     "withdrawn": "The comment was withdrawn: its text is gone.",
     "owned": "The owner was changed.",
+    "waived": "Waived. The study is being judged again: load this page again to see its new verdict.",
 }
 
 
@@ -96,19 +97,19 @@ async def add_comment(request: AnyRequest, study: FromPath[str]) -> Response[Any
     services = insist_on_our_page(request)
     typed = await typed_in(request)
     text = typed.get(COMMENT, "") or typed.get(REASON, "")
-    found = await _found(request, study)
+    found = await found_study(request, study)
     try:
         await services.review.comment(found.location, found.study_key, text, **who(request))
     except (UsageError, ConflictError) as wrong:
         said = "Say something, please." if not text else wrong.detail
         return ask(request, _comment_question(found), wrong=said, typed=text)
-    return went(_back(found), "commented")
+    return went(back_to(found), "commented")
 
 
 @route("/studies/{study:str}/comments/{id:int}/withdraw", http_method=_GET)
 async def ask_withdraw(request: AnyRequest, study: FromPath[str], id: FromPath[int]) -> Response[str]:
     """Asks whether a comment is to be withdrawn."""
-    found = await _found(request, study)
+    found = await found_study(request, study)
     comment = await services_of(request.app.state).store.read(comments.get, found.study_key, _known(id))
     if comment.withdrawn is not None:
         raise ConflictError("This comment was withdrawn already.")
@@ -119,28 +120,28 @@ async def ask_withdraw(request: AnyRequest, study: FromPath[str], id: FromPath[i
 async def withdraw(request: AnyRequest, study: FromPath[str], id: FromPath[int]) -> Response[Any]:
     """Withdraws it."""
     services = insist_on_our_page(request)
-    found = await _found(request, study)
+    found = await found_study(request, study)
     by = principal_of(request) or LOCAL
     await services.review.withdraw(found.study_key, _known(id), by=by, origin=who(request)["origin"])
-    return went(f"../../{_back(found)}", "withdrawn")
+    return went(f"../../{back_to(found)}", "withdrawn")
 
 
 @route("/studies/{study:str}/owner", http_method=_GET)
 async def ask_owner(request: AnyRequest, study: FromPath[str]) -> Response[str]:
     """Asks who is to see to a study."""
-    return await _owner_page(request, await _found(request, study))
+    return await _owner_page(request, await found_study(request, study))
 
 
 @route("/studies/{study:str}/owner", http_method=_POST)
 async def own(request: AnyRequest, study: FromPath[str]) -> Response[Any]:
     """Says who sees to it."""
     services = insist_on_our_page(request)
-    typed, found = await typed_in(request), await _found(request, study)
+    typed, found = await typed_in(request), await found_study(request, study)
     owner, wrong = await owner_typed(request, typed)
     if wrong:
         return await _owner_page(request, found, wrong=wrong, typed=typed)
     await services.review.own(found.location, found.study_key, owner, **who(request))
-    return went(_back(found), "owned")
+    return went(back_to(found), "owned")
 
 
 REVIEW: Final = (add_comment, ask_withdraw, withdraw, ask_owner, own)
@@ -184,7 +185,7 @@ async def _owner_page(
         owner=owned,
         me=me,
         names=await store.read(owner_choices),
-        back=_back(study),
+        back=back_to(study),
         wrong=wrong,
         typed=typed or {"who": "nobody" if owned and owned.name == me else "me"},
     )
@@ -197,7 +198,7 @@ def _comment_question(study: Study) -> Question:
         about=study.study_key,
         happens=("Everybody who sees the study reads it. It cannot be changed, but withdrawn.",),
         button="Add the comment",
-        back=_back(study),
+        back=back_to(study),
         wants_reason=True,
         most_reason=MOST_COMMENT,
         label="Comment",
@@ -211,12 +212,12 @@ def _withdraw_question(study: Study, comment: Comment) -> Question:
         about=f"{study.study_key}, written by {comment.author}",
         happens=("Its text is gone for good. That it was there, who wrote it and who withdrew it stays.",),
         button="Withdraw",
-        back=f"../../{_back(study)}",
+        back=f"../../{back_to(study)}",
         is_final=True,
     )
 
 
-async def _found(request: AnyRequest, study: str) -> Study:
+async def found_study(request: AnyRequest, study: str) -> Study:
     """The study that the address names, at the location that it names."""
     services = services_of(request.app.state)
     found, _ = await services.store.read(
@@ -228,7 +229,7 @@ async def _found(request: AnyRequest, study: str) -> Study:
     return found
 
 
-def _back(study: Study) -> str:
+def back_to(study: Study) -> str:
     """The study's page, seen from an address below it."""
     return f"../{address_of(study.study_key)}?{urlencode({'location': str(study.location)})}"
 

@@ -19,6 +19,7 @@ from heltig.dashboard.audit import AUDIT
 from heltig.dashboard.contents import CONTENTS
 from heltig.dashboard.differences import DIFFERENCES
 from heltig.dashboard.filters import AGES_CALLED, NOT_NAMED, Filter, number
+from heltig.dashboard.finding_waivers import FINDING_WAIVERS
 from heltig.dashboard.health import HEALTH
 from heltig.dashboard.jobs import JOBS, KINDS_IN_WORDS, jobs_of
 from heltig.dashboard.keys import KEYS
@@ -33,10 +34,11 @@ from heltig.dashboard.rules import RULES
 from heltig.dashboard.search import SEARCH
 from heltig.dashboard.series import SERIES
 from heltig.dashboard.study import study_page
-from heltig.dashboard.ticked import TICKED, acts_for, tick, told
+from heltig.dashboard.ticked import TICKED, acts_for, acts_on, tick, told, told_of_one
 from heltig.dashboard.uploads import UPLOADS
 from heltig.dashboard.viewer import viewer_link
 from heltig.dashboard.visibility import sight_of
+from heltig.dashboard.waivers import WAIVERS, may_revoke
 from heltig.dashboard.worklist import worklist
 from heltig.errors import NotFoundError
 from heltig.store import changes
@@ -56,6 +58,8 @@ def routes() -> Router:
             *SEARCH,
             show_study,
             *REVIEW,
+            *FINDING_WAIVERS,
+            *WAIVERS,
             *CONTENTS,
             *SERIES,
             *DIFFERENCES,
@@ -104,6 +108,8 @@ async def show_worklist(request: AnyRequest) -> Response[str]:
         acts=acts_for(principal_of(request)),
         tick=tick,
         told=told(request.query_params),
+        may_add=refusal(principal_of(request), "POST", "/add-archive") is None,
+        may_upload=refusal(principal_of(request), "POST", "/uploads") is None,
     )
 
 
@@ -140,6 +146,10 @@ async def show_study(request: AnyRequest, study: FromPath[str]) -> Response[str]
         viewer=viewer_link(services.settings, found.study),
         jobs=await jobs_of(request, found.study.study_key, [one.location for one in found.elsewhere]),
         kinds=KINDS_IN_WORDS,
+        acts=acts_on(principal_of(request), found.study),
+        tick=tick,
+        told=told_of_one(request.query_params),
+        may_waive=may_revoke(request) and sight.identifiers,
         sees_trail=refusal(principal_of(request), "GET", "/audit") is None,
     )
 

@@ -132,6 +132,7 @@ async def show_rule(request: AnyRequest, id: FromPath[str]) -> Response[str]:
         profile=profile,
         exceptions=[one for one in profile.exceptions if rule.id in {*one.off, *one.on, *one.severity}],
         sees_studies=_sees_studies(request),
+        sees_waivers=refusal(principal_of(request), "GET", "/waivers") is None,
     )
 
 

@@ -1,12 +1,11 @@
-"""Search from any page: by UID, accession number or patient. What is typed never becomes part of an address.
+"""Search from any page: by UID, accession number, patient or station.
 
-A search is kept in memory for a while, under an id that says nothing, for whoever typed it.
+What is typed never becomes part of an address. A search is kept in memory for a while, under an id that says
+nothing, for whoever typed it.
 """
 
 import re
-import secrets
-from collections import OrderedDict
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -20,7 +19,8 @@ from heltig.api.problems import RefusedError
 from heltig.api.services import services_of
 from heltig.auth.policy import Refusal, refusal
 from heltig.auth.principal import LOCAL
-from heltig.dashboard.jobs import KINDS_IN_WORDS, jobs_of
+from heltig.dashboard.jobs import KINDS_IN_WORDS, given_up_lately, jobs_of
+from heltig.dashboard.kept import Kept
 from heltig.dashboard.own_forms import (
     FORM_HEADERS,
     AnyRequest,
@@ -31,7 +31,6 @@ from heltig.dashboard.own_forms import (
 )
 from heltig.dashboard.pages import page
 from heltig.dashboard.visibility import sight_of
-from heltig.errors import NotFoundError
 from heltig.pipeline.archives import watching
 from heltig.pipeline.identifiers.sights import RULE, HiddenError, Sight
 from heltig.store import studies
@@ -39,8 +38,6 @@ from heltig.store.records import Study
 from heltig.store.search import StudyQuery, search
 from heltig.store.transaction import ReadTransaction
 
-KEPT_FOR: Final = timedelta(minutes=30)
-MOST_KEPT: Final = 1000
 LONGEST: Final = 128
 MOST_FOUND: Final = 50
 """Studies of each way to look for them."""
@@ -50,14 +47,6 @@ _POST: Final = [HttpMethod.POST]
 _UID: Final = re.compile(r"[0-9]+(\.[0-9]+)+", re.ASCII)
 _STATE: Final = "searches"
 _TROUBLED: Final = frozenset({"stopped", "failing", "behind"})
-
-
-class Kept(msgspec.Struct, frozen=True):
-    """A search: who typed what, and until when it is kept."""
-
-    principal: str
-    text: str
-    until: datetime
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -72,37 +61,6 @@ class Found(msgspec.Struct, frozen=True):
     by: str
     studies: tuple[Study, ...]
     is_cut: bool
-
-
-class KeptSearches:
-    """The searches of one process, the newest last."""
-
-    def __init__(self) -> None:
-        self._kept = OrderedDict[str, Kept]()
-
-    def put(self, principal: str, text: str, *, now: datetime) -> str:
-        """Keeps a search, and forgets those that are over; returns its id."""
-        for id in [id for id, kept in self._kept.items() if kept.until <= now]:
-            del self._kept[id]
-        while len(self._kept) >= MOST_KEPT:
-            self._kept.popitem(last=False)
-        id = secrets.token_urlsafe(16)
-        self._kept[id] = Kept(principal, text, now + KEPT_FOR)
-        return id
-
-    def get(self, principal: str, id: str, *, now: datetime) -> str:
-        """What somebody typed.
-
-        Raises:
-            NotFoundError: They typed nothing under this id, or it is not kept any more.
-        """
-        kept = self._kept.get(id)
-        if kept is None or kept.principal != principal or kept.until <= now:
-            raise NotFoundError(
-                f"This search is not kept any more: {KEPT_FOR.seconds // 60} minutes, for whoever typed it. "
-                "Search anew."
-            )
-        return kept.text
 
 
 @route("/search", http_method=_GET)
@@ -139,7 +97,7 @@ async def show_search(request: AnyRequest, id: FromPath[str]) -> Response[str]:
         found=found,
         text=text,
         patients=sight.identifiers,
-        **(await _known_of(request, text, now) if not found and _UID.fullmatch(text) else {}),
+        **({} if found else await _known_of(request, text, now)),
     )
 
 
@@ -151,23 +109,28 @@ def _empty(request: AnyRequest) -> Response[str]:
     return page(request, "search.html", headers=FORM_HEADERS, found=None, text="", patients=False)
 
 
-async def _known_of(request: AnyRequest, uid: str, now: datetime) -> dict[str, Any]:
-    """What is known of a study that was never seen: what was tried, and which archives may yet show it."""
+async def _known_of(request: AnyRequest, text: str, now: datetime) -> dict[str, Any]:
+    """What is known of a study that was never seen: what was tried, and which archives may yet show it.
+
+    Jobs name studies by UID alone: of anything else those stand there that were given up last.
+    """
+    is_uid = _UID.fullmatch(text) is not None
     status = await services_of(request.app.state).store.read(watching.service_status, now=now, windows={})
     return {
-        "is_uid": True,
+        "is_uid": is_uid,
         "now": now,
-        "jobs": await jobs_of(request, uid),
+        "jobs": await jobs_of(request, text) if is_uid else await given_up_lately(request),
+        "sees_jobs": refusal(principal_of(request), "GET", "/jobs") is None,
         "kinds": KINDS_IN_WORDS,
         "archives": sorted(status.archives, key=lambda one: (one.state not in _TROUBLED, one.name)),
         "sees_trail": refusal(principal_of(request), "GET", "/audit") is None,
     }
 
 
-def _kept(state: State) -> KeptSearches:
-    kept: KeptSearches | None = state.get(_STATE)
+def _kept(state: State) -> Kept[str]:
+    kept: Kept[str] | None = state.get(_STATE)
     if kept is None:
-        kept = state[_STATE] = KeptSearches()
+        kept = state[_STATE] = Kept[str]("search")
     return kept
 
 
@@ -203,6 +166,7 @@ def _queries(text: str, sight: Sight) -> dict[str, StudyQuery]:
         "Accession number": StudyQuery(accession_number=text),
         "PatientID": StudyQuery(patient_id=text),
         "Name of the patient": StudyQuery(patient_name=name if whole else f"{name}*"),
+        "Station": StudyQuery(station=text),
     }
     return {by: sight.query(query) for by, query in ways.items()}
 

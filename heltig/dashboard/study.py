@@ -10,10 +10,12 @@ from heltig.reports import reasons
 from heltig.reports.reasons import Unseen
 from heltig.rules.catalogue import catalogue
 from heltig.rules.finding import Finding
-from heltig.store import studies, verdicts
+from heltig.store import studies, verdicts, waivers
 from heltig.store.records import Series, StoredVerdict, Study
 from heltig.store.studies import RANKS
 from heltig.store.transaction import ReadTransaction
+from heltig.store.waivers import GivenWaiver
+from heltig.verdict import Verdict
 
 REVISIONS_SHOWN = 20
 
@@ -31,6 +33,8 @@ class StudyPage(msgspec.Struct, frozen=True, kw_only=True):
         manuals: Why a rule matters, by its id, for the rules that are still in the catalogue.
         series: The series of the newest snapshot.
         history: The last revisions, the newest first.
+        places: The place in the verdict of the first finding of each group.
+        waivers: Those that cover a finding of each group, now or then, as the person may see them.
     """
 
     study: Study
@@ -42,6 +46,13 @@ class StudyPage(msgspec.Struct, frozen=True, kw_only=True):
     manuals: dict[str, str]
     series: tuple[Series, ...]
     history: tuple[StoredVerdict, ...]
+    places: tuple[int, ...]
+    waivers: tuple[tuple[GivenWaiver, ...], ...]
+
+    def of_group(self, group: tuple[Finding, ...]) -> tuple[int, tuple[GivenWaiver, ...]]:
+        """The place of a group's first finding, and the group's waivers."""
+        n = next(n for n, one in enumerate(self.groups) if one is group)
+        return self.places[n], self.waivers[n]
 
 
 def study_page(
@@ -75,11 +86,14 @@ def study_page(
             raise NotFoundError(f"This study's verdict has no revision {revision}.")
     given = verdict.verdict if verdict else None
     findings = sight.findings(given.findings if given else ())
+    groups = reasons.together(findings)
+    places = {id(finding): n for n, finding in enumerate(findings)}
+    covering = _covering(transaction, study, given, is_last=verdict in history[:1], now=now)
     return StudyPage(
         study=sight.study(study),
         elsewhere=tuple(everywhere),
         verdict=verdict,
-        groups=tuple(reasons.together(findings)),
+        groups=tuple(groups),
         why=reasons.why(given.readiness, findings, not_evaluable=given.not_evaluable, errors=given.errors)
         if given
         else "",
@@ -92,7 +106,40 @@ def study_page(
             )
         ),
         history=tuple(history),
+        places=tuple(places[id(group[0])] for group in groups),
+        waivers=tuple(
+            tuple(
+                sight.waiver(one)
+                for one in dict.fromkeys(
+                    waiver for finding in group for waiver in covering.get(places[id(finding)], ())
+                )
+            )
+            for group in groups
+        ),
     )
+
+
+def _covering(
+    transaction: ReadTransaction, study: Study, given: Verdict | None, *, is_last: bool, now: datetime
+) -> dict[int, list[GivenWaiver]]:
+    """The waivers of each finding, by its place: those of the verdict, and those that were given since."""
+    if given is None:
+        return {}
+    covering_it = [*given.waivers]
+    if is_last:
+        covering_it += waivers.in_force(transaction, study.location, study.study_key, at=now)
+    known = waivers.known(transaction, {int(waiver.id) for waiver in covering_it}) if covering_it else []
+    covering: dict[int, list[GivenWaiver]] = {}
+    for place, finding in enumerate(given.findings):
+        covering[place] = [
+            waiver
+            for waiver in known
+            if waiver.rule == finding.rule
+            and waiver.digest == finding.digest
+            and finding.digest
+            and (finding.waived or not waiver.series_key)
+        ]
+    return covering
 
 
 def seen_at(

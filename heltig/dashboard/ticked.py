@@ -1,17 +1,23 @@
 """What is done with the studies that are ticked in the list: asked once, then done to each that it fits."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final
-from urllib.parse import parse_qsl, quote, unquote
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 import msgspec
 from litestar import HttpMethod, Response, route
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 from litestar.response import Redirect
 
+from heltig.api.looks import shows
+from heltig.api.services import services_of
 from heltig.auth.policy import refusal
 from heltig.auth.principal import Principal
+from heltig.dashboard.asking import went_to
 from heltig.dashboard.filters import Filter, number
+from heltig.dashboard.kept import Form, keep_form, kept_form
 from heltig.dashboard.own_forms import (
     FORM_HEADERS,
     AnyRequest,
@@ -20,12 +26,18 @@ from heltig.dashboard.own_forms import (
     typed_in,
     who,
 )
-from heltig.dashboard.pages import page
+from heltig.dashboard.pages import page, segment
 from heltig.dashboard.review import owner_choices, owner_typed
 from heltig.dashboard.ticked_plans import Plan, plan_owning, plan_pulling, plan_rejudging
-from heltig.dashboard.ticked_waivers import REASON, WaiverForm, give, plan_waiving
+from heltig.dashboard.ticked_waivers import (
+    REASON,
+    WaiverForm,
+    give,
+    insist_on_seeing_findings,
+    plan_waiving,
+)
 from heltig.dashboard.visibility import sight_of
-from heltig.errors import AuthorisationError, ConflictError, NotFoundError, UsageError
+from heltig.errors import ConflictError, NotFoundError, UsageError
 from heltig.pipeline.pull.asked import ask_for_study
 from heltig.store.outdated import Selection
 from heltig.store.records import Location, Study
@@ -33,9 +45,28 @@ from heltig.store.records import Location, Study
 MOST: Final = 50
 """Studies at a time: those of a page of the list."""
 
+_GET: Final = [HttpMethod.GET, HttpMethod.HEAD]
 _POST: Final = [HttpMethod.POST]
 _TICK: Final = "tick-"
 _SURE: Final = "sure"
+_OF_ONE: Final = "one"
+"""A field of the forms on a study's own page."""
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """What an act would do to what is ticked.
+
+    Attributes:
+        plan: To which studies.
+        do: Does it to one.
+        wrong: What is wrong with what was typed, by field.
+        more: What else its question shows.
+    """
+
+    plan: Plan
+    do: Callable[[Study], Awaitable[Any]]
+    wrong: dict[str, str] = {}
+    more: dict[str, Any] = {}
 
 
 class Act(msgspec.Struct, frozen=True):
@@ -45,26 +76,103 @@ class Act(msgspec.Struct, frozen=True):
         path: The last part of its address.
         button: What the button in the list says.
         told: What is said once it is done, of some studies; of one in `told_one`.
+        asks: Finds out what it would do.
     """
 
     path: str
     button: str
     told: str
     told_one: str
+    asks: Callable[[AnyRequest, Form], Awaitable[Asked]]
+
+
+async def _rejudging(request: AnyRequest, form: Form) -> Asked:
+    """Has studies judged again by what is stored of them."""
+    services = services_of(request.app.state)
+    plan = await services.store.read(plan_rejudging, _ticked(form))
+    return Asked(
+        plan,
+        lambda study: services.rescoring.start(
+            Selection(location=study.location, study_key=study.study_key),
+            dry_run=False,
+            sight=sight_of(principal_of(request), services.sights),
+            **who(request),
+        ),
+    )
+
+
+async def _pulling(request: AnyRequest, form: Form) -> Asked:
+    """Has studies pulled from their archives anew."""
+    services = services_of(request.app.state)
+    plan = await services.store.read(plan_pulling, _ticked(form))
+    return Asked(
+        plan,
+        lambda study: ask_for_study(services.queue, study.location.name, study.study_key, **who(request)),
+    )
+
+
+async def _waiving(request: AnyRequest, form: Form) -> Asked:
+    """Accepts what a rule found in studies, until a day."""
+    services = services_of(request.app.state)
+    insist_on_seeing_findings(request)
+    now, typed = services.clock(), WaiverForm.read(form)
+    plan, rules = await services.store.read(plan_waiving, _ticked(form), typed.rule, now=now)
+    return Asked(
+        plan,
+        lambda study: give(services, study, typed, now=now, **who(request)),
+        typed.wrong(rules, now) if _is_sure(form) else {},
+        {"rules": rules, "earliest": now + timedelta(days=1)},
+    )
+
+
+async def _owning(request: AnyRequest, form: Form) -> Asked:
+    """Says who sees to studies."""
+    services = services_of(request.app.state)
+    plan = await services.store.read(plan_owning, _ticked(form))
+    owner, wrong = await owner_typed(request, form) if _is_sure(form) else ("", "")
+    return Asked(
+        plan,
+        lambda study: services.review.own(study.location, study.study_key, owner, **who(request)),
+        {"who": wrong} if wrong else {},
+        {"me": who(request)["actor"], "names": await services.store.read(owner_choices)},
+    )
 
 
 REJUDGE: Final = Act(
-    "rejudge", "Judge again…", "{} studies are being judged again", "1 study is being judged again"
+    "rejudge",
+    "Judge again…",
+    "{} studies are being judged again",
+    "1 study is being judged again",
+    _rejudging,
 )
-PULL: Final = Act("pull", "Pull again…", "{} studies are asked for again", "1 study is asked for again")
-WAIVE: Final = Act("waive", "Waive…", "Waivers were given for {} studies", "Waivers were given for 1 study")
-OWN: Final = Act("own", "Owner…", "The owner of {} studies was changed", "The owner of 1 study was changed")
+PULL: Final = Act(
+    "pull", "Pull again…", "{} studies are asked for again", "1 study is asked for again", _pulling
+)
+WAIVE: Final = Act(
+    "waive", "Waive…", "Waivers were given for {} studies", "Waivers were given for 1 study", _waiving
+)
+OWN: Final = Act(
+    "own", "Owner…", "The owner of {} studies was changed", "The owner of 1 study was changed", _owning
+)
 ACTS: Final = (OWN, REJUDGE, PULL, WAIVE)
+
+
+_TOLD_OF_ONE: Final[Mapping[str, str]] = {
+    REJUDGE.path: "It is being judged again. Load this page again to see its new verdict.",
+    PULL.path: "Its archive is asked for it again. It is judged once it is there and quiet.",
+}
 
 
 def acts_for(principal: Principal | None) -> tuple[Act, ...]:
     """What somebody may do."""
     return tuple(act for act in ACTS if refusal(principal, "POST", f"/ticked/{act.path}") is None)
+
+
+def acts_on(principal: Principal | None, study: Study) -> tuple[Act, ...]:
+    """What somebody may do with one study, from its page."""
+    possible = {"rejudge"} | ({"pull"} if study.location.kind == "archive" and study.study_uid else set())
+    is_there = study.readiness is not None and study.state != "WITHDRAWN"
+    return tuple(act for act in acts_for(principal) if is_there and act.path in possible)
 
 
 def tick(study: Study) -> str:
@@ -83,129 +191,91 @@ def told(query: Mapping[str, str]) -> str:
     return f"{said}{rest}. The list follows as it happens."
 
 
-@route("/ticked/rejudge", http_method=_POST)
-async def rejudge(request: AnyRequest) -> Response[Any]:
-    """Has studies judged again by what is stored of them."""
-    services, typed = insist_on_our_page(request), await typed_in(request)
-    plan = await services.store.read(plan_rejudging, _ticked(typed))
-    if not _is_sure(typed, plan):
-        return _ask(request, REJUDGE, plan, typed)
-    return await _each(
-        plan,
-        REJUDGE,
-        typed,
-        lambda study: services.rescoring.start(
-            Selection(location=study.location, study_key=study.study_key),
-            dry_run=False,
-            sight=sight_of(principal_of(request), services.sights),
-            **who(request),
-        ),
+def told_of_one(query: Mapping[str, str]) -> str:
+    """What the page of one study says of what was done with it."""
+    if query.get("done") not in _TOLD_OF_ONE:
+        return ""
+    return (
+        _TOLD_OF_ONE[query["done"]] if number(query, "studies") else "Nothing was done: it changed meanwhile."
     )
 
 
-@route("/ticked/pull", http_method=_POST)
-async def pull(request: AnyRequest) -> Response[Any]:
-    """Has studies pulled from their archives anew."""
-    services, typed = insist_on_our_page(request), await typed_in(request)
-    plan = await services.store.read(plan_pulling, _ticked(typed))
-    if not _is_sure(typed, plan):
-        return _ask(request, PULL, plan, typed)
-    return await _each(
-        plan,
-        PULL,
-        typed,
-        lambda study: ask_for_study(services.queue, study.location.name, study.study_key, **who(request)),
-    )
+def _routes(act: Act) -> tuple[HTTPRouteHandler, ...]:
+    """The routes of an act: what is ticked is kept, the question asked, the act done."""
 
+    @route(f"/ticked/{act.path}", http_method=_POST)
+    async def begin(request: AnyRequest) -> Redirect:
+        insist_on_our_page(request)
+        form = await typed_in(request)
+        _ticked(form)  # what is no list of ours is refused now
+        return went_to(f"{act.path}/{keep_form(request, form)}")
 
-@route("/ticked/waive", http_method=_POST)
-async def waive(request: AnyRequest) -> Response[Any]:
-    """Accepts what a rule found in studies, until a day."""
-    services, typed = insist_on_our_page(request), await typed_in(request)
-    if not sight_of(principal_of(request), services.sights).identifiers:
-        raise AuthorisationError(
-            "You do not see what was observed (HELTIG_IDENTIFIERS), so you cannot accept it for others."
+    @route(f"/ticked/{act.path}/{{id:str}}", http_method=_GET)
+    async def ask(request: AnyRequest, id: FromPath[str]) -> Response[str]:
+        form = kept_form(request, id)
+        asked = await act.asks(request, form)
+        shows(request.scope, [study.study_key for study in asked.plan.does])
+        return page(
+            request,
+            "ticked.html",
+            headers=FORM_HEADERS,
+            act=act,
+            plan=asked.plan,
+            back=_back(form),
+            is_of_one=_is_of_one(form),
+            typed={"rule": "", "expires": "", REASON: "", **form},
+            wrong=asked.wrong,
+            **asked.more,
         )
-    now, form = services.clock(), WaiverForm.read(typed)
-    plan, rules = await services.store.read(plan_waiving, _ticked(typed), form.rule, now=now)
-    wrong = form.wrong(rules, now) if _is_sure(typed, plan) else {}
-    if wrong or not _is_sure(typed, plan):
-        return _ask(request, WAIVE, plan, typed, wrong=wrong, rules=rules, earliest=now + timedelta(days=1))
-    return await _each(plan, WAIVE, typed, lambda study: give(services, study, form, now=now, **who(request)))
+
+    @route(f"/ticked/{act.path}/{{id:str}}", http_method=_POST)
+    async def do(request: AnyRequest, id: FromPath[str]) -> Redirect:
+        insist_on_our_page(request)
+        form = {**kept_form(request, id), **await typed_in(request)}
+        asked = await act.asks(request, form)
+        if asked.wrong or not asked.plan.does or not _is_sure(form):
+            return went_to(keep_form(request, form))
+        return await _each(asked, act, form)
+
+    return begin, ask, do
 
 
-@route("/ticked/own", http_method=_POST)
-async def own(request: AnyRequest) -> Response[Any]:
-    """Says who sees to studies."""
-    services, typed = insist_on_our_page(request), await typed_in(request)
-    plan = await services.store.read(plan_owning, _ticked(typed))
-    owner, wrong = await owner_typed(request, typed) if _is_sure(typed, plan) else ("", "")
-    if wrong or not _is_sure(typed, plan):
-        names = await services.store.read(owner_choices)
-        me = who(request)["actor"]
-        return _ask(request, OWN, plan, typed, wrong={"who": wrong} if wrong else {}, me=me, names=names)
-    return await _each(
-        plan,
-        OWN,
-        typed,
-        lambda study: services.review.own(study.location, study.study_key, owner, **who(request)),
-    )
-
-
-TICKED: Final = (own, rejudge, pull, waive)
+TICKED: Final = tuple(handler for act in ACTS for handler in _routes(act))
 """The routes."""
 
 
-def _is_sure(typed: Mapping[str, str], plan: Plan) -> bool:
-    return bool(typed.get(_SURE) and plan.does)
+def _is_sure(form: Form) -> bool:
+    return bool(form.get(_SURE))
 
 
-def _ask(
-    request: AnyRequest,
-    act: Act,
-    plan: Plan,
-    typed: Mapping[str, str],
-    *,
-    wrong: Mapping[str, str] | None = None,
-    **more: object,
-) -> Response[str]:
-    return page(
-        request,
-        "ticked.html",
-        status=400 if wrong else 200,
-        headers=FORM_HEADERS,
-        act=act,
-        plan=plan,
-        ticks={name: value for name, value in typed.items() if name.startswith(_TICK)},
-        back=_back(typed),
-        typed={"rule": "", "expires": "", REASON: "", **typed},
-        wrong=wrong or {},
-        **more,
-    )
+def _is_of_one(form: Form) -> bool:
+    return _OF_ONE in form and len(_ticked(form)) == 1
 
 
-async def _each(plan: Plan, act: Act, typed: Mapping[str, str], do: Callable[[Study], Any]) -> Redirect:
+async def _each(asked: Asked, act: Act, form: Form) -> Redirect:
     """Does it to each; one to which it cannot be done any more does not keep the others from it."""
-    done, left = 0, len(plan.leaves)
-    for study in plan.does:
+    done, left = 0, len(asked.plan.leaves)
+    for study in asked.plan.does:
         try:
-            await do(study)
+            await asked.do(study)
             done += 1
         except (NotFoundError, ConflictError, UsageError):
             left += 1
-    back = _back(typed)
+    back = _back(form)
     separator = "&" if "?" in back else "?"
-    return Redirect(
-        f"../{back.removeprefix('./')}{separator}done={act.path}&studies={done}&left={left}",
-        status_code=303,
-        headers=dict(FORM_HEADERS),
-    )
+    return went_to(f"{back}{separator}done={act.path}&studies={done}&left={left}")
 
 
-def _back(typed: Mapping[str, str]) -> str:
-    """The list that somebody comes from, by its filters alone: no address is taken from a form."""
-    filter = Filter.read(dict(parse_qsl(typed.get("back", "").removeprefix("?"))))
-    return filter.address(page=filter.page)
+def _back(form: Form) -> str:
+    """The list that somebody comes from, by its filters alone, or the page of the one study.
+
+    No address is taken from a form. It is seen from that of the question.
+    """
+    if _is_of_one(form):
+        ((location, study_key),) = _ticked(form)
+        return f"../../studies/{segment(study_key)}?{urlencode({'location': str(location)})}"
+    filter = Filter.read(dict(parse_qsl(form.get("back", "").removeprefix("?"))))
+    return f"../../{filter.address(page=filter.page).removeprefix('./')}"
 
 
 def _ticked(typed: Mapping[str, str]) -> tuple[tuple[Location, str], ...]:

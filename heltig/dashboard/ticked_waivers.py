@@ -7,9 +7,11 @@ from typing import Final
 
 import msgspec
 
-from heltig.api.services import Services
+from heltig.api.services import Services, services_of
+from heltig.dashboard.own_forms import AnyRequest, principal_of
 from heltig.dashboard.ticked_plans import Plan, Ticked, plan
-from heltig.errors import NotFoundError
+from heltig.dashboard.visibility import sight_of
+from heltig.errors import AuthorisationError, NotFoundError
 from heltig.pipeline.again.waiving import LONGEST
 from heltig.rules.catalogue import catalogue
 from heltig.rules.finding import Finding
@@ -56,10 +58,15 @@ class WaiverForm(msgspec.Struct, frozen=True):
         except ValueError:
             return None
 
-    def wrong(self, rules: tuple[RuleChoice, ...], now: datetime) -> dict[str, str]:
-        """What is wrong with it, by field."""
+    def wrong(self, rules: tuple[RuleChoice, ...] | None, now: datetime) -> dict[str, str]:
+        """What is wrong with it, by field.
+
+        Args:
+            rules: Those that may be chosen; None where none is asked for.
+            now: The time.
+        """
         found = {}
-        if self.rule not in {rule.id for rule in rules}:
+        if rules is not None and self.rule not in {rule.id for rule in rules}:
             found["rule"] = "Choose the rule whose findings are accepted."
         if not self.reason or len(self.reason) > MOST_REASON:
             found[REASON] = f"Say why, in at most {MOST_REASON:,} characters."
@@ -69,6 +76,18 @@ class WaiverForm(msgspec.Struct, frozen=True):
                 f"Give a day to come, at most {LONGEST / timedelta(days=365.25):.0f} years away."
             )
         return found
+
+
+def insist_on_seeing_findings(request: AnyRequest) -> None:
+    """Lets nobody accept what they do not see.
+
+    Raises:
+        AuthorisationError: What was observed is masked for whoever asks.
+    """
+    if not sight_of(principal_of(request), services_of(request.app.state).sights).identifiers:
+        raise AuthorisationError(
+            "You do not see what was observed (HELTIG_IDENTIFIERS), so you cannot accept it for others."
+        )
 
 
 def plan_waiving(

@@ -5,7 +5,7 @@ meanwhile. So a verdict is either published before and found by whoever looks fo
 concerns, or after and refused as stale.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias
 
@@ -171,6 +171,12 @@ def get(transaction: ReadTransaction, waiver: int) -> GivenWaiver:
     if row is None:
         raise NotFoundError(f"There is no waiver {waiver}. /api/v1/waivers lists them.")
     return _waiver(transaction.cipher, row)
+
+
+def known(transaction: ReadTransaction, ids: Collection[int]) -> list[GivenWaiver]:
+    """The waivers of some ids, the newest first."""
+    query = select(waivers).where(waivers.c.id.in_(ids)).order_by(waivers.c.id.desc())
+    return [_waiver(transaction.cipher, row) for row in transaction.connection.execute(query)]
 
 
 def newest(

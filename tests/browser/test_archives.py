@@ -47,12 +47,15 @@ def test_the_worst_is_the_first_and_leads_to_why(tabs: Watched, archives_address
 @pytest.mark.parametrize("scripts", [True, False])
 def test_paused_and_resumed(tabs: Watched, archives_address: str, scripts: bool) -> None:
     page = tabs.open(f"{archives_address}archives/main", java_script_enabled=scripts)
+    page.get_by_role("link", name="Pause").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Pause archive main?")
     page.get_by_role("button", name="Pause").click()
     expect(page).to_have_url(f"{archives_address}archives/main?done=paused")
     assert "Paused." in page.get_by_role("status").inner_text()
+    page.get_by_role("link", name="Resume").click()
     page.get_by_role("button", name="Resume").click()
     assert "Resumed." in page.get_by_role("status").inner_text()
-    assert page.get_by_role("button", name="Pause").is_visible()
+    assert page.get_by_role("link", name="Pause").is_visible()
 
 
 @pytest.mark.parametrize("scripts", [True, False])
@@ -102,11 +105,13 @@ def test_a_backfill_is_started_and_stopped(tabs: Watched, archives_address: str,
     page.get_by_label("Study dates from").fill("2014-01-01")
     page.get_by_label("to", exact=True).fill(f"2014-01-{2 + scripts:02}")
     page.get_by_role("button", name="Pull these days").click()
+    page.get_by_role("button", name="Pull them").click()
     expect(page.get_by_role("status")).to_contain_text("Started.")
     newest = page.get_by_role("article").first
     expect(newest).to_contain_text(f"2014-01-01 to 2014-01-{2 + scripts:02}")
-    newest.get_by_role("button", name="Stop").click()
+    newest.get_by_role("link", name="Stop").click()
+    page.get_by_role("button", name="Stop").click()
     expect(page.get_by_role("article").first).to_contain_text("Stopped")
-    assert page.get_by_role("button", name="Go on").first.is_visible()
+    assert page.get_by_role("link", name="Go on").first.is_visible()
     if scripts:
         assert violations(page) == []

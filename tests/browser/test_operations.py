@@ -19,7 +19,7 @@ def test_a_dead_letter_is_found_and_tried_again(tabs: Watched, operations_addres
     row = page.get_by_role("row").filter(has_text="0xA700, out of resources")
     row.get_by_role("link", name="Try again").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("again?")
-    expect(page.get_by_text("It was tried 9 times and is dead")).to_be_visible()
+    expect(page.get_by_text("It was tried 9 times and was given up")).to_be_visible()
     page.get_by_role("button", name="Try again").click()
     expect(page.get_by_role("status")).to_contain_text("Queued again")
     page.get_by_role("link", name="Jobs").last.click()
@@ -30,17 +30,17 @@ def test_a_dead_letter_is_found_and_tried_again(tabs: Watched, operations_addres
 def test_released_from_quarantine(tabs: Watched, operations_address: str, scripts: bool) -> None:
     study = QUARANTINED[int(scripts)]
     page = tabs.open(f"{operations_address}quarantine", java_script_enabled=scripts)
-    page.get_by_role("link", name=study, exact=True).click()
+    page.get_by_role("link", name=f"Look at it: {study}", exact=True).click()
     if scripts:
         assert violations(page) == []
         page.set_viewport_size({"width": 320, "height": 600})
         assert page.evaluate("document.documentElement.scrollWidth") <= 320
     page.get_by_role("link", name="Release").click()
-    assert "Release this study?" in page.get_by_role("heading", level=1).inner_text()
+    assert "Release this study" in page.get_by_role("heading", level=1).inner_text()
     page.get_by_label("Why").fill("I looked at it, and it is the right patient.")
     page.get_by_role("button", name="Release").click()
     assert "Released." in page.get_by_role("status").inner_text()
-    assert page.get_by_role("link", name=study, exact=True).count() == 0
+    assert page.get_by_role("link", name=f"Look at it: {study}", exact=True).count() == 0
 
 
 def test_a_key_is_made_and_revoked(tabs: Watched, operations_address: str) -> None:
@@ -137,10 +137,16 @@ def test_the_keyboard_leads_everywhere(tabs: Watched, operations_address: str) -
     page.get_by_role("button", name="Help: keyboard shortcuts").click()
     page.get_by_role("button", name="Close").click()
     expect(dialog).to_be_hidden()
-    page.keyboard.press("/")
+    search = page.get_by_label("UID, accession number or patient")
+    for path in ("overview", "rules", ""):
+        page.goto(f"{operations_address}{path}")
+        page.keyboard.press("/")
+        expect(search).to_be_focused()
+        page.keyboard.type("gj?")
+        expect(search).to_have_value("gj?")
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("f")
     expect(page.locator("#text")).to_be_focused()
-    page.keyboard.type("gj?")
-    expect(page.locator("#text")).to_have_value("gj?")
 
 
 def test_a_field_of_the_heat_map_leads_to_its_studies(tabs: Watched, address: str) -> None:
@@ -176,6 +182,7 @@ def test_a_study_that_never_came_is_asked_for_again(tabs: Watched, operations_ad
     assert violations(page) == []
     page.get_by_role("link", name="Teaching files").click()
     page.get_by_label("One study, by its StudyInstanceUID").fill("2.25.4711")
+    page.get_by_role("button", name="Pull the study").click()
     page.get_by_role("button", name="Pull the study").click()
     expect(page.get_by_role("status")).to_be_visible()
     expect(page.get_by_text("Jobs that wait")).to_be_visible()

@@ -83,10 +83,16 @@ def enter(tabs: Watched, guarded: Guarded, who: str, path: str = "", **options: 
 
 
 SEEN = {
-    "reader": ("Overview Studies Quarantine Archives Jobs Rules Profiles Health", "keys"),
-    "reviewer": ("Overview Studies Quarantine Archives Jobs Rules Profiles Health", "keys"),
-    "qa_operator": ("Overview Studies Quarantine Archives Uploads Jobs Rules Profiles Health", "audit"),
-    "admin": ("Overview Studies Quarantine Archives Uploads Jobs Rules Profiles Health Audit Keys", ""),
+    "reader": ("Overview Studies Quarantine Waivers Archives Jobs Rules Profiles Health", "keys"),
+    "reviewer": ("Overview Studies Quarantine Waivers Archives Jobs Rules Profiles Health", "keys"),
+    "qa_operator": (
+        "Overview Studies Quarantine Waivers Archives Uploads Jobs Rules Profiles Health",
+        "audit",
+    ),
+    "admin": (
+        "Overview Studies Quarantine Waivers Archives Uploads Jobs Rules Profiles Health Audit Keys",
+        "",
+    ),
     "auditor": ("Jobs Rules Profiles Health Audit", "overview"),
     "researcher": ("Rules Profiles", "overview"),
 }
@@ -141,22 +147,22 @@ def test_a_known_study_is_pulled_again(tabs: Watched, guarded: Guarded) -> None:
 
 def test_released_with_a_second_persons_consent(tabs: Watched, guarded: Guarded) -> None:
     first = enter(tabs, guarded, "reviewer", "quarantine", width=390, color_scheme="dark")
-    first.get_by_role("link", name=KEPT, exact=True).click()
+    first.get_by_role("link", name=f"Look at it: {KEPT}", exact=True).click()
     first.get_by_role("link", name="Ask to release").click()
     expect(first.get_by_text("Nothing is done yet")).to_be_visible()
     first.get_by_label("Why").fill("Seen with Dr. Roe.")
     first.get_by_role("button", name="Ask for consent").click()
     expect(first.get_by_role("status")).to_contain_text("before a second person consents")
     first.goto(f"{guarded.address}quarantine")
-    first.get_by_role("link", name=KEPT, exact=True).click()
+    first.get_by_role("link", name=f"Look at it: {KEPT}", exact=True).click()
     expect(first.get_by_role("link", name="Consent")).to_have_count(0)
     second = enter(tabs, guarded, "second", "quarantine")
-    second.get_by_role("link", name=KEPT, exact=True).click()
+    second.get_by_role("link", name=f"Look at it: {KEPT}", exact=True).click()
     expect(second.get_by_role("main")).to_contain_text("Seen with Dr. Roe.")
     second.get_by_role("link", name="Consent").click()
     second.get_by_label("Why").fill("Likewise.")
     second.get_by_role("button", name="Consent and release").click()
-    expect(second.get_by_role("link", name=KEPT, exact=True)).to_have_count(0)
+    expect(second.get_by_role("link", name=f"Look at it: {KEPT}", exact=True)).to_have_count(0)
     trail = enter(tabs, guarded, "auditor", "audit?action=quarantine.release")
     expect(trail.locator(".list tbody tr").first).to_contain_text("key:")
 

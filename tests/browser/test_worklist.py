@@ -128,7 +128,7 @@ def test_by_keyboard_alone(tabs: Watched, address: str) -> None:
     expect(page.locator("#text")).to_be_focused()
     page.keyboard.press("Escape")
     page.evaluate("document.activeElement.blur()")
-    page.keyboard.press("/")
+    page.keyboard.press("f")
     expect(page.locator("#text")).to_be_focused()
     page.keyboard.type("/coronary")
     expect(page.locator("#text")).to_have_value("/coronary")
@@ -196,6 +196,8 @@ def test_ticked_by_keyboard_and_waived(tabs: Watched, address: str) -> None:
     expect(page.locator(".row-link").first).to_be_focused()
     page.keyboard.press("x")
     expect(acts).to_contain_text("1 ticked")
+    page.keyboard.press("b")
+    expect(acts.get_by_role("button").first).to_be_focused()
     page.evaluate("document.getElementById('results').dispatchEvent(new CustomEvent('heltig:news'))")
     page.wait_for_load_state("networkidle")
     expect(page.locator(".at-tick :checked")).to_have_count(1)
@@ -217,3 +219,19 @@ def test_ticked_by_keyboard_and_waived(tabs: Watched, address: str) -> None:
     entry = page.locator(".list tbody tr").first
     expect(entry).to_contain_text("PAT-ID-CONFLICT")
     expect(entry.get_by_text(uid).first).to_be_visible()
+
+
+def test_back_goes_one_filter_back(tabs: Watched, address: str) -> None:
+    page = tabs.open(address)
+    modality, text = page.get_by_label("Modality"), page.locator("#text")
+    modality.select_option("MR")
+    expect(page).to_have_url(f"{address}?modality=MR")
+    modality.select_option("CT")
+    expect(page).to_have_url(f"{address}?modality=CT")
+    text.press_sequentially("cor")
+    expect(page).to_have_url(f"{address}?text=cor&modality=CT")
+    for query, chosen in (("?modality=CT", "CT"), ("?modality=MR", "MR"), ("", "")):
+        page.go_back()
+        expect(page).to_have_url(f"{address}{query}")
+        expect(modality).to_have_value(chosen)
+        expect(text).to_have_value("")

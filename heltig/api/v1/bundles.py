@@ -21,7 +21,6 @@ from heltig.auth.policy import refusal
 from heltig.auth.principal import Principal
 from heltig.reports.bundle.writing import Parts, write_bundle
 from heltig.reports.gathering import study_of
-from heltig.reports.verdict_about import plainly_named
 
 MEDIA_TYPE: Final = "application/zip"
 
@@ -73,10 +72,9 @@ async def bundle_study(
     except BaseException:
         file.close()
         raise
-    name = plainly_named("heltig-bundle", found.study.study_key)
     headers = {
         "Cache-Control": "no-store",
-        "Content-Disposition": f'attachment; filename="{name}.zip"',
+        "Content-Disposition": 'attachment; filename="heltig-bundle.zip"',
         "Content-Length": str(size),
         "Vary": "Accept, Authorization",
     }

@@ -1,4 +1,5 @@
-// Shortcuts on every page: "?" opens the help, "g" and a letter go to a page, "/" goes to the search.
+// Shortcuts on every page: "?" opens the help, "g" and a letter go to a page. Whatever names a key as its own gets
+// the focus by it: "/" the search in the head, "f" the filter of a list, "b" what is done with ticked studies.
 "use strict";
 
 (() => {
@@ -30,19 +31,14 @@
     } else if (event.key === "?") {
       event.preventDefault();
       open();
-    } else if (event.key === "/") {
-      const search = document.querySelector("[aria-keyshortcuts='/']");
-      const studies = document.querySelector("[data-go='s']");
-      if (search) {
-        event.preventDefault();
-        search.focus();
-        search.select();
-      } else if (studies) {
-        event.preventDefault();
-        window.location.assign(`${studies.href}#text`);
-      }
+    } else {
+      const field = document.querySelector(`[aria-keyshortcuts="${CSS.escape(event.key)}"]`);
+      if (!field) return;
+      event.preventDefault();
+      field.closest("details")?.setAttribute("open", "");
+      field.focus();
+      if (field.matches("input")) field.select();
+      else field.scrollIntoView({ block: "nearest" });
     }
   });
-
-  if (window.location.hash === "#text") document.getElementById("text")?.focus();
 })();

@@ -30,7 +30,33 @@
     else if (event.key === "k") move(-1);
   });
 
-  // Ticks outlive new rows.
+  // Each step of filtering is one entry of the history; what is typed letter by letter is one step. The list's
+  // answers put their address in place of the entry that is shown.
+
+  let typedIn = null;
+
+  function step() {
+    history.replaceState({ htmx: true }, "");
+    history.pushState({ htmx: true }, "", window.location.href);
+  }
+
+  const filters = document.getElementById("filters");
+  filters?.addEventListener("focusout", () => (typedIn = null));
+  filters?.addEventListener("input", (event) => {
+    if (event.target === typedIn) return;
+    if (event.target.matches("input")) typedIn = event.target;
+    step();
+  });
+
+  // Ticks outlive new rows, and a session that ended before they were sent.
+
+  const kept = JSON.parse(sessionStorage.getItem("ticks") ?? "[]");
+  sessionStorage.removeItem("ticks");
+  const isDone = document.querySelector(".told") !== null;
+  for (const tick of isDone ? [] : ticks()) tick.checked ||= kept.includes(tick.value);
+  document.addEventListener("submit", (event) => {
+    if (event.target.matches(".ticking")) sessionStorage.setItem("ticks", JSON.stringify([...ticked]));
+  });
 
   let ticked = new Set();
 

@@ -27,6 +27,7 @@ from heltig.store.gate_studies import GateStudy, Quarantined
 from heltig.store.objects import GateObject
 from heltig.store.records import Location
 from heltig.store.transaction import ReadTransaction, WriteTransaction
+from heltig.verdict import Readiness
 
 MOST_REASON: Final = 2000  # characters
 
@@ -38,6 +39,7 @@ class InQuarantine(msgspec.Struct, frozen=True):
         asked: What somebody asks a second person's consent to; None where nothing waits for one.
         answered: What was asked before, the last first.
         wants_two: What one person alone may not do, by the profile of its verdict or by that of now.
+        readiness: Of its last verdict; None before the first.
     """
 
     study: GateStudy
@@ -45,6 +47,7 @@ class InQuarantine(msgspec.Struct, frozen=True):
     asked: Consent | None = None
     answered: Sequence[Consent] = ()
     wants_two: frozenset[Act] = frozenset()
+    readiness: Readiness | None = None
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -267,7 +270,9 @@ def _shown(transaction: ReadTransaction, id: int, *, now: datetime) -> InQuarant
     waits = next((one for one in asked if one.state == "open"), None)
     answered = tuple(one for one in asked if one.state != "open")
     two = wanted_by_verdict(transaction, study)
-    return InQuarantine(study, objects.of_study(transaction, id), waits, answered, two)
+    known = studies.find(transaction, study.location, study.study_key)
+    readiness = known.readiness if known else None
+    return InQuarantine(study, objects.of_study(transaction, id), waits, answered, two, readiness)
 
 
 def _in_quarantine(study: GateStudy | None) -> GateStudy:

@@ -156,7 +156,7 @@ class Sight(msgspec.Struct, frozen=True):
         names = (*OF_STUDIES, *OF_PATIENTS, *HIDDEN_OF_DEVICES)
         wanted = [name for name in names if getattr(query, name) is not None or name in query.empty]
         if wanted and not self.searches:
-            raise HiddenError(f"{_HIDDEN}, so you cannot search by {', '.join(wanted)}.")
+            raise HiddenError(f"{_HIDDEN}, so you cannot search by {', '.join(wanted).replace('_', ' ')}.")
         return self.keyed.query(query) if self.keyed else query
 
 

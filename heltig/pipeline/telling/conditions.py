@@ -52,20 +52,17 @@ def _dead_jobs(transaction: ReadTransaction) -> Iterator[Condition]:
     """An upload that failed is its sender's, who is told."""
     names = {group_of(one.id): f"webhook:{one.name}" for one in webhooks.every(transaction)}
     numbers = Counter[tuple[str, str]]()
-    states: dict[tuple[str, str], str] = {}
     for one in watch.unfinished_jobs(transaction):
         if one.state == "dead" or (one.state == "failed" and one.kind != UPLOAD):
             key = one.kind, names.get(one.group, one.group)
             numbers[key] += one.number
-            states[key] = one.state
     for (kind, place), number in numbers.items():
         yield Condition(
             kind="job-dead",
             subject=f"{kind} {place}".strip(),
             location=place if place.startswith(("archive:", "gate:")) else None,
             detail=f"{number:,} {'job' if number == 1 else 'jobs'} of kind {kind}"
-            f"{f' of {place}' if place else ''} ended badly. "
-            f"`heltig jobs list --state {states[kind, place]}` names them.",
+            f"{f' of {place}' if place else ''} {'was' if number == 1 else 'were'} given up.",
         )
 
 
@@ -136,7 +133,7 @@ def _waiting_studies(
             subject=location.name,
             location=str(location),
             detail=f"Studies that gate {location.name} kept back wait for a person since "
-            f"{since:%Y-%m-%d %H:%M} UTC. `GET /api/v1/quarantine` lists them.",
+            f"{since:%Y-%m-%d %H:%M} UTC.",
             is_slight=now - since < quarantine,
         )
 

@@ -320,10 +320,10 @@ async def test_the_provider_is_away(site: Site) -> None:
         assert (await site.log_in(late)).status_code == 303
 
 
-async def test_roles_without_pages_log_in_to_see_who_they_are(site: Site) -> None:
+async def test_roles_without_studies_begin_at_what_they_may_see(site: Site) -> None:
     site.provider.person |= {"roles": ["heltig-archive"]}
     async with site.browser() as browser:
-        assert (await site.log_in(browser)).headers["location"] == "../login"
+        assert (await site.log_in(browser)).headers["location"] == "../rules"
         assert "archive" in (await browser.get("/login")).text
 
 
@@ -331,3 +331,17 @@ async def test_cookies_on_plain_http_have_names_that_browsers_take() -> None:
     local = Settings(public_url="http://127.0.0.1:8042")
     assert cookie_name("session", local) == "heltig-session"
     assert "Secure" not in cookie("session", "x", local).to_header()
+
+
+async def test_after_a_session_that_ended_one_is_back_where_one_wrote(site: Site) -> None:
+    async with site.browser() as browser:
+        here = f"{SITE}/studies/1.2?location=archive%3Amain"
+        refused = await browser.post(
+            "/studies/1.2/comments",
+            data={"comment": "x"},
+            headers={"Accept": "text/html", "Referer": here, "Sec-Fetch-Site": "same-origin"},
+        )
+        assert refused.status_code == 401
+        assert "to=/studies/1.2%3Flocation%3Darchive%253Amain" in refused.text
+        elsewhere = await browser.post("/studies/1.2/comments", headers={"Referer": "https://evil.example/x"})
+        assert "evil" not in elsewhere.text

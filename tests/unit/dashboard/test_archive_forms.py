@@ -3,6 +3,7 @@
 import html
 import re
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 import pytest
@@ -272,8 +273,6 @@ POSTS = {
     "/add-archive": NEW,
     "/archives/main/change": {"title": "x", "auth.kind": "none"},
     "/archives/main/pull-study": {"study": "1.2.3"},
-    "/archives/main/backfill": {"from": "", "to": ""},
-    "/archives/main/stop-backfill": {"backfill": "1"},
 }
 
 
@@ -313,8 +312,15 @@ async def test_no_such_archive(service: Service) -> None:
 
 async def test_a_study_is_asked_for(service: Service) -> None:
     await pulling.add_archive(service.services.store, "main", paused=True)
-    answer = await service.post("/archives/main/pull-study", data={"study": " 1.2.3 "}, headers=OURS)
-    assert (answer.status_code, answer.headers["location"]) == (303, "../main?done=asked")
+    begun = await service.post("/archives/main/pull-study", data={"study": " 1.2.3 "}, headers=OURS)
+    question = f"/archives/main/{begun.headers['location']}"
+    asked_once = page(await service.get(question))
+    assert "Pull one study from main?" in asked_once.text
+    assert "1.2.3" in asked_once.text
+    assert "1.2.3" not in question
+    assert await service.audit("study.pull") == []
+    answer = await service.post(question, headers=OURS)
+    assert (answer.status_code, answer.headers["location"]) == (303, "../../main?done=asked")
     (asked,) = await service.audit("study.pull")
     assert asked.subject == "archive:main 1.2.3"
     assert "It is paused" in page(await service.get("/archives/main?done=asked")).text
@@ -333,30 +339,36 @@ async def test_a_backfill_is_started_watched_stopped_and_gone_on_with(service: S
     await pulling.add_archive(store, "main", paused=True)
     await pulling.add_archive(store, "other", paused=True)
     days = {"from": "2026-01-01", "to": "2026-01-31", "again": "on"}
-    for expected in ("backfill", "going"):
-        answer = await service.post("/archives/main/backfill", data=days, headers=OURS)
+    question = f"/archives/main/backfill?{urlencode(days)}"
+    asked = page(await service.get(question))
+    assert "Pull studies from main? Studies by their StudyDate: 2026-01-01 to 2026-01-31." in asked.text
+    assert "The archive is paused" in asked.text
+    assert await store.read(backfills.newest) == []
+    for expected in ("waiting", "going"):
+        answer = await service.post(question, headers=OURS)
         assert answer.headers["location"] == f"../main?done={expected}"
     (known,) = await store.read(backfills.newest)
     assert (known.dates, known.again) == ("20260101-20260131", True)
     seen = page(await service.get("/archives/main"))
     assert "2026-01-01 to 2026-01-31" in seen.text
     assert "Waits: the archive is paused" in seen.text
-    page(await service.post("/archives/other/stop-backfill", data={"backfill": "1"}, headers=OURS), 404)
-    stopped = await service.post(
-        "/archives/main/stop-backfill", data={"backfill": str(known.id)}, headers=OURS
-    )
+    page(await service.post("/archives/other/stop-backfill?backfill=1", headers=OURS), 404)
+    ask_stop = f"/archives/main/stop-backfill?backfill={known.id}"
+    assert "What was pulled is kept" in page(await service.get(ask_stop)).text
+    stopped = await service.post(ask_stop, headers=OURS)
     assert stopped.headers["location"] == "../main?done=stopped"
     after = await service.get("/archives/main")
     assert "Go on" in page(after).text
-    (form,) = re.findall(r'action="main/backfill">(?:(?!</form>).)*Go on', after.text, re.DOTALL)
-    sent = dict(re.findall(r'name="(\w+)" value="([^"]*)"', form))
-    await service.post("/archives/main/backfill", data=sent, headers=OURS)
+    (link,) = [a for a in page(after).all("a") if "/backfill?" in str(a.get("href"))]
+    await service.post(f"/archives/{link['href']}", headers=OURS)
     again, _ = await store.read(backfills.newest)
     assert (again.dates, again.again, again.finished) == (known.dates, known.again, None)
 
 
 DAYS = {
     "no day": ({"from": "yesterday", "to": "2026-02-30"}, {"from", "to"}),
+    "nothing": ({"from": "", "to": ""}, {"from"}),
+    "all, and days": ({"from": "2026-01-01", "to": "", "all": "yes"}, {"from"}),
     "the other way round": ({"from": "2026-02-01", "to": "2026-01-01"}, {"to"}),
 }
 
@@ -365,8 +377,22 @@ DAYS = {
 async def test_days_that_are_none(service: Service, what: str) -> None:
     await pulling.add_archive(service.services.store, "main")
     typed, fields = DAYS[what]
-    answer = await service.post("/archives/main/backfill", data=typed, headers=OURS)
-    seen = page(answer, 400)
-    assert wrong(seen) == fields
-    assert {str(one["value"]) for one in seen.all("input", type="date")} == set(typed.values())
+    question = f"/archives/main/backfill?{urlencode(typed)}"
+    for seen in (
+        page(await service.get(question), 400),
+        page(await service.post(question, headers=OURS), 400),
+    ):
+        assert wrong(seen) == fields
+        days = {str(one["value"]) for one in seen.all("input", type="date")}
+        assert days == {typed["from"], typed["to"]}
     assert await service.services.store.read(backfills.newest) == []
+
+
+async def test_everything_is_pulled_only_where_that_is_asked_for(service: Service) -> None:
+    await pulling.add_archive(service.services.store, "main", paused=True)
+    asked = page(await service.get("/archives/main/backfill?all=yes"))
+    assert "Pull everything that main has?" in asked.text
+    assert "of all days" in asked.text
+    assert await service.services.store.read(backfills.newest) == []
+    await service.post("/archives/main/backfill?all=yes", headers=OURS)
+    assert [one.dates for one in await service.services.store.read(backfills.newest)] == [""]

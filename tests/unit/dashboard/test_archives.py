@@ -111,7 +111,11 @@ async def test_pause_and_resume_by_plain_forms(service: Service) -> None:
     await pulling.add_archive(service.services.store, "main")
     for action, done, state in (("pause", "paused", "paused"), ("resume", "resumed", "unwatched")):
         before = page(await service.get("/archives/main"))
-        assert before.all("form", method="post", action=f"main/{action}")
+        assert before.all("a", href=f"main/{action}")
+        assert (
+            f"{action.capitalize()} archive main?" in page(await service.get(f"/archives/main/{action}")).text
+        )
+        assert await service.audit(f"archive.{action}") == []
         answer = await service.post(f"/archives/main/{action}", headers=OURS)
         assert (answer.status_code, answer.headers["location"]) == (303, f"../main?done={done}")
         after = page(await service.get(f"/archives/main?done={done}"))
@@ -123,6 +127,7 @@ async def test_pause_and_resume_by_plain_forms(service: Service) -> None:
 
 async def test_a_test_that_fails_says_so(service: Service) -> None:
     await pulling.add_archive(service.services.store, "main", qido_url="http://127.0.0.1:9/dicom-web")
+    assert "Nothing is sent to be stored" in page(await service.get("/archives/main/test")).text
     answer = await service.post("/archives/main/test", headers=OURS)
     assert answer.headers["location"] == "../main?done=failed"
     assert "does not answer as it should" in page(await service.get("/archives/main?done=failed")).text

@@ -5,22 +5,20 @@ from hypothesis import strategies as st
 
 from heltig.dashboard.filters import Filter
 
-FIELDS = [
-    "text",
-    "readiness",
-    "modality",
-    "manufacturer",
-    "model",
-    "station",
-    "location",
-    "rule",
-    "age",
-    "page",
-]
-words = st.text(max_size=200) | st.sampled_from(["over-7d", "BLOCKED"])
+words = st.text(max_size=200)
+queries = st.fixed_dictionaries(
+    {},
+    optional={
+        **dict.fromkeys(("text", "modality", "manufacturer", "model", "station", "rule"), words),
+        "readiness": st.sampled_from(["", "BLOCKED", "READY"]),
+        "location": st.sampled_from(["", "upload", "archive:main", "gate:a b"]),
+        "age": st.sampled_from(["", "over-7d"]),
+        "page": st.integers(0, 10**9 - 1).map(str),
+    },
+)
 
 
-@given(st.dictionaries(st.sampled_from(FIELDS), words))
+@given(queries)
 def test_any_address_gives_a_filter_and_its_own_address_the_same(query: dict[str, str]) -> None:
     read = Filter.read(query)
     address = read.address(page=read.page)

@@ -16,7 +16,7 @@ FORM = {"name": "router", "role": "archive", "days": "30"}
 async def test_a_key_is_shown_once(guarded: Service) -> None:
     admin = {**await guarded.key("admin"), **OURS}
     answer = await guarded.post("/keys", headers=admin, data=FORM)
-    assert "Keep it now: it is not shown again." in page(answer).text
+    assert "Key router is made. Keep it now: it is not shown again." in page(answer).text
     [made] = re.findall(r"hk_[\w-]{43}", answer.text)
     assert made not in (await guarded.get("/keys", headers=admin)).text
     works = {"Authorization": f"Bearer {made}"}

@@ -30,9 +30,15 @@ async def test_what_why_and_since_when(service: Service) -> None:
     id = await kept_back(service)
     seen = page(await service.get("/quarantine"))
     assert seen.rows() == [f"quarantine/{id}"]
-    for text in ("BLOCKED", "1.2.3", "It is BLOCKED.", "main", "1.1 MB"):
+    for text in (
+        "BLOCKED",
+        "1.2.3",
+        "It is BLOCKED.",
+        "main",
+        "1.1 MB",
+        "Doe, Jane P1, no date, no modality",
+    ):
         assert text in seen.text, text
-    assert "Doe" not in seen.text
     one = page(await service.get(f"/quarantine/{id}"))
     assert "2 objects, 1.1 MB" in one.text
     assert "../studies/1.2.3?location=gate%3Amain" in [link["href"] for link in one.all("a")]
@@ -69,8 +75,9 @@ async def test_forms_from_elsewhere_and_from_those_who_may_not_decide(guarded: S
         page(await guarded.post(f"/quarantine/{id}/release", headers=headers, data=reason), 403)
     seen = page(await guarded.get("/quarantine", headers=operator))
     assert seen.rows() == [f"quarantine/{id}"]
-    assert f"quarantine/{id}/release" not in [link["href"] for link in seen.all("a")]
-    assert page(await guarded.get("/quarantine", headers=reviewer)).all("a", href=f"quarantine/{id}/release")
+    for key, offered in ((operator, False), (reviewer, True)):
+        shown = page(await guarded.get(f"/quarantine/{id}", headers=key))
+        assert bool(shown.all("a", href=f"{id}/release")) == offered
 
 
 async def two_decide(service: Service) -> None:

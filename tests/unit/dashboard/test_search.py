@@ -54,7 +54,7 @@ async def test_every_page_has_it_and_no_address_tells_what_was_typed(service: Se
     assert seen.all("input", value="Doe, Jane")
     assert "By Name of the patient: 3 studies" in seen.text
     assert (
-        "Nothing is found"
+        "Heltig has seen nothing of this name"
         in page(await service.get(f"/{(await send(service, 'x')).headers['location']}")).text
     )
     assert "looked for as a whole" in page(await service.get("/search")).text
@@ -120,3 +120,18 @@ async def test_who_does_not_see_patients_searches_by_uid_alone(tmp_path: Path, m
             assert "you cannot search by" in refused.text
             assert text not in refused.text
         assert (await send(service, "P1", **await service.key("admin"))).status_code == 303
+
+
+async def test_of_a_name_that_never_came_it_says_what_was_given_up_and_who_may_have_it(
+    guarded: Service,
+) -> None:
+    store = guarded.services.store
+    await pulling.add_archive(store, "main", title="Main PACS")
+    await pulling.put_cursor(store, "main", covered=LATER - 2 * pulling.MINUTE)
+    await pulling.put_job(store, "pull", "main", state="dead", key="archive:main 9.9")
+    reader = await guarded.key("reader")
+    for text in ("A-9000", "CT_SCANNER_3"):
+        address = f"/{(await send(guarded, text, **reader)).headers['location']}"
+        seen = page(await guarded.get(address, headers=reader))
+        assert "What was given up last Pull a study and judge it, archive:main given up" in seen.text
+        assert "Main PACS" in seen.text

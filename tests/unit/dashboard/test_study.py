@@ -97,7 +97,7 @@ async def test_older_revisions_can_be_read(service: Service) -> None:
     assert "The first reason" in first.text
     assert "This is revision 1 of 2." in first.text
     page(await service.get(f"/studies/{STUDY}?revision=3"), 404)
-    assert "Revision 2" in page(await service.get(f"/studies/{STUDY}?revision=no")).text
+    page(await service.get(f"/studies/{STUDY}?revision=no"), 400)
 
 
 async def test_a_waiver_and_what_would_be_without(service: Service) -> None:
@@ -110,7 +110,7 @@ async def test_a_waiver_and_what_would_be_without(service: Service) -> None:
     seen = page(await service.get(f"/studies/{STUDY}"))
     assert "1 finding is waived" in seen.text
     assert "Without waivers it would be BLOCKED. It is judged again when one of them ends: " in seen.text
-    assert "when one of them ends: 2026-03-01 12:31:00" in seen.text
+    assert "when one of them ends: today 12:31" in seen.text
 
 
 async def test_a_pending_study_says_that_its_verdict_is_not_told(service: Service) -> None:

@@ -180,7 +180,7 @@ async def test_further_dead_jobs_are_told_again(watched: Watched) -> None:
 
     first = await watched.store.write(die, "a")
     [alert] = await watched.standing(after=MINUTE)
-    assert alert.detail.startswith("1 job of kind pull of archive:main ended badly.")
+    assert alert.detail.startswith("1 job of kind pull of archive:main was given up.")
     for key in "bc":
         await watched.store.write(die, key)
     [alert] = await watched.standing(after=SEEN)
