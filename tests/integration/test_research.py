@@ -51,7 +51,9 @@ def password_of(orthanc: Orthanc) -> Iterator[None]:
 @pytest.fixture
 async def service(orthanc: Orthanc, tmp_path: Path) -> AsyncIterator[Service]:
     with password_of(orthanc):
-        async with in_one_task(running(tmp_path / "home", clock=utc_now, **SWITCHED_ON)) as made:
+        async with in_one_task(
+            running(tmp_path / "home", clock=utc_now, analysis_publish_to=("main",), **SWITCHED_ON)
+        ) as made:
             entry = {
                 "name": "main",
                 "qidoUrl": orthanc.root,
@@ -141,6 +143,19 @@ async def test_a_study_of_an_archive_is_analysed(service: Service, orthanc: Orth
     entries = await service.audit("analysis.download")
     assert [one.detail["file"] for one in entries][-1] == "zip"
     assert len(await service.audit("analysis.order")) == 2
+
+    sent = await service.post(f"{address}/publish", json={"archive": "main"})
+    assert sent.status_code == 202, sent.text
+    async with asyncio.timeout(60):
+        while True:
+            published = (await service.get(address)).json()
+            if published["state"] != "publishing":
+                break
+            await asyncio.sleep(0.05)
+    objects = [name for name in names if name.startswith("dicom/")]
+    told = {one["name"]: (one["state"], one["code"]) for one in published["publications"]}
+    assert told == dict.fromkeys(objects, ("verified", ""))
+    assert {"dicom/seg.dcm", "dicom/sr.dcm"} <= set(objects)
 
 
 async def test_identified_data_is_refused(service: Service, orthanc: Orthanc) -> None:
