@@ -152,10 +152,19 @@ def _backfill(batch: str | None) -> int | None:
 
 def _format_of(output: Path | None) -> Format:
     match output.suffix.lower() if output else "":
+        case "" | ".html" | ".htm":
+            return "html"
         case ".json":
             return "json"
         case ".csv":
             return "csv"
         case ".ndjson" | ".jsonl":
             return "ndjson"
-    return "html"
+        case ".pdf":
+            raise UsageError(
+                "Reports are not written as PDF: write one as .html, and print it from a browser."
+            )
+    raise UsageError(
+        "The name of FILE does not say which form it is to have: let it end in .html, .json, .csv or "
+        ".ndjson, or give --format."
+    )

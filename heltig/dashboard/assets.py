@@ -21,8 +21,8 @@ _STATIC: Final = files("heltig.dashboard") / "static"
 _COMMENT: Final = re.compile(rb"/\*.*?\*/", re.DOTALL)
 _SPACE: Final = re.compile(rb"(?<=[{};,])\s+| (?={)|\s+(?=})")
 _PARTS: Final = {
-    "heltig.css": (BASE_STYLE, charts.STYLE, _STATIC / "pages.css", _STATIC / "navigation.css"),
-    "operations.css": (_STATIC / "operations.css",),
+    "heltig.css": (BASE_STYLE, _STATIC / "pages.css", _STATIC / "navigation.css"),
+    "operations.css": (charts.STYLE, _STATIC / "operations.css"),
     "heltig.js": (_STATIC / "pages.js",),
     "keyboard.js": (_STATIC / "keyboard.js",),
     "drafts.js": (_STATIC / "drafts.js",),

@@ -1,7 +1,8 @@
 """What a report of stored verdicts is about, in words."""
 
+import re
 from datetime import UTC, datetime, timedelta
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
@@ -9,6 +10,10 @@ from heltig.errors import UsageError
 from heltig.store.judged_studies import Scope
 
 Kind: TypeAlias = Literal["study", "batch", "archive", "period", "everything"]
+
+
+_UID: Final = re.compile(r"[0-9.]{1,64}", re.ASCII)
+_NO_NAME: Final = re.compile(r"[^A-Za-z0-9.]+")
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +30,18 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     redacted: bool = False
     written: datetime | None = None
+
+    @property
+    def file_name(self) -> str:
+        """A name for its file, without an ending: of a study its UID, and nothing that anybody typed."""
+        if self.kind == "study":
+            return plainly_named("heltig-study", self.title.removeprefix("Study "))
+        return "heltig-" + _NO_NAME.sub("-", self.title)[:120].lower()
+
+
+def plainly_named(name: str, key: str) -> str:
+    """A name with the key of a study, where that is a UID."""
+    return f"{name}-{key}" if _UID.fullmatch(key) else name
 
 
 def about_scope(scope: Scope, *, redact: bool, written: datetime) -> About:

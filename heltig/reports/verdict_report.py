@@ -58,7 +58,7 @@ async def written(
             async for line in lines:
                 yield msgspec.json.encode(line).decode() + "\n"
         case "csv":
-            yield csv_text.lines([COLUMNS])
+            yield _head()
             async for line in lines:
                 yield csv_text.lines(_rows(line))
         case "json":
@@ -71,7 +71,12 @@ async def written(
 
 def as_csv(lines: Iterable[VerdictLine]) -> str:
     """Some studies as CSV, at once."""
-    return csv_text.lines([COLUMNS]) + "".join(csv_text.lines(_rows(line)) for line in lines)
+    return _head() + "".join(csv_text.lines(_rows(line)) for line in lines)
+
+
+def _head() -> str:
+    """The first line; its byte order mark tells a spreadsheet that this is UTF-8 and no local code page."""
+    return "\ufeff" + csv_text.lines([COLUMNS])
 
 
 async def _json(lines: AsyncIterable[VerdictLine], about: About) -> AsyncIterator[str]:

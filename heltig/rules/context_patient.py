@@ -33,6 +33,7 @@ def _has_identity(study: ContextView) -> bool:
     reads=("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "IssuerOfPatientID",
            "PatientIdentityRemoved"),
     when=_has_identity,
+    reference="PS3.3 C.7.1.1",
 )  # fmt: skip
 def patient_split(study: ContextView) -> Iterator[Hit]:
     """One person seems to have several PatientIDs.
@@ -67,6 +68,7 @@ def patient_split(study: ContextView) -> Iterator[Hit]:
     severity="block",
     reads=("PatientID", "PatientName", "PatientBirthDate", "IssuerOfPatientID", "PatientIdentityRemoved"),
     when=_has_identity,
+    reference="PS3.3 C.7.1.1",
 )
 def patient_collision(study: ContextView) -> Iterator[Hit]:
     """One PatientID seems to be two people's.
@@ -102,6 +104,7 @@ def patient_collision(study: ContextView) -> Iterator[Hit]:
         and not study.context.deidentified
         and study.first("PatientIdentityRemoved").text.upper() != "YES"
     ),
+    reference="PS3.3 C.7.2.1",
 )
 def accession_shared(study: ContextView) -> Iterator[Hit]:
     """Several studies have one accession number.
@@ -129,7 +132,13 @@ def accession_shared(study: ContextView) -> Iterator[Hit]:
             )
 
 
-@rule("GEO-FOR-SHARED", level="context", severity="review", reads=("FrameOfReferenceUID",))
+@rule(
+    "GEO-FOR-SHARED",
+    level="context",
+    severity="review",
+    reads=("FrameOfReferenceUID",),
+    reference="PS3.3 C.7.4.1",
+)
 def frame_of_reference_shared(study: ContextView) -> Iterator[Hit]:
     """Two patients share a frame of reference.
 

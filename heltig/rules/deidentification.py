@@ -45,6 +45,7 @@ def method(at: Values) -> Iterator[Hit]:
     reads=("PatientIdentityRemoved",),
     when=lambda study: is_claimed(study) and not declared(study.context),
     needs=("metadata", "all_attributes"),
+    reference="PS3.3 C.7.1.1",
 )
 def mixed(study: StudyView) -> Iterator[Hit]:
     """A part of the study is said to be de-identified, a part is not.

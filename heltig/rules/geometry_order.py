@@ -31,6 +31,7 @@ def _stacks(series: SeriesView) -> list[Stack]:
     severity="note",
     reads=("InstanceNumber",),
     when=lambda series: series.has("InstanceNumber") and has_stack(series),
+    reference="PS3.3 C.7.6.2.1.1",
 )
 def order(series: SeriesView) -> Iterator[Hit]:
     """InstanceNumbers do not follow the positions.

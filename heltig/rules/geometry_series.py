@@ -21,6 +21,7 @@ _SHOWN: Final = 3  # digits after the point
     severity="review",
     reads=("ImageOrientationPatient", "PerFrameFunctionalGroupsSequence"),
     when=lambda series: has_slices(series) and len(planes_of(series).groups) > 0,
+    reference="PS3.3 C.7.6.2.1.1",
 )
 def orientation_mixed(series: SeriesView) -> Iterator[Hit]:
     """A few images of a series are turned against its stacks.
@@ -78,6 +79,7 @@ def frame_of_reference_mixed(series: SeriesView) -> Iterator[Hit]:
     severity="review",
     reads=("PixelSpacing", "PerFrameFunctionalGroupsSequence"),
     when=lambda series: has_slices(series) and len(planes_of(series).groups) > 0,
+    reference="PS3.3 10.7",
 )
 def spacing_mixed(series: SeriesView) -> Iterator[Hit]:
     """Parallel images of a series have different pixel spacings.
@@ -139,6 +141,7 @@ def _close(a: Sequence[float | None], b: Sequence[float | None], ratio: float) -
     reads=("ImagePositionPatient", "PerFrameFunctionalGroupsSequence"),
     needs=("metadata", "complete_study"),
     when=lambda series: has_slices(series) and len(planes_of(series).positions) > 1,
+    reference="PS3.3 C.7.6.2.1.1",
 )
 def single_location(series: SeriesView) -> Iterator[Hit]:
     """All images of a series show the same place.

@@ -30,6 +30,7 @@ _JUDGED: Final = 4
     reads=READS,
     needs=("metadata", "complete_study"),
     when=has_stack,
+    reference="PS3.3 C.7.6.2.1.1",
 )
 def slice_gap(series: SeriesView) -> Iterator[Hit]:
     """Slices are missing within a stack.
@@ -191,6 +192,7 @@ def _explained(space: Space, found: PlacedStack, series: SeriesView) -> bool:
     reads=READS,
     needs=("metadata", "complete_study"),
     when=has_stack,
+    reference="PS3.3 C.7.6.2.1.1",
 )
 def slice_irregular(series: SeriesView) -> Iterator[Hit]:
     """The slices of a stack are not equally far apart.

@@ -118,7 +118,14 @@ _AGAIN: Final = ("EP", "DYNAMIC", "GATED")
 _TIMES: Final = ("NumberOfTemporalPositions", "NumberOfTimeSlices", "CardiacNumberOfImages")
 
 
-@rule("GEO-SLICE-DUP", level="series", severity="review", reads=READS, when=has_stack)
+@rule(
+    "GEO-SLICE-DUP",
+    level="series",
+    severity="review",
+    reads=READS,
+    when=has_stack,
+    reference="PS3.3 C.7.6.2.1.1",
+)
 def slice_duplicate(series: SeriesView) -> Iterator[Hit]:
     """Two slices of a stack have the same position.
 
@@ -165,6 +172,7 @@ _WHOLE: Final = (
     reads=READS,
     needs=("metadata", "complete_study"),
     when=has_stack,
+    reference="PS3.3 C.7.6.2.1.1",
 )
 def slice_blocks(series: SeriesView) -> Iterator[Hit]:
     """A stack consists of blocks.
@@ -217,7 +225,9 @@ def _lines(series: SeriesView) -> list[Line]:
     ]
 
 
-@rule("GEO-SHEAR", level="series", severity="note", reads=READS, when=has_stack)
+@rule(
+    "GEO-SHEAR", level="series", severity="note", reads=READS, when=has_stack, reference="PS3.3 C.7.6.2.1.1"
+)
 def shear(series: SeriesView) -> Iterator[Hit]:
     """A stack leans: its slices are not stacked along their normal.
 
@@ -241,7 +251,14 @@ def shear(series: SeriesView) -> Iterator[Hit]:
             )
 
 
-@rule("GEO-SLICE-SHIFT", level="series", severity="review", reads=READS, when=has_stack)
+@rule(
+    "GEO-SLICE-SHIFT",
+    level="series",
+    severity="review",
+    reads=READS,
+    when=has_stack,
+    reference="PS3.3 C.7.6.2.1.1",
+)
 def slice_shift(series: SeriesView) -> Iterator[Hit]:
     """Slices of a stack are shifted sideways against the others.
 

@@ -44,6 +44,7 @@ def id_empty(study: StudyView) -> Iterator[Hit]:
     severity="review",
     reads=("PatientID", "PatientName", "PatientIdentityRemoved"),
     when=lambda at: at.has("PatientID"),
+    reference="PS3.3 C.7.1.1",
 )
 def id_placeholder(at: Values) -> Iterator[Hit]:
     """PatientID names nobody.
@@ -144,7 +145,14 @@ def id_conflict(study: StudyView) -> Iterator[Hit]:
     yield from conflict(study, "PatientID", where="study", key=same_patient_id)
 
 
-@rule("PAT-ID-PADDED-EQUAL", level="study", severity="review", compares=True, reads=("PatientID",))
+@rule(
+    "PAT-ID-PADDED-EQUAL",
+    level="study",
+    severity="review",
+    compares=True,
+    reads=("PatientID",),
+    reference="PS3.5 6.2",
+)
 def id_padded_equal(study: StudyView) -> Iterator[Hit]:
     """One study has a PatientID in several spellings.
 

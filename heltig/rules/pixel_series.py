@@ -20,7 +20,8 @@ _SHAPE: Final = (
 
 
 @rule("PIX-SERIES-SHAPE", level="series", severity="review", reads=_SHAPE,
-    when=lambda series: series.modality in _VOLUMES and len(series) >= _FEWEST)  # fmt: skip
+    when=lambda series: series.modality in _VOLUMES and len(series) >= _FEWEST,
+    reference="PS3.3 C.7.6.3")  # fmt: skip
 def series_shape(series: SeriesView) -> Iterator[Hit]:
     """The slices of a series differ in size or kind of pixel.
 

@@ -213,6 +213,7 @@ def _minute(cell: Cell) -> str:
     severity="review",
     reads=("StudyDate", "PatientIdentityRemoved"),
     when=lambda at: parse_da(at["StudyDate"].text) is not None,
+    reference="PS3.3 C.7.2.1",
 )
 def date_unbelievable(at: Values) -> Iterator[Hit]:
     """StudyDate lies in the future, or before there was DICOM imaging.

@@ -311,7 +311,7 @@ def alike(study: StudyView) -> Iterator[Hit]:
                 )
 
 
-@rule("UID-PREFIX-FOREIGN", level="series", severity="note", reads=("SOPInstanceUID",))
+@rule("UID-PREFIX-FOREIGN", level="series", severity="note", reads=("SOPInstanceUID",), reference="PS3.5 9.1")
 def foreign_prefix(series: SeriesView) -> Iterator[Hit]:
     """The objects of one series have UIDs of different makers.
 

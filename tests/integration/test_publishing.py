@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import io
+import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack
 from copy import deepcopy
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from imaging.phantom import Box, Phantom, encode, series
 from integration.test_research import SWITCHED_ON, password_of
 from pydicom.dataset import Dataset, FileMetaDataset
@@ -17,7 +19,9 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 from servers.orthanc import Orthanc, running_orthanc
 from servers.store_front import StoreFront, store_front
 from unit.api.service import Service, in_one_task, running
+from unit.store.databases import SERVER
 
+from heltig.cli import heltig
 from heltig.jobs.queue import utc_now
 from heltig.pipeline.research.publishing.agreement import MODULES
 from heltig.standard.modules import attributes_of
@@ -355,3 +359,33 @@ async def test_who_may_publish_and_where_it_is_off(tmp_path: Path) -> None:
         for role in ("researcher", "admin"):
             found = await service.post(path, json={"archive": "main"}, headers=await service.key(role))
             assert found.status_code == 404
+
+
+@pytest.mark.skipif(bool(SERVER), reason="one database in one folder, opened twice")
+def test_the_command_says_first_and_sends_then(orthanc: Orthanc, tmp_path: Path) -> None:
+    images = images_of("command")
+    home = tmp_path / "home"
+    environ = {
+        "HELTIG_HOME": str(home),
+        "HELTIG_ANALYSIS_ENABLED": "true",
+        "HELTIG_ANALYSIS_USE": "research-only",
+        "HELTIG_ANALYSIS_PUBLISH_TO": "main",
+        "HELTIG_WORKERS": "1",
+    }
+
+    async def analysed(front: StoreFront) -> Analysis:
+        settings = {**SWITCHED_ON, "analysis_publish_to": ("main",)}
+        async with running(home, clock=utc_now, **settings) as service:
+            await service.post("/api/v1/archives", json=entry(orthanc, front))
+            return await Site(service, orthanc, front).analysed(images)
+
+    with password_of(orthanc), store_front(orthanc) as front:
+        analysis = asyncio.run(analysed(front))
+        arguments = ["analyze", analysis.analysis_id, "--publish-to", "main"]
+        said = CliRunner().invoke(heltig, arguments, env=environ)
+        assert (said.exit_code, front.came) == (0, []), said.output
+        assert said.stdout.count("would be sent") == 3
+        sent = CliRunner().invoke(heltig, [*arguments, "--send", "--format", "json"], env=environ)
+        assert sent.exit_code == 0, sent.output
+        assert [one["state"] for one in json.loads(sent.stdout)["objects"]] == ["verified"] * 3
+        assert front.came == [uid_of(images, number) for number in (1, 2, 3)]

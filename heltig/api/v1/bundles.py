@@ -21,6 +21,7 @@ from heltig.auth.policy import refusal
 from heltig.auth.principal import Principal
 from heltig.reports.bundle.writing import Parts, write_bundle
 from heltig.reports.gathering import study_of
+from heltig.reports.verdict_about import plainly_named
 
 MEDIA_TYPE: Final = "application/zip"
 
@@ -72,9 +73,10 @@ async def bundle_study(
     except BaseException:
         file.close()
         raise
+    name = plainly_named("heltig-bundle", found.study.study_key)
     headers = {
         "Cache-Control": "no-store",
-        "Content-Disposition": 'attachment; filename="heltig-bundle.zip"',
+        "Content-Disposition": f'attachment; filename="{name}.zip"',
         "Content-Length": str(size),
         "Vary": "Accept, Authorization",
     }

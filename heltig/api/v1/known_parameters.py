@@ -1,4 +1,4 @@
-"""Parameters that a route does not know are refused: ignored, a mistyped filter would list everything."""
+"""Parameters that a route does not know, or has twice, are refused: ignored, a filter would list too much."""
 
 from difflib import get_close_matches
 from typing import Any
@@ -19,18 +19,27 @@ async def refuse_unknown_parameters(
     a guard that is no coroutine would get a thread at each request.
 
     Raises:
-        WrongParametersError: A parameter of the query is none of the route's; it names those that are near.
+        WrongParametersError: A parameter of the query is none of the route's; it names those that are
+            near. Or one that has one value is given twice.
     """
     if not any(path.startswith("/api/v1/") for path in route.paths):
         return
     known = {
-        parameter.kwarg_definition.name or name
+        parameter.kwarg_definition.name or name: any(
+            one.is_non_string_collection for one in (parameter, *parameter.inner_types)
+        )
         for name, parameter in route.parsed_fn_signature.parameters.items()
         if isinstance(parameter.kwarg_definition, QueryParameter)
     }
     unknown = dict.fromkeys(name for name in connection.query_params if name not in known)
-    if unknown:
-        raise WrongParametersError(tuple(WrongField(name, _advice(name, known), "query") for name in unknown))
+    wrong = [WrongField(name, _advice(name, set(known)), "query") for name in unknown]
+    wrong += [
+        WrongField(name, "It is given more than once, and can have one value.", "query")
+        for name, is_many in known.items()
+        if not is_many and len(connection.query_params.getall(name, [])) > 1
+    ]
+    if wrong:
+        raise WrongParametersError(tuple(wrong))
 
 
 def _advice(name: str, known: set[str]) -> str:

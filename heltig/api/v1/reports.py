@@ -87,7 +87,7 @@ async def report_study(
         pictures = pictures.redacted()
     line = line_of(found, redact=redact)
     about = About(kind="study", title=f"Study {line.key}", redacted=redact, written=now)
-    return await _answer(written(_one(line), chosen, about, pictures=pictures), chosen, "study")
+    return await _answer(written(_one(line), chosen, about, pictures=pictures), chosen, about)
 
 
 @get("/api/v1/reports", operation_class=_ReportOperation, responses=_RESPONSES, tags=["Reports"])
@@ -127,7 +127,7 @@ async def report_studies(
     about = about_scope(scope, redact=redact, written=services.clock())
     await services.store.read(refuse_what_is_not_there, scope)
     lines = _named(request, lines_of(services.store, scope, redact=redact, clock=services.clock))
-    return await _answer(written(lines, chosen, about), chosen, about.kind)
+    return await _answer(written(lines, chosen, about), chosen, about)
 
 
 def _chosen(request: _Caller, form: Format | None) -> Format:
@@ -148,12 +148,12 @@ async def _named(request: _Caller, lines: AsyncIterator[VerdictLine]) -> AsyncIt
         yield line
 
 
-async def _answer(pieces: AsyncIterator[str], form: Format, name: str) -> ASGIApp:
+async def _answer(pieces: AsyncIterator[str], form: Format, about: About) -> ASGIApp:
     first = await anext(pieces, "")
     headers = {
         "Vary": "Accept, Authorization",
         "Cache-Control": "no-store",
-        "Content-Disposition": f'inline; filename="heltig-{name}.{form}"',
+        "Content-Disposition": f'inline; filename="{about.file_name}.{form}"',
     }
     if form == "html":
         headers["Content-Security-Policy"] = sealed(first)  # it has texts of an archive

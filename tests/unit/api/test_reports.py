@@ -116,6 +116,16 @@ async def test_a_period_is_of_days_of_judging(service: Service) -> None:
         assert len(answer.text.splitlines()) == number, query
     for query in ("since=yesterday", f"since={day}&until=2001-01-01", "location=moon:1"):
         assert (await service.get(f"/api/v1/reports?{query}")).status_code == 400
+    twice = await service.get("/api/v1/reports?since=2026-03-01&since=2026-03-02")
+    assert twice.status_code == 400
+    assert "more than once" in twice.text
+    answer = await service.get(f"/api/v1/reports?format=csv&since={day}")
+    assert (
+        answer.headers["content-disposition"] == f'inline; filename="heltig-studies-judged-from-{day}-on.csv"'
+    )
+    one = uid_of("slices-missing")
+    answer = await service.get(f"/api/v1/studies/{one}/report?format=html")
+    assert answer.headers["content-disposition"] == f'inline; filename="heltig-study-{one}.html"'
     for query in ("location=nowhere", "backfill=77"):
         assert (await service.get(f"/api/v1/reports?{query}")).status_code == 404
     assert (await service.get("/api/v1/studies/1.2.3/report")).status_code == 404
@@ -125,7 +135,8 @@ async def test_csv_is_whole_and_no_formula(service: Service) -> None:
     await service.judged("1.2.3", study_description='=HYPERLINK("http://x","y")', accession_number="@SUM(1)")
     text = (await service.get("/api/v1/reports?format=csv")).text
     assert text.endswith("\r\n")
-    head, row = csv.reader(io.StringIO(text, newline=""))
+    assert text.startswith("\ufeff")
+    head, row = csv.reader(io.StringIO(text[1:], newline=""))
     told = dict(zip(head, row, strict=True))
     assert told["accession_number"] == "'@SUM(1)"
     assert told["study_instance_uid"] == "1.2.3"
