@@ -30,6 +30,8 @@ _PARTS: Final = {
     "worklist.js": (_STATIC / "worklist.js",),
     "upload.js": (_STATIC / "upload.js",),
     "htmx.js": (_STATIC / "htmx.min.js",),
+    "research.css": (_STATIC / "research.css",),
+    "research.js": (_STATIC / "research.js",),
     "icon.svg": (_STATIC / "icon.svg",),
 }
 _MEDIA_TYPES: Final = {

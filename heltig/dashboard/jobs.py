@@ -54,6 +54,8 @@ STATES_IN_WORDS: Final[Mapping[JobState, str]] = {
 }
 
 KINDS_IN_WORDS: Final[Mapping[str, str]] = {
+    "analyze": "Analyse a study of an archive",
+    "analyze-files": "Analyse a study of a gate or an upload",
     "backfill": "Walk through an archive",
     "commitment": "Answer to a storage commitment",
     "discover": "Look for new studies",

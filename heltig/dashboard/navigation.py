@@ -37,6 +37,7 @@ PLACES: Final[tuple[tuple[Place, ...], ...]] = (
         Place("uploads", "uploads", "Uploads", "u"),
         Place("jobs", "jobs", "Jobs", "j"),
     ),
+    (Place("research", "research", "Research", "e"),),
     (
         Place("rules", "rules", "Rules", "r"),
         Place("profiles", "profiles", "Profiles", "p"),
@@ -48,16 +49,26 @@ PLACES: Final[tuple[tuple[Place, ...], ...]] = (
 """All of them: what is daily work, where studies come from, what Heltig itself is and does."""
 
 
-def places_for(principal: Principal | None) -> Sequence[tuple[Place, ...]]:
-    """What somebody may go to, in groups; nothing for who does not say who they are."""
+def places_for(principal: Principal | None, *, has_research: bool) -> Sequence[tuple[Place, ...]]:
+    """What somebody may go to, in groups; nothing for who does not say who they are.
+
+    Args:
+        principal: Who.
+        has_research: Analyses are enabled here.
+    """
     groups = (
-        tuple(place for place in group if refusal(principal, "GET", f"/{place.path}") is None)
+        tuple(
+            place
+            for place in group
+            if refusal(principal, "GET", f"/{place.path}") is None
+            and (has_research or place.id != "research")
+        )
         for group in PLACES
     )
     return [group for group in groups if group]
 
 
-_HOMES: Final = ("", "audit", "jobs", "rules")
+_HOMES: Final = ("", "research", "audit", "jobs", "rules")
 """Where somebody begins: at the first of these that they may see."""
 
 

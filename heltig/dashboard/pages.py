@@ -8,6 +8,7 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader
 from litestar import MediaType, Request, Response
 
+from heltig.api.services import services_of
 from heltig.auth.policy import refusal
 from heltig.auth.principal import LOCAL, Principal
 from heltig.dashboard import wording
@@ -51,7 +52,7 @@ def page(
         "up": up(request),
         "home": up(request) + home_of(known),
         "asker": known if known != LOCAL else None,
-        "places": places_for(known),
+        "places": places_for(known, has_research=services_of(request.app.state).settings.analysis_enabled),
         "searches": refusal(known, "POST", "/search") is None,
     }
     text = _environment().get_template(template).render(**shared, **values)

@@ -29,6 +29,9 @@ from heltig.dashboard.own_forms import FORM_HEADERS, AnyRequest, principal_of, w
 from heltig.dashboard.pages import HEADERS, page, study_of
 from heltig.dashboard.profiles import PROFILES
 from heltig.dashboard.quarantine import QUARANTINE
+from heltig.dashboard.research_list import LIST
+from heltig.dashboard.research_orders import ORDERS, may_analyse
+from heltig.dashboard.research_results import RESULTS
 from heltig.dashboard.review import REVIEW, review_of
 from heltig.dashboard.rules import RULES
 from heltig.dashboard.search import SEARCH
@@ -75,6 +78,9 @@ def routes() -> Router:
             *ARCHIVES,
             *ACTIONS,
             *FORMS,
+            *LIST,
+            *RESULTS,
+            *ORDERS,
             *LOGIN,
             static_file,
         ],
@@ -150,6 +156,7 @@ async def show_study(request: AnyRequest, study: FromPath[str]) -> Response[str]
         tick=tick,
         told=told_of_one(request.query_params),
         may_waive=may_revoke(request) and sight.identifiers,
+        may_analyse=may_analyse(request),
         sees_trail=refusal(principal_of(request), "GET", "/audit") is None,
     )
 

@@ -81,9 +81,14 @@ async def download_zip(
     files = await research.files.files(found, sight=services.sights.of(request.user))
     shows(request.scope, [found.study_key])
     await research.files.record(found, "zip", actor=request.user.name, origin=address(request))
+    return sent_zip(files, f"heltig-{found.analysis_id}.zip")
+
+
+def sent_zip(files: list[tuple[Output, Path]], name: str) -> ASGIApp:
+    """Files as a ZIP of some name."""
     headers = {
         "Cache-Control": "no-store",
-        "Content-Disposition": f'attachment; filename="heltig-{found.analysis_id}.zip"',
+        "Content-Disposition": f'attachment; filename="{name}"',
         "Vary": "Accept, Authorization",
     }
     return ASGIStreamingResponse(iterator=_sent(zipped(files)), media_type=ZIP, headers=headers)

@@ -13,9 +13,10 @@ from heltig.imaging.case.heads import shows_head
 from heltig.imaging.dicom_out.objects import result_objects
 from heltig.imaging.dicom_out.picture_objects import picture_objects
 from heltig.imaging.documents.masks import write_masks
-from heltig.imaging.documents.writing import write_documents, write_list
+from heltig.imaging.documents.writing import write_documents, write_list, write_slices
 from heltig.imaging.nifti import write_nifti
 from heltig.imaging.pictures.overlays import Picture, pictures
+from heltig.imaging.pictures.strip import slice_strip
 
 VOLUME: Final = "volume.nii.gz"
 DICOM: Final = "dicom"
@@ -40,6 +41,8 @@ def write_outputs(analysis: Analysis, folder: Path, *, seconds: Callable[[], dic
         compressed = besides.submit(_write_nifti, analysis, folder, with_volume=may_copy)
         drawn = pictures(analysis)
         _write_pictures(drawn, folder)
+        if may_copy:
+            write_slices(slice_strip(analysis), folder)
         looked_at = picture_objects(analysis, drawn, with_pixels=may_copy)
         _write_objects([*result_objects(analysis), *looked_at], folder / DICOM)
         compressed.result()

@@ -15,7 +15,7 @@ from heltig.imaging.analysis import Analysis
 from heltig.imaging.documents.masks import mask_paths
 from heltig.imaging.inventory import Found
 from heltig.imaging.metrics.flat import flat_view
-from heltig.imaging.metrics.measurement import VERSION
+from heltig.imaging.metrics.measurement import REASONS, VERSION, WARNINGS
 from heltig.imaging.segment.segmenter import Provenance
 from heltig.imaging.statements import GATE_USE, RESEARCH_USE
 from heltig.imaging.volume import Code
@@ -61,6 +61,7 @@ def analysis_document(analysis: Analysis) -> dict[str, Any]:
         "regions": results.regions,
         "structures": [_structure(one, paths.get(key)) for key, one in found.items()],
         "measurements": results.measurements,
+        "meanings": _meanings(analysis),
         "flat": flat_view(results, analysis.order.analysis_id),
     }
 
@@ -81,6 +82,17 @@ def series_of(analysis: Analysis) -> dict[str, Any]:
         "technique": {
             name: value for name, value in technique.items() if allowed or name not in _OF_THE_PATIENT
         },
+    }
+
+
+def _meanings(analysis: Analysis) -> dict[str, dict[str, str]]:
+    """The reasons and warnings of the measurements, in words."""
+    found = analysis.results.measurements
+    reasons = {one.reason for one in found}
+    warnings = {warning for one in found for warning in one.warnings}
+    return {
+        "reasons": {key: text for key, text in REASONS.items() if key in reasons},
+        "warnings": {key: text for key, text in WARNINGS.items() if key in warnings},
     }
 
 

@@ -12,16 +12,21 @@ from heltig.imaging.documents.fhir import imaging_study, observations
 from heltig.imaging.documents.id_json import id_document
 from heltig.imaging.documents.table import measurements_csv
 from heltig.imaging.metrics.flat import flat_view
+from heltig.imaging.pictures.strip import FOLDER, Strip
+from heltig.imaging.selection.codes import REJECTIONS
+from heltig.imaging.selection.codes import WARNINGS as REMARKS
 from heltig.imaging.selection.selecting import Audit
 
 LIST: Final = "files.json"
 SELECTION: Final = "selection.json"
+SLICES: Final = "slices.json"
 
 _MEDIA_TYPES: Final = {
     ".json": "application/json",
     ".csv": "text/csv",
     ".gz": "application/gzip",
     ".png": "image/png",
+    ".jpg": "image/jpeg",
     ".dcm": "application/dicom",
 }
 
@@ -57,7 +62,23 @@ def write_selection(audit: Audit, folder: Path) -> None:
     Raises:
         OSError: The file cannot be written.
     """
-    (folder / SELECTION).write_bytes(_json({**STATEMENTS, **msgspec.to_builtins(audit)}))
+    said = {reason.code for entry in audit.entries for reason in entry.reasons}
+    said |= {warning for entry in audit.entries for warning in entry.warnings}
+    meanings = {code: text for code, text in {**REJECTIONS, **REMARKS}.items() if code in said}
+    document = {**STATEMENTS, "meanings": meanings, **msgspec.to_builtins(audit)}
+    (folder / SELECTION).write_bytes(_json(document))
+
+
+def write_slices(strip: Strip, folder: Path) -> None:
+    """Write the pictures of slices, and where each of them lies.
+
+    Raises:
+        OSError: A file cannot be written.
+    """
+    (folder / FOLDER).mkdir()
+    for picture in strip.pictures:
+        (folder / picture.file).write_bytes(picture.jpeg)
+    (folder / SLICES).write_bytes(_json({**STATEMENTS, **strip.document}))
 
 
 def write_list(folder: Path) -> None:

@@ -84,6 +84,10 @@ class View:
         """Values by (row, column)."""
         return self._turned(self.segmentation.voxels[self._box])
 
+    def of(self, array: NDArray[Any]) -> NDArray[Any]:
+        """An array on the grid of the volume by (row, column)."""
+        return self._turned(self.segmentation.axes.view(array)[self._box])
+
     def mask(self, key: str) -> Mask:
         """Where a structure is, by (row, column)."""
         return self._turned(self.segmentation.mask(key, self._box))

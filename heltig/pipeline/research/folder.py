@@ -31,6 +31,7 @@ MEDIA_TYPES: Final = {
     ".nii.gz": "application/gzip",
     ".nii": "application/octet-stream",
     ".png": "image/png",
+    ".jpg": "image/jpeg",
     ".dcm": "application/dicom",
     ".pdf": "application/pdf",
 }

@@ -1,5 +1,6 @@
 """Hands files of analyses out: one, or all of them as a ZIP, to whoever may see whose they are."""
 
+import asyncio
 import zipfile
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -56,9 +57,18 @@ class HandingOut:
 
     async def results_of(self, analysis: Analysis) -> dict[str, Any] | None:
         """Its measurements by their flat keys; None where there are none, or not on this server."""
-        path = self._folder.file(analysis.analysis_id, RESULTS) if analysis.state == "done" else None
+        return await self.document_of(analysis, RESULTS) if analysis.state == "done" else None
+
+    async def document_of(self, analysis: Analysis, name: str) -> dict[str, Any] | None:
+        """One of its JSON documents, whoever asks; None where there is none, or not on this server.
+
+        Documents name neither patient nor study unless identified data was allowed: show no more of them than
+        somebody may see.
+        """
+        path = self._folder.file(analysis.analysis_id, name)
         try:
-            return None if path is None else msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+            content = b"" if path is None else await asyncio.to_thread(path.read_bytes)
+            return msgspec.json.decode(content, type=dict[str, Any]) if content else None
         except (OSError, msgspec.MsgspecError):
             return None
 

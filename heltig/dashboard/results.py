@@ -1,0 +1,353 @@
+"""What an analysis came to, put together for its page out of the documents that it wrote."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from heltig.dashboard.research_parts import ALL_STAGES, STATES_IN_WORDS
+from heltig.imaging.order import ENDS
+from heltig.store.analyses import Analysis, Output
+
+UNITS: Final[Mapping[str, str]] = {"[hnsf'U]": "HU", "cm3": "cm³", "cm2": "cm²", "cm2/m2": "cm²/m²", "1": ""}
+"""Units of UCUM as people write them; others stand as they are."""
+
+STATUSES: Final[Mapping[str, str]] = {
+    "measured": "measured",
+    "truncated": "of the part that is seen",
+    "absent": "absent",
+    "not_evaluated": "not evaluated",
+    "suppressed": "suppressed",
+}
+
+NAMES: Final[Mapping[str, str]] = {
+    "volume": "volume",
+    "observed_volume": "volume of what is seen",
+    "attenuation_mean": "attenuation, mean",
+    "attenuation_mean_eroded": "attenuation, mean inside",
+    "attenuation_sd": "attenuation, standard deviation",
+    "attenuation_median": "attenuation, median",
+    "attenuation_p5": "attenuation, 5th percentile",
+    "attenuation_p95": "attenuation, 95th percentile",
+    "L3_slice": "slice through L3",
+    "SMA": "skeletal muscle area (SMA)",
+    "SMD": "skeletal muscle attenuation (SMD)",
+    "SMI": "skeletal muscle index (SMI)",
+    "IMAT": "fat within muscle (IMAT)",
+    "SAT": "subcutaneous fat area (SAT)",
+    "VAT": "visceral fat area (VAT)",
+    "TAT": "total fat area (TAT)",
+    "VAT_SAT_ratio": "visceral to subcutaneous fat (VAT/SAT)",
+}
+"""Measurements as people call them; others by their own names."""
+
+PHASES: Final[Mapping[str, str]] = {
+    "native": "native",
+    "arterial": "arterial",
+    "portal_venous": "portal venous",
+    "delayed": "delayed",
+    "enhanced_unclassified": "enhanced, phase not known",
+    "unknown": "unknown",
+}
+
+_PICTURES: Final = ("image/png", "image/jpeg")
+
+
+class Stage(msgspec.Struct, frozen=True):
+    """A state that an analysis goes through.
+
+    Attributes:
+        name: As `heltig.imaging.order` has it.
+        words: What it does in it.
+        began: None where it has not.
+        seconds: How long it took, or takes by now.
+        is_now: It is in it.
+    """
+
+    name: str
+    words: str
+    began: datetime | None
+    seconds: float | None
+    is_now: bool
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """A measurement.
+
+    Attributes:
+        name: What was measured, in words; `key` as the files have it.
+        value: For display, rounded; empty where there is none.
+        unit: For display.
+        status: In words.
+        why: Why there is no value, or what to keep in mind about it, in sentences.
+        window: The values that count, or the slice; empty for all.
+    """
+
+    name: str
+    key: str
+    value: str
+    unit: str
+    status: str
+    why: tuple[str, ...]
+    window: str
+    method: str
+    version: str
+
+
+class Region(msgspec.Struct, frozen=True):
+    """The measurements of one region."""
+
+    key: str
+    name: str
+    rows: tuple[Row, ...]
+
+
+class Missing(msgspec.Struct, frozen=True):
+    """What has no value for one reason.
+
+    Attributes:
+        why: The reason, in a sentence.
+        status: In words.
+        rows: The regions with what was not measured there.
+    """
+
+    why: str
+    status: str
+    rows: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+class SliceShown(msgspec.Struct, frozen=True):
+    """A slice to leaf to.
+
+    Attributes:
+        file: The picture.
+        index: Of the slice in the volume.
+        height_mm: Where it lies.
+    """
+
+    file: str
+    index: int
+    height_mm: float
+
+
+class Slices(msgspec.Struct, frozen=True):
+    """All of them.
+
+    Attributes:
+        plane: As `axial`.
+        of: Slices of the volume.
+        shown: Those that there are pictures of.
+        structures: What is drawn, each with its colour.
+    """
+
+    plane: str
+    of: int
+    shown: tuple[SliceShown, ...]
+    structures: tuple[tuple[str, str], ...]
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a series in the selection.
+
+    Attributes:
+        outcome: `selected`, `ranked` or `rejected`.
+        decided_by: The level of the policy that decided.
+        reasons: Code, sentence and what was seen.
+        remarks: Sentences.
+    """
+
+    uid: str
+    number: int | None
+    modality: str
+    outcome: str
+    rank: int | None
+    decided_by: str
+    reasons: tuple[tuple[str, str, str], ...]
+    remarks: tuple[str, ...]
+
+
+class Results(msgspec.Struct, frozen=True, kw_only=True):
+    """What the page shows of a case that is done.
+
+    Attributes:
+        series: Facts of the series that was measured, by name.
+        phase: Contrast phase, and by whom it is said.
+        regions: What has a value, by region.
+        missing: What has none, by reason.
+        versions: Of the definitions.
+        tools: What found structures.
+        notes: Codes of what went otherwise.
+    """
+
+    series: Mapping[str, str]
+    phase: str
+    phase_by: tuple[tuple[str, str, str], ...]
+    regions: tuple[Region, ...]
+    missing: tuple[Missing, ...]
+    tools: tuple[Mapping[str, Any], ...]
+    notes: tuple[str, ...]
+
+
+def stages_of(analysis: Analysis, now: datetime) -> tuple[Stage, ...]:
+    """The states that an analysis went through and, while it is under way, those that are to come."""
+    begun = {name: at for name, at in analysis.stages.items() if name not in ENDS}
+    names = [*begun, *([] if analysis.finished else [one for one in ALL_STAGES if one not in begun])]
+    found: list[Stage] = []
+    for place, name in enumerate(names):
+        began = begun.get(name)
+        after = begun.get(names[place + 1]) if place + 1 < len(names) else None
+        end = after or analysis.finished or now
+        found.append(
+            Stage(
+                name,
+                next((text for state, text in STATES_IN_WORDS.items() if state == name), name),
+                began,
+                None if began is None else max(0.0, (end - began).total_seconds()),
+                is_now=analysis.finished is None and analysis.state == name,
+            )
+        )
+    return tuple(found)
+
+
+def results_of(document: Mapping[str, Any]) -> Results:
+    """What `analysis.json` says."""
+    measured: list[Mapping[str, Any]] = document.get("measurements", [])
+    meanings: Mapping[str, Any] = document.get("meanings", {})
+    names = {one["key"]: one["name"] for one in document.get("structures", [])}
+    phase: Mapping[str, Any] = document.get("phase", {})
+    by_region: dict[str, list[Row]] = {}
+    without: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for one in measured:
+        row = _row(one, meanings)
+        if one["value"] is None:
+            why = row.why[0] if row.why else ""
+            missing = without.setdefault((why, row.status), {})
+            missing.setdefault(_called(one["region"], names), []).append(row.name)
+        else:
+            by_region.setdefault(one["region"], []).append(row)
+    return Results(
+        series=_series(document.get("series", {})),
+        phase=PHASES.get(phase.get("phase", ""), phase.get("phase", "")),
+        phase_by=tuple(
+            (one["provider"], PHASES.get(one["phase"], one["phase"]), ", ".join(one["evidence"]))
+            for one in phase.get("readings", [])
+        ),
+        regions=tuple(Region(key, _called(key, names), tuple(rows)) for key, rows in by_region.items()),
+        missing=tuple(
+            Missing(why, status, tuple((region, tuple(of)) for region, of in regions.items()))
+            for (why, status), regions in without.items()
+        ),
+        tools=tuple(document.get("provenance", [])),
+        notes=tuple(str(one.get("code", "")) for one in document.get("notes", [])),
+    )
+
+
+def slices_of(document: Mapping[str, Any] | None) -> Slices | None:
+    """What `slices.json` says; None where there are none."""
+    if not document or not document.get("slices"):
+        return None
+    return Slices(
+        document["plane"],
+        document["of"],
+        tuple(SliceShown(one["file"], one["index"], one["height_mm"]) for one in document["slices"]),
+        tuple((one["name"], one["colour"]) for one in document["structures"]),
+    )
+
+
+def candidates_of(document: Mapping[str, Any] | None) -> tuple[Candidate, ...]:
+    """What `selection.json` says of every series."""
+    if document is None:
+        return ()
+    meanings: Mapping[str, str] = document.get("meanings", {})
+    return tuple(
+        Candidate(
+            uid=one.get("series_instance_uid", ""),
+            number=one.get("series_number"),
+            modality=one.get("modality", ""),
+            outcome=one.get("outcome", ""),
+            rank=one.get("rank"),
+            decided_by=str(one.get("decided_by", "")).replace("_", " "),
+            reasons=tuple(
+                (reason["code"], meanings.get(reason["code"], ""), reason.get("observed", ""))
+                for reason in one.get("reasons", [])
+            ),
+            remarks=tuple(meanings.get(code, code) for code in one.get("warnings", [])),
+        )
+        for one in document.get("entries", [])
+    )
+
+
+def overlays_of(outputs: Iterable[Output]) -> list[Output]:
+    """The pictures that are looked at one by one."""
+    return [one for one in outputs if is_picture(one) and "/" not in one.name]
+
+
+def is_picture(output: Output) -> bool:
+    """Whether a browser shows it as a picture."""
+    return output.media_type in _PICTURES
+
+
+def rounded(value: float) -> str:
+    """A value for display: three digits that count, and all before the point.
+
+    >>> rounded(4305.92), rounded(62.449), rounded(0.04512), rounded(-100.0), rounded(0)
+    ('4,306', '62.4', '0.0451', '-100', '0')
+    """
+    if value == int(value) and abs(value) < 1e15:
+        return f"{int(value):,}"
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:#.3g}" if abs(value) >= 0.001 else f"{value:.2e}"
+
+
+def _row(one: Mapping[str, Any], meanings: Mapping[str, Any]) -> Row:
+    reasons, warnings = meanings.get("reasons", {}), meanings.get("warnings", {})
+    why = [reasons.get(one["reason"], one["reason"])] if one.get("reason") else []
+    why += [warnings.get(key, key) for key in one.get("warnings", ())]
+    return Row(
+        name=NAMES.get(one["name"], _plain(one["name"])),
+        key=one["name"],
+        value="" if one["value"] is None else rounded(one["value"]),
+        unit=UNITS.get(one["unit"], one["unit"]),
+        status=STATUSES.get(one["status"], one["status"]),
+        why=tuple(why),
+        window=_window(one),
+        method=one.get("method", ""),
+        version=one.get("version", ""),
+    )
+
+
+def _window(one: Mapping[str, Any]) -> str:
+    window: Sequence[float] | None = one.get("window")
+    place: Mapping[str, Any] | None = one.get("place")
+    told = []
+    if window:
+        told.append(f"{window[0]:g} to {window[1]:g} HU")
+    if place:
+        told.append(f"slice {place['index']}, {place['height_mm']:.1f} mm")
+    return ", ".join(told)
+
+
+def _called(region: str, names: Mapping[str, str]) -> str:
+    return names.get(region) or _plain(region)
+
+
+def _plain(key: str) -> str:
+    return key.replace("_", " ")
+
+
+def _series(series: Mapping[str, Any]) -> dict[str, str]:
+    """Facts of the series: none of what people typed."""
+    technique: Mapping[str, Any] = series.get("technique", {})
+    shape, spacing = series.get("shape", ()), series.get("spacing_mm", ())
+    told = {
+        "Series Number": technique.get("series_number"),
+        "Modality": technique.get("modality"),
+        "Kernel": technique.get("kernel"),
+        "kVp": None if technique.get("kvp") is None else f"{technique['kvp']:g}",
+        "Volume": " × ".join(map(str, shape)) + " voxels" if shape else None,
+        "Spacing": " × ".join(f"{one:.3g}" for one in spacing) + " mm" if spacing else None,
+        "Slices": "tilted" if series.get("tilted") else None,
+    }
+    return {name: str(value) for name, value in told.items() if value not in (None, "")}
