@@ -19,6 +19,7 @@ from heltig.pipeline.archives.opened import OpenArchives
 from heltig.pipeline.backfill import walking as backfill
 from heltig.pipeline.backfill.alone import BackfillAlone, is_somebody_working, watch
 from heltig.pipeline.backfill.report import BackfillReport, report_of
+from heltig.pipeline.identifiers.sights import ALL
 from heltig.pipeline.keep import Scoring
 from heltig.pipeline.pool import JudgingPool
 from heltig.pipeline.pull.service import ArchiveProfiles
@@ -102,7 +103,7 @@ async def _backfill(
             try:
                 await _work(store, settings, known, display, concurrency=concurrency, profile=profile)
             finally:
-                report = await store.read(report_of, known.id, now=now())
+                report = await store.read(report_of, known.id, ALL, now=now())
                 display.summary(report)
                 _write(report, *output)
     return report

@@ -16,13 +16,13 @@ from heltig.store import devices
 from heltig.store.records import Device
 from heltig.store.tables import backfill_studies, findings, studies, verdicts
 from heltig.store.transaction import ReadTransaction
-from heltig.store.well_formed import is_code
 from heltig.verdict import READINESS, Readiness
 
 NO_VERDICT: Final = ""
 """In place of a readiness: waits to be pulled, failed, or is gone."""
 
 _YEAR: Final = re.compile(r"(19|20)[0-9]{2}")
+_MODALITY: Final = re.compile(r"[A-Z0-9_]{1,16}")
 _VERDICT = case((studies.c.state == "JUDGED", studies.c.readiness), else_=NO_VERDICT)
 _YEAR_OF = func.substr(studies.c.study_date, 1, 4)
 _COMBINATIONS = (
@@ -124,12 +124,15 @@ class _Combination(msgspec.Struct, frozen=True):
     instances: int
 
 
-def figures_of(transaction: ReadTransaction, backfill: int) -> Figures:
+def figures_of(
+    transaction: ReadTransaction, backfill: int, *, shown: Callable[[Iterable[str]], list[str]]
+) -> Figures:
     """What the studies of a backfill came to, also while it is under way.
 
     Args:
         transaction: Any.
         backfill: Its id.
+        shown: Of modalities those that are told; a site may have codes of its own.
     """
     parameters = {"backfill": backfill}
     rows = transaction.connection.execute(_COMBINATIONS, parameters)
@@ -137,7 +140,7 @@ def figures_of(transaction: ReadTransaction, backfill: int) -> Figures:
     makers = {row: _manufacturers(of) for row, of in devices.every_set(transaction).items()}
     rules = [RuleFigure(*row) for row in transaction.connection.execute(_RULES, parameters)]
     by_number = [
-        _by(found, lambda one: [v for v in _parts(one.modalities_in_study) if is_code(v)]),
+        _by(found, lambda one: shown(filter(_MODALITY.fullmatch, _parts(one.modalities_in_study)))),
         _by(found, lambda one: makers.get(one.device_set_row or 0, ())),
     ]
     modalities, manufacturers = (

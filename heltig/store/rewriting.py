@@ -140,7 +140,8 @@ _REMOVE_FINDINGS: Final = delete(findings).where(
     findings.c.verdict_row.in_(bindparam("rows", expanding=True))
 )
 _REMOVE_VERDICTS: Final = delete(verdicts).where(verdicts.c.id.in_(bindparam("rows", expanding=True)))
-_CHANGE_WAIVER: Final = _update(waivers, ("id",), (*WAIVERS.columns, "encrypted"))
+_OF_WAIVERS: Final = (*WAIVERS.columns, "tags", "encrypted")
+_CHANGE_WAIVER: Final = _update(waivers, ("id",), _OF_WAIVERS)
 
 
 def _turn_patients(transaction: WriteTransaction, seals: Seals, after: int, limit: int) -> list[int]:
@@ -224,8 +225,11 @@ def _turn_verdicts(transaction: WriteTransaction, seals: Seals, after: int, limi
     for stored in transaction.rows(_FINDINGS, {"rows": ids}):
         finding = seals.sealed(finding_of(cipher, stored))
         values = _values(findings, FINDINGS.get(cipher, stored)) | {
+            "message": finding.message,
+            "tags": to_json(finding.tags),
             "observed": finding.observed,
             "expected": finding.expected,
+            "instances": to_json(finding.instances),
             "proposed": to_json(finding.proposed),
             "digest": finding.digest,
         }
@@ -250,9 +254,9 @@ def _turn_waivers(transaction: WriteTransaction, seals: Seals, after: int, limit
         given = Waiver(str(row.id), row.rule, row.observed, row.expires, tags=tags, digest=row.digest)
         sealed = seals.sealed_waiver(given)
         values = {name: getattr(row, name) for name in (*WAIVERS.identity, *WAIVERS.columns)}
-        values |= {"observed": sealed.observed, "digest": sealed.digest}
+        values |= {"observed": sealed.observed, "digest": sealed.digest, "tags": to_json(sealed.tags)}
         changes.append(({"id": row.id}, WAIVERS.put(cipher, values)))
-    _change(transaction, _CHANGE_WAIVER, changes, (*WAIVERS.columns, "encrypted"))
+    _change(transaction, _CHANGE_WAIVER, changes, _OF_WAIVERS)
     return [row.id for row in rows]
 
 

@@ -75,6 +75,7 @@ async def show_backfill(services: NamedDependency[Services], id: FromPath[int]) 
     tags=["Archives"],
 )
 async def show_backfill_report(
+    request: Caller,
     services: NamedDependency[Services],
     id: FromPath[int],
     form: Annotated[Format, QueryParameter(name="format")] = "json",
@@ -83,7 +84,8 @@ async def show_backfill_report(
 
     Also while it is under way; `format` is `json`, `csv` or `html`. There is no patient data in it.
     """
-    report = await services.store.read(report_of, id, now=services.clock())
+    sight = services.sights.of(request.user)
+    report = await services.store.read(report_of, id, sight, now=services.clock())
     file = io.StringIO()
     write(report, form, file)
     text = file.getvalue()

@@ -7,6 +7,7 @@ import msgspec
 
 from heltig.pipeline.backfill.waiting import waiting
 from heltig.pipeline.backfill.walking import found_backfill
+from heltig.pipeline.identifiers.sights import Sight
 from heltig.store import backfill_studies, backfills
 from heltig.store.backfill_figures import Figures, figures_of
 from heltig.store.backfill_studies import RECENTLY, Counts, Outcome
@@ -93,13 +94,15 @@ def newest_progress(
     return [_progress(transaction, known, now) for known in found]
 
 
-def report_of(transaction: ReadTransaction, id: int, *, now: datetime) -> BackfillReport:
-    """What a backfill came to so far.
+def report_of(transaction: ReadTransaction, id: int, sight: Sight, *, now: datetime) -> BackfillReport:
+    """What a backfill came to so far, as somebody sees it.
 
     Raises:
         NotFoundError: There is none of this id.
     """
-    return BackfillReport(now, progress_of(transaction, id, now=now), figures_of(transaction, id))
+    return BackfillReport(
+        now, progress_of(transaction, id, now=now), figures_of(transaction, id, shown=sight.modalities)
+    )
 
 
 def _progress(transaction: ReadTransaction, known: Backfill, now: datetime) -> Progress:

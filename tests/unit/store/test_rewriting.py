@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 from unit.store.databases import render
 from unit.store.samples import NOW, STUDY, finding, judge, snapshot
 
@@ -43,7 +44,12 @@ async def fill(store: Store, settings: Settings) -> None:
     await open_trail(store, settings, clock=lambda: NOW)
     named = (Device("Acme", "CT 9", "ROE-CT"),)
     new = snapshot(patients=SPELLINGS, accession_number="A1", referring_physician_name="Roe^R", devices=named)
-    odd = finding("PAT-ID-CONFLICT", observed="P1, P2", expected="one PatientID")
+    odd = replace(
+        finding("PAT-ID-CONFLICT", observed="P1, P2", expected="one PatientID"),
+        message="PatientID has 'DOE JANE'",
+        tags=("00100020", "0029xx10 DOE^JANE"),
+        instances=("1.2.3", "DOE JANE"),
+    )
     uid = finding("UID-CHARS", tags=("0020000D",), observed="1.2.03")
     published = await judge(store, new, odd, uid, readiness="BLOCKED")
     given = NewWaiver(
@@ -92,9 +98,11 @@ async def test_it_is_turned_row_by_row(store: Store, tmp_path_factory: pytest.Te
     assert (verdict.verdict.id, verdict.revision) == (before.verdict.id, before.revision)
     person, uid = verdict.verdict.findings
     assert (person.observed, person.expected, person.rule) == ("[redacted]", "[redacted]", "PAT-ID-CONFLICT")
+    assert person.message == "PatientID has '[redacted]'"
+    assert (person.tags, person.instances) == (("00100020", "0029xx10 [redacted]"), ("1.2.3", "[redacted]"))
     assert uid.observed == "1.2.03"
     [waiver] = await store.read(waivers.newest, now=NOW, limit=9)
-    assert (waiver.observed, waiver.digest) == ("[redacted]", person.digest)
+    assert (waiver.observed, waiver.digest, waiver.tags) == ("[redacted]", person.digest, person.tags)
     assert person.digest == KEYED.digest(before.verdict.findings[0].digest)
     assert await store.read(waivers.concerned, waiver)  # it covers what it covered
     query = KEYED.query(StudyQuery(patient_name="doe^jane", patient_id="P1"))
