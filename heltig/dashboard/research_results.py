@@ -26,6 +26,7 @@ from heltig.dashboard.results import (
     is_picture,
     overlays_of,
     results_of,
+    sent_of,
     slices_of,
     stages_of,
 )
@@ -86,6 +87,7 @@ async def show_analysis(request: AnyRequest, id: FromPath[str]) -> Response[str]
         meaning=meaning_of(found.code) or _by_selection(await files.document_of(found, SELECTION), found),
         override_reason=sight.typed(found.override_reason),
         stages=stages_of(found, now),
+        sent=sent_of(await desk_of(request).publishing.of(found)),
         results=None if document is None else results_of(document),
         candidates=candidates_of(await files.document_of(found, SELECTION)) if may_see else (),
         slices=slices_of(await files.document_of(found, "slices.json")) if may_see else None,

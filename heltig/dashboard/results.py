@@ -8,7 +8,9 @@ import msgspec
 
 from heltig.dashboard.research_parts import ALL_STAGES, STATES_IN_WORDS
 from heltig.imaging.order import ENDS
+from heltig.pipeline.research.publishing.codes import meaning_of_failure
 from heltig.store.analyses import Analysis, Output
+from heltig.store.publications import Publication
 
 UNITS: Final[Mapping[str, str]] = {"[hnsf'U]": "HU", "cm3": "cm³", "cm2": "cm²", "cm2/m2": "cm²/m²", "1": ""}
 """Units of UCUM as people write them; others stand as they are."""
@@ -52,6 +54,24 @@ PHASES: Final[Mapping[str, str]] = {
 }
 
 _PICTURES: Final = ("image/png", "image/jpeg")
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """What of an analysis went to an archive.
+
+    Attributes:
+        archive: Its name.
+        objects: How many were to be sent.
+        verified: How many of them the archive shows.
+        under_way: How many are on their way.
+        failed: The others: the object's name, a code, and what it means.
+    """
+
+    archive: str
+    objects: int
+    verified: int
+    under_way: int
+    failed: tuple[tuple[str, str, str], ...]
 
 
 class Stage(msgspec.Struct, frozen=True):
@@ -187,6 +207,25 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     missing: tuple[Missing, ...]
     tools: tuple[Mapping[str, Any], ...]
     notes: tuple[str, ...]
+
+
+def sent_of(publications: Iterable[Publication]) -> tuple[Sent, ...]:
+    """What went to which archive, by the archive's name."""
+    by_archive: dict[str, list[Publication]] = {}
+    for one in publications:
+        by_archive.setdefault(one.target, []).append(one)
+    return tuple(
+        Sent(
+            archive=archive,
+            objects=len(found),
+            verified=sum(one.state == "verified" for one in found),
+            under_way=sum(one.state in ("waiting", "stored") for one in found),
+            failed=tuple(
+                (one.name, one.code, meaning_of_failure(one.code)) for one in found if one.state == "failed"
+            ),
+        )
+        for archive, found in sorted(by_archive.items())
+    )
 
 
 def stages_of(analysis: Analysis, now: datetime) -> tuple[Stage, ...]:

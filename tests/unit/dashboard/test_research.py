@@ -15,8 +15,10 @@ from heltig.dashboard.results import candidates_of, results_of, slices_of
 from heltig.imaging.statements import RESEARCH_USE
 from heltig.pipeline.research.desk import ResearchDesk
 from heltig.pipeline.research.folder import listed
+from heltig.pipeline.research.publishing.codes import meaning_of_failure
 from heltig.setting_types import Size
-from heltig.store import analyses
+from heltig.store import analyses, publications
+from heltig.store.publications import NewPublication
 from heltig.store.transaction import WriteTransaction
 
 OURS = {"Sec-Fetch-Site": "same-origin"}
@@ -209,6 +211,27 @@ async def test_what_it_came_to(site: Site) -> None:
         assert shown.content in (b"jpeg", b"png")
         assert shown.headers["content-disposition"].startswith("inline")
     page(await site.service.get(f"/research/{id}/pictures/analysis.json", headers=site.researcher), 404)
+
+
+async def test_what_went_to_archives(site: Site) -> None:
+    id = await site.done()
+
+    def send(transaction: WriteTransaction) -> None:
+        found = analyses.find(transaction, id)
+        assert found is not None
+        objects = [
+            NewPublication(name=f"dicom/{name}.dcm", sop_class_uid="1.2", sop_instance_uid=f"2.25.{number}")
+            for number, name in enumerate(("seg", "sr", "pdf"))
+        ]
+        seg, sr, _ = publications.put(transaction, found.row, "main", objects, at=LATER)
+        publications.move(transaction, [seg.row], "verified", at=LATER)
+        publications.move(transaction, [sr.row], "failed", at=LATER, code="STUDY_DIFFERS")
+
+    await site.service.services.store.write(send)
+    seen = page(await site.service.get(f"/research/{id}", headers=site.researcher)).text
+    assert "1 of 3 objects are there, 1 on their way." in seen
+    assert "dicom/sr.dcm" in seen
+    assert meaning_of_failure("STUDY_DIFFERS") in seen
 
 
 async def test_parts_are_downloaded_and_that_is_written_down(site: Site) -> None:
