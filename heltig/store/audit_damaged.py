@@ -18,6 +18,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    cast,
     func,
     insert,
     inspect,
@@ -40,7 +41,8 @@ TABLE: Final = Table(
 
 _AUDIT: Final = "audit"
 _OTHERS: Final = (*FIELDS[1:], "tag")
-_ENTRIES: Final = select(TABLE.c.sequence, TABLE.c.content).where(TABLE.c.table == _AUDIT)
+_number: Final = cast(TABLE.c.sequence, BigInteger)  # on SQLite any value can stand there
+_ENTRIES: Final = select(_number, cast(TABLE.c.content, LargeBinary)).where(TABLE.c.table == _AUDIT)
 
 
 def make(connection: Connection) -> None:
@@ -51,24 +53,37 @@ def make(connection: Connection) -> None:
 def put(connection: Connection, table: str, row: Mapping[str, Any]) -> None:
     """Puts a row aside."""
     number = row.get("sequence")
-    is_number = isinstance(number, int) and abs(number) < 2**63
     make(connection)
     connection.execute(
         insert(TABLE).values(
             table=table,
-            sequence=number if is_number else 0,
+            sequence=number if _is_number(number) else 0,
             content=msgspec.msgpack.encode(row),
         )
     )
 
 
-def put_back(connection: Connection, rows: Sequence[Sequence[Any]]) -> int:
-    """Puts rows of another database's table into this one; they get other ids. Says how many they are."""
+def put_back(connection: Connection, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> int:
+    """Puts rows of another database's table into this one; they get other ids. Says how many they are.
+
+    What somebody put there by hand stays, as far as it can: as a row of no table, or one that cannot be read.
+    """
     make(connection)
-    names = [one.name for one in TABLE.columns]
-    values = [{name: value for name, value in zip(names, row, strict=True) if name != "id"} for row in rows]
-    connection.execute(insert(TABLE), values)
+    connection.execute(insert(TABLE), [_aside(dict(zip(columns, row, strict=True))) for row in rows])
     return len(rows)
+
+
+def _aside(row: Mapping[str, Any]) -> dict[str, Any]:
+    number, content = row.get("sequence"), row.get("content")
+    return {
+        "table": str(row.get("table", "")),
+        "sequence": number if _is_number(number) else 0,
+        "content": content if isinstance(content, bytes) else repr(content).encode(errors="replace"),
+    }
+
+
+def _is_number(cell: Any) -> bool:
+    return isinstance(cell, int) and abs(cell) < 2**63
 
 
 def between(transaction: ReadTransaction, after: Any, through: Any) -> list[Sequence[Any]]:
@@ -81,9 +96,9 @@ def between(transaction: ReadTransaction, after: Any, through: Any) -> list[Sequ
     """
     if not _is_there(transaction):
         return []
-    query = _ENTRIES.where(TABLE.c.sequence > max(after, 0)).order_by(TABLE.c.sequence, TABLE.c.id)
+    query = _ENTRIES.where(_number > max(after, 0)).order_by(_number, TABLE.c.id)
     if through is not None:
-        query = query.where(TABLE.c.sequence <= through)
+        query = query.where(_number <= through)
     return [_cells(number, content) for number, content in transaction.connection.execute(query)]
 
 
@@ -91,8 +106,8 @@ def below(transaction: ReadTransaction, *, most: int) -> list[int]:
     """The numbers of those that are numbered as no entry is: from 0 down, and 0 where there is no number."""
     if not _is_there(transaction):
         return []
-    query = select(TABLE.c.sequence).where(TABLE.c.table == _AUDIT, TABLE.c.sequence < 1)
-    return list(transaction.connection.execute(query.order_by(TABLE.c.sequence).limit(most)).scalars())
+    query = select(_number).where(TABLE.c.table == _AUDIT, _number < 1)
+    return list(transaction.connection.execute(query.order_by(_number).limit(most)).scalars())
 
 
 def count(transaction: ReadTransaction, table: str | None = _AUDIT) -> int:

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, select
 
 from heltig.store import audit_rows
 from heltig.store.audit_chain import FIELDS
-from heltig.store.audit_rows import COLUMNS, NUMBER, OF_DRIVER, UNREADABLE, Damaged
+from heltig.store.audit_rows import COLUMNS, IS_NUMBER, NUMBER, OF_DRIVER, UNREADABLE, Damaged
 from heltig.store.tables import audit
 from heltig.store.transaction import ReadTransaction
 
@@ -65,7 +65,7 @@ def legible(
         newest_first: Else the oldest come first.
     """
     order = audit.c.sequence.desc() if newest_first else audit.c.sequence
-    numbers = select(NUMBER).where(*conditions).order_by(order).limit(limit)
+    numbers = select(NUMBER).where(IS_NUMBER, *conditions).order_by(order).limit(limit)
     try:
         query = select(*COLUMNS).where(*conditions).order_by(order).limit(limit)
         rows: Iterable[Any] = transaction.connection.execute(query).all()

@@ -27,9 +27,12 @@ from heltig.store.transaction import ReadTransaction
 
 _AT_ONCE: Final = 2000
 NUMBER: Final = type_coerce(audit.c.sequence, NullType()).label("sequence")
+IS_NUMBER: Final = audit.c.sequence <= 2**63 - 1
+"""On SQLite text and bytes can stand there, and come after all numbers: not even they can be read then."""
+
 _NUMBERS: Final = (
     select(NUMBER)
-    .where(audit.c.sequence > bindparam("after"))
+    .where(audit.c.sequence > bindparam("after"), IS_NUMBER)
     .order_by(audit.c.sequence)
     .limit(bindparam("most"))
 )

@@ -160,14 +160,17 @@ def restore(
     filled = dict.fromkeys(made, 0)
     for part in parts:
         if part.table == audit_damaged.NAME:
-            filled[part.table] = filled.get(part.table, 0) + audit_damaged.put_back(connection, part.rows)
+            filled[part.table] = filled.get(part.table, 0) + audit_damaged.put_back(
+                connection, part.columns, part.rows
+            )
             continue
         table = made[part.table]
-        convert = [_reader(table, column) for column in part.columns]
-        rows = [
-            {name: read(value) for name, read, value in zip(part.columns, convert, row, strict=True)}
-            for row in part.rows
+        columns = [  # a column that somebody added by hand is none of ours
+            (place, name, _reader(table, name))
+            for place, name in enumerate(part.columns)
+            if name in table.columns
         ]
+        rows = [{name: read(row[place]) for place, name, read in columns} for row in part.rows]
         if part.table in backup_audit.NAMES:
             backup_audit.put(connection, table, rows)
         else:
@@ -185,7 +188,7 @@ def _export(transaction: ReadTransaction, table: Table, put: Callable[[Rows], No
     at_once = _LARGE if any(isinstance(column.type, LargeBinary) for column in table.columns) else _SMALL
     query = select(table).order_by(*table.primary_key.columns)
     found: Iterable[Any]
-    if table.name in backup_audit.NAMES:
+    if table.name in (*backup_audit.NAMES, audit_damaged.NAME):
         found = backup_audit.rows_of(transaction, table)
     else:
         found = transaction.connection.execute(

@@ -21,6 +21,7 @@ from heltig.errors import StorageError
 from heltig.settings import Settings
 from heltig.store.alert_kinds import AlertKind
 from heltig.store.alerts import Condition
+from heltig.store.audit_rows import OF_DRIVER
 from heltig.store.engine import Store
 from heltig.store.transaction import ReadTransaction
 
@@ -84,14 +85,8 @@ class TrailWatch:
             transaction: Any.
             host: What this host is called.
         """
-        disagreement = OwnAnchor(self._settings).disagreement(transaction, self._keys())
-        if disagreement is not None:
-            yield Condition(
-                kind="audit-broken",
-                subject=f"{host} {ANCHOR}",
-                detail=f"The audit trail is not the one that {host} knows: {_said(Break(*disagreement))}. "
-                f"{_MORE}",
-            )
+        if what := self._disagreement(transaction, host):
+            yield Condition(kind="audit-broken", subject=f"{host} {ANCHOR}", detail=f"{what} {_MORE}")
         if what := self._found():
             yield Condition(kind="audit-broken", subject=f"{host} {TRAIL}", detail=f"{what} {_MORE}")
 
@@ -107,6 +102,18 @@ class TrailWatch:
             self._unwritten = said
         else:
             self._unwritten = None
+
+    def _disagreement(self, transaction: ReadTransaction, host: str) -> str:
+        """How the trail is another one than this host knows; empty where it is not.
+
+        A table that somebody changed so that it cannot be read keeps no other alert from being raised.
+        """
+        try:
+            with transaction.connection.begin_nested():
+                wrong = OwnAnchor(self._settings).disagreement(transaction, self._keys())
+        except OF_DRIVER:
+            return "The audit trail cannot be read: the log says why."
+        return f"The audit trail is not the one that {host} knows: {_said(Break(*wrong))}." if wrong else ""
 
     def _found(self) -> str:
         """What is wrong with it since somebody last accepted it as it is; empty where nothing is."""

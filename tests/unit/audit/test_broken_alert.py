@@ -12,6 +12,7 @@ from heltig.audit.keys import AuditKeys
 from heltig.audit.own_verification import OwnVerification
 from heltig.audit.trail import accept, keep_anchor
 from heltig.audit.verify import MOST_BREAKS, SLICE, verify_in_slices
+from heltig.errors import StorageError
 from heltig.pipeline.doctor.trail import trail as doctor
 from heltig.pipeline.telling.alerts import AlertDesk
 from heltig.pipeline.telling.trail_conditions import EVERY, LATE, TrailWatch
@@ -156,6 +157,27 @@ async def test_nobody_without_the_key_keeps_it_from_being_told(
         [alert] = await host.standing()
         assert "entry 4 does not have the tag" in alert.detail
         host.now += timedelta(hours=1)
+
+
+UNREADABLE = {
+    "rows that were put aside": "CREATE TABLE audit_damaged (number INTEGER)",
+    "entries": "ALTER TABLE audit RENAME TO other",
+}
+
+
+@pytest.mark.parametrize("what", UNREADABLE)
+async def test_tables_that_cannot_be_read_keep_no_alert_from_being_raised(
+    trail: Trail, tmp_path: Path, what: str
+) -> None:
+    host = Host(trail, tmp_path)
+    host.desk._disk = Size(2**62)
+    await keep_anchor(trail.store, host.settings)
+    await trail.tamper(UNREADABLE[what])
+    [low, broken] = sorted(await host.standing(), key=lambda alert: alert.kind, reverse=True)
+    assert (low.kind, broken.kind) == ("disk-low", "audit-broken")
+    assert "cannot be read" in broken.detail
+    with pytest.raises(StorageError):
+        await host.watch.sweep()
 
 
 async def test_a_trail_that_is_verified_no_more_is_told(trail: Trail, tmp_path: Path) -> None:

@@ -162,6 +162,39 @@ async def test_what_is_damaged_is_backed_up_and_restored_as_it_is(
         assert (after.damage, after.entries) == (before.damage, before.entries)
 
 
+BY_HAND = {
+    "another column": ["ALTER TABLE audit ADD COLUMN other VARCHAR"],
+    "rows aside of another form": [
+        'CREATE TABLE audit_damaged (id INTEGER, "table" VARCHAR, sequence BIGINT, content VARCHAR, '
+        "more INTEGER)",
+        "INSERT INTO audit_damaged VALUES (1, 'audit', 5, 'no bytes', 7), (2, NULL, NULL, NULL, 7)",
+    ],
+}
+if SERVER is None:
+    BY_HAND["a number that is no text"] = [
+        "UPDATE audit SET sequence = CAST(x'ff' AS TEXT) WHERE sequence = 5"
+    ]
+    BY_HAND["rows aside that are no text"] = [
+        'CREATE TABLE audit_damaged (id INTEGER, "table" VARCHAR, sequence BIGINT, content BLOB)',
+        "INSERT INTO audit_damaged VALUES (1, 'audit', 5, CAST(x'ff' AS TEXT)), "
+        "(2, CAST(x'ff' AS TEXT), CAST(x'ff' AS TEXT), CAST(x'ff' AS TEXT))",
+    ]
+
+
+@pytest.mark.parametrize("how", BY_HAND)
+async def test_what_somebody_did_to_the_tables_stops_no_backup(
+    trail: Trail, tmp_path: Path, how: str
+) -> None:
+    await trail.tamper("UPDATE audit SET actor = 'nobody' WHERE sequence = 3", *BY_HAND[how])
+    if SERVER is None or "aside" not in how:  # PostgreSQL takes no text for bytes
+        assert (await trail.verified()).breaks[0].sequence == 3
+    taken = tmp_path / "taken"
+    await back_up(trail.store, tmp_path, taken, with_secrets=True, clock=lambda: NOW)
+    await try_backup(taken)
+    async with restored(taken, tmp_path / "there") as (store, _):
+        assert (await store.read(verify, trail.keys)).breaks[0].sequence == 3
+
+
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 

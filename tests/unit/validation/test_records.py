@@ -35,8 +35,8 @@ def record(transaction: WriteTransaction, at: datetime) -> None:
     )
 
 
-async def checked(url: str, *statements: str) -> dict[str, Any]:
-    """What the check says after somebody who may do anything did this."""
+async def checked(url: str, home: Path, *statements: str) -> dict[str, Any]:
+    """What the check says after somebody who may do anything did this, on a host that knows no trail."""
 
     def tamper(transaction: WriteTransaction) -> None:
         of_table = " ON audit" if transaction.connection.dialect.name == "postgresql" else ""
@@ -46,14 +46,16 @@ async def checked(url: str, *statements: str) -> dict[str, Any]:
     store = await Store.open(url, render=render)
     await store.write(tamper)
     await store.close()
-    return await database_check(load_settings({"HELTIG_DATABASE_URL": url}))
+    return await database_check(
+        load_settings({"HELTIG_DATABASE_URL": url, "HELTIG_HOME": str(home / "none")})
+    )
 
 
 DROP = "DROP TRIGGER audit_refuse_delete ON audit"
 
 
-async def test_a_trail_that_nobody_touched_passes_every_check(url: str) -> None:
-    found = await checked(url)
+async def test_a_trail_that_nobody_touched_passes_every_check(url: str, tmp_path: Path) -> None:
+    found = await checked(url, tmp_path)
     assert found["auditChecksPassed"] is True
     assert (found["auditEntries"], found["auditEntriesMissing"]) == (3, 0)
     assert found["auditLastSequence"] == found["auditSequencesHandedOut"] == 3
@@ -75,26 +77,28 @@ async def test_a_sealed_trail_is_verified_where_its_key_is(url: str, tmp_path: P
 
 
 @pytest.mark.parametrize("sequence", [1, 2, 3])
-async def test_an_entry_that_was_cut_out_is_seen_wherever_it_was(url: str, sequence: int) -> None:
-    found = await checked(url, DROP, f"DELETE FROM audit WHERE sequence = {sequence}")  # noqa: S608  # a number
+async def test_an_entry_that_was_cut_out_is_seen_wherever_it_was(
+    url: str, tmp_path: Path, sequence: int
+) -> None:
+    found = await checked(url, tmp_path, DROP, f"DELETE FROM audit WHERE sequence = {sequence}")  # noqa: S608  # a number
     assert (found["auditEntries"], found["auditEntriesMissing"]) == (2, 1)
     assert found["auditEndMatches"] == (sequence != 3)
     assert found["auditChecksPassed"] is False
 
 
-async def test_a_trail_of_which_nothing_is_left_does_not_pass(url: str) -> None:
-    found = await checked(url, DROP, "DELETE FROM audit")
+async def test_a_trail_of_which_nothing_is_left_does_not_pass(url: str, tmp_path: Path) -> None:
+    found = await checked(url, tmp_path, DROP, "DELETE FROM audit")
     assert (found["auditEntriesMissing"], found["auditChecksPassed"]) == (3, False)
 
 
-async def test_a_head_that_was_set_back_or_taken_away_is_seen(url: str) -> None:
-    found = await checked(url, "UPDATE sequences SET value = 2 WHERE name = 'audit'")
+async def test_a_head_that_was_set_back_or_taken_away_is_seen(url: str, tmp_path: Path) -> None:
+    found = await checked(url, tmp_path, "UPDATE sequences SET value = 2 WHERE name = 'audit'")
     assert (found["auditEndMatches"], found["auditChecksPassed"]) == (False, False)
-    found = await checked(url, "DELETE FROM sequences WHERE name = 'audit'")
+    found = await checked(url, tmp_path, "DELETE FROM sequences WHERE name = 'audit'")
     assert (found["auditSequencesHandedOut"], found["auditChecksPassed"]) == (None, False)
 
 
-async def test_a_database_that_would_let_entries_be_deleted_is_told(url: str) -> None:
-    found = await checked(url, DROP)
+async def test_a_database_that_would_let_entries_be_deleted_is_told(url: str, tmp_path: Path) -> None:
+    found = await checked(url, tmp_path, DROP)
     assert (found["auditDatabaseRefuses"], found["auditEntriesMissing"]) == (["UPDATE"], 0)
     assert found["auditChecksPassed"] is False
