@@ -106,7 +106,7 @@ def test_a_backfill_is_started_and_stopped(tabs: Watched, archives_address: str,
     page.get_by_label("to", exact=True).fill(f"2014-01-{2 + scripts:02}")
     page.get_by_role("button", name="Pull these days").click()
     page.get_by_role("button", name="Pull them").click()
-    expect(page.get_by_role("status")).to_contain_text("Started.")
+    expect(page.get_by_role("status")).to_contain_text("It begins once the archive is resumed")
     newest = page.get_by_role("article").first
     expect(newest).to_contain_text(f"2014-01-01 to 2014-01-{2 + scripts:02}")
     newest.get_by_role("link", name="Stop").click()
