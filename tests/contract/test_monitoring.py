@@ -47,6 +47,7 @@ def told() -> dict[str, set[str]]:
         standing=[],
         requests=RequestCounts(),
         alerts={},
+        analyses={},
     )
     found = dict(OF_PROMETHEUS)
     for family in families(nothing):
