@@ -229,7 +229,8 @@ def assert_safe(answer: Answer) -> None:
 def test_every_route_refuses_every_role_that_it_is_not_open_to(site: Site) -> None:
     """On objects that there are, so that what is refused is the role and nothing else."""
     wrong = []
-    objects = {"study": site.names["study"], "series": "1.2", "instance": "1.3", "resource": "series"}
+    uids = {"study": site.names["study"], "series": "1.2", "instance": "1.3"}
+    objects = {**uids, "resource": "series", "part": "masks", "asked": "1"}
 
     def ids(template: str) -> dict[str, object]:
         id = "main" if "/archives/" in template else site.names["upload"] if "/uploads/" in template else 1

@@ -191,11 +191,21 @@ def test_a_row_of_the_table_is_a_measurement(found: Analysis, folder: Path) -> N
     assert sma["sop_instance_uid"] == found.volume.slices[int(sma["slice_index"])].sop_instance_uid
 
 
-@pytest.mark.parametrize("key", ["=HYPERLINK(1)", "+1", "-1", "@SUM(A1)", "\t=1", " =1"])
-def test_no_name_is_a_formula(key: str) -> None:
+@pytest.mark.parametrize(
+    ("key", "cell"),
+    [
+        ("=HYPERLINK(1)", "'=HYPERLINK(1)"),
+        ("+1", "'+1"),
+        ("-1", "'-1"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("\t=1", "'\t'=1"),
+        (" =1", "' =1"),
+    ],
+)
+def test_no_name_is_a_formula(key: str, cell: str) -> None:
     body = Phantom.of((20, 20, 6), (3.0, 3.0, 3.0), [Box(key, (5, 5, 1), (15, 15, 5), 60)])
     rows = csv.reader(io.StringIO(measurements_csv(analysis_of(body)), newline=""))
-    assert {row[1] for row in rows if row[2] == "attenuation_mean"} == {f"'{key}"}
+    assert {row[1] for row in rows if row[2] == "attenuation_mean"} == {cell}
 
 
 # -- masks
