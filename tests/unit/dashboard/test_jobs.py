@@ -44,7 +44,7 @@ async def test_tried_again_after_one_question(service: Service) -> None:
     id = await dead(service)
     asked = page(await service.get(f"/jobs/{id}/retry"))
     assert asked.all("form", method="post")
-    assert "It was tried 4 times and is dead" in asked.text
+    assert "It was tried 4 times and was given up" in asked.text
     answer = await service.post(f"/jobs/{id}/retry", headers=OURS)
     assert (answer.status_code, answer.headers["location"]) == (303, f"../{id}?done=retried")
     assert "Queued again" in page(await service.get(f"/jobs/{id}?done=retried")).text

@@ -69,7 +69,7 @@ async def test_whoever_goes_on_loses_nothing_and_counts_nothing_twice(
                 assert found is not None
                 assert (found.state, found.revision, found.instances) == ("JUDGED", 1, 2)
             assert await store.read(changes.latest) == STUDIES
-            figures = await store.read(figures_of, 1)
+            figures = await store.read(figures_of, 1, shown=sorted)
             assert figures.total.studies == STUDIES
             assert figures.total.without_verdict == 0
         finally:
