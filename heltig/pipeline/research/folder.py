@@ -1,7 +1,7 @@
 """The folder `research`: the files of analyses, each analysis in a folder of its own, put there whole.
 
 research/ANALYSIS/…            what an analysis wrote
-research/work/ANALYSIS-XXXX/   while it is made: `objects` of the study, `output`
+work/ANALYSIS-XXXX/            while it is made, in `research`: `objects` of the study, `output`
 """
 
 import hashlib
