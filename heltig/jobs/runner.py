@@ -147,7 +147,7 @@ class Runner:
         while not self._stopping.is_set():
             self._bell.clear()  # before the look: what is added after it rings again
             room = self._places - len(self._lanes.in_places())
-            found = await self._look(room) if room > 0 else []
+            found = await self._look_out(room) if room > 0 else []
             for job in found:
                 group.create_task(self._do(self._attempt(job)))
             for told in self._told:
@@ -156,6 +156,20 @@ class Runner:
                 await rings(self._bell, await self._pause())
             else:
                 await self._bell.wait()
+
+    async def _look_out(self, room: int) -> list[Job]:
+        """Jobs to start. Cancelled, it puts back what it claims: nobody would start it."""
+        looking = asyncio.create_task(self._look(room))
+        try:
+            return await asyncio.shield(looking)
+        except asyncio.CancelledError:
+            for job in await looking:
+                await _unless_it_fails(self._queue.store.write(self._put_back, job))
+            raise
+
+    def _put_back(self, transaction: WriteTransaction, job: Job) -> None:
+        owner = str(self.owner)
+        leases.put_back(transaction, job.id, owner=owner, not_before=None, attempts=job.attempts - 1)
 
     async def _look(self, room: int) -> list[Job]:
         """Jobs to start; none where the database failed."""

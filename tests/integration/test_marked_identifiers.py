@@ -195,6 +195,8 @@ def requests(running: Site, role: str) -> Iterator[str]:
                 "file_path": "x",
                 "name": "default",
                 "path": "openapi.json",
+                "asked": "1",
+                "part": "all",
             }
             path = template.format_map(names)
             yield path

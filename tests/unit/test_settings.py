@@ -204,6 +204,7 @@ def test_every_setting_is_documented() -> None:
     without_default = {info.key for info in infos if not info.default}
     assert without_default == {
         "analysis_plan",
+        "analysis_publish_to",
         "analysis_use",
         "audit_syslog",
         "audit_syslog_certificate",

@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
+import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -360,6 +361,40 @@ async def test_a_cancelled_runner_puts_back_too(queue: JobQueue) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert (await found(queue, number)).state == "queued"
+
+
+async def test_a_runner_that_is_cancelled_while_it_claims_keeps_nothing(
+    queue: JobQueue, clock: Clock
+) -> None:
+    async def work(context: JobContext) -> None:
+        await asyncio.Event().wait()
+
+    looked, armed, claims_now, go_on = asyncio.Event(), threading.Event(), threading.Event(), threading.Event()
+    event_loop = threading.get_ident()
+
+    def stops_in_a_transaction() -> datetime:
+        if armed.is_set() and threading.get_ident() != event_loop:
+            claims_now.set()
+            assert go_on.wait(60)
+        return clock()
+
+    watched = JobQueue(queue.store, clock=stops_in_a_transaction)
+    runner = Runner(watched, {"work": work})
+    runner.on_look(lambda jobs: looked.set())
+    task = asyncio.create_task(runner.run())
+    await looked.wait()
+    number = await add(queue)
+    armed.set()
+    runner.wake()
+    assert await asyncio.to_thread(claims_now.wait, 60)
+    task.cancel()
+    await asyncio.sleep(0)  # it is told, and its claim is not over
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await queue.store.write(lambda transaction: None)  # comes after the claim, whoever waited for that
+    job = await found(queue, number)
+    assert (job.state, job.attempts) == ("queued", 0)
 
 
 async def test_a_handler_that_cancels_itself_has_failed(queue: JobQueue) -> None:
