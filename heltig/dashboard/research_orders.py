@@ -20,6 +20,7 @@ from heltig.dashboard.own_forms import (
 from heltig.dashboard.pages import page, study_of
 from heltig.dashboard.research_parts import desk_of, shared
 from heltig.dashboard.study import seen_at
+from heltig.dashboard.visibility import sight_of
 from heltig.errors import AuthorisationError, ConflictError, UsageError
 from heltig.pipeline.research.asked import Asked, Target
 from heltig.pipeline.research.ordering import MOST_REASON, Ordering, insist_on_readiness
@@ -96,7 +97,7 @@ async def _asked(
         "analysis_order.html",
         status=400 if wrong else 200,
         headers=FORM_HEADERS,
-        study=study,
+        study=sight_of(principal_of(request), services.sights).study(study),
         before=before,
         refused=refused,
         overrides=overrides,
