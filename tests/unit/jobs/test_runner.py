@@ -369,7 +369,8 @@ async def test_a_runner_that_is_cancelled_while_it_claims_keeps_nothing(
     async def work(context: JobContext) -> None:
         await asyncio.Event().wait()
 
-    looked, armed, claims_now, go_on = asyncio.Event(), threading.Event(), threading.Event(), threading.Event()
+    looked = asyncio.Event()
+    armed, claims_now, go_on = threading.Event(), threading.Event(), threading.Event()
     event_loop = threading.get_ident()
 
     def stops_in_a_transaction() -> datetime:
