@@ -24,6 +24,7 @@ from sqlalchemy import (
     inspect,
     select,
 )
+from sqlalchemy.exc import DBAPIError
 
 from heltig.store.audit_chain import FIELDS
 from heltig.store.transaction import ReadTransaction
@@ -94,7 +95,7 @@ def between(transaction: ReadTransaction, after: Any, through: Any) -> list[Sequ
         after: Only those with a higher number.
         through: Only those up to this number; None for all.
     """
-    if not _is_there(transaction):
+    if not _is_readable(transaction):
         return []
     query = _ENTRIES.where(_number > max(after, 0)).order_by(_number, TABLE.c.id)
     if through is not None:
@@ -104,7 +105,7 @@ def between(transaction: ReadTransaction, after: Any, through: Any) -> list[Sequ
 
 def below(transaction: ReadTransaction, *, most: int) -> list[int]:
     """The numbers of those that are numbered as no entry is: from 0 down, and 0 where there is no number."""
-    if not _is_there(transaction):
+    if not _is_readable(transaction):
         return []
     query = select(_number).where(TABLE.c.table == _AUDIT, _number < 1)
     return list(transaction.connection.execute(query.order_by(_number).limit(most)).scalars())
@@ -112,7 +113,7 @@ def below(transaction: ReadTransaction, *, most: int) -> list[int]:
 
 def count(transaction: ReadTransaction, table: str | None = _AUDIT) -> int:
     """How many there are, of a table or of all."""
-    if not _is_there(transaction):
+    if not _is_readable(transaction):
         return 0
     query = select(func.count()).select_from(TABLE)
     if table is not None:
@@ -129,5 +130,39 @@ def _cells(number: int, content: bytes) -> Sequence[Any]:
     return (number, *(row.get(name) for name in _OTHERS))
 
 
+def is_strange(transaction: ReadTransaction) -> bool:
+    """Whether something of this name is there whose rows cannot be read: somebody made it by hand."""
+    return _is_there(transaction) and not _has_form(transaction)
+
+
+def _is_readable(transaction: ReadTransaction) -> bool:
+    return _is_there(transaction) and _has_form(transaction)
+
+
 def _is_there(transaction: ReadTransaction) -> bool:
-    return inspect(transaction.connection).has_table(NAME)
+    try:
+        return inspect(transaction.connection).has_table(NAME)
+    except DBAPIError:  # SQLite cannot even describe a view or a virtual table that does not work
+        return True
+
+
+def _has_form(transaction: ReadTransaction) -> bool:
+    """Whether it is a table with our columns. SQLite keeps any value in any column, PostgreSQL does not.
+
+    A read that fails would end the whole transaction on PostgreSQL, so it is not tried.
+    """
+    connection = transaction.connection
+    inspector = inspect(connection)
+    try:
+        if NAME not in inspector.get_table_names():
+            return False
+        found = {column["name"]: column for column in inspector.get_columns(NAME)}
+    except DBAPIError:
+        return False
+    has_types = connection.dialect.name != "sqlite"
+    return all(
+        column.name in found
+        and "computed" not in found[column.name]
+        and (not has_types or isinstance(found[column.name]["type"], type(column.type)))
+        for column in TABLE.columns
+    )

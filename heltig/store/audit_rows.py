@@ -48,6 +48,11 @@ _ROWS: Final = (
 _BELOW: Final = select(NUMBER).where(audit.c.sequence < 1).order_by(audit.c.sequence).limit(bindparam("most"))
 _COUNT: Final = select(func.count()).select_from(audit)
 
+_STRANGE: Final = (
+    f"a table or view {audit_damaged.NAME} is there that no restoration made: keep a copy of the database, "
+    "and drop it"
+)
+
 UNREADABLE: Final = (ValueError, TypeError, OverflowError, AttributeError, MemoryError)
 """What becomes of values that are not what they ought to be."""
 
@@ -115,17 +120,19 @@ def page(transaction: ReadTransaction, after: Any, most: int) -> tuple[list[Foun
 
 
 def below(transaction: ReadTransaction, *, most: int) -> list[Damaged]:
-    """Rows that are numbered as no entry is: from 0 down."""
+    """Rows that are numbered as no entry is: from 0 down; and what somebody made in their place."""
     found: list[Any] = list(transaction.connection.execute(_BELOW, {"most": most}))
     why = "is there, though entries are numbered from 1"
     numbers: list[int] = [row[0] for row in found]
     numbers += audit_damaged.below(transaction, most=most)
-    return [Damaged(number, why if number else f"entry 0 {why}") for number in numbers]
+    strange = [Damaged(0, _STRANGE)] if audit_damaged.is_strange(transaction) else []
+    return [*(Damaged(number, why if number else f"entry 0 {why}") for number in numbers), *strange]
 
 
 def count(transaction: ReadTransaction) -> int:
-    """How many rows there are, with those that have no number."""
-    return int(transaction.connection.execute(_COUNT).scalar() or 0) + audit_damaged.count(transaction)
+    """How many rows there are, with those that have no number, and with all that `below` gives."""
+    aside = audit_damaged.count(transaction) + audit_damaged.is_strange(transaction)
+    return int(transaction.connection.execute(_COUNT).scalar() or 0) + aside
 
 
 def checkpoint(transaction: ReadTransaction) -> Checkpoint | Damaged | None:

@@ -176,7 +176,7 @@ def restore(
         else:
             connection.execute(insert(table), rows)
         filled[part.table] += len(rows)
-    if wrong := [name for name, count in counts.items() if filled.get(name) != count]:
+    if wrong := [name for name, count in counts.items() if filled.get(name, 0) != count]:
         raise StorageError(f"The backup does not have all rows of {', '.join(wrong)}.")
     _set_counters(connection, made, counters)
     migrations.upgrade_to(connection, "head")

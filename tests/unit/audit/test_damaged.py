@@ -186,12 +186,49 @@ async def test_what_somebody_did_to_the_tables_stops_no_backup(
     trail: Trail, tmp_path: Path, how: str
 ) -> None:
     await trail.tamper("UPDATE audit SET actor = 'nobody' WHERE sequence = 3", *BY_HAND[how])
-    if SERVER is None or "aside" not in how:  # PostgreSQL takes no text for bytes
-        assert (await trail.verified()).breaks[0].sequence == 3
+    assert (await trail.verified()).breaks[0].sequence == 3
     taken = tmp_path / "taken"
     await back_up(trail.store, tmp_path, taken, with_secrets=True, clock=lambda: NOW)
     await try_backup(taken)
     async with restored(taken, tmp_path / "there") as (store, _):
+        assert (await store.read(verify, trail.keys)).breaks[0].sequence == 3
+
+
+STRANGE = {
+    "other columns": "CREATE TABLE audit_damaged (number INTEGER)",
+    "a column that is not there": 'CREATE TABLE audit_damaged (id INTEGER, "table" VARCHAR, sequence BIGINT)',
+    "a view": 'CREATE VIEW audit_damaged AS SELECT 1 AS id, action AS "table", sequence, tag AS content '
+    "FROM audit",
+    "a view without columns of ours": "CREATE VIEW audit_damaged AS SELECT 1 AS number",
+}
+if SERVER:
+    STRANGE["other types"] = (
+        'CREATE TABLE audit_damaged (id TEXT, "table" INTEGER, sequence TEXT, content INTEGER)'
+    )
+else:
+    STRANGE["a view of nothing"] = "CREATE VIEW audit_damaged AS SELECT * FROM what_is_gone"
+    STRANGE["columns that fail"] = (
+        'CREATE TABLE audit_damaged (id INTEGER, "table" VARCHAR, content BLOB, '
+        "sequence BIGINT AS (json_extract(content, '$')))"
+    )
+
+
+@pytest.mark.parametrize("how", STRANGE)
+async def test_a_table_of_that_name_that_no_restoration_made_hides_nothing(
+    trail: Trail, tmp_path: Path, how: str
+) -> None:
+    before = await trail.verified()
+    await trail.tamper(STRANGE[how])
+    found = await trail.verified()
+    assert found.entries == before.entries
+    [only] = found.breaks
+    assert (only.sequence, "audit_damaged" in only.why) == (0, True)
+    check = await doctor(trail.store, Settings(home=tmp_path))
+    assert (check.state, "audit_damaged" in check.found) == ("failed", True)
+    await trail.tamper("UPDATE audit SET actor = 'nobody' WHERE sequence = 3")
+    assert [one.sequence for one in (await trail.verified()).breaks] == [3, 0]
+    await back_up(trail.store, tmp_path, tmp_path / "taken", with_secrets=True, clock=lambda: NOW)
+    async with restored(tmp_path / "taken", tmp_path / "there") as (store, _):
         assert (await store.read(verify, trail.keys)).breaks[0].sequence == 3
 
 
