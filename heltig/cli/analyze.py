@@ -17,7 +17,7 @@ from heltig.cli.archives import ACTOR, ORIGIN, format_option, now
 from heltig.cli.database import open_database
 from heltig.cli.options import profile_option
 from heltig.errors import ConfigurationError, NotFoundError, UsageError
-from heltig.imaging.order import SegmenterOrder, Told
+from heltig.imaging.order import OPTIONAL_FAMILIES, SegmenterOrder, Told
 from heltig.jobs.queue import JobQueue
 from heltig.jobs.runner import Runner
 from heltig.pipeline.archives.opened import OpenArchives
@@ -79,7 +79,10 @@ _LOOK_SECONDS: Final = 1.0
 @click.option("--modality", "modalities", multiple=True, help="A modality that may be chosen.")
 @click.option("--series", metavar="UID", help="The series that has to be taken.")
 @click.option(
-    "--optional", multiple=True, metavar="FAMILY", help="Measurements that are made only when asked for."
+    "--optional",
+    multiple=True,
+    type=click.Choice(OPTIONAL_FAMILIES),
+    help="Measurements that are made only when asked for.",
 )
 @click.option("--height", type=click.FloatRange(0.3, 2.8), metavar="METRES", help="The patient's height.")
 @click.option("--dcm2niix", is_flag=True, help="Convert the series a second time; differences are flagged.")

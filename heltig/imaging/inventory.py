@@ -7,13 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
+from heltig.imaging.distribution import Distribution
 from heltig.imaging.morphology import components
 from heltig.imaging.reconstruction import Reconstruction, beside
-from heltig.imaging.segmentation import Box, Segmentation
+from heltig.imaging.segmentation import Box, Crop, Segmentation
 from heltig.imaging.volume import Structure
 
 Status: TypeAlias = Literal["complete", "truncated", "too_small", "absent"]
@@ -90,6 +92,33 @@ class Inventory:
         volumes = [self.segmentation.volume_cm3(size) for size in sizes]
         return [volume for volume in volumes if volume >= COMPONENT_CM3]
 
+    def values(self, key: str, crop: Crop) -> NDArray[Any]:
+        """The values of a part of a structure, but for what of it was never reconstructed.
+
+        Args:
+            key: The structure.
+            crop: The part.
+        """
+        values, mask = self.segmentation.voxels[crop.box], crop.mask
+        if key in self._beside_circle:
+            mask = mask.copy()
+            for place, z in enumerate(range(crop.box[2].start, crop.box[2].stop)):
+                missing = self._reconstruction.missing(z)
+                if missing is not None:
+                    mask[:, :, place] &= ~missing[crop.box[:2]]
+        return np.asarray(values[mask])
+
+    def distribution(self, key: str) -> Distribution | None:
+        """The values of a structure; None where fewer than 27 voxels of it were reconstructed.
+
+        Raises:
+            ValueError: The volume is not in Hounsfield units, or there is no voxel of the structure.
+        """
+        if key not in self._beside_circle:
+            return self.segmentation.distribution(key)
+        values = self.values(key, self.segmentation.crop(key))
+        return Distribution.of(values) if values.size >= LEAST_VOXELS else None
+
     def _find(self, structure: Structure, circle: frozenset[str]) -> Found:
         segmentation, key = self.segmentation, structure.key
         voxels, box = segmentation.count(key), segmentation.box(key)
@@ -103,13 +132,16 @@ class Inventory:
         return Found(structure, status, voxels, volume, cut_at, box)
 
     @cached_property
+    def _reconstruction(self) -> Reconstruction:
+        return Reconstruction(self.segmentation)
+
+    @cached_property
     def _beside_circle(self) -> frozenset[str]:
         """The structures that touch what was not reconstructed."""
         segmentation = self.segmentation
-        reconstruction = Reconstruction(segmentation)
         touched: list[set[int]] = [set() for _ in segmentation.maps]
         for z in range(segmentation.shape[2]):
-            missing = reconstruction.missing(z)
+            missing = self._reconstruction.missing(z)
             if missing is None:
                 continue
             near = beside(missing)

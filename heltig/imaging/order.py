@@ -32,6 +32,10 @@ ENDS: Final[frozenset[State]] = frozenset({"done", "refused", "failed"})
 """`refused` is a normal outcome, with a code; `failed` is not."""
 
 
+OPTIONAL_FAMILIES: Final = ("quality", "liver_fat", "aorta", "calcium")
+"""Families of measurements that are made only where they are asked for."""
+
+
 class SegmenterOrder(msgspec.Struct, frozen=True, kw_only=True):
     """One backend that is to run.
 
@@ -58,7 +62,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         modalities: See there.
         series: SeriesInstanceUID that has to be taken; None leaves the choice to the policy.
         policy: The site's own selection policy, a TOML file; None for the one that Heltig brings.
-        optional: Families of measurements that are made only where they are asked for.
+        optional: Which of `OPTIONAL_FAMILIES` are wanted.
         height_m: The height of the patient in metres, where it is known better than by the images.
         allow_identified: Objects that do not say Patient Identity Removed (0012,0062) = YES may be analysed.
         converter: `dcm2niix` converts the series a second time, and differences are flagged.

@@ -20,9 +20,10 @@ _FEW: Final = 0.5
 class Reconstruction:
     """Where there is nothing but a filling value.
 
-    That is Pixel Padding Value (0028,0120) where the images say it. Else it is the value of the four corners
-    of a slice, if it is lower than any that 12 bits can say, or if it is the lowest of these and fills just
-    what is outside of a circle: air that was set to one value all about a body makes no circle.
+    That is Pixel Padding Value (0028,0120) where the images say it, else the value of the four corners of a
+    slice. Either is believed if it is lower than any that 12 bits can say. Air may have any other, and what
+    is near to nothing may in MR: that has to fill just what is outside of a circle. Without a padding value
+    only the lowest of 12 bits can. Air that was set to one value all about a body makes no circle.
     """
 
     def __init__(self, segmentation: Segmentation) -> None:
@@ -36,17 +37,22 @@ class Reconstruction:
 
     def missing(self, z: int) -> Mask | None:
         """What of an axial slice was not reconstructed, by (x, y); None where all of it was."""
+        values = self._segmentation.voxels[:, :, z]
         if self._padding is not None:
             padding = self._padding[:, :, z]
-            return padding if padding.any() else None
+            if not padding.any():
+                return None
+            return padding if self._is_no_air(values[padding]) else self._outside_circle(padding)
         if not self._segmentation.in_hounsfield:
             return None
-        values = self._segmentation.voxels[:, :, z]
         corner = values[0, 0]
         if corner > _CLIPPED or any(values[place] != corner for place in ((0, -1), (-1, 0), (-1, -1))):
             return None
         filling: NDArray[Any] = values == corner
         return filling if corner < _CLIPPED else self._outside_circle(filling)
+
+    def _is_no_air(self, padded: NDArray[Any]) -> bool:
+        return self._segmentation.in_hounsfield and bool(padded.max() < _CLIPPED)
 
     def _outside_circle(self, filling: Mask) -> Mask | None:
         if filling.all():

@@ -15,6 +15,7 @@ from heltig.imaging.inventory import Inventory
 from heltig.imaging.metrics import OPTIONAL, measure
 from heltig.imaging.metrics.flat import ORGANS, flat_view
 from heltig.imaging.metrics.phase import PhaseReading, contrast_phase, phase_by_metadata
+from heltig.imaging.order import OPTIONAL_FAMILIES
 from heltig.imaging.segmentation import Segmentation
 from heltig.imaging.volume import LabelMap, Technique
 
@@ -345,6 +346,7 @@ def test_short_names_of_a_head() -> None:
 
 def test_what_is_optional_is_not_measured_unless_asked_for() -> None:
     phantom = vessels(40, 40, 55)
+    assert tuple(OPTIONAL) == OPTIONAL_FAMILIES
     asked = {one.name for one in results(phantom, optional=OPTIONAL).measurements}
     assert asked - {one.name for one in results(phantom).measurements} == {
         *("noise", "contrast_to_noise", "fat_fraction_estimate", "attenuation_difference"),

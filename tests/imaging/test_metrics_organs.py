@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from imaging.bodies import boxes, drawn, results, rotation, segmentation, summary, value, why
-from imaging.phantom import Box, Phantom, checkerboard, encode, noise, series
+from imaging.phantom import Box, Phantom, checkerboard, encode, noise, series, shares
 
 from heltig.imaging.inventory import Inventory
 from heltig.imaging.metrics import measure
@@ -149,6 +149,33 @@ def test_padding_says_what_was_not_reconstructed() -> None:
     inventory = Inventory(Segmentation(volume, [phantom.label_map()]))
     assert inventory.status("spleen") == "truncated"
     assert inventory.status("liver") == "complete"
+
+
+@pytest.mark.parametrize("padded", [True, False])
+def test_what_was_never_reconstructed_has_no_attenuation(padded: bool) -> None:
+    """A mask may go on where there are no images: only what was measured counts."""
+    phantom = circle(-2000, 27.0)
+    beyond = boxes((60, 60, 8), (1, 1, 3), spleen=((45, 20, 2), (58, 40, 6), 50))
+    volume = replace(phantom.volume(), padding=phantom.voxels == -2000 if padded else None)
+    found = measure(Segmentation(volume, [beyond.label_map()]))
+    for name in ("attenuation_mean", "attenuation_p5", "attenuation_mean_eroded"):
+        assert value(found, name, "spleen") == 50, name
+    assert value(found, "attenuation_sd", "spleen") == 0
+    assert value(found, "observed_volume", "spleen") == pytest.approx(beyond.volume_cm3("spleen"))
+
+
+@pytest.mark.parametrize("modality", ["CT", "MR"])
+def test_padding_that_air_may_have_cuts_nothing_off(modality: str) -> None:
+    """Pixel Padding Value is often that of air, which there is in lungs and about every body, too."""
+    lowest = -1024 if modality == "CT" else 0
+    phantom = Phantom.of(
+        (60, 60, 8),
+        (1, 1, 3),
+        [Box("lung_left", (10, 20, 2), (30, 40, 6), shares(lowest + 150, (0.02, lowest)))],
+        background=lowest,
+    )
+    padded = replace(phantom.volume(modality=modality), padding=phantom.voxels == lowest)
+    assert Inventory(Segmentation(padded, [phantom.label_map()])).status("lung_left") == "complete"
 
 
 def test_air_of_one_value_about_a_body_cuts_nothing_off() -> None:

@@ -57,8 +57,10 @@ def test_files_are_analysed_into_a_folder(package: Path, tmp_path: Path) -> None
     assert code_of(again) == 2
 
 
-def test_a_refusal_has_its_code(package: Path, tmp_path: Path) -> None:
-    result = ran(package, "--output", tmp_path / "results", "--modality", "MR", "--format", "json")
+def test_a_refusal_has_its_code(package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    result = ran(package, "--output", "../results", "--modality", "MR", "--format", "json")
     assert result.exit_code == 3
     told = json.loads(result.stdout)
     assert (told["state"], told["code"]) == ("refused", "MODALITY_NOT_WANTED")

@@ -65,7 +65,7 @@ def hemorrhage(inventory: Inventory, context: Context) -> tuple[Measurement, ...
     kept, largest = _kept(segmentation, crop)
     if not kept.any():
         return (raw, *_nothing(Gap("not_evaluated", "sample_too_small")))
-    return (raw, *_measured(segmentation, Crop(crop.box, kept), largest))
+    return (raw, *_measured(inventory, Crop(crop.box, kept), largest))
 
 
 def _unfit(inventory: Inventory, context: Context) -> Gap | None:
@@ -115,7 +115,8 @@ def _near_brain(segmentation: Segmentation, crop: Crop) -> Mask:
     return near[inner]
 
 
-def _measured(segmentation: Segmentation, crop: Crop, largest: Mask) -> Iterator[Measurement]:
+def _measured(inventory: Inventory, crop: Crop, largest: Mask) -> Iterator[Measurement]:
+    segmentation = inventory.segmentation
     volume = segmentation.volume_cm3(int(crop.mask.sum()))
     yield Measurement(name="hemorrhage_volume", region=KEY, value=volume, unit=CM3, method=_KEPT)
     by_axes = _abc(largest, segmentation.spacing)
@@ -129,16 +130,20 @@ def _measured(segmentation: Segmentation, crop: Crop, largest: Mask) -> Iterator
         method=_ABC,
         warnings=() if low <= ratio <= high else ("axes_disagree",),
     )
-    mean = float(segmentation.voxels[crop.box][crop.mask].mean(dtype=np.float64))
-    low, high = _MEAN_HU
-    yield Measurement(
-        name="hemorrhage_attenuation_mean",
-        region=KEY,
-        value=mean,
-        unit=HU,
-        method=_KEPT,
-        warnings=() if low <= mean <= high else ("attenuation_range",),
-    )
+    values = inventory.values(KEY, crop)
+    if values.size:
+        mean = float(values.mean(dtype=np.float64))
+        low, high = _MEAN_HU
+        yield Measurement(
+            name="hemorrhage_attenuation_mean",
+            region=KEY,
+            value=mean,
+            unit=HU,
+            method=_KEPT,
+            warnings=() if low <= mean <= high else ("attenuation_range",),
+        )
+    else:
+        yield _missing("hemorrhage_attenuation_mean", Gap("not_evaluated", "sample_too_small"))
     occupied = np.flatnonzero(crop.mask.any(axis=(0, 1))) + crop.box[2].start
     for part in _PLACES:
         place = segmentation.slice_place(int(occupied[min(len(occupied) - 1, part * len(occupied) // 100)]))

@@ -20,20 +20,26 @@ _METHOD: Final = "-0.58 × HU + 38.2, from 0 to 100"
 
 def liver_fat(inventory: Inventory, context: Context) -> tuple[Measurement, ...]:
     """The estimate, and the difference of liver and spleen."""
-    segmentation = inventory.segmentation
-    no_values = hounsfield_gap(segmentation)
-    gap = no_values or gap_of(inventory, "liver") or _unfit(inventory, context)
-    value = None
-    if not gap:
-        value = min(100.0, max(0.0, _SLOPE * segmentation.distribution("liver").mean + _AT_ZERO))
-    apart = no_values or gap_of(inventory, "liver") or gap_of(inventory, "spleen")
-    difference = None
-    if not apart:
-        difference = segmentation.distribution("liver").mean - segmentation.distribution("spleen").mean
+    liver, spleen = (_mean_of(inventory, key) for key in ("liver", "spleen"))
+    value, difference = None, None
+    gap = liver if isinstance(liver, Gap) else _unfit(inventory, context)
+    if not gap and not isinstance(liver, Gap):
+        value = min(100.0, max(0.0, _SLOPE * liver + _AT_ZERO))
+    apart = next((one for one in (liver, spleen) if isinstance(one, Gap)), None)
+    if not isinstance(liver, Gap) and not isinstance(spleen, Gap):
+        difference = liver - spleen
     return (
         _result("fat_fraction_estimate", "liver", value, PERCENT, _METHOD, gap),
         _result("attenuation_difference", "liver-spleen", difference, HU, "difference of means", apart),
     )
+
+
+def _mean_of(inventory: Inventory, key: str) -> float | Gap:
+    gap = hounsfield_gap(inventory.segmentation) or gap_of(inventory, key)
+    if gap:
+        return gap
+    values = inventory.distribution(key)
+    return values.mean if values else Gap("not_evaluated", "sample_too_small")
 
 
 def _unfit(inventory: Inventory, context: Context) -> Gap | None:

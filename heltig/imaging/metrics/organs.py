@@ -16,6 +16,7 @@ from heltig.imaging.metrics.measurement import (
     hounsfield_gap,
 )
 from heltig.imaging.morphology import eroded
+from heltig.imaging.segmentation import Crop
 
 EROSION_MM: Final = 3.0
 
@@ -71,16 +72,18 @@ def _attenuation(inventory: Inventory, found: Found) -> Iterator[Measurement]:
     if gap:
         yield from (_missing(name, key, HU, _BY_COUNT, gap) for name in names)
         return
-    values = segmentation.distribution(key)
+    values = inventory.distribution(key)
+    small = Gap("not_evaluated", "sample_too_small")
     yield from (
         _seen(found, name, getattr(values, statistic), _BY_COUNT)
+        if values
+        else _missing(name, key, HU, _BY_COUNT, small)
         for name, statistic in zip(names, _STATISTICS, strict=True)
     )
     if key in ALL_OVER:
         return
     core = core_of(inventory, key)
     if core is None:
-        small = Gap("not_evaluated", "sample_too_small")
         yield _missing("attenuation_mean_eroded", key, HU, _ERODED, small)
     else:
         yield _seen(found, "attenuation_mean_eroded", core.mean, _ERODED)
@@ -92,7 +95,7 @@ def core_of(inventory: Inventory, key: str, *, mm: float = EROSION_MM) -> Distri
     crop = segmentation.crop(key, mm)
     if not crop.mask.any():
         return None
-    values = segmentation.voxels[crop.box][eroded(crop.mask, mm, segmentation.spacing)]
+    values = inventory.values(key, Crop(crop.box, eroded(crop.mask, mm, segmentation.spacing)))
     return Distribution.of(values) if values.size >= LEAST_VOXELS else None
 
 

@@ -11,7 +11,7 @@ from heltig.imaging.inventory import Inventory
 from heltig.imaging.metrics.l3 import vertebral_body
 from heltig.imaging.metrics.measurement import HU, Context, Gap, Measurement, gap_of, hounsfield_gap
 from heltig.imaging.morphology import eroded
-from heltig.imaging.segmentation import Segmentation, grown
+from heltig.imaging.segmentation import Crop, Segmentation, grown
 
 EROSION_MM: Final = 5.0
 LEAST_VOXELS: Final = 25
@@ -27,13 +27,14 @@ _METHODS: Final = {
     "L1_attenuation_vertebra": "whole vertebra",
 }
 _STATISTICS: Final = ("mean", "sd", "median")
+_TOO_SMALL: Final = Gap("not_evaluated", "sample_too_small")
 
 
 def vertebra(inventory: Inventory, context: Context) -> tuple[Measurement, ...]:
     """Mean, SD and median of the core of the body, of the body, and of the vertebra with its processes."""
     segmentation = inventory.segmentation
     gap = hounsfield_gap(segmentation) or gap_of(inventory, _KEY)
-    samples = dict.fromkeys(_METHODS, gap) if gap else _samples(segmentation)
+    samples = dict.fromkeys(_METHODS, gap) if gap else _samples(inventory)
     warnings = () if gap else tuple(_warnings(segmentation, context))
     cut_off = inventory.status(_KEY) == "truncated"
     return tuple(
@@ -43,7 +44,8 @@ def vertebra(inventory: Inventory, context: Context) -> tuple[Measurement, ...]:
     )
 
 
-def _samples(segmentation: Segmentation) -> dict[str, Distribution | Gap]:
+def _samples(inventory: Inventory) -> dict[str, Distribution | Gap]:
+    segmentation = inventory.segmentation
     whole = segmentation.crop(_KEY)
     body = vertebral_body(segmentation, _KEY)
     found: dict[str, Distribution | Gap] = {}
@@ -56,15 +58,15 @@ def _samples(segmentation: Segmentation) -> dict[str, Distribution | Gap]:
         box = grown(whole.box, margin, segmentation.shape)
         wide = segmentation.mask(_KEY, box) & segmentation.mask("vertebrae_body", box)
         core = eroded(wide, EROSION_MM, segmentation.spacing)
-        found["L1_attenuation"] = _sample(segmentation.voxels[box][core])
-        found["L1_attenuation_body"] = _sample(segmentation.voxels[whole.box][body])
-    found["L1_attenuation_vertebra"] = segmentation.distribution(_KEY)
+        found["L1_attenuation"] = _sample(inventory.values(_KEY, Crop(box, core)))
+        found["L1_attenuation_body"] = _sample(inventory.values(_KEY, Crop(whole.box, body)))
+    found["L1_attenuation_vertebra"] = inventory.distribution(_KEY) or _TOO_SMALL
     return found
 
 
 def _sample(values: NDArray[Any]) -> Distribution | Gap:
     if values.size < LEAST_VOXELS:
-        return Gap("not_evaluated", "sample_too_small")
+        return _TOO_SMALL
     return Distribution.of(values)
 
 

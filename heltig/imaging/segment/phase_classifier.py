@@ -131,4 +131,5 @@ def _gap(inventory: Inventory) -> str:
 
 
 def _median(inventory: Inventory, key: str) -> float:
-    return float(inventory.segmentation.distribution(key).median) if inventory.has(key) else 0.0
+    values = inventory.distribution(key) if inventory.has(key) else None
+    return float(values.median) if values else 0.0

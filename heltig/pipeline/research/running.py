@@ -82,8 +82,8 @@ async def make(order: Order, program: Program, *, told: Callable[[Told], Awaitab
             program.command,
             limits=program.limits,
             environment=contained.environment(**program.environment),
-            cwd=order.output.parent,
-            stdin=encoded(order),
+            cwd=order.output.parent.absolute(),
+            stdin=encoded(_from_anywhere(order)),
             on_line=lines.put_nowait,
         )
     )
@@ -111,6 +111,16 @@ async def make(order: Order, program: Program, *, told: Callable[[Told], Awaitab
     if ended.exit_code == UsageError.exit_code:
         raise EndedError("ORDER_WRONG")
     raise EndedError("ENDED_EARLY", f"exit code {ended.exit_code}, after {ended.seconds:.0f} s")
+
+
+def _from_anywhere(order: Order) -> Order:
+    """An order whose paths hold in the folder that the program runs in, too."""
+    return msgspec.structs.replace(
+        order,
+        objects=order.objects.absolute(),
+        output=order.output.absolute(),
+        policy=order.policy.absolute() if order.policy else None,
+    )
 
 
 def _told(line: str) -> Told | None:
