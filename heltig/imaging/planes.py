@@ -4,6 +4,7 @@ An attribute of a frame stands in its functional groups (PS3.3 C.7.6.16), its ow
 image of one frame it stands in the data set.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Final, NamedTuple
@@ -13,6 +14,7 @@ from heltig.dicom.frames import FrameTable
 from heltig.dicom.geometry import Orientation, Vector, as_orientation, as_position
 from heltig.dicom.study import SeriesRows
 from heltig.imaging.objects import ImageObject, Study
+from heltig.imaging.pixels import same_pixels
 from heltig.standard.dictionary import tag_of
 from heltig.standard.sop_classes import lookup
 
@@ -40,7 +42,10 @@ _KINDS: Final = {
 """Values of Image Type of what is no slice of a stack."""
 
 _PIXEL_DATA: Final = "7FE00010"
-_IDENTITY: Final = ("ImagePositionPatient", "ImageOrientationPatient", "InstanceNumber", "Rows", "Columns")
+_IDENTITY: Final = (
+    *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "InstanceNumber", "Rows", "Columns"),
+    *("RescaleSlope", "RescaleIntercept"),
+)
 
 Numbers = tuple[float | None, ...]
 
@@ -66,6 +71,7 @@ class Planes:
         left_out: What is no plane.
         conflicts: How many images have the SOP Instance UID of another, but are not the same.
         frames: Of each plane its object and the number of its frame; 0 in objects of one image.
+        unplaced: How many frames have no functional groups of their own, in objects whose others have.
     """
 
     def __init__(self, study: Study, series: SeriesRows) -> None:
@@ -75,6 +81,8 @@ class Planes:
         rows, self.left_out, self.conflicts = _sorted_out(study, series)
         self._frames = FrameTable(study.table, rows)
         self.frames = self._frames.frames
+        placed = Counter(frame.row for frame in self.frames)
+        self.unplaced = sum(max(0, _frame_count(study, row) - placed[row]) for row in rows)
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -139,7 +147,7 @@ def _sorted_out(study: Study, series: SeriesRows) -> tuple[list[int], list[LeftO
         code = _why_not(study, row)
         if uid and not code and first.setdefault(uid, row) != row:
             code = "SAME_INSTANCE"
-            conflicts += _identity(study, row) != _identity(study, first[uid])
+            conflicts += not _is_copy(study, row, first[uid])
         if code:
             left_out.append(LeftOut(study.objects[row].number, code))
         else:
@@ -147,9 +155,10 @@ def _sorted_out(study: Study, series: SeriesRows) -> tuple[list[int], list[LeftO
     return rows, left_out, conflicts
 
 
-def _identity(study: Study, row: int) -> list[tuple[object, ...]]:
-    """What an image and a copy of it have in common, whatever way they are encoded."""
-    return [study.table.at(tag_of(keyword), row).values for keyword in _IDENTITY]
+def _is_copy(study: Study, row: int, other: int) -> bool:
+    """Whether two images that have one UID are the same image, whatever way they are encoded."""
+    cells = [[study.table.at(tag_of(keyword), one).values for keyword in _IDENTITY] for one in (row, other)]
+    return cells[0] == cells[1] and same_pixels(study.objects[row], study.objects[other])
 
 
 def _why_not(study: Study, row: int) -> str:
@@ -163,10 +172,14 @@ def _why_not(study: Study, row: int) -> str:
             return kind
     if not table.at(_PIXEL_DATA, row).vr:
         return "NO_PIXEL_DATA"
-    frames = (*table.at("00280008", row).numbers, None)[0]
-    if frames is not None and frames > 1 and not table.at("52009230", row).items:
+    if _frame_count(study, row) > 1 and not table.at("52009230", row).items:
         return "UNPLACED_FRAMES"
     return ""
+
+
+def _frame_count(study: Study, row: int) -> int:
+    """Number of Frames (0028,0008); 0 where it is not given."""
+    return _count(study.table.at("00280008", row))
 
 
 def _is_slice_class(sop_class: Cell, modality: Cell) -> bool:

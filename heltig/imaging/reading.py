@@ -66,7 +66,7 @@ class Survey(NamedTuple):
 
 
 def survey(sources: Iterable[Source]) -> Survey:
-    """Find the volumes among DICOM objects, by their headers.
+    """Find the volumes among DICOM objects, by their headers; of copies, pixel data are compared as well.
 
     Args:
         sources: Files, or their contents; of any series, in any order.

@@ -28,7 +28,7 @@ CODES: Final[Mapping[str, str]] = MappingProxyType(
         "GEOMETRY_SHIFTED_SLICE": "Slices are shifted sideways against the others.",
         "GEOMETRY_GANTRY_TILT": "The slices are tilted against the axis of the stack: nothing is measured on "
         "single slices.",
-        "PIXELS_FORMAT": "The pixel data are of a kind that is no CT or MR slice: colour, floats or one bit.",
+        "PIXELS_FORMAT": "Pixels are not single numbers of 8 or 16 bits each: colour, floats, packed bits.",
         "PIXELS_LENGTH": "The pixel data are shorter than rows and columns ask for. Send the image again.",
         "PIXELS_UNDECODABLE": "Compressed pixel data could not be decompressed.",
         "RESCALE_NOT_LINEAR": "Values are mapped by a table, or by a slope of zero, and cannot be rescaled.",

@@ -177,8 +177,9 @@ def _groups(planes: Planes) -> list[_Group]:
         )
         if position is None or orientation is None or spacings[plane] is None or 0 in sizes[plane]
     ]
-    if lost:
-        raise Refused("GEOMETRY_NOT_GIVEN", f"{len(lost)} of {len(planes)} images")
+    if lost or planes.unplaced:
+        count = len(lost) + planes.unplaced
+        raise Refused("GEOMETRY_NOT_GIVEN", f"{count} of {len(planes) + planes.unplaced} images")
     groups: list[_Group] = []
     for plane, (orientation, spacing) in enumerate(zip(planes.orientations, spacings, strict=True)):
         if orientation is None or spacing is None:

@@ -274,19 +274,26 @@ def test_an_object_without_a_sop_class_is_taken_by_its_modality() -> None:
 
 def test_what_is_no_slice_is_left_out_and_said() -> None:
     images = series(BODY)
-    scout, report, copy, bare = (deepcopy(images[0]) for _ in range(4))
+    scout, report, copy, bare, packed = (deepcopy(images[0]) for _ in range(5))
+    packed.compress("1.2.840.10008.1.2.5", generate_instance_uid=False)  # RLE
     scout.ImageType, scout.SOPInstanceUID = ["ORIGINAL", "PRIMARY", "LOCALIZER"], "1.2.1"
     report.SOPClassUID, report.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.88.33", "1.2.2"
     bare.SOPInstanceUID = "1.2.3"
     del bare.PixelData
-    sources = [encode(ds) for ds in (*images, scout, report, copy, bare)] + [b"no DICOM object at all"]
+    sources = [encode(ds) for ds in (*images, scout, report, copy, bare, packed)] + [b"no DICOM object"]
     found = survey(sources)
     (one,) = found.series
     assert (one.images, one.technique and one.technique.kernel) == (8, "Br40")
     codes = dict(one.left_out)
-    assert sorted(codes.values()) == ["LOCALIZER", "NO_PIXEL_DATA", "NO_SLICE", "SAME_INSTANCE"]
+    assert sorted(codes.values()) == [
+        "LOCALIZER",
+        "NO_PIXEL_DATA",
+        "NO_SLICE",
+        "SAME_INSTANCE",
+        "SAME_INSTANCE",
+    ]
     assert (codes[8], codes[9], codes[11]) == ("LOCALIZER", "NO_SLICE", "NO_PIXEL_DATA")
-    assert [(number, code) for number, code in found.unreadable] == [(12, "NOT_DICOM")]
+    assert [(number, code) for number, code in found.unreadable] == [(13, "NOT_DICOM")]
     assert is_same(read_volume(one.stacks[0]), BODY)
 
 

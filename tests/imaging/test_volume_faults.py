@@ -60,6 +60,15 @@ def without(image: int, keyword: str) -> Callable[[list[Dataset]], None]:
     return lambda images: delattr(images[image], keyword)
 
 
+def copied(**attributes: object) -> Callable[[list[Dataset]], None]:
+    def spoil(images: list[Dataset]) -> None:
+        images.append(deepcopy(images[7]))
+        for keyword, value in attributes.items():
+            setattr(images[-1], keyword, value)
+
+    return spoil
+
+
 def turned_more_and_more(images: list[Dataset]) -> None:
     for k, ds in enumerate(images):
         angle = np.radians(k)
@@ -104,6 +113,8 @@ REFUSED = {
         "GEOMETRY_ORIENTATION",
     ),
     "one UID for all": (set_of(None, SOPInstanceUID="1.2.3"), "INSTANCE_CONFLICT"),
+    "a copy of other pixels": (copied(PixelData=bytes(2 * 16 * 12)), "INSTANCE_CONFLICT"),
+    "a copy with another intercept": (copied(RescaleIntercept="0"), "INSTANCE_CONFLICT"),
     "no position": (without(7, "ImagePositionPatient"), "GEOMETRY_NOT_GIVEN"),
     "no spacing": (without(7, "PixelSpacing"), "GEOMETRY_NOT_GIVEN"),
     "a spacing of zero": (set_of(None, PixelSpacing=[0, 0.8]), "GEOMETRY_NOT_GIVEN"),

@@ -74,6 +74,13 @@ def test_frames_of_which_not_all_are_there() -> None:
         read_only_volume([encode(ds)])
 
 
+def test_frames_of_which_not_all_say_where_they_lie() -> None:
+    ds = enhanced([BODY])
+    ds.PerFrameFunctionalGroupsSequence = ds.PerFrameFunctionalGroupsSequence[:-1]
+    with pytest.raises(Refused, match=r"GEOMETRY_NOT_GIVEN.* 1 of \d+ images"):
+        read_only_volume([encode(ds)])
+
+
 def test_frames_without_groups_of_their_own_are_left_out() -> None:
     ds = enhanced([BODY])
     del ds.PerFrameFunctionalGroupsSequence
