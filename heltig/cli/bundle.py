@@ -116,6 +116,9 @@ def _lines(checked: Checked) -> Iterator[str]:
         yield f"DIFFERS: judged again here it is {checked.readiness}, with {_findings(checked)}."
     for difference in checked.differences:
         yield f"  {_line(difference)}"
+    for left_out, why in manifest.left_out.items():
+        if (left_out, checked.outcome) != ("snapshot", "not-judged"):
+            yield f"Left out, as it says: {left_out}: {_line(why)}."
     yield "Proven against damage alone, as by checksums:"
     for part in checked.unproven:
         yield f"  {_line(part)}"

@@ -1,9 +1,12 @@
 """Reads an evidence bundle that anybody may have made: nothing is unpacked to disk, nothing is believed."""
 
 import hashlib
+import json
+import os
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, BinaryIO, Final, NoReturn, TypeVar
 
 import msgspec
 
@@ -11,6 +14,7 @@ from connectors.upload.limits import Limits
 from connectors.upload.zip_directory import (
     DEFLATED,
     ENCRYPTED_FLAGS,
+    END_MAGIC,
     STORED,
     Directory,
     Entry,
@@ -37,6 +41,9 @@ _MOST_READ: Final = 64 * _MIB
 
 _MOST_EVIDENCE: Final = 512 * _MIB
 """Of all series together."""
+
+_END_RECORD: Final = 22
+"""Bytes of a ZIP's end record without a comment (APPNOTE 4.3.16)."""
 
 MOST_ROWS: Final = 1_000_000
 MOST_CELLS: Final = 100_000_000
@@ -80,7 +87,8 @@ class Bundle(msgspec.Struct, frozen=True):
     Attributes:
         waivers: What is in `WAIVERS`.
         about: None in a bundle of the first form, which had no such file.
-        is_plain: Its JSON says nothing beside what is read of it.
+        audit: The bytes of `AUDIT`; None without it.
+        is_plain: Its JSON says nothing beside what is read of it, and nothing twice.
     """
 
     manifest: Manifest
@@ -90,6 +98,7 @@ class Bundle(msgspec.Struct, frozen=True):
     ruleset: RulesetName
     waivers: tuple[GivenWaiver, ...]
     about: AboutStudy | None
+    audit: bytes | None
     is_plain: bool
 
 
@@ -104,7 +113,9 @@ def read_bundle(path: Path) -> Bundle:
     """
     try:
         with path.open("rb") as file, Package(path) as package:
-            return _Reader(package, _named(read_directory(file, _LIMITS))).bundle()
+            entries = _named(read_directory(file, _LIMITS))
+            _see_that_it_ends(file)
+            return _Reader(package, entries).bundle()
     except FileNotFoundError as error:
         raise NotFoundError(f"There is no file {path}.") from error
     except UnusablePackageError as error:
@@ -115,6 +126,13 @@ def read_bundle(path: Path) -> Bundle:
         raise UnreadableInputError(f"{_DAMAGED}: {error.detail}. {_AGAIN}") from error
     except OSError as error:
         raise UnreadableInputError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _see_that_it_ends(file: BinaryIO) -> None:
+    """Refuse what hides something behind the ZIP: no checksum is of it."""
+    file.seek(-_END_RECORD, os.SEEK_END)
+    if not file.read(_END_RECORD).startswith(END_MAGIC):
+        raise UnsafePackageError(f"{_REFUSED}: something stands behind its files, or it has a comment.")
 
 
 def _named(directory: Directory) -> dict[str, Entry]:
@@ -130,9 +148,11 @@ def _named(directory: Directory) -> dict[str, Entry]:
             raise UnsafePackageError(f"{_REFUSED}: it has two files {name}.")
         if entry.flags & ENCRYPTED_FLAGS or entry.method not in (STORED, DEFLATED):
             raise UnsafePackageError(f"{_REFUSED}: {name} is encrypted, or packed as no bundle is.")
+        if stat.S_IFMT(entry.mode) not in (0, stat.S_IFREG):
+            raise UnsafePackageError(f"{_REFUSED}: {name} would be unpacked as something else than a file.")
         total += entry.size
         evidence += entry.size * bool(form.SERIES.fullmatch(name))
-        is_read = name not in (form.METADATA, form.REPORT, form.AUDIT, form.FINDINGS)
+        is_read = name not in (form.METADATA, form.REPORT, form.FINDINGS)
         if is_read and entry.size > (_MOST_EVIDENCE if form.SERIES.fullmatch(name) else _MOST_READ):
             raise InputTooLargeError(f"{_REFUSED}: {name} would be {entry.size:,} bytes.")
         found[name] = entry
@@ -165,12 +185,17 @@ class _Reader:
         parts[form.SNAPSHOT] = evidence and evidence.outline
         is_plain = all(self._says_no_more(name, part) for name, part in parts.items() if part is not None)
         profile = self._content(form.PROFILE)
-        return Bundle(manifest, judgement, profile, evidence, ruleset, waivers, about, is_plain)
+        audit = self._content(form.AUDIT) if form.AUDIT in self._entries else None
+        return Bundle(manifest, judgement, profile, evidence, ruleset, waivers, about, audit, is_plain)
 
     def _says_no_more(self, name: str, part: object) -> bool:
-        """A JSON file is what writing it again gives, however it is laid out."""
+        """A JSON file is what writing it again gives, however it is laid out, and has no key twice."""
+        content = self._content(name)
         written: object = msgspec.json.decode(form.as_json(part))
-        return bool(self._json(name, object) == written)
+        try:
+            return bool(json.loads(content, object_pairs_hook=_each_once) == written)
+        except (ValueError, RecursionError):
+            return False
 
     def _compare(self, manifest: Manifest) -> None:
         """Every file is there, is named, and is what its checksum says."""
@@ -236,6 +261,18 @@ class _Reader:
             return msgspec.json.decode(content, type=type_)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             _damaged(f"{name} is not what a bundle has there", error)
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON.
+
+    Raises:
+        ValueError: A key is there twice: some readers take the first, others the last.
+    """
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key is there twice")
+    return found
 
 
 def _needed(manifest: Manifest) -> set[str]:

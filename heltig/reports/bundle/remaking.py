@@ -11,14 +11,17 @@ from heltig.dicom.digest import series_digests
 from heltig.dicom.study import STUDY_INSTANCE_UID, StudyTable
 from heltig.errors import UnreadableInputError
 from heltig.pipeline.evidence import devices_of
+from heltig.pipeline.identifiers.redaction import redacted_finding
 from heltig.pipeline.judging import ruleset_name
+from heltig.pipeline.profiles import load_profile
 from heltig.pipeline.score import attributes_of, study_digest
-from heltig.reports.bundle import form
+from heltig.reports.bundle import form, trail
 from heltig.reports.bundle.form import AboutStudy, File
 from heltig.reports.bundle.reading import Bundle
 from heltig.reports.bundle.writing import metadata, readme, report
 from heltig.reports.verdict_line import line_of
 from heltig.reports.verdict_report import as_csv
+from heltig.rules.profile_shipped import SHIPPED
 from heltig.store.attributes import storable_attributes
 from heltig.store.devices import stored
 from heltig.store.judged_studies import JudgedStudy
@@ -54,14 +57,14 @@ def remake(bundle: Bundle, snapshot: Snapshot | None, table: StudyTable | None) 
     if snapshot is not None and table is not None:
         wrong += _of_snapshot(bundle, snapshot, table)
     wrong += [f"{name} is not as it is made again of the rest" for name in _differing(bundle, snapshot)]
-    return Remade(tuple(wrong), tuple(_unproven(bundle)))
+    return Remade(tuple(wrong), tuple(_unproven(bundle, table)))
 
 
 def _contradictions(bundle: Bundle) -> Iterator[str]:
     """What its files say of the same thing."""
     manifest, judgement = bundle.manifest, bundle.judgement
     if manifest.heltig == __version__ and not bundle.is_plain:
-        yield "its JSON has something that no bundle has"
+        yield "its JSON has something that no bundle has, or has it twice"
     if manifest.judged != judgement.judged:
         yield f"{form.MANIFEST} says another time of judging than {form.VERDICT}"
     if manifest.study_instance_uid not in (None, manifest.key):
@@ -80,8 +83,26 @@ def _contradictions(bundle: Bundle) -> Iterator[str]:
     ]
     if sorted(relied) != sorted(given):
         yield f"{form.WAIVERS} does not have the waivers that the verdict relies on"
-    if bundle.evidence is not None and "snapshot" in manifest.left_out:
+    if bundle.evidence is not None and not manifest.left_out.keys().isdisjoint(("snapshot", "identifiers")):
         yield f"{form.MANIFEST} says that the snapshot was left out"
+    if bundle.evidence is None and form.METADATA in manifest.files:
+        yield f"{form.METADATA} is there without the snapshot that it is made of"
+    if "identifiers" in manifest.left_out and not _names_nobody(bundle):
+        yield f"{form.MANIFEST} says that what could name a patient was left out, and some of it is there"
+    about = bundle.about
+    if about is not None and about.state == "JUDGED" and about.snapshot != manifest.snapshot:
+        yield f"{form.STUDY} says that the verdict stands, on another snapshot than its own"
+    yield from trail.contradictions(bundle)
+
+
+def _names_nobody(bundle: Bundle) -> bool:
+    """Whether taking out what could name a patient would take out nothing more."""
+    verdict, about = bundle.judgement.verdict, bundle.about
+    return (
+        verdict.findings == tuple(map(redacted_finding, verdict.findings))
+        and not bundle.judgement.inputs.index_facts
+        and (about is None or not about.attributes.patients)
+    )
 
 
 def _of_snapshot(bundle: Bundle, snapshot: Snapshot, table: StudyTable) -> Iterator[str]:
@@ -181,6 +202,21 @@ def _found(bundle: Bundle, about: AboutStudy) -> JudgedStudy:
     return JudgedStudy(study, given, about.devices, about.owner)
 
 
+def _whose_profile(bundle: Bundle) -> str:
+    """Whether a profile is what its name says to those who know the shipped ones."""
+    name = bundle.manifest.profile.name
+    if name not in SHIPPED:
+        return "the site's own"
+    if load_profile(name).hash == bundle.manifest.profile.hash:
+        return f"{name} as it is shipped"
+    return f"which is NOT {name} as it is shipped here"
+
+
+def _counted_facts(bundle: Bundle) -> str:
+    facts = len(bundle.judgement.inputs.index_facts)
+    return "1 fact about other studies" if facts == 1 else f"{facts:,} facts about other studies"
+
+
 def _location(text: str) -> Location:
     try:
         return Location.parse(text)
@@ -200,19 +236,34 @@ def _profile_name(profile: bytes) -> str:
         raise UnreadableInputError("This bundle is damaged: its profile cannot be read.") from error
 
 
-def _unproven(bundle: Bundle) -> Iterator[str]:
+def _unproven(bundle: Bundle, table: StudyTable | None) -> Iterator[str]:
     manifest, about = bundle.manifest, bundle.about
-    yield "when it was judged and as which revision, and where the study was seen"
+    yield "when it was received and judged and as which revision, and where the study was seen"
+    yield f"that it was to be judged under this profile, {_whose_profile(bundle)} ({form.PROFILE})"
+    yield (
+        f"what it was judged with beside the snapshot: the reference date, {manifest.reference_date}, and "
+        f"{_counted_facts(bundle)} ({form.VERDICT})"
+    )
     if about is not None:
         yield f"state, first sight and owner of the study ({form.STUDY})"
+    if about is not None and not about.devices and table is not None and devices_of(table):
+        yield f"that no device was known ({form.STUDY})"
     if bundle.waivers:
-        yield f"reasons, authors and times of the waivers ({form.WAIVERS})"
-    if form.AUDIT in manifest.files:
-        yield f"{form.AUDIT}: who has the audit key can check its tags"
+        yield f"that the waivers were given, their reasons, authors and times ({form.WAIVERS})"
+    if trail.tells_of_the_verdict(bundle):
+        yield f"{form.AUDIT}, which tells of this verdict: who has the audit key can check its tags"
+    elif form.AUDIT in manifest.files:
+        yield f"{form.AUDIT}, which does not tell of this verdict: who has the audit key can check its tags"
+    yield from _not_made_again(bundle)
+
+
+def _not_made_again(bundle: Bundle) -> Iterator[str]:
+    """Files and parts that this version, or this bundle, tells too little of."""
+    manifest, about = bundle.manifest, bundle.about
     if bundle.evidence is None:
         yield f"all that {form.VERDICT} and {form.STUDY} say: there is no snapshot to judge again"
     elif about is not None and about.snapshot != manifest.snapshot:
-        yield f"{form.STUDY}: the study changed since it was judged"
+        yield f"all that {form.STUDY} and reports say beside the verdict: the study changed since, it says"
     there = [name for name in _AS_WRITTEN if name in manifest.files]
     if manifest.heltig != __version__:
         yield f"{', '.join(there)}: version {manifest.heltig[:20]} wrote them, this is {__version__}"

@@ -21,6 +21,9 @@ from hypothesis import strategies as st
 from heltig.cli import heltig
 from heltig.errors import HeltigError, InputTooLargeError, UnreadableInputError, UnsafePackageError
 from heltig.pipeline.publish import render
+from heltig.pipeline.report import ProfileName
+from heltig.pipeline.score import score_again
+from heltig.reports.bundle import checking, form, remaking
 from heltig.reports.bundle.checking import check_bundle
 from heltig.reports.bundle.form import MANIFEST, METADATA, PROFILE, SNAPSHOT, VERDICT
 from heltig.reports.bundle.reading import read_bundle
@@ -28,9 +31,11 @@ from heltig.reports.bundle.writing import Parts, write_bundle
 from heltig.reports.checksums import NAME as CHECKSUMS
 from heltig.reports.checksums import checksums, sha256
 from heltig.reports.gathering import study_of
+from heltig.rules.profile import DEFAULT, Profile
 from heltig.store import judged_studies
 from heltig.store.engine import Store
 from heltig.store.judged_studies import JudgedStudy, Scope
+from heltig.store.records import Location
 
 T = TypeVar("T")
 SERIES = "snapshot/series-000001.msgpack"
@@ -104,7 +109,11 @@ def sealed(files: dict[str, bytes]) -> dict[str, bytes]:
         for name, content in files.items()
         if name not in (MANIFEST, CHECKSUMS)
     }
-    files = {**files, MANIFEST: json.dumps(manifest).encode()}
+    return summed({**files, MANIFEST: json.dumps(manifest).encode()})
+
+
+def summed(files: dict[str, bytes]) -> dict[str, bytes]:
+    """The same with checksums that fit, the manifest as it is."""
     digests = {name: sha256(content) for name, content in files.items() if name != CHECKSUMS}
     return {**files, CHECKSUMS: checksums(digests)}
 
@@ -123,6 +132,8 @@ def test_every_judged_study_verifies_and_gives_the_same_bytes_again(home: Path) 
         for one in judged:
             bundle = await written(store, one)
             assert outcome_of(bundle) == "same", one.study.study_key
+            redacted = await written(store, one, Parts(identifiers=False))
+            assert outcome_of(redacted) == "not-judged", one.study.study_key
         assert await written(store, judged[0]) == await written(store, judged[0])
         return len(judged)
 
@@ -193,6 +204,19 @@ def hostile(bundle: bytes) -> Iterator[tuple[str, bytes, type[HeltigError], str]
         "damaged",
     )
     yield "another profile", packed(sealed({**files, PROFILE: b"{}"})), UnreadableInputError, "hash"
+    hidden = "stands behind its files"
+    yield "bytes behind it", bundle + b"more", UnsafePackageError, hidden
+    commented = io.BytesIO(bundle)
+    with zipfile.ZipFile(commented, "a") as package:
+        package.comment = b"signed"
+    yield "a comment", commented.getvalue(), UnsafePackageError, hidden
+    linked = io.BytesIO()
+    with zipfile.ZipFile(linked, "w") as package:
+        for name, content in files.items():
+            info = zipfile.ZipInfo(name)
+            info.external_attr = (0o120777 if name == "report.html" else 0o100644) << 16
+            package.writestr(info, content)
+    yield "a link", linked.getvalue(), UnsafePackageError, "something else than a file"
     ready = changed(files, MANIFEST, lambda manifest: manifest.update(readiness="READY"))
     yield "another readiness", packed(sealed(ready)), UnreadableInputError, "another one than its manifest"
 
@@ -233,8 +257,10 @@ def test_verify_says_what_differs_and_by_which_ruleset(home: Path, bundle: bytes
     assert "SAME: judged again here it is NEEDS_REVIEW" in text
     assert json.loads(run(place, "--format", "json")[1])["outcome"] == "same"
     assert "Proven against damage alone" in text
-    assert "when it was judged and as which revision, and where the study was seen" in text
-    assert "audit.ndjson: who has the audit key can check its tags" in text
+    assert "when it was received and judged and as which revision, and where the study was seen" in text
+    assert "audit.ndjson, which tells of this verdict: who has the audit key can check its tags" in text
+    assert "under this profile, default as it is shipped (profile.json)" in text
+    assert "reference date, 2026-05-31, and 0 facts about other studies (verdict.json)" in text
     assert b"<h1>Study <bdi" in files["report.html"]
 
     def forged(judgement: Any) -> None:
@@ -304,6 +330,24 @@ def forgeries(files: dict[str, bytes]) -> Iterator[tuple[str, dict[str, bytes], 
     yield "that name everywhere", both, "name the ruleset"
     named = changed(files, MANIFEST, lambda said: said["profile"].update(name="relaxed"))
     yield "the profile's name", named, "another name of the profile"
+    twice = {
+        name: files[name].replace(b'"revision"', b'"revision": 9, "revision"', 1)
+        for name in (VERDICT, MANIFEST)
+    }
+    yield "a key twice", {**files, VERDICT: twice[VERDICT]}, "or has it twice"
+    yield "a key twice in the manifest", {**files, MANIFEST: twice[MANIFEST]}, "or has it twice"
+    named = changed(files, MANIFEST, lambda said: said.update(leftOut={"identifiers": "nobody is named"}))
+    yield "names nobody, it says", named, "says that the snapshot was left out"
+    other = changed(files, "study.json", lambda said: said.update(snapshot="0" * 64, instances=9999))
+    yield "a study that changed", other, "on another snapshot than its own"
+    trail = files["audit.ndjson"]
+    yield "no trail", {**files, "audit.ndjson": b"no JSON \xff"}, "not entries of an audit trail"
+    yield "a trail with more", {**files, "audit.ndjson": trail.replace(b"{", b'{"x":1,', 1)}, "not entries"
+    about = trail.replace(b'"subject":"archive:main ', b'"subject":"archive:main 9')
+    yield "a trail of another", {**files, "audit.ndjson": about}, "entries about something else"
+    yield "the same entry twice", {**files, "audit.ndjson": trail + trail}, "do not follow one another"
+    told = trail.replace(b'"readiness":"NEEDS_REVIEW"', b'"readiness":"READY"')
+    yield "another verdict in the trail", {**files, "audit.ndjson": told}, "tells of another verdict"
     for name in (
         "report.html",
         "findings.csv",
@@ -323,7 +367,7 @@ def forgeries(files: dict[str, bytes]) -> Iterator[tuple[str, dict[str, bytes], 
 
 def test_what_people_look_at_is_what_judging_again_gives(bundle: bytes, place: Path) -> None:
     for name, files, text in forgeries(files_of(bundle)):
-        place.write_bytes(packed(sealed(files)))
+        place.write_bytes(packed(sealed(files) if "twice in" not in name else summed(files)))
         with pytest.raises(UnreadableInputError) as caught:
             check_bundle(read_bundle(place))
         assert text in caught.value.detail, name
@@ -365,6 +409,53 @@ def test_a_redacted_bundle_is_whole_and_names_nobody(home: Path, place: Path) ->
     place.write_bytes(packed(sealed(other)))
     with pytest.raises(UnreadableInputError, match=r"report\.html is not"):
         check_bundle(read_bundle(place))
+
+
+def forged(place: Path, *, profile: Profile = DEFAULT, drops_facts: bool = False) -> dict[str, bytes]:
+    """A bundle that is judged anew of other inputs, and says so everywhere."""
+    bundle, files = read_bundle(place), files_of(place.read_bytes())
+    assert bundle.evidence is not None
+    snapshot, _ = checking._snapshot(bundle.evidence)
+    facts = () if drops_facts else bundle.judgement.inputs.index_facts
+    inputs, verdict = score_again(snapshot, profile, index_facts=facts, waivers=())
+    judgement = msgspec.structs.replace(bundle.judgement, verdict=verdict, inputs=inputs)
+    manifest = msgspec.structs.replace(
+        bundle.manifest,
+        readiness=verdict.readiness,
+        verdict=verdict.id,
+        profile=ProfileName(profile.name, profile.hash),
+    )
+    bundle = msgspec.structs.replace(bundle, judgement=judgement, manifest=manifest, profile=profile.text)
+    files |= {VERDICT: form.as_json(judgement), MANIFEST: form.as_json(manifest), PROFILE: profile.text}
+    return files | {name: b"".join(content) for name, content in remaking._made(bundle, snapshot)}
+
+
+def test_a_verdict_made_of_other_inputs_is_not_that_of_the_trail(home: Path, place: Path) -> None:
+    """Whoever changes profile or facts makes the verdict anew; the trail tells which one was given."""
+    relaxed = Profile(off=frozenset({"PAT-ID-CONFLICT"}))
+    for study, at, told, forge in (
+        ("two-patient-ids", "main", "NOT default as it is shipped", {"profile": relaxed}),
+        ("count-mismatch", "teaching", "0 facts about other studies", {"drops_facts": True}),
+    ):
+
+        async def write(store: Store, name: str = study, archive: str = at) -> bytes:
+            found = await study_of(store, uid_of(name), Location("archive", archive), now=NOW)
+            return await written(store, found)
+
+        place.write_bytes(in_store(home, write))
+        files = forged(place, **forge)  # type: ignore[arg-type]
+        place.write_bytes(packed(sealed(files)))
+        with pytest.raises(UnreadableInputError, match="tells of another verdict"):
+            check_bundle(read_bundle(place))
+        place.write_bytes(packed(sealed({**files, "audit.ndjson": b""})))
+        code, text = run(place)
+        assert code == 0
+        assert told in text
+        assert "audit.ndjson, which does not tell of this verdict" in text
+        left_out = changed(files, MANIFEST, lambda said: said.update(leftOut={"audit": "the auditor has it"}))
+        del left_out["audit.ndjson"]
+        place.write_bytes(packed(sealed(left_out)))
+        assert "Left out, as it says: audit: the auditor has it." in run(place)[1]
 
 
 def test_the_command_writes_and_verifies(home: Path, place: Path) -> None:

@@ -1,0 +1,85 @@
+"""What a bundle's excerpt of the audit trail says, compared with the rest of the bundle.
+
+Its tags can be checked by who has the audit key alone; what it tells of the study can be read by everybody.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import pairwise
+
+import msgspec
+
+from heltig.reports.bundle import form
+from heltig.reports.bundle.form import ChainedLine
+from heltig.reports.bundle.reading import Bundle
+
+
+class _Published(msgspec.Struct, frozen=True):
+    """The detail of an entry `verdict.publish`."""
+
+    verdict: str
+    revision: int
+    readiness: str
+
+
+def entries(bundle: Bundle) -> tuple[ChainedLine, ...] | None:
+    """The entries; None where there are none to be had, or they are not what a bundle has there."""
+    if bundle.audit is None:
+        return None
+    try:
+        found = tuple(
+            msgspec.json.decode(line, type=ChainedLine, strict=True) for line in bundle.audit.splitlines()
+        )
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return found if as_ndjson(found) == bundle.audit else None
+
+
+def as_ndjson(lines: tuple[ChainedLine, ...]) -> bytes:
+    """The entries as a bundle has them."""
+    return b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
+
+
+def contradictions(bundle: Bundle) -> Iterator[str]:
+    """What the excerpt says otherwise than the rest, or cannot say."""
+    found = entries(bundle)
+    if bundle.audit is not None and found is None:
+        yield f"{form.AUDIT} is not entries of an audit trail"
+    manifest = bundle.manifest
+    subjects = {_subject(bundle), *(f"waiver {waiver.id}" for waiver in bundle.waivers)}
+    if any(entry.subject not in subjects for entry in found or ()):
+        yield f"{form.AUDIT} has entries about something else"
+    for before, after in pairwise(found or ()):
+        follows = after.sequence == before.sequence + 1
+        if after.sequence <= before.sequence or (follows and after.before != before.tag):
+            yield f"entries of {form.AUDIT} do not follow one another"
+            break
+    told = _published(bundle, found or ())
+    if told not in (None, (manifest.verdict, manifest.readiness, manifest.judged)):
+        yield f"{form.AUDIT} tells of another verdict as revision {manifest.revision}"
+
+
+def tells_of_the_verdict(bundle: Bundle) -> bool:
+    """Whether an entry says that this verdict was published."""
+    return _published(bundle, entries(bundle) or ()) is not None
+
+
+def _published(bundle: Bundle, found: tuple[ChainedLine, ...]) -> tuple[str, str, datetime | None] | None:
+    """Verdict id, readiness and time of what was last published as this revision.
+
+    The last: a study that was purged and came again at once began anew with its first revision.
+    """
+    for entry in reversed(found):
+        if entry.action != "verdict.publish" or entry.damaged or entry.subject != _subject(bundle):
+            continue
+        try:
+            told = msgspec.json.decode(entry.detail, type=_Published)
+        except msgspec.DecodeError:
+            continue
+        if told.revision == bundle.manifest.revision:
+            return told.verdict, told.readiness, entry.at
+    return None
+
+
+def _subject(bundle: Bundle) -> str:
+    return f"{bundle.manifest.location} {bundle.manifest.key}"
