@@ -330,6 +330,13 @@ def test_mr_has_volumes_and_no_attenuation(case: Case) -> None:
     assert (flat["modality"], flat["liver_hu_mean"]) == ("MR", None)
 
 
+@pytest.mark.parametrize(("named", "warnings"), [("T1 MPRAGE sag", []), ("T2 FLAIR", ["t1_only"])])
+def test_a_brain_on_mr_is_known_to_be_t1_weighted_or_not(named: str, warnings: list[str], case: Case) -> None:
+    head = Phantom.of(SMALL.shape, SMALL.spacing, [Box("brain", (3, 4, 2), (30, 20, 18), 60)], background=3)
+    analysed(case.put(head, modality="MR", SeriesDescription=named), head, allow_identified=True)
+    assert case.measured()["volume", "brain"]["warnings"] == warnings
+
+
 def test_three_backends_give_the_same_numbers(case: Case) -> None:
     """P17: NIfTI, DICOM SEG and both together; not only alike, but bit by bit."""
     masks = masks_of(SMALL)

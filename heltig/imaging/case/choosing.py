@@ -39,7 +39,7 @@ def choose(order: Order, found: Survey) -> Selection:
     if order.series is not None and not series:
         raise Refused("SERIES_NOT_FOUND")
     request = Request(target=order.target, slice_metrics=order.slice_metrics, modalities=order.modalities)
-    return select_series(series, request=request, policy=_policy(order))
+    return select_series(series, request=request, policy=policy_of(order))
 
 
 def reason_of(audit: Audit) -> Reason:
@@ -54,7 +54,12 @@ def reason_of(audit: Audit) -> Reason:
     return Reason("NO_SERIES", ", ".join(f"{code} {count}" for code, count in sorted(counts.items())))
 
 
-def _policy(order: Order) -> Policy:
+def policy_of(order: Order) -> Policy:
+    """The selection policy that an order asks for.
+
+    Raises:
+        ConfigurationError: It cannot be read.
+    """
     if order.policy is None:
         return shipped()
     try:

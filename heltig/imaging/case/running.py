@@ -7,7 +7,7 @@ from pathlib import Path
 from heltig.errors import UsageError
 from heltig.imaging.agreement import Agreement, check_agreement
 from heltig.imaging.analysis import Analysis
-from heltig.imaging.case.choosing import NotChosen, choose, reason_of
+from heltig.imaging.case.choosing import NotChosen, choose, policy_of, reason_of
 from heltig.imaging.case.folder import UnfinishedFolder
 from heltig.imaging.case.material import Material, gather
 from heltig.imaging.case.outputs import write_outputs
@@ -20,6 +20,7 @@ from heltig.imaging.order import Order, Told
 from heltig.imaging.reading import read_volume
 from heltig.imaging.refusal import Refused
 from heltig.imaging.segment.phase_classifier import PhaseClassifier
+from heltig.imaging.selection.preferring import is_t1_weighted
 from heltig.imaging.selection.selecting import Selection
 from heltig.imaging.stacking import SliceStack
 from heltig.imaging.volume import Volume
@@ -102,6 +103,7 @@ def _analysed(
         found.segmentation,
         optional=order.optional,
         height_m=order.height_m,
+        t1_weighted=is_t1_weighted(volume.technique, policy_of(order)),
         phase_providers=[one.reading for one in classifiers],
     )
     return Analysis(

@@ -20,7 +20,7 @@ from heltig.imaging.metrics.liver_fat import liver_fat
 from heltig.imaging.metrics.measurement import Context, Measurement
 from heltig.imaging.metrics.muscle import muscle
 from heltig.imaging.metrics.organs import organs
-from heltig.imaging.metrics.phase import ContrastPhase, PhaseProvider, contrast_phase
+from heltig.imaging.metrics.phase import ContrastPhase, PhaseLimits, PhaseProvider, contrast_phase
 from heltig.imaging.metrics.quality import quality
 from heltig.imaging.metrics.regions import BodyRegion, body_regions
 from heltig.imaging.metrics.vertebra import vertebra
@@ -72,6 +72,8 @@ def measure(
     *,
     optional: Collection[str] = (),
     height_m: float | None = None,
+    t1_weighted: bool = False,
+    phase_limits: PhaseLimits | None = None,
     phase_providers: Sequence[PhaseProvider] = (),
 ) -> Results:
     """Measure all there is.
@@ -80,6 +82,8 @@ def measure(
         segmentation: The volume and its label maps.
         optional: Which of `OPTIONAL` are wanted, too.
         height_m: The height of the patient in metres, where it is known better than by the images.
+        t1_weighted: The images are known to be T1-weighted MR.
+        phase_limits: Medians that tell phases apart; those of `phase_hu/1` by default.
         phase_providers: What says the contrast phase, beside headers and values.
 
     Raises:
@@ -87,8 +91,8 @@ def measure(
     """
     inventory = Inventory(segmentation)
     readings = [provider(inventory) for provider in phase_providers]
-    phase = contrast_phase(inventory, others=readings)
-    context = Context(phase.phase, height_m)
+    phase = contrast_phase(inventory, limits=phase_limits, others=readings)
+    context = Context(phase.phase, height_m, t1_weighted)
     families = (*FAMILIES.values(), *(OPTIONAL[name] for name in optional))
     return Results(
         inventory,

@@ -57,7 +57,7 @@ WARNINGS: Final[Mapping[str, str]] = MappingProxyType(
         "slice_distance": "The slices are more than 5 mm apart.",
         "axes_disagree": "The volume by its axes is less than 0.6 or more than 1.6 times that by its voxels.",
         "attenuation_range": "The mean is not from 40 to 100 HU.",
-        "t1_only": "The segmentation is made for T1-weighted images, and these are not known to be such.",
+        "t1_only": "Brains are segmented on T1-weighted images, and these are not known to be such.",
     }
 )
 """What to keep in mind about a value, in words."""
@@ -101,10 +101,12 @@ class Context:
     Attributes:
         phase: The contrast phase, one of `phase.PHASES`.
         height_m: The height of the patient in metres, where somebody gave it; it goes before the images'.
+        t1_weighted: The images are known to be T1-weighted MR.
     """
 
     phase: str = "unknown"
     height_m: float | None = None
+    t1_weighted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

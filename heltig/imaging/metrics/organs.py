@@ -23,6 +23,8 @@ EROSION_MM: Final = 3.0
 ALL_OVER: Final = frozenset({"subcutaneous_fat", "torso_fat", "skeletal_muscle", "body", "body_trunc"})
 """What goes through the whole body: it has neither parts that mean anything nor a core."""
 
+_BRAIN: Final = "brain"
+
 _STATISTICS: Final = ("mean", "sd", "median", "p5", "p95")
 _BY_VOXELS: Final = "voxels × |det affine|"
 _BY_COUNT: Final = "all voxels"
@@ -35,11 +37,11 @@ def organs(inventory: Inventory, context: Context) -> tuple[Measurement, ...]:
     return tuple(
         measurement
         for found in inventory.found.values()
-        for measurement in (*_volumes(inventory, found), *_attenuation(inventory, found))
+        for measurement in (*_volumes(inventory, found, context), *_attenuation(inventory, found))
     )
 
 
-def _volumes(inventory: Inventory, found: Found) -> Iterator[Measurement]:
+def _volumes(inventory: Inventory, found: Found, context: Context) -> Iterator[Measurement]:
     key = found.structure.key
     gap = gap_of(inventory, key)
     if gap:
@@ -47,7 +49,9 @@ def _volumes(inventory: Inventory, found: Found) -> Iterator[Measurement]:
         return
     several = found.volume_cm3 >= 2 * COMPONENT_CM3 and key not in ALL_OVER
     parts = inventory.components_cm3(key) if several else ()
-    warnings = ("several_components",) if len(parts) > 1 else ()
+    warnings: tuple[str, ...] = ("several_components",) if len(parts) > 1 else ()
+    if key == _BRAIN and inventory.segmentation.volume.technique.modality == "MR" and not context.t1_weighted:
+        warnings += ("t1_only",)
     if found.status == "truncated":
         yield _missing("volume", key, CM3, _BY_VOXELS, Gap("truncated", "cut_off"))
         name = "observed_volume"

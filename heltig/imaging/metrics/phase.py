@@ -22,16 +22,29 @@ METADATA_RULE: Final = "phase_metadata/1"
 _ENHANCED: Final = ("arterial", "portal_venous", "delayed")
 
 _WORDS: Final = {
-    "native": r"native?|nativ[ao]|nonc|noncon|noncontrast|unenhanced|plain"
-    r"|(non|without|sem|sin|sans|senza|ohne) (contrast[eo]?|kontrast\w*|km)",
-    "arterial": r"arterial\w*|arteriel\w*",
+    "native": r"native?|nativ[ao]|nonc|noncon|noncontrast|ncct|nect|(un|non ?)enhanced|plain"
+    r"|(non|without|w o|wo|sem|sin|sans|senza|ohne) (iv |i v )?(contrast[eo]?|kontrast\w*|km)|s contraste",
+    "arterial": r"(spat|fruh)?arteri(al|el|os)\w*",
     "portal_venous": r"portal\w*|venous|venos\w*|portoven\w*",
     "delayed": r"delay\w*|tardi\w*|spatphase|equilibri\w*|excret\w*",
 }
 """Whole words of descriptions, in small letters and without accents."""
 
+_BOTH: Final = re.compile(
+    r"\b(with|w|com|c|con|mit|avec)( and| e| y| und| et)? (without|w o|wo|sem|s|sin|ohne|sans)\b"
+)
+"""With and without contrast agent: the name of an examination, not of a phase."""
+
+_NO_AGENT: Final = re.compile(
+    r"(none|no|non|nil|na|n|n a|0|without|w o|wo|sem|sin|sans|senza|ohne)"
+    r"( (iv )?(contrast[eo]?|kontrast\w*|km|agent))?|oral( contrast[eo]?)?"
+)
+"""What stands for a contrast agent where none was injected."""
+
 _DELAYS_S: Final = ((15.0, 45.0, "arterial"), (55.0, 110.0, "portal_venous"), (150.0, 1800.0, "delayed"))
 """Seconds from the start of the injection to the acquisition."""
+
+_DAY_S: Final = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +147,11 @@ def phase_by_metadata(technique: Technique) -> PhaseReading:
     }
     if len(said) == 1:
         return PhaseReading(METADATA_RULE, next(iter(said)), tuple(said.values()))
-    if said or not technique.contrast_agent:
+    if said or not technique.contrast_agent or _NO_AGENT.fullmatch(_plain(technique.contrast_agent)):
         return PhaseReading(METADATA_RULE, "unknown", tuple(said.values()))
     seconds = _seconds_since_injection(technique)
+    if seconds is not None and seconds < 0:
+        return PhaseReading(METADATA_RULE, "unknown", ("contrast_start", "acquisition_time"))
     for first, last, phase in _DELAYS_S:
         if seconds is not None and first <= seconds <= last:
             return PhaseReading(METADATA_RULE, phase, ("contrast_start", "acquisition_time"))
@@ -172,16 +187,22 @@ def _by_limits(artery: float, vein: float, liver: float | None, limits: PhaseLim
 
 
 def _phases_in(text: str) -> Iterator[str]:
-    plain = unicodedata.normalize("NFKD", text.casefold())
-    words = " ".join(re.findall(r"[a-z0-9]+", "".join(c for c in plain if not unicodedata.combining(c))))
+    words = _BOTH.sub(" ", _plain(text))
     for phase, pattern in _WORDS.items():
         if re.search(rf"\b(?:{pattern})\b", words):
             yield phase
 
 
+def _plain(text: str) -> str:
+    """Words in small letters and without accents, parted by spaces."""
+    letters = unicodedata.normalize("NFKD", text.casefold())
+    return " ".join(re.findall(r"[a-z0-9]+", "".join(c for c in letters if not unicodedata.combining(c))))
+
+
 def _seconds_since_injection(technique: Technique) -> float | None:
+    """Negative where the images were made before. The two are less than half a day apart."""
     times = [parse_tm(text or "") for text in (technique.contrast_start, technique.acquisition_time)]
     if times[0] is None or times[1] is None:
         return None
     start, acquired = (time.hour * 3600 + time.minute * 60 + time.second for time in times if time)
-    return float((acquired - start) % 86_400)
+    return float((acquired - start + _DAY_S // 2) % _DAY_S - _DAY_S // 2)

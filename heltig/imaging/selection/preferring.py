@@ -46,6 +46,11 @@ def sequence_rank(technique: Technique, policy: Policy) -> int:
     return 0 if in_space and short and "gr" in sequence and "ep" not in sequence else 2
 
 
+def is_t1_weighted(technique: Technique, policy: Policy) -> bool:
+    """By its names, or as a 3-D gradient echo, an MR sequence is T1-weighted."""
+    return technique.modality == "MR" and sequence_rank(technique, policy) in (0, 1)
+
+
 def is_other_sequence(technique: Technique, policy: Policy) -> bool:
     """By its names an MR sequence is not T1-weighted."""
     return matching(policy.sequences.other, _sequence_words(technique)) is not None
