@@ -5,6 +5,7 @@ from typing import IO
 from xml.etree import ElementTree as ET  # only ever writes
 
 from heltig.pipeline.report import CheckReport
+from heltig.reports.reasons import not_shown
 from heltig.reports.wording import place
 from heltig.rules.finding import Finding
 
@@ -12,7 +13,7 @@ _UNWRITABLE = re.compile("[^\\t\\n\\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]
 
 
 def write(report: CheckReport, file: IO[str]) -> None:
-    """Write the report: findings that keep a study from READY are failures, notes are passed tests."""
+    """Write the report: what keeps a study from READY is a failure or an error, notes are passed tests."""
     root = ET.Element("testsuites", name="heltig")
     for study in report.studies:
         suite = _suite(root, study.study_instance_uid or study.key, study.findings)
@@ -21,7 +22,11 @@ def write(report: CheckReport, file: IO[str]) -> None:
             ET.SubElement(case, "error", message=f"the rule failed to run: {error.error}")
         for rule in study.not_evaluable:
             case = ET.SubElement(suite, "testcase", classname="heltig", name=rule.rule)
-            ET.SubElement(case, "skipped", message=f"the source does not show {', '.join(rule.missing)}")
+            why = f"the source does not show {not_shown(rule.missing)}"
+            if rule.required:
+                ET.SubElement(case, "failure", message=f"{why}; the profile requires the rule", type="review")
+            else:
+                ET.SubElement(case, "skipped", message=why)
         _count(suite)
     for given in report.inputs:
         _count(_suite(root, given.path, given.findings))
@@ -41,6 +46,7 @@ def _suite(root: ET.Element, name: str, findings: tuple[Finding, ...]) -> ET.Ele
             "; ".join(map(place, finding.tags)),
             f"found {finding.observed}; expected {finding.expected}",
             f"instances: {finding.count}: {', '.join(finding.instances)}",
+            f"standard: {finding.reference}" if finding.reference else "",
             finding.remedy,
         ]
         text = "\n".join(line for line in lines if line)

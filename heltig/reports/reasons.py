@@ -102,9 +102,14 @@ def unseen(rules: Iterable[NotEvaluable]) -> list[Unseen]:
     for rule in rules:
         groups.setdefault((not rule.required, rule.missing), []).append(rule.rule)
     return [
-        Unseen("; nor ".join(SHOWS.get(need, need) for need in missing), not optional, tuple(sorted(ids)))
+        Unseen(not_shown(missing), not optional, tuple(sorted(ids)))
         for (optional, missing), ids in sorted(groups.items())
     ]
+
+
+def not_shown(missing: Iterable[str]) -> str:
+    """What the source of a rule that was not evaluable does not show, in words."""
+    return "; nor ".join(SHOWS.get(need, need) for need in missing)
 
 
 def _sentences(

@@ -13,6 +13,7 @@ Kind: TypeAlias = Literal["study", "batch", "archive", "period", "everything"]
 
 
 _UID: Final = re.compile(r"[0-9.]{1,64}", re.ASCII)
+_YEARS: Final = range(2, 9999)
 _NO_NAME: Final = re.compile(r"[^A-Za-z0-9.]+")
 
 
@@ -48,8 +49,10 @@ def about_scope(scope: Scope, *, redact: bool, written: datetime) -> About:
     """What a report of several studies is about.
 
     Raises:
-        UsageError: The period ends before it begins.
+        UsageError: The period ends before it begins, or both a backfill and a location are named.
     """
+    if scope.backfill is not None and scope.location is not None:
+        raise UsageError("A backfill has its archive: name the backfill or the location, not both.")
     if scope.since and scope.until and scope.since >= scope.until:
         raise UsageError("The period ends before it begins: `until` has to be after `since`.")
     kind: Kind = "everything"
@@ -74,7 +77,7 @@ def moment(text: str, *, ends: bool = False) -> datetime:
         ends: It ends a period: a day is in it to its last moment.
 
     Raises:
-        UsageError: It is neither.
+        UsageError: It is neither, or far from now.
     """
     try:
         time = datetime.fromisoformat(text)
@@ -82,15 +85,17 @@ def moment(text: str, *, ends: bool = False) -> datetime:
         raise UsageError(
             "A period begins and ends with a day, as 2026-03-01, or a time (ISO 8601)."
         ) from error
+    if time.year not in _YEARS:  # a day more or less, or an offset, and it is beyond the calendar
+        raise UsageError("A period lies within the years 2 to 9998: of one without an end leave the end out.")
     if ends and len(text) <= len("2026-03-01"):
         time += timedelta(days=1)
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
 def _period(scope: Scope) -> str:
-    """The dates of judging; the last is in it, as people say it."""
+    """When the verdicts were given; the last day is in it, as people say it."""
     first = _day(scope.since)
-    last = _day(scope.until - timedelta(microseconds=1) if scope.until else None)
+    last = _day(scope.until, ends=True)
     if first and last:
         return f", judged on {first}" if first == last else f", judged from {first} to {last}"
     if first:
@@ -98,5 +103,10 @@ def _period(scope: Scope) -> str:
     return f", judged until {last}" if last else ""
 
 
-def _day(time: datetime | None) -> str:
-    return f"{time:%Y-%m-%d}" if time else ""
+def _day(time: datetime | None, *, ends: bool = False) -> str:
+    """The day that a time begins, or the one that it ends; of a time within a day the time, too."""
+    if time is None:
+        return ""
+    if not (time.hour or time.minute or time.second):
+        return (time - timedelta(days=1) if ends else time).date().isoformat()
+    return f"{time.date()} {time:%H:%M:%S}".removesuffix(":00") + " UTC"

@@ -30,17 +30,14 @@ class Figure(msgspec.Struct, frozen=True, rename="camel"):
     Attributes:
         value: Empty for studies that name none; of days the date, in UTC.
         studies: Their number.
-        verdicts: Of these, how many have which readiness; the rest has no verdict that stands.
+        verdicts: Of these, how many have which readiness.
+        pending: And how many wait to be judged, whatever their last verdict was.
     """
 
     value: str
     studies: int
     verdicts: dict[Readiness, int]
-
-    @property
-    def without_verdict(self) -> int:
-        """Studies that wait to be judged."""
-        return self.studies - sum(self.verdicts.values())
+    pending: int
 
 
 class RuleFigure(msgspec.Struct, frozen=True):
@@ -230,4 +227,4 @@ def _figure(value: str, counted: Counter[Readiness | None]) -> Figure:
     verdicts: dict[Readiness, int] = {
         readiness: counted[readiness] for readiness in READINESS if counted[readiness]
     }
-    return Figure(value, counted.total(), verdicts)
+    return Figure(value, counted.total(), verdicts, counted[None])

@@ -203,7 +203,7 @@ def not_allowed(study: StudyView) -> Iterator[Hit]:
     yield from _hits(study, "IOD-NOT-ALLOWED")
 
 
-@rule("IOD-ENUM", level="study", severity="note", when=_known, reference="PS3.3")
+@rule("IOD-ENUM", level="study", severity="note", when=_known, reference="PS3.5 6.3")
 def enumeration_of_iod(study: StudyView) -> Iterator[Hit]:
     """A value is not among those that this kind of object may have.
 
@@ -252,7 +252,7 @@ def functional_group(study: StudyView) -> Iterator[Hit]:
     yield from _hits(study, "IOD-FUNCTIONAL-GROUP")
 
 
-@rule("IOD-EXTENDED", level="study", severity="note", when=_known, reference="PS3.2")
+@rule("IOD-EXTENDED", level="study", severity="note", when=_known, reference="PS3.2 7.3")
 def extended(study: StudyView) -> Iterator[Hit]:
     """The object has attributes of the standard that are not in its IOD.
 

@@ -20,7 +20,7 @@ _LOWEST: Final = "0008"
 """The first group of a data set: those before it are of commands, of files and of directories."""
 
 
-@rule("VAL-GROUP", level="value", severity="review", vrs=_ALL, reference="PS3.5 7.8.1")
+@rule("VAL-GROUP", level="value", severity="review", vrs=_ALL, reference="PS3.5 7.1")
 def group(at: Place) -> tuple[Hit, ...]:
     """An element is in a group that no data set may have.
 

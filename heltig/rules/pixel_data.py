@@ -78,7 +78,7 @@ def length(at: Values) -> Iterator[Hit]:
             )
 
 
-@rule("PIX-VR", level="instance", severity="note", reference="PS3.5 8.1.1",
+@rule("PIX-VR", level="instance", severity="note", reference="PS3.5 8.2",
     needs=("metadata", "file_meta", "pixel_length"), when=lambda at: bool(at["PixelData"].vr),
     reads=("PixelData", "BitsAllocated", "TransferSyntaxUID"))  # fmt: skip
 def pixel_vr(at: Values) -> Iterator[Hit]:

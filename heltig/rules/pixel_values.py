@@ -175,7 +175,7 @@ _IMAGE_TYPES: Final = dict.fromkeys(_THREE_VALUES, 3) | dict.fromkeys(_FOUR_VALU
 
 @rule("PIX-IMAGE-TYPE", level="instance", severity="note", reads=("ImageType", "SOPClassUID"),
     when=lambda at: at.has("ImageType") and at["SOPClassUID"].text in _IMAGE_TYPES,
-    reference="PS3.3 C.8.16.1")  # fmt: skip
+    reference="PS3.3 C.7.6.1.1.2")  # fmt: skip
 def image_type(at: Values) -> Iterator[Hit]:
     r"""ImageType does not say what kind of image it is.
 

@@ -127,7 +127,7 @@ def leading_zero(at: Place) -> Iterator[Hit]:
     yield from _faulty(at, "leading-zero")
 
 
-@rule("UID-ROOT", level="value", severity="review", vrs=("UI",), reference="PS3.5 9.1")
+@rule("UID-ROOT", level="value", severity="review", vrs=("UI",), reference="PS3.5 9")
 def root(at: Place) -> Iterator[Hit]:
     """A UID does not begin as an object identifier does.
 
@@ -311,7 +311,7 @@ def alike(study: StudyView) -> Iterator[Hit]:
                 )
 
 
-@rule("UID-PREFIX-FOREIGN", level="series", severity="note", reads=("SOPInstanceUID",), reference="PS3.5 9.1")
+@rule("UID-PREFIX-FOREIGN", level="series", severity="note", reads=("SOPInstanceUID",), reference="PS3.5 9")
 def foreign_prefix(series: SeriesView) -> Iterator[Hit]:
     """The objects of one series have UIDs of different makers.
 

@@ -57,7 +57,7 @@ _IMAGE_TYPES: Final = {  # value 3 of ImageType by SOP Class
 }
 
 
-@rule("VAL-ENUM", level="value", severity="review", vrs=("CS", "SS", "US"), reference="PS3.3")
+@rule("VAL-ENUM", level="value", severity="review", vrs=("CS", "SS", "US"), reference="PS3.5 6.3")
 def enumeration(at: Place) -> Iterator[Hit]:
     """A value is not among those that the standard allows.
 
@@ -88,7 +88,7 @@ def _plain(value: Value) -> Value:
     return value.strip() if isinstance(value, str) else value
 
 
-@rule("VAL-ZERO", level="value", severity="review", vrs=_NUMERIC, reference="PS3.3")
+@rule("VAL-ZERO", level="value", severity="review", vrs=_NUMERIC, reference="PS3.3 C")
 def zero(at: Place) -> Iterator[Hit]:
     """An attribute is zero that cannot be.
 
@@ -115,7 +115,7 @@ def zero_for_unknown(at: Place) -> Iterator[Hit]:
         yield Hit(observed=cut(at.cell.shown), expected="the value, or none")
 
 
-@rule("VAL-NEGATIVE", level="value", severity="review", vrs=_NUMERIC, reference="PS3.3")
+@rule("VAL-NEGATIVE", level="value", severity="review", vrs=_NUMERIC, reference="PS3.3 C")
 def negative(at: Place) -> Iterator[Hit]:
     """An attribute is negative that cannot be.
 
@@ -176,7 +176,8 @@ _LISTED: Final = (
 )
 
 
-@rule("VAL-DEFTERM", level="instance", severity="note", reads=(*_LISTED, "ImageType", "SOPClassUID"))
+@rule("VAL-DEFTERM", level="instance", severity="note", reads=(*_LISTED, "ImageType", "SOPClassUID"),
+    reference="PS3.5 6.3")  # fmt: skip
 def defined_term(at: Values) -> Iterator[Hit]:
     """A value is not one of the standard's defined terms.
 

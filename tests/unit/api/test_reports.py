@@ -80,6 +80,7 @@ async def test_counts_are_those_of_the_studies(service: Service) -> None:
     figures = report["figures"]
     assert figures["total"]["studies"] == len(NAMES)
     assert figures["total"]["verdicts"] == {"BLOCKED": 1, "NEEDS_REVIEW": 1, "READY": 1}
+    assert figures["total"]["pending"] == 0
     assert sum(one["studies"] for one in figures["days"]) == len(NAMES)
     assert {one["value"] for one in figures["modalities"]} == {"CT"}
     assert {one["rule"] for one in figures["rules"]} >= {"PAT-ID-CONFLICT", "GEO-SLICE-GAP"}
@@ -114,7 +115,14 @@ async def test_a_period_is_of_days_of_judging(service: Service) -> None:
     ):
         answer = await service.get(f"/api/v1/reports?format=ndjson&{query}")
         assert len(answer.text.splitlines()) == number, query
-    for query in ("since=yesterday", f"since={day}&until=2001-01-01", "location=moon:1"):
+    for query in (
+        "since=yesterday",
+        f"since={day}&until=2001-01-01",
+        "location=moon:1",
+        "until=9999-12-31",
+        "since=0001-01-01T00:00:00%2B14:00",
+        "location=main&backfill=1",
+    ):
         assert (await service.get(f"/api/v1/reports?{query}")).status_code == 400
     twice = await service.get("/api/v1/reports?since=2026-03-01&since=2026-03-02")
     assert twice.status_code == 400

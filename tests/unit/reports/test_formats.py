@@ -109,13 +109,25 @@ def test_sarif_is_valid(text: str) -> None:
     sarif = json.loads(written(full(text), "sarif"))
     jsonschema.Draft4Validator(SARIF).validate(sarif)
     results = sarif["runs"][0]["results"]
-    assert len(results) == 4
-    assert [result.get("suppressions", []) for result in results].count([]) == 3
+    assert len(results) == 6
+    assert [result.get("suppressions", []) for result in results].count([]) == 5
 
 
 def test_sarif_levels_and_places() -> None:
     results = json.loads(written(full(), "sarif"))["runs"][0]["results"]
-    assert [result["level"] for result in results] == ["error", "warning", "note", "error"]
+    assert [result["level"] for result in results] == [
+        "error",
+        "warning",
+        "note",
+        "warning",
+        "warning",
+        "error",
+    ]
+    assert "The rule failed to run: ValueError" in results[3]["message"]["text"]
+    assert (
+        "set bytes; nor file meta information (group 0002), the transfer syntax with it; the profile requires"
+        in results[4]["message"]["text"]
+    )
     assert results[0]["occurrenceCount"] == 7
     places = results[0]["locations"][0]["logicalLocations"]
     assert places[0]["fullyQualifiedName"] == "1.2.text/1.2.3 text"
@@ -129,7 +141,10 @@ def test_junit_counts_what_it_says() -> None:
         assert int(element.get("failures", "")) == len(element.findall(".//failure"))
         assert int(element.get("errors", "")) == len(element.findall(".//error"))
         assert int(element.get("skipped", "")) == len(element.findall(".//skipped"))
-    assert root.get("failures") == "3"
+    assert root.get("failures") == "4"
+    required = [case.get("message", "") for case in root.iter("failure") if case.get("type") == "review"]
+    assert sum(text.endswith("with it; the profile requires the rule") for text in required) == 1
+    assert "standard: PS3.3 C.7.1.1" in str(root.findtext(".//failure"))
     waived = [said for case in root.iter("system-out") if (said := case.text or "").startswith("Waived: ")]
     assert len(waived) == 1
     assert [suite.get("name") for suite in root] == [
