@@ -32,6 +32,9 @@ ENDS: Final[frozenset[State]] = frozenset({"done", "refused", "failed"})
 """`refused` is a normal outcome, with a code; `failed` is not."""
 
 
+DISK_FULL: Final = 28
+"""What a case exits with that found no room for what it writes: the number of ENOSPC."""
+
 OPTIONAL_FAMILIES: Final = ("quality", "liver_fat", "aorta", "calcium")
 """Families of measurements that are made only where they are asked for."""
 

@@ -4,6 +4,7 @@ It exits with 0 at both of its ends, done and refused. Whatever else happens end
 a line on standard error that has no patient data.
 """
 
+import errno
 import logging
 import os
 import signal
@@ -17,10 +18,11 @@ import msgspec
 
 from heltig.errors import HeltigError
 from heltig.imaging.case.running import run
-from heltig.imaging.order import Told, decoded
+from heltig.imaging.order import DISK_FULL, Told, decoded
 from heltig.logs import configure_logging
 
 _FAULT: Final = 1
+_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
 
 _logger = logging.getLogger("heltig.imaging.case")
 
@@ -40,8 +42,19 @@ def main() -> int:
     except Exception as problem:  # the log says of those that are not ours only what they are, and where
         why = os.strerror(problem.errno) if isinstance(problem, OSError) and problem.errno else ""
         _logger.exception("case_failed", extra={"fields": {"why": why} if why else {}})
+        if _found_no_room(problem):
+            return DISK_FULL
         return problem.exit_code if isinstance(problem, HeltigError) else _FAULT
     return 0
+
+
+def _found_no_room(problem: BaseException | None) -> bool:
+    """Whether a full disk is what an exception comes of."""
+    while problem is not None:
+        if isinstance(problem, OSError) and problem.errno in _NO_ROOM:
+            return True
+        problem = problem.__cause__ or problem.__context__
+    return False
 
 
 def _teller() -> Callable[[Told], None]:

@@ -71,6 +71,7 @@ CODES: Final[Mapping[str, Code]] = {
     "ENDED_EARLY": Code(
         "failed", "Its process ended without a result: HELTIG_ANALYSIS_MEMORY may be too little, or it broke."
     ),
+    "DISK_FULL": Code("failed", "There was no room left for what it writes. Make some, and order it again."),
     "OUTPUT_WRONG": Code("failed", "It wrote something that no analysis writes, or nothing."),
     "WORKER_LOST": Code("failed", "The workers that made it were lost, three times."),
     "JOB_ENDED": Code("failed", "Its job was given up: /api/v1/jobs says why."),

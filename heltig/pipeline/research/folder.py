@@ -145,15 +145,24 @@ class ResearchFolder:
             raise full(wrong) from wrong
 
     def link(self, same: str, output: Path, outputs: list[Output]) -> bool:
-        """Puts the files of another analysis into a folder, without copying them; False where one is gone."""
+        """Puts the files of another analysis into a folder, without copying them.
+
+        Returns:
+            False, and there is no such folder, where one is gone, or not what was written.
+        """
         try:
             for one in outputs:
                 target = output / one.name
                 target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 os.link(self.of(same) / one.name, target)
+                if digest_of(target) != one.sha256:
+                    break
+            else:
+                return True
         except OSError:
-            return False
-        return True
+            pass
+        shutil.rmtree(output, ignore_errors=True)
+        return False
 
     def file(self, analysis_id: str, name: str) -> Path | None:
         """Where a file of an analysis is, None where it is not there any more."""

@@ -83,7 +83,7 @@ class HandingOut:
         if output is None:
             raise NotFoundError("The analysis has no such file: its `outputs` lists them.")
         _insist_on_sight(analysis, sight)
-        return output, self._path(analysis, name)
+        return output, self._path(analysis, output)
 
     async def files(self, analysis: Analysis, *, sight: Sight) -> list[tuple[Output, Path]]:
         """All its files.
@@ -96,7 +96,7 @@ class HandingOut:
         if not outputs:
             raise NotFoundError(f"The analysis has no files: it is {analysis.state}.")
         _insist_on_sight(analysis, sight)
-        return [(one, self._path(analysis, one.name)) for one in outputs]
+        return [(one, self._path(analysis, one)) for one in outputs]
 
     async def record(self, analysis: Analysis, what: str, *, actor: str, origin: str) -> None:
         """Writes down that somebody gets files.
@@ -122,12 +122,16 @@ class HandingOut:
 
         await self._store.write_durably(write)
 
-    def _path(self, analysis: Analysis, name: str) -> Path:
-        path = self._folder.file(analysis.analysis_id, name)
+    def _path(self, analysis: Analysis, output: Output) -> Path:
+        path = self._folder.file(analysis.analysis_id, output.name)
         if path is None:
             raise NotFoundError(
                 "The files of the analysis are not on this server: it was made by another one, or this is a "
                 "backup that was restored. Order it again."
+            )
+        if path.stat().st_size != output.size:
+            raise NotFoundError(
+                f"The file {output.name} of the analysis is not what was written. Order the analysis again."
             )
         return path
 

@@ -3,11 +3,15 @@
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import TypeAlias
+
+import msgspec
 
 from heltig.imaging.order import ENDS, Order, Told
 from heltig.pipeline.research.asked import EndedError
 from heltig.pipeline.research.folder import ResearchFolder, Work, listed
+from heltig.pipeline.research.ordering import is_as_ordered
 from heltig.pipeline.research.running import Program, make
 from heltig.store import analyses
 from heltig.store.analyses import Analysis, Output
@@ -50,12 +54,17 @@ class Making:
             EndedError: It cannot be made.
             StorageError: The database or the disk failed.
         """
-        last = await make(order, program, told=self._told)
+        linked = work.folder / "same"
+        # Where a worker was lost with it, the times that count are those of the try that ends.
+        since = {"queued": self._analysis.stages["queued"]}
+        self._analysis = msgspec.structs.replace(self._analysis, stages=since)
+
+        async def told(line: Told) -> bool:
+            return await self._told(line, linked)
+
+        last = await make(order, program, told=told)
         if self._same is not None:
             same, outputs = self._same
-            linked = work.folder / "same"
-            if not await asyncio.to_thread(self._folder.link, same.analysis_id, linked, outputs):
-                raise EndedError("OUTPUT_WRONG", "files of the same analysis are gone")
             await asyncio.to_thread(self._folder.keep, linked, self._analysis.analysis_id)
             return await self.end("done", same_as=same.analysis_id, outputs=outputs)
         if last is None:
@@ -75,9 +84,15 @@ class Making:
         same_as: str = "",
         outputs: list[Output] | None = None,
     ) -> Analysis | None:
-        """Writes down how it ended, with its files; None, and no files, where it was cancelled meanwhile."""
+        """Writes down how it ended, with its files; None, and no files, where it was cancelled meanwhile.
+
+        Raises:
+            EndedError: It is done, and the study is not what it was when it was ordered.
+        """
 
         def write(transaction: WriteTransaction) -> Analysis | None:
+            if state == "done":
+                _insist_on_same_study(transaction, self._analysis)
             ended = analyses.move(
                 transaction,
                 self._analysis,
@@ -93,34 +108,58 @@ class Making:
                 analyses.put_outputs(transaction, ended.row, outputs)
             return ended
 
-        ended = await self._store.write(write)
+        try:
+            ended = await self._store.write(write)
+        except EndedError:
+            await asyncio.to_thread(self._folder.remove, self._analysis.analysis_id)
+            raise
         if ended is None:
             await asyncio.to_thread(self._folder.remove, self._analysis.analysis_id)
         return ended
 
-    async def _told(self, told: Told) -> bool:
-        """Writes down what the process told; False stops it. How it ends is written with its files."""
-        moved = await self._store.write(
-            analyses.move,
-            self._analysis,
-            self._analysis.state if told.state in ENDS else told.state,
-            at=self._clock(),
-            fingerprint=told.fingerprint,
-            series_uid=told.series,
-        )
+    async def _told(self, told: Told, linked: Path) -> bool:
+        """Writes down what the process told; False stops it. How it ends is written with its files.
+
+        Raises:
+            EndedError: The study is not what it was when the analysis was ordered.
+        """
+
+        def write(transaction: WriteTransaction) -> Analysis | None:
+            _insist_on_same_study(transaction, self._analysis)
+            return analyses.move(
+                transaction,
+                self._analysis,
+                self._analysis.state if told.state in ENDS else told.state,
+                at=self._clock(),
+                fingerprint=told.fingerprint,
+                series_uid=told.series,
+            )
+
+        moved = await self._store.write(write)
         if moved is None:
             return False
-        is_news = moved.fingerprint != self._analysis.fingerprint
         self._analysis = moved
-        if is_news and told.state not in ENDS:
-            self._same = await self._store.read(_same, moved, self._folder.place)
+        if told.state == "measuring":  # from here on the fingerprint is known
+            self._same = await self._take_same(linked)
         return self._same is None
 
+    async def _take_same(self, linked: Path) -> Same | None:
+        """Links the files of an analysis that made the same, and still has them as it wrote them."""
+        for same, outputs in await self._store.read(_same, self._analysis, self._folder.place):
+            if await asyncio.to_thread(self._folder.link, same.analysis_id, linked, outputs):
+                return same, outputs
+        return None
 
-def _same(transaction: ReadTransaction, analysis: Analysis, place: str) -> Same | None:
-    for one in analyses.done_with(
-        transaction, analysis.fingerprint, identified=analysis.identified, place=place
-    ):
-        if one.override_reason == analysis.override_reason and one.readiness == analysis.readiness:
-            return one, analyses.outputs_of(transaction, one.row)
-    return None
+
+def _insist_on_same_study(transaction: ReadTransaction, analysis: Analysis) -> None:
+    if not is_as_ordered(transaction, analysis):
+        raise EndedError("VERDICT_CHANGED")
+
+
+def _same(transaction: ReadTransaction, analysis: Analysis, place: str) -> list[Same]:
+    found = analyses.done_with(transaction, analysis.fingerprint, identified=analysis.identified, place=place)
+    return [
+        (one, analyses.outputs_of(transaction, one.row))
+        for one in found
+        if one.override_reason == analysis.override_reason and one.readiness == analysis.readiness
+    ]

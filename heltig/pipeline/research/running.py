@@ -14,7 +14,7 @@ import heltig
 from heltig.errors import UsageError
 from heltig.imaging import contained
 from heltig.imaging.contained import Limits
-from heltig.imaging.order import Order, Told, encoded
+from heltig.imaging.order import DISK_FULL, Order, Told, encoded
 from heltig.pipeline.research.asked import EndedError
 from heltig.settings import Settings
 
@@ -110,6 +110,8 @@ async def make(order: Order, program: Program, *, told: Callable[[Told], Awaitab
         raise EndedError("NOT_INSTALLED")
     if ended.exit_code == UsageError.exit_code:
         raise EndedError("ORDER_WRONG")
+    if ended.exit_code == DISK_FULL:
+        raise EndedError("DISK_FULL")
     raise EndedError("ENDED_EARLY", f"exit code {ended.exit_code}, after {ended.seconds:.0f} s")
 
 

@@ -1,7 +1,7 @@
 """Stands in for `python -m heltig.imaging.case`: reads an order, tells states, writes files; no imaging.
 
-STAND_IN says how it ends: `done`, `refused`, `crash`, or `wait` for ever. `hold` waits for the file that
-STAND_IN_GO names; `once` waits for ever where there is, once it told its fingerprint.
+STAND_IN says how it ends: `done`, `refused`, `crash`, `full` disk, or `wait` for ever. `hold` waits for the
+file that STAND_IN_GO names; `once` waits for ever where there is, once it told its fingerprint.
 """
 
 import json
@@ -29,6 +29,8 @@ tell("converting", series="1.2.3.1")
 print("a library says something", flush=True)
 if end == "crash":
     os.abort()
+if end == "full":
+    sys.exit(28)
 while end == "wait" or (end == "hold" and not Path(os.environ["STAND_IN_GO"]).exists()):
     time.sleep(0.01)
 tell("segmenting")

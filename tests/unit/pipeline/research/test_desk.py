@@ -141,6 +141,19 @@ async def test_a_verdict_that_changed_meanwhile_ends_it(cases: Cases) -> None:
     assert (ended.state, ended.code) == ("refused", "VERDICT_CHANGED")
 
 
+async def test_a_verdict_that_changes_while_it_is_made_ends_it(cases: Cases, tmp_path: Path) -> None:
+    await cases.judged()
+    ordered = await cases.order()
+    async with working(cases.runner(cases.made("hold", STAND_IN_GO=str(tmp_path / "go")))):
+        await until_state(cases, ordered.analysis, "converting")
+        changed = snapshot([series(1, instances=3, study=STUDY)], study=STUDY, location=HERE)
+        await judge(cases.store, changed, readiness="BLOCKED")
+        (tmp_path / "go").touch()
+        ended = await until_state(cases, ordered.analysis, "done", "refused")
+    assert (ended.state, ended.code, ended.place) == ("refused", "VERDICT_CHANGED", "")
+    assert cases.desk.folder.analyses() == []
+
+
 @pytest.mark.parametrize(
     ("kept", "code", "observed"),
     [
@@ -178,7 +191,8 @@ async def test_a_refusal_is_an_end_and_keeps_the_audit_of_the_selection(cases: C
 
 
 @pytest.mark.parametrize(
-    ("end", "seconds", "code"), [("crash", 60.0, "ENDED_EARLY"), ("wait", 1.0, "TIMED_OUT")]
+    ("end", "seconds", "code"),
+    [("crash", 60.0, "ENDED_EARLY"), ("full", 60.0, "DISK_FULL"), ("wait", 1.0, "TIMED_OUT")],
 )
 async def test_a_process_that_breaks_or_lasts_fails_and_leaves_nothing(
     cases: Cases, end: str, seconds: float, code: str
@@ -209,6 +223,22 @@ async def test_the_same_again_takes_the_files_that_are_there(cases: Cases, tmp_p
     assert outputs == await cases.store.read(analyses.outputs_of, one.row)
     await asyncio.to_thread(cases.desk.folder.remove, one.analysis_id)
     assert cases.desk.folder.file(other.analysis_id, "resultados.json") is not None
+
+
+@pytest.mark.parametrize("what", ["gone", "damaged"])
+async def test_files_that_are_not_there_as_they_were_are_made_again(cases: Cases, what: str) -> None:
+    await cases.judged()
+    first = (await cases.order()).analysis
+    await cases.drain()
+    path = cases.desk.folder.of(first.analysis_id) / "total/liver.nii.gz"
+    path.write_bytes(b"xxxx") if what == "damaged" else path.unlink()
+    second = (await cases.order()).analysis
+    await cases.drain()
+    done = await cases.found(second)
+    assert (done.state, done.same_as) == ("done", "")
+    made = cases.desk.folder.file(second.analysis_id, "total/liver.nii.gz")
+    assert made is not None
+    assert made.read_bytes() == b"mask"
 
 
 async def test_cancelling_stops_the_process(cases: Cases) -> None:
@@ -265,7 +295,9 @@ async def test_a_worker_that_is_lost_leaves_it_to_the_next_one(cases: Cases) -> 
     ordered = await cases.order()
     await lost(cases)
     await cases.drain()
-    assert (await cases.found(ordered.analysis)).state == "done"
+    done = await cases.found(ordered.analysis)
+    assert done.state == "done"
+    assert done.stages["converting"] > done.ordered + timedelta(minutes=59)  # not those of the lost one
 
 
 async def test_what_kills_its_workers_is_given_up(cases: Cases) -> None:
