@@ -205,7 +205,7 @@ def test_a_row_of_the_table_is_a_measurement(found: Analysis, folder: Path) -> N
 def test_no_name_is_a_formula(key: str, cell: str) -> None:
     body = Phantom.of((20, 20, 6), (3.0, 3.0, 3.0), [Box(key, (5, 5, 1), (15, 15, 5), 60)])
     rows = csv.reader(io.StringIO(measurements_csv(analysis_of(body)), newline=""))
-    assert {row[1] for row in rows if row[2] == "attenuation_mean"} == {cell}
+    assert {row[1] for row in rows if row[2] == "attenuation_median"} == {cell}
 
 
 # -- masks

@@ -13,7 +13,8 @@ from imaging.phantom import Box, Ellipsoid, Phantom, checkerboard, noise
 from heltig.imaging import metrics
 from heltig.imaging.inventory import Inventory
 from heltig.imaging.metrics import OPTIONAL, measure
-from heltig.imaging.metrics.flat import ORGANS, flat_view
+from heltig.imaging.metrics.flat import flat_view
+from heltig.imaging.metrics.organs import EXPECTED
 from heltig.imaging.metrics.phase import PhaseReading, contrast_phase, phase_by_metadata
 from heltig.imaging.order import OPTIONAL_FAMILIES
 from heltig.imaging.segmentation import Segmentation
@@ -72,6 +73,8 @@ def test_a_hemorrhage_is_measured_in_a_whole_brain_only() -> None:
     found = results(alone)
     assert why(found, "hemorrhage_volume", BLEED) == ("not_evaluated", "not_segmented")
     assert value(found, "hemorrhage_raw_volume", BLEED) == pytest.approx(1.0)
+    cut = results(boxes((40, 40, 20), (1, 1, 2), intracerebral_hemorrhage=((10, 10, 0), (20, 20, 10), 60)))
+    assert why(cut, "hemorrhage_raw_volume", BLEED) == ("truncated", "cut_off")
 
 
 def test_an_empty_hemorrhage_mask_has_no_volume() -> None:
@@ -334,15 +337,19 @@ def test_background_is_no_structure() -> None:
 
 def test_short_names_of_an_abdomen() -> None:
     phantom = boxes((44, 44, 44), (1, 1, 1), liver=((2, 2, 2), (42, 42, 42), checkerboard(40, 80)))
-    flat = flat_view(results(phantom), "a1")
+    found = results(phantom)
+    flat = flat_view(found, "a1")
     expected = {"case_id": "a1", "modality": "CT", "body_regions": []}
     expected |= {"liver_vol_cm3": 64.0, "liver_hu_mean": 60, "liver_hu_std": 20}
     assert {key: found for key, found in flat.items() if found is not None} == expected
-    missing = {f"{organ}_{of}" for organ in ORGANS[1:] for of in ("vol_cm3", "hu_mean", "hu_std")}
+    missing = {f"{organ}_{of}" for organ in EXPECTED[1:] for of in ("vol_cm3", "hu_mean", "hu_std")}
     assert {key for key, found in flat.items() if found is None} - missing == {
         *("slice_L3", "SMA_cm2", "muscle_HU_mean", "muscle_HU_std"),
         *("hemorrhage_vol_cm3", "hemorrhage_analysis_slices"),
     }
+    for organ in EXPECTED[1:]:
+        for name in ("volume", "attenuation_mean", "attenuation_sd"):
+            assert why(found, name, organ) == ("not_evaluated", "not_segmented")
 
 
 def test_short_names_of_a_head() -> None:

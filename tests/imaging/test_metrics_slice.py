@@ -194,8 +194,10 @@ def test_arms_beyond_the_image_cut_only_off_what_has_arms(body: Phantom) -> None
     assert value(found, "observed_SMA_with_arms", "skeletal_muscle")
 
 
-def test_the_areas_nearby_are_given(body: Phantom) -> None:
-    found = results(body)
+@pytest.mark.parametrize(("slices", "apart"), [(6, 10), (3, 20)])
+def test_the_areas_nearby_are_given(slices: int, apart: int, body: Phantom) -> None:
+    """Of slices 10 mm apart these are the neighbours, never the slice itself."""
+    found = results(body if slices == 6 else torso(slices))
     sma = value(found, "SMA", "skeletal_muscle")
     below, above = (found.one(f"SMA_5mm_{where}", "skeletal_muscle") for where in ("below", "above"))
     assert below is not None
@@ -203,7 +205,7 @@ def test_the_areas_nearby_are_given(body: Phantom) -> None:
     assert below.value == above.value == sma
     assert below.place is not None
     assert above.place is not None
-    assert above.place.height_mm - below.place.height_mm == 10
+    assert above.place.height_mm - below.place.height_mm == apart
 
 
 def test_fat_beyond_the_image_is_not_measured(body: Phantom) -> None:

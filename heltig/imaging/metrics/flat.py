@@ -4,8 +4,7 @@ from typing import Final
 
 from heltig.imaging.metrics import Results
 from heltig.imaging.metrics.hemorrhage import KEY as HEMORRHAGE
-
-ORGANS: Final = ("liver", "spleen", "kidney_right", "kidney_left")
+from heltig.imaging.metrics.organs import EXPECTED
 
 _ORGAN: Final = {
     "vol_cm3": "volume",
@@ -36,7 +35,7 @@ def flat_view(results: Results, case_id: str) -> dict[str, str | float | list[st
         "modality": results.inventory.segmentation.volume.technique.modality,
         "body_regions": [one.name for one in evaluated if one.presence == "present"] if evaluated else None,
     }
-    for organ in ORGANS:
+    for organ in EXPECTED:
         for short, name in _ORGAN.items():
             found[f"{organ}_{short}"] = _value(results, name, organ)
     found["slice_L3"] = _value(results, "L3_slice", "vertebrae_L3")

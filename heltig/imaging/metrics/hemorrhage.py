@@ -51,13 +51,7 @@ def hemorrhage(inventory: Inventory, context: Context) -> tuple[Measurement, ...
     gap = hounsfield_gap(segmentation) or gap_of(inventory, KEY)
     if gap:
         return (_missing("hemorrhage_raw_volume", gap), *_nothing(gap))
-    raw = Measurement(
-        name="hemorrhage_raw_volume",
-        region=KEY,
-        value=inventory.volume_cm3(KEY),
-        unit=CM3,
-        method="voxels × |det affine|",
-    )
+    raw = _raw(inventory)
     gap = _unfit(inventory, context)
     if gap:
         return (raw, *_nothing(gap))
@@ -66,6 +60,20 @@ def hemorrhage(inventory: Inventory, context: Context) -> tuple[Measurement, ...
     if not kept.any():
         return (raw, *_nothing(Gap("not_evaluated", "sample_too_small")))
     return (raw, *_measured(inventory, Crop(crop.box, kept), largest))
+
+
+def _raw(inventory: Inventory) -> Measurement:
+    """Of what is cut off, `observed_volume` has what is seen of it."""
+    cut_off = inventory.status(KEY) == "truncated"
+    return Measurement(
+        name="hemorrhage_raw_volume",
+        region=KEY,
+        value=None if cut_off else inventory.volume_cm3(KEY),
+        unit=CM3,
+        method="voxels × |det affine|",
+        status="truncated" if cut_off else "measured",
+        reason="cut_off" if cut_off else "",
+    )
 
 
 def _unfit(inventory: Inventory, context: Context) -> Gap | None:

@@ -56,7 +56,7 @@ def middle_of_l3(inventory: Inventory) -> MiddleSlice | Gap:
     if extent is None or not _is_certain(segmentation, extent):
         return Gap("not_evaluated", "l3_ambiguous")
     z = (extent.first + extent.last) // 2
-    step = round(_STABILITY_MM / segmentation.spacing[2])
+    step = max(1, round(_STABILITY_MM / segmentation.spacing[2]))
     inside = range(segmentation.shape[2])
     below, above = z - step, z + step
     return MiddleSlice(z, (below if below in inside else None, above if above in inside else None))

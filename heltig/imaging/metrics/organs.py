@@ -20,6 +20,9 @@ from heltig.imaging.segmentation import Crop
 
 EROSION_MM: Final = 3.0
 
+EXPECTED: Final = ("liver", "spleen", "kidney_right", "kidney_left")
+"""What is measured of these has short names, which many programs ask for."""
+
 ALL_OVER: Final = frozenset({"subcutaneous_fat", "torso_fat", "skeletal_muscle", "body", "body_trunc"})
 """What goes through the whole body: it has neither parts that mean anything nor a core."""
 
@@ -33,11 +36,17 @@ _PARTS: Final = f"26-connected parts of at least {COMPONENT_CM3:g} cm³"
 
 
 def organs(inventory: Inventory, context: Context) -> tuple[Measurement, ...]:
-    """Volume, attenuation and parts of every structure that a label map could hold."""
-    return tuple(
-        measurement
-        for found in inventory.found.values()
-        for measurement in (*_volumes(inventory, found, context), *_attenuation(inventory, found))
+    """Volume, attenuation and parts of every structure that a label map could hold.
+
+    Of `EXPECTED` it is said, too, that no label map could.
+    """
+    return (
+        *(
+            measurement
+            for found in inventory.found.values()
+            for measurement in (*_volumes(inventory, found, context), *_attenuation(inventory, found))
+        ),
+        *(one for key in EXPECTED if inventory.status(key) is None for one in _nothing(inventory, key)),
     )
 
 
@@ -91,6 +100,13 @@ def _attenuation(inventory: Inventory, found: Found) -> Iterator[Measurement]:
         yield _missing("attenuation_mean_eroded", key, HU, _ERODED, small)
     else:
         yield _seen(found, "attenuation_mean_eroded", core.mean, _ERODED)
+
+
+def _nothing(inventory: Inventory, key: str) -> Iterator[Measurement]:
+    gap = Gap("not_evaluated", "not_segmented")
+    yield _missing("volume", key, CM3, _BY_VOXELS, gap)
+    for name in ("attenuation_mean", "attenuation_sd"):
+        yield _missing(name, key, HU, _BY_COUNT, hounsfield_gap(inventory.segmentation) or gap)
 
 
 def core_of(inventory: Inventory, key: str, *, mm: float = EROSION_MM) -> Distribution | None:
