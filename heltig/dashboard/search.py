@@ -97,7 +97,7 @@ async def show_search(request: AnyRequest, id: FromPath[str]) -> Response[str]:
         found=found,
         text=text,
         patients=sight.identifiers,
-        **({} if found else await _known_of(request, text, now)),
+        **({} if found and _is_uid(text) else await _known_of(request, text, now)),
     )
 
 
@@ -110,11 +110,11 @@ def _empty(request: AnyRequest) -> Response[str]:
 
 
 async def _known_of(request: AnyRequest, text: str, now: datetime) -> dict[str, Any]:
-    """What is known of a study that was never seen: what was tried, and which archives may yet show it.
+    """What is known of studies that were never seen: what was tried, and which archives may yet show them.
 
     Jobs name studies by UID alone: of anything else those stand there that were given up last.
     """
-    is_uid = _UID.fullmatch(text) is not None
+    is_uid = _is_uid(text)
     status = await services_of(request.app.state).store.read(watching.service_status, now=now, windows={})
     return {
         "is_uid": is_uid,
@@ -125,6 +125,10 @@ async def _known_of(request: AnyRequest, text: str, now: datetime) -> dict[str, 
         "archives": sorted(status.archives, key=lambda one: (one.state not in _TROUBLED, one.name)),
         "sees_trail": refusal(principal_of(request), "GET", "/audit") is None,
     }
+
+
+def _is_uid(text: str) -> bool:
+    return _UID.fullmatch(text) is not None
 
 
 def _kept(state: State) -> Kept[str]:
@@ -158,7 +162,7 @@ def _queries(text: str, sight: Sight) -> dict[str, StudyQuery]:
         HiddenError: It may be a patient's identifier, and somebody does not see those.
         UsageError: It looks for a part of what is hashed.
     """
-    if _UID.fullmatch(text):
+    if _is_uid(text):
         return {}
     name = text.replace(", ", "^")
     whole = sight.keyed is not None or "*" in name

@@ -135,3 +135,15 @@ async def test_of_a_name_that_never_came_it_says_what_was_given_up_and_who_may_h
         seen = page(await guarded.get(address, headers=reader))
         assert "What was given up last Pull a study and judge it, archive:main given up" in seen.text
         assert "Main PACS" in seen.text
+
+
+async def test_beside_what_a_station_sent_it_says_what_may_not_have_come(service: Service) -> None:
+    """Whoever asks for last night's study of a scanner finds older ones of it: those are not the answer."""
+    await service.judged("1.2", accession_number="A-9000")
+    await pulling.add_archive(service.services.store, "main", title="Main PACS")
+    seen = page(await service.get(f"/{(await send(service, 'A-9000')).headers['location']}"))
+    assert len(seen.rows()) == 1
+    assert "What did not come" in seen.text
+    assert "All known until Main PACS" in seen.text
+    seen = page(await service.get(f"/{(await send(service, '1.2')).headers['location']}"))
+    assert "What did not come" not in seen.text
