@@ -23,7 +23,10 @@ def test_a_dead_letter_is_found_and_tried_again(tabs: Watched, operations_addres
     page.get_by_role("button", name="Try again").click()
     expect(page.get_by_role("status")).to_contain_text("Queued again")
     page.get_by_role("link", name="Jobs").last.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Jobs")
     expect(page.get_by_text("0xA700")).to_have_count(0)
+    page.goto(f"{operations_address}audit?action=job.retry")
+    expect(page.locator(".list tbody tr").first).to_contain_text("0xA700")  # it is there, and not let be
 
 
 @pytest.mark.parametrize("scripts", [True, False])
@@ -41,6 +44,10 @@ def test_released_from_quarantine(tabs: Watched, operations_address: str, script
     page.get_by_role("button", name="Release").click()
     assert "Released." in page.get_by_role("status").inner_text()
     assert page.get_by_role("link", name=f"Look at it: {study}", exact=True).count() == 0
+    page.goto(f"{operations_address}audit?action=quarantine.release")
+    entry = page.locator(".list tbody tr").first
+    expect(entry).to_contain_text(study)
+    expect(entry).to_contain_text("it is the right patient")
 
 
 def test_a_key_is_made_and_revoked(tabs: Watched, operations_address: str) -> None:
@@ -184,5 +191,7 @@ def test_a_study_that_never_came_is_asked_for_again(tabs: Watched, operations_ad
     page.get_by_label("One study, by its StudyInstanceUID").fill("2.25.4711")
     page.get_by_role("button", name="Pull the study").click()
     page.get_by_role("button", name="Pull the study").click()
-    expect(page.get_by_role("status")).to_be_visible()
-    expect(page.get_by_text("Jobs that wait")).to_be_visible()
+    expect(page.get_by_role("status")).to_contain_text("The study is asked for")
+    page.goto(f"{operations_address}jobs?show=waiting&group=archive%3Ateaching")
+    page.locator(".list .row-link").first.click()
+    expect(page.get_by_role("main")).to_contain_text("2.25.4711")

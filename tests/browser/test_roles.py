@@ -52,7 +52,11 @@ async def fill(home: Path, archive: str) -> dict[str, str]:
         await store.write(archives.add, entry)
         await judge(store, snapshot(study=KEPT, location=GATE), finding(), readiness="BLOCKED")
         await store.write(keep_back, KEPT, "It is BLOCKED: PAT-ID-EMPTY.", objects=2, since=NOW)
-        holders: dict[str, Role] = {**{role: role for role in ROLES}, "second": "reviewer"}
+        holders: dict[str, Role] = {
+            **{role: role for role in ROLES},
+            "second": "reviewer",
+            "leaver": "reader",
+        }
         made = {}
         for name, role in holders.items():
             new = NewKey(name=name, role=role)
@@ -123,6 +127,15 @@ def test_who_has_no_key_is_asked_who_they_are(tabs: Watched, guarded: Guarded) -
     page = tabs.open(guarded.address, status=401)
     expect(page.get_by_role("heading", level=1)).to_have_text("Who are you?")
     expect(page.get_by_role("navigation")).to_have_count(0)
+
+
+def test_a_revoked_key_opens_nothing(tabs: Watched, guarded: Guarded) -> None:
+    page = enter(tabs, guarded, "admin", "keys")
+    page.get_by_role("link", name="Revoke leaver").click()
+    page.get_by_role("button", name="Revoke for good").click()
+    expect(page.get_by_role("status")).to_contain_text("Revoked.")
+    leaver = enter(tabs, guarded, "leaver", status=401)
+    expect(leaver.get_by_role("heading", level=1)).to_have_text("Who are you?")
 
 
 def test_a_known_study_is_pulled_again(tabs: Watched, guarded: Guarded) -> None:
