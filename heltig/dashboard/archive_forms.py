@@ -22,6 +22,7 @@ from heltig.dashboard.archive_fields import (
 )
 from heltig.dashboard.own_forms import FORM_HEADERS, AnyRequest, insist_on_our_page, typed_in, who
 from heltig.dashboard.pages import page, segment
+from heltig.dashboard.refused import refuse, refused
 from heltig.errors import ConflictError, PreconditionFailedError
 from heltig.pipeline.archives import administration as archives
 from heltig.pipeline.archives.form import ArchiveForm, entry_of, etag_of, form_of, patched, read_form
@@ -55,12 +56,12 @@ async def add(request: AnyRequest) -> Response[Any]:
 
     checked = await asyncio.to_thread(check, patch_of(typed), read)
     if checked.wrong:
-        return _form(request, None, typed, wrong=checked.wrong, status=400)
+        return refuse(request, typed=echoed(typed), wrong=checked.wrong)
     entry: Archive = checked.found
     try:
         await archives.add_archive(services.store, entry, at=services.clock(), **who(request))
     except ConflictError as taken:
-        return _form(request, None, typed, wrong={"name": taken.detail}, status=taken.status)
+        return refuse(request, typed=echoed(typed), wrong={"name": taken.detail})
     return _to(f"archives/{segment(entry.name)}?done=added")
 
 
@@ -93,16 +94,12 @@ async def change(request: AnyRequest, id: FromPath[str]) -> Response[Any]:
 
     checked = await asyncio.to_thread(check, patch, read)
     if checked.wrong:
-        return _form(
-            request, before, typed, wrong=checked.wrong, status=400, seen=typed.get(_SEEN, etag_of(before))
-        )
+        seen = {_SEEN: typed.get(_SEEN, etag_of(before))}
+        return refuse(request, typed={**echoed(typed), **seen}, wrong=checked.wrong)
     try:
         await _change(services, id, patch, seen=typed.get(_SEEN, ""), **who(request))
-    except PreconditionFailedError as meanwhile:
-        now = await archives.find_archive(services.store, id)
-        return _form(
-            request, now, typed, wrong={AT_LARGE: _MEANWHILE}, status=meanwhile.status, differing=True
-        )
+    except PreconditionFailedError:
+        return refuse(request, typed=echoed(typed), wrong={AT_LARGE: _MEANWHILE})
     return _to(f"../{segment(id)}?done=changed")
 
 
@@ -126,44 +123,33 @@ async def _change(
     )
 
 
-def _form(
-    request: AnyRequest,
-    entry: Archive | None,
-    typed: Mapping[str, str],
-    *,
-    wrong: Mapping[str, str] | None = None,
-    status: int = 200,
-    seen: str = "",
-    differing: bool = False,
-) -> Response[str]:
-    """The form's page.
+def _form(request: AnyRequest, entry: Archive | None, texts: Mapping[str, str]) -> Response[str]:
+    """The form's page; where it was refused, with what was typed, and with what stands there by now if
+    somebody changed the archive meanwhile.
 
     Args:
         request: The request.
         entry: The archive that is changed; None for a new one.
-        typed: What the fields hold.
-        wrong: What is wrong with it, by field.
-        status: The HTTP status.
-        seen: The ETag of the archive as the form was begun with; as it is now where there is nothing.
-        differing: Whether to say where what is stored differs.
+        texts: What the fields hold to begin with.
     """
-    stored = texts_of(form_of(entry)) if entry else {}
-    shown = {**dict.fromkeys(FIELDS, ""), **echoed(typed)}
+    before = refused(request)
+    is_changed = AT_LARGE in before.wrong
+    stored = texts_of(form_of(entry)) if entry and is_changed else {}
+    shown = {**dict.fromkeys(FIELDS, ""), **echoed(before.typed or texts)}
     return page(
         request,
         "archive_form.html",
-        status=status,
         headers=FORM_HEADERS,
         entry=entry,
         has_secret=entry is not None and not isinstance(entry.auth, NoAuth),
-        seen=seen or (etag_of(entry) if entry else ""),
+        seen=before.typed.get(_SEEN) or (etag_of(entry) if entry else ""),
         groups=GROUPS,
         kinds=KINDS,
         chosen=shown.get(CHOSEN, ""),
         shown=shown,
-        wrong=wrong or {},
-        at_large=(wrong or {}).get(AT_LARGE, ""),
-        stored={name: text for name, text in stored.items() if differing and text != shown.get(name, "")},
+        wrong=before.wrong,
+        at_large=before.wrong.get(AT_LARGE, ""),
+        stored={name: text for name, text in stored.items() if text != shown.get(name, "")},
         defaults=texts_of(_NEW),
     )
 

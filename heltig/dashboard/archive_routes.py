@@ -25,7 +25,8 @@ from heltig.dashboard.own_forms import (
     typed_in,
     who,
 )
-from heltig.dashboard.pages import page
+from heltig.dashboard.pages import page, segment
+from heltig.dashboard.refused import refuse, refused
 from heltig.dashboard.wording import days
 from heltig.errors import NotFoundError
 from heltig.pipeline.backfill import walking as backfill
@@ -74,7 +75,8 @@ async def show_archives(request: AnyRequest) -> Response[str]:
 @route("/archives/{id:str}", http_method=_GET)
 async def show_archive(request: AnyRequest, id: FromPath[str]) -> Response[str]:
     """How one archive stands, and what can be done about it."""
-    return await _archive(request, id)
+    before = refused(request)
+    return await _archive(request, id, typed=before.typed, wrong=before.wrong)
 
 
 @route("/archives/{id:str}/pull-study", http_method=_POST)
@@ -83,9 +85,10 @@ async def begin_pull(request: AnyRequest, id: FromPath[str]) -> Response[Any]:
     insist_on_our_page(request)
     typed = await typed_in(request)
     study = typed.get("study", "")
-    if not study or len(study) > _LONGEST_UID or not study.isprintable():
-        return await _archive(request, id, typed=typed, wrong={"study": "Give a StudyInstanceUID."})
     await found(request, id)
+    if not study or len(study) > _LONGEST_UID or not study.isprintable():
+        wrong = {"study": "Give a StudyInstanceUID."}
+        return refuse(request, typed=typed, wrong=wrong, to=f"../{segment(id)}")
     return went_to(f"pull-study/{keep_form(request, {'study': study})}")
 
 
@@ -120,7 +123,7 @@ async def ask_backfill(request: AnyRequest, id: FromPath[str]) -> Response[str]:
     typed = {name: request.query_params.get(name, "") for name in _TYPED}
     wanted, wrong = _backfill_of(typed)
     if wanted is None:
-        return await _archive(request, id, typed=typed, wrong=wrong)
+        return await _archive(request, id, typed=typed, wrong=wrong, status=400)
     entry = await found(request, id)
     known = (
         "Studies that did not change are pulled and judged again, too."
@@ -153,7 +156,7 @@ async def start_backfill(request: AnyRequest, id: FromPath[str]) -> Response[Any
     typed = {name: request.query_params.get(name, "") for name in _TYPED}
     wanted, wrong = _backfill_of(typed)
     if wanted is None:
-        return await _archive(request, id, typed=typed, wrong=wrong)
+        return await _archive(request, id, typed=typed, wrong=wrong, status=400)
     entry = await found(request, id)
     _, is_new = await backfill.start(
         services.queue, id, dates=wanted.dates, again=wanted.again, **who(request)
@@ -206,6 +209,7 @@ async def _archive(
     *,
     typed: Mapping[str, str] | None = None,
     wrong: Mapping[str, str] | None = None,
+    status: int = 200,
 ) -> Response[str]:
     """An archive's page; with what was typed into its forms where something is wrong with it."""
     services = services_of(request.app.state)
@@ -214,7 +218,7 @@ async def _archive(
     return page(
         request,
         "archive.html",
-        status=400 if wrong else 200,
+        status=status,
         headers=FORM_HEADERS,
         now=now,
         shown=found,

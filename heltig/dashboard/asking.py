@@ -8,6 +8,7 @@ from litestar.response import Redirect
 
 from heltig.dashboard.own_forms import FORM_HEADERS, AnyRequest
 from heltig.dashboard.pages import page
+from heltig.dashboard.refused import refuse, refused
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,24 +43,27 @@ REASON: Final = "reason"
 """The field in which somebody says why."""
 
 
-def ask(request: AnyRequest, question: Question, *, wrong: str = "", typed: str = "") -> Response[str]:
-    """The page of a question.
+def ask(request: AnyRequest, question: Question) -> Response[str]:
+    """The page of a question; where its answer was refused, with that and why.
 
     Args:
         request: The request.
         question: What is asked; its form goes to the address of the request.
-        wrong: What is wrong with the answer that was given.
-        typed: The reason that was given.
     """
+    before = refused(request)
     return page(
         request,
         "asking.html",
-        status=400 if wrong else 200,
         headers=FORM_HEADERS,
         question=question,
-        wrong=wrong,
-        typed=typed,
+        wrong=before.wrong.get(REASON, ""),
+        typed=before.typed.get(REASON, ""),
     )
+
+
+def ask_again(request: AnyRequest, reason: str, *, wrong: str) -> Redirect:
+    """Back to the question, which then says what is wrong with the reason that was given."""
+    return refuse(request, typed={REASON: reason}, wrong={REASON: wrong})
 
 
 def went(address: str, done: str) -> Redirect:

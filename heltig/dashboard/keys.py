@@ -22,6 +22,7 @@ from heltig.dashboard.own_forms import (
     who,
 )
 from heltig.dashboard.pages import page
+from heltig.dashboard.refused import refuse, refused
 from heltig.errors import ConflictError, NotFoundError, UsageError
 from heltig.plain_name import insist_on_plain_name
 from heltig.store import keys, sessions
@@ -59,7 +60,7 @@ async def show_keys(request: AnyRequest) -> Response[str]:
 
 
 @route("/keys", http_method=_POST)
-async def make_key(request: AnyRequest) -> Response[str]:
+async def make_key(request: AnyRequest) -> Response[Any]:
     """Makes a key and shows it, once."""
     services = insist_on_our_page(request)
     typed = await typed_in(request)
@@ -67,11 +68,11 @@ async def make_key(request: AnyRequest) -> Response[str]:
     wrong: dict[str, str] = {}
     new = _new_key(request, typed, now, wrong)
     if new is None:
-        return await _page(request, typed=typed, wrong=wrong)
+        return refuse(request, typed=typed, wrong=wrong)
     try:
         made = await services.store.write_durably(auth_keys.create, new, now=now, **who(request))
     except ConflictError as taken:
-        return await _page(request, typed=typed, wrong={"name": taken.detail})
+        return refuse(request, typed=typed, wrong={"name": taken.detail})
     return await _page(request, made=made, name=new.name)
 
 
@@ -152,28 +153,21 @@ KEYS: Final = (show_keys, make_key, ask_revoke, revoke_key, ask_end, end_session
 """The routes."""
 
 
-async def _page(
-    request: AnyRequest,
-    *,
-    typed: Mapping[str, str] | None = None,
-    wrong: Mapping[str, str] | None = None,
-    made: str = "",
-    name: str = "",
-) -> Response[str]:
+async def _page(request: AnyRequest, *, made: str = "", name: str = "") -> Response[str]:
+    before = refused(request)
     services = services_of(request.app.state)
     now = services.clock()
     found = await services.store.read(_access, now)
     return page(
         request,
         "keys.html",
-        status=400 if wrong else 200,
         headers=FORM_HEADERS,
         now=now,
         shown=found,
         made=made,
         name=name,
-        typed={**dict.fromkeys(_FIELDS, ""), **(typed or {})},
-        wrong=wrong or {},
+        typed={**dict.fromkeys(_FIELDS, ""), **before.typed},
+        wrong=before.wrong,
         roles=ROLES,
         areas=AREAS,
         area_field=_AREA,

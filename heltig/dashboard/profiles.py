@@ -1,7 +1,7 @@
 """The pages of profiles: what studies are judged under, and what another profile would make of them."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -22,8 +22,9 @@ from heltig.dashboard.own_forms import (
     who,
 )
 from heltig.dashboard.pages import page
+from heltig.dashboard.refused import refuse, refused
 from heltig.dashboard.visibility import sight_of
-from heltig.errors import HeltigError, NotFoundError, UsageError
+from heltig.errors import NotFoundError, UsageError
 from heltig.pipeline.again.rescore import KIND, MOST_LISTED
 from heltig.pipeline.again.rescore_report import RescoreReport
 from heltig.pipeline.identifiers.sights import HiddenError
@@ -51,6 +52,8 @@ _LOOKED_THROUGH: Final = 100
 """Jobs of judging again that are looked through for trials."""
 _MOST_ID: Final = 2**62
 _UNFINISHED: Final = ("queued", "running")
+_TEXT: Final = "text"
+"""The field with the text of a profile."""
 
 
 class Shipped(msgspec.Struct, frozen=True):
@@ -120,7 +123,7 @@ async def start_trial(request: AnyRequest) -> Response[Any]:
     try:
         typed = await typed_in(request)
         profile = await asyncio.to_thread(
-            tried_profile, shipped=typed.get("shipped") or None, text=typed.get("text") or None
+            tried_profile, shipped=typed.get("shipped") or None, text=typed.get(_TEXT) or None
         )
         if profile is None:
             raise UsageError("Choose a shipped profile, or write the text of one.")
@@ -134,9 +137,9 @@ async def start_trial(request: AnyRequest) -> Response[Any]:
         )
     except HiddenError as hidden:
         await noted(request, services, hidden, route="POST /profiles/trials")
-        return await _profiles(request, typed=typed, wrong=hidden)
+        return refuse(request, typed=typed, wrong={_TEXT: hidden.detail}, to="../profiles")
     except (UsageError, NotFoundError) as wrong:
-        return await _profiles(request, typed=typed, wrong=wrong)
+        return refuse(request, typed=typed, wrong={_TEXT: wrong.detail}, to="../profiles")
     return Redirect(f"trials/{job}", status_code=303, headers=dict(FORM_HEADERS))
 
 
@@ -226,9 +229,8 @@ def _listed(transaction: ReadTransaction, now: datetime) -> _Listed:
     return _Listed(now, archives.every(transaction), trials[:LATEST])
 
 
-async def _profiles(
-    request: AnyRequest, *, typed: Mapping[str, str] | None = None, wrong: HeltigError | None = None
-) -> Response[str]:
+async def _profiles(request: AnyRequest) -> Response[str]:
+    before = refused(request)
     services = services_of(request.app.state)
     listed = await services.store.read(_listed, services.clock())
     shipped = [
@@ -240,7 +242,6 @@ async def _profiles(
     return page(
         request,
         "profiles.html",
-        status=wrong.status if wrong else 200,
         headers=FORM_HEADERS,
         now=listed.now,
         profile=services.profile,
@@ -251,6 +252,6 @@ async def _profiles(
         shipped=shipped,
         trials=[one for one in listed.trials if may_try and _may_see(request, one.job)],
         may_try=may_try,
-        typed={name: (typed or {}).get(name, "") for name in ("shipped", "text", "archive")},
-        wrong=wrong.detail if wrong else "",
+        typed={name: before.typed.get(name, "") for name in ("shipped", _TEXT, "archive")},
+        wrong=before.wrong.get(_TEXT, ""),
     )

@@ -11,7 +11,7 @@ from msgspec import structs
 from heltig.api.looks import shows
 from heltig.api.services import services_of
 from heltig.auth.policy import refusal
-from heltig.dashboard.asking import REASON, Question, ask, went
+from heltig.dashboard.asking import REASON, Question, ask, ask_again, went
 from heltig.dashboard.filters import number
 from heltig.dashboard.own_forms import AnyRequest, insist_on_our_page, principal_of, typed_in, who
 from heltig.dashboard.pages import page
@@ -142,9 +142,8 @@ async def consent(request: AnyRequest, id: FromPath[int]) -> Response[Any]:
     try:
         outcome = await services.quarantine.consent(_known(id), number_of, reason=reason, **who(request))
     except (UsageError, ConflictError) as wrong:
-        found = await _found(request, id)
-        question = _consent_question(request, found, _asked(request, found))
-        return ask(request, question, wrong=_said(wrong, reason), typed=reason)
+        _asked(request, await _found(request, id))  # no question goes on about what is not asked any more
+        return ask_again(request, reason, wrong=_said(wrong, reason))
     return went("../../quarantine", "released" if outcome.job is not None else "discarded")
 
 
@@ -164,9 +163,8 @@ async def decline(request: AnyRequest, id: FromPath[int]) -> Response[Any]:
     try:
         await services.quarantine.decline(_known(id), number_of, reason=reason, **who(request))
     except (UsageError, ConflictError) as wrong:
-        found = await _found(request, id)
-        question = _decline_question(request, found, _asked(request, found))
-        return ask(request, question, wrong=_said(wrong, reason), typed=reason)
+        _asked(request, await _found(request, id))
+        return ask_again(request, reason, wrong=_said(wrong, reason))
     return went(f"../{id}", "declined")
 
 
@@ -209,8 +207,8 @@ async def _decide(request: AnyRequest, id: int, act: Act) -> Response[Any]:
     try:
         outcome: Outcome = await does(_known(id), reason=reason, **who(request))
     except (UsageError, ConflictError) as wrong:
-        question = _question(await _found(request, id), act)
-        return ask(request, question, wrong=_said(wrong, reason), typed=reason)
+        await _found(request, id)
+        return ask_again(request, reason, wrong=_said(wrong, reason))
     if outcome.asked is not None:
         return went(f"../{id}", "asked")
     return went("../../quarantine", "released" if act == "release" else "discarded")

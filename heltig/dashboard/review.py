@@ -12,7 +12,7 @@ from heltig.api.front import segment
 from heltig.api.services import services_of
 from heltig.auth.policy import refusal
 from heltig.auth.principal import LOCAL
-from heltig.dashboard.asking import REASON, Question, ask, went
+from heltig.dashboard.asking import Question, ask, went
 from heltig.dashboard.own_forms import (
     FORM_HEADERS,
     AnyRequest,
@@ -23,6 +23,7 @@ from heltig.dashboard.own_forms import (
 )
 from heltig.dashboard.pages import page, study_of
 from heltig.dashboard.pages import segment as address_of
+from heltig.dashboard.refused import Refused, refuse, refused
 from heltig.dashboard.study import seen_at
 from heltig.dashboard.visibility import sight_of
 from heltig.errors import ConflictError, NotFoundError, UsageError
@@ -36,6 +37,9 @@ from heltig.store.transaction import ReadTransaction
 
 COMMENT: Final = "comment"
 """The field of a new comment."""
+
+OWNER: Final = "who"
+"""The field that says who is to see to a study."""
 
 _GET: Final = [HttpMethod.GET, HttpMethod.HEAD]
 _POST: Final = [HttpMethod.POST]
@@ -59,6 +63,7 @@ class Review(msgspec.Struct, frozen=True, kw_only=True):
         quarantine: What a gate keeps back of it there; None where nothing is.
         may: They may comment, and say who sees to it.
         told: What was just done.
+        refused: A comment that was refused.
         most: Characters of a comment.
     """
 
@@ -68,6 +73,7 @@ class Review(msgspec.Struct, frozen=True, kw_only=True):
     quarantine: InQuarantine | None
     may: bool
     told: str
+    refused: Refused
     most: int = MOST_COMMENT
 
 
@@ -88,6 +94,7 @@ async def review_of(request: AnyRequest, study: Study) -> Review:
         quarantine=quarantine,
         may=may,
         told=_TOLD.get(request.query_params.get("done", ""), ""),
+        refused=refused(request),
     )
 
 
@@ -95,14 +102,17 @@ async def review_of(request: AnyRequest, study: Study) -> Review:
 async def add_comment(request: AnyRequest, study: FromPath[str]) -> Response[Any]:
     """Comments on a study."""
     services = insist_on_our_page(request)
-    typed = await typed_in(request)
-    text = typed.get(COMMENT, "") or typed.get(REASON, "")
+    text = (await typed_in(request)).get(COMMENT, "")
     found = await found_study(request, study)
     try:
         await services.review.comment(found.location, found.study_key, text, **who(request))
     except (UsageError, ConflictError) as wrong:
-        said = "Say something, please." if not text else wrong.detail
-        return ask(request, _comment_question(found), wrong=said, typed=text)
+        said = (
+            f"Say something, in up to {MOST_COMMENT:,} characters."
+            if isinstance(wrong, UsageError)
+            else wrong.detail
+        )
+        return refuse(request, typed={COMMENT: text}, wrong={COMMENT: said}, to=f"{back_to(found)}#{COMMENT}")
     return went(back_to(found), "commented")
 
 
@@ -139,7 +149,7 @@ async def own(request: AnyRequest, study: FromPath[str]) -> Response[Any]:
     typed, found = await typed_in(request), await found_study(request, study)
     owner, wrong = await owner_typed(request, typed)
     if wrong:
-        return await _owner_page(request, found, wrong=wrong, typed=typed)
+        return refuse(request, typed=typed, wrong={OWNER: wrong})
     await services.review.own(found.location, found.study_key, owner, **who(request))
     return went(back_to(found), "owned")
 
@@ -150,7 +160,7 @@ REVIEW: Final = (add_comment, ask_withdraw, withdraw, ask_owner, own)
 
 async def owner_typed(request: AnyRequest, typed: Mapping[str, str]) -> tuple[str, str]:
     """Who is to see to studies by the form; and what is wrong with it."""
-    chosen = typed.get("who", "")
+    chosen = typed.get(OWNER, "")
     if chosen == "me":
         return who(request)["actor"], ""
     if chosen == "nobody":
@@ -171,37 +181,21 @@ def owner_choices(transaction: ReadTransaction) -> tuple[str, ...]:
     return tuple(owners.names(transaction))
 
 
-async def _owner_page(
-    request: AnyRequest, study: Study, *, wrong: str = "", typed: Mapping[str, str] | None = None
-) -> Response[str]:
+async def _owner_page(request: AnyRequest, study: Study) -> Response[str]:
+    before = refused(request)
     store, me = services_of(request.app.state).store, who(request)["actor"]
     owned = (await store.read(owners.of, [study.study_key])).get((str(study.location), study.study_key))
     return page(
         request,
         "owner.html",
-        status=400 if wrong else 200,
         headers=FORM_HEADERS,
         study=study,
         owner=owned,
         me=me,
         names=await store.read(owner_choices),
         back=back_to(study),
-        wrong=wrong,
-        typed=typed or {"who": "nobody" if owned and owned.name == me else "me"},
-    )
-
-
-def _comment_question(study: Study) -> Question:
-    return Question(
-        here="worklist",
-        title="Add a comment?",
-        about=study.study_key,
-        happens=("Everybody who sees the study reads it. It cannot be changed, but withdrawn.",),
-        button="Add the comment",
-        back=back_to(study),
-        wants_reason=True,
-        most_reason=MOST_COMMENT,
-        label="Comment",
+        wrong=before.wrong.get(OWNER, ""),
+        typed=before.typed or {OWNER: "nobody" if owned and owned.name == me else "me"},
     )
 
 

@@ -2,8 +2,11 @@
 
 import re
 from html.parser import HTMLParser
+from typing import Any
+from urllib.parse import urljoin
 
 import httpx
+from unit.api.service import Service
 
 _INLINE = {"a", "bdi", "code", "span", "strong", "time"}
 
@@ -14,10 +17,12 @@ class Page(HTMLParser):
     Attributes:
         tags: Every start tag with its attributes, in order.
         text: All text, white space as one space.
+        source: The page as it came.
     """
 
     def __init__(self, html: str) -> None:
         super().__init__()
+        self.source = html
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self._texts: list[str] = []
         self.feed(html)
@@ -46,3 +51,12 @@ def page(answer: httpx.Response, status: int = 200) -> Page:
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     return Page(answer.text)
+
+
+async def refused(service: Service, path: str, **sent: Any) -> Page:
+    """The page that a refused form leads to: no answer to a POST stays in the history."""
+    answer = await service.post(path, **sent)
+    assert answer.status_code == 303, answer.text
+    assert "answers=" in answer.headers["location"]
+    where = urljoin(path, answer.headers["location"])
+    return page(await service.get(where, headers=sent.get("headers")))

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import msgspec
 import pytest
 from unit.api.service import Service
-from unit.dashboard.reading import Page, page
+from unit.dashboard.reading import Page, page, refused
 from unit.pipeline.test_archives import UNREADABLE
 from unit.store import pulling
 from unit.store.test_archives import spoil
@@ -95,8 +95,8 @@ async def test_an_archive_is_added_with_all_that_is_typed(service: Service) -> N
     )
     assert [one.subject for one in await service.audit("archive.add")] == ["archive:main"]
     assert "Added." in page(await service.get("/archives/main?done=added")).text
-    taken = await service.post("/add-archive", data=typed, headers=OURS)
-    assert wrong(page(taken, 409)) == {"name"}
+    taken = await refused(service, "/add-archive", data=typed, headers=OURS)
+    assert wrong(taken) == {"name"}
 
 
 WRONG: dict[str, tuple[dict[str, str], set[str]]] = {
@@ -140,16 +140,15 @@ async def test_what_is_wrong_stands_beside_its_field_and_what_was_typed_stays(
 ) -> None:
     typed, fields = WRONG[what]
     sent = {**await opened(service, "/add-archive"), **NEW, "title": "Kept <i>", **typed}
-    answer = await service.post("/add-archive", data=sent, headers=OURS)
-    seen = page(answer, 400)
+    seen = await refused(service, "/add-archive", data=sent, headers=OURS)
     assert wrong(seen) == fields
-    kept = filled(seen, answer.text)
+    kept = filled(seen, seen.source)
     for name in ("title", *typed):
         if name not in ("auth.secret", "options.strategy"):  # a secret, and what is no choice
             assert kept[name] == sent[name], name
     for field in fields:
         assert len(seen.all("div", id=f"{field.replace('.', '-')}-about")) == 1
-    assert "<i>" not in answer.text
+    assert "<i>" not in seen.source
 
 
 SECRETS = {
@@ -167,9 +166,8 @@ SECRETS = {
 
 @pytest.mark.parametrize("where", SECRETS)
 async def test_a_secret_is_not_shown_again(service: Service, where: str) -> None:
-    answer = await service.post("/add-archive", data={**NEW, **SECRETS[where]}, headers=OURS)
-    page(answer, 400)
-    assert "hunter2" not in answer.text
+    seen = await refused(service, "/add-archive", data={**NEW, **SECRETS[where]}, headers=OURS)
+    assert "hunter2" not in seen.source
 
 
 async def test_a_form_that_nobody_touched_changes_nothing(service: Service) -> None:
@@ -207,8 +205,8 @@ async def test_what_is_emptied_gets_its_default_and_another_kind_needs_its_own_s
     )
     typed = await opened(service, "/archives/main/change")
     emptied = {**typed, "title": "", "options.concurrency": "", "auth.kind": "bearer"}
-    refused = await service.post("/archives/main/change", data=emptied, headers=OURS)
-    assert wrong(page(refused, 400)) == {"auth.secret"}
+    again = await refused(service, "/archives/main/change", data=emptied, headers=OURS)
+    assert wrong(again) == {"auth.secret"}
     given = {**emptied, "auth.secret": "env:HELTIG_SECRET_B"}
     assert (await service.post("/archives/main/change", data=given, headers=OURS)).status_code == 303
     after = await entry(service)
@@ -223,9 +221,9 @@ async def test_a_stored_secret_goes_to_no_other_address(service: Service) -> Non
     auth = BearerAuth(secret="env:SOMETHING_ELSE")
     await pulling.add_archive(service.services.store, "main", auth=auth)
     typed = {**await opened(service, "/archives/main/change"), "qidoUrl": "https://evil.example/"}
-    answer = await service.post("/archives/main/change", data=typed, headers=OURS)
-    assert wrong(page(answer, 400)) == {"auth.secret"}
-    assert "SOMETHING_ELSE" not in answer.text
+    seen = await refused(service, "/archives/main/change", data=typed, headers=OURS)
+    assert wrong(seen) == {"auth.secret"}
+    assert "SOMETHING_ELSE" not in seen.source
 
 
 @pytest.mark.parametrize("seen", ["as it was", "", "*"])
@@ -239,11 +237,10 @@ async def test_a_change_that_somebody_made_meanwhile_is_not_lost(service: Servic
     patch = {"title": "Theirs", "options": {"weight": 7}}
     who: dict[str, Any] = {"at": service.services.clock(), "actor": "other", "origin": ""}
     await change_archive(store, service.services.settings, "main", patch, **who)
-    answer = await service.post("/archives/main/change", data=typed, headers=OURS)
-    told = page(answer, 412)
+    told = await refused(service, "/archives/main/change", data=typed, headers=OURS)
     for text in ("Somebody changed this archive meanwhile", "Stored now: Theirs", "Stored now: 7"):
         assert text in told.text
-    again = filled(told, answer.text)
+    again = filled(told, told.source)
     assert again["title"] == "Mine"
     assert (await entry(service)).title == "Theirs"
     assert (await service.post("/archives/main/change", data=again, headers=OURS)).status_code == 303
@@ -261,8 +258,8 @@ async def test_what_is_stored_and_cannot_be_read_is_not_replaced_unseen(service:
     typed = filled(page(answer), answer.text)
     if field == "auth":
         assert "auth.kind" not in typed
-        unchosen = await service.post("/archives/main/change", data=typed, headers=OURS)
-        assert "Choose one." in page(unchosen, 400).text
+        unchosen = await refused(service, "/archives/main/change", data=typed, headers=OURS)
+        assert "Choose one." in unchosen.text
         assert (await entry(service)).unreadable == ("auth",)
         typed["auth.kind"] = "none"
     assert (await service.post("/archives/main/change", data=typed, headers=OURS)).status_code == 303
@@ -329,8 +326,8 @@ async def test_a_study_is_asked_for(service: Service) -> None:
 @pytest.mark.parametrize("study", ["", "  ", "1" * 1025, "1.2\x003"])
 async def test_what_is_no_study_is_not_asked_for(service: Service, study: str) -> None:
     await pulling.add_archive(service.services.store, "main")
-    answer = await service.post("/archives/main/pull-study", data={"study": study}, headers=OURS)
-    assert wrong(page(answer, 400)) == {"study"}
+    seen = await refused(service, "/archives/main/pull-study", data={"study": study}, headers=OURS)
+    assert wrong(seen) == {"study"}
     assert await service.audit("study.pull") == []
 
 

@@ -3,7 +3,7 @@
 import re
 
 from unit.api.service import LATER, Service
-from unit.dashboard.reading import page
+from unit.dashboard.reading import page, refused
 from unit.store.samples import sha
 
 from heltig.store import keys, sessions
@@ -21,19 +21,19 @@ async def test_a_key_is_shown_once(guarded: Service) -> None:
     assert made not in (await guarded.get("/keys", headers=admin)).text
     works = {"Authorization": f"Bearer {made}"}
     assert (await guarded.get("/dicom-web/changefeed", headers=works)).status_code == 200
-    again = page(await guarded.post("/keys", headers=admin, data=FORM), 400)
+    again = await refused(guarded, "/keys", headers=admin, data=FORM)
     assert "There is a key router already." in again.text
     [entry] = [one for one in await guarded.audit("key.create") if one.subject == "key:router"]
     assert entry.actor == "key:admin-"
 
 
 async def test_what_is_wrong_stands_beside_its_field(service: Service) -> None:
-    wrong = page(await service.post("/keys", headers=OURS, data={"role": "king", "days": "99999"}), 400)
+    wrong = await refused(service, "/keys", headers=OURS, data={"role": "king", "days": "99999"})
     for text in ("name: give 1 to 128 characters", "Choose a role.", "Give a number of days"):
         assert text in wrong.text, text
     for name in ("router\u202egolnk", "router\x07"):
-        answer = await service.post("/keys", headers=OURS, data={**FORM, "name": name})
-        assert "cannot be seen" in page(answer, 400).text, name
+        seen = await refused(service, "/keys", headers=OURS, data={**FORM, "name": name})
+        assert "cannot be seen" in seen.text, name
     assert await service.services.store.read(keys.every) == []
 
 
@@ -41,10 +41,7 @@ async def test_a_key_cannot_give_more_than_it_has(guarded: Service) -> None:
     limited = {**await guarded.key("admin", "keys"), **OURS}
     for areas in ({}, {"area-jobs": "on"}, {"area-keys": "on", "area-jobs": "on"}):
         data = {**FORM, "role": "admin", **areas}
-        assert (
-            "You are limited to keys"
-            in page(await guarded.post("/keys", headers=limited, data=data), 400).text
-        )
+        assert "You are limited to keys" in (await refused(guarded, "/keys", headers=limited, data=data)).text
     made = await guarded.post("/keys", headers=limited, data={**FORM, "area-keys": "on"})
     assert made.status_code == 200
     found = await guarded.services.store.read(keys.every)

@@ -4,7 +4,7 @@ import asyncio
 
 from browser.filled_operations import GATE, keep_back
 from unit.api.service import Service
-from unit.dashboard.reading import page
+from unit.dashboard.reading import page, refused
 from unit.store.samples import NOW, finding, judge, snapshot
 
 from heltig.auth import keys
@@ -50,7 +50,7 @@ async def test_released_with_a_reason(service: Service) -> None:
     id = await kept_back(service)
     asked = page(await service.get(f"/quarantine/{id}/release"))
     assert "Its 2 objects are forwarded to archive main" in asked.text
-    again = page(await service.post(f"/quarantine/{id}/release", headers=OURS, data={"reason": " "}), 400)
+    again = await refused(service, f"/quarantine/{id}/release", headers=OURS, data={"reason": " "})
     assert "Say why, please." in again.text
     answer = await service.post(f"/quarantine/{id}/release", headers=OURS, data={"reason": "I looked at it"})
     assert (answer.status_code, answer.headers["location"]) == (303, "../../quarantine?done=released")

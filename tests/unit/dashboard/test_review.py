@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from unit.api.service import Service, running
-from unit.dashboard.reading import page
+from unit.dashboard.reading import page, refused
 from unit.dashboard.test_quarantine import kept_back
 from unit.store.samples import finding
 
@@ -29,8 +29,6 @@ async def test_said_withdrawn_and_owned_on_the_page(guarded: Service) -> None:
     assert "key:anna" in seen.text
     assert not seen.all("a", href="../studies/1.2.3/comments/1/withdraw?location=archive%3Amain")
     assert not page(await guarded.get("/studies/1.2.3", headers=reader)).all("textarea")
-    empty = await guarded.post("/studies/1.2.3/comments", headers=anna, data={"comment": " "})
-    assert empty.status_code == 400
     for headers, status in ((bob, 403), (reader, 403), ({**admin, **OURS}, 303), (anna, 409)):
         answer = await guarded.post("/studies/1.2.3/comments/1/withdraw", headers=headers)
         assert answer.status_code == status, headers
@@ -38,6 +36,28 @@ async def test_said_withdrawn_and_owned_on_the_page(guarded: Service) -> None:
     [added], [gone] = await guarded.audit("comment.add"), await guarded.audit("comment.withdraw")
     assert (added.actor, added.detail) == ("key:anna", {"comment": 1})
     assert (gone.actor, gone.detail) == ("key:admin-", {"comment": 1, "author": "key:anna"})
+
+
+async def test_a_refused_comment_is_in_its_field_again(guarded: Service) -> None:
+    await guarded.judged("1.2.3", finding(), readiness="BLOCKED")
+    anna = {**await guarded.key("reviewer", name="anna"), **OURS}
+    bob = await guarded.key("reviewer", name="bob")
+    at = "/studies/1.2.3/comments?location=archive%3Amain"
+    for text in (" ", "\0", "<i>" + "x" * 4000):
+        seen = await refused(guarded, at, headers=anna, data={"comment": text})
+        assert "Say something, in up to 4,000 characters." in seen.text
+        [field] = seen.all("textarea", name="comment")
+        assert field["aria-invalid"] == "true"
+        assert text.strip(" \0") in seen.text
+    answer = await guarded.post(at, headers=anna, data={"comment": NAMES})
+    assert answer.headers["location"] == "../1.2.3?location=archive%3Amain&done=commented"
+    answer = await guarded.post(at, headers=anna, data={"comment": ""})
+    theirs = f"/studies/{answer.headers['location'].removeprefix('../')}"
+    for where, whose in ((theirs, bob), ("/studies/1.2.3?answers=gone", anna)):
+        seen = page(
+            await guarded.get(where, headers=whose)
+        )  # of somebody else, or kept no more: an empty field
+        assert "Say something" not in seen.text
 
 
 async def was_here(service: Service, *names: str) -> None:
@@ -138,18 +158,22 @@ async def test_an_owner_is_somebody_who_logs_in(service: Service) -> None:
     await service.judged("1.2.3", finding(), readiness="BLOCKED")
     at = "/api/v1/studies/1.2.3/owner"
     for owner in ("Doe^Jane 19370317", "mine", "nobody", "user:", "patient:doe"):
-        refused = await service.client.put(at, json={"owner": owner})
-        assert (refused.status_code, "user:anna" in refused.text) == (400, True), owner
-        assert "Doe" not in refused.text
+        answer = await service.client.put(at, json={"owner": owner})
+        assert (answer.status_code, "user:anna" in answer.text) == (400, True), owner
+        assert "Doe" not in answer.text
         form = {"who": "other", "name": owner}
-        assert (await service.post("/studies/1.2.3/owner", headers=OURS, data=form)).status_code == 400
+        assert (await refused(service, "/studies/1.2.3/owner", headers=OURS, data=form)).all(
+            "p", id="wrong-who"
+        )
     await service.key("reviewer", name="night-shift")
     for owner in ("user:Jane Doe", "user:Anna Berg", "token:router", "key:Doe", "key:night"):
-        refused = await service.client.put(at, json={"owner": owner})
-        assert (refused.status_code, "heltig keys list" in refused.text) == (400, True), owner
-        assert owner.partition(":")[2] not in refused.text.replace(at, "")
+        answer = await service.client.put(at, json={"owner": owner})
+        assert (answer.status_code, "heltig keys list" in answer.text) == (400, True), owner
+        assert owner.partition(":")[2] not in answer.text.replace(at, "")
         form = {"who": "other", "name": owner}
-        assert (await service.post("/studies/1.2.3/owner", headers=OURS, data=form)).status_code == 400
+        assert (await refused(service, "/studies/1.2.3/owner", headers=OURS, data=form)).all(
+            "p", id="wrong-who"
+        )
     await was_here(service, "user:Anna Berg", "token:router")
     for owner in ("user:Anna Berg", "key:night-shift", "token:router", "local"):
         assert (await service.client.put(at, json={"owner": owner})).json()[0]["owner"] == owner
