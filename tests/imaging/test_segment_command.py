@@ -155,6 +155,13 @@ def test_what_is_wanted_is_all_there_is(tmp_path: Path) -> None:
         ('write(\'{"form": 1, "masks": []}\')', "SEGMENTER_FAILED", "without masks"),
         ('write(\'{"form": 1, "masks": ["x.nii"]}\')', "SEGMENTER_FAILED", "not in OUT_DIR"),
         ('write(\'{"form": 1, "masks": ["../in/volume.nii.gz"]}\')', "SEGMENTER_FAILED", "not in OUT_DIR"),
+        ('write(\'{"form": 1, "masks": ["\\\\u0000"]}\')', "SEGMENTER_FAILED", "not in OUT_DIR"),
+        ('write(\'{"form": 1, "masks": ["%s"]}\' % ("x" * 5000))', "SEGMENTER_FAILED", "not in OUT_DIR"),
+        (
+            'write(\'{"form": 1, "masks": ["x.dcm"]}\'); os.mkfifo(os.environ["OUT_DIR"] + "/x.dcm")',
+            "SEGMENTER_FAILED",
+            "not in OUT_DIR",
+        ),
         ('write(\'{"form": 1, "masks": ["result.json"]}\')', "MASKS_LABEL_TABLE", ""),
         ("bytearray(1 << 32)", "SEGMENTER_FAILED", "exit code 1"),
     ],

@@ -167,6 +167,41 @@ def test_fractions_from_a_half_on_are_inside() -> None:
     assert codes(found) == {"THRESHOLD": "0.5"}
 
 
+def test_what_is_not_about_all_of_the_volume_is_noted(tmp_path: Path) -> None:
+    """A crop that lies on its voxels changes none of them; what is beyond it was not looked at."""
+    nifti(tmp_path / "liver.nii", MASKS["liver"].astype(np.uint8)[:, :, :-1], BODY.affine)
+    found = ByoNifti(tmp_path).segment(VOLUME)
+    i, j, k = BODY.shape
+    assert codes(found) == {"PART_OF_VOLUME": f"{i} × {j} × {k - 1}"}
+    nifti(tmp_path / "liver.nii", np.pad(MASKS["liver"].astype(np.uint8), ((0, 2),) * 3), BODY.affine)
+    assert codes(ByoNifti(tmp_path).segment(VOLUME)) == {}
+
+    def beside(ds: Dataset) -> None:
+        ds.PerFrameFunctionalGroupsSequence[0].PlanePositionSequence[0].ImagePositionPatient[2] = 1e5
+
+    frames = codes(ByoDicomSeg([altered(SEG, beside)]).segment(VOLUME))
+    assert frames.keys() == {"BESIDE_VOLUME"}
+    assert frames["BESIDE_VOLUME"].startswith("1 of ")
+
+
+def test_another_frame_of_reference_is_noted() -> None:
+    """It refers to the series; that its positions are those of the series is not certain."""
+
+    def elsewhere(ds: Dataset) -> None:
+        ds.FrameOfReferenceUID = "1.2.3"
+        ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = "1.2.4"
+
+    assert codes(ByoDicomSeg([altered(SEG, elsewhere)]).segment(VOLUME)) == {
+        "OTHER_FRAME_OF_REFERENCE": "1.2.4"
+    }
+
+
+def test_hidden_files_are_no_masks(tmp_path: Path) -> None:
+    folder(tmp_path, BODY, MASKS)
+    (tmp_path / "total" / "._liver.nii.gz").write_bytes(b"of another system")
+    assert codes(ByoNifti(tmp_path).segment(VOLUME)) == {}
+
+
 def test_the_series_counts_before_the_frame_of_reference() -> None:
     def of_other_series(ds: Dataset) -> None:
         ds.ReferencedSeriesSequence[0].SeriesInstanceUID = "1.2.3"

@@ -53,6 +53,11 @@ def test_damaged_and_hostile_files(tmp_path: Path) -> None:
     assert refused(b"") == "MASKS_UNREADABLE"
     assert refused(b"Secret^Name" * 100) == "MASKS_UNREADABLE"
     assert refused(whole[: len(whole) // 2]) == "MASKS_UNREADABLE"
+    assert refused(whole[:-8] + bytes(8)) == "MASKS_UNREADABLE"  # the checksum
+    with pytest.raises(Refused, match="Observed: liver, "):
+        ByoNifti(tmp_path).segment(VOLUME)
+    with pytest.raises(Refused, match="MASKS_UNREADABLE"):
+        ByoNifti(path, task="total").segment(VOLUME)
     header = nibabel.Nifti1Header()
     header.set_data_shape((30_000, 30_000, 30_000))
     header.set_data_dtype(np.uint8)
@@ -102,6 +107,28 @@ def _short(ds: Dataset) -> None:
     ds.PixelData = ds.PixelData[:4]
 
 
+def _fewer_places(ds: Dataset) -> None:
+    ds.PerFrameFunctionalGroupsSequence = list(ds.PerFrameFunctionalGroupsSequence)[:-1]
+
+
+def _many_frames(ds: Dataset) -> None:
+    """Memory for all of them would not be there."""
+    ds.NumberOfFrames = 10**9
+
+
+def _fraction(ds: Dataset) -> None:
+    """Every pixel is at least half of nothing."""
+    ds.SegmentationType, ds.MaximumFractionalValue = "FRACTIONAL", 0
+
+
+def _one_number(ds: Dataset) -> None:
+    ds.SegmentSequence = [ds.SegmentSequence[0], ds.SegmentSequence[0]]
+
+
+def _another_segment(ds: Dataset) -> None:
+    ds.SegmentSequence[-1].SegmentNumber = 7
+
+
 def _flat(ds: Dataset) -> None:
     ds.SharedFunctionalGroupsSequence[0].PlaneOrientationSequence[0].ImageOrientationPatient = ["0"] * 6
 
@@ -118,11 +145,21 @@ def _flat(ds: Dataset) -> None:
         (_short, "MASKS_UNREADABLE"),
         (_far, "MASKS_ELSEWHERE"),
         (_flat, "MASKS_"),
+        (_fewer_places, "6 frames, and 5 of them"),
+        (_many_frames, "1000000000 frames"),
+        (_fraction, "MASKS_VALUES.*fractions of 0"),
+        (_one_number, "several segments of one number"),
+        (_another_segment, "a segment that is not described"),
     ],
 )
 def test_segmentations_that_are_damaged(change: Callable[[Dataset], None], code: str) -> None:
     with pytest.raises(Refused, match=code):
         ByoDicomSeg([altered(SEG, change)]).segment(VOLUME)
+
+
+def test_a_label_map_whose_values_are_not_described() -> None:
+    with pytest.raises(Refused, match="a segment that is not described"):
+        ByoDicomSeg([altered(seg(BODY, masks_of(BODY), kind="LABELMAP"), _another_segment)]).segment(VOLUME)
 
 
 def test_no_byte_of_a_segmentation_brings_it_down() -> None:

@@ -72,4 +72,10 @@ class ByoDicomSeg:
             recording.notes += [Note("BY_FRAME_OF_REFERENCE", one.sop_instance_uid) for one in found]
         if not found:
             raise Refused("MASKS_NOT_FOUND")
+        recording.notes += [
+            Note("OTHER_FRAME_OF_REFERENCE", one.sop_instance_uid)
+            for one in found
+            if volume.frame_of_reference_uid
+            and one.frame_of_reference_uid not in ("", volume.frame_of_reference_uid)
+        ]
         return found

@@ -184,8 +184,8 @@ def _backends(result: Result, folder: Path) -> Iterator[Segmenter]:
     """What reads each of the masks."""
     objects: list[Path] = []
     for name in result.masks:
-        path = (folder / name).resolve()
-        if not path.is_relative_to(folder.resolve()) or not path.exists():
+        path = _within(folder, name)
+        if path is None:
             raise Refused("SEGMENTER_FAILED", "masks that result.json names are not in OUT_DIR")
         if path.suffix == ".dcm":
             objects.append(path)
@@ -193,6 +193,16 @@ def _backends(result: Result, folder: Path) -> Iterator[Segmenter]:
             yield ByoNifti(path)
     if objects:
         yield ByoDicomSeg(objects)
+
+
+def _within(folder: Path, name: str) -> Path | None:
+    """A file or folder in a folder, after all links; None where there is none, or the name cannot be one."""
+    try:
+        path = (folder / name).resolve()
+        there = path.is_file() or (path.is_dir() and path.suffix != ".dcm")  # a pipe would never end
+        return path if there and path.is_relative_to(folder.resolve()) else None
+    except (OSError, RuntimeError, ValueError):  # too long, links in a circle, NUL
+        return None
 
 
 def _of_series(objects: Sequence[Path], series_instance_uid: str) -> Iterator[Path]:

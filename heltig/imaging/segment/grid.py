@@ -83,6 +83,12 @@ def meets(size: tuple[int, int, int], steps: NDArray[np.int64], shape: tuple[int
     return bool(moved(Part((0, 0, 0), np.broadcast_to(True, size)), steps, shape))
 
 
+def covers(size: tuple[int, ...], affine: NDArray[np.float64], volume: Volume) -> bool:
+    """Whether each voxel of a volume is within a grid of that size."""
+    index = _steps(affine, volume)[:3] @ _corners(volume)
+    return bool(((index > -0.5 - ASTRAY) & (index < np.asarray(size)[:, None] - 0.5 + ASTRAY)).all())
+
+
 def moved(part: Part, steps: NDArray[np.int64], shape: tuple[int, int, int]) -> list[Patch]:
     """A part of a mask as a patch of the volume, as far as it lies in it.
 
@@ -123,9 +129,14 @@ def same_axes(affine: NDArray[np.float64], steps: NDArray[np.float64], volume: V
     if not np.array_equal(np.abs(turned) @ np.ones(3), np.ones(3)) or abs(np.linalg.det(turned)) != 1:
         return False
     off = np.abs(affine[:3, :3] @ turned - volume.affine[:3, :3]).max()
-    corners = np.stack(np.meshgrid(*((0, n - 1) for n in volume.shape), [1], indexing="ij"))
-    astray = np.abs((steps - np.round(steps)) @ corners.reshape(4, -1)).max()
+    astray = np.abs((steps - np.round(steps)) @ _corners(volume)).max()
     return bool(off <= TOLERANCE_MM and astray <= ASTRAY)
+
+
+def _corners(volume: Volume) -> NDArray[np.int64]:
+    """Indices of its corners as columns, with a 1 below each."""
+    ends = np.meshgrid(*((0, n - 1) for n in volume.shape), [1], indexing="ij")
+    return np.stack(ends).reshape(4, -1)
 
 
 def _straight(steps: NDArray[np.float64], shape: tuple[int, int, int]) -> list[tuple[int, Any]] | None:

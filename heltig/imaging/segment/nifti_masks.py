@@ -7,9 +7,11 @@ from typing import Any, Final, NamedTuple
 import nibabel
 import numpy as np
 from isal import igzip
+from nibabel.volumeutils import apply_read_scaling
 from numpy.typing import NDArray
 from scipy import ndimage  # type: ignore[import-untyped]
 
+from heltig.imaging.labels import STRUCTURES
 from heltig.imaging.reading import MOST_VOXELS
 from heltig.imaging.refusal import Refused
 from heltig.imaging.segment.grid import Part, exact_steps, meets, moved
@@ -34,6 +36,7 @@ def labels_of(path: Path, recording: Recording, *, structure: str = "") -> NDArr
     """
     image = _opened(path)
     values = _whole(_all_of(image))
+    recording.compare(image.shape, image.affine)
     recording.read(path, structure=structure)
     return recording.placed(values, image.affine)
 
@@ -72,8 +75,18 @@ def structure_patches(path: Path, key: str, recording: Recording) -> list[Patch]
         recording: Of the volume.
 
     Raises:
-        Refused: As `labels_of`; or there are several values.
+        Refused: As `labels_of`; or there are several values. It names a structure of the table, since there
+            are many files; other names are not ours to repeat.
     """
+    try:
+        return _patches(path, key, recording)
+    except Refused as reason:
+        if key not in STRUCTURES:
+            raise
+        raise Refused(reason.code, ", ".join(filter(None, (key, reason.observed)))) from None
+
+
+def _patches(path: Path, key: str, recording: Recording) -> list[Patch]:
     image = _opened(path)
     steps = exact_steps(image.affine, recording.volume)
     if steps is None or image.scaled:
@@ -82,6 +95,7 @@ def structure_patches(path: Path, key: str, recording: Recording) -> list[Patch]
         return [] if box is None else [Patch(box, _only(labels[box]))]
     if not meets(image.shape, steps, recording.volume.shape):
         raise Refused("MASKS_ELSEWHERE")
+    recording.compare(image.shape, image.affine)
     recording.read(path, structure=key)
     found = _occupied(image)
     if found is None:
@@ -97,8 +111,11 @@ def _only(labels: NDArray[np.uint8 | np.uint16]) -> NDArray[np.bool_]:
 
 
 def files_in(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Names and files of structures in a folder and in the folders in it, as `total/liver.nii.gz`."""
-    for path in sorted((*folder.glob("*.nii*"), *folder.glob("*/*.nii*"))):
+    """Names and files of structures in a folder and in the folders in it, as `total/liver.nii.gz`.
+
+    Hidden files are none: some systems put one beside each file that they copy (`._liver.nii.gz`).
+    """
+    for path in sorted((*folder.glob("[!.]*.nii*"), *folder.glob("[!.]*/[!.]*.nii*"))):
         suffix = next((end for end in SUFFIXES if path.name.endswith(end)), None)
         if suffix and path.is_file():
             yield path.name.removesuffix(suffix), path
@@ -140,7 +157,14 @@ def _opened(path: Path) -> _Image:
 def _all_of(image: _Image) -> NDArray[Any]:
     """All values of a file, scaled as it says."""
     try:
-        values = np.asanyarray(image.proxy)
+        if image.path.name.endswith(".gz"):
+            stored = np.empty(int(np.prod(image.shape)), image.proxy.dtype)
+            with _data_of(image) as file:
+                _fill(file, stored)
+                file.read(1)  # behind the last byte stands the checksum
+            values: Any = apply_read_scaling(stored, image.proxy.slope, image.proxy.inter)
+        else:
+            values = np.asanyarray(image.proxy)
     except MemoryError:
         raise
     except Exception as problem:  # cut off, or the compression is damaged
@@ -159,8 +183,7 @@ def _occupied(image: _Image) -> Part | None:
     kept: dict[int, NDArray[Any]] = {}
     anywhere = np.zeros(plane.shape, np.bool_)
     try:
-        with (igzip.open if image.path.name.endswith(".gz") else open)(image.path, "rb") as file:
-            file.seek(image.proxy.offset)
+        with _data_of(image) as file:
             for k in range(count):
                 _fill(file, plane)
                 if plane.view(np.uint8).max():
@@ -179,8 +202,15 @@ def _occupied(image: _Image) -> Part | None:
     return Part((int(x[0]), int(y[0]), first), values.transpose(2, 1, 0))
 
 
-def _fill(file: Any, plane: NDArray[Any]) -> None:
-    memory = plane.data.cast("B")
+def _data_of(image: _Image) -> Any:
+    """The file of an image where its values begin, decompressed."""
+    file: Any = (igzip.open if image.path.name.endswith(".gz") else open)(image.path, "rb")
+    file.seek(image.proxy.offset)
+    return file
+
+
+def _fill(file: Any, found: NDArray[Any]) -> None:
+    memory = found.data.cast("B")
     count = 0
     while count < len(memory):
         more = file.readinto(memory[count:])

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heltig.imaging.segment.grid import onto_volume
+from heltig.imaging.segment.grid import covers, onto_volume
 from heltig.imaging.segment.layers import Mask, label_maps
 from heltig.imaging.segment.naming import Named, told_apart
 from heltig.imaging.segment.segmenter import Grid, Input, Note, Provenance, SegmentationResult
@@ -63,6 +63,16 @@ class Recording:
             self.resampled_from.append(grid)
             self.notes.append(Note("RESAMPLED", " × ".join(map(str, grid.shape))))
         return found
+
+    def compare(self, size: tuple[int, ...], affine: NDArray[np.float64]) -> None:
+        """Record that a grid of that size is only about a part of the volume, if it is.
+
+        Raises:
+            Refused: The affine is none.
+        """
+        note = Note("PART_OF_VOLUME", " × ".join(map(str, size)))
+        if note not in self.notes and not covers(size, affine, self.volume):
+            self.notes.append(note)
 
     def structures(self, named: Sequence[Named]) -> list[Structure]:
         """Structures with a key each, in the order given; what is unknown or doubled is noted."""

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias, TypeVar
 import highdicom
 import numpy as np
 from numpy.typing import NDArray
+from pydicom import Dataset, dcmread
 
 from heltig.imaging.labels import TISSUE
 from heltig.imaging.reading import MOST_VOXELS
@@ -21,7 +22,8 @@ from heltig.imaging.segment.layers import Mask, Patch, cropped
 from heltig.imaging.segment.naming import BACKGROUND, Named, by_code
 from heltig.imaging.segment.placement import Placement, placement_in
 from heltig.imaging.segment.recording import Recording
-from heltig.imaging.volume import Code, Volume
+from heltig.imaging.segment.segmenter import Note
+from heltig.imaging.volume import Code
 
 Kind: TypeAlias = Literal["BINARY", "FRACTIONAL", "LABELMAP"]
 T = TypeVar("T")
@@ -31,6 +33,9 @@ THRESHOLD: Final = 0.5
 
 _SIDES: Final = {"7771000", "24028007", "51440002", "G-A100", "G-A101", "G-A102"}
 """Codes of CID 247 Laterality in SNOMED CT and RT; other modifiers of a type are no side."""
+
+_MOST_FRACTION: Final = 255
+"""Pixels of fractions have 8 bits."""
 
 _LPS: Final = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -73,9 +78,9 @@ class SegObject:
 
     def __init__(self, source: Path | bytes) -> None:
         self.source = source
-        self._seg: Any = _guarded(
-            lambda: highdicom.seg.segread(BytesIO(source) if isinstance(source, bytes) else source)
-        )
+        read = _guarded(lambda: dcmread(BytesIO(source) if isinstance(source, bytes) else source))
+        _check(read)
+        self._seg: Any = _guarded(lambda: highdicom.seg.Segmentation.from_dataset(read, copy=False))
         self.kind: Kind = _guarded(lambda: self._seg.segmentation_type.value)
         self.sop_instance_uid = _guarded(lambda: str(self._seg.SOPInstanceUID))
         self.study_instance_uid = _guarded(lambda: str(self._seg.StudyInstanceUID))
@@ -87,6 +92,12 @@ class SegObject:
         )
 
     @cached_property
+    def _described(self) -> frozenset[int]:
+        """Numbers that mean something: its segments, and in a label map background and padding."""
+        numbers = _guarded(lambda: [int(item.SegmentNumber) for item in self._seg.SegmentSequence])
+        return frozenset((*numbers, 0, int(self._seg.get("PixelPaddingValue", 0))))
+
+    @cached_property
     def segments(self) -> Sequence[Segment]:
         """Its segments but for the background."""
         found = _guarded(lambda: [_segment(item) for item in self._seg.SegmentSequence])
@@ -96,9 +107,16 @@ class SegObject:
         """Masks of its segments under the structures given, in the order of `segments`.
 
         Raises:
-            Refused: A frame says neither where it lies nor whose it is.
+            Refused: A frame says neither where it lies nor whose it is, or nothing describes its segment.
         """
-        placements = self._placements(recording.volume)
+        placements = self._placements(recording)
+        there = (
+            frozenset[int]().union(*self._labels)
+            if self.kind == "LABELMAP"
+            else {frame.segment for frame in self.frames}
+        )
+        if not there <= self._described:
+            raise Refused("MASKS_UNREADABLE", "a segment that is not described")
         return [
             Mask(structure, partial(self._patches, segment.number, placements, recording))
             for segment, structure in zip(self.segments, structures, strict=True)
@@ -141,16 +159,18 @@ class SegObject:
                 raise Refused("MASKS_GRID")
             yield Frame(number, segment, _LPS @ affine)
 
-    def _placements(self, volume: Volume) -> Sequence[Placement | None] | None:
+    def _placements(self, recording: Recording) -> Sequence[Placement | None] | None:
         """Where each frame lies in the volume, None beside it; no list if one is on no voxels of it."""
         found = []
         for frame in self.frames:
-            placement = placement_in(volume, frame.affine, self._size)
+            placement = placement_in(recording.volume, frame.affine, self._size)
             if placement == "astray":
                 return None
             found.append(placement)
         if not any(found):
             raise Refused("MASKS_ELSEWHERE")
+        if None in found:
+            recording.notes.append(Note("BESIDE_VOLUME", f"{found.count(None)} of {len(found)} frames"))
         return found
 
     # -- pixels
@@ -197,6 +217,20 @@ class SegObject:
         placed = recording.placed(inside.astype(np.uint8), _LPS @ own.affine)
         box = cropped(placed)
         return [] if box is None else [Patch(box, placed[box] != 0)]
+
+
+def _check(read: Dataset) -> None:
+    """Find what would give wrong masks, before memory is taken for as many frames as it says it has."""
+    count = _guarded(lambda: int(read.get("NumberOfFrames", 1)))
+    groups = len(read.get("PerFrameFunctionalGroupsSequence") or ())
+    if count != groups:
+        raise Refused("MASKS_UNREADABLE", f"{count} frames, and {groups} of them with a place")
+    numbers = [item.get("SegmentNumber") for item in read.get("SegmentSequence") or ()]
+    if len(set(numbers)) < len(numbers):
+        raise Refused("MASKS_UNREADABLE", "several segments of one number")
+    most = _guarded(lambda: int(read.get("MaximumFractionalValue") or 0))
+    if read.get("SegmentationType") == "FRACTIONAL" and not 0 < most <= _MOST_FRACTION:
+        raise Refused("MASKS_VALUES", f"fractions of {most}")
 
 
 def _segment(item: Any) -> Segment | None:

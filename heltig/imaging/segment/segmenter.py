@@ -15,6 +15,9 @@ NoteCode: TypeAlias = Literal[
     "SAME_STRUCTURE",
     "NOT_IN_TABLE",
     "BY_FRAME_OF_REFERENCE",
+    "OTHER_FRAME_OF_REFERENCE",
+    "BESIDE_VOLUME",
+    "PART_OF_VOLUME",
     "DID_NOT_RUN",
 ]
 
