@@ -39,8 +39,8 @@ UNLESS_SAID: Final[Headers] = [
 ]
 """Of every answer whose route does not say it: pages load style sheets, some answers may be kept."""
 
-RESEARCH: Final = ("/api/v1/research", "/research")
-"""Below these everything is about analyses, and says what they are for."""
+RESEARCH: Final = re.compile(r"(/api/v1)?/research(/|\Z)|/studies/[^/]+/analyse(/|\Z)")
+"""Paths that begin so are about analyses, and say what they are for."""
 
 RESEARCH_USE: Final = (b"x-heltig-use", b"research-only")
 
@@ -91,7 +91,7 @@ class SafeHeaders:
             return
         state = scope.setdefault("state", {})
         state[STATUS] = 0
-        is_research = scope["path"].startswith(RESEARCH)
+        is_research = RESEARCH.match(scope["path"]) is not None
 
         async def safely(message: Message) -> None:
             if message["type"] == "http.response.start":

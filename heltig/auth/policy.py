@@ -156,6 +156,8 @@ ROUTES: Final[Mapping[str, Access]] = {
     "GET /research/{id}/zip/{part}": "research",
     "GET /research/{id}/cancel": "research",
     "POST /research/{id}/cancel": "research",
+    "GET /research/{id}/publish/{archive}": "research-publish",
+    "POST /research/{id}/publish/{archive}": "research-publish",
     "GET /studies/{study}/analyse": "research",
     "POST /studies/{study}/analyse": "research",
     "GET /studies/{study}/analyse/override": "research-override",

@@ -144,7 +144,9 @@ def analysis_list(transaction: ReadTransaction, *, show: Show, offset: int) -> A
         found = analyses.under_way(transaction)[::-1][offset : offset + A_PAGE + 1]
     else:
         only = None if show == "all" else show
-        found = analyses.newest(transaction, state=only, offset=offset, limit=A_PAGE + 1)
+        found = analyses.newest(
+            transaction, state=only, sets_publishing_apart=False, offset=offset, limit=A_PAGE + 1
+        )
     return AnalysisList(analyses=tuple(found[:A_PAGE]), has_more=len(found) > A_PAGE, counts=counts)
 
 

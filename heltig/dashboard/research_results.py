@@ -21,6 +21,7 @@ from heltig.dashboard.research_parts import (
     shared,
     sight_of_results,
 )
+from heltig.dashboard.research_publishing import targets_of
 from heltig.dashboard.results import (
     candidates_of,
     is_picture,
@@ -46,6 +47,7 @@ _TOLD: Final = {
     "ordered": "Ordered. It begins when its turn comes; this page shows how it goes.",
     "going": "The same is under way already: this is it.",
     "cancelled": "Cancelled. What makes it stops within seconds.",
+    "publishing": "It goes, within the archive's hours and at its pace; below stands how far it is.",
 }
 
 
@@ -77,7 +79,7 @@ async def show_analysis(request: AnyRequest, id: FromPath[str]) -> Response[str]
     may_see = sight.evidence or not found.identified
     document = await files.document_of(found, "analysis.json") if found.state == "done" else None
     headers = dict(FORM_HEADERS)
-    if found.finished is not None and request.headers.get("heltig-poll"):
+    if found.finished is not None and not found.is_publishing and request.headers.get("heltig-poll"):
         headers["HX-Refresh"] = "true"  # a page with pictures takes the place of the one that waits
     return page(
         request,
@@ -99,7 +101,8 @@ async def show_analysis(request: AnyRequest, id: FromPath[str]) -> Response[str]
         may_cancel=found.finished is None,
         sees_jobs=refusal(principal_of(request), "GET", "/jobs/{id}") is None,
         states=STATES_IN_WORDS,
-        told=_TOLD.get(request.query_params.get("done", ""), ""),
+        told=_told(found, request.query_params.get("done", "")),
+        targets=targets_of(request, found, outputs),
         **shared(request),
     )
 
@@ -216,6 +219,12 @@ def _downloads(found: Analysis, outputs: list[Output]) -> list[Download]:
             name, about = single[one.name]
             made.append(Download(name, f"{api}/{one.name}", about, one.size))
     return made
+
+
+def _told(found: Analysis, done: str) -> str:
+    """What was done, as long as it is news: pages that refresh themselves keep their address."""
+    is_over = found.is_publishing is False if done == "publishing" else found.finished is not None
+    return "" if is_over and found.code != "CANCELLED" else _TOLD.get(done, "")
 
 
 def _by_selection(document: dict[str, Any] | None, found: Analysis) -> str:

@@ -31,6 +31,7 @@ from heltig.dashboard.profiles import PROFILES
 from heltig.dashboard.quarantine import QUARANTINE
 from heltig.dashboard.research_list import LIST
 from heltig.dashboard.research_orders import ORDERS, may_analyse
+from heltig.dashboard.research_publishing import PUBLISHING
 from heltig.dashboard.research_results import RESULTS
 from heltig.dashboard.review import REVIEW, review_of
 from heltig.dashboard.rules import RULES
@@ -80,6 +81,7 @@ def routes() -> Router:
             *FORMS,
             *LIST,
             *RESULTS,
+            *PUBLISHING,
             *ORDERS,
             *LOGIN,
             static_file,

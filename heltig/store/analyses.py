@@ -207,12 +207,14 @@ def newest(
     study_key: str | None = None,
     location: Location | None = None,
     state: str | None = None,
+    sets_publishing_apart: bool = True,
     offset: int = 0,
     limit: int,
 ) -> list[Analysis]:
     """Analyses, the newest first, those that match everything asked for.
 
-    Of state `publishing` are those, too, of which objects are on their way to an archive.
+    Those of which objects are on their way to an archive are of state `publishing`, not `done`, unless they
+    are not set apart.
     """
     query = _ALL.order_by(analyses.c.id.desc()).limit(limit).offset(offset)
     if study_key is not None:
@@ -222,7 +224,9 @@ def newest(
     if state == "publishing":
         query = query.where(or_(analyses.c.state == state, _IS_PUBLISHING))
     elif state is not None:
-        query = query.where(analyses.c.state == state, ~_IS_PUBLISHING)
+        query = query.where(analyses.c.state == state)
+        if sets_publishing_apart:
+            query = query.where(~_IS_PUBLISHING)
     return [_analysis(transaction, row) for row in transaction.connection.execute(query)]
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from heltig import audit
 from heltig.errors import AuthorisationError, ConflictError, NotFoundError, UsageError
+from heltig.imaging.order import OPTIONAL_FAMILIES
 from heltig.jobs.queue import JobQueue
 from heltig.pipeline.research.asked import Asked
 from heltig.pipeline.research.plan import Plan
@@ -98,6 +99,10 @@ def order(
     if wanted.identified and not may_identify:
         raise AuthorisationError(
             "Identified data may not be analysed here: HELTIG_ANALYSIS_ALLOW_IDENTIFIED is false."
+        )
+    if unknown := sorted(set(wanted.asked.optional) - set(OPTIONAL_FAMILIES)):
+        raise UsageError(
+            f"optional: there is no family {unknown[0]!r}. There are {', '.join(OPTIONAL_FAMILIES)}."
         )
     override = wanted.override.strip()
     if len(override) > MOST_REASON:

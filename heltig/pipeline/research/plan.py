@@ -26,7 +26,7 @@ from typing import Final
 import msgspec
 
 from heltig.errors import ConfigurationError, UsageError
-from heltig.imaging.order import SegmenterOrder
+from heltig.imaging.order import OPTIONAL_FAMILIES, SegmenterOrder
 from heltig.imaging.segment.options import read_options
 from heltig.pipeline.research.asked import Asked, Target
 from heltig.store.records import Location
@@ -106,6 +106,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             raise UsageError(
                 f"segmenters: HELTIG_ANALYSIS_PLAN does not have {', '.join(unknown)}. It has {known}."
             )
+        if len(set(wanted)) < len(wanted):
+            raise UsageError("segmenters: each of them runs once; one is named twice.")
         if not wanted:
             raise UsageError(
                 "segmenters: there is none for such a study by itself. Name one, or set `default` in "
@@ -159,6 +161,14 @@ def read_plan(path: Path | None) -> Plan:
     if absent := sorted(named - plan.segmenters.keys()):
         raise ConfigurationError(
             f"HELTIG_ANALYSIS_PLAN: {path} names {', '.join(absent)}, and has no [segmenters.NAME] of it."
+        )
+    for several in (plan.default, *(one.segmenters for one in plan.automatic)):
+        if len(set(several)) < len(several):
+            raise ConfigurationError(f"HELTIG_ANALYSIS_PLAN: {path} names a segmenter twice in one list.")
+    if unknown := sorted({name for one in plan.automatic for name in one.optional} - {*OPTIONAL_FAMILIES}):
+        raise ConfigurationError(
+            f"HELTIG_ANALYSIS_PLAN: {path}: optional: there is no family {unknown[0]!r}. "
+            f"There are {', '.join(OPTIONAL_FAMILIES)}."
         )
     if plan.policy is None:
         return plan

@@ -66,6 +66,8 @@ async def test_orders_that_make_no_sense(tmp_path: Path) -> None:
             {"study": "1.2.3", "heightM": 180},
             {"study": "1.2.3", "location": "nowhere"},
             {"study": "1.2.3", "reason": "because"},
+            {"study": "1.2.3", "optional": ["everything"]},
+            {"study": "1.2.3", "segmenters": ["classical", "classical"]},
         ):
             refused = await service.post(ANALYSES, json=wrong, headers=key)
             assert refused.status_code in (400, 404), (wrong, refused.text)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from unit.api.service import LATER, Service, in_one_task, running
+from unit.connectors.upload.made import dicom
 from unit.dashboard.reading import page
 
 from heltig.dashboard.results import candidates_of, results_of, slices_of
@@ -23,10 +24,12 @@ from heltig.store.transaction import WriteTransaction
 
 OURS = {"Sec-Fetch-Site": "same-origin"}
 STUDY = "1.2.840.7"
+SEG = "2.25.7"
 ON: dict[str, Any] = {
     "auth_mode": "api-key",
     "analysis_enabled": True,
     "analysis_use": "research-only",
+    "analysis_publish_to": ("main",),
     "alert_disk": Size(1),
 }
 
@@ -130,7 +133,7 @@ class Site:
             "slices/001.jpg": b"jpeg",
             "L3_overlay.png": b"png",
             "total/liver.nii.gz": b"mask",
-            "dicom/seg.dcm": b"seg",
+            "dicom/seg.dcm": dicom(SEG),
         }.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -175,6 +178,8 @@ async def test_an_analysis_is_ordered_after_one_question(site: Site) -> None:
     seen = page(await site.service.get(f"/research/{id}?done=ordered", headers=site.researcher))
     assert seen.all("div", id="live")[0]["hx-trigger"] == "every 2s"
     assert "Ordered." in seen.text
+    order = await site.service.get(f"/studies/{STUDY}/analyse", headers=site.researcher)
+    assert order.headers["x-heltig-use"] == "research-only"
 
 
 async def test_an_analysis_is_cancelled_after_one_question(site: Site) -> None:
@@ -234,6 +239,43 @@ async def test_what_went_to_archives(site: Site) -> None:
     assert meaning_of_failure("STUDY_DIFFERS") in seen
 
 
+async def test_results_are_sent_after_one_question(site: Site) -> None:
+    entry = {"name": "main", "qidoUrl": "http://127.0.0.1:9/dicom-web", "options": {"strategy": "none"}}
+    added = await site.service.post("/api/v1/archives", json=entry, headers=site.admin)
+    assert added.status_code == 201, added.text
+    id = await site.done()
+    seen = page(await site.service.get(f"/research/{id}", headers=site.researcher))
+    assert [one for one in seen.all("a") if one["href"] == f"{id}/publish/main"]
+    assert "hx-trigger" not in seen.all("div", id="live-sent")[0]
+    address = f"/research/{id}/publish/main"
+    asked = await site.service.get(address, headers=site.researcher)
+    assert asked.headers["x-heltig-use"] == "research-only"
+    for text in (SEG, "dicom/seg.dcm", "1 of 1 object goes by STOW-RS", "Send 1 to main"):
+        assert text in page(asked).text, text
+    assert await site.service.audit("analysis.publish") == []
+    page(await site.service.post(address, headers=site.researcher), 403)  # from no page of ours
+    sent = await site.service.post(address, headers={**site.researcher, **OURS})
+    assert (sent.status_code, sent.headers["location"]) == (303, f"../../{id}?done=publishing")
+    [entry_of_it] = await site.service.audit("analysis.publish")
+    assert (entry_of_it.actor, entry_of_it.detail["files"]) == ("key:researcher-", ["dicom/seg.dcm"])
+    going = await site.service.get(
+        f"/research/{id}?done=publishing", headers={**site.researcher, "Heltig-Poll": "true"}
+    )
+    assert "hx-refresh" not in going.headers
+    assert "0 of 1 objects are there, 1 on their way." in page(going).text
+    assert page(going).all("div", id="live-sent")[0]["hx-trigger"] == "every 2s"
+    for state in ("", "?state=done"):
+        listed = page(await site.service.get(f"/research{state}", headers=site.researcher))
+        assert listed.rows() == [f"./research/{id}"]
+        assert "Done 1" in listed.text
+
+    limited = await site.service.key("researcher", "research")
+    page(await site.service.get(address, headers=limited), 403)
+    seen = page(await site.service.get(f"/research/{id}", headers=limited))
+    assert not [one for one in seen.all("a") if "publish" in str(one["href"])]
+    page(await site.service.get(f"/research/{id}/publish/other", headers=site.researcher), 403)
+
+
 async def test_parts_are_downloaded_and_that_is_written_down(site: Site) -> None:
     id = await site.done()
     for part, name in (("masks", b"total/liver.nii.gz"), ("dicom", b"dicom/seg.dcm"), ("all", b"L3_overlay")):
@@ -251,6 +293,8 @@ async def test_a_refusal_is_said_in_words(site: Site) -> None:
     seen = page(await site.service.get(f"/research/{id}", headers=site.researcher))
     assert "SLICES_TOO_FEW" in seen.text
     assert "To be refused is a normal outcome" in seen.text
+    seen = page(await site.service.get(f"/research/{id}?done=ordered", headers=site.researcher))
+    assert "It begins when its turn comes" not in seen.text
 
 
 async def test_a_study_is_found_by_its_uid(site: Site) -> None:

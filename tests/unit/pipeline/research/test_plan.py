@@ -67,6 +67,8 @@ def test_without_a_plan_there_is_what_needs_nothing() -> None:
         ("default = ['deepbet']", "deepbet"),
         ("[[automatic]]\nlocations = ['*']", "modalities"),
         ("policy = 'away.toml'", "away.toml"),
+        ("default = ['classical', 'classical']\n[segmenters.classical]", "twice"),
+        ("[[automatic]]\nlocations = ['*']\nmodalities = ['CT']\noptional = ['x']", "family 'x'"),
         ("colour = 'red'", "colour"),
         ("not toml", "plan.toml"),
     ],
