@@ -6,6 +6,7 @@ from math import pi
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from imaging.bodies import boxes, drawn, results, segmentation, value, why
 from imaging.phantom import Box, Ellipsoid, Phantom, checkerboard, noise
@@ -396,11 +397,20 @@ def test_noise_and_contrast() -> None:
     assert why(found, "contrast_to_noise", "liver+autochthon_left") == ("not_evaluated", "not_segmented")
 
 
-def test_the_width_of_the_aorta() -> None:
-    phantom = Phantom.of((60, 60, 40), (1, 1, 2), [Ellipsoid("aorta", (30, 30, 40), (14, 14, 30), 40)])
-    assert value(results(phantom, optional=["aorta"]), "largest_diameter", "aorta") == pytest.approx(
-        28, abs=1
-    )
+@pytest.mark.parametrize(
+    ("spacing", "degrees"), [((0.7, 0.7, 1.0), 0), ((1.0, 1.0, 2.5), 60), ((0.8, 0.8, 5.0), 45)]
+)
+def test_the_width_of_a_tube(spacing: Any, degrees: int) -> None:
+    """Whatever the voxels and however it lies: 25 mm, to half of a millimetre."""
+    angle = np.radians(degrees)
+    shape = tuple(round(size / mm) for size, mm in zip((40, 90, 90), spacing, strict=True))
+    x, y, z = ((np.arange(n) - (n - 1) / 2 + 0.2) * mm for n, mm in zip(shape, spacing, strict=True))
+    x, y, z = np.meshgrid(x, y, z, indexing="ij")
+    tube = np.hypot(x, y * np.cos(angle) - z * np.sin(angle)) <= 12.5
+    tube &= np.abs(y * np.sin(angle) + z * np.cos(angle)) <= 28
+    body = Phantom(np.zeros(shape, np.int16), tube.astype(np.uint16), {1: "aorta"}, spacing)
+    found = results(body, optional=["aorta"])
+    assert value(found, "largest_diameter", "aorta") == pytest.approx(25, abs=0.6)
 
 
 def test_the_calcium_score_by_hand() -> None:
