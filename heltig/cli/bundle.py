@@ -121,14 +121,14 @@ def _lines(checked: Checked) -> Iterator[str]:
             yield f"Left out, as it says: {left_out}: {_line(why)}."
     yield "Proven against damage alone, as by checksums:"
     for part in checked.unproven:
-        yield f"  {_line(part)}"
+        yield f"  {_line(part, longest=240)}"
 
 
 def _findings(checked: Checked) -> str:
     return counted(checked.findings or 0, "finding")
 
 
-def _line(text: str) -> str:
+def _line(text: str, longest: int = 160) -> str:
     """A text of somebody else, on one line of a terminal."""
     shown = "".join(c if c.isprintable() else "?" for c in text)
-    return shown if len(shown) <= 160 else shown[:159] + "…"
+    return shown if len(shown) <= longest else shown[: longest - 1] + "…"

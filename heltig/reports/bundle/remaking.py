@@ -250,10 +250,8 @@ def _unproven(bundle: Bundle, table: StudyTable | None) -> Iterator[str]:
         yield f"that no device was known ({form.STUDY})"
     if bundle.waivers:
         yield f"that the waivers were given, their reasons, authors and times ({form.WAIVERS})"
-    if trail.tells_of_the_verdict(bundle):
-        yield f"{form.AUDIT}, which tells of this verdict: who has the audit key can check its tags"
-    elif form.AUDIT in manifest.files:
-        yield f"{form.AUDIT}, which does not tell of this verdict: who has the audit key can check its tags"
+    if form.AUDIT in manifest.files:
+        yield f"{form.AUDIT}, {trail.proof(bundle)}"
     yield from _not_made_again(bundle)
 
 

@@ -3,15 +3,18 @@
 Its tags can be checked by who has the audit key alone; what it tells of the study can be read by everybody.
 """
 
+import re
 from collections.abc import Iterator
-from datetime import datetime
 from itertools import pairwise
+from typing import Final
 
 import msgspec
 
 from heltig.reports.bundle import form
 from heltig.reports.bundle.form import ChainedLine
 from heltig.reports.bundle.reading import Bundle
+
+_TAG: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 class _Published(msgspec.Struct, frozen=True):
@@ -54,18 +57,28 @@ def contradictions(bundle: Bundle) -> Iterator[str]:
         if after.sequence <= before.sequence or (follows and after.before != before.tag):
             yield f"entries of {form.AUDIT} do not follow one another"
             break
-    told = _published(bundle, found or ())
-    if told not in (None, (manifest.verdict, manifest.readiness, manifest.judged)):
-        yield f"{form.AUDIT} tells of another verdict as revision {manifest.revision}"
+    published = _published(bundle, found or ())
+    if published is not None:
+        entry, told = published
+        said = (manifest.verdict, manifest.readiness, manifest.judged)
+        if (told.verdict, told.readiness, entry.at) != said:
+            yield f"{form.AUDIT} tells of another verdict as revision {manifest.revision}"
 
 
-def tells_of_the_verdict(bundle: Bundle) -> bool:
-    """Whether an entry says that this verdict was published."""
-    return _published(bundle, entries(bundle) or ()) is not None
+def proof(bundle: Bundle) -> str:
+    """What the excerpt proves of this verdict, and how: at the site, or not at all."""
+    published = _published(bundle, entries(bundle) or ())
+    if published is None:
+        return "which does not tell of this verdict"
+    entry, _ = published
+    if not _TAG.fullmatch(entry.tag or ""):
+        return "which tells of this verdict, but has no tags"
+    anchor = f"{entry.sequence}:{entry.tag}"
+    return f"of which `heltig audit verify --anchor {anchor}` at the site tells whether it is of its trail"
 
 
-def _published(bundle: Bundle, found: tuple[ChainedLine, ...]) -> tuple[str, str, datetime | None] | None:
-    """Verdict id, readiness and time of what was last published as this revision.
+def _published(bundle: Bundle, found: tuple[ChainedLine, ...]) -> tuple[ChainedLine, _Published] | None:
+    """The entry that last says what was published as this revision.
 
     The last: a study that was purged and came again at once began anew with its first revision.
     """
@@ -77,7 +90,7 @@ def _published(bundle: Bundle, found: tuple[ChainedLine, ...]) -> tuple[str, str
         except msgspec.DecodeError:
             continue
         if told.revision == bundle.manifest.revision:
-            return told.verdict, told.readiness, entry.at
+            return entry, told
     return None
 
 

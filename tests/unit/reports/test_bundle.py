@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import re
 import struct
 import tempfile
 import zipfile
@@ -258,7 +259,7 @@ def test_verify_says_what_differs_and_by_which_ruleset(home: Path, bundle: bytes
     assert json.loads(run(place, "--format", "json")[1])["outcome"] == "same"
     assert "Proven against damage alone" in text
     assert "when it was received and judged and as which revision, and where the study was seen" in text
-    assert "audit.ndjson, which tells of this verdict: who has the audit key can check its tags" in text
+    assert "audit.ndjson, which tells of this verdict, but has no tags" in text
     assert "under this profile, default as it is shipped (profile.json)" in text
     assert "reference date, 2026-05-31, and 0 facts about other studies (verdict.json)" in text
     assert b"<h1>Study <bdi" in files["report.html"]
@@ -463,7 +464,11 @@ def test_the_command_writes_and_verifies(home: Path, place: Path) -> None:
         return CliRunner().invoke(heltig, arguments, env={"HELTIG_HOME": str(home)}).exit_code
 
     assert command("bundle", uid_of(STUDY), str(place)) == 0
-    assert command("verify", str(place)) == 0
+    code, text = run(place)
+    assert code == 0
+    (anchor,) = re.findall(r"`heltig audit verify --anchor ([0-9]+:[0-9a-f]{64})` at the site", text)
+    assert command("audit", "verify", "--anchor", anchor) == 0
+    assert command("audit", "verify", "--anchor", anchor[:-4] + "0000") == 9
     first = place.read_bytes()
     assert command("bundle", uid_of(STUDY), str(place)) == 0
     assert place.read_bytes() == first

@@ -49,3 +49,9 @@ def test_each_rule_stands_in_an_index_once(index: str) -> None:
     listed = re.findall(r"^\| \[([A-Z0-9.-]+)\]\(\1\.md\)", (PAGES / index).read_text("utf-8"), re.MULTILINE)
     written = {path.stem for path in PAGES.glob("*.md") if path.stem.split("-")[0].isupper()} - {"README"}
     assert sorted(listed) == sorted(written)
+
+
+def test_who_cites_the_standard_names_a_clause() -> None:
+    clause = re.compile(r"PS3\.\d+ (?:table |CID )?[A-Z0-9]+(?:[.-][0-9]+)*")
+    cited = {rule.id: rule.reference for rule in catalogue().values() if rule.reference}
+    assert {id: said for id, said in cited.items() if not clause.fullmatch(said)} == {}
