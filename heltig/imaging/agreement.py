@@ -10,18 +10,18 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
-from heltig.imaging.nifti import canonical, to_nifti
+from heltig.imaging.nifti import to_nifti, turned_like
 from heltig.imaging.stacking import SliceStack
 from heltig.imaging.volume import Volume
 
 AFFINE: Final = 1e-3
-"""Millimetres that entries of the two affines may differ, in their canonical orientation."""
+"""Millimetres that entries of the two affines may differ, in the same orientation."""
 
 _FLOAT: Final = 1e-6
 """How far values that are no whole numbers may differ, as a part of the largest: both round to 32 bits."""
@@ -98,12 +98,13 @@ def check_agreement(
 
 
 def compare(volume: Volume, path: Path) -> tuple[str, ...]:
-    """How a volume differs from a NIfTI file, both in canonical orientation; nothing where they agree.
+    """How a volume differs from a NIfTI file, turned to the axes of the volume; nothing where they agree.
 
     Of a tilted CT stack dcm2niix writes the affine without its shear: then the distance of the slices is
     compared, not how they lean.
     """
-    ours, theirs = canonical(to_nifti(volume)), canonical(nibabel.load(path))
+    ours: Any = to_nifti(volume)
+    theirs = turned_like(nibabel.load(path), ours)
     if ours.shape != theirs.shape:
         return (f"shape {ours.shape}, by dcm2niix {theirs.shape}",)
     differences = []

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 import nibabel
+import numpy as np
 from isal import igzip
 
 from heltig.imaging.statements import GATE_USE, RESEARCH_USE
@@ -54,6 +55,7 @@ def write_nifti(volume: Volume, path: Path) -> None:
         cast(Any, to_nifti(volume)).to_stream(file)
 
 
-def canonical(image: Any) -> Any:
-    """An image whose axes are turned and flipped so that they are nearest to right, anterior, superior."""
-    return cast(Any, nibabel.as_closest_canonical)(image)
+def turned_like(image: Any, other: Any) -> Any:
+    """An image whose axes are turned and flipped so that they are nearest to those of another image."""
+    across = np.linalg.inv(other.affine) @ image.affine
+    return image.as_reoriented(cast(Any, nibabel.orientations).io_orientation(across))
