@@ -3,12 +3,14 @@
 import ipaddress
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from heltig.setting_types import SIGNATURES, Peer, is_ae_title, is_loopback, is_safe_address, is_viewer_url
 
 if TYPE_CHECKING:
     from heltig.settings import Settings
+
+_LEAST_ANALYSIS_MEMORY: Final = 1024**3
 
 
 def contradictions(settings: "Settings") -> Iterator[str]:
@@ -33,6 +35,8 @@ def contradictions(settings: "Settings") -> Iterator[str]:
                 ipaddress.ip_network(network)
             except ValueError as wrong:
                 yield f"HELTIG_{name}: {wrong}. Give addresses or networks such as 10.4.0.0/16."
+    if settings.analysis_memory < _LEAST_ANALYSIS_MEMORY:
+        yield "HELTIG_ANALYSIS_MEMORY: too little: analyses would never end. Give 1 GiB or more."
     yield from _dicom_contradictions(settings)
     yield from _identifier_contradictions(settings)
     for origin in settings.cors_origins:

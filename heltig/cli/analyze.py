@@ -2,9 +2,10 @@
 
 import asyncio
 import os
+import signal
 import uuid
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final, cast
 
@@ -198,19 +199,30 @@ async def _analyse_paths(wanted: Alone, settings: Settings, profile: Profile, di
         return True
 
     try:
-        last = await analyse_alone(
-            wanted,
-            settings=settings,
-            profile=profile,
-            today=now().date(),
-            analysis_id=str(uuid.uuid4()),
-            told=told,
-        )
+        with _ended_as_interrupted():
+            last = await analyse_alone(
+                wanted,
+                settings=settings,
+                profile=profile,
+                today=now().date(),
+                analysis_id=str(uuid.uuid4()),
+                told=told,
+            )
     except EndedError as error:
         display.ended(error.end, code=error.code, observed=error.observed)
         return REFUSED if error.end == "refused" else FAILED
     display.ended(last.state, code=last.code, observed=last.observed, folder=wanted.output)
     return 0 if last.state == "done" else REFUSED
+
+
+@contextmanager
+def _ended_as_interrupted() -> Iterator[None]:
+    """SIGTERM does what SIGINT does: folders with the images of a patient are taken away before the end."""
+    before = signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 async def _analyse_study(wanted: Ordering, settings: Settings, display: Display, *, waits: bool) -> int:

@@ -2,6 +2,10 @@
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -55,6 +59,28 @@ def test_files_are_analysed_into_a_folder(package: Path, tmp_path: Path) -> None
     assert [path.name for path in tmp_path.iterdir()] == ["results"]
     again = ran(package, "--output", output)
     assert code_of(again) == 2
+
+
+def test_one_that_has_to_end_leaves_nothing(package: Path, tmp_path: Path) -> None:
+    """Its folders have the images of a patient."""
+    started, program = tmp_path / "started", tmp_path / "program.py"
+    program.write_text(f"import pathlib, time; pathlib.Path({str(started)!r}).touch(); time.sleep(600)")
+    order = ("--output", tmp_path / "results", "--segmenter", f"command,program={sys.executable} {program}")
+    running = subprocess.Popen(
+        [sys.executable, "-c", "from heltig.cli import main; main()", "analyze", package, *order],
+        env={**os.environ, **USE},
+        stderr=subprocess.PIPE,
+    )
+    try:
+        while not started.exists():
+            assert running.poll() is None
+            time.sleep(0.05)
+        running.terminate()
+        assert running.wait(60) == 130
+    finally:
+        running.kill()
+        running.communicate()
+    assert set(tmp_path.iterdir()) == {started, program}
 
 
 def test_a_refusal_has_its_code(package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

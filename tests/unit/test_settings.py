@@ -84,6 +84,7 @@ def test_every_kind_of_value_is_read(tmp_path: Path) -> None:
         ("HELTIG_ARCHIVE_READ_SECONDS", "0", "HELTIG_ARCHIVE_READ_SECONDS: Expected"),
         ("HELTIG_METADATA_MAX_SIZE", "big", "HELTIG_METADATA_MAX_SIZE: Expected a size such as `256 MiB`"),
         ("HELTIG_METADATA_MAX_SIZE", "0 MiB", "HELTIG_METADATA_MAX_SIZE: Expected a size such as `256 MiB`"),
+        ("HELTIG_ANALYSIS_MEMORY", "300 MiB", "HELTIG_ANALYSIS_MEMORY: too little"),
         ("HELTIG_AUTH_MODE", "none", "(`api-key`)"),
         ("HELTIG_REDIS_URL", "http://127.0.0.1", "not a Redis"),
         ("HELTIG_DATABASE_URL", "mysql://host/name", "HELTIG_DATABASE_URL: mysql: is not supported"),

@@ -1,6 +1,7 @@
 """Analyses of files, folders and ZIPs without a server: judged first, then analysed into a folder."""
 
 import asyncio
+import errno
 import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import date
@@ -9,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from connectors.upload import Limits
-from heltig.errors import ConflictError, UnreadableInputError, UsageError
+from heltig.errors import ConflictError, StorageError, UnreadableInputError, UsageError
 from heltig.imaging.order import Order, SegmenterOrder, Told
 from heltig.pipeline.check import check
 from heltig.pipeline.report import CheckedStudy
@@ -70,8 +71,11 @@ async def analyse_alone(
         UsageError: The output folder is not empty, or the paths hold several studies.
         NotReadyError: The study is not READY, and nobody overrides that.
         EndedError: It cannot be made.
+        StorageError: The folder of the output cannot be written.
+        ConflictError: Somebody else wrote the output meanwhile.
     """
-    if wanted.output.exists() and (not wanted.output.is_dir() or any(wanted.output.iterdir())):
+    there = wanted.output.exists() or wanted.output.is_symlink()
+    if there and (wanted.output.is_symlink() or not wanted.output.is_dir() or any(wanted.output.iterdir())):
         raise UsageError(f"--output: {wanted.output} is not a new or empty folder.")
     study = await asyncio.to_thread(_judged, wanted.paths, profile, today)
     if study.readiness != "READY" and not wanted.override:
@@ -80,18 +84,21 @@ async def analyse_alone(
             "--override REASON has it analysed all the same."
         )
     wanted.output.parent.mkdir(parents=True, exist_ok=True)
-    # Beside the output: what is linked there is not copied.
+    # Beside the output: what is linked there is not copied, and what is done takes its name in one step.
     with tempfile.TemporaryDirectory(prefix=".heltig-", dir=wanted.output.parent) as scratch:
         folder = Path(scratch)
         for name in ("objects", "scratch"):
             (folder / name).mkdir()
         found = Objects(folder / "objects", study_uid=None, most=settings.analysis_max_size)
         limits = Limits(total_bytes=settings.upload_max_unpacked, member_bytes=settings.member_max_size)
-        await asyncio.to_thread(found.take, wanted.paths, scratch=folder / "scratch", limits=limits)
+        try:
+            await asyncio.to_thread(found.take, wanted.paths, scratch=folder / "scratch", limits=limits)
+        except StorageError as full:
+            raise _unusable(full.__cause__) from full
         order = Order(
             analysis_id=analysis_id,
             objects=folder / "objects",
-            output=wanted.output,
+            output=folder / "output",
             segmenters=wanted.segmenters,
             target=wanted.asked.target,
             slice_metrics=wanted.asked.slice_metrics,
@@ -106,9 +113,25 @@ async def analyse_alone(
             override=wanted.override if study.readiness != "READY" else None,
         )
         last = await make(order, Program.of(settings), told=told)
-    if last is None:
-        raise ConflictError("The analysis was stopped.")
+        if last is None:
+            raise ConflictError("The analysis was stopped.")
+        if order.output.exists():  # where no series was looked at there is nothing to tell of
+            _give_name(order.output, wanted.output)
     return last
+
+
+def _give_name(made: Path, output: Path) -> None:
+    try:
+        made.rename(output)
+    except OSError as problem:
+        if problem.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            raise ConflictError(f"--output: somebody else has written {output} meanwhile.") from problem
+        raise _unusable(problem) from problem
+
+
+def _unusable(problem: BaseException | None) -> StorageError:
+    why = problem.strerror if isinstance(problem, OSError) else None
+    return StorageError(f"The folder of --output cannot be written: {why or 'it is not known why'}.")
 
 
 def _judged(paths: Sequence[Path], profile: Profile, today: date) -> CheckedStudy:
