@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis.checks import not_a_server_error
@@ -50,6 +51,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HeltigServer]:
 
 
 @pytest.fixture(scope="module")
+def session() -> Iterator[requests.Session]:
+    """A connection that stays: to open one for each of thousands of requests takes as long as the answers."""
+    with requests.Session() as session:
+        session.trust_env = False
+        yield session
+
+
+@pytest.fixture(scope="module")
 def headers(server: HeltigServer) -> Mapping[str, dict[str, str]]:
     return keys(server.home)
 
@@ -73,15 +82,19 @@ asked: Counter[str] = Counter()
     suppress_health_check=list(HealthCheck),
 )
 def test_any_request(
-    case: schemathesis.Case, server: HeltigServer, headers: Mapping[str, dict[str, str]]
+    case: schemathesis.Case,
+    server: HeltigServer,
+    session: requests.Session,
+    headers: Mapping[str, dict[str, str]],
 ) -> None:
     if str((case.query or {}).get("wait", "")).isdigit():
         case.query["wait"] = 0  # it would wait for a study that never comes
     route = f"{'GET' if case.method == 'HEAD' else case.method.upper()} {case.path}"
     other = OTHERS[asked[route] % len(OTHERS)]
     asked[route] += 1
-    case.call_and_validate(base_url=server.url, headers=headers["admin"], checks=CHECKS, timeout=30)
-    answer = case.call(base_url=server.url, headers=headers[other], timeout=30)
+    asks = {"base_url": server.url, "session": session, "timeout": 30}
+    case.call_and_validate(headers=headers["admin"], checks=CHECKS, **asks)
+    answer = case.call(headers=headers[other], **asks)
     case.validate_response(answer, checks=CHECKS_OF_OTHERS)
     area = ROUTES.get(route, "public")
     if area != "public" and known_role(other) not in OPEN_TO[area]:
