@@ -1,48 +1,17 @@
 """What an analysis came to, put together for its page out of the documents that it wrote."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 
+from heltig.dashboard.measured import Matrix, Region, Row, plain, row_of, split
 from heltig.dashboard.research_parts import ALL_STAGES, STATES_IN_WORDS
 from heltig.imaging.order import ENDS
 from heltig.pipeline.research.publishing.codes import meaning_of_failure
 from heltig.store.analyses import Analysis, Output
 from heltig.store.publications import Publication
-
-UNITS: Final[Mapping[str, str]] = {"[hnsf'U]": "HU", "cm3": "cm³", "cm2": "cm²", "cm2/m2": "cm²/m²", "1": ""}
-"""Units of UCUM as people write them; others stand as they are."""
-
-STATUSES: Final[Mapping[str, str]] = {
-    "measured": "measured",
-    "truncated": "of the part that is seen",
-    "absent": "absent",
-    "not_evaluated": "not evaluated",
-    "suppressed": "suppressed",
-}
-
-NAMES: Final[Mapping[str, str]] = {
-    "volume": "volume",
-    "observed_volume": "volume of what is seen",
-    "attenuation_mean": "attenuation, mean",
-    "attenuation_mean_eroded": "attenuation, mean inside",
-    "attenuation_sd": "attenuation, standard deviation",
-    "attenuation_median": "attenuation, median",
-    "attenuation_p5": "attenuation, 5th percentile",
-    "attenuation_p95": "attenuation, 95th percentile",
-    "L3_slice": "slice through L3",
-    "SMA": "skeletal muscle area (SMA)",
-    "SMD": "skeletal muscle attenuation (SMD)",
-    "SMI": "skeletal muscle index (SMI)",
-    "IMAT": "fat within muscle (IMAT)",
-    "SAT": "subcutaneous fat area (SAT)",
-    "VAT": "visceral fat area (VAT)",
-    "TAT": "total fat area (TAT)",
-    "VAT_SAT_ratio": "visceral to subcutaneous fat (VAT/SAT)",
-}
-"""Measurements as people call them; others by their own names."""
 
 PHASES: Final[Mapping[str, str]] = {
     "native": "native",
@@ -90,37 +59,6 @@ class Stage(msgspec.Struct, frozen=True):
     began: datetime | None
     seconds: float | None
     is_now: bool
-
-
-class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """A measurement.
-
-    Attributes:
-        name: What was measured, in words; `key` as the files have it.
-        value: For display, rounded; empty where there is none.
-        unit: For display.
-        status: In words.
-        why: Why there is no value, or what to keep in mind about it, in sentences.
-        window: The values that count, or the slice; empty for all.
-    """
-
-    name: str
-    key: str
-    value: str
-    unit: str
-    status: str
-    why: tuple[str, ...]
-    window: str
-    method: str
-    version: str
-
-
-class Region(msgspec.Struct, frozen=True):
-    """The measurements of one region."""
-
-    key: str
-    name: str
-    rows: tuple[Row, ...]
 
 
 class Missing(msgspec.Struct, frozen=True):
@@ -193,7 +131,8 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         series: Facts of the series that was measured, by name.
         phase: Contrast phase, and by whom it is said.
-        regions: What has a value, by region.
+        matrix: Volume and attenuation of structures, a row each; None where there are none.
+        regions: What else has a value, by region.
         missing: What has none, by reason.
         versions: Of the definitions.
         tools: What found structures.
@@ -203,6 +142,7 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     series: Mapping[str, str]
     phase: str
     phase_by: tuple[tuple[str, str, str], ...]
+    matrix: Matrix | None
     regions: tuple[Region, ...]
     missing: tuple[Missing, ...]
     tools: tuple[Mapping[str, Any], ...]
@@ -258,13 +198,15 @@ def results_of(document: Mapping[str, Any]) -> Results:
     by_region: dict[str, list[Row]] = {}
     without: dict[tuple[str, str], dict[str, list[str]]] = {}
     for one in measured:
-        row = _row(one, meanings)
+        row = row_of(one, meanings)
         if one["value"] is None:
             why = row.why[0] if row.why else ""
             missing = without.setdefault((why, row.status), {})
             missing.setdefault(_called(one["region"], names), []).append(row.name)
         else:
             by_region.setdefault(one["region"], []).append(row)
+    regions = tuple(Region(key, _called(key, names), tuple(rows)) for key, rows in by_region.items())
+    matrix, others = split(regions)
     return Results(
         series=_series(document.get("series", {})),
         phase=PHASES.get(phase.get("phase", ""), phase.get("phase", "")),
@@ -272,7 +214,8 @@ def results_of(document: Mapping[str, Any]) -> Results:
             (one["provider"], PHASES.get(one["phase"], one["phase"]), ", ".join(one["evidence"]))
             for one in phase.get("readings", [])
         ),
-        regions=tuple(Region(key, _called(key, names), tuple(rows)) for key, rows in by_region.items()),
+        matrix=matrix,
+        regions=others,
         missing=tuple(
             Missing(why, status, tuple((region, tuple(of)) for region, of in regions.items()))
             for (why, status), regions in without.items()
@@ -327,53 +270,8 @@ def is_picture(output: Output) -> bool:
     return output.media_type in _PICTURES
 
 
-def rounded(value: float) -> str:
-    """A value for display: three digits that count, and all before the point.
-
-    >>> rounded(4305.92), rounded(62.449), rounded(0.04512), rounded(-100.0), rounded(0)
-    ('4,306', '62.4', '0.0451', '-100', '0')
-    """
-    if value == int(value) and abs(value) < 1e15:
-        return f"{int(value):,}"
-    if abs(value) >= 100:
-        return f"{value:,.0f}"
-    return f"{value:#.3g}" if abs(value) >= 0.001 else f"{value:.2e}"
-
-
-def _row(one: Mapping[str, Any], meanings: Mapping[str, Any]) -> Row:
-    reasons, warnings = meanings.get("reasons", {}), meanings.get("warnings", {})
-    why = [reasons.get(one["reason"], one["reason"])] if one.get("reason") else []
-    why += [warnings.get(key, key) for key in one.get("warnings", ())]
-    return Row(
-        name=NAMES.get(one["name"], _plain(one["name"])),
-        key=one["name"],
-        value="" if one["value"] is None else rounded(one["value"]),
-        unit=UNITS.get(one["unit"], one["unit"]),
-        status=STATUSES.get(one["status"], one["status"]),
-        why=tuple(why),
-        window=_window(one),
-        method=one.get("method", ""),
-        version=one.get("version", ""),
-    )
-
-
-def _window(one: Mapping[str, Any]) -> str:
-    window: Sequence[float] | None = one.get("window")
-    place: Mapping[str, Any] | None = one.get("place")
-    told = []
-    if window:
-        told.append(f"{window[0]:g} to {window[1]:g} HU")
-    if place:
-        told.append(f"slice {place['index']}, {place['height_mm']:.1f} mm")
-    return ", ".join(told)
-
-
 def _called(region: str, names: Mapping[str, str]) -> str:
-    return names.get(region) or _plain(region)
-
-
-def _plain(key: str) -> str:
-    return key.replace("_", " ")
+    return names.get(region) or plain(region)
 
 
 def _series(series: Mapping[str, Any]) -> dict[str, str]:

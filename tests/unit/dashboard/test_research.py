@@ -354,9 +354,42 @@ async def test_where_analyses_are_off(tmp_path: Path) -> None:
         page(await service.get("/research/x"), 404)
 
 
+def measured(name: str, region: str, value: float | None, status: str = "measured") -> dict[str, Any]:
+    unit = "cm3" if "volume" in name else "[hnsf'U]"
+    return {"name": name, "region": region, "value": value, "unit": unit, "status": status, "method": name}
+
+
+def test_structures_are_a_table_of_their_own() -> None:
+    found = results_of(
+        {
+            "structures": [{"key": key, "name": key} for key in ("liver", "spleen")],
+            "measurements": [
+                measured("volume", "liver", 1307.2),
+                measured("attenuation_mean", "liver", 61.25),
+                measured("volume", "spleen", None, "truncated"),
+                measured("observed_volume", "spleen", 120.0, "truncated"),
+                measured("attenuation_mean", "spleen", 50.0),
+                measured("attenuation_sd", "spleen", 12.0),
+                {**measured("SMA", "L3", 150.0), "unit": "cm2"},
+            ],
+        }
+    )
+    assert found.matrix is not None
+    assert [(one.name, one.unit) for one in found.matrix.columns] == [
+        *(("volume", "cm³"), ("mean", "HU"), ("standard deviation", "HU")),
+    ]
+    assert found.matrix.columns[0].methods == ("volume", "observed_volume")
+    assert [(row.name, row.cells, row.status) for row in found.matrix.rows] == [
+        ("liver", ("1,307", "61.2", ""), "measured"),
+        ("spleen", ("120", "50", "12"), "volume: of the part that is seen"),
+    ]
+    assert [(one.key, [row.key for row in one.rows]) for one in found.regions] == [("L3", ["SMA"])]
+    assert len(found.missing) == 1
+
+
 def test_documents_without_anything_are_read() -> None:
     found = results_of({})
-    assert (found.regions, found.missing, found.phase) == ((), (), "")
+    assert (found.matrix, found.regions, found.missing, found.phase) == (None, (), (), "")
     assert slices_of(None) is None
     assert slices_of({}) is None
     assert candidates_of(None) == ()
