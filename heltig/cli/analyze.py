@@ -168,7 +168,8 @@ def analyze(
             output=output,
             asked=asked,
             segmenters=_segmenters(segmenters, masks, settings),
-            policy=_policy(settings),
+            policy=_path(read_plan(settings.analysis_plan).policy),
+            phase_python=_path(read_plan(settings.analysis_plan).phase_python),
             identified=allow_identified,
             override=override.strip(),
         )
@@ -300,9 +301,8 @@ def _segmenters(names: Sequence[str], masks: Path | None, settings: Settings) ->
     return tuple(found) or plan.orders_for(plan.default or ("classical",))
 
 
-def _policy(settings: Settings) -> Path | None:
-    policy = read_plan(settings.analysis_plan).policy
-    return None if policy is None else Path(policy)
+def _path(text: str | None) -> Path | None:
+    return None if text is None else Path(text)
 
 
 def _location(text: str) -> Location:

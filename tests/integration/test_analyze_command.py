@@ -100,10 +100,15 @@ def test_what_is_not_ready_needs_a_reason(package: Path, tmp_path: Path) -> None
             made.writestr(name, content.replace(b"20260102", b"20269902"))
     refused = ran(tmp_path / "twice.zip", "--output", tmp_path / "results")
     assert code_of(refused) == 5
-    done = ran(tmp_path / "twice.zip", "--output", tmp_path / "results", "--override", "a phantom")
+    plan = tmp_path / "plan.toml"
+    plan.write_text('phase_python = "/away/bin/python"\n[segmenters.classical]\n')
+    wanted = ("--output", tmp_path / "results", "--override", "a phantom")
+    done = ran(tmp_path / "twice.zip", *wanted, HELTIG_ANALYSIS_PLAN=str(plan))
     assert done.exit_code == 0, done.output
     told = json.loads((tmp_path / "results/analysis.json").read_bytes())
     assert told["override"] == "a phantom"
+    providers = [one["provider"] for one in told["phase"]["readings"]]
+    assert providers == ["phase_metadata/1", "phase_hu/1", "phase_totalsegmentator/1"]
 
 
 def test_it_has_to_be_acknowledged(package: Path, tmp_path: Path) -> None:

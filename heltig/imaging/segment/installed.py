@@ -2,7 +2,12 @@
 
 import shutil
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import Final
+
+OF_THE_CLASSIFIER: Final = (("totalsegmentator",), ("xgboost", "xgboost_cpu"), ("scikit_learn",))
+"""What the contrast phase classifier needs: one distribution of each of these."""
 
 
 def executable(given: Path | None, name: str) -> Path | None:
@@ -28,6 +33,13 @@ def distribution_version(program: Path, name: str) -> str:
             if distribution.casefold().replace("-", "_") == name:
                 return version
     return ""
+
+
+def missing_distribution(program: Path, needed: Sequence[Sequence[str]]) -> str:
+    """What the environment of a program lacks: the first of names of which it has none; empty if nothing."""
+    return next(
+        (names[0] for names in needed if not any(map(partial(distribution_version, program), names))), ""
+    )
 
 
 def site_packages(program: Path) -> Sequence[Path]:

@@ -19,7 +19,7 @@ from heltig.imaging.inventory import Inventory
 from heltig.imaging.metrics.phase import PhaseReading
 from heltig.imaging.refusal import Refused
 from heltig.imaging.segment.external import limits, new_folder, run_segmenter
-from heltig.imaging.segment.installed import distribution_version
+from heltig.imaging.segment.installed import OF_THE_CLASSIFIER, distribution_version, missing_distribution
 from heltig.imaging.segment.segmenter import Availability
 
 CLASSIFIER: Final = "phase_totalsegmentator/1"
@@ -71,10 +71,9 @@ class PhaseClassifier:
 
     def available(self) -> Availability:
         """Whether its environment has all it needs."""
-        needed = (("totalsegmentator",), ("xgboost", "xgboost_cpu"), ("scikit_learn",))
-        for names in needed:
-            if not any(distribution_version(self.python, name) for name in names):
-                return Availability("missing_executable", f"Its environment has no {names[0]}.")
+        missing = missing_distribution(self.python, OF_THE_CLASSIFIER)
+        if missing:
+            return Availability("missing_executable", f"Its environment has no {missing}.")
         return Availability("ok")
 
     def reading(self, inventory: Inventory) -> PhaseReading:

@@ -13,6 +13,7 @@ import heltig
 from heltig.errors import ConfigurationError
 from heltig.imaging import contained
 from heltig.imaging.contained import Limits
+from heltig.imaging.segment.installed import OF_THE_CLASSIFIER, distribution_version, missing_distribution
 from heltig.pipeline.doctor.check import Check, failed, ok, skipped, warning
 from heltig.pipeline.research.folder import NAME
 from heltig.pipeline.research.plan import Plan, read_plan
@@ -60,6 +61,8 @@ async def research(settings: Settings) -> AsyncIterator[Check]:
     )
     for one in found:
         yield _check(one)
+    if plan.phase_python is not None:
+        yield _phase(Path(plan.phase_python))
     yield await asyncio.to_thread(_files, settings.home / NAME)
 
 
@@ -95,6 +98,13 @@ def _check(one: Segmenter) -> Check:
         )
     weights = f" with the weights of {', '.join(one.weights)}" if one.weights else ""
     return ok(about, f"It can run{version}{weights}.")
+
+
+def _phase(python: Path) -> Check:
+    about, missing = "contrast phase classifier", missing_distribution(python, OF_THE_CLASSIFIER)
+    if missing:
+        return warning(about, f"The environment of {python} has no {missing}.", "See docs/imaging.md.")
+    return ok(about, f"It is there, in TotalSegmentator {distribution_version(python, 'totalsegmentator')}.")
 
 
 def _files(folder: Path) -> Check:

@@ -31,6 +31,7 @@ class Alone(msgspec.Struct, frozen=True, kw_only=True):
         asked: What is to be done, but for the segmenters.
         segmenters: What finds structures, with its options.
         policy: The site's selection policy.
+        phase_python: The python of an environment with the contrast phase classifier.
         identified: Objects may be analysed that do not say that the patient's identity was removed.
         override: Why a study is analysed that is not READY; empty to insist on READY.
     """
@@ -40,6 +41,7 @@ class Alone(msgspec.Struct, frozen=True, kw_only=True):
     asked: Asked
     segmenters: tuple[SegmenterOrder, ...]
     policy: Path | None = None
+    phase_python: Path | None = None
     identified: bool = False
     override: str = ""
 
@@ -109,6 +111,7 @@ async def analyse_alone(
             height_m=wanted.asked.height_m,
             allow_identified=wanted.identified,
             converter=wanted.asked.converter,
+            phase_python=wanted.phase_python,
             verdict=study.readiness,
             override=wanted.override if study.readiness != "READY" else None,
         )

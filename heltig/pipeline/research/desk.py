@@ -221,6 +221,7 @@ class ResearchDesk:
             height_m=asked.height_m,
             allow_identified=analysis.identified,
             converter=asked.converter,
+            phase_python=None if self.plan.phase_python is None else Path(self.plan.phase_python),
             verdict=analysis.readiness,
             override=analysis.override_reason or None,
         )

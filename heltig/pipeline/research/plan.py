@@ -2,6 +2,7 @@
 
     policy = "select-site.toml"          # beside this file
     default = ["classical"]
+    phase_python = "/opt/phase/bin/python"
 
     [segmenters.classical]
 
@@ -80,6 +81,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         default: The segmenters where none are asked for.
         segmenters: The options of each segmenter that may be asked for.
         automatic: What is analysed of itself.
+        phase_python: The python of an environment with the contrast phase classifier; None for none.
     """
 
     policy: str | None = None
@@ -88,6 +90,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         default_factory=lambda: {name: dict(options) for name, options in USUAL.items()}
     )
     automatic: tuple[Automatic, ...] = ()
+    phase_python: str | None = None
 
     def segmenters_for(self, asked: Asked, modalities: Collection[str]) -> tuple[str, ...]:
         """The segmenters of an analysis.
@@ -169,6 +172,10 @@ def read_plan(path: Path | None) -> Plan:
         raise ConfigurationError(
             f"HELTIG_ANALYSIS_PLAN: {path}: optional: there is no family {unknown[0]!r}. "
             f"There are {', '.join(OPTIONAL_FAMILIES)}."
+        )
+    if plan.phase_python is not None and not Path(plan.phase_python).is_absolute():
+        raise ConfigurationError(
+            f"HELTIG_ANALYSIS_PLAN: {path}: phase_python = {plan.phase_python} is no absolute path."
         )
     if plan.policy is None:
         return plan

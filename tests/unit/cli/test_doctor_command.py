@@ -214,13 +214,20 @@ def test_analyses(home: Path, tmp_path: Path) -> None:
     assert found["analyses"]["state"] == "skipped"
     switched_on = {"HELTIG_ANALYSIS_ENABLED": "true", "HELTIG_ANALYSIS_USE": "research-only"}
     plan = tmp_path / "plan.toml"
+    phase = tmp_path / "phase"
     plan.write_text(
+        f'phase_python = "{phase}/bin/python"\n'
         "[segmenters.classical]\n[segmenters.byo-dicom-seg]\n"
         f'[segmenters.totalsegmentator]\nexecutable = "{tmp_path}/TotalSegmentator"\n'
     )
     found, code = doctor(home, "--offline", HELTIG_ANALYSIS_PLAN=str(plan), **switched_on)
     named = ("analyses", "segmenter classical", "segmenter byo-dicom-seg", "segmenter totalsegmentator")
     assert (states(found, *named), code) == (["ok", "ok", "ok", "warning"], 0)
+    assert found["contrast phase classifier"]["found"].endswith("no totalsegmentator.")
+    for name in ("totalsegmentator-2.18.0", "xgboost_cpu-3.0", "scikit_learn-1.7"):
+        (phase / f"lib/python3.12/site-packages/{name}.dist-info").mkdir(parents=True)
+    there, _ = doctor(home, "--offline", HELTIG_ANALYSIS_PLAN=str(plan), **switched_on)
+    assert there["contrast phase classifier"]["found"].endswith("2.18.0.")
     assert found["files of analyses"]["found"].startswith("0 folders")
 
     found, code = doctor(home, "--offline", HELTIG_ANALYSIS_PYTHON=str(tmp_path / "python"), **switched_on)

@@ -12,6 +12,7 @@ from heltig.store.records import Location
 WHOLE = """
 policy = "select.toml"
 default = ["totalsegmentator"]
+phase_python = "/opt/phase/bin/python"
 
 [segmenters.classical]
 
@@ -33,6 +34,7 @@ def test_a_plan_is_read(tmp_path: Path) -> None:
     path.write_text(WHOLE)
     plan = read_plan(path)
     assert plan.policy == str(tmp_path / "select.toml")
+    assert plan.phase_python == "/opt/phase/bin/python"
     assert plan.segmenters_for(Asked(), ["MR"]) == ("totalsegmentator",)
     assert plan.segmenters_for(Asked(segmenters=("classical",)), ["MR"]) == ("classical",)
     [order] = plan.orders_for(["totalsegmentator"])
@@ -67,6 +69,7 @@ def test_without_a_plan_there_is_what_needs_nothing() -> None:
         ("default = ['deepbet']", "deepbet"),
         ("[[automatic]]\nlocations = ['*']", "modalities"),
         ("policy = 'away.toml'", "away.toml"),
+        ("phase_python = 'bin/python'", "absolute"),
         ("default = ['classical', 'classical']\n[segmenters.classical]", "twice"),
         ("[[automatic]]\nlocations = ['*']\nmodalities = ['CT']\noptional = ['x']", "family 'x'"),
         ("colour = 'red'", "colour"),
