@@ -18,7 +18,7 @@ from heltig.audit.walk import Verified
 from heltig.dashboard.filters import number
 from heltig.dashboard.own_forms import AnyRequest
 from heltig.dashboard.pages import page
-from heltig.errors import ConfigurationError
+from heltig.errors import ConfigurationError, UsageError
 from heltig.store import audit_backwards, audit_rows
 from heltig.store.audit_actions import ACTIONS
 from heltig.store.audit_chain import Head
@@ -159,22 +159,29 @@ def _wanted(filters: Mapping[str, str]) -> Wanted:
         actor=filters["actor"] or None,
         action=filters["action"] or None,
         subject=filters["subject"] or None,
-        since=_begin(filters["since"]),
-        until=_begin(filters["until"], days=1),
+        since=_begin(filters, "since"),
+        until=_begin(filters, "until", days=1),
     )
 
 
-def _begin(text: str, *, days: int = 0) -> datetime | None:
-    """The beginning of a day in the zone of the server; None where there is none."""
+def _begin(filters: Mapping[str, str], name: str, *, days: int = 0) -> datetime | None:
+    """The beginning of a day in the zone of the server, or of one after it; None where none is given.
+
+    Raises:
+        UsageError: It is no day.
+    """
+    text = filters.get(name, "")
+    if not text:
+        return None
     try:
         day = date.fromisoformat(text) + timedelta(days=days)
-    except (ValueError, OverflowError):
-        return None
-    return datetime.combine(day, time.min).astimezone()
+        return datetime.combine(day, time.min).astimezone()
+    except (ValueError, OverflowError) as wrong:
+        raise UsageError(f"{name}: give a day, as 2026-06-01.") from wrong
 
 
 def _in_utc(given: Mapping[str, str]) -> dict[str, str]:
     """Filters as REST takes them."""
-    times = {"since": _begin(given.get("since", "")), "until": _begin(given.get("until", ""), days=1)}
+    times = {"since": _begin(given, "since"), "until": _begin(given, "until", days=1)}
     kept = {name: value for name, value in given.items() if name not in times}
     return {**kept, **{name: at.isoformat() for name, at in times.items() if at is not None}}

@@ -1,7 +1,7 @@
 """What the worklist is filtered by: read from an address, written into one, asked of the store."""
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Final, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -12,6 +12,8 @@ from heltig.rules.catalogue import catalogue
 from heltig.store.records import Location
 from heltig.store.search import AGES, StudyQuery
 from heltig.verdict import Readiness
+
+T = TypeVar("T", bound=str)
 
 LONGEST: Final = 128
 """Characters of a filter's text; a StudyInstanceUID has 64."""
@@ -157,6 +159,27 @@ def number(query: Mapping[str, str], name: str) -> int | None:
     if text and not (text.isascii() and text.isdigit() and len(text) < 10):
         raise UsageError(f"{name}: give a whole number, of nine digits at most.")
     return int(text) if text else None
+
+
+def one_of(query: Mapping[str, str], name: str, known: Iterable[T], *, otherwise: T) -> T:
+    """The value of an address that is one of a few.
+
+    Args:
+        query: The address's query.
+        name: Of the parameter.
+        known: Values that it may have.
+        otherwise: What is meant where it is not given.
+
+    Raises:
+        UsageError: It is another one.
+    """
+    text, values = query.get(name, ""), tuple(known)
+    for value in values:
+        if value == text:
+            return value
+    if text:
+        raise UsageError(f"{name}: give one of {', '.join(values)}.")
+    return otherwise
 
 
 def _text(query: Mapping[str, str], name: str) -> str:

@@ -98,6 +98,7 @@ async def show_health(request: AnyRequest) -> Response[str]:
         checks=await asyncio.to_thread(_checks, services) if runs_it else (),
         redis=services.settings.redis_url is not None,
         sees_archives=refusal(principal_of(request), "GET", "/archives/{id}") is None,
+        sees_trail=refusal(principal_of(request), "GET", "/audit") is None,
         sees_quarantine=refusal(principal_of(request), "GET", "/quarantine") is None,
     )
 

@@ -13,7 +13,7 @@ from heltig.api.services import services_of
 from heltig.api.v1.jobs import arguments_of
 from heltig.auth.policy import refusal
 from heltig.dashboard.asking import Question, ask, went
-from heltig.dashboard.filters import number
+from heltig.dashboard.filters import number, one_of
 from heltig.dashboard.own_forms import AnyRequest, insist_on_our_page, principal_of, who
 from heltig.dashboard.pages import page
 from heltig.dashboard.visibility import sight_of
@@ -122,7 +122,7 @@ async def show_jobs(request: AnyRequest) -> Response[str]:
     """The list; those that were given up unless something else is asked for."""
     services = services_of(request.app.state)
     query = request.query_params
-    show: Show = next((way for way in _STATES if way == query.get("show")), "bad")
+    show = one_of(query, "show", _STATES, otherwise="bad")
     kind, group = (query.get(name, "").replace("\0", "")[:LONGEST] for name in ("kind", "group"))
     before = number(query, "before")
     now = services.clock()
@@ -179,6 +179,7 @@ async def show_job(request: AnyRequest, id: FromPath[int]) -> Response[str]:
 async def ask_retry(request: AnyRequest, id: FromPath[int]) -> Response[str]:
     """Asks whether a job is to be tried again."""
     job = await _found(request, id)
+    jobs.insist_on_state(job, jobs.MAY_BE_RETRIED)
     happens = ["It is queued again, as if it had never been tried, and started when its turn comes."]
     if job.state == "failed":
         happens.append("Its last error says that trying again alone mends nothing. Mend that first.")
@@ -208,6 +209,7 @@ async def retry(request: AnyRequest, id: FromPath[int]) -> Response[None]:
 async def ask_discard(request: AnyRequest, id: FromPath[int]) -> Response[str]:
     """Asks whether a job is to be let be."""
     job = await _found(request, id)
+    jobs.insist_on_state(job, jobs.MAY_BE_DISCARDED)
     return ask(
         request,
         Question(

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlencode
 
+import msgspec
 from litestar import HttpMethod, Response, route
 from litestar.params import FromPath
 from msgspec import structs
@@ -19,7 +20,9 @@ from heltig.dashboard.visibility import sight_of
 from heltig.errors import ConflictError, NotFoundError, UsageError
 from heltig.pipeline.gate.asking import NAMES
 from heltig.pipeline.gate.quarantine import MOST_REASON, InQuarantine, Outcome
-from heltig.store import studies
+from heltig.pipeline.identifiers.sights import Sight
+from heltig.reports.reasons import more
+from heltig.store import studies, verdicts
 from heltig.store.consents import Act, Consent
 from heltig.store.records import Location, Study
 from heltig.store.transaction import ReadTransaction
@@ -105,7 +108,8 @@ async def show_quarantined(request: AnyRequest, id: FromPath[int]) -> Response[s
 @route("/quarantine/{id:int}/release", http_method=_GET)
 async def ask_release(request: AnyRequest, id: FromPath[int]) -> Response[str]:
     """Asks whether a study is to go on although it was kept back."""
-    return ask(request, _question(await _found(request, id), "release"))
+    found = await _found(request, id)
+    return ask(request, _question(found, "release", why=await _why(request, found)))
 
 
 @route("/quarantine/{id:int}/release", http_method=_POST)
@@ -117,7 +121,8 @@ async def release(request: AnyRequest, id: FromPath[int]) -> Response[Any]:
 @route("/quarantine/{id:int}/discard", http_method=_GET)
 async def ask_discard(request: AnyRequest, id: FromPath[int]) -> Response[str]:
     """Asks whether what was kept is to be thrown away."""
-    return ask(request, _question(await _found(request, id), "discard"))
+    found = await _found(request, id)
+    return ask(request, _question(found, "discard", why=await _why(request, found)))
 
 
 @route("/quarantine/{id:int}/discard", http_method=_POST)
@@ -130,7 +135,8 @@ async def discard(request: AnyRequest, id: FromPath[int]) -> Response[Any]:
 async def ask_consent(request: AnyRequest, id: FromPath[int]) -> Response[str]:
     """Asks a second person whether that is to be done which another one asked for."""
     found = await _found(request, id)
-    return ask(request, _consent_question(request, found, _asked(request, found)))
+    asked = _asked(request, found)
+    return ask(request, _consent_question(request, found, asked, why=await _why(request, found)))
 
 
 @route("/quarantine/{id:int}/consent", http_method=_POST)
@@ -183,20 +189,55 @@ QUARANTINE: Final = (
 """The routes."""
 
 
+class Known(msgspec.Struct, frozen=True):
+    """What is known of a study that is kept back.
+
+    Attributes:
+        study: The study.
+        why: Its worst finding, with the number of others; empty without any.
+        rule: The rule behind it.
+    """
+
+    study: Study
+    why: str = ""
+    rule: str = ""
+
+
 async def _about(
     request: AnyRequest, kept: Sequence[tuple[Location, str]]
-) -> dict[tuple[Location, str], Study]:
+) -> dict[tuple[Location, str], Known]:
     """What is known of studies that are kept back, as whoever asks may see it."""
     services = services_of(request.app.state)
     sight = sight_of(principal_of(request), services.sights)
-    known = await services.store.read(_studies, kept)
-    shows(request.scope, [study.study_key for study in known])
-    return {(study.location, study.study_key): sight.study(study) for study in known}
+    known = await services.store.read(_known_of, kept, sight)
+    shows(request.scope, [one.study.study_key for one in known])
+    return {(one.study.location, one.study.study_key): one for one in known}
 
 
-def _studies(transaction: ReadTransaction, kept: Sequence[tuple[Location, str]]) -> list[Study]:
-    known = (studies.find(transaction, location, study_key) for location, study_key in kept)
-    return [study for study in known if study is not None]
+def _known_of(
+    transaction: ReadTransaction, kept: Sequence[tuple[Location, str]], sight: Sight
+) -> list[Known]:
+    worst = verdicts.worst_findings(transaction, [study_key for _, study_key in kept])
+    known = []
+    for place in kept:
+        study = studies.find(transaction, *place)
+        if study is None:
+            continue
+        finding = worst.get(place)
+        if finding is None:
+            known.append(Known(sight.study(study)))
+            continue
+        others = study.blocks + study.reviews + study.notes - 1
+        why = more(sight.finding(finding).message, others)
+        known.append(Known(sight.study(study), why, finding.rule))
+    return known
+
+
+async def _why(request: AnyRequest, found: InQuarantine) -> str:
+    """Why a gate keeps a study back, with its worst finding."""
+    place = found.study.location, found.study.study_key
+    known = (await _about(request, [place])).get(place)
+    return f"{found.study.reason} {known.why}." if known and known.why else found.study.reason
 
 
 async def _decide(request: AnyRequest, id: int, act: Act) -> Response[Any]:
@@ -229,8 +270,8 @@ def _asked(request: AnyRequest, found: InQuarantine) -> Consent:
     return found.asked
 
 
-def _consent_question(request: AnyRequest, found: InQuarantine, asked: Consent) -> Question:
-    question = _question(found, asked.act, alone=True)
+def _consent_question(request: AnyRequest, found: InQuarantine, asked: Consent, *, why: str) -> Question:
+    question = _question(found, asked.act, why=why, alone=True)
     verb = "release this study" if asked.act == "release" else "throw this study away"
     return structs.replace(
         question,
@@ -262,14 +303,14 @@ def _who_asks(request: AnyRequest, asked: Consent) -> str:
     return f"{asked.asked_by} asks that it be {NAMES[asked.act]}{why}"
 
 
-def _question(found: InQuarantine, decided: Act, *, alone: bool = False) -> Question:
+def _question(found: InQuarantine, decided: Act, *, why: str, alone: bool = False) -> Question:
     study = found.study
     waiting = sum(one.state == "quarantined" for one in found.objects)
     objects = "1 object" if waiting == 1 else f"{waiting:,} objects"
     is_blocked = found.readiness == "BLOCKED"
-    about = f"{study.study_key}, kept back by gate {study.location.name}: {study.reason}"
+    about = f"{study.study_key}, kept back by gate {study.location.name}: {why}"
     if not alone and decided in found.wants_two:
-        return _asks_first(_question(found, decided, alone=True))
+        return _asks_first(_question(found, decided, why=why, alone=True))
     if decided == "release":
         return Question(
             here="quarantine",

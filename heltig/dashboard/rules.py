@@ -11,6 +11,7 @@ from litestar.params import FromPath
 from heltig.api.services import services_of
 from heltig.auth.policy import refusal
 from heltig.dashboard.asking import went
+from heltig.dashboard.filters import one_of
 from heltig.dashboard.own_forms import FORM_HEADERS, AnyRequest, insist_on_our_page, principal_of, who
 from heltig.dashboard.pages import page
 from heltig.errors import NotFoundError
@@ -76,7 +77,7 @@ async def show_rules(request: AnyRequest) -> Response[str]:
     """The list, by family or by studies."""
     services = services_of(request.app.state)
     query = request.query_params
-    order: Order = next((way for way in _ORDERS if way == query.get("order")), "family")
+    order = one_of(query, "order", _ORDERS, otherwise="family")
     text = query.get("text", "").replace("\0", "").strip()[:LONGEST]
     now = services.clock()
     counts, timing = await services.store.read(_counts_and_timing, now)

@@ -15,6 +15,11 @@ from heltig.store.transaction import ReadTransaction, WriteTransaction
 
 JobState: TypeAlias = Literal["queued", "running", "succeeded", "failed", "dead", "cancelled"]
 
+MAY_BE_RETRIED: Final[tuple[JobState, ...]] = ("failed", "dead", "cancelled")
+"""States in which a person may have a job tried again; `MAY_BE_DISCARDED` in which they may let it be."""
+
+MAY_BE_DISCARDED: Final[tuple[JobState, ...]] = ("failed", "dead")
+
 SLOW: Final = "slow"
 """In the progress of a job: it waits long for what others have to give."""
 
@@ -174,7 +179,7 @@ def retry(transaction: WriteTransaction, job: int) -> Job:
         NotFoundError: There is no such job.
         ConflictError: It did not end badly, or another with its key is live.
     """
-    known = _ended(transaction, job, ("failed", "dead", "cancelled"))
+    known = _ended(transaction, job, MAY_BE_RETRIED)
     parameters = {"kind": known.kind, "key": known.key}
     live = transaction.connection.execute(_LIVE, parameters).scalar()
     if live is not None:
@@ -194,7 +199,7 @@ def discard(transaction: WriteTransaction, job: int, *, now: datetime) -> Job:
         NotFoundError: There is no such job.
         ConflictError: It neither failed nor died.
     """
-    known = _ended(transaction, job, ("failed", "dead"))
+    known = _ended(transaction, job, MAY_BE_DISCARDED)
     values = {"state": "cancelled", "finished": now}
     transaction.connection.execute(update(jobs).where(jobs.c.id == job).values(values))
     return known
@@ -204,10 +209,19 @@ def _ended(transaction: WriteTransaction, job: int, states: Collection[JobState]
     known = find(transaction, job)
     if known is None:
         raise NotFoundError(f"There is no job {job}.")
-    if known.state not in states:
-        wanted = " or ".join(states)
-        raise ConflictError(f"Job {job} is {known.state}. This is for jobs that are {wanted}.")
+    insist_on_state(known, states)
     return known
+
+
+def insist_on_state(job: Job, states: Collection[JobState]) -> None:
+    """Insists that a job is in one of some states.
+
+    Raises:
+        ConflictError: It is in another one.
+    """
+    if job.state not in states:
+        wanted = " or ".join(states)
+        raise ConflictError(f"Job {job.id} is {job.state}. This is for jobs that are {wanted}.")
 
 
 def forget_succeeded(

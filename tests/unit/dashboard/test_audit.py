@@ -25,7 +25,10 @@ async def test_the_newest_first_and_filtered(service: Service) -> None:
     assert "1.2.34" not in by_study
     assert "No entry matches" in page(await service.get("/audit?actor=nobody")).text
     assert "No entry matches" in page(await service.get("/audit?until=2020-01-01")).text
-    assert "key:a-key" in page(await service.get("/audit?since=2020-01-01&until=nonsense")).text
+    assert "key:a-key" in page(await service.get("/audit?since=2020-01-01")).text
+    for nonsense in ("since=2026-13-01", "until=nonsense", "until=9999-12-31"):
+        field = nonsense.partition("=")[0]
+        assert f"{field}: give a day" in page(await service.get(f"/audit?{nonsense}"), 400).text
 
 
 async def test_who_looked_at_a_study_is_found_by_it(service: Service) -> None:

@@ -7,6 +7,8 @@ from unit.dashboard.reading import page
 from unit.store import pulling
 
 from heltig import __version__
+from heltig.store import alerts
+from heltig.store.alerts import Condition, Look
 from heltig.store.migrations import HEAD
 
 
@@ -38,3 +40,14 @@ async def test_where_things_lie_is_for_those_who_run_it(guarded: Service) -> Non
     assert str(guarded.home) not in reader.text
     assert str(guarded.home) in page(await guarded.get("/service", headers=await guarded.key("admin"))).text
     page(await guarded.get("/service", headers=await guarded.key("archive")), 403)
+
+
+async def test_an_alert_leads_to_what_it_is_about(service: Service) -> None:
+    found = (
+        Condition(kind="audit-broken", subject="here audit trail", detail="It is not what was written."),
+        Condition(kind="webhook-failing", subject="pager", detail="Webhook pager takes nothing."),
+    )
+    look = Look(kinds=frozenset({"audit-broken", "webhook-failing"}), conditions=found)
+    await service.services.store.write(alerts.settle, look, now=LATER)
+    links = [link.get("href") for link in page(await service.get("/service")).all("a")]
+    assert {"./audit?verify=1", "./jobs?show=all&kind=webhook"} <= set(links)

@@ -26,6 +26,7 @@ async def dead(service: Service, *, state: str = "dead", error: str = "It answer
 async def test_nothing_given_up_is_said(service: Service) -> None:
     assert "No job was given up" in page(await service.get("/jobs")).text
     assert "There is no such job" in page(await service.get("/jobs?show=running&kind=pull")).text
+    assert "show: give one of bad, running" in page(await service.get("/jobs?show=nonsense"), 400).text
 
 
 async def test_what_was_given_up_stands_there_with_why(service: Service) -> None:
@@ -50,6 +51,8 @@ async def test_tried_again_after_one_question(service: Service) -> None:
     assert "Queued again" in page(await service.get(f"/jobs/{id}?done=retried")).text
     assert [entry.subject for entry in await service.audit("job.retry")] == [f"job {id}"]
     page(await service.post(f"/jobs/{id}/discard", headers=OURS), 409)
+    for act in ("retry", "discard"):  # it waits: nothing is asked that would be refused
+        page(await service.get(f"/jobs/{id}/{act}"), 409)
 
 
 async def test_let_be_it_leaves_the_list(service: Service) -> None:

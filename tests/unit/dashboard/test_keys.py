@@ -15,6 +15,7 @@ FORM = {"name": "router", "role": "archive", "days": "30"}
 
 async def test_a_key_is_shown_once(guarded: Service) -> None:
     admin = {**await guarded.key("admin"), **OURS}
+    assert "It is good at once, and shown once" in page(await guarded.get("/keys", headers=admin)).text
     answer = await guarded.post("/keys", headers=admin, data=FORM)
     assert "Key router is made. Keep it now: it is not shown again." in page(answer).text
     [made] = re.findall(r"hk_[\w-]{43}", answer.text)

@@ -82,7 +82,7 @@ async def test_the_heat_map_by_device_leads_to_the_studies_that_it_counts(servic
     assert "Page 1 of 2" in first
     assert "Page 2 of 2" in last
     assert ("Many M12" in first, "Many M12" in last) == (False, True)
-    assert "Source Studies" in page(await service.get("/overview?heat=nonsense")).text
+    assert "heat: give one of source" in page(await service.get("/overview?heat=nonsense"), 400).text
 
 
 @pytest.mark.skipif(SERVER is not None, reason="what SQLite is asked is counted")

@@ -33,7 +33,7 @@ async def test_what_why_and_since_when(service: Service) -> None:
     for text in (
         "BLOCKED",
         "1.2.3",
-        "It is BLOCKED.",
+        "It is BLOCKED. PatientID is empty. PAT-ID-EMPTY",
         "main",
         "1.1 MB",
         "Doe, Jane P1, no date, no modality",
@@ -41,6 +41,8 @@ async def test_what_why_and_since_when(service: Service) -> None:
         assert text in seen.text, text
     one = page(await service.get(f"/quarantine/{id}"))
     assert "2 objects, 1.1 MB" in one.text
+    for act in ("", "/release", "/discard"):
+        assert "It is BLOCKED. PatientID is empty." in page(await service.get(f"/quarantine/{id}{act}")).text
     assert "../studies/1.2.3?location=gate%3Amain" in [link["href"] for link in one.all("a")]
     assert page(await service.get("/quarantine?gate=other")).rows() == []
     assert page(await service.get("/quarantine?page=2")).rows() == []

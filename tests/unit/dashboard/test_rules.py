@@ -14,6 +14,7 @@ async def test_every_rule_with_its_studies(service: Service) -> None:
     seen = page(await service.get("/rules"))
     assert {f"rules/{id}" for id in catalogue()} <= {link["href"] for link in seen.all("a")}
     assert "./?rule=PAT-ID-EMPTY" in [link["href"] for link in seen.all("a")]
+    assert "order: give one of family" in page(await service.get("/rules?order=nonsense"), 400).text
     by_studies = page(await service.get("/rules?order=studies"))
     assert len(by_studies.all("tr")) == 3
     found = page(await service.get("/rules?text=patientid is absent"))

@@ -270,3 +270,17 @@ async def test_thousands_of_instances_and_many_series_are_light(service: Service
     after = page(await service.get(f"/studies/{uid_of(CHEST)}/series?list=2"))
     assert "Series, page 2 of 2" in after.text
     assert len(addresses(after, "/series/")) == 10
+
+
+async def test_a_study_at_many_locations_shows_a_few_of_them(service: Service) -> None:
+    one = replace(CHEST, datasets=CHEST.datasets[-1:])
+    for number in range(9):
+        await put(service, one, f"a{number}")
+    study, at = uid_of(one), "location=archive%3Aa0"
+    for part in ("", "/series", "/differences"):
+        seen = page(await service.get(f"/studies/{study}{part}?{at}"))
+        assert seen.text.count("more location") == (2 if part == "/differences" else 1), part
+        others = [one for one in addresses(seen, "location=") if one.startswith("?") and "&" not in one]
+        assert len(others) == (8 if part == "" else 6), part
+    every = addresses(page(await service.get(f"/studies/{study}/differences?{at}")), "other=")
+    assert len(every) == 8  # each can be compared with

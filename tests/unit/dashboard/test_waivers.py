@@ -46,6 +46,7 @@ async def test_a_finding_is_waived_shown_and_the_waiver_revoked(service: Service
     assert done.headers["location"] == "../../waivers?done=revoked"
     assert "No waiver is in force" in page(await service.get("/waivers")).text
     assert "Seen by the department" in page(await service.get("/waivers?state=revoked")).text
+    assert "state: give one of in-force" in page(await service.get("/waivers?state=nonsense"), 400).text
     page(await service.get("/waivers/1/revoke"), 409)
     assert [one.actor for one in await service.audit("waiver.revoke")] == ["local"]
 
