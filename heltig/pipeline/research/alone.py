@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import date
 from pathlib import Path
@@ -18,6 +17,7 @@ from heltig.pipeline.research.asked import Asked
 from heltig.pipeline.research.objects import Objects
 from heltig.pipeline.research.ordering import NotReadyError
 from heltig.pipeline.research.running import Program, make
+from heltig.pipeline.research.scratch import scratch
 from heltig.rules.profile import Profile
 from heltig.settings import Settings
 
@@ -87,8 +87,7 @@ async def analyse_alone(
         )
     wanted.output.parent.mkdir(parents=True, exist_ok=True)
     # Beside the output: what is linked there is not copied, and what is done takes its name in one step.
-    with tempfile.TemporaryDirectory(prefix=".heltig-", dir=wanted.output.parent) as scratch:
-        folder = Path(scratch)
+    with scratch(wanted.output.parent) as folder:
         for name in ("objects", "scratch"):
             (folder / name).mkdir()
         found = Objects(folder / "objects", study_uid=None, most=settings.analysis_max_size)

@@ -191,10 +191,13 @@ class ResearchDesk:
         """Ends analyses whose jobs have ended otherwise, and removes files that belong to none."""
         await self._store.write(self._end_forsaken)
         await self.publishing.sweep()
-        here = await asyncio.to_thread(lambda: {*self.folder.analyses(), *self.folder.at_work()})
-        known = await self._store.read(analyses.known, here)
-        for analysis_id in here - known:
+        kept, at_work = await asyncio.to_thread(lambda: (self.folder.analyses(), self.folder.at_work()))
+        here = {*kept, *at_work}
+        for analysis_id in here - await self._store.read(analyses.known, here):
             await asyncio.to_thread(self.folder.remove, analysis_id)
+        under_way = {one.analysis_id for one in await self._store.read(analyses.under_way)}
+        for analysis_id in {*at_work} - under_way:  # of a worker that was lost, and never came back to it
+            await asyncio.to_thread(self.folder.clear_work, analysis_id)
 
     async def look(self) -> None:
         """Orders what the plan wants to be analysed of itself."""

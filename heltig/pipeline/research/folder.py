@@ -111,8 +111,7 @@ class ResearchFolder:
         Raises:
             StorageError: It cannot be made.
         """
-        for left in self._folder.glob(f"{WORK}/{analysis_id}-*"):
-            shutil.rmtree(left, ignore_errors=True)
+        self.clear_work(analysis_id)
         work = Work(self._folder / WORK / f"{analysis_id}-{secrets.token_hex(4)}")
         try:
             for folder in (work.objects, work.output):
@@ -182,6 +181,10 @@ class ResearchFolder:
     def remove(self, analysis_id: str) -> None:
         """Removes the files of an analysis, and what was left of making it."""
         shutil.rmtree(self.of(analysis_id), ignore_errors=True)
+        self.clear_work(analysis_id)
+
+    def clear_work(self, analysis_id: str) -> None:
+        """Removes what was left of making an analysis: the objects of its study lie there."""
         for left in self._folder.glob(f"{WORK}/{analysis_id}-*"):
             shutil.rmtree(left, ignore_errors=True)
 

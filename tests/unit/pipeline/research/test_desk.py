@@ -377,10 +377,15 @@ async def test_no_more_at_a_time_than_the_site_wants(cases: Cases, tmp_path: Pat
 async def test_an_analysis_ends_with_its_job(cases: Cases) -> None:
     await cases.judged()
     ordered = await cases.order()
+    left = cases.desk.folder.of(f"work/{ordered.analysis.analysis_id}-0123abcd/objects")
+    left.mkdir(parents=True)  # its server was killed in the midst
+    await cases.desk.sweep()
+    assert left.is_dir()
     await cases.store.write(jobs.cancel, ordered.analysis.job, now=cases.clock())
     await cases.desk.sweep()
     ended = await cases.found(ordered.analysis)
     assert (ended.state, ended.code) == ("failed", "JOB_ENDED")
+    assert not left.exists()
 
 
 async def test_analyses_go_by_age_and_with_their_study(cases: Cases) -> None:
