@@ -129,7 +129,8 @@ def test_a_study_of_several_says_on_every_page_which_it_is(tabs: Watched, report
     )
     assert len(ways) > 10
     assert set(ways) == {"table-header-group"}
-    kept_whole = page.evaluate(
-        "[...document.querySelectorAll('.study-facts, .provenance')].map(one => getComputedStyle(one).breakInside)"
+    parted = page.evaluate(
+        "[...document.querySelectorAll('.study-facts, .provenance')]"
+        ".map(part => getComputedStyle(part).breakInside)"
     )
-    assert set(kept_whole) == {"avoid"}, "what a study is, is not parted from its head"
+    assert set(parted) == {"avoid"}, "what a study is, is not parted from its head"
