@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from heltig import __version__
 from heltig.reports.bundle import form
 from heltig.reports.bundle.form import ChainedLine
 from heltig.reports.bundle.reading import Bundle
@@ -26,7 +27,7 @@ class _Published(msgspec.Struct, frozen=True):
 
 
 def entries(bundle: Bundle) -> tuple[ChainedLine, ...] | None:
-    """The entries; None where there are none to be had, or they are not what a bundle has there."""
+    """The entries; None where there are none to be had, or they are not what a bundle of this version has."""
     if bundle.audit is None:
         return None
     try:
@@ -35,18 +36,15 @@ def entries(bundle: Bundle) -> tuple[ChainedLine, ...] | None:
         )
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return found if as_ndjson(found) == bundle.audit else None
-
-
-def as_ndjson(lines: tuple[ChainedLine, ...]) -> bytes:
-    """The entries as a bundle has them."""
-    return b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
+    written = b"".join(msgspec.json.encode(line) + b"\n" for line in found)
+    is_whole = written == bundle.audit or bundle.manifest.heltig != __version__
+    return found if is_whole else None
 
 
 def contradictions(bundle: Bundle) -> Iterator[str]:
     """What the excerpt says otherwise than the rest, or cannot say."""
     found = entries(bundle)
-    if bundle.audit is not None and found is None:
+    if bundle.audit is not None and found is None and bundle.manifest.heltig == __version__:
         yield f"{form.AUDIT} is not entries of an audit trail"
     manifest = bundle.manifest
     subjects = {_subject(bundle), *(f"waiver {waiver.id}" for waiver in bundle.waivers)}
