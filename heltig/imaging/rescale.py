@@ -12,6 +12,7 @@ from heltig.imaging.planes import Planes
 from heltig.imaging.refusal import Refused
 
 _SMALLEST, _LARGEST = -(1 << 15), (1 << 15) - 1
+_LARGEST_FLOAT: Final = float(np.finfo(np.float32).max)
 _MACRO: Final = "PixelValueTransformationSequence"
 
 
@@ -104,11 +105,14 @@ def _rescale(slope: Cell, intercept: Cell) -> Rescale:
         raise Refused("RESCALE_NOT_LINEAR", "a slope or intercept that is no number")
     if numbers[0] == 0:
         raise Refused("RESCALE_NOT_LINEAR", "a slope of 0")
-    return Rescale(
+    found = Rescale(
         1.0 if numbers[0] is None else numbers[0],
         0.0 if numbers[1] is None else numbers[1],
         given=numbers[1] is not None,
     )
+    if abs(found.slope) * (1 << 16) + abs(found.intercept) > _LARGEST_FLOAT:
+        raise Refused("RESCALE_NOT_LINEAR", "values that no float holds")
+    return found
 
 
 def _modulo(number: float) -> np.int16:

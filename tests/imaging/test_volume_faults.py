@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from pydicom.uid import JPEGLSLossless
 
 from heltig.imaging.reading import read_only_volume, survey
 from heltig.imaging.refusal import CODES, Refused
+from heltig.imaging.segment.segmenter import NoteCode
 from heltig.imaging.selection.codes import REJECTIONS
 
 BODY = Phantom.of((16, 12, 20), (0.8, 0.8, 2.5), [Box("a", (3, 3, 2), (9, 9, 12), checkerboard(40, 80))])
@@ -146,6 +148,7 @@ PIXELS = {
     "more bits stored than allocated": (set_of(7, BitsStored=20), "PIXELS_FORMAT"),
     "32 bits": (set_of(7, BitsAllocated=32), "PIXELS_FORMAT"),
     "a slope of zero": (set_of(7, RescaleSlope=0), "RESCALE_NOT_LINEAR"),
+    "a slope beyond all floats": (set_of(7, RescaleSlope="1E38"), "RESCALE_NOT_LINEAR"),
     "a table instead of a slope": (set_of(7, ModalityLUTSequence=[Dataset()]), "RESCALE_NOT_LINEAR"),
 }
 
@@ -261,6 +264,6 @@ def test_every_code_is_explained() -> None:
     page = (Path(__file__).parents[2] / "docs/imaging.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (`[A-Z_]+`(?:, `[A-Z_]+`)*) \|", page, re.MULTILINE)
     explained = {code for row in rows for code in re.findall(r"`([A-Z_]+)`", row)}
-    assert explained == set(REJECTIONS)
+    assert explained == {*REJECTIONS, *get_args(NoteCode)}
     for rule in set(re.findall(r"\b(?:GEO|INS|PIX)-[A-Z-]+\b", page)):
         assert (Path(__file__).parents[1] / f"rules/{rule}.yml").exists(), rule

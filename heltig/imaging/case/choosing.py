@@ -38,7 +38,12 @@ def choose(order: Order, found: Survey) -> Selection:
     series = [one for one in found.series if order.series in (None, one.series_instance_uid)]
     if order.series is not None and not series:
         raise Refused("SERIES_NOT_FOUND")
-    request = Request(target=order.target, slice_metrics=order.slice_metrics, modalities=order.modalities)
+    request = Request(
+        target=order.target,
+        slice_metrics=order.slice_metrics,
+        modalities=order.modalities,
+        region="head" if order.target == "brain" else None,
+    )
     return select_series(series, request=request, policy=policy_of(order))
 
 
