@@ -141,9 +141,15 @@ def test_the_keyboard_leads_everywhere(tabs: Watched, operations_address: str) -
     expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
-    page.get_by_role("button", name="Help: keyboard shortcuts").click()
-    page.get_by_role("button", name="Close").click()
-    expect(dialog).to_be_hidden()
+    for are_on in (False, True):
+        page.get_by_role("button", name="Help: keyboard shortcuts").click()
+        page.get_by_label("Letters and signs do this").set_checked(are_on)
+        page.get_by_role("button", name="Close").click()
+        expect(dialog).to_be_hidden()
+        page.reload()
+        page.keyboard.press("?")
+        expect(dialog).to_be_visible(visible=are_on)
+    page.keyboard.press("Escape")
     search = page.get_by_label("UID, accession number or patient")
     for path in ("overview", "rules", ""):
         page.goto(f"{operations_address}{path}")

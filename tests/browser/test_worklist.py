@@ -196,6 +196,7 @@ def test_ticked_by_keyboard_and_waived(tabs: Watched, address: str) -> None:
     expect(page.locator(".row-link").first).to_be_focused()
     page.keyboard.press("x")
     expect(acts).to_contain_text("1 ticked")
+    page.locator(".at-tick input").focus()  # as where it was ticked by hand
     page.keyboard.press("b")
     expect(acts.get_by_role("button").first).to_be_focused()
     page.evaluate("document.getElementById('results').dispatchEvent(new CustomEvent('heltig:news'))")

@@ -2,10 +2,26 @@
 // the focus by it: "/" the search in the head, "f" the filter of a list, "b" what is done with ticked studies.
 "use strict";
 
+// Who speaks to the browser, or holds keys by mistake, switches them off in the help (WCAG 2.1.4).
+function keysAreOn() {
+  return localStorage.getItem("keys") !== "off";
+}
+
+// A box that is ticked takes no letters.
+function isWriting(element) {
+  return element.closest("input:not([type=checkbox], [type=radio]), select, textarea, [contenteditable]") !== null;
+}
+
 (() => {
   const WAIT = 1500; // milliseconds between "g" and its letter
   const help = document.getElementById("help");
   let since = -WAIT;
+
+  const keys = document.getElementById("keys-on");
+  if (keys) {
+    keys.checked = keysAreOn();
+    keys.addEventListener("change", () => localStorage.setItem("keys", keys.checked ? "on" : "off"));
+  }
 
   const open = () => help && !help.open && help.showModal();
 
@@ -16,8 +32,7 @@
   });
 
   document.addEventListener("keydown", (event) => {
-    const isWriting = event.target.closest("input, select, textarea, [contenteditable]");
-    if (isWriting || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || help?.open) return;
+    if (!keysAreOn() || isWriting(event.target) || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || help?.open) return;
     const isSecond = event.timeStamp - since < WAIT;
     since = -WAIT;
     if (isSecond) {

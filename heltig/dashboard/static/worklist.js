@@ -19,14 +19,15 @@
   }
 
   document.addEventListener("keydown", (event) => {
-    const writing = event.target.closest("input, select, textarea, button, dialog");
-    if ((writing && !isTick(event.target)) || event.ctrlKey || event.metaKey || event.altKey) return;
+    const isElsewhere = isWriting(event.target) || event.target.closest("button, dialog");
+    if (isElsewhere || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.defaultPrevented || document.getElementById("help")?.open) return;
-    if (event.key === "x") document.activeElement.closest("tr")?.querySelector(".at-tick input")?.click();
-    else if (event.key === "Enter" && isTick(event.target)) {
+    if (event.key === "Enter" && isTick(event.target)) {
       event.preventDefault(); // it would send the form
       event.target.closest("tr").querySelector(".row-link").click();
-    } else if (event.key === "j") move(1);
+    } else if (!keysAreOn()) return;
+    else if (event.key === "x") document.activeElement.closest("tr")?.querySelector(".at-tick input")?.click();
+    else if (event.key === "j") move(1);
     else if (event.key === "k") move(-1);
   });
 
