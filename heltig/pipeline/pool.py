@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import importlib
 import multiprocessing
 import os
 import signal
@@ -12,12 +13,20 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Final, ParamSpec, TypeVar
 
 from heltig.errors import StorageError
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_START: Final = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+"""How processes start. Not by fork of this one, which has threads; rather by fork of one that has none.
+
+That one imports what judges once for all, which costs a second, and memory that they then share.
+"""
+
+_JUDGES: Final = "heltig.pipeline.upload.package"
 
 
 class JudgingPool:
@@ -34,8 +43,9 @@ class JudgingPool:
         self._scratch = scratch
         self._executor: ProcessPoolExecutor | None = None
         self._starting = asyncio.Lock()
-        # Not by fork: this process has threads.
-        self._context = multiprocessing.get_context("spawn")
+        self._context = multiprocessing.get_context(_START)
+        if _START == "forkserver":
+            self._context.set_forkserver_preload([_JUDGES])
         self._theirs, self._ours = self._context.Pipe(duplex=False)
 
     async def run(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -100,8 +110,7 @@ def _start_worker(scratch: str, pool: Connection) -> None:
 
 
 def _import_what_judges() -> None:
-    import heltig.pipeline.upload.package  # noqa: F401
-
+    importlib.import_module(_JUDGES)
     gc.freeze()  # what was imported stays
     gc.set_threshold(50_000, 20, 20)  # tables are large and free of cycles
 

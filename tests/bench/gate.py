@@ -57,11 +57,17 @@ def seconds(send: Callable[[bytes], httpx.Response], files: Sequence[bytes]) -> 
     return spent
 
 
+def started_by(pid: int) -> list[int]:
+    """The processes that a process started, and those that they started."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    children = [int(child) for task in tasks for child in task.read_text().split()]
+    return children + [process for child in children for process in started_by(child)]
+
+
 def cpu(gate: Gated) -> float:
     """Seconds that the server and its judging processes were at work so far."""
     server = gate.server.process.pid
-    tasks = Path(f"/proc/{server}/task").glob("*/children")
-    processes = [server, *(int(child) for task in tasks for child in task.read_text().split())]
+    processes = [server, *started_by(server)]
     ticks = 0
     for process in processes:
         fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
