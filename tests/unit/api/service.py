@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+import pytest
 from litestar import Litestar
 from synthetic import synthetic_study
 from unit.store.databases import database_url
@@ -32,6 +33,9 @@ from heltig.store.records import Published
 from heltig.verdict import Readiness
 
 T = TypeVar("T")
+
+together = pytest.mark.asyncio(loop_scope="module")
+"""For tests that ask one service, which has the event loop of their module."""
 
 DICOM_JSON = "application/dicom+json"
 LATER = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)

@@ -2,7 +2,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from unit.api.service import LATER, Service, in_one_task, running
+from unit.api.service import LATER, Service, in_one_task, running, together
 from unit.store.samples import NOW
 
 from heltig.auth import keys
@@ -136,6 +136,7 @@ async def test_our_own_names_are_answered(tmp_path: Path, server: str) -> None:
         assert (await service.get(STUDIES)).status_code == 200
 
 
+@together
 @pytest.mark.parametrize(
     ("headers", "refused"),
     [
@@ -147,10 +148,10 @@ async def test_our_own_names_are_answered(tmp_path: Path, server: str) -> None:
     ],
 )
 async def test_a_page_from_elsewhere_changes_nothing(
-    service: Service, headers: dict[str, str], refused: bool
+    shared: Service, headers: dict[str, str], refused: bool
 ) -> None:
     path = "/api/v1/jobs/upload/async?target=nowhere"
-    answer = await service.post(path, content=b"not a ZIP", headers=headers)
+    answer = await shared.post(path, content=b"not a ZIP", headers=headers)
     assert answer.status_code == (403 if refused else 404)
     assert (answer.json().get("rule") == "origin") == refused
 

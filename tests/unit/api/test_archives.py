@@ -1,7 +1,6 @@
 """`/api/v1/archives`: archives added, changed, tested, paused and removed over REST."""
 
 import os
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from msgspec.structs import replace
 from servers.certificates import Authority
 from servers.dicomweb import study
 from sqlalchemy import update
-from unit.api.service import Service, in_one_task, running
+from unit.api.service import Service, in_one_task, running, together
 
 from heltig.credentials import BearerAuth
 from heltig.demo.answer import Faults
@@ -28,12 +27,6 @@ TOKENS = {
     "clientId": "heltig",
     "secret": "env:HELTIG_SECRET_X",
 }
-
-
-@pytest.fixture
-async def service(tmp_path: Path) -> AsyncIterator[Service]:
-    async with in_one_task(running(tmp_path / "home")) as service:
-        yield service
 
 
 async def added(service: Service, **changes: Any) -> dict[str, Any]:
@@ -67,6 +60,7 @@ async def test_an_archive_is_added_with_what_differs_from_the_defaults(service: 
     assert (kept.weight, kept.most) == (3, 4)
 
 
+@together
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
@@ -116,14 +110,14 @@ async def test_an_archive_is_added_with_what_differs_from_the_defaults(service: 
     ],
 )
 async def test_what_makes_no_sense_is_refused_by_its_name(
-    service: Service, wrong: dict[str, Any], says: str
+    shared: Service, wrong: dict[str, Any], says: str
 ) -> None:
     given = {name: value for name, value in {**MAIN, **wrong}.items() if value is not None}
-    answer = await service.post("/api/v1/archives", json=given)
+    answer = await shared.post("/api/v1/archives", json=given)
     assert (answer.status_code, answer.json()["type"]) == (400, "/problems/bad-request")
     assert says in answer.json()["detail"]
     assert "s3cret" not in answer.text
-    assert (await service.get("/api/v1/archives")).json() == []
+    assert (await shared.get("/api/v1/archives")).json() == []
 
 
 async def test_a_change_needs_to_know_what_it_changes(service: Service) -> None:

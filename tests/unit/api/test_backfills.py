@@ -3,8 +3,9 @@
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from sqlalchemy import select
-from unit.api.service import Service
+from unit.api.service import Service, together
 from unit.store.samples import NOW, finding
 
 from heltig.store import backfill_studies
@@ -23,6 +24,12 @@ async def added(service: Service, **changes: Any) -> None:
     assert answer.status_code == 201, answer.text
     paused = await service.post(f"{ARCHIVE}/pause")
     assert paused.status_code == 200
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(shared: Service) -> Service:
+    await added(shared)
+    return shared
 
 
 async def test_a_range_is_a_backfill_and_the_same_again_is_the_first(service: Service) -> None:
@@ -65,12 +72,13 @@ async def test_a_study_is_a_job_and_the_same_again_is_the_first(service: Service
     assert "PENDING" in (await service.get("/api/v1/studies/1.2.3")).text
 
 
+@together
 @pytest.mark.parametrize("id", ["0", "77", str(2**31), "9" * 30])
-async def test_no_such_backfill(service: Service, id: str) -> None:
+async def test_no_such_backfill(shared: Service, id: str) -> None:
     for answer in (
-        await service.get(f"/api/v1/backfills/{id}"),
-        await service.get(f"/api/v1/backfills/{id}/report"),
-        await service.post(f"/api/v1/backfills/{id}/cancel"),
+        await shared.get(f"/api/v1/backfills/{id}"),
+        await shared.get(f"/api/v1/backfills/{id}/report"),
+        await shared.post(f"/api/v1/backfills/{id}/cancel"),
     ):
         assert answer.status_code == 404
 
@@ -89,6 +97,7 @@ async def test_a_report_is_a_sealed_page(service: Service, form: str) -> None:
     assert shown["dates"] == "00010101-"
 
 
+@together
 @pytest.mark.parametrize(
     ("body", "status"),
     [
@@ -104,10 +113,9 @@ async def test_a_report_is_a_sealed_page(service: Service, form: str) -> None:
         ({"study": "9" * 129}, 400),
     ],
 )
-async def test_what_makes_no_sense_is_refused(service: Service, body: dict[str, Any], status: int) -> None:
-    await added(service)
-    assert (await service.post(f"{ARCHIVE}/pulls", json=body)).status_code == status
-    assert (await service.get("/api/v1/backfills")).json()["items"] == []
+async def test_what_makes_no_sense_is_refused(shared: Service, body: dict[str, Any], status: int) -> None:
+    assert (await shared.post(f"{ARCHIVE}/pulls", json=body)).status_code == status
+    assert (await shared.get("/api/v1/backfills")).json()["items"] == []
 
 
 async def test_there_is_nothing_of_what_nobody_started(service: Service) -> None:

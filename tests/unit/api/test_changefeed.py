@@ -2,7 +2,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from unit.api.service import Service
+import pytest_asyncio
+from unit.api.service import Service, together
 from unit.store.samples import NOW, put_judged_with, snapshot, verdict
 
 from heltig.pipeline.again.context import withdraw
@@ -29,6 +30,13 @@ async def judged_at(service: Service, study: str, at: datetime) -> None:
     await store.write(put_judged_with)
     put = await store.write(snapshots.put, snapshot(study=study))
     await store.write_durably(publication.publish, verdict(put, study=study, at=at))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(shared: Service) -> Service:
+    for seconds, study in enumerate(STUDIES):
+        await judged_at(shared, study, NOW + timedelta(seconds=seconds))
+    return shared
 
 
 async def test_an_empty_feed(service: Service) -> None:
@@ -87,6 +95,7 @@ async def test_a_study_that_went_away_is_told_without_a_readiness(service: Servi
     assert (last["state"], last["readiness"], last["revision"]) == ("WITHDRAWN", None, 1)
 
 
+@together
 @pytest.mark.parametrize(
     ("window", "found"),
     [
@@ -102,10 +111,8 @@ async def test_a_study_that_went_away_is_told_without_a_readiness(service: Servi
         ("startTime=0001-01-01T00:00:00Z&endTime=9999-12-31T23:59:59Z", [1, 2, 3, 4, 5]),
     ],
 )
-async def test_a_window_of_time(service: Service, window: str, found: list[int]) -> None:
-    for seconds, study in enumerate(STUDIES):
-        await judged_at(service, study, NOW + timedelta(seconds=seconds))
-    assert await sequences(service, f"?{window}") == found
+async def test_a_window_of_time(shared: Service, window: str, found: list[int]) -> None:
+    assert await sequences(shared, f"?{window}") == found
 
 
 async def test_clocks_that_differ_do_not_hide_a_change_from_a_window(service: Service) -> None:
@@ -132,11 +139,12 @@ async def test_whoever_is_up_to_date_is_sent_nothing(service: Service) -> None:
     assert [change["key"] for change in news.json()["changes"]] == [STUDIES[1]]
 
 
+@together
 @pytest.mark.parametrize(
     "query", ["since=-1", "since=x", "since=6", "limit=0", "limit=10001", "startTime=today"]
 )
-async def test_what_is_no_place_in_the_feed(service: Service, query: str) -> None:
-    answer = await service.get(f"{FEED}?{query}")
+async def test_what_is_no_place_in_the_feed(shared: Service, query: str) -> None:
+    answer = await shared.get(f"{FEED}?{query}")
     assert answer.status_code == 400
     assert [error["name"] for error in answer.json()["errors"]] == [query.partition("=")[0]]
 

@@ -1,7 +1,8 @@
 from typing import Any
 
 import pytest
-from unit.api.service import DICOM_JSON, Service, values
+import pytest_asyncio
+from unit.api.service import DICOM_JSON, Service, together, values
 from unit.store.samples import OTHER, finding, series, snapshot
 
 from heltig.store import snapshots
@@ -14,8 +15,7 @@ DOE = Patient(
 YAMADA = Patient(patient_id="P2", patient_name="Yamada^Tarou=山田^太郎=やまだ^たろう", instances=1)
 
 
-@pytest.fixture(autouse=True)
-async def _studies(service: Service) -> None:
+async def fill(service: Service) -> None:
     await service.judged(
         "1.1",
         study_date="20260110",
@@ -39,14 +39,27 @@ async def _studies(service: Service) -> None:
     await service.judged("1.3", study_date="", patients=())
 
 
+@pytest.fixture
+async def service(service: Service) -> Service:
+    await fill(service)
+    return service
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(shared: Service) -> Service:
+    await fill(shared)
+    return shared
+
+
 async def found(service: Service, query: str = "") -> list[str]:
     answer = await service.get(f"{STUDIES}?{query}")
     assert answer.status_code == 200, answer.text
     return [values(row, "0020000D")[0] for row in answer.json()]
 
 
-async def test_a_row_has_the_standard_attributes_and_the_verdict(service: Service) -> None:
-    answer = await service.get(STUDIES)
+@together
+async def test_a_row_has_the_standard_attributes_and_the_verdict(shared: Service) -> None:
+    answer = await shared.get(STUDIES)
     assert answer.headers["content-type"] == DICOM_JSON
     row = answer.json()[0]
     assert list(row) == sorted(row)
@@ -62,8 +75,9 @@ async def test_a_row_has_the_standard_attributes_and_the_verdict(service: Servic
     assert "00991010" not in shown
 
 
-async def test_names_in_their_groups_and_empty_attributes(service: Service) -> None:
-    rows = (await service.get(f"{STUDIES}?StudyInstanceUID=1.2,1.3")).json()
+@together
+async def test_names_in_their_groups_and_empty_attributes(shared: Service) -> None:
+    rows = (await shared.get(f"{STUDIES}?StudyInstanceUID=1.2,1.3")).json()
     assert values(rows[0], "00100010") == [
         {"Alphabetic": "Yamada^Tarou", "Ideographic": "山田^太郎", "Phonetic": "やまだ^たろう"}
     ]
@@ -118,8 +132,9 @@ MATCHING = {
 }
 
 
-async def test_matching(service: Service) -> None:
-    assert {query: await found(service, query) for query in MATCHING} == MATCHING
+@together
+async def test_matching(shared: Service) -> None:
+    assert {query: await found(shared, query) for query in MATCHING} == MATCHING
 
 
 async def test_only_judged_studies_are_found(service: Service) -> None:
@@ -140,13 +155,15 @@ async def test_a_study_at_two_locations_is_two_rows(service: Service) -> None:
     assert [values(row, "00991001") for row in rows] == [["READY"], ["BLOCKED"]]
 
 
-async def test_nothing_found_is_an_empty_list(service: Service) -> None:
-    answer = await service.get(f"{STUDIES}?PatientID=nobody")
+@together
+async def test_nothing_found_is_an_empty_list(shared: Service) -> None:
+    answer = await shared.get(f"{STUDIES}?PatientID=nobody")
     assert (answer.status_code, answer.json()) == (200, [])
 
 
-async def test_pages(service: Service) -> None:
-    pages = [await service.get(f"{STUDIES}?limit=2&offset={offset}") for offset in (0, 2, 4)]
+@together
+async def test_pages(shared: Service) -> None:
+    pages = [await shared.get(f"{STUDIES}?limit=2&offset={offset}") for offset in (0, 2, 4)]
     assert [[values(row, "0020000D")[0] for row in page.json()] for page in pages] == [
         ["1.1", "1.2"],
         ["1.3"],
@@ -155,9 +172,10 @@ async def test_pages(service: Service) -> None:
     assert "299" in pages[0].headers["warning"]
     assert "additional results" in pages[0].headers["warning"]
     assert "warning" not in pages[1].headers
-    assert await found(service, "limit=0") == []
+    assert await found(shared, "limit=0") == []
 
 
+@together
 @pytest.mark.parametrize(
     ("query", "said"),
     [
@@ -170,27 +188,27 @@ async def test_pages(service: Service) -> None:
         ("includefield=%22%0d%0aX:%20y", "includefield: a value names no attribute"),
     ],
 )
-async def test_what_was_not_done_is_said(service: Service, query: str, said: str) -> None:
-    answer = await service.get(f"{STUDIES}?{query}")
+async def test_what_was_not_done_is_said(shared: Service, query: str, said: str) -> None:
+    answer = await shared.get(f"{STUDIES}?{query}")
     assert answer.status_code == 200
     assert answer.headers["warning"].startswith('299 heltig "')
     assert said in answer.headers["warning"]
 
 
-async def test_warnings_fit_into_the_head_of_an_answer(service: Service) -> None:
+@together
+async def test_warnings_fit_into_the_head_of_an_answer(shared: Service) -> None:
     fields = "&".join(f"includefield=0018{number:04X}" for number in range(0x0010, 0x0090))
-    answer = await service.get(f"/dicom-web/studies?{fields}")
+    answer = await shared.get(f"/dicom-web/studies?{fields}")
     assert answer.status_code == 200
     told = answer.headers.get_list("warning", split_commas=False)
     assert len(told) <= 12
     assert "more parameters or fields" in told[-1]
 
 
+@together
 @pytest.mark.parametrize("field", ["00991010", "all", "StudyDescription,00991010"])
-async def test_findings_where_they_are_asked_for(service: Service, field: str) -> None:
-    row: dict[str, Any] = (await service.get(f"{STUDIES}?StudyInstanceUID=1.2&includefield={field}")).json()[
-        0
-    ]
+async def test_findings_where_they_are_asked_for(shared: Service, field: str) -> None:
+    row: dict[str, Any] = (await shared.get(f"{STUDIES}?StudyInstanceUID=1.2&includefield={field}")).json()[0]
     items = values(row, "00991010")
     assert values(items[0], "00991020") == ["PAT-ID-EMPTY"]
     assert values(items[0], "00990010") == ["HELTIG READINESS 1"]
@@ -222,19 +240,22 @@ NOT_UNDERSTOOD = [
 ]
 
 
-async def test_what_cannot_be_understood_is_refused(service: Service) -> None:
+@together
+async def test_what_cannot_be_understood_is_refused(shared: Service) -> None:
     for query in NOT_UNDERSTOOD:
-        answer = await service.get(f"{STUDIES}?{query}")
+        answer = await shared.get(f"{STUDIES}?{query}")
         assert (query, answer.status_code) == (query, 400)
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.json()["detail"]
 
 
-async def test_xml_is_not_spoken(service: Service) -> None:
+@together
+async def test_xml_is_not_spoken(shared: Service) -> None:
     accept = 'multipart/related; type="application/dicom+xml"'
-    assert (await service.get(STUDIES, headers={"Accept": accept})).status_code == 406
+    assert (await shared.get(STUDIES, headers={"Accept": accept})).status_code == 406
 
 
-async def test_head(service: Service) -> None:
-    head = await service.client.head(STUDIES)
+@together
+async def test_head(shared: Service) -> None:
+    head = await shared.client.head(STUDIES)
     assert (head.status_code, head.content) == (200, b"")

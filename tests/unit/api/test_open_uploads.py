@@ -12,7 +12,7 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from unit.api.service import Service, in_one_task, running, study_zip
+from unit.api.service import Service, in_one_task, running, study_zip, together
 
 from heltig.errors import ConflictError
 from heltig.pipeline.upload.open_uploads import KEPT, Writer
@@ -117,11 +117,12 @@ async def test_what_it_can_is_told(service: Service) -> None:
 HOSTILE_LENGTHS = ["", "-1", "0", "1e3", "0x10", "1_000", "9" * 400, "٣", "1.5", "NaN"]
 
 
+@together
 @pytest.mark.parametrize("length", HOSTILE_LENGTHS)
-async def test_hostile_lengths(service: Service, length: str) -> None:
-    answer = await service.post(UPLOADS, headers=[(b"Upload-Length", length.encode())])
+async def test_hostile_lengths(shared: Service, length: str) -> None:
+    answer = await shared.post(UPLOADS, headers=[(b"Upload-Length", length.encode())])
     assert answer.status_code == 400
-    assert not list((service.home / "spool" / "open").iterdir())
+    assert not list((shared.home / "spool" / "open").iterdir())
 
 
 async def test_too_large_or_of_another_archive_is_not_begun(service: Service) -> None:
@@ -147,11 +148,12 @@ async def test_hostile_offsets_and_bodies_change_nothing(service: Service) -> No
     assert (await add(service, place, 50, PACKAGE[50:])).status_code == 204
 
 
+@together
 @pytest.mark.parametrize("id", ["..", "%2e%2e%2fx", "0" * 32, "0" * 31, "A" * 32, "x" * 5000])
-async def test_ids_that_are_none(service: Service, id: str) -> None:
+async def test_ids_that_are_none(shared: Service, id: str) -> None:
     for method in ("HEAD", "GET", "DELETE"):
-        assert (await service.client.request(method, f"{UPLOADS}/{id}")).status_code in (404, 405)
-    assert (await add(service, f"{UPLOADS}/{id}", 0, b"x")).status_code in (404, 405)
+        assert (await shared.client.request(method, f"{UPLOADS}/{id}")).status_code in (404, 405)
+    assert (await add(shared, f"{UPLOADS}/{id}", 0, b"x")).status_code in (404, 405)
 
 
 async def test_others_do_not_see_it(guarded: Service) -> None:

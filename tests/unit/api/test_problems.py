@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from litestar import get
-from unit.api.service import Service
+from unit.api.service import Service, together
 
 from heltig.api.problems import RefusedError
 from heltig.auth import policy
@@ -14,23 +14,26 @@ PROBLEM = "application/problem+json"
 MARK = "Doe^Jane"
 
 
-async def test_no_such_path(service: Service) -> None:
-    answer = await service.get(f"/nothing/{MARK}?PatientName={MARK}")
+@together
+async def test_no_such_path(shared: Service) -> None:
+    answer = await shared.get(f"/nothing/{MARK}?PatientName={MARK}")
     assert (answer.status_code, answer.headers["content-type"]) == (404, PROBLEM)
     assert answer.json()["title"] == "Not found"
     assert MARK not in answer.text
 
 
-async def test_no_such_method(service: Service) -> None:
+@together
+async def test_no_such_method(shared: Service) -> None:
     for path in ("/api/v1/rules", "/dicom-web/studies", "/health"):
-        answer = await service.client.delete(path)
+        answer = await shared.client.delete(path)
         assert (answer.status_code, answer.headers["content-type"]) == (405, PROBLEM)
         assert answer.json()["type"] == "/problems/method-not-allowed"
         assert "GET" in answer.headers["allow"]
 
 
-async def test_a_wrong_parameter_is_named(service: Service) -> None:
-    answer = await service.get(f"/api/v1/studies?limit=many&order=worst&rule={MARK}")
+@together
+async def test_a_wrong_parameter_is_named(shared: Service) -> None:
+    answer = await shared.get(f"/api/v1/studies?limit=many&order=worst&rule={MARK}")
     assert (answer.status_code, answer.headers["content-type"]) == (400, PROBLEM)
     problem = answer.json()
     assert [(error["name"], error["place"]) for error in problem["errors"]] == [("limit", "query")]
@@ -38,6 +41,7 @@ async def test_a_wrong_parameter_is_named(service: Service) -> None:
     assert MARK not in answer.text
 
 
+@together
 @pytest.mark.parametrize(
     ("query", "errors"),
     [
@@ -51,9 +55,9 @@ async def test_a_wrong_parameter_is_named(service: Service) -> None:
     ],
 )
 async def test_a_parameter_that_a_route_does_not_know_is_refused(
-    service: Service, query: str, errors: dict[str, str]
+    shared: Service, query: str, errors: dict[str, str]
 ) -> None:
-    answer = await service.get(f"/api/v1/{query}")
+    answer = await shared.get(f"/api/v1/{query}")
     assert (answer.status_code, answer.headers["content-type"]) == (400, PROBLEM)
     said = {error["name"]: error for error in answer.json()["errors"]}
     assert said.keys() == errors.keys()
@@ -62,16 +66,19 @@ async def test_a_parameter_that_a_route_does_not_know_is_refused(
         assert said[name]["place"] == "query"
 
 
-async def test_dicomweb_ignores_parameters_that_it_does_not_know(service: Service) -> None:
-    assert (await service.get("/dicom-web/studies?bogus=1")).status_code == 200
+@together
+async def test_dicomweb_ignores_parameters_that_it_does_not_know(shared: Service) -> None:
+    assert (await shared.get("/dicom-web/studies?bogus=1")).status_code == 200
 
 
+@together
 @pytest.mark.parametrize("path", ["/api/v1/jobs", "/api/v1/studies"])
-async def test_a_parameter_has_the_name_that_was_sent(service: Service, path: str) -> None:
-    (error,) = (await service.get(f"{path}?state=wrong")).json()["errors"]
+async def test_a_parameter_has_the_name_that_was_sent(shared: Service, path: str) -> None:
+    (error,) = (await shared.get(f"{path}?state=wrong")).json()["errors"]
     assert (error["name"], error["place"]) == ("state", "query")
 
 
+@together
 @pytest.mark.parametrize(
     ("body", "name", "detail"),
     [
@@ -82,8 +89,8 @@ async def test_a_parameter_has_the_name_that_was_sent(service: Service, path: st
         (b"", "body", "It is missing"),
     ],
 )
-async def test_a_wrong_body_is_called_body(service: Service, body: bytes, name: str, detail: str) -> None:
-    answer = await service.post("/dicom-web/studies/readiness", content=body)
+async def test_a_wrong_body_is_called_body(shared: Service, body: bytes, name: str, detail: str) -> None:
+    answer = await shared.post("/dicom-web/studies/readiness", content=body)
     assert answer.status_code == 400
     assert answer.json()["errors"] == [{"name": name, "detail": detail, "place": "body"}]
 

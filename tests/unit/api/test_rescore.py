@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from unit.api.service import Service, running, study_zip
+from unit.api.service import Service, running, study_zip, together
 from unit.dashboard.reading import refused as refused_form
 from unit.store.samples import STUDY, finding
 
@@ -87,6 +87,7 @@ async def test_a_dry_run_shows_what_another_profile_would_make_of_studies(servic
     assert " rev=1 " in (await service.get(f"/consult/studies/{key}")).text
 
 
+@together
 @pytest.mark.parametrize(
     ("body", "told"),
     [
@@ -108,9 +109,9 @@ async def test_a_dry_run_shows_what_another_profile_would_make_of_studies(servic
     ],
 )
 async def test_a_wrong_profile_is_refused_as_at_the_start(
-    service: Service, body: dict[str, Any], told: str
+    shared: Service, body: dict[str, Any], told: str
 ) -> None:
-    answer = await service.post(RESCORE, json=body)
+    answer = await shared.post(RESCORE, json=body)
     assert (answer.status_code, told in answer.json()["detail"]) == (400, True), answer.text
 
 
@@ -131,13 +132,14 @@ async def test_what_there_is_not_is_not_found(service: Service, body: dict[str, 
     assert (await service.get("/api/v1/jobs?kind=rescore")).json()["items"] == []
 
 
+@together
 @pytest.mark.parametrize(
     "body", [[], {"dryRun": "perhaps"}, {"all": True}, {"archive": "cellar:x"}, {"study": ""}]
 )
-async def test_what_makes_no_sense_is_refused(service: Service, body: Any) -> None:
-    answer = await service.post(RESCORE, json=body)
+async def test_what_makes_no_sense_is_refused(shared: Service, body: Any) -> None:
+    answer = await shared.post(RESCORE, json=body)
     assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
-    assert (await service.get("/api/v1/jobs?kind=rescore")).json()["items"] == []
+    assert (await shared.get("/api/v1/jobs?kind=rescore")).json()["items"] == []
 
 
 OF_NAMES = """

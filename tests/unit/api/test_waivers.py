@@ -8,7 +8,8 @@ from typing import Any
 
 import httpx
 import pytest
-from unit.api.service import LATER, Service, in_one_task, running, study_zip, values
+import pytest_asyncio
+from unit.api.service import LATER, Service, in_one_task, running, study_zip, together, values
 from unit.store.databases import SERVER
 from unit.store.samples import MAIN, STUDY, finding, put_judged_with, snapshot, verdict
 
@@ -39,6 +40,12 @@ def clock() -> Clock:
 async def clocked(tmp_path: Path, clock: Clock) -> AsyncIterator[Service]:
     async with in_one_task(running(tmp_path / "home", clock=clock)) as made:
         yield made
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(shared: Service) -> Service:
+    await shared.judged(STUDY, finding(), readiness="BLOCKED")
+    return shared
 
 
 def wish(**changed: Any) -> dict[str, Any]:
@@ -272,6 +279,7 @@ async def test_a_service_that_was_down_over_the_end_catches_up(tmp_path: Path, c
         assert (await revisions(service))[-1] == (3, "BLOCKED")
 
 
+@together
 @pytest.mark.parametrize(
     ("changed", "status"),
     [
@@ -292,12 +300,11 @@ async def test_a_service_that_was_down_over_the_end_catches_up(tmp_path: Path, c
         ({"forever": True}, 400),
     ],
 )
-async def test_what_makes_no_sense_is_refused(service: Service, changed: dict[str, Any], status: int) -> None:
-    await service.judged(STUDY, finding(), readiness="BLOCKED")
-    answer = await service.post(WAIVERS, json=wish(**changed))
+async def test_what_makes_no_sense_is_refused(shared: Service, changed: dict[str, Any], status: int) -> None:
+    answer = await shared.post(WAIVERS, json=wish(**changed))
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
-    assert (await service.get(WAIVERS)).json()["items"] == []
-    assert await service.audit("waiver.give") == []
+    assert (await shared.get(WAIVERS)).json()["items"] == []
+    assert await shared.audit("waiver.give") == []
 
 
 async def test_waivers_are_listed_newest_first_and_filtered(clocked: Service, clock: Clock) -> None:

@@ -10,7 +10,7 @@ import pytest
 from servers.httpd import Asked
 from servers.receiver import Receiver, receiver
 from servers.scripted import answer
-from unit.api.service import Service, study_zip
+from unit.api.service import Service, study_zip, together
 
 from heltig.auth.principal import ROLES
 from heltig.store import alerts
@@ -84,6 +84,7 @@ async def test_nobody_loses_somebody_elses_change(service: Service) -> None:
     assert (await service.client.patch(f"{HOOKS}/ris", json=patch, headers=stale)).status_code == 412
 
 
+@together
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
@@ -110,12 +111,12 @@ async def test_nobody_loses_somebody_elses_change(service: Service) -> None:
         ({"caBundle": "/etc/passwd"}, "caBundle"),
     ],
 )
-async def test_what_makes_no_sense(service: Service, fields: dict[str, Any], said: str) -> None:
-    refused = await service.post(HOOKS, json=HOOK | fields)
+async def test_what_makes_no_sense(shared: Service, fields: dict[str, Any], said: str) -> None:
+    refused = await shared.post(HOOKS, json=HOOK | fields)
     assert refused.status_code == 400, refused.text
     assert said in refused.json()["detail"]
     assert "hunter2" not in refused.text
-    assert (await service.get(HOOKS)).json() == []
+    assert (await shared.get(HOOKS)).json() == []
 
 
 async def test_two_of_one_name(service: Service) -> None:

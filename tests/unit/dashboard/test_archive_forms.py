@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import msgspec
 import pytest
-from unit.api.service import Service
+from unit.api.service import Service, together
 from unit.dashboard.reading import Page, page, refused
 from unit.pipeline.test_archives import UNREADABLE
 from unit.store import pulling
@@ -134,13 +134,14 @@ WRONG: dict[str, tuple[dict[str, str], set[str]]] = {
 }  # fmt: skip
 
 
+@together
 @pytest.mark.parametrize("what", WRONG)
 async def test_what_is_wrong_stands_beside_its_field_and_what_was_typed_stays(
-    service: Service, what: str
+    shared: Service, what: str
 ) -> None:
     typed, fields = WRONG[what]
-    sent = {**await opened(service, "/add-archive"), **NEW, "title": "Kept <i>", **typed}
-    seen = await refused(service, "/add-archive", data=sent, headers=OURS)
+    sent = {**await opened(shared, "/add-archive"), **NEW, "title": "Kept <i>", **typed}
+    seen = await refused(shared, "/add-archive", data=sent, headers=OURS)
     assert wrong(seen) == fields
     kept = filled(seen, seen.source)
     for name in ("title", *typed):
@@ -164,9 +165,10 @@ SECRETS = {
 }  # fmt: skip
 
 
+@together
 @pytest.mark.parametrize("where", SECRETS)
-async def test_a_secret_is_not_shown_again(service: Service, where: str) -> None:
-    seen = await refused(service, "/add-archive", data={**NEW, **SECRETS[where]}, headers=OURS)
+async def test_a_secret_is_not_shown_again(shared: Service, where: str) -> None:
+    seen = await refused(shared, "/add-archive", data={**NEW, **SECRETS[where]}, headers=OURS)
     assert "hunter2" not in seen.source
 
 
