@@ -31,7 +31,7 @@ CODES: Final[Mapping[str, str]] = MappingProxyType(
         "PIXELS_FORMAT": "Pixels are not single numbers of 8 or 16 bits each: colour, floats, packed bits.",
         "PIXELS_LENGTH": "The pixel data are shorter than rows and columns ask for. Send the image again.",
         "PIXELS_UNDECODABLE": "Compressed pixel data could not be decompressed.",
-        "RESCALE_NOT_LINEAR": "Values are mapped by a table, or by a slope that is zero or too large: they cannot be rescaled.",
+        "RESCALE_NOT_LINEAR": "A table maps the values, or a slope that is zero or far too large.",
         "SEVERAL_VOLUMES": "There is more than one volume. Say which one is meant.",
         "TOO_LARGE": "The volume is larger than the limit.",
         "MASKS_NOT_FOUND": "There are no masks for this series.",
