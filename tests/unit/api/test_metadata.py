@@ -1,5 +1,6 @@
 import pytest
-from unit.api.service import DICOM_JSON, Service, study_zip, synthetic, zip_of
+import pytest_asyncio
+from unit.api.service import DICOM_JSON, Service, study_zip, synthetic, together, zip_of
 
 from heltig.demo.samples import part10_files
 from heltig.demo.studies import SyntheticStudy
@@ -16,9 +17,15 @@ async def uploaded(service: Service, *names: str) -> None:
     assert answer.status_code == 201
 
 
-async def test_a_study_as_it_was_judged(service: Service) -> None:
-    await uploaded(service, "ct-chest")
-    answer = await service.get(f"/dicom-web/studies/{uid_of(CT)}/metadata")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(shared: Service) -> Service:
+    await uploaded(shared, "ct-chest", "pet-ct")
+    return shared
+
+
+@together
+async def test_a_study_as_it_was_judged(shared: Service) -> None:
+    answer = await shared.get(f"/dicom-web/studies/{uid_of(CT)}/metadata")
     assert (answer.status_code, answer.headers["content-type"]) == (200, DICOM_JSON)
     instances = {one["00080018"]["Value"][0]: one for one in answer.json()}
     sent = {uid_of(CT, "00080018", n): dataset for n, dataset in enumerate(CT.datasets)}
@@ -28,17 +35,18 @@ async def test_a_study_as_it_was_judged(service: Service) -> None:
             assert instances[uid][tag].get("Value") == dataset[tag].get("Value")
 
 
-async def test_a_series_and_an_instance_of_it(service: Service) -> None:
-    await uploaded(service, "pet-ct")
+@together
+async def test_a_series_and_an_instance_of_it(shared: Service) -> None:
     series, instance = uid_of(PET_CT, "0020000E"), uid_of(PET_CT, "00080018")
     path = f"/dicom-web/studies/{uid_of(PET_CT)}/series/{series}"
-    of_series = (await service.get(f"{path}/metadata")).json()
+    of_series = (await shared.get(f"{path}/metadata")).json()
     assert {one["0020000E"]["Value"][0] for one in of_series} == {series}
-    (one,) = (await service.get(f"{path}/instances/{instance}/metadata")).json()
+    (one,) = (await shared.get(f"{path}/instances/{instance}/metadata")).json()
     assert one["00080018"]["Value"] == [instance]
     assert one in of_series
 
 
+@together
 @pytest.mark.parametrize(
     "path",
     [
@@ -48,10 +56,9 @@ async def test_a_series_and_an_instance_of_it(service: Service) -> None:
         "{study}/metadata?archive=main",
     ],
 )
-async def test_what_is_not_there(service: Service, path: str) -> None:
-    await uploaded(service, "ct-chest")
+async def test_what_is_not_there(shared: Service, path: str) -> None:
     path = path.format(study=uid_of(CT), series=uid_of(CT, "0020000E"))
-    answer = await service.get(f"/dicom-web/studies/{path}")
+    answer = await shared.get(f"/dicom-web/studies/{path}")
     assert (answer.status_code, answer.json()["type"]) == (404, "/problems/not-found")
 
 
@@ -73,24 +80,24 @@ async def test_of_several_locations_the_one_behind_the_worst_verdict(service: Se
     assert len(whole.json()) == counts[behind]
 
 
-async def test_whoever_has_it_is_not_sent_it_again(service: Service) -> None:
-    await uploaded(service, "ct-chest")
+@together
+async def test_whoever_has_it_is_not_sent_it_again(shared: Service) -> None:
     path = f"/dicom-web/studies/{uid_of(CT)}/metadata"
-    first = await service.get(path)
-    again = await service.get(path, headers={"If-None-Match": first.headers["etag"]})
+    first = await shared.get(path)
+    again = await shared.get(path, headers={"If-None-Match": first.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
-    head = await service.client.head(path)
+    head = await shared.client.head(path)
     assert (head.status_code, head.content, head.headers["etag"]) == (200, b"", first.headers["etag"])
     assert head.headers["content-type"] == first.headers["content-type"]
 
 
-async def test_plain_json_for_those_who_know_no_other(service: Service) -> None:
-    await uploaded(service, "ct-chest")
+@together
+async def test_plain_json_for_those_who_know_no_other(shared: Service) -> None:
     path = f"/dicom-web/studies/{uid_of(CT)}/metadata"
-    assert (await service.get(path, headers={"Accept": "application/json"})).headers[
+    assert (await shared.get(path, headers={"Accept": "application/json"})).headers[
         "content-type"
     ] == "application/json"
-    assert (await service.get(path, headers={"Accept": "application/dicom+xml"})).status_code == 406
+    assert (await shared.get(path, headers={"Accept": "application/dicom+xml"})).status_code == 406
 
 
 async def test_it_is_patient_data(guarded: Service) -> None:

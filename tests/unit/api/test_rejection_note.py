@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from unit.api.service import LATER, Service, study_zip, synthetic
+import pytest_asyncio
+from unit.api.service import LATER, Service, study_zip, synthetic, together
 from unit.dciodvfy import errors_by_dciodvfy
 
 from heltig.pipeline.check import check
@@ -14,16 +15,22 @@ UID = BLOCKED.datasets[0]["0020000D"]["Value"][0]
 PATH = f"/dicom-web/studies/{UID}/rejection-note"
 
 
-async def note_of(service: Service) -> bytes:
-    uploaded = await service.post("/api/v1/jobs/upload", content=study_zip("two-patient-ids"), timeout=120)
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(shared: Service) -> Service:
+    uploaded = await shared.post("/api/v1/jobs/upload", content=study_zip("two-patient-ids"), timeout=120)
     assert uploaded.status_code == 201
+    return shared
+
+
+async def note_of(service: Service) -> bytes:
     answer = await service.get(PATH)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/dicom")
     return answer.content
 
 
-async def test_it_names_every_instance_and_the_reason(service: Service) -> None:
-    note = pydicom.dcmread(io.BytesIO(await note_of(service)))
+@together
+async def test_it_names_every_instance_and_the_reason(shared: Service) -> None:
+    note = pydicom.dcmread(io.BytesIO(await note_of(shared)))
     assert note.SOPClassUID == "1.2.840.10008.5.1.4.1.1.88.59"
     assert (note.Modality, note.StudyInstanceUID) == ("KO", UID)
     (title,) = note.ConceptNameCodeSequence
@@ -44,15 +51,17 @@ async def test_it_names_every_instance_and_the_reason(service: Service) -> None:
     assert len(contents) == len(named)
 
 
-async def test_the_same_verdict_gives_the_same_note(service: Service) -> None:
-    assert await note_of(service) == (await service.get(PATH)).content
-    tag = (await service.get(PATH)).headers["etag"]
-    assert (await service.get(PATH, headers={"If-None-Match": tag})).status_code == 304
+@together
+async def test_the_same_verdict_gives_the_same_note(shared: Service) -> None:
+    assert await note_of(shared) == (await shared.get(PATH)).content
+    tag = (await shared.get(PATH)).headers["etag"]
+    assert (await shared.get(PATH, headers={"If-None-Match": tag})).status_code == 304
 
 
-async def test_it_conforms_to_the_standard(service: Service, tmp_path: Path) -> None:
+@together
+async def test_it_conforms_to_the_standard(shared: Service, tmp_path: Path) -> None:
     file = tmp_path / "note.dcm"
-    file.write_bytes(await note_of(service))
+    file.write_bytes(await note_of(shared))
     (judged,) = check([file], profile=DEFAULT, reference_date=LATER.date()).studies
     assert [found.rule for found in judged.findings if found.severity != "note"] == []
     assert errors_by_dciodvfy(file) == []
@@ -74,9 +83,9 @@ async def test_a_study_that_it_cannot_name(service: Service, name: str) -> None:
     assert "legal" in answer.json()["detail"]
 
 
-async def test_it_is_a_dicom_file_and_nothing_else(service: Service) -> None:
-    await note_of(service)
-    assert (await service.get(PATH, headers={"Accept": "application/dicom+json"})).status_code == 406
+@together
+async def test_it_is_a_dicom_file_and_nothing_else(shared: Service) -> None:
+    assert (await shared.get(PATH, headers={"Accept": "application/dicom+json"})).status_code == 406
 
 
 @pytest.mark.parametrize(("role", "status"), [("researcher", 403), ("auditor", 403), ("reader", 404)])

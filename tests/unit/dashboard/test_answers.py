@@ -5,7 +5,8 @@ import hashlib
 from importlib.resources import files
 from urllib.parse import urljoin
 
-from unit.api.service import Service
+import pytest_asyncio
+from unit.api.service import Service, together
 from unit.dashboard.reading import page
 
 from heltig.dashboard.assets import assets
@@ -16,10 +17,16 @@ CONTENT_SECURITY_POLICY = (
 )
 
 
-async def test_every_page_is_sealed_and_kept_nowhere(service: Service) -> None:
-    await service.judged("1.2")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(shared: Service) -> Service:
+    await shared.judged("1.2")
+    return shared
+
+
+@together
+async def test_every_page_is_sealed_and_kept_nowhere(shared: Service) -> None:
     for path in ("/", "/studies/1.2", "/studies/unknown"):
-        headers = (await service.get(path)).headers
+        headers = (await shared.get(path)).headers
         assert headers["content-security-policy"] == CONTENT_SECURITY_POLICY
         assert headers["cache-control"] == "no-store"
         assert headers["x-content-type-options"] == "nosniff"
@@ -28,40 +35,43 @@ async def test_every_page_is_sealed_and_kept_nowhere(service: Service) -> None:
         assert headers["cross-origin-opener-policy"] == "same-origin"
 
 
-async def test_a_page_loads_only_files_of_ours_that_are_there(service: Service) -> None:
-    await service.judged("1.2")
+@together
+async def test_a_page_loads_only_files_of_ours_that_are_there(shared: Service) -> None:
     for path in ("/", "/studies/1.2", "/studies/unknown"):
-        seen = page(await service.get(path), 404 if path.endswith("unknown") else 200)
+        seen = page(await shared.get(path), 404 if path.endswith("unknown") else 200)
         loaded = [str(tag["href"]) for tag in seen.all("link")] + [
             str(tag["src"]) for tag in seen.all("script")
         ]
         assert loaded
         for address in loaded:
-            answer = await service.get(urljoin(path, address))
+            answer = await shared.get(urljoin(path, address))
             assert answer.status_code == 200
             assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
 
 
-async def test_static_files_have_their_digest_in_their_name(service: Service) -> None:
+@together
+async def test_static_files_have_their_digest_in_their_name(shared: Service) -> None:
     for asset in assets().values():
-        answer = await service.get(f"/static/{asset.file_name}", headers={"Accept-Encoding": "identity"})
+        answer = await shared.get(f"/static/{asset.file_name}", headers={"Accept-Encoding": "identity"})
         assert hashlib.sha256(answer.content).hexdigest()[:12] in asset.file_name
         assert answer.headers["content-type"].partition(";")[0] == asset.media_type
         assert "content-encoding" not in answer.headers
         assert gzip.decompress(asset.packed) == asset.body == answer.content
 
 
-async def test_static_files_travel_packed(service: Service) -> None:
+@together
+async def test_static_files_travel_packed(shared: Service) -> None:
     asset = assets()["htmx.js"]
-    answer = await service.get(f"/static/{asset.file_name}", headers={"Accept-Encoding": "gzip"})
+    answer = await shared.get(f"/static/{asset.file_name}", headers={"Accept-Encoding": "gzip"})
     assert answer.headers["content-encoding"] == "gzip"
     assert answer.headers["vary"] == "Accept-Encoding"
     assert answer.content == asset.body
 
 
-async def test_nothing_else_is_static(service: Service) -> None:
+@together
+async def test_nothing_else_is_static(shared: Service) -> None:
     for name in ("none.css", "..%2Fpages.py", "htmx.LICENSE", "%2e%2e%2frouting.py"):
-        assert (await service.get(f"/static/{name}")).status_code == 404
+        assert (await shared.get(f"/static/{name}")).status_code == 404
 
 
 def test_htmx_is_what_its_authors_published() -> None:
@@ -80,16 +90,18 @@ async def test_first_content_is_small(service: Service) -> None:
     assert weight < 150_000
 
 
-async def test_pages_can_be_asked_for_by_head(service: Service) -> None:
-    answer = await service.client.head("/")
+@together
+async def test_pages_can_be_asked_for_by_head(shared: Service) -> None:
+    answer = await shared.client.head("/")
     assert answer.status_code == 200
 
 
-async def test_where_nothing_is_a_browser_gets_a_page_and_a_program_a_problem(service: Service) -> None:
-    seen = page(await service.get("/nothing/is/here", headers={"Accept": "text/html,*/*;q=0.8"}), 404)
+@together
+async def test_where_nothing_is_a_browser_gets_a_page_and_a_program_a_problem(shared: Service) -> None:
+    seen = page(await shared.get("/nothing/is/here", headers={"Accept": "text/html,*/*;q=0.8"}), 404)
     assert "There is no page at this address." in seen.text
     assert {"class": "button", "href": "../../"} in seen.all("a")
-    answer = await service.get("/nothing/is/here", headers={"Accept": "*/*"})
+    answer = await shared.get("/nothing/is/here", headers={"Accept": "*/*"})
     assert answer.headers["content-type"] == "application/problem+json"
 
 
