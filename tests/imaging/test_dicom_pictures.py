@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from functools import cache, partial
 from io import BytesIO
 from pathlib import Path
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from imaging.analyses import analysis_of
 from imaging.bodies import rotation
 from imaging.multiframe import enhanced
-from imaging.phantom import Box, Part, Phantom, encode, series, write
+from imaging.phantom import Box, Part, Phantom, encode, series, structure, write
 from imaging.small_bodies import trunk
 from pydicom import dcmread
 from pydicom.dataset import Dataset
@@ -36,6 +37,7 @@ from heltig.imaging.pictures.colour_space import to_cielab
 from heltig.imaging.pictures.layer import Colour
 from heltig.imaging.pictures.overlays import Picture, pictures
 from heltig.imaging.statements import FOOTER, GATE_USE, RESEARCH_USE
+from heltig.imaging.volume import LabelMap
 
 ENCODINGS: dict[str, Any] = {
     "as acquired": lambda body: body,
@@ -291,6 +293,15 @@ def test_the_report_of_many_structures_has_two_pages() -> None:
     found = analysis_of(Phantom.of((90, 30, 10), (3.0, 3.0, 3.0), parts))
     document = report(found, pictures(found))
     assert document.count(b"/Type /Page\n") + document.count(b"/Type /Page ") == 2
+
+
+def test_names_stay_in_their_column_of_the_report() -> None:
+    """Of one in letters that the fonts do not have the key is shown."""
+    body = Phantom.of((40, 20, 8), (3.0, 3.0, 3.0), [Box("W" * 64, (2, 2, 1), (9, 9, 7), 60)])
+    other = {1: replace(structure("a_key"), name="肝臓")}
+    text = _text(report(analysis_of(body), ()))
+    assert re.search(r" W{10,20}\.\.\. ", text)
+    assert "a_key" in _text(report(analysis_of(body, maps=lambda _: [LabelMap(body.labels, other)]), ()))
 
 
 def test_dcm2pdf_gives_the_file_back(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Pictures: what is on which side, what is drawn, and that it is what was measured."""
 
+from dataclasses import replace
 from functools import cache, partial
 from io import BytesIO
 from itertools import pairwise
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis.extra import numpy as arrays
 from imaging.analyses import analysis_of
 from imaging.bodies import rotation, summary
-from imaging.phantom import Box, Phantom, series
+from imaging.phantom import Box, Phantom, series, structure
 from imaging.small_bodies import head, trunk
 from PIL import Image, ImageDraw
 
@@ -22,6 +23,7 @@ from heltig.imaging.pictures.layer import ORANGE, PALETTE, SKY
 from heltig.imaging.pictures.overlays import Picture, pictures
 from heltig.imaging.pictures.windows import ABDOMEN, BRAIN, LUNG, window_for
 from heltig.imaging.statements import GATE_USE, RESEARCH_USE
+from heltig.imaging.volume import LabelMap
 
 F_MARK = [
     Box("", (18, 16, 36), (21, 32, 56), 400),
@@ -294,10 +296,23 @@ def test_long_and_narrow_volumes_make_pictures(shape: tuple[int, int, int]) -> N
 
 def test_names_from_files_are_written_in_letters_of_the_font() -> None:
     assert plain("Läsion\n肝\x00") == "L?sion???"
-    assert plain("x" * 50, 10) == "xxxxxxx..."
     odd = trunk(more=[Box("../肝\n<b>", (50, 14, 40), (60, 24, 50), 10)])
     found = pictures(analysis_of(odd))
     assert "../肝\n<b>" in {layer.name for one in found for layer in one.layers}
+
+
+def test_no_name_leaves_the_legend() -> None:
+    """Of a name in letters that the font does not have the key is shown."""
+    body = Phantom.of((20, 20, 4), (2.0, 2.0, 5.0), [Box("a_key", (5, 5, 1), (9, 9, 3), 60)])
+
+    def picture_of(name: str) -> Any:
+        named = {1: replace(structure("a_key"), name=name)}
+        (found,) = pictures(analysis_of(body, maps=lambda _: [LabelMap(body.labels, named)]))
+        return found.pixels
+
+    long = picture_of("W" * 64)
+    assert (long[:600, -10:] == long[0, 0]).all()
+    assert np.array_equal(picture_of("肝臓"), picture_of("a_key"))
 
 
 def test_many_structures_are_all_shown_and_named() -> None:

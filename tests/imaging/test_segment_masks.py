@@ -77,6 +77,15 @@ def test_any_name_has_a_key(name: str) -> None:
     assert found.known is (found.structure.key in STRUCTURES)
 
 
+def test_names_in_any_letters_are_told_apart() -> None:
+    keys = [
+        by_name(name).structure.key for name in ("肝臓", "腎臓", "печень 2", "почка 2", "x" * 80, "x" * 81)
+    ]
+    assert len(set(keys)) == len(keys)
+    assert all(key.isascii() and len(key) <= 64 for key in keys)
+    assert by_name("Leber-ä").structure.key == "leber_a"
+
+
 def test_what_is_unknown_or_doubled_is_kept_and_noted() -> None:
     lesion = Structure("lesion", "lesion", TISSUE, Code("52988006", "SCT", "Lesion"))
     liver = STRUCTURES["liver"]
@@ -86,6 +95,7 @@ def test_what_is_unknown_or_doubled_is_kept_and_noted() -> None:
     assert codes(found) == {"UNMAPPED": "lesion", "SAME_STRUCTURE": "liver_2"}
     (labels,) = found.maps
     assert np.array_equal(labels.mask("liver_2"), MASKS["spleen"])
+    assert next(s for s in labels.structures.values() if s.key == "liver_2").name == "liver 2"
     assert np.array_equal(labels.mask("lesion"), BODY.labels == 0)
     assert next(s for s in labels.structures.values() if s.key == "lesion").type == lesion.type
 

@@ -101,7 +101,7 @@ def report_object(analysis: Analysis, segmentation: Dataset | None, *, plain: bo
 
 def concept(code: Code) -> CodedConcept:
     """A code as content items take it."""
-    return CodedConcept.from_dataset(code_item(code))
+    return CodedConcept.from_dataset(code_item(code), copy=False)
 
 
 def _settle(made: Dataset, encodings: str | list[str]) -> None:

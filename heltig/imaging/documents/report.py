@@ -13,6 +13,7 @@ from reportlab.lib.pagesizes import A4  # type: ignore[import-untyped]
 from reportlab.lib.styles import ParagraphStyle  # type: ignore[import-untyped]
 from reportlab.lib.units import mm  # type: ignore[import-untyped]
 from reportlab.lib.utils import ImageReader  # type: ignore[import-untyped]
+from reportlab.pdfbase.pdfmetrics import stringWidth  # type: ignore[import-untyped]
 from reportlab.platypus import (  # type: ignore[import-untyped]
     Image,
     Paragraph,
@@ -27,6 +28,7 @@ from heltig.imaging.metrics import Results
 from heltig.imaging.metrics.measurement import REASONS, VERSION, Measurement
 from heltig.imaging.pictures.overlays import Picture
 from heltig.imaging.statements import FOOTER, GATE_USE, RESEARCH_USE
+from heltig.imaging.volume import Structure
 
 TITLE: Final = "Measurements"
 
@@ -53,6 +55,7 @@ _GRID: Final = [
     ("LEFTPADDING", (0, 0), (0, -1), 0),
 ]
 
+_NAME_WIDTH: Final = _WIDTH / 2 - 146
 _HEAD: Final = ("structure", "cm3", "mean HU", "SD HU")
 _ALL_OTHERS: Final = ("components", "component_", "attenuation_", "volume", "observed_volume")
 """What stands in the table of structures, or only in the other files."""
@@ -142,7 +145,7 @@ def _structures(results: Results) -> Iterator[Any]:
     found = {(one.region, one.name): one for one in results.measurements}
     rows = [
         (
-            _latin(one.structure.name, 34),
+            _name_of(one.structure),
             _of(found, key, "volume") or _of(found, key, "observed_volume", prefix="> "),
             _of(found, key, "attenuation_mean"),
             _of(found, key, "attenuation_sd"),
@@ -158,8 +161,18 @@ def _structures(results: Results) -> Iterator[Any]:
     half = (len(rows) + 1) // 2
     right = [*rows[half:], ("",) * len(_HEAD)]
     pairs = [(*one, "", *other) for one, other in zip(rows[:half], right, strict=False)]
-    widths = (_WIDTH / 2 - 140, 46, 42, 40)
+    widths = (_NAME_WIDTH + 6, 46, 42, 40)
     yield _table([(*_HEAD, "", *_HEAD), *pairs], (*widths, 24, *widths), left=len(_HEAD) + 1, gap=len(_HEAD))
+
+
+def _name_of(structure: Structure) -> str:
+    """Its name, or its key where the fonts do not have its letters, as much as there is room for."""
+    name = structure.name if _latin(structure.name) == structure.name else structure.key
+    shown = name
+    while stringWidth(shown, "Helvetica", 7) > _NAME_WIDTH:
+        name = name[:-1]
+        shown = f"{name}..."
+    return shown
 
 
 def _table(

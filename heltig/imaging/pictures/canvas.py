@@ -6,7 +6,7 @@ All text stands beside the image, in the font that Pillow brings: ASCII, at one 
 from collections.abc import Sequence
 from functools import cache
 from io import BytesIO
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from heltig.imaging.pictures.windows import Window
 from heltig.imaging.statements import FOOTER, GATE_USE, RESEARCH_USE
 
 Pixels = NDArray[np.uint8]
+_Font: TypeAlias = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 _LONGEST: Final = 760
 _LEGEND: Final = 280
@@ -107,10 +108,19 @@ def png(pixels: Pixels) -> bytes:
     return stream.getvalue()
 
 
-def plain(text: str, most: int = 200) -> str:
-    """A text in the letters that the font has, and no longer than that."""
-    shown = "".join(letter if " " <= letter <= "~" else "?" for letter in text)
-    return shown if len(shown) <= most else f"{shown[: most - 3]}..."
+def plain(text: str) -> str:
+    """A text in the letters that the font has."""
+    return "".join(letter if " " <= letter <= "~" else "?" for letter in text)
+
+
+def _fitting(pen: ImageDraw.ImageDraw, text: str, font: _Font, room: float) -> str:
+    """A text, as much of it as there is room for."""
+    shown = plain(text)
+    if pen.textlength(shown, font) <= room:
+        return shown
+    while shown and pen.textlength(f"{shown}...", font) > room:
+        shown = shown[:-1]
+    return f"{shown}..."
 
 
 def _layout(view: View, layers: int) -> tuple[tuple[int, int], Panel]:
@@ -164,14 +174,14 @@ def _numbers(pen: ImageDraw.ImageDraw, layers: Sequence[Layer], scale: NDArray[n
 
 
 def _header(pen: ImageDraw.ImageDraw, view: View, title: str) -> None:
-    pen.text((_MARGIN, 14), plain(title, 80), _TEXT, _font(22))
+    pen.text((_MARGIN, 14), plain(title), _TEXT, _font(22))
     place = [view.plane, f"slice {view.index}", f"{'xyz'[view.axis]} {view.height_mm + 0.0:.1f} mm"]
     if view.degrees_off >= 1:
         place[0] += f", {view.degrees_off:.0f} degrees oblique"
     if view.source is not None:
         frame = f" frame {view.source.frame}" if view.source.frame > 1 else ""
         place.append(f"image ...{view.source.sop_instance_uid[-12:]}{frame}")
-    pen.text((_MARGIN, 44), plain("   ".join(place), 110), _QUIET, _font(15))
+    pen.text((_MARGIN, 44), plain("   ".join(place)), _QUIET, _font(15))
 
 
 def _letters(pen: ImageDraw.ImageDraw, panel: Panel, letters: Letters) -> None:
@@ -202,8 +212,8 @@ def _scale_bar(pen: ImageDraw.ImageDraw, panel: Panel) -> None:
 def _legend(pen: ImageDraw.ImageDraw, size: tuple[int, int], layers: Sequence[Layer], window: Window) -> None:
     """All layers, in smaller rows where there are many, and the window."""
     left, top = size[0] - _LEGEND, _HEADER + _ROW
-    room = size[1] - top - _BELOW
-    step = max(_LEAST_ROW, min(_ROW, room // (len(layers) + _MORE_ROWS)))
+    high = size[1] - top - _BELOW
+    step = max(_LEAST_ROW, min(_ROW, high // (len(layers) + _MORE_ROWS)))
     font, half = _font(min(15, step - 3)), min(7, step // 2 - 2)
     for row, layer in enumerate(layers):
         y = top + row * step + step / 2
@@ -212,11 +222,14 @@ def _legend(pen: ImageDraw.ImageDraw, size: tuple[int, int], layers: Sequence[La
             pen.rectangle(box, fill=layer.colour)
         else:
             pen.rectangle(box, outline=layer.colour, width=3)
-        name = f"{layer.number}  {layer.name}" if layer.number else layer.name
-        pen.text((left + 24, y), plain(name, 24 if layer.told else 32), _TEXT, font, anchor="lm")
-        pen.text((size[0] - 16, y), plain(layer.told, 14), _TEXT, font, anchor="rm")
-    told = f"window {window.name} {window.low:g} to {window.high:g} {window.unit}".rstrip()
-    pen.text((left, top + (len(layers) + 1.5) * step), told, _QUIET, _font(14), anchor="lm")
+        name = layer.name if plain(layer.name) == layer.name else layer.key or layer.name
+        name = f"{layer.number}  {name}" if layer.number else name
+        told = plain(layer.told)
+        room = _LEGEND - 24 - 16 - (pen.textlength(f"  {told}", font) if told else 0)
+        pen.text((left + 24, y), _fitting(pen, name, font, room), _TEXT, font, anchor="lm")
+        pen.text((size[0] - 16, y), told, _TEXT, font, anchor="rm")
+    shown = f"window {window.name} {window.low:g} to {window.high:g} {window.unit}".rstrip()
+    pen.text((left, top + (len(layers) + 1.5) * step), shown, _QUIET, _font(14), anchor="lm")
 
 
 def _footer(pen: ImageDraw.ImageDraw, size: tuple[int, int]) -> None:
@@ -225,5 +238,5 @@ def _footer(pen: ImageDraw.ImageDraw, size: tuple[int, int]) -> None:
 
 
 @cache
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+def _font(size: int) -> _Font:
     return ImageFont.load_default(size)

@@ -40,6 +40,7 @@ class Layer:
         surface: It is drawn as a surface that the image shines through, and not by its edges.
         number: Stands in it and in the legend, since there are more structures than colours; 0 for none.
         told: What the legend says beside its name.
+        key: What the legend calls it where the font does not have the letters of its name.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Layer:
     surface: bool = False
     number: int = 0
     told: str = ""
+    key: str = ""
 
     @cached_property
     def lines(self) -> list[Points]:

@@ -108,7 +108,9 @@ def _organs(results: Results) -> Iterator[Picture]:
     for count, (place, on_it) in enumerate(organ_slices(results.inventory, keys, axis), 1):
         view = View(segmentation, axis, place)
         layers = tuple(
-            Layer(_name(results, key), PALETTE[place % len(PALETTE)], view.mask(key), number=place + 1)
+            Layer(
+                _name(results, key), PALETTE[place % len(PALETTE)], view.mask(key), key=key, number=place + 1
+            )
             for place, key in enumerate(on_it)
         )
         yield _picture(f"organs_overlay_{count}", "Organ contours", view, layers, on_it)

@@ -3,6 +3,7 @@
 What is not in the table keeps its own code and gets a key of its own: it is measured like all others.
 """
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -25,6 +26,7 @@ _SNOMED: Final = (
 )
 _PLACE: Final = {key: place for place, key in enumerate(STRUCTURES)}
 _MOST_LETTERS: Final = 64  # of a key, as of Long String (PS3.5 6.2)
+_DIGEST_LETTERS: Final = 8
 
 
 class Named(NamedTuple):
@@ -92,9 +94,8 @@ def told_apart(structures: Iterable[Structure]) -> tuple[list[Structure], list[N
         taken.add(key)
         if key != structure.key:
             notes.append(Note("SAME_STRUCTURE", key))
-            structure = Structure(
-                key, structure.name, structure.category, structure.type, structure.laterality
-            )
+            name = f"{structure.name} {number - 1}"
+            structure = Structure(key, name, structure.category, structure.type, structure.laterality)
         found.append(structure)
     return found, notes
 
@@ -115,9 +116,18 @@ def _by_words(text: str) -> Structure | None:
 
 
 def _own_key(name: str) -> str:
-    """A key that no structure of the table has."""
-    key = slug(name)[:_MOST_LETTERS] or "unnamed"
+    """A key that no structure of the table has; where letters of the name are lost, its digest follows."""
+    key = slug(name)
+    if len(key) > _MOST_LETTERS or any(map(_is_lost, unicodedata.normalize("NFKD", name))):
+        digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGEST_LETTERS]
+        key = f"{key[: _MOST_LETTERS - _DIGEST_LETTERS - 1] or 'unnamed'}_{digest}"
+    key = key or "unnamed"
     return f"other_{key}" if key in STRUCTURES else key
+
+
+def _is_lost(letter: str) -> bool:
+    """A letter or digit that no key has."""
+    return letter.isalnum() and not letter.isascii()
 
 
 def _current(code: Code) -> Code:

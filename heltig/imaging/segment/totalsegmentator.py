@@ -158,7 +158,7 @@ class TotalSegmentator:
                 named += [by_name(name) for name in names.values()]
                 patches += [found.get(label) for label in names]
         finally:
-            (folder / "home" / "config.json").unlink()
+            (folder / "home" / "config.json").unlink(missing_ok=True)  # it may have done so itself
         masks = [
             Mask(structure, partial(_there, patch))
             for structure, patch in zip(recording.structures(named), patches, strict=True)
