@@ -171,6 +171,17 @@ def test_a_field_of_the_heat_map_leads_to_its_studies(tabs: Watched, address: st
     expect(page.get_by_role("status")).to_have_text(re.compile(rf"^{number} stud(y|ies)\b"))
 
 
+def test_what_was_opened_stays_open_when_the_page_is_loaded_anew(tabs: Watched, address: str) -> None:
+    page = tabs.open(address)
+    page.clock.install()
+    page.goto(f"{address}overview")
+    page.get_by_text("These figures as a table").first.click()
+    page.evaluate("document.querySelector('#live h2').textContent = 'Old'")
+    page.clock.fast_forward(31_000)
+    expect(page.locator("#live h2").first).not_to_have_text("Old")
+    expect(page.locator("#live details[open]")).to_have_count(1)
+
+
 def test_a_profile_is_tried_before_it_is_used(tabs: Watched, address: str) -> None:
     page = tabs.open(f"{address}profiles")
     page.get_by_label("A shipped one").select_option("strict")
