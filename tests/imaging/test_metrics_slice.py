@@ -206,6 +206,10 @@ def test_the_areas_nearby_are_given(slices: int, apart: int, body: Phantom) -> N
     assert below.place is not None
     assert above.place is not None
     assert above.place.height_mm - below.place.height_mm == apart
+    for name, region in (("SAT", "subcutaneous_fat"), ("VAT", "torso_fat")):
+        fat = found.one(f"{name}_5mm_below", region)
+        assert fat is not None
+        assert (fat.value, fat.place) == (value(found, name, region), below.place)
 
 
 def test_fat_beyond_the_image_is_not_measured(body: Phantom) -> None:

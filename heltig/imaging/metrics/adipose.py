@@ -1,13 +1,13 @@
 """Fat on the L3 slice: subcutaneous, visceral, both, and their ratio (imaging definitions 8.5)."""
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from heltig.imaging.inventory import Inventory
 from heltig.imaging.metrics.axial import area_cm2, areas, in_window, is_cut_off
-from heltig.imaging.metrics.l3 import RULE, middle_of_l3
+from heltig.imaging.metrics.l3 import RULE, MiddleSlice, middle_of_l3
 from heltig.imaging.metrics.measurement import (
     CM2,
     ONE,
@@ -48,18 +48,54 @@ def adipose(inventory: Inventory, context: Context) -> tuple[Measurement, ...]:
     return (
         *missing,
         *(one for one in _on_slice(segmentation, middle.z, measurable) if _base(one) in measurable),
+        *_nearby(segmentation, middle, measurable),
     )
+
+
+class _Fat(NamedTuple):
+    """Areas on one slice in cm², and whether the body goes beyond the image there."""
+
+    sat: float
+    vat: float
+    cut_off: bool
+
+
+def _fat(segmentation: Segmentation, z: int) -> _Fat:
+    values = segmentation.voxels[:, :, z]
+    masks = {key: segmentation.slice_mask(key, z) for key in _BODY}
+    visceral = np.asarray(masks["torso_fat"] & ~masks["skeletal_muscle"], np.bool_)
+    return _Fat(
+        area_cm2(segmentation, in_window(masks["subcutaneous_fat"], values, FAT_HU)),
+        area_cm2(segmentation, in_window(visceral, values, FAT_HU)),
+        any(is_cut_off(segmentation, mask, z) for mask in masks.values()),
+    )
+
+
+def _nearby(segmentation: Segmentation, middle: MiddleSlice, measurable: set[str]) -> Iterator[Measurement]:
+    """SAT and VAT on the slices nearest to 5 mm below and above."""
+    if measurable.isdisjoint(("SAT", "VAT")):
+        return
+    for where, near in zip(("below", "above"), middle.around, strict=True):
+        if near is None:
+            continue
+        fat, place = _fat(segmentation, near), segmentation.slice_place(near)
+        for name, value in (("SAT", fat.sat), ("VAT", fat.vat)):
+            if name in measurable:
+                yield from areas(
+                    f"{name}_5mm_{where}",
+                    value,
+                    place,
+                    region="+".join(_SOURCES[name]),
+                    cut_off=fat.cut_off,
+                    window=FAT_HU,
+                )
 
 
 def _on_slice(segmentation: Segmentation, z: int, measurable: set[str]) -> Iterator[Measurement]:
     if not measurable:
         return
-    place, values = segmentation.slice_place(z), segmentation.voxels[:, :, z]
-    masks = {key: segmentation.slice_mask(key, z) for key in _BODY}
-    cut_off = any(is_cut_off(segmentation, mask, z) for mask in masks.values())
-    sat = area_cm2(segmentation, in_window(masks["subcutaneous_fat"], values, FAT_HU))
-    visceral = np.asarray(masks["torso_fat"] & ~masks["skeletal_muscle"], np.bool_)
-    vat = area_cm2(segmentation, in_window(visceral, values, FAT_HU))
+    place = segmentation.slice_place(z)
+    sat, vat, cut_off = _fat(segmentation, z)
     for name, value in (("SAT", sat), ("VAT", vat), ("TAT", sat + vat)):
         region = "+".join(_SOURCES[name])
         yield from areas(name, value, place, region=region, cut_off=cut_off, window=FAT_HU)
