@@ -33,7 +33,7 @@ from heltig.dashboard.results import (
 )
 from heltig.errors import NotFoundError
 from heltig.pipeline.research.asked import meaning_of
-from heltig.pipeline.research.handing_out import SELECTION
+from heltig.pipeline.research.handing_out import SELECTION, may_name_patient
 from heltig.store.analyses import Analysis, Output
 
 _GET: Final = [HttpMethod.GET, HttpMethod.HEAD]
@@ -76,7 +76,7 @@ async def show_analysis(request: AnyRequest, id: FromPath[str]) -> Response[str]
     shows(request.scope, [found.study_key])
     now, sight = services.clock(), sight_of_results(request)
     outputs = await files.outputs_of(found)
-    may_see = sight.evidence or not found.identified
+    may_see = sight.evidence or not may_name_patient(found)
     document = await files.document_of(found, "analysis.json") if found.state == "done" else None
     headers = dict(FORM_HEADERS)
     if found.finished is not None and not found.is_publishing and request.headers.get("heltig-poll"):

@@ -179,8 +179,17 @@ class _Pipe(RawIOBase):
         return taken
 
 
+def may_name_patient(analysis: Analysis) -> bool:
+    """Whether files of an analysis may say or show who the patient is.
+
+    Of a BLOCKED study nobody vouches for what it says of itself: it may say that the patient's identity was
+    removed, and be BLOCKED because it was not.
+    """
+    return analysis.identified or analysis.readiness == "BLOCKED"
+
+
 def _insist_on_sight(analysis: Analysis, sight: Sight) -> None:
-    if analysis.identified and not sight.evidence:
+    if may_name_patient(analysis) and not sight.evidence:
         raise HiddenError(
             "The files of this analysis may show whose they are, and you do not see patients' identifiers "
             "here (HELTIG_IDENTIFIERS)."

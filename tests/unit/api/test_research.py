@@ -7,6 +7,9 @@ from typing import Any
 from unit.api.service import Service, in_one_task, running, study_zip
 
 from heltig.setting_types import Size
+from heltig.store import analyses
+from heltig.store.analyses import Output
+from heltig.store.transaction import WriteTransaction
 
 ANALYSES = "/api/v1/research/analyses"
 SITE: dict[str, Any] = {
@@ -51,6 +54,30 @@ async def test_files_of_identified_data_are_for_those_who_see_identifiers(tmp_pa
             ("key:admin-", "selection.json"),
             ("key:admin-", "zip"),
         ]
+
+
+async def test_files_of_a_blocked_study_are_for_those_who_see_identifiers(tmp_path: Path) -> None:
+    async with in_one_task(running(tmp_path / "home", **SITE)) as service:
+        await service.judged("1.2.3", readiness="BLOCKED", modalities_in_study=("CT",))
+        admin, researcher = await service.key("admin"), await service.key("researcher")
+        asked = {"study": "1.2.3", "segmenters": ["classical"], "reason": "a phantom"}
+        ordered = await service.post("/api/v1/research/overrides", json=asked, headers=admin)
+        address = ordered.headers["location"]
+        await ended(service, address, admin)
+
+        def put(transaction: WriteTransaction) -> None:
+            found = analyses.find(transaction, ordered.json()["id"])
+            assert found is not None
+            file = Output(name="id.json", media_type="application/json", sha256="0" * 64, size=2)
+            analyses.put_outputs(transaction, found.row, [file])
+
+        await service.services.store.write(put)
+        folder = service.home / "research" / ordered.json()["id"]
+        folder.mkdir()
+        (folder / "id.json").write_text("{}")
+        for key, status in ((researcher, 403), (admin, 200)):
+            got = await service.get(f"{address}/outputs/id.json", headers=key)
+            assert got.status_code == status, got.text
 
 
 async def test_orders_that_make_no_sense(tmp_path: Path) -> None:
