@@ -4,7 +4,6 @@ import ipaddress
 from importlib.util import find_spec
 from typing import Final
 
-from heltig.jobs.doorbell import UNREACHABLE, look
 from heltig.pipeline.doctor.check import Check, failed, ok, skipped, warning
 from heltig.settings import Settings
 
@@ -16,6 +15,8 @@ async def redis(settings: Settings) -> Check:
     """Whether workers can be woken."""
     if settings.redis_url is None:
         return skipped("redis", "None is set: workers look for jobs every five seconds.")
+    from heltig.jobs.doorbell import UNREACHABLE, look  # brings arq, which those without Redis do not need
+
     try:
         version = await look(settings.redis_url.secret)
     except UNREACHABLE as error:
