@@ -79,3 +79,14 @@ def test_without_javascript_slices_stand_side_by_side(tabs: Watched, filled: Fil
     with page.expect_download() as masks:
         page.get_by_role("link", name="Masks").click()
     assert masks.value.suggested_filename.startswith("heltig-masks-")
+
+
+def test_an_analysis_is_followed_until_its_pictures_are_there(tabs: Watched, filled: Filled) -> None:
+    page = tabs.open(f"{filled.address}studies/{filled.study}/analyse")
+    page.get_by_role("button", name="Analyse it").click()
+    followed = page.url
+    assert page.locator(".research-told").inner_text().startswith("Ordered.")
+    page.locator(".slices").wait_for(timeout=60_000)  # nobody loads the page again
+    assert page.url == followed
+    assert page.locator(".research-told").count() == 0
+    assert page.get_by_text("It came to the same as an earlier analysis").is_visible()
