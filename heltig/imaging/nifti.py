@@ -13,6 +13,9 @@ from isal import igzip
 from heltig.imaging.statements import GATE_USE, RESEARCH_USE
 from heltig.imaging.volume import Volume
 
+VOLUME: Final = "volume.nii.gz"
+"""The file of the volume among the files of an analysis."""
+
 _SCANNER: Final = 1
 """The code of coordinates in the scanner's own system (NIFTI_XFORM_SCANNER_ANAT)."""
 

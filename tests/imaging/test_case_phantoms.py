@@ -12,6 +12,7 @@ from imaging.cases import Case, by
 from imaging.compression import transcoded
 from imaging.phantom import Box, Ellipsoid, Phantom, checkerboard, noise, series, shares
 from imaging.segmentations import folder, masks_of, nifti, nifti_with_table, seg
+from PIL import Image
 from pydicom import dcmread
 
 from heltig.imaging.reading import read_only_volume
@@ -228,6 +229,20 @@ def test_the_volume_of_a_hemorrhage_mask(case: Case) -> None:
     assert analysed(case.again(), body, allow_identified=True)
     assert (case.output / "volume.nii.gz").is_file()
     assert {path.name for path in (case.output / "dicom").glob("*.dcm")} >= SHOWING
+
+
+def test_a_head_is_not_shown_from_the_side(case: Case) -> None:
+    """A sagittal slice is a profile: pictures are axial, unless identified data is allowed."""
+    body = Phantom.of((30, 40, 24), (2.0, 2.0, 2.5), [Box("brain", (4, 4, 4), (24, 32, 20), 60)]).turned(
+        "P", "I"
+    )
+    shapes = []
+    for allowed in (False, True):
+        analysed(case.again() if allowed else case.put(body), body, allow_identified=allowed)
+        with Image.open(case.output / "organs_overlay_1.png") as picture:
+            shapes.append(picture.height > picture.width * 0.8)
+        assert (case.output / "dicom/gsps-1.dcm").is_file(), "outlines without pixels, as acquired"
+    assert shapes == [True, False]
 
 
 @pytest.mark.parametrize(

@@ -206,8 +206,9 @@ def test_another_frame_of_reference_is_noted() -> None:
     }
 
 
-def test_hidden_files_are_no_masks(tmp_path: Path) -> None:
+def test_hidden_files_and_the_volume_are_no_masks(tmp_path: Path) -> None:
     folder(tmp_path, BODY, MASKS)
+    nifti(tmp_path / "volume.nii.gz", BODY.voxels, BODY.affine)
     (tmp_path / "total" / "._liver.nii.gz").write_bytes(b"of another system")
     assert codes(ByoNifti(tmp_path).segment(VOLUME)) == {}
 

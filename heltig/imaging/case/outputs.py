@@ -14,11 +14,10 @@ from heltig.imaging.dicom_out.objects import result_objects
 from heltig.imaging.dicom_out.picture_objects import picture_objects
 from heltig.imaging.documents.masks import write_masks
 from heltig.imaging.documents.writing import write_documents, write_list, write_slices
-from heltig.imaging.nifti import write_nifti
+from heltig.imaging.nifti import VOLUME, write_nifti
 from heltig.imaging.pictures.overlays import Picture, pictures
 from heltig.imaging.pictures.strip import slice_strip
 
-VOLUME: Final = "volume.nii.gz"
 DICOM: Final = "dicom"
 
 
@@ -40,7 +39,7 @@ def write_outputs(analysis: Analysis, folder: Path, *, seconds: Callable[[], dic
     with ThreadPoolExecutor(1) as besides:
         compressed = besides.submit(_write_nifti, analysis, folder, with_volume=may_copy)
         drawn = pictures(analysis)
-        _write_pictures(drawn, folder)
+        _write_pictures(drawn if may_copy else _without_profiles(analysis, drawn), folder)
         if may_copy:
             write_slices(slice_strip(analysis), folder)
         looked_at = picture_objects(analysis, drawn, with_pixels=may_copy)
@@ -48,6 +47,13 @@ def write_outputs(analysis: Analysis, folder: Path, *, seconds: Callable[[], dic
         compressed.result()
     write_documents(dataclasses.replace(analysis, seconds=seconds()), folder)
     write_list(folder)
+
+
+def _without_profiles(analysis: Analysis, drawn: tuple[Picture, ...]) -> tuple[Picture, ...]:
+    """Pictures of a head from the feet: from the side or the front a single slice shows a face."""
+    if all(picture.view.plane == "axial" for picture in drawn):
+        return drawn
+    return pictures(analysis, axial=True)
 
 
 def _write_nifti(analysis: Analysis, folder: Path, *, with_volume: bool) -> None:

@@ -56,10 +56,15 @@ class Picture:
         return png(self.pixels)
 
 
-def pictures(analysis: Analysis) -> tuple[Picture, ...]:
-    """All pictures of an analysis."""
+def pictures(analysis: Analysis, *, axial: bool = False) -> tuple[Picture, ...]:
+    """All pictures of an analysis.
+
+    Args:
+        analysis: The analysis.
+        axial: Organs are shown from the feet, too, whatever the plane of the acquisition.
+    """
     results = analysis.results
-    return (*_l3(results), *_organs(results), *_bleed(results))
+    return (*_l3(results), *_organs(results, axial=axial), *_bleed(results))
 
 
 def _l3(results: Results) -> Iterator[Picture]:
@@ -100,10 +105,10 @@ def _area(results: Results, name: str) -> str:
     return "" if found is None or found.value is None else f"{found.value:.1f} {found.unit}"
 
 
-def _organs(results: Results) -> Iterator[Picture]:
+def _organs(results: Results, *, axial: bool) -> Iterator[Picture]:
     """Edges of organs, on the slices as they were acquired where these lie along the patient's axes."""
     segmentation = results.inventory.segmentation
-    axis = segmentation.axes.order.index(2)
+    axis = 2 if axial else segmentation.axes.order.index(2)
     keys = shown_organs(results.inventory)
     for count, (place, on_it) in enumerate(organ_slices(results.inventory, keys, axis), 1):
         view = View(segmentation, axis, place)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage  # type: ignore[import-untyped]
 
 from heltig.imaging.labels import STRUCTURES
+from heltig.imaging.nifti import VOLUME
 from heltig.imaging.reading import MOST_VOXELS
 from heltig.imaging.refusal import Refused
 from heltig.imaging.segment.grid import Part, exact_steps, meets, moved
@@ -113,11 +114,12 @@ def _only(labels: NDArray[np.uint8 | np.uint16]) -> NDArray[np.bool_]:
 def files_in(folder: Path) -> Iterator[tuple[str, Path]]:
     """Names and files of structures in a folder and in the folders in it, as `total/liver.nii.gz`.
 
-    Hidden files are none: some systems put one beside each file that they copy (`._liver.nii.gz`).
+    Hidden files are none: some systems put one beside each file that they copy (`._liver.nii.gz`). Neither is
+    the volume that stands beside the masks among the files of an analysis.
     """
     for path in sorted((*folder.glob("[!.]*.nii*"), *folder.glob("[!.]*/[!.]*.nii*"))):
         suffix = next((end for end in SUFFIXES if path.name.endswith(end)), None)
-        if suffix and path.is_file():
+        if suffix and path.is_file() and path != folder / VOLUME:
             yield path.name.removesuffix(suffix), path
 
 
