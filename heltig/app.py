@@ -3,7 +3,8 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Final
+from functools import partial
+from typing import Final, NamedTuple
 
 from litestar import Litestar
 from litestar.datastructures import State
@@ -11,6 +12,7 @@ from litestar.di import Provide
 from litestar.exceptions import MethodNotAllowedException, NotFoundException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.types import ASGIApp
 
 from heltig import __version__, dashboard
 from heltig.api.access import Access
@@ -226,40 +228,30 @@ ROUTES: Final = (
 )
 
 
-def create_app(
-    settings: Settings,
-    *,
-    profile: Profile = DEFAULT,
-    clock: Callable[[], datetime] = utc_now,
-    does: Does = "all",
-) -> Litestar:
-    """The service as an ASGI application; it opens its database and starts its work when it is started.
+class Routed(NamedTuple):
+    """The routes of a service, made once.
 
-    Args:
-        settings: The site's settings.
-        profile: What studies are judged with.
-        clock: Gives the time, in UTC.
-        does: Which jobs it does itself.
+    Attributes:
+        app: They and what stands around each of them.
+        handler: What answers with them alone.
     """
 
-    @asynccontextmanager
-    async def running(app: Litestar) -> AsyncIterator[None]:
-        async with _services(settings, profile, clock, does) as (services, research):
-            app.state["services"] = services
-            app.state["research"] = research  # apart: the gate has the services, and stands without imaging
-            yield
+    app: Litestar
+    handler: ASGIApp
 
-    quotas = Quotas()
+
+def routed() -> Routed:
+    """Makes the routes, which belong to no service yet. It takes a quarter of a second."""
     app = Litestar(
         [*ROUTES, dashboard.routes()],
-        middleware=[BodyLimits(settings), Access(), RateLimits(settings, quotas), Looks()],
+        middleware=[BodyLimits(), Access(), RateLimits(), Looks()],
         guards=[refuse_unknown_parameters],
         dependencies={
             "services": Provide(services_of, sync_to_thread=False),
             "research": Provide(_research_of, sync_to_thread=False),
         },
         exception_handlers={**HANDLERS, NotFoundException: lost, MethodNotAllowedException: lost},
-        lifespan=[running],
+        lifespan=[_running],
         logging_config=None,
         openapi_config=OpenAPIConfig(
             title="Heltig",
@@ -271,8 +263,30 @@ def create_app(
             use_handler_docstrings=True,
         ),
     )
+    return Routed(app, app.asgi_handler)
+
+
+def create_app(
+    settings: Settings,
+    *,
+    profile: Profile = DEFAULT,
+    clock: Callable[[], datetime] = utc_now,
+    does: Does = "all",
+    routes: Routed | None = None,
+) -> Litestar:
+    """The service as an ASGI application; it opens its database and starts its work when it is started.
+
+    Args:
+        settings: The site's settings.
+        profile: What studies are judged with.
+        clock: Gives the time, in UTC.
+        does: Which jobs it does itself.
+        routes: Those of a service that has ended, to be used again; made anew by default.
+    """
+    app, handler = routes or routed()
+    quotas = Quotas()
     front = Front(
-        app.asgi_handler,
+        handler,
         answered_shortly,
         consult=settings.consult_bind,
         consult_allow=settings.consult_allow,
@@ -281,8 +295,22 @@ def create_app(
     opened = Cors(limited, settings.cors_origins) if settings.cors_origins else limited
     placed = Origins(opened, settings.trusted_proxies, believes_hosts=settings.auth_mode != "off")
     app.asgi_handler = SafeHeaders(Stopping(placed), https=(settings.public_url or "").startswith("https://"))
-    app.state["scrapes"] = Scrapes(front.requests)
+    app.state = State(
+        {
+            "open": partial(_services, settings, profile, clock, does),
+            "quotas": quotas,
+            "scrapes": Scrapes(front.requests),
+        }
+    )
     return app
+
+
+@asynccontextmanager
+async def _running(app: Litestar) -> AsyncIterator[None]:
+    async with app.state["open"]() as (services, research):
+        app.state["services"] = services
+        app.state["research"] = research  # apart: the gate has the services, and stands without imaging
+        yield
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, ReceiveMessage, Scope, Send
 
+from heltig.api.services import Services
 from heltig.errors import InputTooLargeError, UsageError
 from heltig.setting_types import Size
 from heltig.settings import Settings
@@ -53,17 +54,14 @@ class BodyLimits(ASGIMiddleware):
 
     scopes = (ScopeType.HTTP, ScopeType.ASGI)
 
-    def __init__(self, settings: Settings) -> None:
-        """Makes it."""
-        self._settings = settings
-
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """Refuses a body that is too long: by its length, or once so much of it came.
 
         Raises:
             InputTooLargeError: It is.
         """
-        most, name = self._limit(f"{scope.get('method')} {scope['path_template']}")
+        services: Services = scope["litestar_app"].state["services"]
+        most, name = _limit(f"{scope.get('method')} {scope['path_template']}", services.settings)
         length, is_chunked = _announced(scope)
         if length > most:
             raise _too_large(most, name)
@@ -83,11 +81,12 @@ class BodyLimits(ASGIMiddleware):
 
         await next_app(scope, counting, send)
 
-    def _limit(self, route: str) -> tuple[int, str]:
-        if limit := LIMITS.get(route):
-            most, name = limit(self._settings)
-            return (most + AROUND if name else most), name
-        return USUAL, ""
+
+def _limit(route: str, settings: Settings) -> tuple[int, str]:
+    if limit := LIMITS.get(route):
+        most, name = limit(settings)
+        return (most + AROUND if name else most), name
+    return USUAL, ""
 
 
 def _announced(scope: Scope) -> tuple[int, bool]:

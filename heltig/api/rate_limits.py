@@ -24,7 +24,6 @@ from heltig.api.services import Services
 from heltig.auth.policy import ROUTES, Refusal
 from heltig.auth.principal import ANONYMOUS, LOCAL, Principal
 from heltig.errors import HeltigError
-from heltig.settings import Settings
 from heltig.store import rate_counts
 from heltig.store.engine import Store
 
@@ -100,11 +99,6 @@ class RateLimits(ASGIMiddleware):
 
     scopes = (ScopeType.HTTP, ScopeType.ASGI)
 
-    def __init__(self, settings: Settings, quotas: Quotas) -> None:
-        """Makes it."""
-        self._settings = settings
-        self._quotas = quotas
-
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """Lets a request through, or refuses it.
 
@@ -113,19 +107,21 @@ class RateLimits(ASGIMiddleware):
         """
         method, template = str(scope.get("method")), scope["path_template"]
         route = f"{method} {template}"
+        state = scope["litestar_app"].state
+        services: Services = state["services"]
         if route in _LOGIN:
             who, rule = place_of(scope), "logins"
-            most, name = self._settings.limit_logins, "HELTIG_LIMIT_LOGINS"
+            most, name = services.settings.limit_logins, "HELTIG_LIMIT_LOGINS"
         elif not _is_change(scope, method, route):
             await next_app(scope, receive, send)
             return
         else:
             user = scope["user"]
             who, rule = place_of(scope) if user == LOCAL else user.name, "changes"
-            most, name = self._settings.limit_changes, "HELTIG_LIMIT_CHANGES"
+            most, name = services.settings.limit_changes, "HELTIG_LIMIT_CHANGES"
         if most:
-            services: Services = scope["litestar_app"].state["services"]
-            seconds = await self._quotas.take(rule, who, most, store=services.store, at=services.clock())
+            quotas: Quotas = state["quotas"]
+            seconds = await quotas.take(rule, who, most, store=services.store, at=services.clock())
             if seconds:
                 await _refuse(scope, services, route, most=most, name=name, seconds=seconds)
         await next_app(scope, receive, send)

@@ -18,7 +18,7 @@ from unit.store.databases import database_url
 from unit.store.samples import NOW, judge, snapshot
 
 from heltig.api.services import Services
-from heltig.app import create_app
+from heltig.app import Routed, create_app, routed
 from heltig.auth import keys
 from heltig.auth.keys import NewKey
 from heltig.auth.principal import Area, Role
@@ -39,6 +39,9 @@ together = pytest.mark.asyncio(loop_scope="module")
 
 DICOM_JSON = "application/dicom+json"
 LATER = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
+
+_idle: list[Routed] = []
+"""Routes of services that have ended. To make them takes longer than most tests."""
 
 
 class Service:
@@ -110,11 +113,13 @@ async def running(
             # Of each process of the tests its own: whoever reads a message takes it from all others.
             number = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
             settings["redis_url"] = SecretUrl(f"{redis}?db={number}")
-        app = create_app(Settings(home=home, workers=1, **settings), clock=clock)
+        routes = _idle.pop() if _idle else routed()
+        app = create_app(Settings(home=home, workers=1, **settings), clock=clock, routes=routes)
         async with app.lifespan():
             transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=client)  # type: ignore[arg-type]
             async with httpx.AsyncClient(transport=transport, base_url=server) as http:
                 yield Service(app, http, home)
+        _idle.append(routes)
 
 
 @asynccontextmanager
