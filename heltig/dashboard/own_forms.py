@@ -42,7 +42,7 @@ def insist_on_our_page(request: AnyRequest) -> Services:
 
 
 async def typed_in(request: AnyRequest) -> dict[str, str]:
-    """What was typed into a form, by field, without NUL and white space around it, lines ended by LF.
+    """What was typed into a form, by field, without white space around it; lines end with a line feed.
 
     Raises:
         UsageError: It is no form, or a larger one than ours are.
@@ -58,7 +58,7 @@ async def typed_in(request: AnyRequest) -> dict[str, str]:
         pairs = parse_qsl(body.decode("latin-1"), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
     except ValueError as wrong:
         raise UsageError("A form has fewer fields.") from wrong
-    return {name: value.replace("\0", "").replace("\r\n", "\n").strip() for name, value in pairs}
+    return {name: value.replace("\r\n", "\n").strip() for name, value in pairs}
 
 
 def who(request: AnyRequest) -> Who:

@@ -34,7 +34,7 @@ def filled(seen: Page, text: str) -> dict[str, str]:
     typed = {
         str(one["name"]): str(one.get("value") or "")
         for one in seen.all("input")
-        if one.get("type") not in ("radio", "checkbox") or "checked" in one
+        if "name" in one and (one.get("type") not in ("radio", "checkbox") or "checked" in one)
     }
     for area in re.finditer(r'<textarea [^>]*name="([^"]+)"[^>]*>([^<]*)', text):
         typed[area[1]] = html.unescape(area[2])
