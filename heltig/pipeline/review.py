@@ -73,7 +73,7 @@ class ReviewDesk:
             NotFoundError: The study was never seen there.
             ConflictError: It has as many as it may have.
         """
-        if not text.strip() or len(text) > MOST_COMMENT:
+        if not text.replace("\0", " ").strip() or len(text) > MOST_COMMENT:
             raise UsageError(f"text: say something, in up to {MOST_COMMENT:,} characters.")
         return await self._store.write_durably(self._comment, location, study_key, text, actor, origin)
 
