@@ -171,7 +171,7 @@ def test_a_field_of_the_heat_map_leads_to_its_studies(tabs: Watched, address: st
     expect(page.get_by_role("status")).to_have_text(re.compile(rf"^{number} stud(y|ies)\b"))
 
 
-def test_what_was_opened_stays_open_when_the_page_is_loaded_anew(tabs: Watched, address: str) -> None:
+def test_pages_are_loaded_anew_but_what_was_opened_stays_open(tabs: Watched, address: str) -> None:
     page = tabs.open(address)
     page.clock.install()
     page.goto(f"{address}overview")
@@ -180,6 +180,13 @@ def test_what_was_opened_stays_open_when_the_page_is_loaded_anew(tabs: Watched, 
     page.clock.fast_forward(31_000)
     expect(page.locator("#live h2").first).not_to_have_text("Old")
     expect(page.locator("#live details[open]")).to_have_count(1)
+    page.keyboard.press("?")
+    page.get_by_label("Pages follow what changes").uncheck()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.clock.fast_forward(31_000)
+    expect(page.get_by_text("Pages do not follow")).to_be_visible()  # requests were told before
+    assert asked == []
 
 
 def test_a_profile_is_tried_before_it_is_used(tabs: Watched, address: str) -> None:

@@ -2,9 +2,10 @@
 // the focus by it: "/" the search in the head, "f" the filter of a list, "b" what is done with ticked studies.
 "use strict";
 
-// Who speaks to the browser, or holds keys by mistake, switches them off in the help (WCAG 2.1.4).
-function keysAreOn() {
-  return localStorage.getItem("keys") !== "off";
+// What a browser can be told, in the help: whether letters are shortcuts, which who speaks to it cannot have (WCAG
+// 2.1.4), and whether pages follow what changes, which who reads slowly cannot have (WCAG 2.2.2).
+function isOn(name) {
+  return localStorage.getItem(name) !== "off";
 }
 
 // A box that is ticked takes no letters.
@@ -17,11 +18,20 @@ function isWriting(element) {
   const help = document.getElementById("help");
   let since = -WAIT;
 
-  const keys = document.getElementById("keys-on");
-  if (keys) {
-    keys.checked = keysAreOn();
-    keys.addEventListener("change", () => localStorage.setItem("keys", keys.checked ? "on" : "off"));
+  const showUnfollowed = () => document.getElementById("unfollowed")?.toggleAttribute("hidden", isOn("live"));
+  showUnfollowed();
+
+  for (const box of document.querySelectorAll("[data-switch]")) {
+    box.checked = isOn(box.dataset.switch);
+    box.addEventListener("change", () => {
+      localStorage.setItem(box.dataset.switch, box.checked ? "on" : "off");
+      showUnfollowed();
+    });
   }
+
+  document.addEventListener("htmx:before:request", (event) => {
+    if (event.detail.ctx.request.headers["Heltig-Poll"] && !isOn("live")) event.preventDefault();
+  });
 
   const open = () => help && !help.open && help.showModal();
 
@@ -32,7 +42,7 @@ function isWriting(element) {
   });
 
   document.addEventListener("keydown", (event) => {
-    if (!keysAreOn() || isWriting(event.target) || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || help?.open) return;
+    if (!isOn("keys") || isWriting(event.target) || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || help?.open) return;
     const isSecond = event.timeStamp - since < WAIT;
     since = -WAIT;
     if (isSecond) {

@@ -25,7 +25,7 @@
     if (event.key === "Enter" && isTick(event.target)) {
       event.preventDefault(); // it would send the form
       event.target.closest("tr").querySelector(".row-link").click();
-    } else if (!keysAreOn()) return;
+    } else if (!isOn("keys")) return;
     else if (event.key === "x") document.activeElement.closest("tr")?.querySelector(".at-tick input")?.click();
     else if (event.key === "j") move(1);
     else if (event.key === "k") move(-1);
@@ -81,7 +81,7 @@
 
   async function look() {
     const asked = results()?.dataset.news;
-    if (!asked || document.hidden) return;
+    if (!asked || document.hidden || !isOn("live")) return;
     try {
       const answer = await fetch(asked, { headers: { "Heltig-Poll": "true" } });
       if (answer.status === 200) results().dispatchEvent(new CustomEvent("heltig:news"));
