@@ -95,6 +95,7 @@ class ResearchDesk:
         self._clock = clock
         queue.on_end(self._job_ended)
         self._ended_jobs: set[asyncio.Task[None]] = set()
+        self._stops: dict[str, asyncio.Event] = {}
 
     def handlers(self) -> dict[str, Handler]:
         """Who does the jobs of each kind; nobody where analyses are off.
@@ -148,13 +149,19 @@ class ResearchDesk:
         )
 
     async def cancel(self, analysis_id: str, *, actor: str, origin: str) -> Analysis:
-        """Cancels an analysis that has not ended; its process is stopped within seconds.
+        """Cancels an analysis that has not ended.
+
+        What makes it is stopped at once where it runs in this process, else when its worker next says that it
+        is alive.
 
         Raises:
             NotFoundError: There is none.
             ConflictError: It has ended.
         """
-        return await self._store.write_durably(self._cancel, analysis_id, actor, origin)
+        ended = await self._store.write_durably(self._cancel, analysis_id, actor, origin)
+        if (stop := self._stops.get(analysis_id)) is not None:
+            stop.set()
+        return ended
 
     async def run(self, context: JobContext) -> dict[str, Any] | None:
         """Handles a job of `KIND` or `FILES_KIND`: makes an analysis.
@@ -169,6 +176,7 @@ class ResearchDesk:
         if analysis is None or analysis.finished is not None:
             return None
         made = Making(self._store, self.folder, analysis, clock=self._clock)
+        stop = self._stops[analysis.analysis_id] = asyncio.Event()
         try:
             if context.job.attempts > ATTEMPTS and analysis.state != "queued":  # its process was under way
                 raise EndedError("WORKER_LOST")
@@ -182,9 +190,11 @@ class ResearchDesk:
                     progress=lambda done, total: context.progress(done=done, total=total),
                     insist=self.folder.insist_on_room,
                 )
-                ended = await made.make(work, self._order(analysis, work), self._program)
+                ended = await made.make(work, self._order(analysis, work), self._program, stop=stop)
         except EndedError as error:
             ended = await made.end(error.end, code=error.code, observed=error.observed)
+        finally:
+            self._stops.pop(analysis.analysis_id, None)
         return None if ended is None else {"state": ended.state, "code": ended.code}
 
     async def sweep(self) -> None:

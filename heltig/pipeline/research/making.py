@@ -42,13 +42,16 @@ class Making:
         self._clock = clock
         self._same: Same | None = None
 
-    async def make(self, work: Work, order: Order, program: Program) -> Analysis | None:
+    async def make(
+        self, work: Work, order: Order, program: Program, *, stop: asyncio.Event
+    ) -> Analysis | None:
         """Makes it, or takes the files of one that made the same; None where it was cancelled meanwhile.
 
         Args:
             work: Where; the objects of its study are there.
             order: What is to be done.
             program: What does it.
+            stop: It was cancelled here.
 
         Raises:
             EndedError: It cannot be made.
@@ -62,7 +65,7 @@ class Making:
         async def told(line: Told) -> bool:
             return await self._told(line, linked)
 
-        last = await make(order, program, told=told)
+        last = await make(order, program, told=told, stop=stop)
         if self._same is not None:
             same, outputs = self._same
             await asyncio.to_thread(self._folder.keep, linked, self._analysis.analysis_id)

@@ -62,13 +62,20 @@ def is_installed(settings: Settings) -> bool:
     return all(importlib.util.find_spec(name) is not None for name in (*NEEDED, MODULE))
 
 
-async def make(order: Order, program: Program, *, told: Callable[[Told], Awaitable[bool]]) -> Told | None:
+async def make(
+    order: Order,
+    program: Program,
+    *,
+    told: Callable[[Told], Awaitable[bool]],
+    stop: asyncio.Event | None = None,
+) -> Told | None:
     """Makes an analysis.
 
     Args:
         order: What is to be done.
         program: What does it.
         told: Hears each line; False stops the program.
+        stop: Stops it, too.
 
     Returns:
         The last that it told: that it is done, or refused; None where it was stopped.
@@ -88,6 +95,8 @@ async def make(order: Order, program: Program, *, told: Callable[[Told], Awaitab
         )
     )
     running.add_done_callback(lambda _: lines.put_nowait(None))
+    stopping = asyncio.create_task((stop or asyncio.Event()).wait())
+    stopping.add_done_callback(lambda _: lines.put_nowait(None))
     last: Told | None = None
     try:
         while (line := await lines.get()) is not None:
@@ -95,10 +104,13 @@ async def make(order: Order, program: Program, *, told: Callable[[Told], Awaitab
                 last = said
                 if not await told(said):
                     return None
+        if stopping.done():
+            return None
         ended = await running
     except OSError as wrong:
         raise EndedError("NOT_INSTALLED", wrong.strerror or "") from wrong
     finally:
+        stopping.cancel()
         if not running.done():
             running.cancel()
             await asyncio.wait([running])

@@ -128,7 +128,13 @@ class Cases:
         assert now is not None
         return now
 
-    def runner(self, desk: ResearchDesk | None = None, *, places: int = 2) -> Runner:
+    def runner(
+        self,
+        desk: ResearchDesk | None = None,
+        *,
+        places: int = 2,
+        lease: timedelta = timedelta(seconds=2),
+    ) -> Runner:
         """A worker."""
         share = Share(frozenset({KIND, FILES_KIND}), places)
         return Runner(
@@ -137,7 +143,7 @@ class Cases:
             places=places,
             shares=[share],
             poll=timedelta(milliseconds=20),
-            lease=timedelta(seconds=2),
+            lease=lease,
         )
 
     async def drain(self, desk: ResearchDesk | None = None) -> None:

@@ -241,12 +241,16 @@ async def test_files_that_are_not_there_as_they_were_are_made_again(cases: Cases
     assert made.read_bytes() == b"mask"
 
 
-async def test_cancelling_stops_the_process(cases: Cases) -> None:
+@pytest.mark.parametrize("where", ["here", "elsewhere"])
+async def test_cancelling_stops_the_process(cases: Cases, where: str) -> None:
     await cases.judged()
     ordered = await cases.order()
-    async with working(cases.runner(cases.made("wait"))):
+    making = cases.made("wait")
+    # A worker elsewhere learns it when it says that it is alive; this one at once.
+    asked, lease = (making, timedelta(minutes=10)) if where == "here" else (cases.desk, timedelta(seconds=2))
+    async with working(cases.runner(making, lease=lease)):
         at_work = await until_state(cases, ordered.analysis, "converting")
-        cancelled = await cases.desk.cancel(at_work.analysis_id, actor="key:lab", origin="")
+        cancelled = await asked.cancel(at_work.analysis_id, actor="key:lab", origin="")
         assert (cancelled.state, cancelled.code) == ("failed", "CANCELLED")
         async with asyncio.timeout(30):
             while True:
