@@ -19,6 +19,7 @@ from heltig.cli.database import open_database
 from heltig.cli.options import profile_option
 from heltig.errors import ConfigurationError, NotFoundError, UsageError
 from heltig.imaging.order import OPTIONAL_FAMILIES, SegmenterOrder, Told
+from heltig.imaging.segment.options import read_options
 from heltig.jobs.queue import JobQueue
 from heltig.jobs.runner import Runner
 from heltig.pipeline.archives.opened import OpenArchives
@@ -70,6 +71,13 @@ _LOOK_SECONDS: Final = 1.0
     help="With PATH: masks that were made elsewhere, a NIfTI file of labels or a folder of masks.",
 )
 @click.option(
+    "--keep-printed",
+    "printed",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="With PATH: keep what programs of segmenters print. It may show what is in the images.",
+)
+@click.option(
     "--target",
     type=click.Choice(["soft_tissue", "brain", "any"]),
     default="soft_tissue",
@@ -110,6 +118,7 @@ def analyze(
     location: str | None,
     segmenters: tuple[str, ...],
     masks: Path | None,
+    printed: Path | None,
     target: str,
     slice_metrics: bool,
     modalities: tuple[str, ...],
@@ -172,9 +181,10 @@ def analyze(
             phase_python=_path(read_plan(settings.analysis_plan).phase_python),
             identified=allow_identified,
             override=override.strip(),
+            printed=printed,
         )
         ctx.exit(asyncio.run(_analyse_paths(alone, settings, profile, display)))
-    if len(what) != 1 or masks is not None:
+    if len(what) != 1 or masks is not None or printed is not None:
         raise UsageError("Name one STUDY; or a folder for the results of PATH: --output FOLDER.")
     wanted = Ordering(
         study_key=what[0],
@@ -298,6 +308,7 @@ def _segmenters(names: Sequence[str], masks: Path | None, settings: Settings) ->
                 raise UsageError(f"--segmenter: {option} is no OPTION=VALUE.")
             options[key] = value
         found.append(SegmenterOrder(id=name, options=options))
+        read_options(found[-1])
     return tuple(found) or plan.orders_for(plan.default or ("classical",))
 
 

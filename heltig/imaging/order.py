@@ -73,6 +73,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
             it says counts for the contrast phase, too. For whoever runs Heltig to give, never for a request.
         verdict: What the gate said of the study, as `READY`; None where it was not asked.
         override: Why a study that is not READY is analysed; None where it is READY.
+        printed: A folder that keeps what programs of segmenters print, which may show what is in the images;
+            None to keep nothing.
     """
 
     analysis_id: str
@@ -91,6 +93,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     phase_python: Path | None = None
     verdict: str | None = None
     override: str | None = None
+    printed: Path | None = None
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):

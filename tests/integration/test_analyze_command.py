@@ -83,6 +83,39 @@ def test_one_that_has_to_end_leaves_nothing(package: Path, tmp_path: Path) -> No
     assert set(tmp_path.iterdir()) == {started, program}
 
 
+def test_what_a_program_printed_can_be_kept(package: Path, tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text("import sys; print('out'); sys.exit('no weights')")
+    order = (
+        "--segmenter",
+        f"command,program={sys.executable} {program}",
+        "--keep-printed",
+        tmp_path / "kept",
+    )
+    result = ran(package, "--output", tmp_path / "results", *order)
+    assert result.exit_code == 3
+    assert "SEGMENTER_FAILED" in result.stdout
+    kept = {path.name: path.read_text() for path in (tmp_path / "kept").iterdir()}
+    run = "segmenter-0-command-1"
+    assert kept == {f"{run}-output.txt": "out\n", f"{run}-errors.txt": "no weights\n"}
+
+
+@pytest.mark.parametrize(
+    ("segmenter", "expected"),
+    [
+        ("nope", "Segmenter 'nope' is not known"),
+        ("totalsegmentator,tasks=bogus", "option tasks names one or several of"),
+        ("byo-nifti", "needs the option path"),
+    ],
+)
+def test_segmenters_that_cannot_be_are_told_at_once(
+    package: Path, tmp_path: Path, segmenter: str, expected: str
+) -> None:
+    result = ran(package, "--output", tmp_path / "results", "--segmenter", segmenter)
+    assert code_of(result) == 2
+    assert expected in str(result.exception)
+
+
 def test_a_refusal_has_its_code(package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")

@@ -19,6 +19,7 @@ from heltig.imaging.metrics import OPTIONAL, measure
 from heltig.imaging.order import Order, Told
 from heltig.imaging.reading import read_volume
 from heltig.imaging.refusal import Refused
+from heltig.imaging.segment.external import keep_printed
 from heltig.imaging.segment.phase_classifier import PhaseClassifier
 from heltig.imaging.selection.preferring import is_t1_weighted
 from heltig.imaging.selection.selecting import Selection
@@ -89,7 +90,11 @@ def _analysed(
     agreement = _agreement(order, volume, stack, scratch)
     progress.enter("segmenting")
     objects = (*material.segmentations, *_files(stack))
-    found = segment(order, volume, objects=objects, scratch=scratch)
+    try:
+        found = segment(order, volume, objects=objects, scratch=scratch)
+    finally:
+        if order.printed:
+            keep_printed(scratch, order.printed)
     classifiers = _phase_classifiers(order, scratch)
     told = fingerprint(
         order,

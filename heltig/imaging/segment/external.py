@@ -5,6 +5,7 @@ into a message or a log.
 """
 
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +15,7 @@ from heltig.imaging.refusal import Refused
 
 _LARGEST_FILE: Final = 16 << 30
 _PRINTED: Final = 1 << 18
+_PRINTS: Final = ("output.txt", "errors.txt")
 
 
 def limits(seconds: float, memory_gib: float | None) -> Limits:
@@ -69,10 +71,26 @@ def run_segmenter(
         )
     except OSError as problem:
         raise Refused("SEGMENTER_FAILED", f"it does not start, errno {problem.errno}") from None
-    (folder / "output.txt").write_bytes(ended.output)
-    (folder / "errors.txt").write_bytes(ended.errors)
+    for name, text in zip(_PRINTS, (ended.output, ended.errors), strict=True):
+        (folder / name).write_bytes(text)
     if ended.cause == "timeout":
         raise Refused("SEGMENTER_TIMEOUT", f"{within.seconds:g} s")
     if ended.exit_code:
         raise Refused("SEGMENTER_FAILED", f"exit code {ended.exit_code}")
     return ended
+
+
+def keep_printed(scratch: Path, kept: Path) -> None:
+    """Copy what programs printed.
+
+    Args:
+        scratch: The folder that their working folders are in.
+        kept: Where to; files are called after backend, run and stream.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    kept.mkdir(parents=True, exist_ok=True)
+    for path in sorted(scratch.rglob("*.txt")):
+        if path.name in _PRINTS and path.is_file() and not path.is_symlink():
+            shutil.copyfile(path, kept / "-".join(path.relative_to(scratch).parts))

@@ -34,6 +34,7 @@ class Alone(msgspec.Struct, frozen=True, kw_only=True):
         phase_python: The python of an environment with the contrast phase classifier.
         identified: Objects may be analysed that do not say that the patient's identity was removed.
         override: Why a study is analysed that is not READY; empty to insist on READY.
+        printed: A folder that keeps what programs of segmenters print.
     """
 
     paths: tuple[Path, ...]
@@ -44,6 +45,7 @@ class Alone(msgspec.Struct, frozen=True, kw_only=True):
     phase_python: Path | None = None
     identified: bool = False
     override: str = ""
+    printed: Path | None = None
 
 
 async def analyse_alone(
@@ -113,6 +115,7 @@ async def analyse_alone(
             phase_python=wanted.phase_python,
             verdict=study.readiness,
             override=wanted.override if study.readiness != "READY" else None,
+            printed=wanted.printed,
         )
         last = await make(order, Program.of(settings), told=told)
         if last is None:

@@ -134,6 +134,7 @@ def _from_anywhere(order: Order) -> Order:
         objects=order.objects.absolute(),
         output=order.output.absolute(),
         policy=order.policy.absolute() if order.policy else None,
+        printed=order.printed.absolute() if order.printed else None,
     )
 
 
