@@ -12,7 +12,7 @@ from heltig.charts.bars import Bar, bars
 from heltig.charts.days import Day, Mark, sparkline, verdicts_by_day
 from heltig.charts.heat_map import Cell, heat_map
 from heltig.charts.heat_map import Row as HeatRow
-from heltig.charts.slices import SliceStrip, Space, slice_strip
+from heltig.charts.slices import SliceStrip, Space, in_words, slice_strip
 from heltig.charts.timeline import Span, timeline
 
 STYLE: Final = files("heltig.charts") / "charts.css"
@@ -30,6 +30,7 @@ __all__ = [
     "Span",
     "bars",
     "heat_map",
+    "in_words",
     "slice_strip",
     "sparkline",
     "timeline",

@@ -40,6 +40,7 @@ class SliceStrip(msgspec.Struct, frozen=True):
         spaces: Those that are not one step wide.
         doubles: Places with more slices than usual, and how many more.
         thin: Places with fewer slices than usual, and how many fewer.
+        usual: Slices that most places have: several in a series in time.
     """
 
     places: Sequence[float]
@@ -47,6 +48,7 @@ class SliceStrip(msgspec.Struct, frozen=True):
     spaces: Sequence[Space] = ()
     doubles: Sequence[tuple[float, int]] = ()
     thin: Sequence[tuple[float, int]] = ()
+    usual: int = 1
 
     @property
     def has_flaws(self) -> bool:
@@ -65,7 +67,7 @@ def slice_strip(id: str, title: str, strip: SliceStrip) -> Markup:
     return chart(
         id,
         title,
-        _description(strip),
+        in_words(strip),
         height=_HEIGHT,
         marks=_marks(id, strip) if strip.places else [label("no slices", 0, 18, class_="chart-quiet")],
         heads=["what", "from (mm)", "to (mm)", "how many"],
@@ -73,11 +75,14 @@ def slice_strip(id: str, title: str, strip: SliceStrip) -> Markup:
     )
 
 
-def _description(strip: SliceStrip) -> str:
+def in_words(strip: SliceStrip) -> str:
+    """What is to be seen in a strip, in a sentence."""
     if not strip.places:
         return "There is nothing to show."
     length = strip.places[-1] - strip.places[0]
     said = [f"{len(strip.places):,} slices over {length:,.1f} mm"]
+    if strip.usual > 1:
+        said = [f"{len(strip.places):,} places over {length:,.1f} mm, usually with {strip.usual:,} slices"]
     if strip.step:
         said.append(f"usually {strip.step:.2f} mm apart")
     gaps = [space for space in strip.spaces if space.missing]

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from heltig.api.front import segment
 from heltig.api.services import services_of
-from heltig.charts import slice_strip
+from heltig.charts import in_words, slice_strip
 from heltig.dashboard.contents import contents_of
 from heltig.dashboard.own_forms import AnyRequest, principal_of
 from heltig.dashboard.pages import page, study_of
@@ -128,6 +128,7 @@ def _evidence(key: str, content: bytes, reference: date, sight: Sight) -> Eviden
                 f"Where the slices are{f', stack {place} of {len(strips)}' if len(strips) > 1 else ''}",
                 strip,
             )
+            + Markup('<p class="small muted">{}</p>').format(in_words(strip))
             for place, strip in enumerate(strips[:STRIPS], 1)
         ),
         stacks=len(strips),

@@ -152,6 +152,7 @@ def strip_of(stack: Stack) -> SliceStrip:
         spaces=spaces,
         doubles=[(height, number - usual) for height, number in numbers if number > usual],
         thin=[(height, usual - number) for height, number in numbers if number < usual],
+        usual=usual,
     )
 
 

@@ -21,6 +21,7 @@ from heltig.charts import (
     Span,
     bars,
     heat_map,
+    in_words,
     slice_strip,
     sparkline,
     timeline,
@@ -107,6 +108,8 @@ def test_a_slice_strip_shows_gaps_doubles_and_uneven_spaces() -> None:
     assert strokes.attrib["d"].count("M") == 5
     even = slice_strip("slices", "Series 4", SliceStrip([0, 1, 2], 1))
     assert "all evenly spaced, none missing, none doubled" in even
+    in_time = in_words(SliceStrip([0, 1, 2], 1, usual=4))
+    assert in_time.startswith("3 places over 2.0 mm, usually with 4 slices; usually 1.00 mm apart;")
 
 
 def test_a_timeline_shows_pauses_and_hides_times_of_day_where_it_should() -> None:
