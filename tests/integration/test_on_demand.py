@@ -3,7 +3,6 @@
 import asyncio
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -13,19 +12,19 @@ from unit.api.service import study_zip, synthetic
 
 from heltig.demo.archive import LoopbackArchive
 
-STUDIES = ("1.2.1", "1.2.2", "1.2.3")
+STUDIES = ("1.2.1", "1.2.2", "1.2.3", "1.2.4")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def archive() -> Iterator[LoopbackArchive]:
     with running_loopback([one for uid in STUDIES for one in study(uid)]) as running:
         yield running
 
 
-@pytest.fixture
-def heltig(tmp_path: Path, archive: LoopbackArchive) -> Iterator[HeltigServer]:
-    """A server that knows the archive and does not watch it."""
-    with heltig_server(tmp_path / "home") as server:
+@pytest.fixture(scope="module")
+def heltig(tmp_path_factory: pytest.TempPathFactory, archive: LoopbackArchive) -> Iterator[HeltigServer]:
+    """A server that knows the archive and does not watch it. Each test has its own study."""
+    with heltig_server(tmp_path_factory.mktemp("heltig") / "home") as server:
         entry = {
             "name": "main",
             "qidoUrl": archive.url,
@@ -47,6 +46,7 @@ def pulls(server: HeltigServer) -> int:
 
 
 def test_a_study_is_pulled_and_judged_while_somebody_waits(heltig: HeltigServer) -> None:
+    before = pulls(heltig)
     answer = httpx.get(path(heltig, "1.2.1"), params={"pull": "main", "wait": 30}, timeout=60)
     assert (
         answer.status_code,
@@ -55,26 +55,27 @@ def test_a_study_is_pulled_and_judged_while_somebody_waits(heltig: HeltigServer)
     assert answer.json()["00991011"]["Value"] == ["archive:main"]
     again = httpx.get(path(heltig, "1.2.1"), params={"pull": "main", "wait": 30})
     assert again.content == answer.content
-    assert pulls(heltig) == 1  # it was judged: nothing is pulled again
+    assert pulls(heltig) == before + 1  # it was judged: nothing is pulled again
 
 
 async def test_all_who_wait_share_one_pull(heltig: HeltigServer) -> None:
+    before = pulls(heltig)
     async with httpx.AsyncClient(timeout=60) as client:
         asking = (client.get(path(heltig, "1.2.2"), params={"pull": "main", "wait": 30}) for _ in range(20))
         answers = await asyncio.gather(*asking)
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.content for answer in answers}) == 1
-    assert pulls(heltig) == 1
+    assert pulls(heltig) == before + 1
 
 
 def test_what_the_archive_does_not_have_is_not_found(heltig: HeltigServer) -> None:
     feed = f"{heltig.url}/dicom-web/changefeed?since=0"
-    before = httpx.get(feed).raise_for_status().content
+    before, pulled = httpx.get(feed).raise_for_status().content, pulls(heltig)
     for times in (1, 2):
         answer = httpx.get(path(heltig, "9.9.9"), params={"pull": "main", "wait": 30}, timeout=60)
         assert (answer.status_code, answer.json()["type"]) == (404, "/problems/not-found")
         assert answer.json()["detail"].startswith("Archive main does not have this study")
-        assert pulls(heltig) == times  # each asks the archive once
+        assert pulls(heltig) == pulled + times  # each asks the archive once
     assert httpx.get(feed).content == before
     [row] = httpx.post(f"{heltig.url}/dicom-web/studies/readiness", json=["9.9.9"]).json()
     assert row["00991009"]["Value"] == ["UNKNOWN"]
@@ -102,10 +103,11 @@ def test_somebody_else_may_bring_what_is_waited_for(heltig: HeltigServer) -> Non
 
 
 def test_the_time_to_wait_is_bounded_and_so_is_what_is_waited_for(heltig: HeltigServer) -> None:
-    assert httpx.get(path(heltig, "9.9.9"), params={"wait": 1}).status_code == 404
+    before = pulls(heltig)
+    assert httpx.get(path(heltig, "9.9.8"), params={"wait": 1}).status_code == 404
     for wrong in ({"wait": 61}, {"wait": -1}, {"wait": "soon"}):
-        assert httpx.get(path(heltig, "1.2.1"), params=wrong).status_code == 400
-    elsewhere = httpx.get(path(heltig, "1.2.1"), params={"pull": "main", "archive": "other"})
+        assert httpx.get(path(heltig, "1.2.4"), params=wrong).status_code == 400
+    elsewhere = httpx.get(path(heltig, "1.2.4"), params={"pull": "main", "archive": "other"})
     assert elsewhere.status_code == 400
-    assert httpx.get(path(heltig, "1.2.1"), params={"pull": "nobodys"}).status_code == 404
-    assert pulls(heltig) == 0
+    assert httpx.get(path(heltig, "1.2.4"), params={"pull": "nobodys"}).status_code == 404
+    assert pulls(heltig) == before

@@ -116,29 +116,38 @@ def proxied(server: HeltigServer) -> Iterator[Proxy]:
         proxy.close()
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HeltigServer]:
+    """One for tests that leave it running."""
+    with heltig_server(tmp_path_factory.mktemp("heltig") / "home") as server:
+        yield server
+
+
 def uploads(server: HeltigServer) -> list[int]:
     found = httpx.get(f"{server.url}/api/v1/jobs", params={"kind": "upload"}, timeout=60).json()["items"]
     return [job["id"] for job in found]
 
 
-def test_an_upload_goes_on_after_cuts(tmp_path: Path) -> None:
+def test_an_upload_goes_on_after_cuts(server: HeltigServer, tmp_path: Path) -> None:
     study = folder(tmp_path / "sent", padding=12 * MIB)
-    with heltig_server(tmp_path / "home") as server, proxied(server) as proxy:
+    before = uploads(server)
+    with proxied(server) as proxy:
         proxy.limits = [2 * MIB, 5 * MIB, 9 * MIB]
         code, out, err = ended(command(tmp_path / "home", str(study), "--server", proxy.url))
         assert (code, err.count("Going on in")) == (0, 3), err
         assert "READY" in out
         assert "packed" in err
         assert proxy.passed < 16 * MIB  # not from the start each time
-        assert len(uploads(server)) == 1
+        assert len(uploads(server)) == len(before) + 1
         assert "fault" not in server.output
-        assert not [path for path in (tmp_path / "home" / "spool").rglob("*") if path.suffix == ".part"]
+        assert not [path for path in (server.home / "spool").rglob("*") if path.suffix == ".part"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kills by signal")
-def test_a_killed_client_goes_on_where_it_was(tmp_path: Path) -> None:
+def test_a_killed_client_goes_on_where_it_was(server: HeltigServer, tmp_path: Path) -> None:
     study = folder(tmp_path / "sent", padding=12 * MIB)
-    with heltig_server(tmp_path / "home") as server, proxied(server) as proxy:
+    uploaded = uploads(server)
+    with proxied(server) as proxy:
         process = command(tmp_path / "home", str(study), "--server", proxy.url)
         proxy.on_cut = process.kill
         proxy.limits = [8 * MIB]
@@ -148,7 +157,7 @@ def test_a_killed_client_goes_on_where_it_was(tmp_path: Path) -> None:
         assert code == 0, err
         assert "there already" in err
         assert proxy.passed - before < 10 * MIB
-        assert len(uploads(server)) == 1
+        assert len(uploads(server)) == len(uploaded) + 1
 
 
 def test_a_killed_server_goes_on_where_it_was(tmp_path: Path) -> None:
@@ -198,9 +207,9 @@ def test_a_full_disk_on_the_server_is_waited_for(tmp_path: Path) -> None:
         assert "READY" in out
 
 
-def test_three_at_once_are_one_job(tmp_path: Path) -> None:
+def test_three_at_once_are_one_job(server: HeltigServer, tmp_path: Path) -> None:
     study = folder(tmp_path / "sent", padding=MIB)
-    with heltig_server(tmp_path / "home") as server:
-        clients = [command(tmp_path / "home", str(study), "--server", server.url) for _ in range(3)]
-        assert [ended(client)[0] for client in clients] == [0, 0, 0]
-        assert len(uploads(server)) == 1
+    before = uploads(server)
+    clients = [command(tmp_path / "home", str(study), "--server", server.url) for _ in range(3)]
+    assert [ended(client)[0] for client in clients] == [0, 0, 0]
+    assert len(uploads(server)) == len(before) + 1
