@@ -25,7 +25,7 @@ from heltig.pipeline.research.ordering import (
     KIND,
     Ordered,
     Ordering,
-    is_as_ordered,
+    insist_on_same_study,
     order,
 )
 from heltig.pipeline.research.plan import Plan
@@ -169,7 +169,7 @@ class ResearchDesk:
         Raises:
             ArchiveError: An archive did not do its part; trying again makes sense.
             NotHereError: The study's objects are in the spool of another server.
-            NotNowError: The disk is too full.
+            NotNowError: The disk is too full, or the study is PENDING.
             StorageError: The database or the disk failed.
         """
         analysis = await self._store.read(analyses.find, str(context.payload["analysis"]))
@@ -180,8 +180,7 @@ class ResearchDesk:
         try:
             if context.job.attempts > ATTEMPTS and analysis.state != "queued":  # its process was under way
                 raise EndedError("WORKER_LOST")
-            if not await self._store.read(is_as_ordered, analysis):
-                raise EndedError("VERDICT_CHANGED")
+            await self._store.read(insist_on_same_study, analysis, settled=True)
             self.folder.insist_on_room()
             with self.folder.work(analysis.analysis_id) as work:
                 await self._fetching.fetch(

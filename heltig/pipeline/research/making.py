@@ -9,9 +9,10 @@ from typing import TypeAlias
 import msgspec
 
 from heltig.imaging.order import ENDS, Order, Told
+from heltig.jobs.retries import NotNowError
 from heltig.pipeline.research.asked import EndedError
 from heltig.pipeline.research.folder import ResearchFolder, Work, listed
-from heltig.pipeline.research.ordering import is_as_ordered
+from heltig.pipeline.research.ordering import insist_on_same_study
 from heltig.pipeline.research.running import Program, make
 from heltig.store import analyses
 from heltig.store.analyses import Analysis, Output
@@ -55,6 +56,7 @@ class Making:
 
         Raises:
             EndedError: It cannot be made.
+            NotNowError: The study is PENDING.
             StorageError: The database or the disk failed.
         """
         linked = work.folder / "same"
@@ -91,11 +93,12 @@ class Making:
 
         Raises:
             EndedError: It is done, and the study is not what it was when it was ordered.
+            NotNowError: It is done, and nobody knows whether the study is: it is PENDING.
         """
 
         def write(transaction: WriteTransaction) -> Analysis | None:
             if state == "done":
-                _insist_on_same_study(transaction, self._analysis)
+                insist_on_same_study(transaction, self._analysis, settled=True)
             ended = analyses.move(
                 transaction,
                 self._analysis,
@@ -113,7 +116,7 @@ class Making:
 
         try:
             ended = await self._store.write(write)
-        except EndedError:
+        except (EndedError, NotNowError):
             await asyncio.to_thread(self._folder.remove, self._analysis.analysis_id)
             raise
         if ended is None:
@@ -128,7 +131,7 @@ class Making:
         """
 
         def write(transaction: WriteTransaction) -> Analysis | None:
-            _insist_on_same_study(transaction, self._analysis)
+            insist_on_same_study(transaction, self._analysis, settled=False)
             return analyses.move(
                 transaction,
                 self._analysis,
@@ -152,11 +155,6 @@ class Making:
             if await asyncio.to_thread(self._folder.link, same.analysis_id, linked, outputs):
                 return same, outputs
         return None
-
-
-def _insist_on_same_study(transaction: ReadTransaction, analysis: Analysis) -> None:
-    if not is_as_ordered(transaction, analysis):
-        raise EndedError("VERDICT_CHANGED")
 
 
 def _same(transaction: ReadTransaction, analysis: Analysis, place: str) -> list[Same]:

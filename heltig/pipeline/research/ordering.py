@@ -11,7 +11,8 @@ from heltig import audit
 from heltig.errors import AuthorisationError, ConflictError, NotFoundError, UsageError
 from heltig.imaging.order import OPTIONAL_FAMILIES
 from heltig.jobs.queue import JobQueue
-from heltig.pipeline.research.asked import Asked
+from heltig.jobs.retries import NotNowError
+from heltig.pipeline.research.asked import Asked, EndedError
 from heltig.pipeline.research.plan import Plan
 from heltig.store import analyses, studies, verdicts
 from heltig.store.analyses import Analysis, NewAnalysis
@@ -173,15 +174,27 @@ def insist_on_readiness(study: Study, *, override: str, now: datetime) -> None:
         )
 
 
-def is_as_ordered(transaction: ReadTransaction, analysis: Analysis) -> bool:
-    """Whether the study of an analysis, and what the gate says of it, are what they were."""
+def insist_on_same_study(transaction: ReadTransaction, analysis: Analysis, *, settled: bool) -> None:
+    """Insists that the study of an analysis, and what the gate says of it, are what they were.
+
+    Args:
+        transaction: Any.
+        analysis: As it was ordered.
+        settled: Nobody may doubt it now, either: a PENDING study may have changed, and may not.
+
+    Raises:
+        EndedError: They are not.
+        NotNowError: It is PENDING: that is known once it is judged.
+    """
     study = studies.find(transaction, analysis.location, analysis.study_key)
-    return (
-        study is not None
-        and study.state == "JUDGED"
-        and study.snapshot == analysis.snapshot
-        and study.readiness == analysis.readiness
-    )
+    if (
+        study is None
+        or study.state == "WITHDRAWN"
+        or (study.snapshot, study.readiness) != (analysis.snapshot, analysis.readiness)
+    ):
+        raise EndedError("VERDICT_CHANGED")
+    if settled and study.state != "JUDGED":
+        raise NotNowError(f"The study is {study.state}: its analysis is made once it is judged as it is.")
 
 
 def _best_location(transaction: ReadTransaction, study_key: str, now: datetime) -> Location:

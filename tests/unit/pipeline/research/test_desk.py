@@ -30,6 +30,7 @@ from heltig.store import (
     objects,
     removal,
     snapshots,
+    states,
     studies,
 )
 from heltig.store.analyses import Analysis
@@ -152,6 +153,26 @@ async def test_a_verdict_that_changes_while_it_is_made_ends_it(cases: Cases, tmp
         ended = await until_state(cases, ordered.analysis, "done", "refused")
     assert (ended.state, ended.code, ended.place) == ("refused", "VERDICT_CHANGED", "")
     assert cases.desk.folder.analyses() == []
+
+
+async def test_a_study_that_is_pending_is_waited_for(cases: Cases, tmp_path: Path) -> None:
+    await cases.judged()
+    ordered = await cases.order()
+    async with working(cases.runner(cases.made("hold", STAND_IN_GO=str(tmp_path / "go")))):
+        await until_state(cases, ordered.analysis, "converting")
+        await cases.store.write(states.mark_pending, HERE, STUDY, study_uid=STUDY, at=cases.clock())
+        (tmp_path / "go").touch()
+        async with asyncio.timeout(60):
+            while True:
+                job = await cases.store.read(jobs.find, ordered.analysis.job)
+                if job is not None and job.state == "queued":
+                    break
+                await asyncio.sleep(0.02)
+    assert cases.desk.folder.analyses() == []
+    await cases.judged()
+    cases.clock.pass_by(minutes=2)
+    await cases.drain()
+    assert (await cases.found(ordered.analysis)).state == "done"
 
 
 @pytest.mark.parametrize(
