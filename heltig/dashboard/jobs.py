@@ -62,6 +62,7 @@ KINDS_IN_WORDS: Final[Mapping[str, str]] = {
     "forward": "Forward a study to its archive",
     "gate-settle": "Judge what came through a gate",
     "probe": "Find out how an archive behaves",
+    "publish": "Send results to an archive",
     "pull": "Pull a study and judge it",
     "purge": "Remove what is not kept any more",
     "read-devices": "Read the devices of studies from their evidence",
@@ -69,6 +70,8 @@ KINDS_IN_WORDS: Final[Mapping[str, str]] = {
     "rescore": "Judge many studies again",
     "time-rules": "Take the time of rules",
     "upload": "Judge an upload",
+    "waiver": "Judge studies under a new waiver",
+    "waiver-end": "Judge studies whose waiver ends",
     "webhook": "Tell a receiver",
 }
 
@@ -106,6 +109,15 @@ async def jobs_of(request: AnyRequest, study_key: str, seen_at: Sequence[Locatio
     if refusal(principal_of(request), "GET", "/jobs/{id}") is not None:
         return ()
     return await services_of(request.app.state).store.read(study_jobs.of_study, study_key, seen_at)
+
+
+async def tried_for(request: AnyRequest, study_key: str) -> Sequence[Job]:
+    """The jobs of a study that was never seen, with those that did not find it, for whoever may see jobs."""
+    if refusal(principal_of(request), "GET", "/jobs/{id}") is not None:
+        return ()
+    read = services_of(request.app.state).store.read
+    found = [*await read(study_jobs.of_study, study_key), *await read(study_jobs.pulls_of, study_key)]
+    return sorted(found, key=lambda job: -job.id)
 
 
 async def given_up_lately(request: AnyRequest) -> Sequence[Job]:

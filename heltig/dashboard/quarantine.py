@@ -18,7 +18,7 @@ from heltig.dashboard.own_forms import AnyRequest, insist_on_our_page, principal
 from heltig.dashboard.pages import page
 from heltig.dashboard.visibility import sight_of
 from heltig.errors import ConflictError, NotFoundError, UsageError
-from heltig.pipeline.gate.asking import NAMES
+from heltig.pipeline.gate.asking import NAMES, insist_on_another
 from heltig.pipeline.gate.quarantine import MOST_REASON, InQuarantine, Outcome
 from heltig.pipeline.identifiers.sights import Sight
 from heltig.reports.reasons import more
@@ -136,6 +136,8 @@ async def ask_consent(request: AnyRequest, id: FromPath[int]) -> Response[str]:
     """Asks a second person whether that is to be done which another one asked for."""
     found = await _found(request, id)
     asked = _asked(request, found)
+    store = services_of(request.app.state).store
+    await store.read(insist_on_another, asked, who(request)["actor"])  # no question promises what is refused
     return ask(request, _consent_question(request, found, asked, why=await _why(request, found)))
 
 
@@ -348,7 +350,7 @@ def _asks_first(question: Question) -> Question:
     then = tuple(f"Then: {sentence}" for sentence in question.happens)
     return structs.replace(
         question,
-        title=question.title.replace("this study", "this study, with a second person"),
+        title=f"{question.title.removesuffix('?')}, with a second person?",
         happens=(
             "Nothing is done yet: the profile wants that a second person consents. They have three days.",
             "Where more of the study comes meanwhile, it has to be asked anew.",

@@ -19,7 +19,7 @@ from heltig.api.problems import RefusedError
 from heltig.api.services import services_of
 from heltig.auth.policy import Refusal, refusal
 from heltig.auth.principal import LOCAL
-from heltig.dashboard.jobs import KINDS_IN_WORDS, given_up_lately, jobs_of
+from heltig.dashboard.jobs import KINDS_IN_WORDS, given_up_lately, tried_for
 from heltig.dashboard.kept import Kept
 from heltig.dashboard.own_forms import (
     FORM_HEADERS,
@@ -119,7 +119,7 @@ async def _known_of(request: AnyRequest, text: str, now: datetime) -> dict[str, 
     return {
         "is_uid": is_uid,
         "now": now,
-        "jobs": await jobs_of(request, text) if is_uid else await given_up_lately(request),
+        "jobs": await tried_for(request, text) if is_uid else await given_up_lately(request),
         "sees_jobs": refusal(principal_of(request), "GET", "/jobs") is None,
         "kinds": KINDS_IN_WORDS,
         "archives": sorted(status.archives, key=lambda one: (one.state not in _TROUBLED, one.name)),

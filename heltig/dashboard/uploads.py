@@ -11,7 +11,8 @@ from heltig.dashboard.asking import went
 from heltig.dashboard.filters import number
 from heltig.dashboard.own_forms import FORM_HEADERS, AnyRequest, insist_on_our_page, who
 from heltig.dashboard.pages import page
-from heltig.errors import HeltigError, InputError, NotFoundError, UsageError
+from heltig.dashboard.refused import refuse, refused
+from heltig.errors import InputError, NotFoundError, UsageError
 from heltig.pipeline.upload.uploads import Sender
 from heltig.store import archives
 from heltig.store.uploads_listed import newest
@@ -19,6 +20,7 @@ from heltig.store.uploads_listed import newest
 A_PAGE: Final = 50
 TARGET: Final = "target"
 """The field of the form that names an archive."""
+FILE: Final = "file"
 
 _GET: Final = [HttpMethod.GET, HttpMethod.HEAD]
 _TOLD: Final[Mapping[str, str]] = {
@@ -30,12 +32,30 @@ _TOLD: Final[Mapping[str, str]] = {
 @route("/uploads", http_method=_GET)
 async def show_uploads(request: AnyRequest) -> Response[str]:
     """The form, and the list."""
-    return await _uploads(request)
+    services = services_of(request.app.state)
+    query = request.query_params
+    before = number(query, "before")
+    found = await services.store.read(newest, before=before, limit=A_PAGE + 1)
+    sent = refused(request)
+    return page(
+        request,
+        "uploads.html",
+        headers=FORM_HEADERS,
+        now=services.clock(),
+        found=found[:A_PAGE],
+        newer="uploads" if before else "",
+        older=f"?before={found[A_PAGE - 1].row}" if len(found) > A_PAGE else "",
+        archives=await services.store.read(archives.every),
+        most=services.settings.upload_max_size,
+        target=sent.typed.get(TARGET, ""),
+        wrong=sent.wrong.get(FILE, ""),
+        done=_TOLD.get(query.get("done", ""), ""),
+    )
 
 
 @route("/uploads", http_method=[HttpMethod.POST], request_max_body_size=None)
 async def take_upload(request: AnyRequest) -> Response[Any]:
-    """Takes a ZIP out of the page's form. What is wrong with it is said on the page."""
+    """Takes a ZIP out of the page's form, or leads back to it to say what is wrong."""
     services = insist_on_our_page(request)
     asked = who(request)
     fields: dict[str, str] = {}
@@ -48,7 +68,8 @@ async def take_upload(request: AnyRequest) -> Response[Any]:
             sender=Sender(asked["actor"], asked["origin"]),
         )
     except (InputError, UsageError, NotFoundError) as wrong:
-        return await _uploads(request, wrong=wrong)
+        typed = {TARGET: fields.get(TARGET, "")}
+        return refuse(request, typed=typed, wrong={FILE: wrong.detail})
     return went("uploads", "repeat" if accepted.is_repeat else "taken")
 
 
@@ -61,24 +82,3 @@ async def _again(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[byte
     yield first
     async for chunk in rest:
         yield chunk
-
-
-async def _uploads(request: AnyRequest, *, wrong: HeltigError | None = None) -> Response[str]:
-    services = services_of(request.app.state)
-    query = request.query_params
-    before = number(query, "before")
-    found = await services.store.read(newest, before=before, limit=A_PAGE + 1)
-    return page(
-        request,
-        "uploads.html",
-        status=wrong.status if wrong else 200,
-        headers=FORM_HEADERS,
-        now=services.clock(),
-        found=found[:A_PAGE],
-        newer="uploads" if before else "",
-        older=f"?before={found[A_PAGE - 1].row}" if len(found) > A_PAGE else "",
-        archives=await services.store.read(archives.every),
-        most=services.settings.upload_max_size,
-        wrong=wrong.detail if wrong else "",
-        done=_TOLD.get(query.get("done", ""), ""),
-    )

@@ -1,4 +1,4 @@
-"""The jobs that see to one study: those that wait or are at work, and those that ended badly."""
+"""The jobs that see to one study: those that wait or are at work, those that ended badly, and its pulls."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -11,7 +11,7 @@ from heltig.store.handing_on import job_key
 from heltig.store.jobs import Job, job_of
 from heltig.store.records import Location
 from heltig.store.tables import jobs
-from heltig.store.tables.operations import ENDED_BADLY, LIVE
+from heltig.store.tables.operations import ENDED_BADLY, LIVE, SUCCEEDED
 from heltig.store.text import storable_key
 from heltig.store.transaction import ReadTransaction
 
@@ -29,6 +29,12 @@ _WHICH: Final = or_(
 )
 _NEWEST: Final = select(jobs).where(_WHICH).order_by(jobs.c.id.desc()).limit(MOST)
 _QUERIES: Final = (_NEWEST.where(text(LIVE)), _NEWEST.where(text(ENDED_BADLY)))
+_PULLED: Final = (
+    select(jobs)
+    .where(jobs.c.kind == "pull", jobs.c.key.in_(bindparam("keys", expanding=True)), text(SUCCEEDED))
+    .order_by(jobs.c.id.desc())
+    .limit(MOST)
+)
 
 
 def of_study(transaction: ReadTransaction, study_key: str, seen_at: Iterable[Location] = ()) -> list[Job]:
@@ -50,3 +56,17 @@ def of_study(transaction: ReadTransaction, study_key: str, seen_at: Iterable[Loc
     }
     found = [job_of(row) for query in _QUERIES for row in transaction.rows(query, parameters)]
     return sorted(found, key=lambda job: -job.id)[:MOST]
+
+
+def pulls_of(transaction: ReadTransaction, study_key: str) -> list[Job]:
+    """The pulls of a study that came to an end without an error, as far as they are kept, the newest first.
+
+    Of a study that nobody has seen they tell which archives were asked, and do not have it.
+
+    Args:
+        transaction: Any.
+        study_key: StudyInstanceUID.
+    """
+    key = storable_key(study_key)
+    keys = sorted(job_key(location_of(entry.name), key) for entry in archives.every(transaction))
+    return [job_of(row) for row in transaction.rows(_PULLED, {"keys": keys})]

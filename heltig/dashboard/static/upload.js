@@ -1,4 +1,4 @@
-// A file that is dropped on the form or chosen is sent at once, and how much of it is sent is told.
+// A file that is dropped on the form is sent at once, and how much of any that is sent is told.
 // Without this the form is a plain one, with its button.
 "use strict";
 

@@ -105,15 +105,24 @@ def consented(
         ConflictError: It is not asked any more, or of what is not there any more, or by the same person.
     """
     found = _open(transaction, study, asked, now)
-    if actor.startswith(COMMAND):
-        raise ConflictError("Nobody says who they are on a command line: consent on the pages, or by REST.")
-    if may_be_one(transaction, found.asked_by, actor):
-        raise ConflictError(
-            f"{found.asked_by} asked for it, and for all that can be told you are the same person. Somebody "
-            "else has to consent."
-        )
+    insist_on_another(transaction, found, actor)
     consents.end(transaction, found, "given", by=actor, answer=reason, at=now)
     return found
+
+
+def insist_on_another(transaction: ReadTransaction, asked: Consent, actor: str) -> None:
+    """Insists that somebody may be told from whoever asked.
+
+    Raises:
+        ConflictError: They may be the same person, or nobody says who they are.
+    """
+    if actor.startswith(COMMAND):
+        raise ConflictError("Nobody says who they are on a command line: consent on the pages, or by REST.")
+    if may_be_one(transaction, asked.asked_by, actor):
+        raise ConflictError(
+            f"{asked.asked_by} asked for it, and for all that can be told you are the same person. Somebody "
+            "else has to consent."
+        )
 
 
 def decline(

@@ -105,6 +105,7 @@ async def test_one_asks_and_another_consents(guarded: Service) -> None:
     at, because = f"/api/v1/quarantine/{id}", {"reason": "Seen with Dr. Roe"}
     assert "Ask to release" in page(await guarded.get(f"/quarantine/{id}", headers=anna)).text
     asked = page(await guarded.get(f"/quarantine/{id}/release", headers=anna))
+    assert "with a second person?" in asked.text
     assert "Nothing is done yet" in asked.text
     answer = await guarded.post(f"{at}/release", headers=anna, json=because)
     assert (answer.status_code, answer.json()["job"]) == (202, None)
@@ -121,6 +122,10 @@ async def test_one_asks_and_another_consents(guarded: Service) -> None:
         await guarded.post(f"{at}/consent", headers=carol, json={**consent, "request": 9})
     ).status_code == 409
     assert not await guarded.audit("quarantine.release")
+    question = f"/quarantine/{id}/consent?request={request}"
+    for headers in (anna, second_key):
+        assert "you are the same person" in page(await guarded.get(question, headers=headers), 409).text
+    assert "Consent and release" in page(await guarded.get(question, headers=carol)).text
     # Of two at once one comes too late.
     dora = await reviewer(guarded, "dora", "cli:root")
     answers = await asyncio.gather(

@@ -79,6 +79,11 @@ async def test_of_a_study_that_never_arrived_it_says_what_was_tried_and_who_may_
         "none was given up"
         in page(await service.get(f"/{(await send(service, '9.7')).headers['location']}")).text
     )
+    await pulling.put_job(
+        store, "pull", "main", state="succeeded", key="archive:main 9.6", result='{"outcome":"not found"}'
+    )
+    seen = page(await service.get(f"/{(await send(service, '9.6')).headers['location']}"))
+    assert "archive:main done The archive was asked, and does not have it." in seen.text, seen.text
     await service.judged("9.8")
     assert (
         "Its jobs Pull a study and judge it, archive:broken given up"

@@ -1,7 +1,7 @@
 """The page of uploads, asked of the real application."""
 
 from unit.api.service import Service, study_zip
-from unit.dashboard.reading import page
+from unit.dashboard.reading import page, refused
 from unit.store import pulling
 
 from heltig.store import uploads_listed
@@ -39,12 +39,16 @@ async def test_a_zip_by_the_plain_form(service: Service) -> None:
 
 
 async def test_what_is_wrong_is_said_on_the_page(service: Service) -> None:
-    wrong = page(await service.post("/uploads", headers=OURS, files={"file": ("a.zip", b"no zip")}), 422)
+    await pulling.add_archive(service.services.store, "main", title="Main PACS")
+    no_zip, target = {"file": ("a.zip", b"no zip")}, {"target": "main"}
+    wrong = await refused(service, "/uploads", headers=OURS, data=target, files=no_zip)
+    assert "What was sent is not a ZIP" in wrong.text
     assert wrong.all("input", **{"aria-invalid": "true"})
-    assert page(await service.post("/uploads", headers=OURS, files={}, data={"a": "b"}), 415)
+    assert [option["value"] for option in wrong.all("option") if "selected" in option] == ["main"]
+    assert "Send the ZIP as" in (await refused(service, "/uploads", headers=OURS, data={"a": "b"})).text
     sent = {"file": ("a.zip", study_zip("ct-chest"))}
-    nowhere = await service.post("/uploads", headers=OURS, data={"target": "nowhere"}, files=sent)
-    assert "There is no archive nowhere." in page(nowhere, 404).text
+    nowhere = await refused(service, "/uploads", headers=OURS, data={"target": "nowhere"}, files=sent)
+    assert "There is no archive nowhere." in nowhere.text
     assert service.spooled() == []
 
 

@@ -80,13 +80,14 @@ async def put_job(
     at: datetime = NOW - 5 * MINUTE,
     not_before: datetime | None = None,
     key: str | None = None,
+    result: str | None = None,
 ) -> None:
     queue = JobQueue(store, clock=lambda: at)
     new = NewJob(kind=kind, key=key, group=f"archive:{name}", not_before=not_before)
     job = await store.write(queue.enqueue, new)
 
     def change(transaction: WriteTransaction) -> None:
-        statement = tables.jobs.update().where(tables.jobs.c.id == job).values(state=state)
+        statement = tables.jobs.update().where(tables.jobs.c.id == job).values(state=state, result=result)
         transaction.connection.execute(statement)
 
     await store.write(change)
