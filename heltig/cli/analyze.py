@@ -228,8 +228,12 @@ async def _analyse_paths(wanted: Alone, settings: Settings, profile: Profile, di
 
 @contextmanager
 def _ended_as_interrupted() -> Iterator[None]:
-    """SIGTERM does what SIGINT does: folders with the images of a patient are taken away before the end."""
-    before = signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    """SIGTERM does what SIGINT does: folders with the images of a patient are taken away before the end.
+
+    A script's shell has programs in the background ignore SIGINT; nobody means that of SIGTERM.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    before = signal.signal(signal.SIGTERM, handler if callable(handler) else signal.default_int_handler)
     try:
         yield
     finally:

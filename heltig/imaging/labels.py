@@ -64,6 +64,7 @@ _SINGLE: Final = {
 _PAIRED: Final = {
     "kidney": ("64033007", "Kidney"),
     "adrenal_gland": ("23451007", "Adrenal gland"),
+    "lung": ("39607008", "Lung"),
     "lung_upper_lobe": ("45653009", "Upper lobe of lung"),
     "lung_lower_lobe": ("90572001", "Lower lobe of lung"),
     "subclavian_artery": ("36765005", "Subclavian artery"),
@@ -118,6 +119,8 @@ def _coarse() -> Iterator[Structure]:
     )
     yield _anatomical("vertebrae_S1", vertebra)
     yield _anatomical("vertebrae_body", vertebra)
+    yield _anatomical("vertebrae", vertebra)
+    yield _anatomical("intervertebral_discs", ("421060004", "Spine"))
     yield Structure(
         "portal_vein_and_splenic_vein", "portal vein and splenic vein", TISSUE, _sct("29092000", "Vein")
     )
@@ -193,12 +196,24 @@ _TOTAL: Final = (
     *("sternum", "costal_cartilages"),
 )
 
+_TOTAL_MR: Final = (
+    *("spleen", "kidney_right", "kidney_left", "gallbladder", "liver", "stomach", "pancreas"),
+    *_sided("adrenal_gland", sides=_RIGHT_LEFT),
+    *("lung_left", "lung_right", "esophagus", "small_bowel", "duodenum", "colon", "urinary_bladder"),
+    *("prostate", "sacrum", "vertebrae", "intervertebral_discs", "spinal_cord"),
+    *("heart", "aorta", "inferior_vena_cava", "portal_vein_and_splenic_vein"),
+    *_sided("iliac_artery", "iliac_vena", "humerus", "scapula", "clavicula", sides=_LEFT_RIGHT),
+    *_sided("femur", "hip", *_MUSCLES, sides=_LEFT_RIGHT),
+    "brain",
+)
+
 TASKS: Final[Mapping[str, Mapping[int, str]]] = MappingProxyType(
     {
         "total": MappingProxyType(dict(enumerate(_TOTAL, 1))),
+        "total_mr": MappingProxyType(dict(enumerate(_TOTAL_MR, 1))),
         "tissue_types": MappingProxyType({1: "subcutaneous_fat", 2: "torso_fat", 3: "skeletal_muscle"}),
         "cerebral_bleed": MappingProxyType({1: "intracerebral_hemorrhage"}),
-        "vertebrae_body": MappingProxyType({1: "vertebrae_body"}),
+        "vertebrae_body": MappingProxyType({1: "vertebrae_body", 2: "intervertebral_discs"}),
     }
 )
 """What the labels of TotalSegmentator's multi-label files mean, by task (version 2)."""

@@ -229,7 +229,7 @@ def test_masks_stand_in_the_folders_of_their_tasks(found: Analysis, folder: Path
         "lesion": "other/lesion.nii.gz",
     }
     assert (folder / "total/liver.nii.gz").is_file()
-    keys = [key for task in TASKS.values() for key in task.values()]
+    keys = {key for task in TASKS.values() for key in task.values()}
     assert all(path.endswith(f"/{key}.nii.gz") for key, path in mask_paths(keys).items())
 
 

@@ -35,6 +35,11 @@ def test_all_of_totalsegmentator_is_known() -> None:
     assert [len(TASKS[task]) for task in ("total", "tissue_types", "cerebral_bleed")] == [117, 3, 1]
     assert len(set(TASKS["total"].values())) == 117
     assert {key for labels in TASKS.values() for key in labels.values()} <= set(STRUCTURES)
+    assert [len(TASKS[task]) for task in ("total_mr", "vertebrae_body")] == [50, 2]
+    assert [TASKS["total_mr"][label] for label in (10, 20, 25, 37, 49)] == [
+        *("lung_left", "intervertebral_discs", "portal_vein_and_splenic_vein", "femur_right"),
+        "iliopsoas_right",
+    ]
     numbers = {key: number for number, key in TASKS["total"].items()}
     some = ("spleen", "liver", "vertebrae_L3", "aorta", "femur_left", "brain", "rib_right_12")
     assert [numbers[key] for key in some] == [1, 5, 29, 52, 75, 90, 115]

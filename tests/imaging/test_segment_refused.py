@@ -129,6 +129,13 @@ def _another_segment(ds: Dataset) -> None:
     ds.SegmentSequence[-1].SegmentNumber = 7
 
 
+def _number_of_background(ds: Dataset) -> None:
+    ds.SegmentSequence[0].SegmentNumber = 0
+    for groups in (*ds.SharedFunctionalGroupsSequence, *ds.PerFrameFunctionalGroupsSequence):
+        for named in groups.get("SegmentIdentificationSequence", ()):
+            named.ReferencedSegmentNumber = 0
+
+
 def _flat(ds: Dataset) -> None:
     ds.SharedFunctionalGroupsSequence[0].PlaneOrientationSequence[0].ImageOrientationPatient = ["0"] * 6
 
@@ -150,6 +157,7 @@ def _flat(ds: Dataset) -> None:
         (_fraction, "MASKS_VALUES.*fractions of 0"),
         (_one_number, "several segments of one number"),
         (_another_segment, "a segment that is not described"),
+        (_number_of_background, "a segment that is not described"),
     ],
 )
 def test_segmentations_that_are_damaged(change: Callable[[Dataset], None], code: str) -> None:

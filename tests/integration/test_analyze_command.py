@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -61,8 +62,11 @@ def test_files_are_analysed_into_a_folder(package: Path, tmp_path: Path) -> None
     assert code_of(again) == 2
 
 
-def test_one_that_has_to_end_leaves_nothing(package: Path, tmp_path: Path) -> None:
-    """Its folders have the images of a patient."""
+@pytest.mark.parametrize("interrupts", [signal.SIG_DFL, signal.SIG_IGN])
+def test_one_that_has_to_end_leaves_nothing(
+    package: Path, tmp_path: Path, interrupts: signal.Handlers
+) -> None:
+    """Its folders have the images of a patient. In the background of a script interrupts are ignored."""
     started, program = tmp_path / "started", tmp_path / "program.py"
     program.write_text(f"import pathlib, time; pathlib.Path({str(started)!r}).touch(); time.sleep(600)")
     order = ("--output", tmp_path / "results", "--segmenter", f"command,program={sys.executable} {program}")
@@ -70,6 +74,7 @@ def test_one_that_has_to_end_leaves_nothing(package: Path, tmp_path: Path) -> No
         [sys.executable, "-c", "from heltig.cli import main; main()", "analyze", package, *order],
         env={**os.environ, **USE},
         stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, interrupts),
     )
     try:
         while not started.exists():

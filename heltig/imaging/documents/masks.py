@@ -24,7 +24,12 @@ from heltig.imaging.volume import Volume
 
 OTHER: Final = "other"
 
-_FOLDERS: Final = {"total": "total", "tissue_types": "tissue_types", "cerebral_bleed": "bleed"}
+_FOLDERS: Final = {
+    "total": "total",
+    "total_mr": "total",
+    "tissue_types": "tissue_types",
+    "cerebral_bleed": "bleed",
+}
 _FOLDER_OF: Final[Mapping[str, str]] = {
     key: folder for task, folder in _FOLDERS.items() for key in TASKS[task].values()
 }

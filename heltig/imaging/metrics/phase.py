@@ -23,7 +23,8 @@ _ENHANCED: Final = ("arterial", "portal_venous", "delayed")
 
 _WORDS: Final = {
     "native": r"native?|nativ[ao]|nonc|noncon|noncontrast|ncct|nect|(un|non ?)enhanced|plain"
-    r"|(non|without|w o|wo|sem|sin|sans|senza|ohne) (iv |i v )?(contrast[eo]?|kontrast\w*|km)|s contraste",
+    r"|(no|non|without|w o|wo|w out|sem|sin|sans|senza|ohne) (iv |i v |intravenous )?"
+    r"(contrast[eo]?|kontrast\w*|km)|non con|s contraste",
     "arterial": r"(spat|fruh)?arteri(al|el|os)\w*",
     "portal_venous": r"portal\w*|venous|venos\w*|portoven\w*",
     "delayed": r"delay\w*|tardi\w*|spatphase|equilibri\w*|excret\w*",
@@ -38,6 +39,7 @@ _BOTH: Final = re.compile(
 _NO_AGENT: Final = re.compile(
     r"(none|no|non|nil|na|n|n a|0|without|w o|wo|sem|sin|sans|senza|ohne)"
     r"( (iv )?(contrast[eo]?|kontrast\w*|km|agent))?|oral( contrast[eo]?)?"
+    r"|(none|not) (given|used|applicable|administered)|nenhum|ning(un|uno|una)|aucun|keine?s?|nessuno|water|"
 )
 """What stands for a contrast agent where none was injected."""
 

@@ -14,6 +14,7 @@ _ORGANS: Final = frozenset(
     {
         *("spleen", "kidney_right", "kidney_left", "gallbladder", "liver", "stomach", "pancreas"),
         *("adrenal_gland_right", "adrenal_gland_left", "esophagus", "trachea", "thyroid_gland"),
+        *("lung_left", "lung_right"),
         *("lung_upper_lobe_left", "lung_lower_lobe_left", "lung_upper_lobe_right"),
         *("lung_middle_lobe_right", "lung_lower_lobe_right", "small_bowel", "duodenum", "colon"),
         *("urinary_bladder", "prostate", "heart", "aorta", "inferior_vena_cava", "brain"),

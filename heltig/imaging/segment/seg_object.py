@@ -95,6 +95,8 @@ class SegObject:
     def _described(self) -> frozenset[int]:
         """Numbers that mean something: its segments, and in a label map background and padding."""
         numbers = _guarded(lambda: [int(item.SegmentNumber) for item in self._seg.SegmentSequence])
+        if self.kind != "LABELMAP":
+            return frozenset(numbers) - {0}
         return frozenset((*numbers, 0, int(self._seg.get("PixelPaddingValue", 0))))
 
     @cached_property

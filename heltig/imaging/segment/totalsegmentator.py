@@ -109,12 +109,11 @@ class TotalSegmentator:
         return (distribution_version(program, "totalsegmentator") if program else "") or "unknown"
 
     def capabilities(self) -> Capabilities:
-        """The structures of its tasks; those of total_mr are not all in Heltig's table."""
+        """The structures of its tasks."""
         tasks = self.tasks or _BY_DEFAULT
         modalities = frozenset(_TASKS[task].modality for task in tasks)
-        listed = all(task in TASKS for task in tasks)
-        keys = frozenset(key for task in tasks if listed for key in TASKS[task].values())
-        return Capabilities(modalities, keys if listed else None, needs_weights=True, licence=_LICENCE)
+        keys = frozenset(key for task in tasks for key in TASKS[task].values())
+        return Capabilities(modalities, keys, needs_weights=True, licence=_LICENCE)
 
     def available(self) -> Availability:
         """Whether program, weights and licence are there: for all its tasks, or for one it may choose."""
@@ -151,7 +150,7 @@ class TotalSegmentator:
                 )
                 report = _report(folder / task / "run.json")
                 found = _labels(folder / task / "seg.nii.gz", recording)
-                table = report.classes or TASKS.get(task, {})
+                table = report.classes or TASKS[task]
                 unknown = sorted(found.keys() - table.keys())
                 recording.notes += [Note("NOT_IN_TABLE", str(label)) for label in unknown]
                 names = {**table, **{label: f"label {label}" for label in unknown}}

@@ -2,14 +2,12 @@
 
 import asyncio
 import os
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-import heltig
 from heltig.errors import ConfigurationError
 from heltig.imaging import contained
 from heltig.imaging.contained import Limits
@@ -17,7 +15,7 @@ from heltig.imaging.segment.installed import OF_THE_CLASSIFIER, distribution_ver
 from heltig.pipeline.doctor.check import Check, failed, ok, skipped, warning
 from heltig.pipeline.research.folder import NAME
 from heltig.pipeline.research.plan import Plan, read_plan
-from heltig.pipeline.research.running import is_installed
+from heltig.pipeline.research.running import Program, is_installed
 from heltig.settings import Settings
 
 AVAILABILITY: Final = "heltig.imaging.segment.availability"
@@ -67,12 +65,12 @@ async def research(settings: Settings) -> AsyncIterator[Check]:
 
 
 async def _segmenters(settings: Settings, plan: Plan) -> list[Segmenter] | None:
-    own = {"PYTHONPATH": str(Path(heltig.__file__).parent.parent)} if settings.analysis_python is None else {}
+    program = Program.of(settings)
     try:
         ended = await contained.running(
-            [str(settings.analysis_python or sys.executable), "-m", AVAILABILITY],
+            [program.command[0], "-m", AVAILABILITY],
             limits=Limits(seconds=SECONDS, output_bytes=1 << 20),
-            environment=contained.environment(**own),
+            environment=contained.environment(**program.environment),
             stdin=msgspec.json.encode(plan.orders_for(plan.segmenters)),
         )
         return msgspec.json.decode(ended.output, type=list[Segmenter]) if ended.exit_code == 0 else None

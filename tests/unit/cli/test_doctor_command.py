@@ -226,7 +226,13 @@ def test_analyses(home: Path, tmp_path: Path) -> None:
     assert found["contrast phase classifier"]["found"].endswith("no totalsegmentator.")
     for name in ("totalsegmentator-2.18.0", "xgboost_cpu-3.0", "scikit_learn-1.7"):
         (phase / f"lib/python3.12/site-packages/{name}.dist-info").mkdir(parents=True)
+    program, weights = tmp_path / "TotalSegmentator", tmp_path / "weights"
+    program.touch(0o755)
+    for number in (150, 291, 292, 293, 294, 295, 298, 305, 481, 850, 851):
+        (weights / f"Dataset{number}_made").mkdir(parents=True)
+    switched_on["TOTALSEG_WEIGHTS_PATH"] = str(weights)  # which the case is given, too
     there, _ = doctor(home, "--offline", HELTIG_ANALYSIS_PLAN=str(plan), **switched_on)
+    assert there["segmenter totalsegmentator"]["state"] == "ok"
     assert there["contrast phase classifier"]["found"].endswith("2.18.0.")
     assert found["files of analyses"]["found"].startswith("0 folders")
 
