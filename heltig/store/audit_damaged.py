@@ -125,7 +125,7 @@ def _cells(number: int, content: bytes) -> Sequence[Any]:
     """The cells of a row, or its number alone where somebody damaged it here."""
     try:
         row = msgspec.msgpack.decode(content, type=dict[str, Any])
-    except (msgspec.DecodeError, TypeError):
+    except (msgspec.DecodeError, ValueError, TypeError, RecursionError):
         return (number,)
     return (number, *(row.get(name) for name in _OTHERS))
 

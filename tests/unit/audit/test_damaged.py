@@ -254,8 +254,10 @@ async def test_an_entry_that_was_put_aside_by_hand_is_named(trail: Trail, tmp_pa
     await trail.tamper("DELETE FROM audit WHERE sequence = 4")
     [only] = (await trail.verified()).breaks
     assert (only.sequence, "puts what cannot be an entry" in only.why) == (4, True)
-    await trail.tamper("UPDATE audit_damaged SET content = tag FROM audit WHERE audit.sequence = 1")
-    assert [one.sequence for one in (await trail.verified()).breaks] == [4, 5]
+    for content in ("00", "81a1cf00", "91" * 5000):  # another value, no UTF-8, too deep
+        blob = f"decode('{content}', 'hex')" if SERVER else f"x'{content}'"
+        await trail.tamper(f"UPDATE audit_damaged SET content = {blob}")
+        assert [one.sequence for one in (await trail.verified()).breaks] == [4, 5]
 
 
 @pytest.mark.parametrize("how", DAMAGE)
