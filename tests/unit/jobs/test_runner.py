@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from unit.jobs.conftest import Clock
-from unit.store.databases import render
+from unit.store.databases import SERVER, render
 
 from heltig.errors import (
     ArchiveClosedError,
@@ -363,6 +363,7 @@ async def test_a_cancelled_runner_puts_back_too(queue: JobQueue) -> None:
     assert (await found(queue, number)).state == "queued"
 
 
+@pytest.mark.skipif(SERVER is not None, reason="about SQLite: its transactions run in a thread of their own")
 async def test_a_runner_that_is_cancelled_while_it_claims_keeps_nothing(
     queue: JobQueue, clock: Clock
 ) -> None:
