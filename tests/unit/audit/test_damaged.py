@@ -232,6 +232,9 @@ async def test_a_table_of_that_name_that_no_restoration_made_hides_nothing(
         assert (await store.read(verify, trail.keys)).breaks[0].sequence == 3
 
 
+PUT_BLOB = "UPDATE audit_damaged SET content = {}"
+
+
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
@@ -255,8 +258,8 @@ async def test_an_entry_that_was_put_aside_by_hand_is_named(trail: Trail, tmp_pa
     [only] = (await trail.verified()).breaks
     assert (only.sequence, "puts what cannot be an entry" in only.why) == (4, True)
     for content in ("00", "81a1cf00", "91" * 5000):  # another value, no UTF-8, too deep
-        blob = f"decode('{content}', 'hex')" if SERVER else f"x'{content}'"
-        await trail.tamper(f"UPDATE audit_damaged SET content = {blob}")
+        statement = PUT_BLOB.format(f"decode('{content}', 'hex')" if SERVER else f"x'{content}'")
+        await trail.tamper(statement)
         assert [one.sequence for one in (await trail.verified()).breaks] == [4, 5]
 
 
