@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import Final, Generic, TypeVar
 
 import msgspec
-from litestar.datastructures import State
 
 from heltig.api.services import services_of
 from heltig.auth.principal import LOCAL
@@ -18,8 +17,6 @@ from heltig.errors import NotFoundError
 
 KEPT_FOR: Final = timedelta(minutes=30)
 MOST_KEPT: Final = 1000
-
-_STATE: Final = "kept_forms"
 
 T = TypeVar("T")
 
@@ -31,48 +28,61 @@ class _Entry(msgspec.Struct, Generic[T], frozen=True):
 
 
 class Kept(Generic[T]):
-    """What one process keeps, the newest last."""
+    """What is kept of one kind, by the process that answers, for whoever typed it."""
 
-    def __init__(self, called: str) -> None:
-        """Keeps nothing yet.
+    def __init__(self, kind: str, *, called: str) -> None:
+        """Makes it.
 
         Args:
+            kind: Under which the application has it; no other has this one.
             called: What an entry is called in errors.
         """
+        self._kind = f"kept_{kind}"
         self._called = called
-        self._entries = OrderedDict[str, _Entry[T]]()
 
-    def put(self, principal: str, what: T, *, now: datetime) -> str:
+    def put(self, request: AnyRequest, what: T) -> str:
         """Keeps something, and forgets what is over; returns its id."""
-        for id in [id for id, entry in self._entries.items() if entry.until <= now]:
-            del self._entries[id]
-        while len(self._entries) >= MOST_KEPT:
-            self._entries.popitem(last=False)
+        entries, now = self._entries(request), services_of(request.app.state).clock()
+        for id in [id for id, entry in entries.items() if entry.until <= now]:
+            del entries[id]
+        while len(entries) >= MOST_KEPT:
+            entries.popitem(last=False)
         id = secrets.token_urlsafe(16)
-        self._entries[id] = _Entry(principal, what, now + KEPT_FOR)
+        entries[id] = _Entry(_name(request), what, now + KEPT_FOR)
         return id
 
-    def get(self, principal: str, id: str, *, now: datetime) -> T:
-        """What somebody typed.
+    def get(self, request: AnyRequest, id: str) -> T:
+        """What whoever asks typed.
 
         Raises:
             NotFoundError: They typed nothing under this id, or it is not kept any more.
         """
-        entry = self._entries.get(id)
-        if entry is None or entry.principal != principal or entry.until <= now:
+        entry = self._entries(request).get(id)
+        now = services_of(request.app.state).clock()
+        if entry is None or entry.principal != _name(request) or entry.until <= now:
             raise NotFoundError(
                 f"This {self._called} is not kept any more: {KEPT_FOR.seconds // 60} minutes, for whoever "
                 "began it. Begin anew."
             )
         return entry.what
 
+    def _entries(self, request: AnyRequest) -> OrderedDict[str, _Entry[T]]:
+        """The newest last."""
+        state = request.app.state
+        entries: OrderedDict[str, _Entry[T]] | None = state.get(self._kind)
+        if entries is None:
+            entries = state[self._kind] = OrderedDict()
+        return entries
+
 
 Form = dict[str, str]
+
+_QUESTIONS: Final = Kept[Form]("questions", called="question")
 
 
 def keep_form(request: AnyRequest, form: Form) -> str:
     """Keeps what somebody sent; returns its id."""
-    return _forms(request.app.state).put(_name(request), form, now=services_of(request.app.state).clock())
+    return _QUESTIONS.put(request, form)
 
 
 def kept_form(request: AnyRequest, id: str) -> Form:
@@ -81,14 +91,7 @@ def kept_form(request: AnyRequest, id: str) -> Form:
     Raises:
         NotFoundError: It is not kept any more.
     """
-    return _forms(request.app.state).get(_name(request), id, now=services_of(request.app.state).clock())
-
-
-def _forms(state: State) -> Kept[Form]:
-    kept: Kept[Form] | None = state.get(_STATE)
-    if kept is None:
-        kept = state[_STATE] = Kept[Form]("question")
-    return kept
+    return _QUESTIONS.get(request, id)
 
 
 def _name(request: AnyRequest) -> str:

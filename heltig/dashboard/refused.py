@@ -8,19 +8,14 @@ from typing import Final
 from urllib.parse import urlencode
 
 import msgspec
-from litestar.datastructures import State
 from litestar.response import Redirect
 
-from heltig.api.services import services_of
-from heltig.auth.principal import LOCAL
 from heltig.dashboard.kept import Kept
-from heltig.dashboard.own_forms import FORM_HEADERS, AnyRequest, principal_of
+from heltig.dashboard.own_forms import FORM_HEADERS, AnyRequest
 from heltig.errors import NotFoundError
 
 ANSWERS: Final = "answers"
 """The parameter that names what was typed."""
-
-_STATE: Final = "refused_forms"
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -35,6 +30,9 @@ class Refused(msgspec.Struct, frozen=True):
     wrong: Mapping[str, str] = {}
 
 
+_FORMS: Final = Kept[Refused]("refused", called="form")
+
+
 def refuse(
     request: AnyRequest, *, typed: Mapping[str, str], wrong: Mapping[str, str], to: str = ""
 ) -> Redirect:
@@ -47,9 +45,7 @@ def refuse(
         to: The page of the form, relative to the address of the request; that address itself where there
             is none.
     """
-    id = _forms(request.app.state).put(
-        _name(request), Refused(dict(typed), dict(wrong)), now=services_of(request.app.state).clock()
-    )
+    id = _FORMS.put(request, Refused(dict(typed), dict(wrong)))
     place, _, fragment = to.partition("#")
     if place:
         address = f"{place}{'&' if '?' in place else '?'}{urlencode({ANSWERS: id})}"
@@ -67,17 +63,6 @@ def refused(request: AnyRequest) -> Refused:
     if not id:
         return Refused()
     try:
-        return _forms(request.app.state).get(_name(request), id, now=services_of(request.app.state).clock())
+        return _FORMS.get(request, id)
     except NotFoundError:
         return Refused()
-
-
-def _forms(state: State) -> Kept[Refused]:
-    kept: Kept[Refused] | None = state.get(_STATE)
-    if kept is None:
-        kept = state[_STATE] = Kept[Refused]("form")
-    return kept
-
-
-def _name(request: AnyRequest) -> str:
-    return (principal_of(request) or LOCAL).name

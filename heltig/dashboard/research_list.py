@@ -7,12 +7,10 @@ from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 from litestar import HttpMethod, Response, route
-from litestar.datastructures import State
 from litestar.params import FromPath
 
 from heltig.api.looks import shows
 from heltig.api.services import services_of
-from heltig.auth.principal import LOCAL
 from heltig.dashboard.filters import number
 from heltig.dashboard.kept import Kept
 from heltig.dashboard.own_forms import (
@@ -40,7 +38,7 @@ MOST_FOUND: Final = 20
 _GET: Final = [HttpMethod.GET, HttpMethod.HEAD]
 _POST: Final = [HttpMethod.POST]
 _UID: Final = re.compile(r"[0-9]+(\.[0-9]+)+", re.ASCII)
-_STATE: Final = "research_searches"
+_SEARCHES: Final = Kept[str]("research_searches", called="search")
 
 Show: TypeAlias = Literal["all", "under-way", "done", "refused", "failed"]
 SHOWS: Final[tuple[Show, ...]] = ("all", "under-way", "done", "refused", "failed")
@@ -99,9 +97,9 @@ async def show_analyses(request: AnyRequest) -> Response[str]:
 @route("/research/search", http_method=_POST)
 async def start_search(request: AnyRequest) -> Response[Any]:
     """Keeps what was typed, and leads to what is found."""
-    services = insist_on_our_page(request)
+    insist_on_our_page(request)
     text = (await typed_in(request)).get("text", "").replace("\0", "")[:LONGEST].strip()
-    id = _kept(request.app.state).put(_name(request), text, now=services.clock())
+    id = _SEARCHES.put(request, text)
     return Response(None, status_code=303, headers={**FORM_HEADERS, "Location": f"search/{id}"})
 
 
@@ -110,7 +108,7 @@ async def show_search(request: AnyRequest, id: FromPath[str]) -> Response[str]:
     """The studies that a search finds now, with their analyses."""
     services = services_of(request.app.state)
     now, sight = services.clock(), _sight(request)
-    text = _kept(request.app.state).get(_name(request), id, now=now)
+    text = _SEARCHES.get(request, id)
     is_uid = _UID.fullmatch(text) is not None
     may_look = is_uid or sight.searches
     found = await services.store.read(find_studies, text, now=now, sight=sight) if may_look else ()
@@ -178,14 +176,3 @@ def find_studies(
 
 def _sight(request: AnyRequest) -> Sight:
     return sight_of(principal_of(request), services_of(request.app.state).sights)
-
-
-def _kept(state: State) -> Kept[str]:
-    kept: Kept[str] | None = state.get(_STATE)
-    if kept is None:
-        kept = state[_STATE] = Kept[str]("search")
-    return kept
-
-
-def _name(request: AnyRequest) -> str:
-    return (principal_of(request) or LOCAL).name

@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import msgspec
 from litestar import HttpMethod, Response, route
-from litestar.datastructures import State
 from litestar.params import FromPath
 from litestar.response import Redirect
 
@@ -18,7 +17,6 @@ from heltig.api.looks import shows
 from heltig.api.problems import RefusedError
 from heltig.api.services import services_of
 from heltig.auth.policy import Refusal, refusal
-from heltig.auth.principal import LOCAL
 from heltig.dashboard.jobs import KINDS_IN_WORDS, given_up_lately, tried_for
 from heltig.dashboard.kept import Kept
 from heltig.dashboard.own_forms import (
@@ -45,7 +43,7 @@ MOST_FOUND: Final = 50
 _GET: Final = [HttpMethod.GET, HttpMethod.HEAD]
 _POST: Final = [HttpMethod.POST]
 _UID: Final = re.compile(r"[0-9]+(\.[0-9]+)+", re.ASCII)
-_STATE: Final = "searches"
+_SEARCHES: Final = Kept[str]("searches", called="search")
 _TROUBLED: Final = frozenset({"stopped", "failing", "behind"})
 
 
@@ -72,12 +70,12 @@ async def ask_search(request: AnyRequest) -> Response[str]:
 @route("/search", http_method=_POST)
 async def start_search(request: AnyRequest) -> Response[Any]:
     """Keeps what was typed, and leads to what is found."""
-    services = insist_on_our_page(request)
+    insist_on_our_page(request)
     text = (await typed_in(request)).get("text", "").replace("\0", "")[:LONGEST].strip()
     if not text:
         return _empty(request)
     await _queries_of(request, text)  # who may not look for it is told so now
-    id = _kept(request.app.state).put(_name(request), text, now=services.clock())
+    id = _SEARCHES.put(request, text)
     return Redirect(f"search/{id}", status_code=303, headers=dict(FORM_HEADERS))
 
 
@@ -86,7 +84,7 @@ async def show_search(request: AnyRequest, id: FromPath[str]) -> Response[str]:
     """What a search finds now."""
     services = services_of(request.app.state)
     now = services.clock()
-    text = _kept(request.app.state).get(_name(request), id, now=now)
+    text = _SEARCHES.get(request, id)
     sight = sight_of(principal_of(request), services.sights)
     found = await services.store.read(_find, text, await _queries_of(request, text), sight, now=now)
     shows(request.scope, {study.study_key for one in found for study in one.studies})
@@ -129,17 +127,6 @@ async def _known_of(request: AnyRequest, text: str, now: datetime) -> dict[str, 
 
 def _is_uid(text: str) -> bool:
     return _UID.fullmatch(text) is not None
-
-
-def _kept(state: State) -> Kept[str]:
-    kept: Kept[str] | None = state.get(_STATE)
-    if kept is None:
-        kept = state[_STATE] = Kept[str]("search")
-    return kept
-
-
-def _name(request: AnyRequest) -> str:
-    return (principal_of(request) or LOCAL).name
 
 
 async def _queries_of(request: AnyRequest, text: str) -> dict[str, StudyQuery]:
