@@ -139,7 +139,8 @@ async def running(
         raise
     finally:
         started.stop()
-        executor.shutdown(wait=False)
+        # What is done leaves a thread that has only to end; who cancels twice waits for nothing.
+        executor.shutdown(wait=waiting.done())
 
 
 class _Run:
