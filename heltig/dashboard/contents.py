@@ -17,7 +17,7 @@ from heltig.charts import Span, timeline
 from heltig.dashboard.filters import number
 from heltig.dashboard.own_forms import AnyRequest, principal_of
 from heltig.dashboard.pages import page, study_of
-from heltig.dashboard.study import by_number, seen_at
+from heltig.dashboard.study import seen_at, series_of
 from heltig.dashboard.viewer import viewer_link
 from heltig.dashboard.visibility import sight_of
 from heltig.dicom.snapshot import read_snapshot
@@ -28,10 +28,11 @@ from heltig.pipeline.identifiers.told_values import told
 from heltig.reports.study_pictures import span_of
 from heltig.standard import uids
 from heltig.standard.dictionary import tag_of
-from heltig.store import stored_snapshots, studies
+from heltig.store import stored_snapshots
+from heltig.store.engine import Store
 from heltig.store.records import Series, Study
 from heltig.store.series_contents import content_at
-from heltig.store.stored_snapshots import StoredSnapshot
+from heltig.store.stored_snapshots import StoredPart, StoredSnapshot
 from heltig.store.transaction import ReadTransaction
 
 INSTANCES: Final = 100
@@ -89,17 +90,29 @@ class Contents(msgspec.Struct, frozen=True):
     snapshot: StoredSnapshot | None
 
 
-def contents_of(transaction: ReadTransaction, study_key: str, *, now: datetime, location: str) -> Contents:
-    """A study with its series; no evidence is read.
+async def contents_of(request: AnyRequest, study: str) -> Contents:
+    """The study of an address with its series, as whoever asks may see them; no evidence is read.
 
     Raises:
         NotFoundError: There is no such study or location.
     """
+    services = services_of(request.app.state)
+    sight = sight_of(principal_of(request), services.sights)
+    found = await services.store.read(
+        _contents,
+        study_of(segment(study)),
+        now=services.clock(),
+        location=request.query_params.get("location", ""),
+    )
+    return msgspec.structs.replace(found, series=tuple(map(sight.series, found.series)))
+
+
+def _contents(transaction: ReadTransaction, study_key: str, *, now: datetime, location: str) -> Contents:
     study, everywhere = seen_at(transaction, study_key, now=now, location=location)
     return Contents(
         study,
         tuple(everywhere),
-        tuple(sorted(studies.series_of(transaction, study.location, study.study_key), key=by_number)),
+        series_of(transaction, study),
         stored_snapshots.find(transaction, study.location, study.study_key),
     )
 
@@ -109,41 +122,30 @@ async def show_contents(request: AnyRequest, study: FromPath[str]) -> Response[s
     """The tree of a study, and when its series were acquired."""
     services = services_of(request.app.state)
     sight = sight_of(principal_of(request), services.sights)
-    now = services.clock()
-    found = await services.store.read(
-        contents_of,
-        study_of(segment(study)),
-        now=now,
-        location=request.query_params.get("location", ""),
-    )
-    found = msgspec.structs.replace(found, series=tuple(map(sight.series, found.series)))
-    wanted = request.query_params.get("open", "")
+    found = await contents_of(request, study)
     keys = [one.series_key for one in found.series]
-    asked = keys.index(wanted) // SERIES + 1 if wanted in keys else number(request.query_params, "list") or 1
+    wanted = request.query_params.get("open", "") or (keys[0] if len(keys) == 1 else "")
     lists = max(1, -(-len(keys) // SERIES))
+    asked = keys.index(wanted) // SERIES + 1 if wanted in keys else number(request.query_params, "list") or 1
     current = min(max(asked, 1), lists)
     listed = found.series[(current - 1) * SERIES : current * SERIES]
     names = {one.series_key: _name(one) for one in listed}
-    if len(found.series) == 1 and not wanted:
-        wanted = found.series[0].series_key
     spans: list[Span] = []
     opened = None
     for part in found.snapshot.series if found.snapshot else ():
         if part.series_key not in names:
             continue
-        content = await services.store.read(content_at, part.address)
-        table = await asyncio.to_thread(read_snapshot, part.series_key, None, FILES, [content])
+        table = await _read(services.store, part)
         span = await asyncio.to_thread(span_of, table)
         if span is not None:
             spans.append(Span(names[part.series_key], span.begin, span.end, part.instances))
         if part.series_key == wanted:
-            opened = await asyncio.to_thread(
-                _opened, table, part.series_key, number(request.query_params, "page") or 1, sight
-            )
+            place = number(request.query_params, "page") or 1
+            opened = await asyncio.to_thread(_opened, table, wanted, place, sight)
     return page(
         request,
         "contents.html",
-        now=now,
+        now=services.clock(),
         shown=found,
         study=sight.study(found.study),
         opened=opened,
@@ -154,6 +156,11 @@ async def show_contents(request: AnyRequest, study: FromPath[str]) -> Response[s
         lists=lists,
         viewer=viewer_link(services.settings, found.study),
     )
+
+
+async def _read(store: Store, part: StoredPart) -> StudyTable:
+    content = await store.read(content_at, part.address)
+    return await asyncio.to_thread(read_snapshot, part.series_key, None, FILES, [content])
 
 
 def _timeline(spans: Sequence[Span], *, relative: bool) -> Markup | None:

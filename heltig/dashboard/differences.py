@@ -14,7 +14,7 @@ from heltig.api.services import services_of
 from heltig.dashboard.filters import number
 from heltig.dashboard.own_forms import AnyRequest, principal_of
 from heltig.dashboard.pages import page, study_of
-from heltig.dashboard.study import REVISIONS_SHOWN, by_number, seen_at
+from heltig.dashboard.study import REVISIONS_SHOWN, seen_at, series_of
 from heltig.dashboard.viewer import viewer_link
 from heltig.dashboard.visibility import sight_of
 from heltig.dicom.snapshot import read_snapshot, read_source
@@ -23,7 +23,7 @@ from heltig.errors import NotFoundError
 from heltig.pipeline.differences.changed_attributes import MOST_ATTRIBUTES as OF_A_SERIES
 from heltig.pipeline.differences.changed_attributes import ChangedSeries, changed_series
 from heltig.pipeline.identifiers.sights import Sight
-from heltig.store import stored_snapshots, studies, verdicts
+from heltig.store import stored_snapshots, verdicts
 from heltig.store.engine import Store
 from heltig.store.records import Series, StoredVerdict, Study
 from heltig.store.series_contents import content_at
@@ -139,7 +139,7 @@ def sides_of(
         other=there,
         before=before,
         after=stored_snapshots.find(transaction, study.location, study.study_key),
-        series=tuple(sorted(studies.series_of(transaction, study.location, study.study_key), key=by_number)),
+        series=series_of(transaction, study),
     )
 
 

@@ -29,6 +29,7 @@ from heltig.dashboard.own_forms import FORM_HEADERS, AnyRequest, principal_of, w
 from heltig.dashboard.pages import HEADERS, page, study_of
 from heltig.dashboard.profiles import PROFILES
 from heltig.dashboard.quarantine import QUARANTINE
+from heltig.dashboard.quarantine_decisions import QUARANTINE_DECISIONS
 from heltig.dashboard.research_list import LIST
 from heltig.dashboard.research_orders import ORDERS, may_analyse
 from heltig.dashboard.research_publishing import PUBLISHING
@@ -70,6 +71,7 @@ def routes() -> Router:
             *OVERVIEW,
             *JOBS,
             *QUARANTINE,
+            *QUARANTINE_DECISIONS,
             *HEALTH,
             *RULES,
             *PROFILES,

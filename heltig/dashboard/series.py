@@ -77,14 +77,7 @@ async def show_series(request: AnyRequest, study: FromPath[str], series: FromPat
     """One series of the newest snapshot."""
     services = services_of(request.app.state)
     sight = sight_of(principal_of(request), services.sights)
-    now = services.clock()
-    found = await services.store.read(
-        contents_of,
-        study_of(segment(study)),
-        now=now,
-        location=request.query_params.get("location", ""),
-    )
-    found = msgspec.structs.replace(found, series=tuple(map(sight.series, found.series)))
+    found = await contents_of(request, study)
     key = study_of(segment(series))
     about = next((one for one in found.series if one.series_key == key), None)
     snapshot = found.snapshot
@@ -96,7 +89,7 @@ async def show_series(request: AnyRequest, study: FromPath[str], series: FromPat
     return page(
         request,
         "series.html",
-        now=now,
+        now=services.clock(),
         shown=found,
         study=sight.study(found.study),
         series=about,

@@ -99,12 +99,7 @@ def study_page(
         else "",
         unseen=tuple(reasons.unseen(given.not_evaluable)) if given else (),
         manuals={f.rule: catalogue()[f.rule].manual["Why"] for f in findings if f.rule in catalogue()},
-        series=tuple(
-            map(
-                sight.series,
-                sorted(studies.series_of(transaction, study.location, study.study_key), key=by_number),
-            )
-        ),
+        series=tuple(map(sight.series, series_of(transaction, study))),
         history=tuple(history),
         places=tuple(places[id(group[0])] for group in groups),
         waivers=tuple(
@@ -170,7 +165,12 @@ def _worst_first(study: Study) -> tuple[bool, int, str]:
     return study.state == "WITHDRAWN", -RANKS[study.readiness], str(study.location)
 
 
-def by_number(series: Series) -> tuple[bool, int, str]:
+def series_of(transaction: ReadTransaction, study: Study) -> tuple[Series, ...]:
+    """The series of a study's newest snapshot, by their numbers."""
+    return tuple(sorted(studies.series_of(transaction, study.location, study.study_key), key=_by_number))
+
+
+def _by_number(series: Series) -> tuple[bool, int, str]:
     """Series Numbers are IS (PS3.5 6.2): in the order of the numbers, what is none at the end."""
     text = series.series_number
     is_number = text.isascii() and text.isdigit()
