@@ -7,9 +7,49 @@ tried: the one that leaves the fewest flaws parts the planes, and the parts are 
 """
 
 from collections.abc import Hashable, Iterable, Sequence
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from heltig.dicom.stacks import SAME_PLACE, Stack
+
+BY_VOLUME: Final = (
+    ("FrameContentSequence", "TemporalPositionIndex"),
+    ("", "TemporalPositionIdentifier"),
+    ("", "EchoNumbers"),
+    ("", "EchoTime"),
+    ("MREchoSequence", "EffectiveEchoTime"),
+    ("MRDiffusionSequence", "DiffusionBValue"),
+    ("MRDiffusionSequence.DiffusionGradientDirectionSequence", "DiffusionGradientOrientation"),
+    ("MRDiffusionSequence", "DiffusionDirectionality"),
+    ("", "ImageType"),
+    ("MRImageFrameTypeSequence", "FrameType"),
+    ("CTImageFrameTypeSequence", "FrameType"),
+    ("PETFrameTypeSequence", "FrameType"),
+    ("MRImageFrameTypeSequence", "ComplexImageComponent"),
+    ("MRArterialSpinLabelingSequence", "ASLContext"),
+    ("CardiacSynchronizationSequence", "NominalPercentageOfCardiacPhase"),
+    ("CardiacSynchronizationSequence", "NominalCardiacTriggerDelayTime"),
+    ("", "InversionTime"),
+    ("", "FlipAngle"),
+    ("", "RepetitionTime"),
+    ("ContrastBolusUsageSequence", "ContrastBolusAgentPhase"),
+    ("CTXRayDetailsSequence", "KVP"),
+    ("CTReconstructionSequence", "ConvolutionKernel"),
+    ("", "FrameReferenceTime"),
+)
+"""Attributes of which a volume has one value, the surest first.
+
+Before each stands the macro of frames that holds it; empty where an object has one value for all of them.
+"""
+
+BY_ACQUISITION: Final = (
+    ("", "TriggerTime"),
+    ("", "AcquisitionNumber"),
+    ("FrameContentSequence", "FrameAcquisitionNumber"),
+    ("FrameContentSequence", "FrameAcquisitionDateTime"),
+    ("", "AcquisitionDateTime"),
+    ("", "AcquisitionTime"),
+)
+"""The same of attributes that may change from slice to slice of one volume, too."""
 
 Kind: TypeAlias = Literal["volume", "acquisition", "thickness"]
 

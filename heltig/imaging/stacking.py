@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from heltig.dicom.geometry import Orientation, Vector, along
 from heltig.dicom.stacks import Stack
+from heltig.dicom.volumes import BY_ACQUISITION, BY_VOLUME
 from heltig.imaging.geometry import TOLERANCE, Grid, grid_of
 from heltig.imaging.planes import Planes
 from heltig.imaging.refusal import Refused
@@ -30,38 +31,8 @@ _STACK: Final = 3
 _MOST_GROUPS: Final = 32
 """Orientations and matrices of one series; with more of them it is turned from plane to plane."""
 
-_APART: Final = (
-    ("FrameContentSequence", "StackID"),
-    ("FrameContentSequence", "TemporalPositionIndex"),
-    ("", "TemporalPositionIdentifier"),
-    ("", "EchoNumbers"),
-    ("", "EchoTime"),
-    ("MREchoSequence", "EffectiveEchoTime"),
-    ("MRDiffusionSequence", "DiffusionBValue"),
-    ("MRDiffusionSequence.DiffusionGradientDirectionSequence", "DiffusionGradientOrientation"),
-    ("MRDiffusionSequence", "DiffusionDirectionality"),
-    ("", "ImageType"),
-    ("MRImageFrameTypeSequence", "FrameType"),
-    ("CTImageFrameTypeSequence", "FrameType"),
-    ("MRImageFrameTypeSequence", "ComplexImageComponent"),
-    ("MRArterialSpinLabelingSequence", "ASLContext"),
-    ("CardiacSynchronizationSequence", "NominalPercentageOfCardiacPhase"),
-    ("CardiacSynchronizationSequence", "NominalCardiacTriggerDelayTime"),
-    ("", "InversionTime"),
-    ("", "FlipAngle"),
-    ("", "RepetitionTime"),
-    ("ContrastBolusUsageSequence", "ContrastBolusAgentPhase"),
-    ("CTXRayDetailsSequence", "KVP"),
-    ("CTReconstructionSequence", "ConvolutionKernel"),
-    ("", "TriggerTime"),
-    ("", "AcquisitionNumber"),
-    ("FrameContentSequence", "FrameAcquisitionNumber"),
-    ("FrameContentSequence", "FrameAcquisitionDateTime"),
-    ("", "AcquisitionDateTime"),
-    ("", "AcquisitionTime"),
-)
+_APART: Final = (("FrameContentSequence", "StackID"), *BY_VOLUME, *BY_ACQUISITION)
 """What tells volumes of one place apart, the surest first: the macro of frames, and the attribute."""
-
 
 Values: TypeAlias = Sequence[Hashable]
 """Of one attribute, by the number of the plane."""

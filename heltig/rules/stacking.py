@@ -7,40 +7,13 @@ from heltig.dicom.blocks import Evidence, blocks_of
 from heltig.dicom.geometry import Orientation, Vector, along
 from heltig.dicom.numbers import parse_is
 from heltig.dicom.stacks import Stack, Tolerance
-from heltig.dicom.volumes import Attribute, Kind, part
+from heltig.dicom.volumes import BY_ACQUISITION, BY_VOLUME, Attribute, Kind, part
 from heltig.rules.planes import Planes, planes_of
 from heltig.rules.views import SeriesView
 
 _APART: Final[tuple[tuple[Kind, str, str], ...]] = (
-    ("volume", "FrameContentSequence", "TemporalPositionIndex"),
-    ("volume", "", "TemporalPositionIdentifier"),
-    ("volume", "", "EchoNumbers"),
-    ("volume", "", "EchoTime"),
-    ("volume", "MREchoSequence", "EffectiveEchoTime"),
-    ("volume", "MRDiffusionSequence", "DiffusionBValue"),
-    ("volume", "MRDiffusionSequence.DiffusionGradientDirectionSequence", "DiffusionGradientOrientation"),
-    ("volume", "MRDiffusionSequence", "DiffusionDirectionality"),
-    ("volume", "", "ImageType"),
-    ("volume", "MRImageFrameTypeSequence", "FrameType"),
-    ("volume", "CTImageFrameTypeSequence", "FrameType"),
-    ("volume", "PETFrameTypeSequence", "FrameType"),
-    ("volume", "MRImageFrameTypeSequence", "ComplexImageComponent"),
-    ("volume", "MRArterialSpinLabelingSequence", "ASLContext"),
-    ("volume", "CardiacSynchronizationSequence", "NominalPercentageOfCardiacPhase"),
-    ("volume", "CardiacSynchronizationSequence", "NominalCardiacTriggerDelayTime"),
-    ("volume", "", "InversionTime"),
-    ("volume", "", "FlipAngle"),
-    ("volume", "", "RepetitionTime"),
-    ("volume", "ContrastBolusUsageSequence", "ContrastBolusAgentPhase"),
-    ("volume", "CTXRayDetailsSequence", "KVP"),
-    ("volume", "CTReconstructionSequence", "ConvolutionKernel"),
-    ("volume", "", "FrameReferenceTime"),
-    ("acquisition", "", "TriggerTime"),
-    ("acquisition", "", "AcquisitionNumber"),
-    ("acquisition", "FrameContentSequence", "FrameAcquisitionNumber"),
-    ("acquisition", "FrameContentSequence", "FrameAcquisitionDateTime"),
-    ("acquisition", "", "AcquisitionDateTime"),
-    ("acquisition", "", "AcquisitionTime"),
+    *(("volume", macro, keyword) for macro, keyword in BY_VOLUME),
+    *(("acquisition", macro, keyword) for macro, keyword in BY_ACQUISITION),
     ("acquisition", "", "Rows"),
     ("acquisition", "CTReconstructionSequence", "ReconstructionDiameter"),
     ("thickness", "PixelMeasuresSequence", "SliceThickness"),
