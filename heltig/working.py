@@ -31,6 +31,7 @@ from heltig.pipeline.again.rescore import KIND as RESCORE
 from heltig.pipeline.again.rescore import RescoreDesk
 from heltig.pipeline.again.rule_costs import KIND as TIME_RULES
 from heltig.pipeline.again.rule_costs import RuleCostsDesk
+from heltig.pipeline.again.studies import JudgingAgain
 from heltig.pipeline.again.waiving import ENDED, GIVEN, WaiverDesk
 from heltig.pipeline.archives.measuring import Measurements
 from heltig.pipeline.archives.opened import OpenArchives
@@ -397,21 +398,20 @@ def _desks(
     batches: Batches,
     profile_of: ProfileOf,
 ) -> Desks:
-    store, clock, workers = queue.store, queue.clock, settings.workers
+    store, clock = queue.store, queue.clock
     trail = TrailWatch(store, settings, clock=clock)
     measurements = Measurements(store, clock=clock)
     opens = OpenArchives(store, settings, environ=os.environ, clock=clock, measurements=measurements)
     gate_spool = GateSpool(settings.home / "spool" / "gate", name=spool.name, reserve=settings.gate_reserve)
     judging = GateJudging(store, gate_spool, pool, profile_of=profile_of, clock=clock)
     uploads = UploadDesk(queue, spool, pool, settings=settings, profile=profile, clock=clock)
+    again = JudgingAgain(queue, pool, profile, profile_of, workers=settings.workers)
     return Desks(
         uploads=uploads,
         resuming=ResumingDesk(uploads, spool, settings=settings),
-        waivers=WaiverDesk(queue, pool, profile=profile, profile_of=profile_of, clock=clock, workers=workers),
-        rescoring=RescoreDesk(
-            queue, pool, profile=profile, profile_of=profile_of, clock=clock, workers=workers
-        ),
-        rule_costs=RuleCostsDesk(queue, pool, profile=profile, clock=clock),
+        waivers=WaiverDesk(again),
+        rescoring=RescoreDesk(again),
+        rule_costs=RuleCostsDesk(again),
         purging=PurgeDesk(queue, Retention.of(settings), clock=clock),
         devices=DeviceDesk(queue, clock=clock),
         scoring=Scoring(store, pool, profile=profile_of, clock=clock, actor=REJUDGE, queue=queue),

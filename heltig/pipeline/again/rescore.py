@@ -11,25 +11,23 @@ from typing import Any, Final
 
 import msgspec
 
-from heltig import audit
 from heltig.errors import NotFoundError, UsageError
 from heltig.jobs.attempt import JobContext
-from heltig.jobs.queue import JobQueue
 from heltig.jobs.retries import described
 from heltig.pipeline.again.rescore_report import Comparison, Failure, RescoreReport
 from heltig.pipeline.again.rescore_selection import see_that_it_is_known
-from heltig.pipeline.again.studies import side_by_side
+from heltig.pipeline.again.studies import JudgingAgain, side_by_side
 from heltig.pipeline.identifiers.sights import Sight
 from heltig.pipeline.identifiers.trials import see_that_it_may_be_tried
 from heltig.pipeline.judging import ruleset_name
-from heltig.pipeline.keep import Processes, ProfileOf, Scoring
+from heltig.pipeline.keep import ProfileOf, Scoring
 from heltig.pipeline.publish import render
 from heltig.rules.profile import Profile
 from heltig.store import outdated, snapshots, studies, verdicts
 from heltig.store.jobs import NewJob
 from heltig.store.outdated import Selection
 from heltig.store.records import Location, StoredVerdict
-from heltig.store.transaction import ReadTransaction, WriteTransaction
+from heltig.store.transaction import ReadTransaction
 from heltig.verdict import Verdict
 
 KIND: Final = "rescore"
@@ -198,32 +196,8 @@ def _gone(transaction: ReadTransaction, location: Location, study_key: str) -> b
 class RescoreDesk:
     """Queues and does jobs that judge stored studies again."""
 
-    def __init__(
-        self,
-        queue: JobQueue,
-        processes: Processes,
-        *,
-        profile: Profile,
-        profile_of: ProfileOf | None = None,
-        clock: Callable[[], datetime],
-        workers: int,
-    ) -> None:
-        """Makes it.
-
-        Args:
-            queue: Where its jobs are queued.
-            processes: Where judging is done.
-            profile: The profile to judge under.
-            profile_of: Gives that of a location, where archives may have their own.
-            clock: The time.
-            workers: Studies judged at a time.
-        """
-        self._queue = queue
-        self._processes = processes
-        self._profile = profile
-        self._profile_of = profile_of
-        self._clock = clock
-        self._workers = workers
+    def __init__(self, again: JudgingAgain) -> None:
+        self._again = again
 
     async def start(
         self,
@@ -256,55 +230,34 @@ class RescoreDesk:
                 "Another profile than the service's own is for a dry run. To judge under it, start the "
                 "service with it (HELTIG_PROFILE), and then judge again."
             )
-        under = profile or self._profile
-        read = see_that_it_may_be_tried(under, own=self._profile, sight=sight)
-        await self._queue.store.read(see_that_it_is_known, selection, under)
+        own = self._again.profile
+        under = profile or own
+        read = see_that_it_may_be_tried(under, own=own, sight=sight)
+        await self._again.queue.store.read(see_that_it_is_known, selection, under)
         payload: dict[str, Any] = {"selection": msgspec.to_builtins(selection), "dryRun": dry_run}
         if profile is not None:
             payload["profile"] = profile.text.decode()
         key = hashlib.sha256(msgspec.json.encode(payload)).hexdigest()
-
-        def queue(transaction: WriteTransaction) -> int:
-            job = self._queue.enqueue(
-                transaction, NewJob(kind=KIND, key=key, priority=_PRIORITY, payload=payload)
-            )
-            audit.record(
-                transaction,
-                at=self._clock(),
-                actor=actor,
-                action="rescore.start",
-                subject=f"job {job}",
-                outcome="success",
-                origin=origin,
-                detail={**payload, "profile": under.hash, **({"identifiers": read} if read else {})},
-            )
-            return job
-
-        return await self._queue.store.write_durably(queue)
+        return await self._again.start(
+            NewJob(kind=KIND, key=key, priority=_PRIORITY, payload=payload),
+            action="rescore.start",
+            actor=actor,
+            origin=origin,
+            detail={**payload, "profile": under.hash, **({"identifiers": read} if read else {})},
+        )
 
     async def run(self, context: JobContext) -> dict[str, Any]:
         """Handles a job of `KIND`; of each kind of study its result lists `MOST_LISTED` at most."""
         text = context.payload.get("profile")
-        profile = self._profile if text is None else msgspec.json.decode(text, type=Profile)
-        profile_of = self._profile_of if text is None else None
-        selection = msgspec.convert(context.payload["selection"], Selection)
-        scoring = Scoring(
-            self._queue.store,
-            self._processes,
-            profile=profile_of or profile,
-            clock=self._clock,
-            actor=KIND,
-            origin=f"job {context.job.id}",
-            queue=self._queue,
-        )
+        tried = None if text is None else msgspec.json.decode(text, type=Profile)
         report = await rescore(
-            scoring,
-            profile,
-            selection,
+            self._again.scoring(actor=KIND, origin=f"job {context.job.id}", profile=tried),
+            tried or self._again.profile,
+            msgspec.convert(context.payload["selection"], Selection),
             dry_run=bool(context.payload["dryRun"]),
             since=context.job.created,  # it may go on with what it began before the service stopped
-            at_once=self._workers,
-            profile_of=profile_of,
+            at_once=self._again.workers,
+            profile_of=None if tried else self._again.profile_of,
             progress=lambda done, total: context.progress(done=done, total=total),
         )
         listed = msgspec.structs.replace(

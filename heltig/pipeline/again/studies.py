@@ -2,15 +2,83 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
+from heltig import audit
 from heltig.errors import NotFoundError
 from heltig.jobs.attempt import JobContext
-from heltig.pipeline.keep import Scoring
+from heltig.jobs.queue import JobQueue
+from heltig.pipeline.keep import Processes, ProfileOf, Scoring
+from heltig.rules.profile import Profile
+from heltig.store.jobs import NewJob
 from heltig.store.records import Location
+from heltig.store.transaction import WriteTransaction
 
 T = TypeVar("T")
+
+
+class JudgingAgain(NamedTuple):
+    """What the desks share that have stored studies judged again, as jobs.
+
+    Attributes:
+        queue: Where their jobs are queued.
+        processes: Where judging is done.
+        profile: The site's profile.
+        profile_of: Gives that of a location: archives may have their own.
+        workers: Studies judged at a time.
+    """
+
+    queue: JobQueue
+    processes: Processes
+    profile: Profile
+    profile_of: ProfileOf
+    workers: int
+
+    def scoring(self, *, actor: str, origin: str, profile: Profile | None = None) -> Scoring:
+        """Judges studies and keeps their verdicts.
+
+        Args:
+            actor: What has them judged, for the audit trail.
+            origin: From where.
+            profile: The profile to judge under, instead of those of their locations.
+        """
+        return Scoring(
+            self.queue.store,
+            self.processes,
+            profile=profile or self.profile_of,
+            clock=self.queue.clock,
+            actor=actor,
+            origin=origin,
+            queue=self.queue,
+        )
+
+    async def start(
+        self,
+        new: NewJob,
+        *,
+        action: audit.Action,
+        actor: str,
+        origin: str,
+        detail: Mapping[str, Any] | None = None,
+    ) -> int:
+        """Queues a job that somebody asks for, unless the same is queued or running; returns its id."""
+
+        def queue(transaction: WriteTransaction) -> int:
+            job = self.queue.enqueue(transaction, new)
+            audit.record(
+                transaction,
+                at=self.queue.clock(),
+                actor=actor,
+                action=action,
+                subject=f"job {job}",
+                outcome="success",
+                origin=origin,
+                detail=detail,
+            )
+            return job
+
+        return await self.queue.store.write_durably(queue)
 
 
 async def side_by_side(items: Iterable[T], work: Callable[[T], Awaitable[None]], *, at_once: int) -> None:

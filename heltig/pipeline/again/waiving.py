@@ -1,6 +1,5 @@
 """Waivers are given and revoked, and the studies that they concern judged again."""
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -9,10 +8,7 @@ import msgspec
 from heltig import audit
 from heltig.errors import ConflictError, NotFoundError, UsageError
 from heltig.jobs.attempt import JobContext
-from heltig.jobs.queue import JobQueue
-from heltig.pipeline.again.studies import judge_again
-from heltig.pipeline.keep import Processes, ProfileOf, Scoring
-from heltig.rules.profile import Profile
+from heltig.pipeline.again.studies import JudgingAgain, judge_again
 from heltig.store import locations, states, studies, waivers
 from heltig.store.jobs import NewJob
 from heltig.store.records import Location
@@ -49,33 +45,11 @@ class Given(msgspec.Struct, frozen=True):
 class WaiverDesk:
     """Gives and revokes waivers, and sees that verdicts follow."""
 
-    def __init__(
-        self,
-        queue: JobQueue,
-        processes: Processes,
-        *,
-        profile: Profile,
-        profile_of: ProfileOf | None = None,
-        clock: Callable[[], datetime],
-        workers: int,
-    ) -> None:
-        """Makes it.
-
-        Args:
-            queue: Where its jobs are queued.
-            processes: Where judging is done.
-            profile: The profile to judge under.
-            profile_of: Gives that of a location, where archives may have their own.
-            clock: The time.
-            workers: Studies judged at a time.
-        """
-        self._queue = queue
-        self._store = queue.store
-        self._processes = processes
-        self._profile = profile
-        self._profile_of = profile_of
-        self._clock = clock
-        self._workers = workers
+    def __init__(self, again: JudgingAgain) -> None:
+        self._again = again
+        self._queue = again.queue
+        self._store = again.queue.store
+        self._clock = again.queue.clock
 
     async def give(self, new: NewWaiver, *, origin: str) -> Given:
         """Gives a waiver; the studies that it concerns are judged again, now and when it expires.
@@ -110,13 +84,15 @@ class WaiverDesk:
         """Handles a job of `GIVEN`."""
         waiver = await self._store.read(waivers.get, int(context.payload["waiver"]))
         found = await self._store.read(waivers.concerned, waiver)
-        return await judge_again(found, self._scoring(f"waiver:{waiver.id}"), context, at_once=self._workers)
+        scoring = self._again.scoring(actor=GIVEN, origin=f"waiver:{waiver.id}")
+        return await judge_again(found, scoring, context, at_once=self._again.workers)
 
     async def judge_ended(self, context: JobContext) -> dict[str, Any]:
         """Handles a job of `ENDED`."""
         found = await self._store.read(waivers.ended, now=self._clock())
+        scoring = self._again.scoring(actor=GIVEN, origin="waivers")
         return await judge_again(
-            found, self._scoring("waivers"), context, at_once=self._workers, failed=self._tell_ended
+            found, scoring, context, at_once=self._again.workers, failed=self._tell_ended
         )
 
     async def sweep(self) -> None:
@@ -126,17 +102,6 @@ class WaiverDesk:
 
     async def _tell_ended(self, location: Location, study_key: str) -> None:
         await self._store.write_durably(states.tell_ended, location, study_key, at=self._clock())
-
-    def _scoring(self, origin: str) -> Scoring:
-        return Scoring(
-            self._store,
-            self._processes,
-            profile=self._profile_of or self._profile,
-            clock=self._clock,
-            actor=GIVEN,
-            origin=origin,
-            queue=self._queue,
-        )
 
     def _give(self, transaction: WriteTransaction, new: NewWaiver, origin: str) -> Given:
         _see_that_it_is_known(transaction, new)

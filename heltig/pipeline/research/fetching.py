@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Final
 
 from connectors.stow.multipart import MultipartError
-from connectors.upload import Limits
 from heltig.errors import (
     ArchiveAnswerError,
     ArchiveAnswerTooLargeError,
@@ -22,6 +21,7 @@ from heltig.pipeline.gate.spool import GateSpool
 from heltig.pipeline.research.asked import EndedError
 from heltig.pipeline.research.folder import Work
 from heltig.pipeline.research.objects import Answered, Objects
+from heltig.pipeline.upload.package import limits_of
 from heltig.pipeline.upload.spool import Spool
 from heltig.settings import Settings
 from heltig.store import jobs, objects, studies, uploads
@@ -64,14 +64,7 @@ class Fetching:
         self._spool = spool
         self._gate_spool = gate_spool
         self._most = settings.analysis_max_size
-        self._limits = Limits(
-            members=settings.upload_max_members,
-            nesting=settings.upload_max_nesting,
-            ratio=settings.upload_max_ratio,
-            member_bytes=settings.member_max_size,
-            total_bytes=settings.upload_max_unpacked,
-            inner_bytes=settings.upload_max_unpacked,
-        )
+        self._limits = limits_of(settings)
 
     async def fetch(
         self,

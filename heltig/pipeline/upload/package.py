@@ -20,6 +20,7 @@ from heltig.rules.engine import evaluate_package
 from heltig.rules.finding import Finding
 from heltig.rules.profile import Profile
 from heltig.rules.views import Context, PackageView
+from heltig.settings import Settings
 from heltig.store.keyed import Keyed
 from heltig.store.records import Location
 
@@ -43,6 +44,18 @@ class JudgedPackage(msgspec.Struct, frozen=True):
     skipped: dict[str, int]
     findings: tuple[Finding, ...]
     studies: tuple[Scored, ...]
+
+
+def limits_of(settings: Settings) -> Limits:
+    """What the site lets an uploaded ZIP ask of whoever unpacks it."""
+    return Limits(
+        members=settings.upload_max_members,
+        nesting=settings.upload_max_nesting,
+        ratio=settings.upload_max_ratio,
+        member_bytes=settings.member_max_size,
+        total_bytes=settings.upload_max_unpacked,
+        inner_bytes=settings.upload_max_unpacked,
+    )
 
 
 def examine_package(path: Path, limits: Limits) -> None:

@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import msgspec
 
-from connectors.upload import Limits
 from heltig import audit
 from heltig.errors import InputError, NotFoundError
 from heltig.jobs.attempt import JobContext
@@ -20,7 +19,7 @@ from heltig.jobs.retries import JobFailedError, NotHereError
 from heltig.pipeline.identifiers.redaction import told_message
 from heltig.pipeline.keep import Scoring
 from heltig.pipeline.pool import JudgingPool
-from heltig.pipeline.upload.package import JudgedPackage, examine_package, judge_package
+from heltig.pipeline.upload.package import JudgedPackage, examine_package, judge_package, limits_of
 from heltig.pipeline.upload.spool import ABANDONED, Spool, Spooled
 from heltig.rules.profile import Profile
 from heltig.settings import Settings
@@ -78,14 +77,7 @@ class UploadDesk:
         self._spool = spool
         self._pool = pool
         self._size = settings.upload_max_size
-        self._limits = Limits(
-            members=settings.upload_max_members,
-            nesting=settings.upload_max_nesting,
-            ratio=settings.upload_max_ratio,
-            member_bytes=settings.member_max_size,
-            total_bytes=settings.upload_max_unpacked,
-            inner_bytes=settings.upload_max_unpacked,
-        )
+        self._limits = limits_of(settings)
         self._profile = profile
         self._clock = clock
         self._keeps = settings.analysis_keep_uploads if settings.analysis_enabled else None

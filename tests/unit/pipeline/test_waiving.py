@@ -17,6 +17,7 @@ from heltig.errors import ConfigurationError, ConflictError, StorageError
 from heltig.jobs.queue import JobQueue
 from heltig.jobs.retries import Retries
 from heltig.jobs.runner import Runner
+from heltig.pipeline.again.studies import JudgingAgain
 from heltig.pipeline.again.waiving import ENDED, WaiverDesk
 from heltig.pipeline.judging import judge
 from heltig.pipeline.keep import Kept, Scoring
@@ -248,7 +249,7 @@ async def test_the_change_feed_tells_once_of_a_verdict_that_ended_and_cannot_be_
     await scoring(store, clock).score_again(HERE, "1.2")
     assert await told() == [("JUDGED", 1), ("JUDGED", 2)]
     queue = JobQueue(store, clock=clock)
-    desk = WaiverDesk(queue, ThisProcess(), profile=DEFAULT, profile_of=profile_of, clock=clock, workers=1)
+    desk = WaiverDesk(JudgingAgain(queue, ThisProcess(), DEFAULT, profile_of, workers=1))
     runner = Runner(queue, {ENDED: desk.judge_ended}, retries=Retries())
     clock.now = ENDS
     for _ in range(3):
