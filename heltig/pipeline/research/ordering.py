@@ -97,18 +97,9 @@ def order(
         AuthorisationError: Identified data is asked for, and not allowed.
         UsageError: The plan does not have what is asked for.
     """
-    if wanted.identified and not may_identify:
-        raise AuthorisationError(
-            "Identified data may not be analysed here: HELTIG_ANALYSIS_ALLOW_IDENTIFIED is false."
-        )
-    if unknown := sorted(set(wanted.asked.optional) - set(OPTIONAL_FAMILIES)):
-        raise UsageError(
-            f"optional: there is no family {unknown[0]!r}. There are {', '.join(OPTIONAL_FAMILIES)}."
-        )
+    _insist_on_sense(wanted, may_identify=may_identify)
     override = wanted.override.strip()
-    if len(override) > MOST_REASON:
-        raise UsageError(f"override: a reason has {MOST_REASON:,} characters at most.")
-    location = wanted.location or _best_location(transaction, wanted.study_key, now)
+    location = wanted.location or _best_location(transaction, wanted.study_key)
     locked = studies.lock(transaction, location, wanted.study_key)
     if locked is None:
         raise NotFoundError(f"{location} does not have this study.")
@@ -133,23 +124,32 @@ def order(
     if (same := _same(transaction, new)) is not None:
         return Ordered(same, is_repeat=True)
     number = analyses.add(transaction, new)
-    kind = KIND if location.kind == "archive" else FILES_KIND
-    job = queue.enqueue(
-        transaction,
-        NewJob(
-            kind=kind,
-            key=new.analysis_id,
-            group=GROUP,
-            priority=_PRIORITY,
-            payload={"analysis": new.analysis_id},
-        ),
+    job = NewJob(
+        kind=KIND if location.kind == "archive" else FILES_KIND,
+        key=new.analysis_id,
+        group=GROUP,
+        priority=_PRIORITY,
+        payload={"analysis": new.analysis_id},
     )
-    analyses.give_job(transaction, number, job)
+    analyses.give_job(transaction, number, queue.enqueue(transaction, job))
     _record(transaction, new, study, wanted)
     made = analyses.find(transaction, new.analysis_id)
     if made is None:
         raise AssertionError("it was added in this transaction")
     return Ordered(made, is_repeat=False)
+
+
+def _insist_on_sense(wanted: Ordering, *, may_identify: bool) -> None:
+    if wanted.identified and not may_identify:
+        raise AuthorisationError(
+            "Identified data may not be analysed here: HELTIG_ANALYSIS_ALLOW_IDENTIFIED is false."
+        )
+    if unknown := sorted(set(wanted.asked.optional) - set(OPTIONAL_FAMILIES)):
+        raise UsageError(
+            f"optional: there is no family {unknown[0]!r}. There are {', '.join(OPTIONAL_FAMILIES)}."
+        )
+    if len(wanted.override.strip()) > MOST_REASON:
+        raise UsageError(f"override: a reason has {MOST_REASON:,} characters at most.")
 
 
 def insist_on_readiness(study: Study, *, override: str, now: datetime) -> None:
@@ -197,7 +197,7 @@ def insist_on_same_study(transaction: ReadTransaction, analysis: Analysis, *, se
         raise NotNowError(f"The study is {study.state}: its analysis is made once it is judged as it is.")
 
 
-def _best_location(transaction: ReadTransaction, study_key: str, now: datetime) -> Location:
+def _best_location(transaction: ReadTransaction, study_key: str) -> Location:
     found = studies.find_everywhere(transaction, study_key)
     if not found:
         raise NotFoundError("This study is not known here.")

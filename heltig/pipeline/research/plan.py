@@ -144,15 +144,31 @@ def read_plan(path: Path | None) -> Plan:
     """
     if path is None:
         return Plan()
+    plan = _in_file(path)
+    _see_that_it_makes_sense(plan, path)
+    if plan.policy is None:
+        return plan
+    policy = path.parent / plan.policy
+    if not policy.is_file():
+        raise ConfigurationError(
+            f"HELTIG_ANALYSIS_PLAN: {path}: policy = {plan.policy} is no file beside it."
+        )
+    return msgspec.structs.replace(plan, policy=str(policy.resolve()))
+
+
+def _in_file(path: Path) -> Plan:
     try:
         given = tomllib.loads(path.read_text(encoding="utf-8"))
-        plan = msgspec.convert(given, Plan)
+        return msgspec.convert(given, Plan)
     except OSError as wrong:
         raise ConfigurationError(
             f"HELTIG_ANALYSIS_PLAN: {path} cannot be read ({wrong.strerror}). Name a TOML file."
         ) from wrong
     except ValueError as wrong:  # not UTF-8, not TOML, or no plan
         raise ConfigurationError(f"HELTIG_ANALYSIS_PLAN: {path}: {wrong}. See docs/research.md.") from wrong
+
+
+def _see_that_it_makes_sense(plan: Plan, path: Path) -> None:
     for name, options in plan.segmenters.items():
         try:
             read_options(SegmenterOrder(id=name, options=options))
@@ -177,11 +193,3 @@ def read_plan(path: Path | None) -> Plan:
         raise ConfigurationError(
             f"HELTIG_ANALYSIS_PLAN: {path}: phase_python = {plan.phase_python} is no absolute path."
         )
-    if plan.policy is None:
-        return plan
-    policy = path.parent / plan.policy
-    if not policy.is_file():
-        raise ConfigurationError(
-            f"HELTIG_ANALYSIS_PLAN: {path}: policy = {plan.policy} is no file beside it."
-        )
-    return msgspec.structs.replace(plan, policy=str(policy.resolve()))

@@ -114,17 +114,23 @@ async def make(
         if not running.done():
             running.cancel()
             await asyncio.wait([running])
-    if ended.cause == "timeout":
-        raise EndedError("TIMED_OUT", f"{ended.seconds:.0f} s")
-    if last is not None and last.state in ("done", "refused") and ended.exit_code == 0:
+    in_time = ended.cause != "timeout"
+    if in_time and last is not None and last.state in ("done", "refused") and ended.exit_code == 0:
         return last
-    if last is None and ended.exit_code == 1 and b"No module named" in ended.errors:
-        raise EndedError("NOT_INSTALLED")
+    raise _why_it_ended(ended, has_spoken=last is not None)
+
+
+def _why_it_ended(ended: contained.Ended, *, has_spoken: bool) -> EndedError:
+    """What became of a program that did not say how it ended."""
+    if ended.cause == "timeout":
+        return EndedError("TIMED_OUT", f"{ended.seconds:.0f} s")
+    if not has_spoken and ended.exit_code == 1 and b"No module named" in ended.errors:
+        return EndedError("NOT_INSTALLED")
     if ended.exit_code == UsageError.exit_code:
-        raise EndedError("ORDER_WRONG")
+        return EndedError("ORDER_WRONG")
     if ended.exit_code == DISK_FULL:
-        raise EndedError("DISK_FULL")
-    raise EndedError("ENDED_EARLY", f"exit code {ended.exit_code}, after {ended.seconds:.0f} s")
+        return EndedError("DISK_FULL")
+    return EndedError("ENDED_EARLY", f"exit code {ended.exit_code}, after {ended.seconds:.0f} s")
 
 
 def _from_anywhere(order: Order) -> Order:
