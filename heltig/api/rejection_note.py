@@ -75,9 +75,8 @@ def _blocked(
 
 
 def _note(snapshot: Snapshot, verdict: StoredVerdict) -> bytes:
-    from heltig.reports.rejection_note import (
-        rejection_note,
-    )  # brings pydicom, numpy and requests: a quarter of a second
+    # Here: it brings pydicom, numpy and requests, a quarter of a second.
+    from heltig.reports.rejection_note import rejection_note
 
     contents = [series.content for series in snapshot.series]
     table = read_snapshot(snapshot.study_key, snapshot.study_uid, read_source(snapshot.facts), contents)

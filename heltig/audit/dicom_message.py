@@ -1,5 +1,6 @@
 """Entries of the audit trail as DICOM audit messages (PS3.15 A.5), for a site's audit record repository."""
 
+from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, Literal, TypeAlias
 from xml.etree import ElementTree as XML
@@ -141,8 +142,6 @@ def _object(root: XML.Element, name: str, kind: Code, *, role: str, scheme: str 
 
 def _details(parent: XML.Element, details: Mapping[str, str]) -> None:
     """Pairs of type and value; values are base64 (A.5.1)."""
-    from base64 import b64encode
-
     for name, value in details.items():
         encoded = b64encode(value.encode()).decode()
         XML.SubElement(parent, "ParticipantObjectDetail", type=name, value=encoded)

@@ -165,7 +165,7 @@ class _Key:
             self._header["x5t#S256"] = _thumbprint(credentials.certificate)
 
     def assertion(self, now: int) -> str:
-        from joserfc import jwt
+        from joserfc import jwt  # here: only clients that prove themselves by a key need it
 
         client = self._credentials.client_id
         claims = {
@@ -182,7 +182,7 @@ class _Key:
 
 def _private_key(path: str) -> tuple[Any, str]:
     """A private key, and the algorithm that it signs with (RFC 7518 3.1)."""
-    from joserfc.errors import JoseError
+    from joserfc.errors import JoseError  # likewise
     from joserfc.jwk import ECKey, RSAKey
 
     unreadable = ConfigurationError(f"file:{path}: not readable as a private key, RSA or EC, in PEM.")

@@ -113,6 +113,7 @@ class Logins:
         Raises:
             ProviderError: The provider does not answer.
         """
+        # Here: only sites with a provider need it.
         from authlib.oauth2.rfc6749.parameters import prepare_grant_uri  # type: ignore[import-untyped]
         from authlib.oauth2.rfc7636 import create_s256_code_challenge  # type: ignore[import-untyped]
 
@@ -236,6 +237,7 @@ class Logins:
 
     def _check_id_token(self, signed: Signed, nonce: str, access_token: str) -> None:
         """What only ID tokens have (OpenID Core 3.1.3.7): nonce, authorised party, the other token's hash."""
+        # Likewise.
         from authlib.oidc.core.claims import CodeIDToken  # type: ignore[import-untyped]
         from joserfc.errors import JoseError
 

@@ -53,7 +53,7 @@ def usable_algorithms(keys: Iterable[PublicKey], algorithms: Iterable[str]) -> t
 
 
 def _key(one: dict[str, Any]) -> PublicKey | None:
-    from joserfc.errors import JoseError
+    from joserfc.errors import JoseError  # here: only sites with a provider need it
     from joserfc.jwk import ECKey, RSAKey
 
     kinds: dict[str, type[RSAKey] | type[ECKey]] = {"RSA": RSAKey, "EC": ECKey}

@@ -77,7 +77,7 @@ async def verified(token: str, provider: Provider, *, algorithms: Collection[str
         raise UnprovenError(
             "token-key", "This token is signed with a key that the provider does not publish for it."
         )
-    from joserfc import jwt
+    from joserfc import jwt  # here: only sites with a provider need it
     from joserfc.errors import JoseError
 
     try:

@@ -3,15 +3,13 @@
 import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
 
 from heltig.dicom.cell import Fault, Value
 from heltig.dicom.charset import split_values
 from heltig.dicom.values import BYTE_VRS, TEXT_VRS
-
-Interpreted: TypeAlias = tuple[tuple[Value, ...], tuple[Fault, ...]]
 
 INTEGER_RANGES = {
     "US": (0, 2**16 - 1),

@@ -113,7 +113,7 @@ class PixelReader:
 
     def _decoded(self, image: ImageObject, form: PixelForm, frame: int, memory: NDArray[Any]) -> NDArray[Any]:
         """The stored values of a frame by pydicom and its decoders."""
-        from pydicom.pixels.decoders.base import get_decoder
+        from pydicom.pixels.decoders.base import get_decoder  # here: native pixel data need none
 
         data_set = self._data_set(image)
         try:
@@ -162,7 +162,7 @@ def _same_bytes(one: Source, other: Source) -> bool:
 
 def _read_slowly(source: Source) -> Any:
     """An object by pydicom, with its file meta filled in where there is none."""
-    import pydicom
+    import pydicom  # here: most objects have no surprise
     from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
     try:

@@ -139,7 +139,7 @@ def _hits(study: StudyView, tag: str, evidence: "Evidence", expected: str) -> It
 
 def _evidence(found: Found, pseudonyms: str) -> "Evidence | None":
     """How surely a name or number is that of a person."""
-    from heltig.rules.deidentification_names import name_evidence
+    from heltig.rules.deidentification_names import name_evidence  # here: loaded where something is claimed
     from heltig.rules.names_in_identifiers import name_in_identifier
     from heltig.rules.numbers_in_text import mails_in, records_in
     from heltig.rules.personal_numbers import personal_number
@@ -160,7 +160,7 @@ def _evidence(found: Found, pseudonyms: str) -> "Evidence | None":
 
 def _is_told_anyway(found: Found) -> bool:
     """A number with check digits that fit, or a whole name: others are told where name and number differ."""
-    from heltig.rules.deidentification_names import has_two_names
+    from heltig.rules.deidentification_names import has_two_names  # likewise
     from heltig.rules.names_in_identifiers import has_whole_name
     from heltig.rules.personal_numbers import personal_number
 
@@ -255,7 +255,7 @@ def old_identity(study: StudyView) -> Iterator[Hit]:
 
 
 def _tells(cell: Cell) -> bool:
-    from heltig.rules.deidentification_names import name_evidence
+    from heltig.rules.deidentification_names import name_evidence  # likewise
 
     if cell.vr == "PN":
         return name_evidence(cell.shown) is not None

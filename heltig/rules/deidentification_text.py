@@ -172,7 +172,7 @@ def _is_read(nature: Nature) -> bool:
 
 
 def _names(study: StudyView) -> _Names:
-    from heltig.rules.deidentification_names import name_evidence
+    from heltig.rules.deidentification_names import name_evidence  # here: loaded where something is claimed
     from heltig.rules.deidentification_terms import is_known
 
     texts = {name for keyword in ("PatientName", "OtherPatientNames") for name in set(study.texts(keyword))}
@@ -239,7 +239,7 @@ _LONGEST: Final = 256
 
 
 def _everything(text: str, nature: Nature, *, dates: bool) -> "Iterator[tuple[Evidence, str, str]]":
-    from heltig.rules.dates_in_text import dates_in
+    from heltig.rules.dates_in_text import dates_in  # likewise
     from heltig.rules.names_in_text import names_in_text
     from heltig.rules.numbers_in_text import (
         accounts_in,

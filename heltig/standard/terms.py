@@ -120,9 +120,6 @@ _body_parts = tuple(read_table("body_parts", list[BodyPart]).rows)
 BODY_PARTS = MappingProxyType({part.term: part for part in _body_parts})
 """Defined terms of Body Part Examined for humans; animals have more (PS3.16 annex L)."""
 
-PAIRED_BODY_PARTS = frozenset(part.term for part in _body_parts if part.paired is True)
-"""Body parts with a left and a right one; one scan of trunk or head shows both lungs, kidneys or eyes."""
-
 UNPAIRED_BODY_PARTS = frozenset(part.term for part in _body_parts if part.paired is False)
 """Body parts that there is one of."""
 

@@ -45,7 +45,7 @@ class Key:
     """
 
     def __init__(self, secret: bytes) -> None:
-        from cryptography.exceptions import InvalidTag
+        from cryptography.exceptions import InvalidTag  # here: only sites that encrypt need it
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
         self.id: Final = hashlib.sha256(b"heltig encryption key\n" + secret).hexdigest()[:8]

@@ -120,7 +120,7 @@ class PostgreSQLDatabase:
 
 
 def _driver_error() -> type[Exception]:
-    from asyncpg import PostgresError  # type: ignore[import-untyped]
+    from asyncpg import PostgresError  # type: ignore[import-untyped]  # an extra
 
     raised: type[Exception] = PostgresError
     return raised

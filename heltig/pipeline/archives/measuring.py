@@ -18,9 +18,6 @@ from heltig.store.measurements import Answers, Count, Outcome
 EVERY: Final = timedelta(seconds=10)
 """How often `flush` is to be called, and once more in the end."""
 
-SWEEP: Final = timedelta(hours=1)
-"""How often hours are made of old minutes."""
-
 EDGES: Final = tuple(0.001 * 2 ** (half / 2) for half in range(40))
 """Seconds at which one bucket ends and the next begins: from 1 ms to 12 minutes, two to an octave.
 

@@ -52,7 +52,7 @@ def upgrade_to(connection: Connection, revision: str = "head") -> None:
     Raises:
         StorageError: A newer Heltig wrote the database.
     """
-    from alembic import command
+    from alembic import command  # here: most processes find their tables up to date
     from alembic.config import Config
     from alembic.script import ScriptDirectory
     from alembic.util import CommandError
