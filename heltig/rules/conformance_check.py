@@ -189,15 +189,19 @@ class _Check:
             if needed and not self._is_owned(tag, scope):
                 rule = "IOD-TYPE1-EMPTY" if attribute.items is None else "IOD-SEQ-ITEMS"
                 self._add(self.words.empty(rule_for(rule, part), scope.path, attribute, part.name))
-        elif attribute.values:
-            values = scope.values.get(tag, ())
-            for number, allowed in attribute.values.items():
-                chosen = values if number == 0 else values[number - 1 : number]
-                for value in chosen:
-                    if value and value not in allowed:
-                        found = self.words.value(scope.path, attribute, number, value, allowed, part.name)
-                        if found:
-                            self._add(found)
+        else:
+            self._values(attribute, part, scope)
+
+    def _values(self, attribute: Attribute, part: Part, scope: Scope) -> None:
+        """Check the values of an attribute that the standard enumerates."""
+        values = scope.values.get(attribute.tag, ())
+        for number, allowed in attribute.values.items():
+            chosen = values if number == 0 else values[number - 1 : number]
+            for value in chosen:
+                if value and value not in allowed:
+                    found = self.words.value(scope.path, attribute, number, value, allowed, part.name)
+                    if found:
+                        self._add(found)
 
     def _allowed_elsewhere(self, tag: str, parts: Sequence[Part], scope: Scope) -> bool:
         """Another module of the object, or of the IOD, does not forbid the attribute."""

@@ -1,9 +1,10 @@
 """Pixel data: are there as many pixels and frames as the object says?"""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from heltig.dicom.cell import UNDEFINED_LENGTH, Cell
+from heltig.dicom.study import StudyTable
 from heltig.rules.pixel_facts import PIXEL_DATA, integer, is_image, rows_without
 from heltig.rules.rule import Hit, rule
 from heltig.rules.views import StudyView, Values
@@ -178,24 +179,28 @@ def frame_pointer(study: StudyView) -> Iterator[Hit]:
     Mend: Have the sender write the attribute, one value a frame, or point to the one that it does write.
     Example: FrameTime dropped by a system that cut a clip.
     """
-    table = study.table
     for group in study.groups("FrameIncrementPointer"):
         targets = [value for value in group.cell.values if isinstance(value, str) and len(value) == 8]
         for target in (target for target in targets if not is_private(target)):
-            wrong: dict[str, list[int]] = {}
-            for row in group.rows:
-                cell = table.at(target, row)
-                if cell.empty:
-                    wrong.setdefault(f"{label(target)} is {'empty' if cell.vr else 'absent'}", []).append(row)
-                elif keyword_of(target).endswith("Vector") and not cell.bulk:
-                    number = integer(table.at(tag_of("NumberOfFrames"), row)) or 1
-                    if len(cell.values) != number:
-                        found = f"{label(target)} has {len(cell.values)} values for {number} frames"
-                        wrong.setdefault(found, []).append(row)
-            for observed, rows in wrong.items():
+            for observed, rows in _wrong_targets(study.table, target, group.rows).items():
                 yield Hit(
                     tags=("FrameIncrementPointer",),
                     observed=cut(observed, 120),
                     expected="the attribute pointed to, for every frame",
                     rows=rows,
                 )
+
+
+def _wrong_targets(table: StudyTable, target: str, rows: Iterable[int]) -> dict[str, list[int]]:
+    """What is wrong with an attribute that orders frames, and in which rows."""
+    wrong: dict[str, list[int]] = {}
+    for row in rows:
+        cell = table.at(target, row)
+        if cell.empty:
+            wrong.setdefault(f"{label(target)} is {'empty' if cell.vr else 'absent'}", []).append(row)
+        elif keyword_of(target).endswith("Vector") and not cell.bulk:
+            number = integer(table.at(tag_of("NumberOfFrames"), row)) or 1
+            if len(cell.values) != number:
+                found = f"{label(target)} has {len(cell.values)} values for {number} frames"
+                wrong.setdefault(found, []).append(row)
+    return wrong
