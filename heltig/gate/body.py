@@ -13,7 +13,7 @@ from heltig.dicom.part10 import BytesSource, HeaderReader, NotDicom, SeekableSou
 from heltig.dicom.study import element
 from heltig.errors import InputTooLargeError
 from heltig.pipeline.gate import refusal_codes as codes
-from heltig.pipeline.gate.custody import Received
+from heltig.pipeline.gate.received import Received
 from heltig.pipeline.gate.spool import GateSpool, SpoolFile, full
 from heltig.setting_types import Size
 

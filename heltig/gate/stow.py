@@ -37,7 +37,8 @@ from heltig.gate.response import (
     warning_of,
 )
 from heltig.pipeline.gate import refusal_codes as codes
-from heltig.pipeline.gate.custody import Custody, Gate, Received
+from heltig.pipeline.gate.custody import Custody
+from heltig.pipeline.gate.received import Gate, Received
 
 AT_ONCE: Final = 512 * 1024
 """Bytes that are written at once, in a thread: one change of threads for each."""

@@ -16,9 +16,10 @@ from connectors.dimse.door import Answer, Arrived, Commitment, Committed, Sink
 from heltig.dicom.part10 import BytesSource, HeaderReader, HeaderSource, SeekableSource
 from heltig.errors import ArchiveError, ConfigurationError, NotFoundError, StorageError
 from heltig.pipeline.gate import refusal_codes as codes
-from heltig.pipeline.gate.custody import Custody, Gate, Received, can_be_named
+from heltig.pipeline.gate.custody import Custody
 from heltig.pipeline.gate.intake import MOST_PENDING, Intake
 from heltig.pipeline.gate.intake_files import Held, IntakeFile, received_from
+from heltig.pipeline.gate.received import Gate, Received, can_be_named
 from heltig.pipeline.gate.spool import SpoolFile, full
 
 COMMIT_SECONDS: Final = 300.0

@@ -17,8 +17,9 @@ from msgspec.structs import replace
 
 from heltig.errors import StorageError
 from heltig.logs import described
-from heltig.pipeline.gate.custody import Custody, Gate, Received
+from heltig.pipeline.gate.custody import Custody
 from heltig.pipeline.gate.intake_files import Held, IntakeFolder
+from heltig.pipeline.gate.received import Gate, Received
 from heltig.store import gate_studies, objects
 from heltig.store.engine import Store
 from heltig.store.transaction import ReadTransaction

@@ -17,7 +17,7 @@ import msgspec
 from heltig.dicom.part10 import HeaderReader, HeaderSource, NotDicom, SeekableSource, UnreadableFile
 from heltig.dicom.study import element
 from heltig.errors import ConfigurationError, StorageError
-from heltig.pipeline.gate.custody import Received
+from heltig.pipeline.gate.received import Received
 from heltig.pipeline.gate.spool import GateSpool
 
 try:

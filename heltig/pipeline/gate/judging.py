@@ -10,13 +10,14 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
 from heltig.dicom.cell import DataSet
 from heltig.errors import StorageError
 from heltig.pipeline.gate.admission import REMEMBERED, Admission, Admitted, admit, read_files
+from heltig.pipeline.gate.received import Gate, Received
 from heltig.pipeline.gate.spool import GateSpool
 from heltig.pipeline.keep import Processes, ProfileOf
 from heltig.store import gate_studies, objects, snapshots, waivers
@@ -24,9 +25,6 @@ from heltig.store.engine import Store
 from heltig.store.records import Location
 from heltig.store.transaction import ReadTransaction
 from heltig.verdict import Waiver
-
-if TYPE_CHECKING:
-    from heltig.pipeline.gate.custody import Gate, Received
 
 KNOWN_FOR: Final = timedelta(seconds=15)
 """After so long it is looked up again what came of a study: other processes take some of it, too."""
@@ -133,7 +131,7 @@ class GateJudging:
         self._under_way: dict[_Key, list[Judged]] = {}
         self._turns = _Turns()
 
-    async def judge(self, gate: "Gate", received: "Sequence[Received]") -> Judged:
+    async def judge(self, gate: Gate, received: "Sequence[Received]") -> Judged:
         """Judges a batch, after those of the same studies for which it was called before.
 
         Where judging itself fails, that is said of each object: a gate fails closed, unless it is told
@@ -181,7 +179,7 @@ class GateJudging:
             elif key in self._known:
                 self._known[key].learn(headers)
 
-    async def _judge(self, gate: "Gate", key: _Key, paths: Sequence[Path]) -> Admission:
+    async def _judge(self, gate: Gate, key: _Key, paths: Sequence[Path]) -> Admission:
         # Asked before what is written down: a batch that ends meanwhile would be missing in both.
         under_way = tuple(self._under_way.get(key, ()))
         memory = await self._memory(gate, key)
@@ -200,7 +198,7 @@ class GateJudging:
             waivers=() if profile.wants_two("release") else memory.waivers,
         )
 
-    async def _memory(self, gate: "Gate", key: _Key) -> _Memory:
+    async def _memory(self, gate: Gate, key: _Key) -> _Memory:
         now = self._clock()
         known = self._known.pop(key, None)
         if known is not None and known.until > now:

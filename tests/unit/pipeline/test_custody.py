@@ -29,10 +29,11 @@ from heltig.jobs.queue import JobQueue
 from heltig.pipeline.archives.administration import remove_archive
 from heltig.pipeline.archives.opened import OpenArchives
 from heltig.pipeline.gate import refusal_codes as codes
-from heltig.pipeline.gate.custody import Custody, Decision, Gate, Received
+from heltig.pipeline.gate.custody import Custody
 from heltig.pipeline.gate.forward import ForwardDesk
 from heltig.pipeline.gate.judging import GateJudging
 from heltig.pipeline.gate.quarantine import QuarantineDesk
+from heltig.pipeline.gate.received import Decision, Gate, Received
 from heltig.pipeline.gate.settle import SettleDesk
 from heltig.pipeline.gate.spool import GateSpool
 from heltig.rules.profile import DEFAULT, Profile

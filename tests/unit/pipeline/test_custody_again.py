@@ -11,7 +11,7 @@ from unit.pipeline.test_custody import GATE, Site, Upstream, response, site_befo
 
 from heltig.errors import ArchiveError, ArchiveUnavailableError
 from heltig.jobs.attempt import JobContext
-from heltig.pipeline.gate.custody import Decision
+from heltig.pipeline.gate.received import Decision
 from heltig.store import gate_studies, jobs, objects, studies
 from heltig.store.engine import Store
 from heltig.store.gate_studies import Quarantined

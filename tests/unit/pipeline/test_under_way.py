@@ -14,8 +14,8 @@ from servers.scripted import answer
 from unit.pipeline.test_custody import Site, Upstream, response, site_before, stored_answer
 
 from heltig.errors import ArchiveError
-from heltig.pipeline.gate.custody import Decision
 from heltig.pipeline.gate.judging import KNOWN_FOR
+from heltig.pipeline.gate.received import Decision
 from heltig.store.engine import Store
 
 OTHER_PATIENT = 0xC350
