@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from unit.store.databases import SERVER
-from unit.store.samples import MAIN, NOW, OTHER, series, snapshot
+from unit.store.samples import MAIN, NOW, OTHER, series, sha, snapshot
 
 from heltig.dicom.snapshot import source_facts
 from heltig.dicom.source import METADATA_SHOWS, Source
 from heltig.rules.index_facts import Identity, IndexFact
-from heltig.store import relations, snapshots, states, studies
+from heltig.store import relations, snapshots, states, studies, uid_index
 from heltig.store.engine import Store
 from heltig.store.records import Location, NewSnapshot, Patient
 from heltig.store.relations import FAR, Relations, relations_of
@@ -24,9 +24,23 @@ def study(number: int, location: Location = MAIN, **given: Any) -> NewSnapshot:
     """A study with nothing in common with others but for what is given."""
     uid = f"1.2.{number}"
     blob = replace(series(study=uid), frame_of_reference_uid=given.pop("frame", ""))
-    blob = replace(blob, sop_instance_uids=given.pop("sops", blob.sop_instance_uids))
+    sops = given.pop("sops", blob.sop_instance_uids)
+    blob = replace(blob, sop_instance_uids=sops, digest=sha(" ".join(sops)))
     given.setdefault("patients", (Patient(patient_id=f"P{number}", instances=3),))
     return snapshot([blob], study=uid, location=location, facts=FACTS, **given)
+
+
+class Everybody:
+    """A hash that says the same of every UID."""
+
+    def copy(self) -> "Everybody":
+        return self
+
+    def update(self, uid: bytes) -> None:
+        pass
+
+    def digest(self) -> bytes:
+        return bytes(5)
 
 
 async def put(store: Store, *new: NewSnapshot) -> None:
@@ -88,6 +102,21 @@ async def test_uids_are_found_alike_all_at_once_and_one_by_one(
     found = await of(store, 1)
     assert [fact.uids for fact in found.facts] == [("1.2.1.1.1", "1.2.1.1.2")]
     assert set(found.studies) == await rows(store, 2)
+
+
+@pytest.mark.parametrize("most", [2000, 0])
+async def test_uids_that_share_a_key_are_told_apart(
+    store: Store, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relations, "_MOST_SERIES", most)
+    monkeypatch.setattr(uid_index, "_WHOLE", Everybody())
+    assert uid_index.keys_of(["1.2.1.1.1", "1.2.1.1.2"]) == uid_index.keys_of(["1.2.1.1.3"])
+    await put(store, study(1, sops=("1.2.9.1", "1.2.9.2")), study(2, sops=("1.2.9.3",)))
+    assert (await of(store, 1)).facts == (await of(store, 2)).facts == ()
+    await put(store, study(2, sops=("1.2.9.2", "1.2.9.4")))
+    assert [fact.uids for fact in (await of(store, 1)).facts] == [("1.2.9.2",)]
+    await put(store, study(2, sops=("1.2.9.4",)))
+    assert (await of(store, 1)).facts == ()
 
 
 @pytest.mark.parametrize("kind", ["accession", "instance", "one by one", "patient_id", "patient", "frame"])

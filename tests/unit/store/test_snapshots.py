@@ -7,10 +7,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from sqlalchemy import func, select
+from unit.store import holders
 from unit.store.samples import MAIN, NOW, OTHER, STUDY, TODAY, judge, series, sha, snapshot
 
 from heltig.errors import StorageError
-from heltig.store import snapshots, states, studies, tables, uid_index
+from heltig.store import snapshots, states, studies, tables
 from heltig.store.engine import Store
 from heltig.store.packing import compress, pack_series
 from heltig.store.records import NewSnapshot, Patient, PutSnapshot, SeriesBlob
@@ -180,9 +181,9 @@ async def test_text_that_no_database_takes_is_mended(store: Store) -> None:
     [part] = await store.read(studies.series_of, MAIN, STUDY)
     assert (part.series_description, part.series_uid) == (mended, storable_key(BROKEN))
     assert part.sop_instance_uids == ("a\ufffdb\ufffdc" + "x" * 400,)
-    [holder] = await store.read(uid_index.holders_of_instances, ["1.2", BROKEN])
+    [holder] = await store.read(holders.holders_of_instances, ["1.2", BROKEN])
     assert (holder.study_key, holder.uids) == (STUDY, (BROKEN,))
-    [holder] = await store.read(uid_index.holders_of_series, ["1.2", BROKEN])
+    [holder] = await store.read(holders.holders_of_series, ["1.2", BROKEN])
     assert (holder.study_key, holder.uids) == (STUDY, (BROKEN,))
 
 
@@ -246,7 +247,7 @@ async def test_the_index_always_has_the_newest_snapshots_and_nothing_else(
         await store.write(snapshots.put, new)
         expected[study] = parts
         everything = [f"1.9.{uid}" for uid in range(1, 13)]
-        found = await store.read(uid_index.holders_of_instances, everything)
+        found = await store.read(holders.holders_of_instances, everything)
         assert {holder.study_key: set(holder.uids) for holder in found} == {
             key: uids
             for key, by_series in expected.items()

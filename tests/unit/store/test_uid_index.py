@@ -2,13 +2,14 @@
 
 import random
 
-import pytest
 from msgspec.structs import replace
+from unit.store import holders
+from unit.store.holders import Holder
 from unit.store.samples import MAIN, OTHER, STUDY, series, snapshot
 
-from heltig.store import snapshots, uid_index
+from heltig.store import snapshots
 from heltig.store.engine import Store
-from heltig.store.uid_index import Holder, uid_key
+from heltig.store.uid_index import uid_key
 
 
 async def test_who_has_a_uid_is_found_at_any_location(store: Store) -> None:
@@ -17,12 +18,12 @@ async def test_who_has_a_uid_is_found_at_any_location(store: Store) -> None:
     await store.write(snapshots.put, snapshot(location=OTHER))
     other = replace(series(7, study="1.9"), sop_instance_uids=("1.9.7.1", shared))
     await store.write(snapshots.put, snapshot([other], study="1.9"))
-    assert await store.read(uid_index.holders_of_instances, [shared, "1.9.7.1", "1.2.3"]) == [
+    assert await store.read(holders.holders_of_instances, [shared, "1.9.7.1", "1.2.3"]) == [
         Holder(MAIN, "1.2.840.99.1", (shared,)),
         Holder(MAIN, "1.9", (shared, "1.9.7.1")),
         Holder(OTHER, "1.2.840.99.1", (shared,)),
     ]
-    assert await store.read(uid_index.holders_of_instances, ["1.2.3"]) == []
+    assert await store.read(holders.holders_of_instances, ["1.2.3"]) == []
 
 
 async def test_who_has_a_series_uid_is_found(store: Store) -> None:
@@ -30,27 +31,16 @@ async def test_who_has_a_series_uid_is_found(store: Store) -> None:
     same = replace(series(1), series_key="1.9.1")
     await store.write(snapshots.put, snapshot([same], study="1.9"))
     uids = [f"{STUDY}.1", f"{STUDY}.2", "1.2.3"]
-    assert await store.read(uid_index.holders_of_series, uids) == [
+    assert await store.read(holders.holders_of_series, uids) == [
         Holder(MAIN, STUDY, (f"{STUDY}.1", f"{STUDY}.2")),
         Holder(MAIN, "1.9", (f"{STUDY}.1",)),
     ]
 
 
-async def test_uids_that_share_a_key_are_told_apart(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uid_index, "uid_key", lambda uid: 7)
-    await store.write(snapshots.put, snapshot([series(1), series(2)]))
-    await store.write(snapshots.put, snapshot([series(1, study="1.9")], study="1.9"))
-    [holder] = await store.read(uid_index.holders_of_instances, [f"{STUDY}.1.2", "1.2.3"])
-    assert holder == Holder(MAIN, STUDY, (f"{STUDY}.1.2",))
-    await store.write(snapshots.put, snapshot([series(2)]))
-    assert await store.read(uid_index.holders_of_instances, [f"{STUDY}.1.2"]) == []
-    assert await store.read(uid_index.holders_of_instances, [f"{STUDY}.2.2"]) != []
-
-
 async def test_more_uids_than_a_query_takes(store: Store) -> None:
     large = series(1, instances=2500)
     await store.write(snapshots.put, snapshot([large]))
-    [holder] = await store.read(uid_index.holders_of_instances, large.sop_instance_uids)
+    [holder] = await store.read(holders.holders_of_instances, large.sop_instance_uids)
     assert holder.uids == large.sop_instance_uids
 
 
