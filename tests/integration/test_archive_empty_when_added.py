@@ -8,7 +8,8 @@ import pytest
 from integration.test_orthanc_pull import Heltig, rules, series
 from servers.dicomweb import instance, study
 from servers.orthanc import Orthanc, OrthancNotInstalledError, running_orthanc
-from unit.pipeline.watched import QUIET, Clock, Site
+from unit.clock import Clock
+from unit.pipeline.watched import QUIET, Site
 from unit.store.databases import database_url
 
 from connectors.base import Capabilities

@@ -10,8 +10,9 @@ import pytest
 from integration.test_orthanc_pull import series
 from servers.dicomweb import connected, made_well, running_loopback, study
 from servers.orthanc import Orthanc
+from unit.clock import Clock
 from unit.pipeline.test_watching_killed import taken_back
-from unit.pipeline.watched import QUIET, STOP, Clock, Site
+from unit.pipeline.watched import QUIET, STOP, Site
 from unit.store.databases import SERVER, database_url
 
 from heltig.credentials import BasicAuth

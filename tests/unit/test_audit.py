@@ -2,13 +2,11 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import delete, insert, update
-from unit.store.databases import database_url, render
+from unit.store.databases import render
 
 from heltig import audit
 from heltig.errors import StorageError
@@ -17,19 +15,6 @@ from heltig.store.engine import Store
 from heltig.store.transaction import WriteTransaction
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-async def url(tmp_path: Path) -> AsyncIterator[str]:
-    async with database_url(tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-async def store(url: str) -> AsyncIterator[Store]:
-    store = await Store.open(url, render=render)
-    yield store
-    await store.close()
 
 
 def record(transaction: WriteTransaction, subject: str = "archive:main", **changes: object) -> None:

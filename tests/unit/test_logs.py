@@ -1,6 +1,5 @@
 import json
 import logging
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -16,17 +15,9 @@ from heltig.store.breakers import Breaker
 from heltig.store.jobs import Job
 from heltig.store.records import Location
 
+pytestmark = pytest.mark.usefixtures("logging_restored")
+
 MARK = "Doe^Jane"
-
-
-@pytest.fixture(autouse=True)
-def _restored() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -12,24 +11,12 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx
 from servers.openid import AUDIENCE, CLIENT, SECRET, OpenIDProvider, openid_provider
 from unit.api.service import LATER, Service, running
+from unit.clock import Clock
 
 SITE = "https://heltig.example"
 SESSION = "__Host-heltig-session"
 LOGIN = "__Host-heltig-login"
 SAME = {"Sec-Fetch-Site": "same-origin"}
-
-
-class Clock:
-    """A clock that goes on when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = LATER
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def on(self, **amount: float) -> None:
-        self.now += timedelta(**amount)
 
 
 @dataclass
@@ -78,7 +65,7 @@ async def openid_site(home: Path, **settings: Any) -> AsyncIterator[Site]:
         home: The folder of its data.
         **settings: Other than those that every one has.
     """
-    clock = Clock()
+    clock = Clock(LATER)
     secret = home.parent / "client-secret"
     await asyncio.to_thread(secret.write_text, SECRET)
     async with openid_provider(clock) as (provider, _):

@@ -1,25 +1,14 @@
 import json
-import logging
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import structlog
 from unit.api.service import Service
 
 from heltig.logs import configure_logging
 
+pytestmark = pytest.mark.usefixtures("logging_restored")
+
 MARK = "Mark^Patient"
-
-
-@pytest.fixture(autouse=True)
-def _restored() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
 
 
 async def test_requests_are_logged_without_what_was_asked(

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -30,7 +31,7 @@ def honest(site: Site) -> None:
     site.provider.in_id_token = {}
     site.provider.refusal = ""
     site.provider.is_away = False
-    site.clock.on(minutes=2)
+    site.clock.advance(timedelta(minutes=2))
 
 
 async def refusals(site: Site) -> list[tuple[str, str]]:
@@ -172,11 +173,11 @@ async def test_a_planted_session_cookie_is_not_adopted(site: Site) -> None:
 
 async def test_a_client_whose_secret_goes_along_in_the_form(site: Site) -> None:
     site.provider.metadata = {"token_endpoint_auth_methods_supported": ["client_secret_post"]}
-    site.clock.on(hours=2)
+    site.clock.advance(timedelta(hours=2))
     async with site.browser() as browser:
         assert (await site.log_in(browser)).status_code == 303
     site.provider.metadata = {}
-    site.clock.on(hours=2)
+    site.clock.advance(timedelta(hours=2))
 
 
 async def test_two_cookies_of_one_name_are_none(site: Site) -> None:
@@ -236,7 +237,7 @@ async def test_sessions_end_by_idleness_and_by_age(site: Site) -> None:
             await site.log_in(browser)
         seen = []
         for _ in range(21):
-            site.clock.on(minutes=29)
+            site.clock.advance(timedelta(minutes=29))
             polled = await polling.get("/", headers={"Heltig-Poll": "true"})
             seen.append(((await busy.get("/")).status_code, polled.status_code))
         # Ten hours and nine minutes; a page that asks by itself does not show that somebody is there.
@@ -282,7 +283,7 @@ async def test_a_logout_token_is_good_once_and_for_whom_it_names(site: Site) -> 
         assert await told(token) == 400
         assert (await later.get("/")).status_code == 200
         assert (await site.service.audit("request.refuse"))[-1].detail["rule"] == "token-used"
-        site.clock.on(minutes=20)
+        site.clock.advance(timedelta(minutes=20))
         assert await told(site.provider.logout_token(sid="x", sub="b2")) == 200  # counts anew: old ones go
         assert await told(token) == 400
         site.provider.person = {"sub": "b2", "preferred_username": "ben", "sid": "shared"}
@@ -308,7 +309,7 @@ async def test_the_provider_is_away(site: Site) -> None:
         await site.log_in(browser)
         answer = await site.answer(late)
         site.provider.is_away = True
-        site.clock.on(minutes=2)
+        site.clock.advance(timedelta(minutes=2))
         away = await late.get("/login/start")
         assert away.status_code == 503
         assert "OpenID provider" in away.text
@@ -316,7 +317,7 @@ async def test_the_provider_is_away(site: Site) -> None:
         assert (await browser.get("/")).status_code == 200  # who is here stays
         assert (await browser.get("/login")).status_code == 200
         site.provider.is_away = False
-        site.clock.on(seconds=6)
+        site.clock.advance(timedelta(seconds=6))
         assert (await site.log_in(late)).status_code == 303
 
 

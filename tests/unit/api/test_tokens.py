@@ -1,6 +1,7 @@
 """Access tokens of programs, checked against the keys of a real provider on loopback."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,7 @@ async def test_a_token_that_chooses_how_it_is_checked(site: Site) -> None:
 async def test_keys_rotate_and_unknown_ones_are_no_flood(site: Site) -> None:
     old = site.provider.token()
     assert (await site.ask(old)).status_code == 200
-    site.clock.on(seconds=31)
+    site.clock.advance(timedelta(seconds=31))
     site.provider.rotate()
     asked = site.provider.asked[JWKS]
     assert (await site.ask(site.provider.token())).status_code == 200
@@ -123,24 +124,24 @@ async def test_while_the_provider_is_away_known_keys_are_good_for_a_day(site: Si
     assert (await site.ask(site.provider.token())).status_code == 200
     site.provider.is_away = True
     try:
-        site.clock.on(hours=23)
+        site.clock.advance(timedelta(hours=23))
         assert (await site.ask(site.provider.token())).status_code == 200
-        site.clock.on(hours=2)
+        site.clock.advance(timedelta(hours=2))
         refused = await site.ask(site.provider.token())
         assert (refused.status_code, refused.json()["type"]) == (503, "/problems/provider")
         assert refused.headers["retry-after"]
     finally:
         site.provider.is_away = False
-    site.clock.on(seconds=6)
+    site.clock.advance(timedelta(seconds=6))
     assert (await site.ask(site.provider.token())).status_code == 200
 
 
 async def test_a_provider_of_another_issuer_is_not_believed(site: Site) -> None:
-    site.clock.on(hours=25)
+    site.clock.advance(timedelta(hours=25))
     for told in ({"issuer": "https://elsewhere.example"}, {"jwks_uri": "http://elsewhere.example/jwks"}):
         site.provider.metadata = told
         assert (await site.ask(site.provider.token())).status_code == 503
-        site.clock.on(seconds=31)
+        site.clock.advance(timedelta(seconds=31))
     site.provider.metadata = {}
 
 

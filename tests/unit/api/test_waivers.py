@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import httpx
 import pytest
 import pytest_asyncio
 from unit.api.service import LATER, Service, in_one_task, running, study_zip, together, values
+from unit.clock import Clock
 from unit.store.databases import SERVER
 from unit.store.samples import MAIN, STUDY, finding, put_judged_with, snapshot, verdict
 
@@ -23,17 +24,9 @@ ENDS = LATER + timedelta(hours=1)
 WAIVERS = "/api/v1/waivers"
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = LATER
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(LATER)
 
 
 @pytest.fixture

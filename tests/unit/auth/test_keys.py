@@ -1,10 +1,8 @@
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from unit.store.databases import database_url, render
+from unit.clock import Clock
 
 from heltig.auth.keys import KeyRing, NewKey, create, hash_of, revoke
 from heltig.auth.principal import Principal
@@ -14,22 +12,6 @@ from heltig.store.engine import Store
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 READER = NewKey(name="r", role="reader")
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.time = NOW
-
-    def __call__(self) -> datetime:
-        return self.time
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with database_url(tmp_path) as url:
-        store = await Store.open(url, render=render)
-        yield store
-        await store.close()
 
 
 async def make(store: Store, new: NewKey = READER) -> str:
@@ -49,7 +31,7 @@ async def test_a_key_is_long_and_kept_as_a_hash_only(store: Store) -> None:
 
 
 async def test_who_holds_a_key(store: Store) -> None:
-    ring = KeyRing(store, clock=Clock())
+    ring = KeyRing(store, clock=Clock(NOW))
     key = await make(store, NewKey(name="pacs", role="archive", areas=("look-up",)))
     assert await ring.principal(key) == Principal("key:pacs", frozenset({"archive"}), frozenset({"look-up"}))
     assert await ring.principal(key[:-1]) is None
@@ -68,24 +50,24 @@ async def test_a_name_that_a_list_cannot_show_is_refused(store: Store, name: str
 
 
 async def test_an_end(store: Store) -> None:
-    clock = Clock()
+    clock = Clock(NOW)
     ring = KeyRing(store, clock=clock)
     key = await make(store, replace(READER, expires=NOW + timedelta(hours=1)))
-    clock.time += timedelta(minutes=59)
+    clock.now += timedelta(minutes=59)
     assert await ring.principal(key)
-    clock.time += timedelta(minutes=1)
+    clock.now += timedelta(minutes=1)
     assert await ring.principal(key) is None
     with pytest.raises(UsageError):
         await make(store, NewKey(name="late", role="reader", expires=NOW))
 
 
 async def test_a_revoked_key(store: Store) -> None:
-    clock = Clock()
+    clock = Clock(NOW)
     ring = KeyRing(store, clock=clock)
     key = await make(store)
     assert await ring.principal(key)
     await store.write_durably(revoke, "r", actor="cli", origin="cli", now=NOW)
-    clock.time += timedelta(seconds=1)
+    clock.now += timedelta(seconds=1)
     assert await ring.principal(key) is None
     with pytest.raises(NotFoundError):
         await store.write_durably(revoke, "nobody", actor="cli", origin="cli", now=NOW)
@@ -98,7 +80,7 @@ async def test_names_are_given_once(store: Store) -> None:
 
 
 async def test_a_key_of_another_version_opens_nothing(store: Store) -> None:
-    ring = KeyRing(store, clock=Clock())
+    ring = KeyRing(store, clock=Clock(NOW))
     for name, role, scopes in (("a", "superuser", ()), ("b", "reader", ("everything",))):
         key = f"hk_{name}"
         record = keys.ApiKey(

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from unit.jobs.conftest import Clock
+from unit.clock import Clock
 from unit.store.databases import SERVER, render
 
 from heltig.errors import ConflictError, NotFoundError

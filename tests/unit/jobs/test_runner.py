@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from unit.jobs.conftest import Clock
+from unit.clock import Clock
 from unit.store.databases import SERVER, render
 
 from heltig.errors import (

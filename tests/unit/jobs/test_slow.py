@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from unit.jobs.conftest import Clock
+from unit.clock import Clock
 from unit.jobs.test_runner import add, becomes, found, running, until
 
 from heltig.jobs.attempt import JobContext

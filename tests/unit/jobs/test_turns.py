@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from unit.jobs.conftest import Clock
+from unit.clock import Clock
 
 from heltig.jobs.queue import JobQueue
 from heltig.store import claims, leases

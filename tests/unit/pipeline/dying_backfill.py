@@ -9,9 +9,10 @@ from datetime import timedelta
 from typing import Any, cast
 
 from servers.dicomweb import study
+from unit.clock import Clock
 from unit.pipeline.dying_service import DyingStore
 from unit.pipeline.scoring import ThisProcess
-from unit.pipeline.watched import BEGIN, QUIET, Clock, Site
+from unit.pipeline.watched import BEGIN, QUIET, Site
 
 from connectors.base import InMemoryArchive
 from heltig.pipeline.backfill import walking as backfill

@@ -11,7 +11,8 @@ from datetime import timedelta
 from typing import Any
 
 from servers.dicomweb import study
-from unit.pipeline.watched import BEGIN, QUIET, Clock, Site
+from unit.clock import Clock
+from unit.pipeline.watched import BEGIN, QUIET, Site
 
 from connectors.base import InMemoryArchive
 from heltig.pipeline.publish import render

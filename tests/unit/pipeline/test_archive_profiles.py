@@ -1,10 +1,11 @@
 """The profiles of archives: read again when they change, and what becomes of an archive with a broken one."""
 
 import logging
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from unit.clock import Clock
 from unit.pipeline.scoring import NOW
 
 from heltig.errors import ConfigurationError
@@ -17,13 +18,6 @@ from heltig.store.engine import Store
 from heltig.store.records import Location
 
 OLD, MAIN = Location("archive", "old-1"), Location("archive", "main")
-
-
-class Clock:
-    now = NOW
-
-    def __call__(self) -> datetime:
-        return self.now
 
 
 def put(path: Path, text: str) -> None:
@@ -49,7 +43,7 @@ async def site(store: Store, tmp_path: Path) -> Path:
 
 
 async def test_a_profile_is_read_again_when_one_of_its_files_changed(store: Store, site: Path) -> None:
-    clock = Clock()
+    clock = Clock(NOW)
     profiles = ArchiveProfiles(store, DEFAULT, clock=clock)
     assert (await profiles.of(OLD)).off == {"UID-ROOT", "VAL-CS"}
     put(site, 'base = "house.toml"\noff = ["PAT-ID-EMPTY"]')
@@ -66,7 +60,7 @@ async def test_a_profile_is_read_again_when_one_of_its_files_changed(store: Stor
 async def test_where_it_cannot_be_read_any_more_what_was_read_last_holds(
     store: Store, site: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    clock = Clock()
+    clock = Clock(NOW)
     profiles = ArchiveProfiles(store, DEFAULT, clock=clock)
     before = await profiles.of(OLD)
     put(site.parent / "house.toml", "of = []")
@@ -84,7 +78,7 @@ async def test_a_start_tells_of_a_broken_profile_and_other_archives_are_judged(
     store: Store, site: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     put(site, "of = []")
-    profiles = ArchiveProfiles(store, DEFAULT, clock=Clock())
+    profiles = ArchiveProfiles(store, DEFAULT, clock=Clock(NOW))
     await profiles.tell_what_is_wrong()
     [told] = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
     assert told.startswith("A profile cannot be read; studies of its archive stay PENDING: archive:old-1: ")

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from servers.dicomweb import study
+from unit.clock import Clock
 from unit.pipeline.dying_backfill import NAME, BackfillSite
-from unit.pipeline.watched import Clock, Site
+from unit.pipeline.watched import BEGIN, Site
 
 from connectors.base import Capabilities
 from heltig.cli.backfill_display import described
@@ -170,7 +171,7 @@ def test_ranges_are_written_as_the_standard_does(first: date | None, last: date 
 
 
 async def test_the_clock_of_the_rate_forgets(store: Store) -> None:
-    site = Filled(store, clock=Clock())
+    site = Filled(store, clock=Clock(BEGIN))
     await site.register(strategy="none")
     ended = await site.end(await site.start())
     assert (await site.counts(ended)).recently == 6

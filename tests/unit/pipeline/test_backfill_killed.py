@@ -8,9 +8,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from unit.clock import Clock
 from unit.pipeline.dying_backfill import STUDIES, BackfillSite
 from unit.pipeline.test_watching_killed import taken_back
-from unit.pipeline.watched import BEGIN, Clock
+from unit.pipeline.watched import BEGIN
 from unit.store.databases import SERVER, database_url
 
 from heltig.pipeline.publish import render

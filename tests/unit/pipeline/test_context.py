@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from servers.dicomweb import instance
+from unit.clock import Clock
 from unit.pipeline.scoring import NOW, ThisProcess, scoring
-from unit.pipeline.watched import Clock
+from unit.pipeline.watched import BEGIN
 from unit.store.databases import database_url
 
 from connectors.base import InMemoryArchive
@@ -446,7 +447,7 @@ async def test_in_one_transaction_or_two_all_ends_alike(
 
 async def test_of_a_burst_each_study_is_judged_again_once_a_minute_at_most(store: Store) -> None:
     """Twenty studies with one accession number, one every ten seconds, and a worker that has time."""
-    clock = Clock()
+    clock = Clock(BEGIN)
     using = Scoring(store, ThisProcess(), profile=DEFAULT, clock=clock, actor="test")
     using.queue = JobQueue(store, clock=clock)
     runner = Runner(using.queue, {REJUDGE: partial(rejudge, scoring=using)})

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import pytest
 from servers.receiver import Receiver, receiver
 from servers.scripted import answer
+from unit.clock import Clock
 from unit.store.samples import NOW, judge, snapshot
 
 from heltig import http_client, http_notice
@@ -30,17 +31,9 @@ ENVIRON = {"HELTIG_SECRET_HOOK": SECRET, "HELTIG_SECRET_NEXT": "another-secret-o
 SOON = timedelta(milliseconds=20)
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(NOW)
 
 
 @pytest.fixture

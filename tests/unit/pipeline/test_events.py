@@ -1,13 +1,10 @@
 """What the pull service says in its log while it works."""
 
 import json
-import logging
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
-import structlog
 from servers.dicomweb import study
 from unit.pipeline.watched import QUIET, Site
 
@@ -17,19 +14,11 @@ from heltig.logs import configure_logging
 from heltig.pipeline.pull import events
 from heltig.store.engine import Store
 
+pytestmark = pytest.mark.usefixtures("logging_restored")
+
 MARK = "Mark^Patient"
 UID = "1.2.840.99.4711"
 MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture(autouse=True)
-def _restored() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
 
 
 def about_a_patient() -> list[dict[str, Any]]:

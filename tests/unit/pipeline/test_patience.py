@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from servers.dicomweb import study
-from unit.pipeline.watched import Clock, Site
+from unit.clock import Clock
+from unit.pipeline.watched import Site
 
 from connectors.base import InMemoryArchive
 from heltig.demo.answer import Faults

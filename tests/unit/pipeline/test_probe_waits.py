@@ -8,7 +8,8 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 from servers.dicomweb import study
-from unit.pipeline.watched import Clock, Site
+from unit.clock import Clock
+from unit.pipeline.watched import Site
 
 from connectors.base import Capabilities
 from heltig.demo.answer import Faults

@@ -1,12 +1,8 @@
 """A study that somebody asks to be pulled now."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 
-import pytest
 from unit.store import pulling
-from unit.store.databases import database_url, render
 from unit.store.samples import NOW
 
 from heltig.jobs.queue import JobQueue
@@ -17,14 +13,6 @@ from heltig.store.jobs import Job
 from heltig.store.transaction import WriteTransaction
 
 MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with database_url(tmp_path) as url:
-        store = await Store.open(url, render=render)
-        yield store
-        await store.close()
 
 
 async def test_a_pull_that_was_put_back_starts_when_somebody_asks_for_the_study(store: Store) -> None:

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 from msgspec.structs import replace
-from unit.pipeline.watched import Clock, Site
+from unit.clock import Clock
+from unit.pipeline.watched import BEGIN, Site
 
 from connectors.base import InMemoryArchive
 from heltig.jobs.runner import Runner
@@ -128,7 +129,7 @@ class Long:
 
 @pytest.mark.parametrize("batches", [1, 3])
 async def test_a_round_that_never_ends_leaves_half_of_the_time_to_pulls(store: Store, batches: int) -> None:
-    clock = Clock()
+    clock = Clock(BEGIN)
     site = Site(
         store, InMemoryArchive(), clock=clock, strategies=lambda opened, today: [Long(clock, batches)]
     )

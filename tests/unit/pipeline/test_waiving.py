@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 from servers.dicomweb import study
 from sqlalchemy import delete
+from unit.clock import Clock
 from unit.pipeline.scoring import NOW, ThisProcess
 
 from connectors.base import InMemoryArchive
@@ -35,13 +36,6 @@ ENDS = NOW + timedelta(hours=1)
 RULE = "VAL-CS"
 
 
-class Clock:
-    now = NOW
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
 def archive(*series: str) -> InMemoryArchive:
     """An archive with study 1.2; the series named have a BodyPartExamined that is none."""
     made = InMemoryArchive()
@@ -53,7 +47,7 @@ def archive(*series: str) -> InMemoryArchive:
 
 
 def scoring(store: Store, clock: Clock | None = None) -> Scoring:
-    return Scoring(store, ThisProcess(), profile=DEFAULT, clock=clock or Clock(), actor="test")
+    return Scoring(store, ThisProcess(), profile=DEFAULT, clock=clock or Clock(NOW), actor="test")
 
 
 async def judged(store: Store, source: InMemoryArchive, clock: Clock | None = None) -> Kept:
@@ -165,7 +159,7 @@ async def test_a_verdict_is_refused_when_waivers_changed_since_it_was_judged(sto
 async def test_a_study_that_did_not_change_is_judged_again_once_its_verdict_no_longer_holds(
     store: Store,
 ) -> None:
-    clock, source = Clock(), archive("1.2.1")
+    clock, source = Clock(NOW), archive("1.2.1")
     await judged(store, source, clock)
     await give(store, await observed(store))
     await scoring(store, clock).score_again(HERE, "1.2")
@@ -233,7 +227,7 @@ async def test_the_change_feed_tells_once_of_a_verdict_that_ended_and_cannot_be_
     store: Store,
 ) -> None:
     """Whoever follows the feed does not keep a verdict that no look-up tells any more."""
-    clock, profiles = Clock(), []
+    clock, profiles = Clock(NOW), []
 
     async def profile_of(location: Location) -> Profile:
         if not profiles:

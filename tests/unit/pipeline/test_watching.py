@@ -1,11 +1,8 @@
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from unit.store import pulling
-from unit.store.databases import database_url, render
 from unit.store.pulling import MINUTE
 from unit.store.samples import NOW
 
@@ -19,14 +16,6 @@ from heltig.store.archives import ArchiveOptions
 from heltig.store.engine import Store
 from heltig.store.jobs import NewJob
 from heltig.store.transaction import WriteTransaction
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with database_url(tmp_path) as url:
-        store = await Store.open(url, render=render)
-        yield store
-        await store.close()
 
 
 async def status(store: Store, name: str = "main") -> ArchiveStatus:

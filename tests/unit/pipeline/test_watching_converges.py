@@ -10,8 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from servers.dicomweb import instance
+from unit.clock import Clock
 from unit.pipeline.scoring import ThisProcess
-from unit.pipeline.watched import COLD, STOP, Clock, Site, TellingArchive, told_and_listed
+from unit.pipeline.watched import COLD, STOP, Site, TellingArchive, told_and_listed
 from unit.store.databases import database_url
 
 from connectors.base import InMemoryArchive

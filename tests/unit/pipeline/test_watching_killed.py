@@ -8,8 +8,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from unit.clock import Clock
 from unit.pipeline.dying_service import STUDIES, filled
-from unit.pipeline.watched import BEGIN, Clock, Site
+from unit.pipeline.watched import BEGIN, Site
 from unit.store.databases import SERVER, database_url
 
 from heltig.pipeline.publish import render

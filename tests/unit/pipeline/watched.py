@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, cast
 
+from unit.clock import Clock
 from unit.pipeline.scoring import ThisProcess
 
 from connectors.base import Archive as ArchivePort
@@ -43,19 +44,6 @@ COLD = timedelta(minutes=30)
 QUIET = timedelta(seconds=120)
 STOP = timedelta(seconds=5400)
 KNOWN = Capabilities(offset=True, filters=True, counts=True, metadata="study", all_attributes=True)
-
-
-class Clock:
-    """A clock that a test moves."""
-
-    def __init__(self, now: datetime = BEGIN) -> None:
-        self.now = now
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def advance(self, step: timedelta) -> None:
-        self.now += step
 
 
 class Whole:
@@ -178,7 +166,7 @@ class Site:
         queue_most: int = 1000,
     ) -> None:
         self.store = store
-        self.clock = clock or Clock()
+        self.clock = clock or Clock(BEGIN)
         self.queue = JobQueue(store, clock=self.clock)
         self.opens = Opens(store, *held, clock=self.clock)
         self.queue_most = queue_most

@@ -4,10 +4,11 @@ import sys
 import zipfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from unit.clock import Clock
 from unit.connectors.upload.made import dicom
 from unit.store.samples import NOW, judge, series, snapshot
 
@@ -39,25 +40,12 @@ STUDY = "1.2.3"
 HERE = Location("upload", "20260301-000000000001")
 
 
-class Clock:
-    """A time that is moved by hand."""
-
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def pass_by(self, **time: float) -> None:
-        self.now += timedelta(**time)
-
-
 class Cases:
     """A desk, and what it works with."""
 
     def __init__(self, store: Store, home: Path, *, plan: Plan | None = None, **settings: Any) -> None:
         self.store = store
-        self.clock = Clock()
+        self.clock = Clock(NOW)
         self.queue = JobQueue(store, clock=self.clock)
         self.settings = Settings(
             home=home,

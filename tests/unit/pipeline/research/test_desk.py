@@ -170,7 +170,7 @@ async def test_a_study_that_is_pending_is_waited_for(cases: Cases, tmp_path: Pat
                 await asyncio.sleep(0.02)
     assert cases.desk.folder.analyses() == []
     await cases.judged()
-    cases.clock.pass_by(minutes=2)
+    cases.clock.advance(timedelta(minutes=2))
     await cases.drain()
     assert (await cases.found(ordered.analysis)).state == "done"
 
@@ -311,7 +311,7 @@ async def lost(cases: Cases) -> Job:
     found = await cases.store.read(analyses.find, job.payload["analysis"])
     assert found is not None
     await cases.store.write(analyses.move, found, "converting", at=cases.clock())
-    cases.clock.pass_by(hours=1)
+    cases.clock.advance(timedelta(hours=1))
     return job
 
 
@@ -417,7 +417,7 @@ async def test_analyses_go_by_age_and_with_their_study(cases: Cases) -> None:
     await cases.judged()
     old = (await cases.order()).analysis
     await cases.drain()
-    cases.clock.pass_by(days=91)
+    cases.clock.advance(timedelta(days=91))
     young = (await cases.order(asked=Asked(target="any"))).analysis
     await cases.drain()
     now = cases.clock()
@@ -459,6 +459,6 @@ async def test_a_disk_that_is_nearly_full_has_them_wait(cases: Cases) -> None:
     cases.settings = msgspec.structs.replace(cases.settings, alert_disk=Size(1 << 62))
     await cases.drain(cases.made("done"))
     assert (await cases.found(ordered.analysis)).state == "queued"
-    cases.clock.pass_by(minutes=11)
+    cases.clock.advance(timedelta(minutes=11))
     await cases.drain()
     assert (await cases.found(ordered.analysis)).state == "done"
