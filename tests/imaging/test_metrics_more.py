@@ -194,6 +194,10 @@ def test_the_portal_vein_goes_before_the_vena_cava() -> None:
         ({"series_description": "CT ABD W/O CONTRAST"}, "native"),
         ({"series_description": "Abdome S/ contraste"}, "native"),
         ({"series_description": "CHEST WITHOUT IV CONTRAST"}, "native"),
+        ({"series_description": "Abd PRE-CONTRAST 5mm"}, "native"),
+        ({"series_description": "Pré e pós contraste"}, "unknown"),
+        ({"series_description": "COM CONTRASTE VENOSO"}, "unknown"),
+        ({"series_description": "Sem contraste venoso"}, "native"),
         ({"series_description": "HEAD NO CONTRAST"}, "native"),
         ({"series_description": "Head non-con 5.0"}, "native"),
         ({"protocol": "ABD W/ AND W/O CONTRAST"}, "unknown"),
@@ -213,6 +217,7 @@ def test_the_portal_vein_goes_before_the_vena_cava() -> None:
         ({"contrast_agent": "-"}, "unknown"),
         ({"contrast_agent": "Not given"}, "unknown"),
         ({"contrast_agent": "ORAL"}, "unknown"),
+        ({"contrast_agent": "Oral/rectal contrast"}, "unknown"),
         ({"contrast_agent": "Oral and IV"}, "enhanced_unclassified"),
         ({"contrast_agent": "Iohexol", "contrast_start": "1015", "acquisition_time": "1010"}, "unknown"),
         (

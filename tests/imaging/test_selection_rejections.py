@@ -77,7 +77,8 @@ def test_modalities_of_the_request_are_the_only_ones() -> None:
 
 
 def test_phase_images_and_maps_are_no_anatomy() -> None:
-    for kind in ("P", "PHASE MAP", "ADC", "PERFUSION_FFE"):
+    of_several_energies = ("VMI", "MAT_REMOVED", "MAT_SPECIFIC", "EFF_ATOMIC_NUM", "ELECTRON_DENSITY")
+    for kind in ("P", "PHASE MAP", "ADC", "PERFUSION_FFE", *of_several_energies):
         assert reasons(select([a_series(image_types=(("ORIGINAL", "PRIMARY", kind),))])) == {"IMAGE_DERIVED"}
 
 
@@ -102,7 +103,7 @@ def test_body_part_only_warns() -> None:
 UNWANTED = (
     "SCOUT", "Surview", "3-plane loc", "Localizador", "Lokalisator Localizer", "Survey", "Exam Summary",
     "Relatório", "AX MIP 10x3", "COR_MPR", "Réformations", "Patient Dose", "ResUMÉN", "Smartprep Series",
-    "Test Bolus",
+    "Test Bolus", "Virtual Non Contrast", "MonoE 40keV", "Abd 70 keV", "Iodine_Map", "Z Effective", "VNC 1.5",
 )  # fmt: skip
 LUNG = (
     "Lung 1.0", "TORAX PULMAO", "Tórax_Pulmão", "PULMÓN", "Pulmonar", "chest pulmonary", "Lungenfenster",
@@ -110,7 +111,7 @@ LUNG = (
 )  # fmt: skip
 INNOCENT = (
     "Low Dose Chest", "Tórax baixa dose", "Abdomen postop", "Abdomen Scoutfield2", "Summaryless",
-    "Prolonged", "ramipril", None, "", "1.5",
+    "Prolonged", "ramipril", "Virtual Colonoscopy", "Dual Energy 100 kV", None, "", "1.5",
 )  # fmt: skip
 
 

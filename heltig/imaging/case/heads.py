@@ -7,20 +7,23 @@ from heltig.imaging.selection.policy import shipped
 from heltig.imaging.selection.words import matching, tokens
 
 _HEAD: Final = "head"
+_NECK: Final = "neck"
+"""Images of a neck go up to the mouth as a rule, and often beyond."""
 
 
 def shows_head(analysis: Analysis) -> bool:
     """Tell whether there may be a head.
 
     There is none where its structures could have been found and were not. Where they could not, something
-    has to say that it is another part of the body: structures of one, or words of the headers.
+    has to say that it is another part of the body, and not the neck: structures of one, or words of the
+    headers.
     """
     presence = {one.name: one.presence for one in analysis.results.regions}
     seen = {name for name, found in presence.items() if found in ("present", "partial")}
     named = _named(analysis)
     if analysis.order.target == "brain" or _HEAD in seen | named:
         return True
-    return presence.get(_HEAD) != "absent" and not seen | named
+    return presence.get(_HEAD) != "absent" and (_NECK in named or not (seen | named) - {_NECK})
 
 
 def _named(analysis: Analysis) -> set[str]:

@@ -24,24 +24,32 @@ _ENHANCED: Final = ("arterial", "portal_venous", "delayed")
 _WORDS: Final = {
     "native": r"native?|nativ[ao]|nonc|noncon|noncontrast|ncct|nect|(un|non ?)enhanced|plain"
     r"|(no|non|without|w o|wo|w out|sem|sin|sans|senza|ohne) (iv |i v |intravenous )?"
-    r"(contrast[eo]?|kontrast\w*|km)|non con|s contraste",
+    r"(contrast[eo]?|kontrast\w*|km)|non con|s contraste|pre ?contrast[eo]?",
     "arterial": r"(spat|fruh)?arteri(al|el|os)\w*",
     "portal_venous": r"portal\w*|venous|venos\w*|portoven\w*",
     "delayed": r"delay\w*|tardi\w*|spatphase|equilibri\w*|excret\w*",
 }
 """Whole words of descriptions, in small letters and without accents."""
 
-_BOTH: Final = re.compile(
-    r"\b(with|w|com|c|con|mit|avec)( and| e| y| und| et)? (without|w o|wo|sem|s|sin|ohne|sans)\b"
+_NO_PHASE: Final = re.compile(
+    r"\b((with|w|com|c|con|mit|avec)( and| e| y| und| et)? (without|w o|wo|sem|s|sin|ohne|sans)"
+    r"|pre (and |e |y |und |et )?post?( ?contrast[eo]?)?"
+    r"|(?<=contraste )venos[oa])\b"
 )
-"""With and without contrast agent: the name of an examination, not of a phase."""
+"""With and without contrast agent is an examination; a *venous contrast agent* is one that is injected."""
 
 _NO_AGENT: Final = re.compile(
     r"(none|no|non|nil|na|n|n a|0|without|w o|wo|sem|sin|sans|senza|ohne)"
-    r"( (iv )?(contrast[eo]?|kontrast\w*|km|agent))?|oral( contrast[eo]?)?"
-    r"|(none|not) (given|used|applicable|administered)|nenhum|ning(un|uno|una)|aucun|keine?s?|nessuno|water|"
+    r"( (iv )?(contrast[eo]?|kontrast\w*|km|agent))?"
+    r"|(none|not) (given|used|applicable|administered)|nenhum|ning(un|uno|una)|aucun|keine?s?|nessuno|water"
 )
-"""What stands for a contrast agent where none was injected."""
+"""What stands for a contrast agent where there is none."""
+
+_NOT_INJECTED: Final = frozenset(
+    {"oral", "rectal", "po", "per", "os", "enteral", "barium", "gastrografin", "gastrographin"}
+    | {"contrast", "contraste", "and", "e", "y", "or", "only"}
+)
+"""Words of a contrast agent that is in no vessel."""
 
 _DELAYS_S: Final = ((15.0, 45.0, "arterial"), (55.0, 110.0, "portal_venous"), (150.0, 1800.0, "delayed"))
 """Seconds from the start of the injection to the acquisition."""
@@ -149,7 +157,7 @@ def phase_by_metadata(technique: Technique) -> PhaseReading:
     }
     if len(said) == 1:
         return PhaseReading(METADATA_RULE, next(iter(said)), tuple(said.values()))
-    if said or not technique.contrast_agent or _NO_AGENT.fullmatch(_plain(technique.contrast_agent)):
+    if said or not _is_injected(_plain(technique.contrast_agent or "")):
         return PhaseReading(METADATA_RULE, "unknown", tuple(said.values()))
     seconds = _seconds_since_injection(technique)
     if seconds is not None and seconds < 0:
@@ -188,8 +196,12 @@ def _by_limits(artery: float, vein: float, liver: float | None, limits: PhaseLim
     return "enhanced_unclassified"
 
 
+def _is_injected(agent: str) -> bool:
+    return not set(agent.split()) <= _NOT_INJECTED and not _NO_AGENT.fullmatch(agent)
+
+
 def _phases_in(text: str) -> Iterator[str]:
-    words = _BOTH.sub(" ", _plain(text))
+    words = _NO_PHASE.sub(" ", _plain(text))
     for phase, pattern in _WORDS.items():
         if re.search(rf"\b(?:{pattern})\b", words):
             yield phase

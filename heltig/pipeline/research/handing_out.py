@@ -1,6 +1,7 @@
 """Hands files of analyses out: one, or all of them as a ZIP, to whoever may see whose they are."""
 
 import asyncio
+import hashlib
 import zipfile
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -13,7 +14,7 @@ import msgspec
 from heltig import audit
 from heltig.errors import NotFoundError
 from heltig.pipeline.identifiers.sights import HiddenError, Sight
-from heltig.pipeline.research.folder import ResearchFolder
+from heltig.pipeline.research.folder import ResearchFolder, digest_of
 from heltig.store import analyses
 from heltig.store.analyses import Analysis, Output
 from heltig.store.engine import Store
@@ -60,43 +61,48 @@ class HandingOut:
         return await self.document_of(analysis, RESULTS) if analysis.state == "done" else None
 
     async def document_of(self, analysis: Analysis, name: str) -> dict[str, Any] | None:
-        """One of its JSON documents, whoever asks; None where there is none, or not on this server.
+        """One of its JSON documents, whoever asks; None where there is none, or not as it was written here.
 
         Documents name neither patient nor study unless identified data was allowed: show no more of them than
         somebody may see.
         """
+        output = await self._store.read(analyses.output_of, analysis.row, name)
         path = self._folder.file(analysis.analysis_id, name)
-        try:
-            content = b"" if path is None else await asyncio.to_thread(path.read_bytes)
-            return msgspec.json.decode(content, type=dict[str, Any]) if content else None
-        except (OSError, msgspec.MsgspecError):
+        if output is None or path is None:
             return None
+        try:
+            content = await asyncio.to_thread(path.read_bytes)
+        except OSError:
+            return None
+        if hashlib.sha256(content).hexdigest() != output.sha256:
+            return None
+        return msgspec.json.decode(content, type=dict[str, Any])
 
     async def file(self, analysis: Analysis, name: str, *, sight: Sight) -> tuple[Output, Path]:
         """One of its files.
 
         Raises:
-            NotFoundError: It has none of that name, or not on this server.
+            NotFoundError: It has none of that name, or not as it was written on this server.
             HiddenError: It may show whose it is.
         """
         output = await self._store.read(analyses.output_of, analysis.row, name)
         if output is None:
             raise NotFoundError("The analysis has no such file: its `outputs` lists them.")
         _insist_on_sight(analysis, sight)
-        return output, self._path(analysis, output)
+        return output, await asyncio.to_thread(self._path, analysis, output)
 
     async def files(self, analysis: Analysis, *, sight: Sight) -> list[tuple[Output, Path]]:
         """All its files.
 
         Raises:
-            NotFoundError: It has none, or not on this server.
+            NotFoundError: It has none, or not as they were written on this server.
             HiddenError: They may show whose they are.
         """
         outputs = await self.outputs_of(analysis)
         if not outputs:
             raise NotFoundError(f"The analysis has no files: it is {analysis.state}.")
         _insist_on_sight(analysis, sight)
-        return [(one, self._path(analysis, one)) for one in outputs]
+        return await asyncio.to_thread(lambda: [(one, self._path(analysis, one)) for one in outputs])
 
     async def record(self, analysis: Analysis, what: str, *, actor: str, origin: str) -> None:
         """Writes down that somebody gets files.
@@ -129,7 +135,7 @@ class HandingOut:
                 "The files of the analysis are not on this server: it was made by another one, or this is a "
                 "backup that was restored. Order it again."
             )
-        if path.stat().st_size != output.size:
+        if path.stat().st_size != output.size or digest_of(path) != output.sha256:
             raise NotFoundError(
                 f"The file {output.name} of the analysis is not what was written. Order the analysis again."
             )

@@ -1,6 +1,7 @@
 """Who sees what of analyses: overrides, files that may show whose they are."""
 
 import asyncio
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,8 @@ async def test_files_of_a_blocked_study_are_for_those_who_see_identifiers(tmp_pa
         def put(transaction: WriteTransaction) -> None:
             found = analyses.find(transaction, ordered.json()["id"])
             assert found is not None
-            file = Output(name="id.json", media_type="application/json", sha256="0" * 64, size=2)
+            digest = hashlib.sha256(b"{}").hexdigest()
+            file = Output(name="id.json", media_type="application/json", sha256=digest, size=2)
             analyses.put_outputs(transaction, found.row, [file])
 
         await service.services.store.write(put)
@@ -78,6 +80,9 @@ async def test_files_of_a_blocked_study_are_for_those_who_see_identifiers(tmp_pa
         for key, status in ((researcher, 403), (admin, 200)):
             got = await service.get(f"{address}/outputs/id.json", headers=key)
             assert got.status_code == status, got.text
+        (folder / "id.json").write_text("[]")
+        got = await service.get(f"{address}/outputs/id.json", headers=admin)
+        assert got.status_code == 404, "it is not what was written, though as long"
 
 
 async def test_orders_that_make_no_sense(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from unit.store.samples import judge, series, snapshot
 
 from heltig.errors import AuthorisationError, ConflictError, NotFoundError, StorageError, UsageError
 from heltig.jobs.attempt import try_again
+from heltig.pipeline.identifiers.sights import Sight
 from heltig.pipeline.research.asked import Asked
 from heltig.pipeline.research.ordering import AUTOMATIC, FILES_KIND, NotReadyError
 from heltig.pipeline.research.plan import Automatic, Plan
@@ -253,6 +254,12 @@ async def test_files_that_are_not_there_as_they_were_are_made_again(cases: Cases
     await cases.drain()
     path = cases.desk.folder.of(first.analysis_id) / "total/liver.nii.gz"
     path.write_bytes(b"xxxx") if what == "damaged" else path.unlink()
+    for asked in (
+        cases.desk.files.file(first, "total/liver.nii.gz", sight=Sight()),
+        cases.desk.files.files(first, sight=Sight()),
+    ):
+        with pytest.raises(NotFoundError, match="rder "):
+            await asked
     second = (await cases.order()).analysis
     await cases.drain()
     done = await cases.found(second)
