@@ -131,7 +131,7 @@ class GateJudging:
         self._under_way: dict[_Key, list[Judged]] = {}
         self._turns = _Turns()
 
-    async def judge(self, gate: Gate, received: "Sequence[Received]") -> Judged:
+    async def judge(self, gate: Gate, received: Sequence[Received]) -> Judged:
         """Judges a batch, after those of the same studies for which it was called before.
 
         Where judging itself fails, that is said of each object: a gate fails closed, unless it is told
@@ -162,7 +162,7 @@ class GateJudging:
                 turn.end()
         return judged
 
-    def end(self, judged: Judged, *, missing: "Collection[Received]") -> None:
+    def end(self, judged: Judged, *, missing: Collection[Received]) -> None:
         """Says that a batch is under way no more: what of it was let through is written down, but for some.
 
         Args:
