@@ -14,6 +14,7 @@ from urllib.parse import unquote
 import msgspec
 from arq.connections import ArqRedis, RedisSettings, create_pool
 from arq.constants import in_progress_key_prefix
+from redis.asyncio.connection import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError, RedisError, TimeoutError
@@ -25,6 +26,8 @@ UNREACHABLE: Final = (RedisError, OSError)
 
 _RETRIES: Final = 1
 """Of a command, and in it of a connection. More would hide for long that Redis is away."""
+
+_RETRIED: Final = (ConnectionError, TimeoutError, OSError)
 
 _CONNECT_SECONDS: Final = 5
 
@@ -48,7 +51,7 @@ def redis_settings(url: str) -> RedisSettings:
         conn_timeout=_CONNECT_SECONDS,
         conn_retries=0,
         retry=Retry(ExponentialBackoff(cap=2, base=0.1), _RETRIES),
-        retry_on_error=[ConnectionError, TimeoutError, OSError],
+        retry_on_error=[*_RETRIED],
         retry_on_timeout=True,
     )
 
@@ -81,10 +84,17 @@ class Doorbell:
     """Rings, one message for all the work of a kind that comes while nobody has answered yet."""
 
     def __init__(self, url: str) -> None:
-        self._settings = redis_settings(url)
+        pool = ConnectionPool.from_url(
+            url,
+            socket_connect_timeout=_CONNECT_SECONDS,
+            socket_timeout=_CONNECT_SECONDS,  # a server may take a connection, and never answer
+            retry=Retry(ExponentialBackoff(cap=2, base=0.1), _RETRIES),
+            retry_on_error=[*_RETRIED],
+        )
+        # It connects with its first command.
+        self._redis = ArqRedis(pool, job_serializer=pack, job_deserializer=unpack, default_queue_name=QUEUE)
         self._wanted: set[str] = set()
         self._has_wanted = asyncio.Event()
-        self._redis: ArqRedis | None = None
         self._is_away = False
 
     def ring(self, kind: str) -> None:
@@ -110,13 +120,10 @@ class Doorbell:
                         )
                     self._is_away = True
         finally:
-            if self._redis is not None:
-                with contextlib.suppress(*UNREACHABLE):
-                    await self._redis.aclose(close_connection_pool=True)
+            with contextlib.suppress(*UNREACHABLE):
+                await self._redis.aclose(close_connection_pool=True)
 
     async def _send(self, kind: str) -> None:
-        if self._redis is None:
-            self._redis = await self._connected()
         message = f"heltig:{kind}"
         for _ in range(_AGAIN):
             if await self._redis.enqueue_job(kind, _job_id=message) is not None:
@@ -125,17 +132,3 @@ class Doorbell:
                 return  # one that nobody has answered yet
             # Who answers may have looked before there was what we ring for.
             await asyncio.sleep(_ANSWERED_SOON)
-
-    async def _connected(self) -> ArqRedis:
-        """Connects; whoever is cancelled meanwhile leaves no connection open."""
-        creating = create_pool(
-            self._settings, job_serializer=pack, job_deserializer=unpack, default_queue_name=QUEUE
-        )
-        # The first command has no limit of its own: a server may take the connection, and never answer.
-        connecting = asyncio.ensure_future(asyncio.wait_for(creating, _CONNECT_SECONDS))
-        try:
-            return await asyncio.shield(connecting)
-        except asyncio.CancelledError:
-            with contextlib.suppress(*UNREACHABLE):
-                await (await connecting).aclose(close_connection_pool=True)
-            raise
