@@ -5,7 +5,7 @@ from typing import Final
 
 from heltig.dicom.uid import is_valid
 from heltig.rules.rule import Hit, rule
-from heltig.rules.views import Values
+from heltig.rules.views import StudyView, Values
 from heltig.rules.wording import cut
 from heltig.standard.edition import EDITION
 from heltig.standard.uids import lookup, transfer_syntax
@@ -128,3 +128,29 @@ def lossy_flag(at: Values) -> Iterator[Hit]:
     if syntax is not None and syntax.lossy == "always" and at[_LOSSY].text != "01":
         state = cut(at[_LOSSY].text) or ("empty" if at[_LOSSY].vr else "absent")
         yield Hit(tags=(_LOSSY,), observed=f"{state}, with {syntax.name}", expected="01")
+
+
+@rule("ENC-TS-MISMATCH", level="study", severity="block", needs=("metadata", "file_meta", "bytes"),
+    reference="PS3.5 A.4")  # fmt: skip
+def other_stream(study: StudyView) -> Iterator[Hit]:
+    """The pixel data are compressed otherwise than the transfer syntax says.
+
+    Finds: Compressed pixel data whose first bytes are those of another kind of stream than the
+        TransferSyntaxUID (0002,0010) stands for, or of none that is known: JPEG, JPEG-LS, JPEG 2000, JPEG XL
+        and RLE are told apart. Which process of JPEG it is, and what follows the first bytes, is not looked
+        at. A data set that is itself written otherwise is a matter of ENC-IMPLICIT-IN-EXPLICIT, pixel data
+        that are not compressed of PIX-LENGTH.
+    Why: A decoder is chosen by the transfer syntax: viewers show nothing, and an archive that converts the
+        image fails, mostly years later.
+    Mend: Have the sender write the transfer syntax that the stream is of, or compress the image again from
+        the original.
+    Example: Images that a migration compressed with JPEG 2000 and labelled with the transfer syntax they had
+        before.
+    """
+    for fault, rows in study.faults("compression"):
+        yield Hit(
+            tags=("PixelData", _SYNTAX),
+            observed=fault.detail,
+            expected="the kind of stream that the transfer syntax stands for",
+            rows=rows,
+        )

@@ -204,3 +204,27 @@ def _wrong_targets(table: StudyTable, target: str, rows: Iterable[int]) -> dict[
                 found = f"{label(target)} has {len(cell.values)} values for {number} frames"
                 wrong.setdefault(found, []).append(row)
     return wrong
+
+
+@rule("PIX-FRAGMENTS", level="study", severity="block", needs=("metadata", "bytes", "pixel_length"),
+    reference="PS3.5 A.4")  # fmt: skip
+def fragments(study: StudyView) -> Iterator[Hit]:
+    """Compressed pixel data do not hold the frames that the image says.
+
+    Finds: Compressed pixel data without a fragment that has anything in it; with fewer fragments than
+        NumberOfFrames (0028,0008), though each frame has one or more of its own; and with a Basic Offset
+        Table of another number of frames. Video, which has all frames in one stream, is left alone. In a
+        packed member of a ZIP the fragments are not counted, as that would take unpacking it.
+    Why: Frames are missing, or the header describes another image. Archives that cut the pixel data into
+        frames refuse it; viewers show less than there was, or crash.
+    Mend: Export the image again from where it came. Where the frames are all there, have the sender mend
+        NumberOfFrames or the offset table.
+    Example: A clip of sixty frames of which a broken transfer left forty.
+    """
+    for fault, rows in study.faults("fragments"):
+        yield Hit(
+            tags=("PixelData", "NumberOfFrames"),
+            observed=fault.detail,
+            expected="one or more fragments for each frame",
+            rows=rows,
+        )

@@ -92,7 +92,8 @@ class HeaderStencil:
         window.reach(0, end)
         pixels = self._pixels._replace(place=end)
         header = Filled(self._shared, cells)
-        faults = (*self._preamble, *pixel_faults(window, pixels), *self._group_length_faults(header))
+        of_pixels = pixel_faults(window, pixels, self._like.tags, header)
+        faults = (*self._preamble, *of_pixels, *self._group_length_faults(header))
         return DataSet(self._like.tags, header, self._like.encoding, faults, origin)
 
     def _show(self, data: bytes, cells: list[bytes]) -> int:

@@ -89,7 +89,7 @@ class Walk:
     def check_pixels(self) -> None:
         """Compare the length of the pixel data that ended the walk with the bytes that are there."""
         if self.pixels is not None:
-            self.faults.extend(pixel_faults(self._window, self.pixels))
+            self.faults.extend(pixel_faults(self._window, self.pixels, self.tags, self.raws))
 
     def check_order(self, syntax: Syntax) -> None:
         """Look at the order of all elements read, and at their group lengths."""

@@ -30,17 +30,22 @@ class Window:
         self._held = len(self.data)
         self._ended = not self.data
 
-    def reach(self, position: int, need: int) -> int:
+    def reach(self, position: int, need: int, *, ahead: int = CHUNK) -> int:
         """Read on until `need` bytes from `position` on are in memory, or the source ends.
 
         Returns the new place of what was at `position`: what lies before it may be forgotten.
+
+        Args:
+            position: A place in `data`.
+            need: Bytes.
+            ahead: Bytes that a read asks for at least.
         """
         have = len(self.data) - position
         if have >= need or self._ended:
             return position
         chunks = [self.data[position:]]
         while have < need:
-            chunk = b"" if self.full else self.source.read(min(max(CHUNK, have), _LARGEST_READ))
+            chunk = b"" if self.full else self.source.read(min(max(ahead, have), _LARGEST_READ))
             if not chunk:
                 self._ended = True
                 break

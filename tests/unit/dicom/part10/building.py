@@ -10,6 +10,8 @@ EXPLICIT = "1.2.840.10008.1.2.1"
 DEFLATED = "1.2.840.10008.1.2.1.99"
 BIG_ENDIAN = "1.2.840.10008.1.2.2"
 JPEG = "1.2.840.10008.1.2.4.50"
+MPEG_4 = "1.2.840.10008.1.2.4.102"
+RLE = "1.2.840.10008.1.2.5"
 UNDEFINED = 0xFFFFFFFF
 
 LONG = {"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"}
@@ -34,6 +36,16 @@ def implicit(tag: str, value: bytes = b"", *, length: int | None = None) -> byte
 
 def item(content: bytes) -> bytes:
     return implicit("FFFEE000", content)
+
+
+JPEG_STREAM = b"\xff\xd8\xff\xdb" + bytes(46)
+"""The start of one, and nothing that could be decoded."""
+
+
+def fragments(*contents: bytes, offsets: int = 0) -> bytes:
+    """Pixel Data in fragments after a Basic Offset Table, its delimiter included."""
+    items = item(bytes(4 * offsets)) + b"".join(map(item, contents))
+    return explicit("7FE00010", "OB", items + SEQUENCE_END, length=UNDEFINED)
 
 
 def open_item(content: bytes) -> bytes:

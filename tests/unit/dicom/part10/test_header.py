@@ -16,13 +16,18 @@ from unit.dicom.part10.building import (
     FIRST_IMPLICIT,
     IMPLICIT,
     JPEG,
+    JPEG_STREAM,
+    MPEG_4,
     PATIENT,
+    RLE,
     SEQUENCE_END,
     UNDEFINED,
     CountedSource,
     cells,
     details,
+    even,
     explicit,
+    fragments,
     implicit,
     item,
     kinds,
@@ -35,6 +40,7 @@ from unit.dicom.part10.building import (
 
 from heltig.dicom.cell import Encoding
 from heltig.dicom.part10 import ForwardSource, NotDicom, SeekableSource, UnreadableFile, read_header
+from heltig.dicom.part10.layout import HEADER_LIMIT
 
 PIXELS = explicit("7FE00010", "OW", bytes(1000))
 
@@ -464,7 +470,7 @@ _PADDING = explicit("FFFCFFFC", "OB", bytes(200))
     ("pixels", "syntax"),
     [
         (PIXELS, EXPLICIT),
-        (explicit("7FE00010", "OB", item(b"") + SEQUENCE_END, length=UNDEFINED), JPEG),
+        (fragments(JPEG_STREAM), JPEG),
     ],
 )
 def test_padding_that_is_cut_is_truncated(pixels: bytes, syntax: str, before: bytes, there: int) -> None:
@@ -483,7 +489,7 @@ def test_padding_of_implicit_vr_that_is_cut_is_truncated(there: int) -> None:
     assert read(part10(data + padding, IMPLICIT)).faults == ()
 
 
-FRAGMENTS = explicit("7FE00010", "OB", item(b"") + item(bytes(500)) + item(bytes(300)), length=UNDEFINED)
+FRAGMENTS = fragments(JPEG_STREAM, bytes(300)).removesuffix(SEQUENCE_END)
 
 
 @pytest.mark.parametrize(
@@ -506,12 +512,64 @@ def test_encapsulated_pixel_data_end_with_a_delimiter(after: bytes, found: list[
     [
         (explicit("FFFCFFFC", "OB", bytes(20)), []),
         (explicit("FFFAFFFA", "SQ"), []),
+        (PIXELS, ["tag-duplicate"]),
+        (explicit("FFFCFFFC", "OB") + explicit("FFFAFFFA", "SQ"), ["tag-order"]),
         (bytes(20), ["trailing"]),
         (b"x", ["trailing"]),
     ],
 )
 def test_what_follows_pixel_data(after: bytes, found: list[str]) -> None:
     assert kinds(read(part10(FIRST + PIXELS + after))) == found
+
+
+RLE_STREAM = b"\1\0\0\0\x40\0\0\0" + bytes(60)
+
+
+def frames(number: str) -> bytes:
+    return FIRST + explicit("00280008", "IS", even(number.encode()))
+
+
+@pytest.mark.parametrize(
+    ("number", "pixels", "syntax", "found"),
+    [
+        ("2", fragments(JPEG_STREAM, JPEG_STREAM), JPEG, []),
+        ("2", fragments(JPEG_STREAM, bytes(10), JPEG_STREAM, offsets=2), JPEG, []),
+        ("2", fragments(JPEG_STREAM, b"", bytes(10), JPEG_STREAM), JPEG, []),
+        ("many", fragments(JPEG_STREAM), JPEG, []),
+        ("3", fragments(JPEG_STREAM, JPEG_STREAM), JPEG, ["2 fragments for 3 frames"]),
+        ("3", fragments(JPEG_STREAM, JPEG_STREAM, b""), JPEG, ["2 fragments for 3 frames"]),
+        ("2", fragments(JPEG_STREAM, JPEG_STREAM, bytes(9), offsets=3), JPEG, ["3 offsets for 2 frames"]),
+        ("1", fragments(JPEG_STREAM, offsets=2), JPEG, ["2 offsets for 1 frame"]),
+        ("2", fragments(), JPEG, ["no fragment has anything in it"]),
+        ("2", fragments(b""), MPEG_4, ["no fragment has anything in it"]),
+        ("20", fragments(bytes(50)), MPEG_4, []),
+        ("1", fragments(RLE_STREAM), RLE, []),
+        ("1", fragments(JPEG_STREAM), RLE, ["JPEG where RLE is declared"]),
+        ("1", fragments(b"\xff\xd8\xff\xe0" + bytes(9)), JPEG, []),
+        ("1", fragments(b"\xff\x4f\xff\x51" + bytes(9)), JPEG, ["JPEG 2000 where JPEG is declared"]),
+        ("1", fragments(bytes(20)), JPEG, ["no known kind where JPEG is declared"]),
+    ],
+)
+def test_fragments_are_those_of_the_frames_and_of_the_transfer_syntax(
+    number: str, pixels: bytes, syntax: str, found: list[str]
+) -> None:
+    assert details(read(part10(frames(number) + pixels, syntax))) == found
+
+
+def test_of_a_stream_read_forward_the_first_fragment_is_looked_at() -> None:
+    data = part10(frames("9") + fragments(bytes(40_000), bytes(40_000)), JPEG)
+    source = CountedSource(data)
+
+    assert details(read_header(source)) == ["no known kind where JPEG is declared"]
+    assert source.given < 20_000
+
+
+def test_many_fragments_are_counted_without_holding_what_lies_between(tmp_path: Path) -> None:
+    path = tmp_path / "slide.dcm"
+    count = HEADER_LIMIT // 8_192 + 1  # reads of a whole chunk for each would pass the limit
+    path.write_bytes(part10(frames(str(count + 1)) + fragments(*[JPEG_STREAM] * count), JPEG))
+    with path.open("rb", buffering=0) as file:
+        assert details(read_header(SeekableSource(file))) == [f"{count} fragments for {count + 1} frames"]
 
 
 @pytest.mark.parametrize("zeros", [1, 8, 20, 100_000])

@@ -13,11 +13,13 @@ from unit.dicom.part10.building import (
     EXPLICIT,
     IMPLICIT,
     JPEG,
+    JPEG_STREAM,
     SEQUENCE_END,
     UNDEFINED,
     CountedSource,
     even,
     explicit,
+    fragments,
     implicit,
     item,
     open_items,
@@ -162,7 +164,7 @@ def test_a_value_that_changes_now_and_then_gets_a_hole() -> None:
 
 @pytest.mark.parametrize("syntax", [EXPLICIT, JPEG, "1.2.3.4"])
 def test_encapsulated_pixel_data(syntax: str) -> None:
-    pixels = explicit("7FE00010", "OB", item(b"") + item(bytes(50)) + SEQUENCE_END, length=UNDEFINED)
+    pixels = fragments(JPEG_STREAM)
 
     assert all(read_alike([image(n, syntax=syntax, pixels=pixels) for n in range(1, 12)])[5:])
 
