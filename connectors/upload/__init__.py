@@ -12,6 +12,7 @@ from connectors.upload.facts import KINDS, UNSAFE, InputReport, Kind, Skipped, s
 from connectors.upload.file_set import FileSet
 from connectors.upload.limits import Limits
 from connectors.upload.listing import Listing, MemberRef, list_inputs, unsafe
+from connectors.upload.pixels import pixel_digests
 from connectors.upload.reading import Aside, Outcome, account, read_members
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Skipped",
     "account",
     "list_inputs",
+    "pixel_digests",
     "read_members",
     "shown",
     "unsafe",

@@ -5,7 +5,7 @@ Such a key starts with `no-uid-`, so that nobody takes it for a UID.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 
 import msgspec
@@ -90,16 +90,34 @@ class StudyTable(Table):
         if len(set(keys)) < self.rows:
             tied = [list(group) for _, group in groupby(order, keys.__getitem__)]
             order = [row for rows in tied for row in self._by_content(rows)]
+        self._reorder(order)
+        self.series = tuple(self._series([series[row] for row in order]))
+
+    def add_faults(self, faults: Mapping[int, Fault]) -> None:
+        """Note more faults of rows of an arranged study.
+
+        Rows that are equal but for their faults are put into order anew: the study is the same as if the
+        faults had been known before.
+        """
+        for row, fault in faults.items():
+            self.faults[row] = (*self.faults.get(row, ()), fault)
+        sop = self.columns.get(SOP_INSTANCE_UID)
+        order: list[int] = []
+        for series in self.series:
+            for _, tied in groupby(series.rows, lambda row: sop and sop.cells[sop.codes[row]]):
+                order += self._by_content(list(tied))
+        self._reorder(order)
+
+    def _reorder(self, order: list[int]) -> None:
         self._permute(order)
         self.origins = [self.origins[row] for row in order]
         if self.faults:
             self.faults = {new: self.faults[old] for new, old in enumerate(order) if old in self.faults}
-        self.series = tuple(self._series([series[row] for row in order]))
 
     def _by_content(self, rows: list[int]) -> list[int]:
-        def content(row: int) -> tuple[list[bytes], str, tuple[Fault, ...]]:
+        def content(row: int) -> tuple[list[bytes], tuple[Fault, ...], str]:
             cells = [column.cells[column.codes[row]] for column in columns]
-            return cells, self.origins[row], self.faults.get(row, ())
+            return cells, self.faults.get(row, ()), self.origins[row]
 
         if len(rows) > 1:
             columns = [self.columns[tag] for tag in sorted(self.columns)]

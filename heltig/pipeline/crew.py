@@ -18,7 +18,7 @@ from connectors.upload import InputReport, Listing
 from heltig.dicom.study import StudyTable
 from heltig.errors import StorageError
 from heltig.pipeline.batch import Facts, batch_facts, entry_of
-from heltig.pipeline.reading import Books, Chunk, Package, Progress, Reader, Unread, chunks_of, unread
+from heltig.pipeline.reading import Books, Chunk, Given, Progress, Reader, Unread, chunks_of, unread
 
 T = TypeVar("T")
 
@@ -145,10 +145,10 @@ def _judge(
     for member, keys in zip(crew, held, strict=True):
         member.order("give", [key for key in keys if holders[key] > 1])
     for member in crew:
-        given: list[tuple[StudyTable, set[Package]]] = member.answer()
+        given: list[Given] = member.answer()
         member.order("look", unread)
-        for table, packages in given:
-            reader.take(table, packages)
+        for part in given:
+            reader.take(part)
     studies = reader.studies(unread)
     entries = [entry_of(study) for study in studies]
     for member in crew:

@@ -5,11 +5,11 @@ may be one of them. It goes into the source facts of every study that has an ins
 """
 
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -29,6 +29,7 @@ from connectors.upload import (
 from heltig.dicom.cell import Fault
 from heltig.dicom.source import FILES, PackageFact, Source
 from heltig.dicom.study import StudyCollector, StudyTable
+from heltig.pipeline.copies import compare_pixels
 
 Progress = Callable[[int, int], None]
 """Told how many members were read, of how many."""
@@ -71,6 +72,14 @@ class Part(msgspec.Struct):
     members: int
     studies: set[tuple[str, str]]
     """Origins of ZIPs, each with the UID of a study that it holds instances of."""
+
+
+class Given(NamedTuple):
+    """What one reader parts with of a study: its instances, their ZIPs, and where each was read."""
+
+    study: StudyTable
+    packages: set[Package]
+    refs: list[MemberRef]
 
 
 def read_inputs(
@@ -136,6 +145,7 @@ class Reader:
         self._collector = StudyCollector()
         self.packages: dict[str, set[Package]] = {}
         """Of each study, by key, the ZIPs that hold instances of it."""
+        self._refs: dict[str, list[MemberRef]] = defaultdict(list)
 
     def read(self, chunk: Chunk) -> Part:
         """Read some members."""
@@ -153,6 +163,7 @@ class Reader:
                 continue
             instances += 1
             study = self._collector.add(outcome)
+            self._refs[study.key].append(ref)
             packages = self.packages.setdefault(study.key, set())
             if ref.package:
                 packages.add((chunk.number, ref.package))
@@ -160,20 +171,24 @@ class Reader:
                     studies.add((ref.package, study.uid))
         return Part(chunk.number, others, instances, len(chunk.refs), studies)
 
-    def take(self, part: StudyTable, packages: Iterable[Package]) -> None:
+    def take(self, part: Given) -> None:
         """Put what another reader gave of a study to what is known of it."""
-        self._collector.absorb(part)
-        self.packages.setdefault(part.key, set()).update(packages)
+        self._collector.absorb(part.study)
+        self.packages.setdefault(part.study.key, set()).update(part.packages)
+        self._refs[part.study.key] += part.refs
 
-    def give(self, keys: Iterable[str]) -> list[tuple[StudyTable, set[Package]]]:
+    def give(self, keys: Iterable[str]) -> list[Given]:
         """Part with what was read of some studies, for a reader in another process."""
-        return [(self._collector.release(key), self.packages.pop(key)) for key in keys]
+        return [
+            Given(self._collector.release(key), self.packages.pop(key), self._refs.pop(key)) for key in keys
+        ]
 
     def studies(self, unread: Unread) -> list[StudyTable]:
         """The studies in the order of their keys, arranged; nothing may be read afterwards."""
         studies = self._collector.studies()
         for study in studies:
             study.source = self._source(self.packages[study.key], unread)
+            compare_pixels(study, self._refs.pop(study.key))
         return studies
 
     def _source(self, packages: set[Package], unread: Unread) -> Source:

@@ -6,7 +6,8 @@ are
 - group 0002, Specific Character Set, group lengths and padding: they say how the data set is encoded;
 - private attributes: archives and routers put marks of their own into them;
 - attributes of a query or a retrieval: they say where the object lies;
-- pixel data: only its length is known, and that changes with its compression.
+- pixel data of which nothing but the length is known, as that changes with its compression. Where the files
+  were at hand and the pixels, compressed alike, are not the same, a fault of the instance says so.
 """
 
 from collections.abc import Iterator, Sequence
@@ -35,6 +36,8 @@ OF_A_QUERY = (
 )
 """Attributes of the answers to queries (PS3.4 C.6.2.1, PS3.18 10.6.3), which no object has of its own."""
 
+_PIXEL_DATA = tag_of("PixelData")
+_PIXELS = "pixels-differ"
 _NOT_COMPARED = frozenset(
     {
         *map(tag_of, OF_A_QUERY),
@@ -42,11 +45,11 @@ _NOT_COMPARED = frozenset(
         tag_of("AvailableTransferSyntaxUID"),
         tag_of("DataSetTrailingPadding"),
         "00080001",  # Length to End, retired
+        _PIXEL_DATA,
         "7FE00001",  # Extended Offset Table, and its lengths
         "7FE00002",
-        "7FE00008",  # Float, Double Float and Pixel Data
+        "7FE00008",  # Float and Double Float Pixel Data
         "7FE00009",
-        "7FE00010",
     }
 )
 
@@ -57,7 +60,8 @@ class Copy(NamedTuple):
     Attributes:
         row: Its row.
         first: The row of the first instance with this UID.
-        differs: Tags of the attributes in which the two differ, ascending; empty when there is none.
+        differs: Tags of the attributes in which the two differ, ascending; empty when there is none. Pixel
+            Data stands for any of the three.
     """
 
     row: int
@@ -72,11 +76,17 @@ def copies(series: SeriesView) -> Iterator[Copy]:
         return
     table = series.table
     columns = [c for tag, c in sorted(table.columns.items()) if not c.constant and _is_compared(tag)]
+    pixels = {
+        row: pixel for row in series.rows for pixel in table.faults.get(row, ()) if pixel.kind == _PIXELS
+    }
     firsts: dict[str, int] = {}
     for row, uid in zip(series.rows, uids, strict=True):
         first = firsts.setdefault(uid, row)
         if uid and first != row:
-            yield Copy(row, first, tuple(c.tag for c in columns if not _same_in(table, c, (first, row))))
+            differs = [c.tag for c in columns if not _same_in(table, c, (first, row))]
+            if row in pixels and pixels[row] != pixels.get(first):
+                differs.append(_PIXEL_DATA)
+            yield Copy(row, first, tuple(differs))
 
 
 def _is_compared(tag: str) -> bool:

@@ -39,21 +39,23 @@ def uid_missing(study: StudyView) -> Iterator[Hit]:
 
 @rule("INS-SOPUID-DUP-SAME", level="series", severity="note", reads=("SOPInstanceUID",), reference="PS3.5 9")
 def duplicate_same(series: SeriesView) -> Iterator[Hit]:
-    """An object is there twice, with the same content.
+    """An object is there twice, with the same attributes.
 
     Finds: Instances of a series with one SOPInstanceUID (0008,0018) and the same values in all attributes.
-        Not compared are: file meta information, character set, group lengths and padding, which say how the
-        object is written; private attributes, into which archives put marks of their own; what belongs to a
-        query or retrieval; and pixel data, which is not read.
+        Of files pixel data are compared, too, where both are uncompressed little endian, or compressed with
+        one transfer syntax; metadata do not show them. Not compared are: file meta information, character
+        set, group lengths and padding, which say how the object is written; private attributes, into which
+        archives put marks of their own; and what belongs to a query or retrieval.
     Why: It was sent or exported twice. Archives keep one; counts of images then seem to differ.
-    Mend: Nothing needs to be done for the archive. Leave the copies out if you count images.
+    Mend: Nothing needs to be done for the archive. Leave the copies out if you count images. Where pixel data
+        could not be compared, have a look at both if one of them may have been edited.
     Example: A transfer that broke off and was begun again into the same folder.
     """
     same = [copy.row for copy in copies(series) if not copy.differs]
     if same:
         yield Hit(
             tags=("SOPInstanceUID",),
-            observed=f"{len(same)} more with the UID and content of another",
+            observed=f"{len(same)} more with the UID and attributes of another",
             expected="each object once",
             rows=same,
         )
@@ -63,8 +65,8 @@ def duplicate_same(series: SeriesView) -> Iterator[Hit]:
 def duplicate_different(series: SeriesView) -> Iterator[Hit]:
     """Different objects have one SOPInstanceUID.
 
-    Finds: Instances of a series with one SOPInstanceUID (0008,0018) and different values in some attribute;
-        INS-SOPUID-DUP-SAME says what is compared.
+    Finds: Instances of a series with one SOPInstanceUID (0008,0018) and different values in some attribute,
+        or different pixel data; INS-SOPUID-DUP-SAME says what is compared.
     Why: An archive keeps one of the two, mostly the first, without a word: the other is lost.
     Mend: Find out which one is right, or whether both are needed. If both, give one of them a new
         SOPInstanceUID, and change every reference to it.

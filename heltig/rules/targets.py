@@ -92,7 +92,9 @@ def _copies(study: StudyView, message: str, *, alike: bool = False) -> Iterator[
             uid = cut(study.texts("SOPInstanceUID")[rows[0]], 64)
             yield Hit(
                 tags=("SOPInstanceUID",),
-                observed=f"{uid} again, with the same content" if alike else f"different instances of {uid}",
+                observed=f"{uid} again, with the same attributes"
+                if alike
+                else f"different instances of {uid}",
                 expected="each instance once" if alike else "a SOPInstanceUID of its own",
                 rows=rows,
                 message=message,

@@ -9,6 +9,7 @@ with archive.open(member) as stream:
 Whoever reads many takes a `HeaderReader`: neighbours that are alike then cost a fraction.
 """
 
+from heltig.dicom.part10.digest import PixelDigest, pixel_digest
 from heltig.dicom.part10.errors import NotDicom, UnreadableFile
 from heltig.dicom.part10.header import read_header
 from heltig.dicom.part10.items import read_items
@@ -21,8 +22,10 @@ __all__ = [
     "HeaderReader",
     "HeaderSource",
     "NotDicom",
+    "PixelDigest",
     "SeekableSource",
     "UnreadableFile",
+    "pixel_digest",
     "read_header",
     "read_items",
 ]

@@ -22,13 +22,18 @@ def _element(group: int, element: int, vr: bytes, value: bytes) -> bytes:
     return struct.pack("<HH2sH", group, element, vr, len(value)) + value
 
 
-def dicom(sop: str = "1.2.3.4", *, media_class: str = CT, pixels: bytes = bytes(512)) -> bytes:
+EXPLICIT = "1.2.840.10008.1.2.1"
+
+
+def dicom(
+    sop: str = "1.2.3.4", *, media_class: str = CT, pixels: bytes = bytes(512), syntax: str = EXPLICIT
+) -> bytes:
     """A small Part 10 file, explicit VR little endian."""
     meta = (
         _element(2, 1, b"OB", b"\0\1")
         + (_element(2, 2, b"UI", media_class.encode()) if media_class else b"")
         + _element(2, 3, b"UI", sop.encode())
-        + _element(2, 16, b"UI", b"1.2.840.10008.1.2.1")
+        + _element(2, 16, b"UI", syntax.encode())
     )
     data = (
         _element(8, 0x16, b"UI", CT.encode())
