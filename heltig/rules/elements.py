@@ -13,7 +13,7 @@ from heltig.standard.value_representations import VRS
 _ALL: Final = ("", *sorted(VRS))
 _DIGITS: Final = 8
 
-FORBIDDEN: Final = ("0000", "0001", "0003", "0005", "0007", "FFFF")
+FORBIDDEN: Final = ("0000", "0001", "0003", "0005", "0006", "0007", "FFFF")
 """Groups of no data set: that of commands, and odd ones that are not private either (PS3.5 7.8.1)."""
 
 _LOWEST: Final = "0008"
@@ -24,7 +24,7 @@ _LOWEST: Final = "0008"
 def group(at: Place) -> tuple[Hit, ...]:
     """An element is in a group that no data set may have.
 
-    Finds: Elements of the groups 0001, 0003, 0005, 0007 and FFFF, which are neither the standard's nor
+    Finds: Elements of the groups 0001, 0003, 0005, 0006, 0007 and FFFF, which are neither the standard's nor
         private, and of group 0000, which belongs to commands; in items of sequences too.
     Why: Readers stop there, or skip what follows: strict ones refuse the object, as the low groups are where
         they look for commands and for how the file is written.

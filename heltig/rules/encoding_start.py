@@ -15,7 +15,7 @@ _NO_META: Final = "group 0002 is absent"
 _UNREADABLE_WITHOUT: Final = (_NO_META, "00020010 ")
 _PROGRAMS: Final = ("executable", "script", "ZIP", "PDF")
 _ABSENT: Final = "absent"
-_REQUIRED: Final = ("MediaStorageSOPClassUID", "MediaStorageSOPInstanceUID")
+_REQUIRED: Final = ("MediaStorageSOPClassUID", "MediaStorageSOPInstanceUID", "ImplementationClassUID")
 _PAIRS: Final = (("MediaStorageSOPClassUID", "SOPClassUID"), ("MediaStorageSOPInstanceUID", "SOPInstanceUID"))
 
 
@@ -94,8 +94,9 @@ def meta_missing(study: StudyView) -> Iterator[Hit]:
 def meta_incomplete(study: StudyView) -> Iterator[Hit]:
     """File meta information lacks what it must have, or its length is wrong.
 
-    Finds: Group 0002 without its group length, its version, MediaStorageSOPClassUID (0002,0002) or
-        MediaStorageSOPInstanceUID (0002,0003), or of another length than it says.
+    Finds: Group 0002 without its group length, its version, MediaStorageSOPClassUID (0002,0002),
+        MediaStorageSOPInstanceUID (0002,0003) or ImplementationClassUID (0002,0012), or of another length
+        than it says.
     Why: Most readers get along. A strict one refuses the file, or looks for the data set at a wrong place.
     Mend: Have the file written anew by a toolkit, which makes all of these itself.
     Example: A script that changed the transfer syntax without the group length.

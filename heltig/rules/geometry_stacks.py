@@ -6,7 +6,7 @@ from typing import Final
 from heltig.dicom.geometry import along
 from heltig.dicom.lines import Line, line_of
 from heltig.dicom.stacks import Stack
-from heltig.rules.planes import Planes, has_slices, planes_of
+from heltig.rules.planes import Planes, has_slices, numbers_of, planes_of
 from heltig.rules.rule import Hit, rule
 from heltig.rules.stacking import points, stacks_of, volumes_of
 from heltig.rules.views import SeriesView
@@ -134,7 +134,9 @@ def slice_duplicate(series: SeriesView) -> Iterator[Hit]:
         acquisition. Where all positions have the same number of images, they are volumes; but two at each,
         which differ in no attribute but their UIDs, numbers and times of creation, are one stack twice,
         unless the series is echo planar, dynamic or gated, or says that it has several positions in time.
-        Copies of one object do not count: they have one SOPInstanceUID. Localizers are left alone.
+        Copies of one object do not count: they have one SOPInstanceUID. Localizers are left alone. Images
+        that all have one position are one slice over time, unless each has a SliceLocation (0020,1041) of its
+        own.
     Why: Software that builds volumes drops one of the two, or moves all further slices by one.
     Mend: Compare the two. If one has the wrong position, have it sent again; if it is a second version of the
         same slice, have the wrong one rejected.
@@ -143,6 +145,8 @@ def slice_duplicate(series: SeriesView) -> Iterator[Hit]:
     planes = planes_of(series)
     for found in stacks_of(series):
         stack = found.stack
+        if len(stack.levels) == 1:
+            yield from _at_one_place(series, stack)
         if len(stack.levels) in (1, len(stack.planes)):
             continue
         usual = usual_number(stack, planes, series)
@@ -160,6 +164,26 @@ def slice_duplicate(series: SeriesView) -> Iterator[Hit]:
             )
 
 
+def _at_one_place(series: SeriesView, stack: Stack) -> Iterator[Hit]:
+    """Slices that were taken at many places, by their SliceLocation, and have lost their positions."""
+    planes = planes_of(series)
+    if planes.table is not None or len(stack.planes) < _FEWEST:
+        return
+    rows = planes.rows_of(stack.planes)
+    places = {numbers[0] for numbers in numbers_of(series, "SliceLocation", rows) if numbers}
+    known = [place for place in places if place is not None]
+    if len(known) == len(rows):
+        yield Hit(
+            tags=("ImagePositionPatient", "SliceLocation"),
+            observed=f"{len(rows)} images at {heights(stack.heights)}",
+            expected=f"{millimetres(min(known))} to {millimetres(max(known))} mm, as SliceLocation",
+            rows=rows,
+            message=_LOST,
+        )
+
+
+_FEWEST: Final = 3
+_LOST: Final = "All slices of a stack have one position, though they were taken at different places"
 _WHOLE: Final = (
     "A stack is there twice: its images differ in no attribute but UIDs, numbers and times of creation"
 )

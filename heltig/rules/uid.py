@@ -169,7 +169,8 @@ def standard_root(at: Place) -> Iterator[Hit]:
     """An object has a UID under the root of the DICOM standard itself.
 
     Finds: Study, series, object and frame of reference UIDs that begin with 1.2.840.10008 and are none of the
-        well-known UIDs that the standard registers.
+        well-known instances and frames of reference that the standard registers. A UID that it registers for
+        something else, such as a SOP Class, is found as well.
     Why: That root is for the standard alone: others who do the same will use the same UID for something else.
     Mend: Have the sender use the maker's registered root; give the objects new UIDs, and change every
         reference.
@@ -178,8 +179,13 @@ def standard_root(at: Place) -> Iterator[Hit]:
     """
     if at.tag in OF_INSTANCES:
         for value in at.cell.values:
-            if isinstance(value, str) and value.startswith(_STANDARD_ROOT) and lookup(value) is None:
+            if isinstance(value, str) and value.startswith(_STANDARD_ROOT) and not _is_well_known(value):
                 yield Hit(observed=cut(value), expected="a UID under a root of the maker's own")
+
+
+def _is_well_known(uid: str) -> bool:
+    entry = lookup(uid)
+    return entry is not None and entry.kind.endswith(("SOP Instance", "Frame of Reference"))
 
 
 @rule(

@@ -195,6 +195,8 @@ def _data_set(window: Window, walk: Walk, position: int) -> Transfer | None:
         inflating.finish()
         if inflating.damage:
             walk.faults.append(inflating.damage)
+        if inflating.left_over > 1:  # one makes the length even (PS3.5 A.5)
+            walk.fault("trailing", f"{inflating.left_over} bytes after the deflated data")
     elif written == "big endian":
         swapping = BigEndianSource(ResumedSource(ahead, window.source))
         walk.go_on(Window(swapping, base=window.base + position))

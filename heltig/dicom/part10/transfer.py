@@ -39,7 +39,10 @@ class InflatingSource(HeaderSource):
     Attributes:
         size: Bytes of the inflated data set, known after `finish`.
         damage: What ended the inflating before the data did.
+        left_over: Bytes behind the deflated data, known after `finish`.
     """
+
+    left_over: int = 0
 
     def __init__(self, source: HeaderSource) -> None:
         self._source = source
@@ -79,6 +82,8 @@ class InflatingSource(HeaderSource):
         """
         while self.read(_FINISH_CHUNK):
             pass
+        if self._inflater.eof:
+            self.left_over = len(self._inflater.unused_data) + self._source.skip(_NO_END)
         if not self._is_past_limit:
             self.size = self._inflated
 

@@ -99,6 +99,7 @@ def test_a_clean_ct_has_no_finding():
             "TransferSyntaxUID": "1.2.840.10008.1.2.1",
             "MediaStorageSOPClassUID": "1.2.840.10008.5.1.4.1.1.2",
             "MediaStorageSOPInstanceUID": f"1.2.{number}",
+            "ImplementationClassUID": "1.2.9",
             "SOPClassUID": "1.2.840.10008.5.1.4.1.1.2",
             "SOPInstanceUID": f"1.2.{number}",
             "Modality": "CT",
