@@ -18,7 +18,7 @@ from heltig.cli.archives import ACTOR, ORIGIN, format_option, now
 from heltig.cli.database import open_database
 from heltig.cli.options import profile_option
 from heltig.errors import ConfigurationError, NotFoundError, UsageError
-from heltig.imaging.order import OPTIONAL_FAMILIES, SegmenterOrder, Told
+from heltig.imaging.order import MODALITIES, OPTIONAL_FAMILIES, SegmenterOrder, Told
 from heltig.imaging.segment.options import read_options
 from heltig.jobs.queue import JobQueue
 from heltig.jobs.runner import Runner
@@ -85,7 +85,13 @@ _LOOK_SECONDS: Final = 1.0
     help="What the selection of a series looks for.",
 )
 @click.option("--slice-metrics", is_flag=True, help="Something is measured on single slices, such as at L3.")
-@click.option("--modality", "modalities", multiple=True, help="A modality that may be chosen.")
+@click.option(
+    "--modality",
+    "modalities",
+    multiple=True,
+    type=click.Choice(MODALITIES),
+    help="A modality that may be chosen.",
+)
 @click.option("--series", metavar="UID", help="The series that has to be taken.")
 @click.option(
     "--optional",
@@ -184,7 +190,7 @@ def analyze(
             printed=printed,
         )
         ctx.exit(asyncio.run(_analyse_paths(alone, settings, profile, display)))
-    if len(what) != 1 or masks is not None or printed is not None:
+    if len(what) != 1 or masks is not None or printed is not None or Path(what[0]).exists():
         raise UsageError("Name one STUDY; or a folder for the results of PATH: --output FOLDER.")
     wanted = Ordering(
         study_key=what[0],

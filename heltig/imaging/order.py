@@ -35,6 +35,11 @@ ENDS: Final[frozenset[State]] = frozenset({"done", "refused", "failed"})
 DISK_FULL: Final = 28
 """What a case exits with that found no room for what it writes: the number of ENOSPC."""
 
+Modality: TypeAlias = Literal["CT", "MR"]
+
+MODALITIES: Final[tuple[Modality, ...]] = get_args(Modality)
+"""What can be analysed."""
+
 OPTIONAL_FAMILIES: Final = ("quality", "liver_fat", "aorta", "calcium")
 """Families of measurements that are made only where they are asked for."""
 

@@ -189,6 +189,8 @@ def test_a_row_of_the_table_is_a_measurement(found: Analysis, folder: Path) -> N
     sma = next(row for row in rows if row["name"] == "SMA")
     assert (float(sma["window_from"]), float(sma["window_to"])) == (-29, 150)
     assert sma["sop_instance_uid"] == found.volume.slices[int(sma["slice_index"])].sop_instance_uid
+    assert sma["series_instance_uid"] == found.volume.series_instance_uid
+    assert (sma["contrast_phase"], float(sma["kvp"]), sma["kernel"]) == ("unknown", 120, "Br40")
 
 
 @pytest.mark.parametrize(

@@ -321,7 +321,8 @@ def test_where_a_region_is() -> None:
 
 def test_nothing_is_measured_twice() -> None:
     """A name and a region say which number is meant."""
-    names = [(one.name, one.region) for one in results(head(), optional=OPTIONAL).measurements]
+    twice = (*OPTIONAL, *OPTIONAL)
+    names = [(one.name, one.region) for one in results(head(), optional=twice).measurements]
     assert len(names) == len(set(names))
 
 

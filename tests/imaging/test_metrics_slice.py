@@ -138,7 +138,7 @@ def test_both_ends_of_the_window_count(hounsfield: int, counts: int) -> None:
     [
         (1.75, None, 1.75, ()),
         (175, None, 1.75, ("height_in_cm",)),
-        (1.75, 1.60, 1.60, ()),
+        (1.75, 1.60, 1.60, ("height_given",)),
         (0.5, None, None, ()),
         (None, None, None, ()),
         (1.75, 175.0, None, ()),

@@ -155,6 +155,9 @@ def test_it_has_to_be_acknowledged(package: Path, tmp_path: Path) -> None:
     assert "HELTIG_ANALYSIS_USE=research-only" in str(result.exception)
     unknown = ran("1.2.3", HELTIG_ANALYSIS_ENABLED="true", HELTIG_HOME=str(tmp_path / "home"))
     assert code_of(unknown) == 4
+    without_folder = ran(package)
+    assert code_of(without_folder) == 2
+    assert "--output FOLDER" in str(without_folder.exception)
 
 
 def test_a_study_that_the_service_knows(package: Path, tmp_path: Path) -> None:

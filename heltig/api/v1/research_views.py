@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from heltig.imaging.order import State
+from heltig.imaging.order import Modality, State
 from heltig.imaging.statements import GATE_USE, RESEARCH_USE
 from heltig.pipeline.identifiers.sights import Sight
 from heltig.pipeline.research.asked import Asked, Target, meaning_of
@@ -45,7 +45,7 @@ class AnalysisOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True, ren
     segmenters: Names = ()
     target: Target = "soft_tissue"
     slice_metrics: bool = False
-    modalities: Names = ()
+    modalities: tuple[Modality, ...] = ()
     series: Annotated[str, Meta(min_length=1, max_length=64, pattern="^[0-9.]+$")] | None = None
     optional: Names = ()
     height_m: Annotated[float, Meta(ge=0.3, le=2.8)] | None = None

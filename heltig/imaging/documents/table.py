@@ -10,7 +10,7 @@ from heltig.imaging.statements import GATE_USE, RESEARCH_USE
 COLUMNS: Final = (
     *("case_id", "region", "name", "value", "unit", "status", "reason", "reason_in_words", "method"),
     *("window_from", "window_to", "slice_index", "slice_mm", "sop_instance_uid", "frame", "warnings"),
-    *("warnings_in_words", "version", "use"),
+    *("warnings_in_words", "series_instance_uid", "contrast_phase", "kvp", "kernel", "version", "use"),
 )
 
 _USE: Final = f"{RESEARCH_USE} {GATE_USE}"
@@ -18,15 +18,15 @@ _USE: Final = f"{RESEARCH_USE} {GATE_USE}"
 
 def measurements_csv(analysis: Analysis) -> str:
     """The table."""
-    case = analysis.order.analysis_id
-    return csv_text.lines([COLUMNS, *(_row(case, one) for one in analysis.results.measurements)])
+    return csv_text.lines([COLUMNS, *(_row(analysis, one) for one in analysis.results.measurements)])
 
 
-def _row(case: str, one: Measurement) -> tuple[object, ...]:
+def _row(analysis: Analysis, one: Measurement) -> tuple[object, ...]:
+    technique = analysis.volume.technique
     low, high = one.window or (None, None)
     place = one.place
     return (
-        case,
+        analysis.order.analysis_id,
         one.region,
         one.name,
         one.value,
@@ -43,6 +43,10 @@ def _row(case: str, one: Measurement) -> tuple[object, ...]:
         place and place.frame,
         " ".join(one.warnings),
         " ".join(WARNINGS.get(warning, "") for warning in one.warnings),
+        analysis.volume.series_instance_uid,
+        analysis.results.phase.phase,
+        technique.kvp,
+        technique.kernel,
         one.version,
         _USE,
     )

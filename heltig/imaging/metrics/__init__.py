@@ -93,7 +93,7 @@ def measure(
     readings = [provider(inventory) for provider in phase_providers]
     phase = contrast_phase(inventory, limits=phase_limits, others=readings)
     context = Context(phase.phase, height_m, t1_weighted)
-    families = (*FAMILIES.values(), *(OPTIONAL[name] for name in optional))
+    families = (*FAMILIES.values(), *(OPTIONAL[name] for name in dict.fromkeys(optional)))
     return Results(
         inventory,
         phase,

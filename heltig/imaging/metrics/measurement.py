@@ -52,6 +52,7 @@ WARNINGS: Final[Mapping[str, str]] = MappingProxyType(
         "several_components": "There is more than one part of 5 cm³ or more; the volume is that of all.",
         "contrast_enhanced": "The images are contrast-enhanced, which raises the value.",
         "arms_beside": "Much of what is near the arms would have to go: nothing was taken away.",
+        "height_given": "The height was given with the order; it is not that of the images.",
         "height_in_cm": "Patient's Size was written in centimetres, not in metres.",
         "tube_voltage": "The tube voltage is not given, or not from 110 to 130 kV.",
         "slice_distance": "The slices are more than 5 mm apart.",

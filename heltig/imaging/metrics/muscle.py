@@ -156,7 +156,7 @@ def _height(segmentation: Segmentation, context: Context) -> tuple[float | None,
     if written is None:
         return None, ()
     if low <= written <= high:
-        return written, ()
+        return written, () if given is None else ("height_given",)
     if given is None and low * 100 <= written <= high * 100:
         return written / 100, ("height_in_cm",)
     return None, ()

@@ -7,14 +7,15 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, get_args
 
 from heltig.dicom.dates import parse_tm
 from heltig.imaging.inventory import Inventory
 from heltig.imaging.metrics.organs import core_of
+from heltig.imaging.selection.policy import PhaseName
 from heltig.imaging.volume import Technique
 
-PHASES: Final = ("native", "arterial", "portal_venous", "delayed", "enhanced_unclassified", "unknown")
+PHASES: Final[tuple[PhaseName, ...]] = get_args(PhaseName)
 
 HU_RULE: Final = "phase_hu/1"
 METADATA_RULE: Final = "phase_metadata/1"

@@ -5,11 +5,12 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import msgspec
 
 from heltig.errors import ConfigurationError
+from heltig.imaging.order import Modality
 from heltig.imaging.selection.words import check
 
 _SHIPPED: Final = "select-1.toml"
@@ -17,6 +18,12 @@ _SHIPPED: Final = "select-1.toml"
 Words = tuple[Annotated[str, msgspec.Meta(min_length=1)], ...]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 Range = tuple[float, float]
+
+
+PhaseName: TypeAlias = Literal[
+    "native", "arterial", "portal_venous", "delayed", "enhanced_unclassified", "unknown"
+]
+"""The phases of contrast enhancement that are told apart."""
 
 
 class ImageTypes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -100,8 +107,8 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How a series is chosen. What each value does: docs/imaging.md and the comments of the shipped file."""
 
     version: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_.-]+/[0-9]+$")]
-    modalities: Words
-    phases: Words
+    modalities: tuple[Modality, ...]
+    phases: tuple[PhaseName, ...]
     min_slices: Mapping[str, Annotated[int, msgspec.Meta(ge=2)]]
     most_pixel_mm: Positive
     most_slice_mm: Positive

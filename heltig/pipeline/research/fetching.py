@@ -118,7 +118,7 @@ class Fetching:
         except (ArchiveNotFoundError, NotFoundError) as error:
             raise EndedError("BYTES_GONE", "not found") from error
         except ArchiveAnswerTooLargeError as error:
-            raise EndedError("BYTES_TOO_LARGE", f"over {self._most} bytes") from error
+            raise EndedError("BYTES_TOO_LARGE", f"over {self._most}") from error
 
     async def _series(self, opened: Opened, study_uid: str | None, one: Series, found: Objects) -> None:
         if not study_uid or not one.series_uid:

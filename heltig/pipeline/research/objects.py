@@ -157,7 +157,7 @@ class Objects:
     def _grow(self, size: int) -> None:
         self.size += size
         if self.size > self._most:
-            raise EndedError("BYTES_TOO_LARGE", f"over {self._most} bytes")
+            raise EndedError("BYTES_TOO_LARGE", f"over {self._most}")
 
 
 class Answered:

@@ -22,13 +22,15 @@ import tomllib
 from collections.abc import Collection, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final, TypeAlias
 
 import msgspec
+from msgspec import Meta
 
 from heltig.errors import ConfigurationError, UsageError
-from heltig.imaging.order import OPTIONAL_FAMILIES, SegmenterOrder
+from heltig.imaging.order import OPTIONAL_FAMILIES, Modality, SegmenterOrder
 from heltig.imaging.segment.options import read_options
+from heltig.imaging.selection.policy import site_policy
 from heltig.pipeline.research.asked import Asked, Target
 from heltig.store.records import Location
 
@@ -36,11 +38,14 @@ USUAL: Final[Mapping[str, Mapping[str, str]]] = {"byo-dicom-seg": {}, "classical
 """The segmenters of a site without a plan: they need nothing beside the images."""
 
 
+Place: TypeAlias = Annotated[str, Meta(pattern=r"^(\*|(archive|gate|upload):.+)$")]
+
+
 class Automatic(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """READY studies that are analysed without anybody asking for it.
 
     Attributes:
-        locations: Where, such as `archive:main`; `*` stands for any characters.
+        locations: Where, such as `archive:main` or `gate:*`; `*` alone is anywhere.
         modalities: A study has to have one of them.
         segmenters: See `Asked`, as of the following.
         target: What the selection looks for.
@@ -48,8 +53,8 @@ class Automatic(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         optional: Families of measurements.
     """
 
-    locations: tuple[str, ...]
-    modalities: tuple[str, ...]
+    locations: Annotated[tuple[Place, ...], Meta(min_length=1)]
+    modalities: Annotated[tuple[Modality, ...], Meta(min_length=1)]
     segmenters: tuple[str, ...] = ()
     target: Target = "soft_tissue"
     slice_metrics: bool = False
@@ -153,6 +158,11 @@ def read_plan(path: Path | None) -> Plan:
         raise ConfigurationError(
             f"HELTIG_ANALYSIS_PLAN: {path}: policy = {plan.policy} is no file beside it."
         )
+    try:
+        site_policy(policy.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, ConfigurationError) as wrong:
+        why = wrong.detail if isinstance(wrong, ConfigurationError) else "It is no text in UTF-8."
+        raise ConfigurationError(f"HELTIG_ANALYSIS_PLAN: {path}: policy = {plan.policy}: {why}") from wrong
     return msgspec.structs.replace(plan, policy=str(policy.resolve()))
 
 
@@ -169,6 +179,8 @@ def _in_file(path: Path) -> Plan:
 
 
 def _see_that_it_makes_sense(plan: Plan, path: Path) -> None:
+    if not plan.segmenters:
+        raise ConfigurationError(f"HELTIG_ANALYSIS_PLAN: {path}: there is no [segmenters.NAME].")
     for name, options in plan.segmenters.items():
         try:
             read_options(SegmenterOrder(id=name, options=options))

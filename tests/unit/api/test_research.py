@@ -99,6 +99,7 @@ async def test_orders_that_make_no_sense(tmp_path: Path) -> None:
             {"study": "1.2.3", "location": "nowhere"},
             {"study": "1.2.3", "reason": "because"},
             {"study": "1.2.3", "optional": ["everything"]},
+            {"study": "1.2.3", "modalities": ["ct"]},
             {"study": "1.2.3", "segmenters": ["classical", "classical"]},
         ):
             refused = await service.post(ANALYSES, json=wrong, headers=key)
