@@ -6,7 +6,7 @@ from typing import Final
 
 from heltig.dicom.cell import DataSet
 from heltig.dicom.study import SERIES_INSTANCE_UID, StudyTable, element
-from heltig.pipeline.pull.gathering import LOST
+from heltig.pipeline.pull.problems import LOST
 
 _STUDY_SERIES: Final = "00201206"
 _STUDY_INSTANCES: Final = "00201208"

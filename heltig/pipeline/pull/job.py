@@ -35,7 +35,7 @@ from heltig.pipeline.giving import Confirm
 from heltig.pipeline.keep import Processes, ProfileOf, Scoring
 from heltig.pipeline.pull.asked import NOT_FOUND
 from heltig.pipeline.pull.counts import agrees
-from heltig.pipeline.pull.gathering import is_definite
+from heltig.pipeline.pull.problems import is_definite
 from heltig.pipeline.pull.settle import rest_of
 from heltig.pipeline.pull.study import pull_study
 from heltig.store import handing_on, observations, removal, states, studies

@@ -26,8 +26,8 @@ from heltig.pipeline.again.context import withdraw
 from heltig.pipeline.again.rejudge import rejudge_queued
 from heltig.pipeline.discovery.observe import saw
 from heltig.pipeline.keep import Kept, Scoring
-from heltig.pipeline.pull.gathering import may_pass
 from heltig.pipeline.pull.listing import ListedStudy
+from heltig.pipeline.pull.problems import may_pass
 from heltig.pipeline.pull.study import pull_study
 from heltig.store import observations, studies, verdicts
 from heltig.store.observations import Observation

@@ -96,6 +96,21 @@ async def pull_study(
     is_incomplete = any(failure.kind not in _ALL_CAME for failure in failures)
     if is_incomplete:
         await _insist_on_order(archive)  # nor is one whose archive went out of order
+    table = gathered.table
+    table.source = Source(
+        shows=_shown(found, gathered, capabilities, is_incomplete=is_incomplete),
+        asked_for=study,
+        study_rows=found.studies,
+        series_rows=found.series,
+        failures=failures,
+    )
+    return table
+
+
+def _shown(
+    found: _Listed, gathered: Gathered, capabilities: Capabilities | None, *, is_incomplete: bool
+) -> frozenset[str]:
+    """What could be seen of a study: keys of `heltig.dicom.source.SHOWS`."""
     shows = set(METADATA_SHOWS)
     if not found.studies:
         shows.discard("query")
@@ -109,15 +124,7 @@ async def pull_study(
     is_confirmed = found.counted is not None or bool(found.series)
     if is_incomplete or not is_confirmed:
         shows.discard("complete_study")
-    table = gathered.table
-    table.source = Source(
-        shows=frozenset(shows),
-        asked_for=study,
-        study_rows=found.studies,
-        series_rows=found.series,
-        failures=failures,
-    )
-    return table
+    return frozenset(shows)
 
 
 async def _insist_on_evidence(archive: Archive, study: str, found: _Listed, gathered: Gathered) -> None:

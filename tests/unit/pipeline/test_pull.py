@@ -16,7 +16,8 @@ from heltig.errors import (
     ArchiveStudyError,
     ArchiveUnavailableError,
 )
-from heltig.pipeline.pull.gathering import MOST_INSTANCES, MOST_REFUSED
+from heltig.pipeline.pull.gathering import MOST_REFUSED
+from heltig.pipeline.pull.metadata_answers import MOST_INSTANCES
 from heltig.pipeline.pull.study import pull_study
 
 EVERYTHING = {"metadata", "all_attributes", "query", "complete_study"}

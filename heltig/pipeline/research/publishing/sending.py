@@ -13,8 +13,8 @@ from heltig.errors import ArchiveUnavailableError, NotFoundError
 from heltig.jobs.retries import NotHereError
 from heltig.pipeline.archives.opened import OpenArchives
 from heltig.pipeline.gate.upstream import present, send
-from heltig.pipeline.pull.gathering import may_pass
 from heltig.pipeline.pull.headers import gather_study
+from heltig.pipeline.pull.problems import may_pass
 from heltig.pipeline.research.folder import ResearchFolder
 from heltig.pipeline.research.publishing.agreement import insist_on_agreement
 from heltig.pipeline.research.publishing.codes import AbortError
