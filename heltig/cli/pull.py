@@ -5,16 +5,17 @@ import os
 import sys
 import tempfile
 from collections.abc import Sequence
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from datetime import datetime
 from pathlib import Path
 
 import click
 
+from connectors.base import Archive
 from heltig.cli.archives import ACTOR, ORIGIN, now, say_wait
 from heltig.cli.database import open_database
 from heltig.cli.options import is_profile_given, profile_option
-from heltig.cli.pull_display import display_for
+from heltig.cli.pull_display import Display, display_for
 from heltig.errors import ArchiveError, NotFoundError, UsageError
 from heltig.pipeline.archives.administration import find_archive
 from heltig.pipeline.archives.connecting import open_archive
@@ -22,13 +23,14 @@ from heltig.pipeline.archives.probing import known_capabilities
 from heltig.pipeline.backfill.walking import range_of
 from heltig.pipeline.keep import Scoring
 from heltig.pipeline.pool import JudgingPool
-from heltig.pipeline.pull.listing import ListedStudy, Listing, list_studies
+from heltig.pipeline.pull.listing import ListedStudy, list_studies
 from heltig.pipeline.pull.run import PulledStudy, corrected, judged_again, pull_archive
 from heltig.pipeline.pull.service import ArchiveProfiles
-from heltig.pipeline.pull.vanished import Vanished, vanished_studies
+from heltig.pipeline.pull.vanished import vanished_studies
 from heltig.reports.wording import counted
 from heltig.rules.profile import Profile
 from heltig.setting_sources import load_settings
+from heltig.store.engine import Store
 from heltig.store.records import Location
 from heltig.verdict import worst
 
@@ -133,50 +135,48 @@ async def _pull(
     is_given: bool,
 ) -> Sequence[PulledStudy]:
     settings = load_settings()
-    pulled: list[PulledStudy] = []
-    with tempfile.TemporaryDirectory(prefix="heltig-") as scratch:
+    async with AsyncExitStack() as stack:
+        scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="heltig-"))
+        store = await stack.enter_async_context(open_database(settings))
         pool = JudgingPool(settings.workers, scratch=Path(scratch))
-        async with open_database(settings) as store:
-            entry = await find_archive(store, name)
-            profile_of = None if is_given else ArchiveProfiles(store, profile, clock=now).of
-            scoring = Scoring(
-                store, pool, profile=profile_of or profile, clock=now, actor=ACTOR, origin=ORIGIN
-            )
-            try:
-                async with open_archive(
-                    entry, settings, environ=os.environ, waiting=say_wait(name)
-                ) as archive:
-                    capabilities = await known_capabilities(store, entry, archive, clock=now)
-                    with display_for(sys.stdout) as display:
-                        missing = Vanished()
-                        if study is not None:
-                            listing = Listing((ListedStudy(study, ()),))
-                        else:
-                            listing = await list_studies(archive, query, progress=display.listing)
-                            here = Location("archive", archive.id)
-                            missing = await vanished_studies(store, here, listing, query)
-                        wanted = listing.studies + missing.studies
-                        display.begin(len(wanted))
-                        for note in listing.notes + missing.notes:
-                            display.note(note)
-                        results = pull_archive(
-                            archive,
-                            wanted,
-                            scoring=scoring,
-                            capabilities=capabilities,
-                            concurrency=concurrency,
-                        )
-                        async with aclosing(results):
-                            async for result in results:
-                                pulled.append(result)
-                                display.show(result)
-                        changed = await judged_again(archive.id, scoring)
-                        for result in changed:
-                            display.show_again(result)
-                        pulled = corrected(pulled, changed)
-            finally:
-                await pool.close()
-    return pulled
+        stack.push_async_callback(pool.close)
+        entry = await find_archive(store, name)
+        profile_of = None if is_given else ArchiveProfiles(store, profile, clock=now).of
+        scoring = Scoring(store, pool, profile=profile_of or profile, clock=now, actor=ACTOR, origin=ORIGIN)
+        opened = open_archive(entry, settings, environ=os.environ, waiting=say_wait(name))
+        archive = await stack.enter_async_context(opened)
+        capabilities = await known_capabilities(store, entry, archive, clock=now)
+        display = stack.enter_context(display_for(sys.stdout))
+        if study is not None:
+            wanted: Sequence[ListedStudy] = (ListedStudy(study, ()),)
+            display.begin(1)
+        else:
+            wanted = await _listed(archive, query, store, display)
+        pulled = []
+        results = pull_archive(
+            archive, wanted, scoring=scoring, capabilities=capabilities, concurrency=concurrency
+        )
+        async with aclosing(results):
+            async for result in results:
+                pulled.append(result)
+                display.show(result)
+        changed = await judged_again(archive.id, scoring)
+        for result in changed:
+            display.show_again(result)
+        return corrected(pulled, changed)
+
+
+async def _listed(
+    archive: Archive, query: dict[str, str], store: Store, display: Display
+) -> Sequence[ListedStudy]:
+    """The studies that the archive lists, and those known here that it does not."""
+    listing = await list_studies(archive, query, progress=display.listing)
+    missing = await vanished_studies(store, Location("archive", archive.id), listing, query)
+    wanted = listing.studies + missing.studies
+    display.begin(len(wanted))
+    for note in listing.notes + missing.notes:
+        display.note(note)
+    return wanted
 
 
 def _query(first: datetime | None, last: datetime | None) -> dict[str, str]:
