@@ -16,6 +16,7 @@ from litestar.types import ASGIApp
 
 from heltig import __version__, dashboard
 from heltig.api.access import Access
+from heltig.api.bodies import StrictRequest
 from heltig.api.body_limits import BodyLimits
 from heltig.api.changefeed import change_feed, latest_change
 from heltig.api.consult import consult
@@ -246,6 +247,7 @@ def routed() -> Routed:
         [*ROUTES, dashboard.routes()],
         middleware=[BodyLimits(), Access(), RateLimits(), Looks()],
         guards=[refuse_unknown_parameters],
+        request_class=StrictRequest,
         dependencies={
             "services": Provide(services_of, sync_to_thread=False),
             "research": Provide(_research_of, sync_to_thread=False),

@@ -40,6 +40,8 @@ and the problem type (RFC 9457). An instance says what happened and what to do, 
 study are never errors. Exit codes 0, 10 and 20 belong to the verdicts of `heltig check`, 1 to our own faults.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar, Self
 
 
@@ -351,3 +353,16 @@ class ArchiveAnswerTooLargeError(ArchiveAnswerError):
 
     problem_type = "/problems/archive-answer-too-large"
     title = "Archive's answer too large"
+
+
+@contextmanager
+def named(setting: str) -> Iterator[None]:
+    """Has what is wrong with a value say which setting it is the value of.
+
+    Raises:
+        ConfigurationError: As was raised, with the setting before it.
+    """
+    try:
+        yield
+    except ConfigurationError as wrong:
+        raise ConfigurationError(f"{setting}: {wrong.detail}") from wrong

@@ -14,7 +14,7 @@ import structlog
 from connectors.dimse.commitment import Reporting, report
 from connectors.dimse.door import Committed, Door, Sender
 from connectors.dimse.listener import Listener, ListenerOptions, address_of
-from heltig.errors import ConfigurationError, HeltigError, NotFoundError
+from heltig.errors import ConfigurationError, HeltigError, NotFoundError, named
 from heltig.jobs.attempt import Handler
 from heltig.jobs.queue import JobQueue, utc_now
 from heltig.periodic import Periodic
@@ -150,7 +150,8 @@ def server_tls(settings: Settings) -> ssl.SSLContext | None:
     """
     if settings.dicom_certificate is None:
         return None
-    return server_context(settings.dicom_certificate, settings.dicom_key, settings.dicom_client_ca)
+    with named("HELTIG_DICOM_CERTIFICATE, …_KEY, …_CLIENT_CA"):
+        return server_context(settings.dicom_certificate, settings.dicom_key, settings.dicom_client_ca)
 
 
 class _Reporting:

@@ -99,6 +99,9 @@ def _nearest(key: str, known: Mapping[str, object]) -> list[str]:
 
 def _convert(given: object, annotated: Any) -> object:
     kind, meta = annotation_of(annotated)
+    for one in typing.get_args(typing.get_args(annotated)[0]):
+        if typing.get_origin(one) is Annotated:  # where there may be None, limits stand with the value
+            kind = one
     if kind is Path:
         return Path(str(given)).expanduser()
     if kind in (Size, Days, Address, SecretUrl):
@@ -111,6 +114,6 @@ def annotation_of(annotated: Any) -> tuple[Any, Meta]:
     kind, meta = typing.get_args(annotated)
     if typing.get_origin(kind) in (types.UnionType, typing.Union):
         kind = typing.get_args(kind)[0]
-    if typing.get_origin(kind) is Annotated:  # where there may be None, limits stand with the number
+    if typing.get_origin(kind) is Annotated:
         kind = typing.get_args(kind)[0]
     return kind, meta

@@ -85,7 +85,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(description="Our client at the provider, by which people log in. Without it only programs do."),
     ] = None
     oidc_client_secret: Annotated[
-        str | None,
+        Annotated[str, Meta(pattern="^(env|file):.+$")] | None,
         Meta(
             description="Where that client's secret lies: `env:HELTIG_SECRET_NAME` or `file:PATH`. "
             "A public client has none."
@@ -130,7 +130,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         None
     )
     session_idle_seconds: Annotated[
-        float, Meta(ge=120, description="A session on the pages ends when nothing is done for so long.")
+        float,
+        Meta(ge=120, le=604_800, description="A session on the pages ends when nothing is done for so long."),
     ] = 1800.0
     session_hours: Annotated[
         float,
@@ -302,7 +303,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(description="The server that `heltig upload` and `heltig listen --server` send studies to."),
     ] = None
     upload_key: Annotated[
-        str | None,
+        Annotated[str, Meta(pattern="^(env|file):.+$")] | None,
         Meta(description="Where an API key for that server lies: `env:HELTIG_SECRET_NAME` or `file:PATH`."),
     ] = None
     keep_uploads: Annotated[

@@ -306,7 +306,7 @@ async def working(
         stack.push_async_callback(store.close)
         await upgrade(store)
         await store.read(insist_on_keys)
-        await open_identifiers(store, settings)
+        await open_identifiers(store, settings, clock=clock)
         starts = Starts(
             store,
             await open_trail(store, settings, clock=clock),

@@ -11,10 +11,11 @@ import os
 import re
 import secrets
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Final
 
-from heltig.errors import ConfigurationError, StorageError, UsageError
+from heltig.errors import ConfigurationError, StorageError, UsageError, named
 from heltig.secret import read_secret
 from heltig.settings import Settings
 
@@ -123,7 +124,8 @@ class AuditKeys:
         return id_of(bytes.fromhex(made))
 
     def _read(self) -> dict[str, bytes]:
-        text = read_secret(self._given or f"file:{self._own}", self._environ)
+        with named("HELTIG_AUDIT_KEY") if self._given else nullcontext():
+            text = read_secret(self._given or f"file:{self._own}", self._environ)
         if not _KEYS.fullmatch(text):
             raise ConfigurationError(
                 f"{self.where}: not the keys of an audit trail. Give 64 hex digits (`openssl rand -hex 32`), "

@@ -17,7 +17,7 @@ from typing import Final
 
 from heltig import __version__
 from heltig.audit.dicom_message import message
-from heltig.errors import HeltigError
+from heltig.errors import HeltigError, named
 from heltig.seldom import Seldom, seldom
 from heltig.setting_types import Address
 from heltig.settings import Settings
@@ -69,13 +69,13 @@ class SyslogSender:
         self._store = store
         self._to = settings.audit_syslog
         self._log = log
-        self._context = ssl_context(
-            Tls(
-                ca_bundle=settings.audit_syslog_ca,
-                certificate=settings.audit_syslog_certificate,
-                key=settings.audit_syslog_key,
-            )
+        ours = Tls(
+            ca_bundle=settings.audit_syslog_ca,
+            certificate=settings.audit_syslog_certificate,
+            key=settings.audit_syslog_key,
         )
+        with named("HELTIG_AUDIT_SYSLOG_CA, …_CERTIFICATE, …_KEY"):
+            self._context = ssl_context(ours)
         self._connection: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def send(self) -> None:

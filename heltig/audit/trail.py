@@ -190,15 +190,25 @@ async def rotate(store: Store, keys: AuditKeys, *, at: datetime, actor: str, ori
 
     Raises:
         UsageError: A new key is needed, and the keys are in the environment.
-        ConfigurationError: The keys cannot be read.
+        ConfigurationError: The keys cannot be read, the one in force is not among them, or the first of them
+            was in force before: nobody goes back to a key, which may have leaked.
     """
     head = await store.read(audit_chain.head)
+    if head is not None and head.key_id is not None and not _holds(keys, head.key_id):
+        raise ConfigurationError(keys.missing(head.key_id))
     newest = keys.ids[0]
     if head is not None and newest == head.key_id:
         newest = keys.add()
 
     def change(transaction: WriteTransaction) -> None:
         locked = audit_chain.locked_head(transaction)
+        if locked.key_id is not None and not _holds(keys, locked.key_id):
+            raise ConfigurationError(keys.missing(locked.key_id))  # another host was quicker
+        if audit_chain.has_sealed(transaction, newest):
+            raise ConfigurationError(
+                f"{keys.where}: its first key, {newest}, was in force before {locked.key_id}. The newest key "
+                "stands first: put a new one there (`openssl rand -hex 32`)."
+            )
         audit_chain.set_head(transaction, audit_chain.Head(locked.sequence, locked.tag, newest))
         audit_trail.append(
             transaction,

@@ -12,6 +12,7 @@ from heltig.auth.role_mapping import RoleMapping
 from heltig.auth.sessions import Sessions
 from heltig.auth.signed import UnprovenError
 from heltig.auth.tokens import AccessTokens
+from heltig.errors import named
 from heltig.secret import Secret
 from heltig.settings import Settings
 from heltig.store.engine import Store
@@ -108,12 +109,7 @@ def identity_of(
     if settings.auth_mode not in ("oidc", "hybrid"):
         return Identity(keys=keys)
     issuer = settings.oidc_issuer or ""
-    provider = Provider(
-        issuer,
-        clock=clock,
-        tls=Tls(ca_bundle=settings.oidc_ca_bundle),
-        proxy=settings.oidc_proxy.secret if settings.oidc_proxy else None,
-    )
+    provider = provider_of(settings, clock=clock)
     mapping = RoleMapping(settings.oidc_role_claim, settings.oidc_roles)
     tokens = logins = sessions = None
     if settings.oidc_audience:
@@ -126,12 +122,11 @@ def identity_of(
             clock=clock,
         )
     if settings.oidc_client_id:
-        secret = settings.oidc_client_secret
         logins = Logins(
             provider,
             mapping,
             client_id=settings.oidc_client_id,
-            client_secret=Secret(secret, environ) if secret else None,
+            client_secret=client_secret_of(settings, environ),
             scopes=settings.oidc_scopes,
             algorithms=settings.oidc_algorithms,
             name_claim=settings.oidc_name_claim,
@@ -147,3 +142,30 @@ def identity_of(
             clock=clock,
         )
     return Identity(keys=keys, provider=provider, tokens=tokens, logins=logins, sessions=sessions)
+
+
+def provider_of(settings: Settings, *, clock: Callable[[], datetime]) -> Provider:
+    """The OpenID provider of the settings; nothing is asked yet.
+
+    Raises:
+        ConfigurationError: The issuer is no address, or the authorities cannot be read.
+    """
+    with named("HELTIG_OIDC_CA_BUNDLE"):  # all else of it was checked when it was read
+        return Provider(
+            settings.oidc_issuer or "",
+            clock=clock,
+            tls=Tls(ca_bundle=settings.oidc_ca_bundle),
+            proxy=settings.oidc_proxy.secret if settings.oidc_proxy else None,
+        )
+
+
+def client_secret_of(settings: Settings, environ: Mapping[str, str]) -> Secret | None:
+    """The secret of our client at the provider; None for a public client.
+
+    Raises:
+        ConfigurationError: It cannot be read.
+    """
+    if not settings.oidc_client_secret:
+        return None
+    with named("HELTIG_OIDC_CLIENT_SECRET"):
+        return Secret(settings.oidc_client_secret, environ)

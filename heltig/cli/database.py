@@ -34,7 +34,7 @@ async def open_database(settings: Settings, *, as_it_is: bool = False) -> AsyncI
         await upgrade(store)
         await store.read(insist_on_keys)
         if not as_it_is:
-            await open_identifiers(store, settings)
+            await open_identifiers(store, settings, clock=utc_now)
         await open_trail(store, settings, clock=utc_now, writes=False)
         yield store
     finally:

@@ -76,7 +76,7 @@ async def start_login(request: AnyRequest) -> Redirect:
 
 
 @route("/login/return", http_method=[HttpMethod.GET])
-async def end_login(request: AnyRequest) -> Redirect:
+async def end_login(request: AnyRequest) -> Redirect | Response[str]:
     """Finds out who comes back from the provider, and begins a session."""
     services, logins, sessions = _login_of(request)
     origin = request.client.host if request.client else ""
@@ -103,7 +103,7 @@ async def end_login(request: AnyRequest) -> Redirect:
             action="session.refuse",
         )
         if isinstance(error, RefusedError):
-            raise
+            return await _without_a_role(request, logins, error)
         raise RefusedError(AuthenticationError(error.detail), error.rule) from error
     if to == "/":
         to += home_of(principal)
@@ -183,6 +183,22 @@ def _insist_on_a_role(principal: Principal) -> None:
             ),
             "role",
         )
+
+
+async def _without_a_role(request: AnyRequest, logins: Logins, refused: RefusedError) -> Response[str]:
+    """Says so, with the ways to come in as somebody else: the provider may not ask who is there."""
+    return page(
+        request,
+        "login.html",
+        status=refused.error.status,
+        headers=_headers(),
+        principal=None,
+        to="/",
+        told=refused.error.title,
+        detail=refused.error.detail,
+        rule=refused.rule,
+        elsewhere=await logins.logout_address(),
+    )
 
 
 def _login_of(request: AnyRequest) -> tuple[Services, Logins, Sessions]:

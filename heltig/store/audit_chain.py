@@ -71,6 +71,7 @@ _SEAL_ROW = (
     .where(audit.c.sequence == bindparam("row"))
     .values(tag=bindparam("row_tag"), key_id=bindparam("row_key"))
 )
+_SEALED_WITH = select(audit.c.sequence).where(audit.c.key_id == bindparam("key")).limit(1)
 _AT_ONCE: Final = 2000
 
 
@@ -101,6 +102,11 @@ def stored(transaction: "ReadTransaction", *, after: int = 0) -> Iterator[Any]:
     while found := transaction.rows(_SEALED, {"after": after, "most": _AT_ONCE}):
         yield from found
         after = found[-1].sequence
+
+
+def has_sealed(transaction: "ReadTransaction", key_id: str) -> bool:
+    """Whether an entry that is still there was sealed with a key."""
+    return transaction.first(_SEALED_WITH, {"key": key_id}) is not None
 
 
 def append(transaction: "WriteTransaction", entries: Sequence[Mapping[str, Any]], seal: Seal | None) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from heltig.errors import ConfigurationError, StorageError, UsageError
+from heltig.errors import ConfigurationError, StorageError, UsageError, named
 from heltig.secret import Secret
 from heltig.settings import Settings
 from heltig.store.encryption import LENGTH, PLAIN, PLAIN_ID, SETTING, Cipher, Key, Keys
@@ -37,11 +37,9 @@ class EncryptionKeys(Cipher):
         """
         self.reference: Final = reference
         self.where = f"{SETTING}={reference}"
-        try:
+        with named(SETTING):
             self._secret = Secret(reference, environ)
             self._text = self._secret.value
-        except ConfigurationError as wrong:
-            raise ConfigurationError(f"{SETTING}: {wrong.detail}") from wrong
         self._keys = self._parsed(self._text)
         self._looked = time.monotonic()
 

@@ -4,15 +4,14 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime
 from typing import Final
 
-from heltig.auth.provider import Look, Provider
+from heltig.auth.identity import client_secret_of, provider_of
+from heltig.auth.provider import Look
 from heltig.auth.public_keys import usable_algorithms
 from heltig.auth.role_mapping import RoleMapping
 from heltig.auth.signed import LEEWAY
 from heltig.errors import ConfigurationError, ProviderError
 from heltig.pipeline.doctor.check import Check, failed, ok, skipped, warning
-from heltig.secret import read_secret
 from heltig.settings import Settings
-from heltig.tls import Tls
 
 SKEW: Final = LEEWAY / 2
 """Seconds that the provider's clock may differ before it is said; from `LEEWAY` on its tokens are refused."""
@@ -37,14 +36,9 @@ async def provider(
     issuer = settings.oidc_issuer or ""
     try:
         RoleMapping(settings.oidc_role_claim, settings.oidc_roles)
-        if settings.oidc_client_id and settings.oidc_client_secret:
-            read_secret(settings.oidc_client_secret, environ)
-        asked = Provider(
-            issuer,
-            clock=clock,
-            tls=Tls(ca_bundle=settings.oidc_ca_bundle),
-            proxy=settings.oidc_proxy.secret if settings.oidc_proxy else None,
-        )
+        if settings.oidc_client_id:
+            client_secret_of(settings, environ)
+        asked = provider_of(settings, clock=clock)
     except ConfigurationError as error:
         yield failed(_ABOUT, error.detail, "Mend the setting: nobody can log in like this.")
         return

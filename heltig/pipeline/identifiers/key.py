@@ -3,18 +3,20 @@
 import os
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from heltig.errors import ConfigurationError, StorageError
+from heltig.errors import ConfigurationError, ConflictError, StorageError, named
+from heltig.jobs.presence import SILENCE
 from heltig.secret import read_secret
 from heltig.settings import Settings
-from heltig.store import identifier_state
+from heltig.store import identifier_state, workers
 from heltig.store.engine import Store
 from heltig.store.identifier_state import WHOLE, State
 from heltig.store.keyed import Keyed
-from heltig.store.transaction import WriteTransaction
+from heltig.store.transaction import ReadTransaction, WriteTransaction
 
 LENGTH: Final = 32
 """Bytes of a key."""
@@ -23,13 +25,18 @@ _KEY: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 async def open_identifiers(
-    store: Store, settings: Settings, *, environ: Mapping[str, str] = os.environ
+    store: Store,
+    settings: Settings,
+    *,
+    clock: Callable[[], datetime],
+    environ: Mapping[str, str] = os.environ,
 ) -> Keyed | None:
     """Has whoever judges for a store hash identifiers, where that is set, and sees that they stand so there.
 
     Args:
         store: With the newest tables.
         settings: The site's.
+        clock: Gives the time, in UTC.
         environ: Where a reference to the environment looks.
 
     Returns:
@@ -37,6 +44,7 @@ async def open_identifiers(
 
     Raises:
         ConfigurationError: Identifiers stand otherwise in this database, or the key is not here.
+        ConflictError: Others run that would write identifiers as they are into a database without studies.
         StorageError: The key cannot be made.
     """
     state = await look(store, settings, environ=environ)
@@ -44,7 +52,7 @@ async def open_identifiers(
         return None
     keyed = key_of(settings, environ=environ, makes=state is None)
     if state is None:
-        state = await store.write(_begin, State("hashed", keyed.id, WHOLE))
+        state = await store.write(_begin, State("hashed", keyed.id, WHOLE), at=clock())
         see_that_it_is(keyed, state, settings)  # another process may have been quicker
     store.keyed = keyed
     return keyed
@@ -87,10 +95,16 @@ def key_of(settings: Settings, *, environ: Mapping[str, str] = os.environ, makes
     own = settings.home / "secrets" / "identifier-key"
     if makes and not settings.identifier_key and not own.exists():
         _make(own)
-    text = read_secret(settings.identifier_key or f"file:{own}", environ)
-    if not _KEY.fullmatch(text):
-        where = settings.identifier_key or own
-        raise ConfigurationError(f"{where}: not a key. Give 64 hex digits (`openssl rand -hex 32`).")
+    if not settings.identifier_key and not own.exists():
+        raise ConfigurationError(
+            f"{own}, which identifiers are hashed with, is not there. Copy it from another server of this "
+            "database or from the safe of your passwords, or name it in HELTIG_IDENTIFIER_KEY."
+        )
+    reference = settings.identifier_key or f"file:{own}"
+    with named("HELTIG_IDENTIFIER_KEY"):
+        text = read_secret(reference, environ)
+        if not _KEY.fullmatch(text):
+            raise ConfigurationError(f"{reference}: not a key. Give 64 hex digits (`openssl rand -hex 32`).")
     return Keyed(bytes.fromhex(text))
 
 
@@ -110,7 +124,26 @@ def see_that_it_is(keyed: Keyed, state: State, settings: Settings) -> None:
         )
 
 
-def _begin(transaction: WriteTransaction, state: State) -> State:
+def insist_on_silence(transaction: ReadTransaction, at: datetime) -> None:
+    """Insists that nobody else runs, who would write identifiers as they are.
+
+    Raises:
+        ConflictError: Somebody was heard of in the last minute.
+    """
+    if running := workers.heard_of(transaction, since=at - SILENCE):
+        hosts = ", ".join(sorted({worker.host for worker in running}))
+        raise ConflictError(
+            f"Identifiers in this database begin to be hashed, and Heltig runs on {hosts}, or did a minute "
+            "ago: it would write them as they are. Stop all of it, wait a minute where it was killed, and "
+            "say this again. Then start everything with HELTIG_IDENTIFIERS=hashed."
+        )
+
+
+def _begin(transaction: WriteTransaction, state: State, *, at: datetime) -> State:
+    found = identifier_state.find(transaction)
+    if found is not None:
+        return found  # another process was quicker
+    insist_on_silence(transaction, at)
     identifier_state.begin(transaction, state)
     return identifier_state.find(transaction) or state
 

@@ -5,12 +5,11 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from heltig import audit
-from heltig.errors import ConflictError, UsageError
-from heltig.jobs.presence import SILENCE
+from heltig.errors import UsageError
 from heltig.pipeline.identifiers.hashing import Hashing
-from heltig.pipeline.identifiers.key import key_of, see_that_it_is
+from heltig.pipeline.identifiers.key import insist_on_silence, key_of, see_that_it_is
 from heltig.settings import Settings
-from heltig.store import identifier_state, rewriting, workers
+from heltig.store import identifier_state, rewriting
 from heltig.store.engine import Store
 from heltig.store.identifier_state import State
 from heltig.store.keyed import Keyed
@@ -47,13 +46,7 @@ async def rewrite(
     """
     if settings.identifiers != "hashed":
         raise UsageError("Set HELTIG_IDENTIFIERS=hashed first: without it the service would not start after.")
-    running = await store.read(workers.heard_of, since=clock() - SILENCE)
-    if running:
-        hosts = ", ".join(sorted({worker.host for worker in running}))
-        raise ConflictError(
-            f"Heltig runs on {hosts}, or did a minute ago. Stop all of it, wait a minute where it was "
-            "killed, and say this again."
-        )
+    await store.read(insist_on_silence, clock())
     state = await store.read(identifier_state.find)
     keyed = key_of(settings, makes=state is None)
     if state is None:

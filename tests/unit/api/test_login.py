@@ -228,6 +228,8 @@ async def test_a_role_that_was_taken_away_is_gone_at_the_next_login(site: Site) 
         assert refused.status_code == 403
         assert "anna at the provider, and have no role here" in refused.text
         assert '<span class="mono">role</span>' in refused.text
+        assert 'href="../login/start?to=/"' in refused.text  # as somebody else, once logged out there
+        assert f'href="{site.provider.issuer}/end?client_id=' in refused.text
     assert (await refusals(site))[-1] == ("user:anna", "role")
 
 

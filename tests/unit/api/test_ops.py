@@ -19,6 +19,10 @@ async def test_a_purge_is_a_dry_run_unless_it_is_told_otherwise(guarded: Service
     await store.write_durably(states.withdraw, MAIN, snapshot().study_key, at=long_ago)
     assert (await guarded.post(PURGE, json={}, headers=operator)).status_code == 403
     assert (await guarded.post(PURGE, json={"dry": 1}, headers=admin)).status_code == 400
+    for lax in (0, 1, "0", "false", "no", None):
+        refused = await guarded.post(PURGE, json={"dryRun": lax}, headers=admin)
+        assert refused.status_code == 400, lax
+        assert [one["name"] for one in refused.json()["errors"]] == ["dryRun"]
     for body, is_dry in (({}, True), ({"dryRun": False}, False), ({"dryRun": True}, True)):
         answer = await guarded.post(PURGE, json=body, headers=admin)
         assert answer.status_code == 202

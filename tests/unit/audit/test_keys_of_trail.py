@@ -56,6 +56,8 @@ def test_what_is_no_key_is_refused_and_not_shown(wrong: str, tmp_path: Path) -> 
     with pytest.raises(ConfigurationError, match="64 hex digits") as refused:
         _ = AuditKeys(settings, {"HELTIG_SECRET_AUDIT": wrong}).ids
     assert wrong not in refused.value.detail
+    with pytest.raises(ConfigurationError, match="HELTIG_AUDIT_KEY: env:HELTIG_SECRET_AUDIT: this variable"):
+        _ = AuditKeys(settings, {}).ids
 
 
 async def test_after_a_rotation_processes_that_run_go_on_and_old_entries_are_verified(
@@ -99,6 +101,16 @@ async def test_who_has_an_old_key_cannot_go_back_to_it(trail: Trail) -> None:
     assert [one.sequence for one in found.breaks] == [13]
 
 
+async def test_a_rotation_does_not_go_back_to_a_key_either(trail: Trail, tmp_path: Path) -> None:
+    await rotate(trail.store, trail.keys, at=NOW, actor="cli", origin="cli")
+    new, old = key_file(tmp_path).read_text().strip().split(",")
+    key_file(tmp_path).write_text(f"{old},{new}")
+    with pytest.raises(ConfigurationError, match="The newest key stands first"):
+        await rotate(trail.store, AuditKeys(Settings(home=tmp_path)), at=NOW, actor="cli", origin="cli")
+    found = await trail.verified()
+    assert (found.is_whole, found.last) == (True, 11)
+
+
 async def test_keys_in_the_environment_are_changed_there(url: str, tmp_path: Path, monkeypatch) -> None:
     first, second = new_key(), new_key()
     monkeypatch.setenv("HELTIG_SECRET_AUDIT", first)
@@ -123,6 +135,8 @@ async def test_a_running_process_without_the_new_key_writes_nothing(trail: Trail
     await rotate(trail.store, trail.keys, at=NOW, actor="cli", origin="cli")
     with pytest.raises(StorageError, match="Give every server of this database the same key"):
         await other.write("lost")
+    with pytest.raises(ConfigurationError, match="Give every server of this database the same key"):
+        await rotate(other.store, other.keys, at=NOW, actor="cli", origin="cli")
     file.write_text(key_file(tmp_path).read_text())
     await other.write("kept")
     await other.store.close()

@@ -9,12 +9,12 @@ from unit.store.databases import render
 from unit.store.samples import NOW, STUDY, finding, judge, snapshot
 
 from heltig.audit.trail import open_trail
-from heltig.errors import ConfigurationError, UsageError
+from heltig.errors import ConfigurationError, ConflictError, UsageError
 from heltig.pipeline.identifiers.hashing import Hashing
 from heltig.pipeline.identifiers.key import open_identifiers
 from heltig.rules.index_facts import Identity, IndexFact, name_words
 from heltig.settings import Settings
-from heltig.store import devices, identifier_state, rewriting, studies, verdicts, waivers
+from heltig.store import devices, identifier_state, rewriting, studies, verdicts, waivers, workers
 from heltig.store.encryption import PLAIN
 from heltig.store.encryption_keys import EncryptionKeys
 from heltig.store.engine import Store
@@ -23,6 +23,7 @@ from heltig.store.records import Device, Patient, StudyAttributes
 from heltig.store.search import StudyQuery, search
 from heltig.store.transaction import WriteTransaction
 from heltig.store.waivers import NewWaiver
+from heltig.store.workers import Worker
 
 KEYED = Keyed(b"k" * 32)
 CIPHER = EncryptionKeys("env:HELTIG_SECRET_KEYS", {"HELTIG_SECRET_KEYS": "01" * 32})
@@ -124,16 +125,32 @@ async def test_what_an_earlier_version_left_is_turned(
     environ = {"HELTIG_SECRET_ID": KEYED.key.hex()}
     await store.write(identifier_state.begin, identifier_state.State("hashed", KEYED.id))
     with pytest.raises(ConfigurationError, match="heltig identifiers rewrite"):
-        await open_identifiers(store, settings, environ=environ)
+        await open_identifiers(store, settings, environ=environ, clock=lambda: NOW)
     await store.write(rewriting.go_on)
     turned = []
     while done := await store.write(rewriting.turn, Hashing(KEYED)):
         turned.append(done[0])
     assert turned == ["observations"]
-    assert await open_identifiers(store, settings, environ=environ) == KEYED
+    assert await open_identifiers(store, settings, environ=environ, clock=lambda: NOW) == KEYED
     with pytest.raises(ConfigurationError, match="cannot be changed for another one"):
-        await open_identifiers(store, settings, environ={"HELTIG_SECRET_ID": "ab" * 32})
+        await open_identifiers(store, settings, environ={"HELTIG_SECRET_ID": "ab" * 32}, clock=lambda: NOW)
     assert await store.write(rewriting.go_on) == await store.read(identifier_state.find)
+
+
+async def test_nobody_may_run_while_a_database_begins_to_be_hashed(
+    store: Store, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Who began while identifiers were to be kept as they are would go on with it."""
+    settings = Settings(home=tmp_path_factory.mktemp("home"), identifiers="hashed")
+    other = Worker(owner="a/1", host="ward", version="1", started=NOW, heard=NOW)
+    await store.write(workers.hear, other)
+    with pytest.raises(ConflictError, match="Heltig runs on ward"):
+        await open_identifiers(store, settings, clock=lambda: NOW)
+    assert await store.read(identifier_state.find) is None
+    later = NOW + timedelta(minutes=2)
+    keyed = await open_identifiers(store, settings, clock=lambda: later)
+    await store.write(workers.hear, replace(other, heard=later))
+    assert await open_identifiers(store, settings, clock=lambda: later) == keyed  # a second of the same
 
 
 class Interrupted(Exception):
