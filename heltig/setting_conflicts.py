@@ -45,7 +45,7 @@ def contradictions(settings: "Settings") -> Iterator[str]:
                 f"HELTIG_CORS_ORIGINS: {origin} is no origin. Give scheme, host and, where it is not the "
                 "usual one, port, as browsers send them: https://viewer.example. There is no wildcard."
             )
-    if settings.public_url and not re.fullmatch(r"https?://[^/?#@\s]+(/[^?#\s]*)?", settings.public_url):
+    if settings.public_url and not re.fullmatch(r"https?://[^/?#@\\\s]+(/[^?#\\\s]*)?", settings.public_url):
         yield "HELTIG_PUBLIC_URL: not an address for links. Give https://HOST or https://HOST/PATH."
     if settings.viewer_url and not is_viewer_url(settings.viewer_url):
         yield (

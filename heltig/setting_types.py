@@ -149,6 +149,8 @@ def is_safe_address(url: str) -> bool:
         return False
     if "@" in parts.netloc or parts.query or parts.fragment or not host:
         return False
+    if "\\" in url:  # which browsers take for a slash
+        return False
     return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
 
 

@@ -51,6 +51,8 @@ def restore(file: Path, check: bool) -> None:
     restored = asyncio.run(_restore(load_settings(), file))
     for line in lines(restored.manifest):
         click.echo(line)
+    if restored.identifiers:
+        click.echo(f"Nothing starts on it by these settings. {restored.identifiers}", err=True)
     if restored.is_altered:
         raise StorageError(f"It is restored, but its audit trail was altered: {restored.trail}.")
     if restored.trail == "whole":

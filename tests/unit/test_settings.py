@@ -96,6 +96,8 @@ def test_every_kind_of_value_is_read(tmp_path: Path) -> None:
         ("HELTIG_ARCHIVE_PROXY", "socks5://proxy.example:1080", "Give http://HOST:PORT"),
         ("HELTIG_PUBLIC_URL", "heltig.example", "Give https://HOST"),
         ("HELTIG_PUBLIC_URL", "https://heltig.example/?a=b", "Give https://HOST"),
+        ("HELTIG_PUBLIC_URL", "https://heltig.example\\@other.example", "Give https://HOST"),
+        ("HELTIG_PUBLIC_URL", "https://heltig.example\\heltig", "Give https://HOST"),
         ("HELTIG_VIEWER_URL", "javascript:alert('{study}')", "Give http://… or https://…"),
         ("HELTIG_VIEWER_URL", "https://{study}.example/", "behind the host"),
         ("HELTIG_VIEWER_URL", "https://viewer.example/?study={uid}", "with {study}"),

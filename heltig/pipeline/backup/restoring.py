@@ -25,6 +25,7 @@ from heltig.audit.trail import know, open_trail
 from heltig.audit.verify import verify
 from heltig.errors import ConfigurationError, ConflictError, StorageError
 from heltig.pipeline.backup.archive_file import FOLDERS, Manifest, members, table_parts, verified
+from heltig.pipeline.identifiers.key import look
 from heltig.pipeline.publish import render
 from heltig.pipeline.upload.spool import Spool, sync_folder
 from heltig.settings import Settings
@@ -45,11 +46,14 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
         manifest: Of the backup.
         trail: What the audit trail was found to be: `whole`, or why nothing can be said of it.
         is_altered: The trail is not what was written.
+        identifiers: Why nothing can work with it by the settings as they are, since they want identifiers
+            otherwise; empty where it can.
     """
 
     manifest: Manifest
     trail: str
     is_altered: bool
+    identifiers: str
 
 
 async def read_backup(path: Path) -> Manifest:
@@ -154,7 +158,12 @@ async def restore(
     if with_key or OwnAnchor(settings).path.exists():
         with suppress(*UNREADABLE):  # a head row that is damaged has no end that can be known
             await know(store, settings)  # it moved back, and rightly
-    return Restored(manifest=manifest, trail=trail or "whole", is_altered=is_altered)
+    identifiers = ""
+    try:
+        await look(store, settings)
+    except ConfigurationError as wrong:
+        identifiers = wrong.detail
+    return Restored(manifest=manifest, trail=trail or "whole", is_altered=is_altered, identifiers=identifiers)
 
 
 async def _mark(store: Store, manifest: Manifest, before: Restoration | None, path: Path) -> None:

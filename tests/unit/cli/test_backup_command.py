@@ -38,7 +38,16 @@ def test_a_backup_is_made_proven_and_restored(tmp_path: Path) -> None:
     (tmp_path / "other").write_bytes(b"no backup")
     assert isinstance(run(refused, "restore", str(tmp_path / "other")).exception, InputError)
     assert list(refused.iterdir()) == []  # no database that looks like one of an empty site
-    assert "Its audit trail is whole." in run(tmp_path / "new", "restore", str(file)).stdout
+    new = run(tmp_path / "new", "restore", str(file))
+    assert "Its audit trail is whole." in new.stdout
+    assert new.stderr == ""
+    environ = {
+        "HELTIG_HOME": str(tmp_path / "hashed"),
+        "HELTIG_IDENTIFIERS": "hashed",
+        "HELTIG_AUTH_MODE": "api-key",
+    }
+    hashed = CliRunner().invoke(heltig, ["restore", str(file)], env=environ)
+    assert (hashed.exit_code, "heltig identifiers rewrite" in hashed.stderr) == (0, True)
     entries = run(tmp_path / "home", "audit", "export").stdout.splitlines()
     actions = [json.loads(line)["action"] for line in entries if line.startswith("{")]
     assert "backup.make" in actions
