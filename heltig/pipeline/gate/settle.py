@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import structlog
 
+from connectors.upload import MemberRef
 from heltig import audit
 from heltig.dicom.cell import Fault
 from heltig.dicom.part10 import HeaderReader, NotDicom, SeekableSource, UnreadableFile
@@ -25,6 +26,7 @@ from heltig.jobs.attempt import JobContext
 from heltig.jobs.queue import JobQueue
 from heltig.jobs.retries import NotHereError
 from heltig.pipeline.archives.administration import find_archive
+from heltig.pipeline.copies import compare_pixels
 from heltig.pipeline.gate.forward import forward_job
 from heltig.pipeline.gate.spool import GateSpool
 from heltig.pipeline.keep import Processes, ProfileOf, Scoring
@@ -257,7 +259,7 @@ def read_study(
                 source = SeekableSource(file)
                 if source.size != size:
                     continue
-                table.add(reader.read(source))
+                table.add(reader.read(source, origin=str(row)))
                 read.add(row)
         except (OSError, NotDicom, UnreadableFile):
             continue
@@ -265,6 +267,7 @@ def read_study(
         fault = Fault("member-unread", f"{expected - len(read)} objects of the spool cannot be read")
         table.source = Source(shows=FILES_SHOW - {"complete_study"}, failures=(fault,))
     table.arrange()
+    compare_pixels(table, [MemberRef(str(row), str(files[row][0])) for row in read])
     return table, read
 
 

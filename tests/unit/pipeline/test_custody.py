@@ -400,6 +400,15 @@ async def test_the_archive_ends_with_what_came_last_under_a_uid(site: Site) -> N
     assert list(site.upstream.stored.values()) == [one]
 
 
+async def test_other_pixels_under_a_uid_keep_a_held_study_back(site: Site) -> None:
+    place = FILES[0].index(b"\xe0\x7f\x10\x00") + 200
+    other = FILES[0][:place] + bytes([FILES[0][place] ^ 1]) + FILES[0][place + 1 :]
+    await site.take(site.gate("hold"), [*FILES, other])
+    await site.work()
+    assert site.upstream.sent == []
+    assert len(site.files()) == len(FILES) + 1
+
+
 async def test_one_object_twice_in_a_request_is_sent_once(site: Site) -> None:
     assert await site.take(site.gate("observe"), [FILES[0], FILES[0]]) == [Decision()] * 2
     assert [len(came) for came in site.upstream.sent] == [1]
