@@ -15,7 +15,7 @@ _TOP: Final = 16
 _DEEP: Final = 150
 _BOTTOM: Final = 30
 _HATCH: Final = 5
-_WIDEST: Final = 40
+_WIDEST: Final = 64
 
 
 class Day(msgspec.Struct, frozen=True):

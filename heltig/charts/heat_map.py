@@ -87,7 +87,7 @@ def heat_map(
         shape("figcaption", title),
         shape("div", table, class_="chart-scroll", tabindex="0", role="group", aria_label=title),
         shape("p", said.strip(), class_="chart-said"),
-        class_="chart chart-parts",
+        class_="chart",
         id=id,
     )
 

@@ -140,7 +140,7 @@ def _description(ordered: Sequence[Span], pauses: Sequence[tuple[datetime, datet
 
 def _pause_label(text: str, begin: float, end: float) -> tuple[Markup, ...]:
     """How long a pause is, where there is room for it."""
-    said = f"{text} nothing"
+    said = f"nothing for {text}"
     if width_of(said) + 8 > end - begin:
         return ()
     return (label(said, (begin + end) / 2, _TOP + 15, anchor="middle", class_="chart-quiet"),)

@@ -15,7 +15,7 @@ from heltig.audit.keys import AuditKeys
 from heltig.audit.own_anchor import OwnAnchor
 from heltig.audit.verify import verify
 from heltig.audit.walk import Verified
-from heltig.dashboard.filters import number
+from heltig.dashboard.filters import insist_on_names, number, text
 from heltig.dashboard.own_forms import AnyRequest
 from heltig.dashboard.pages import page
 from heltig.errors import ConfigurationError, UsageError
@@ -63,7 +63,8 @@ async def show_audit(request: AnyRequest) -> Response[str]:
     """The trail. That it is looked at is written into it, as of every look over REST."""
     services = services_of(request.app.state)
     query = request.query_params
-    filters = {name: query.get(name, "").replace("\0", "").strip()[:LONGEST] for name in _FILTERS}
+    insist_on_names(query, *_FILTERS, "before", "verify")
+    filters = {name: text(query, name, most=LONGEST) for name in _FILTERS}
     before = number(query, "before")
     wrong = ""
     try:

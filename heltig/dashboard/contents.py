@@ -14,7 +14,7 @@ from markupsafe import Markup
 from heltig.api.front import segment
 from heltig.api.services import services_of
 from heltig.charts import Span, timeline
-from heltig.dashboard.filters import number
+from heltig.dashboard.filters import insist_on_names, number
 from heltig.dashboard.own_forms import AnyRequest, principal_of
 from heltig.dashboard.pages import page, study_of
 from heltig.dashboard.study import seen_at, series_of
@@ -122,6 +122,7 @@ async def show_contents(request: AnyRequest, study: FromPath[str]) -> Response[s
     """The tree of a study, and when its series were acquired."""
     services = services_of(request.app.state)
     sight = sight_of(principal_of(request), services.sights)
+    insist_on_names(request.query_params, "location", "open", "list", "page")
     found = await contents_of(request, study)
     keys = [one.series_key for one in found.series]
     wanted = request.query_params.get("open", "") or (keys[0] if len(keys) == 1 else "")

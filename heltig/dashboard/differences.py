@@ -11,7 +11,7 @@ from litestar.params import FromPath
 
 from heltig.api.front import segment
 from heltig.api.services import services_of
-from heltig.dashboard.filters import number
+from heltig.dashboard.filters import insist_on_names, number
 from heltig.dashboard.own_forms import AnyRequest, principal_of
 from heltig.dashboard.pages import page, study_of
 from heltig.dashboard.study import REVISIONS_SHOWN, seen_at, series_of
@@ -149,6 +149,7 @@ async def show_differences(request: AnyRequest, study: FromPath[str]) -> Respons
     services = services_of(request.app.state)
     sight = sight_of(principal_of(request), services.sights)
     now = services.clock()
+    insist_on_names(request.query_params, "location", "against", "other")
     sides = await services.store.read(
         sides_of,
         study_of(segment(study)),

@@ -120,7 +120,14 @@ def _page(
     rule: str = "",
     headers: Mapping[str, str] | None = None,
 ) -> Response[str]:
-    shown = {"code": int(status), "title": title, "detail": detail, "rule": rule}
+    is_of_address = status == HTTPStatus.BAD_REQUEST and request.method == "GET" and request.query_params
+    shown = {
+        "code": int(status),
+        "title": title,
+        "detail": detail,
+        "rule": rule,
+        "without": bool(is_of_address),
+    }
     return page(request, "error.html", status=status, headers=headers, **shown)
 
 

@@ -1,6 +1,7 @@
 """What the worklist is filtered by: read from an address, written into one, asked of the store."""
 
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from typing import Final, TypeVar
 from urllib.parse import urlencode
 
@@ -17,6 +18,9 @@ T = TypeVar("T", bound=str)
 
 LONGEST: Final = 128
 """Characters of a filter's text; a StudyInstanceUID has 64."""
+
+_DONE: Final = ("done", "studies", "left")
+"""What an address says of what was done."""
 
 _KINDS: Final = frozenset({"archive", "gate", "upload"})
 _READINESS: Final[Mapping[str, Readiness]] = {
@@ -75,7 +79,8 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         Raises:
             UsageError: Something in it makes no sense.
         """
-        location = _text(query, "location")
+        insist_on_names(query, *cls.__struct_fields__, *_DONE)
+        location = text(query, "location")
         kind, _, name = location.partition(":")
         if location not in ("", "upload") and not (kind in _KINDS and name):
             raise UsageError("location: give `archive:NAME`, `gate:NAME`, `upload:NAME` or `upload`.")
@@ -83,16 +88,16 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             if query.get(field) and query[field] not in known:
                 raise UsageError(f"{field}: give one of {', '.join(known)}.")
         return cls(
-            text=_text(query, "text"),
+            text=text(query, "text"),
             readiness=_READINESS.get(query.get("readiness", "")),
-            modality=_text(query, "modality"),
-            manufacturer=_text(query, "manufacturer"),
-            model=_text(query, "model"),
-            station=_text(query, "station"),
+            modality=text(query, "modality"),
+            manufacturer=text(query, "manufacturer"),
+            model=text(query, "model"),
+            station=text(query, "station"),
             location=location,
-            rule=_text(query, "rule").upper(),
+            rule=text(query, "rule").upper(),
             age=query.get("age", ""),
-            owner=_text(query, "owner"),
+            owner=text(query, "owner"),
             page=max(number(query, "page") or 1, 1),
         )
 
@@ -182,5 +187,26 @@ def one_of(query: Mapping[str, str], name: str, known: Iterable[T], *, otherwise
     return otherwise
 
 
-def _text(query: Mapping[str, str], name: str) -> str:
-    return query.get(name, "").replace("\0", "").strip()[:LONGEST]
+def text(query: Mapping[str, str], name: str, *, most: int = LONGEST) -> str:
+    """A text of an address, without white space around it, cut where it is longer than a page takes.
+
+    Raises:
+        UsageError: It has a NUL, which no text of ours has.
+    """
+    given = query.get(name, "")
+    if "\0" in given:
+        raise UsageError(f"{name}: give a text without control characters.")
+    return given.strip()[:most]
+
+
+def insist_on_names(query: Mapping[str, str], *names: str) -> None:
+    """Takes an address whose parameters are those of its page: another one would be a list not asked for.
+
+    Raises:
+        UsageError: One is called otherwise.
+    """
+    for name in query:
+        if name not in names:
+            near = get_close_matches(name, names, 1)
+            help = f"did you mean {near[0]}?" if near else f"this page takes {', '.join(names)}."
+            raise UsageError(f"There is no {name!r} here; {help}")

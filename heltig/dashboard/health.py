@@ -3,7 +3,7 @@
 import asyncio
 import platform
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -28,12 +28,28 @@ from heltig.store import alerts, jobs, workers
 from heltig.store.alerts import Alert
 from heltig.store.database_size import kind_and_bytes
 from heltig.store.migrations import HEAD, version
+from heltig.store.purging import Kind
 from heltig.store.transaction import ReadTransaction
 from heltig.store.watch import JobCount
 from heltig.store.workers import Worker
 
 QUIET: Final = timedelta(seconds=30)
 """A worker that was not heard of for so long is late: it says every few seconds that it works."""
+
+KEPT_CALLED: Final[Mapping[Kind, str]] = {
+    "analyses": "Analyses",
+    "uploads": "Uploads with their studies",
+    "gate": "What gates know of studies handed on",
+    "withdrawn": "Withdrawn studies",
+    "verdicts": "Superseded verdicts",
+    "snapshots": "Superseded evidence",
+    "changes": "Change feed",
+    "reports": "Backfills with their reports",
+    "jobs": "Jobs that are done or let be",
+    "failed_jobs": "Jobs that were given up",
+    "deliveries": "Deliveries to receivers",
+}
+"""What a retention's kinds are called on the page."""
 
 REMEMBERED: Final = timedelta(hours=24)
 """How long a worker is shown that was heard of no more."""
@@ -94,6 +110,7 @@ async def show_health(request: AnyRequest) -> Response[str]:
         kinds=KINDS_IN_WORDS,
         disk=disk,
         kept=Retention.of(services.settings),
+        kept_called=KEPT_CALLED,
         next_purge=found.purged + purge.EVERY if found.purged else None,
         checks=await asyncio.to_thread(_checks, services) if runs_it else (),
         redis=services.settings.redis_url is not None,

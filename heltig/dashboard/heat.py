@@ -10,7 +10,7 @@ import msgspec
 from heltig.charts import Cell
 from heltig.charts.heat_map import percent
 from heltig.dashboard.filters import NOT_NAMED
-from heltig.rules.catalogue import family_begun
+from heltig.reports.wording import FAMILIES
 from heltig.store import devices, study_rules
 from heltig.store.records import Device, Location
 from heltig.store.search import OF_DEVICES
@@ -115,7 +115,7 @@ def heat_map(transaction: ReadTransaction, by: str, *, judged: Mapping[str, int]
     families = sorted({family for row in ordered for family in row.failing})
     return HeatMap(
         by=by,
-        families=tuple((family, family_begun(family)) for family in families),
+        families=tuple((family, FAMILIES.get(family, "")) for family in families),
         rows=tuple(_row(row, by, families) for row in shown),
         page=page,
         pages=pages,

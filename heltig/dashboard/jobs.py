@@ -13,7 +13,7 @@ from heltig.api.services import services_of
 from heltig.api.v1.jobs import arguments_of
 from heltig.auth.policy import refusal
 from heltig.dashboard.asking import Question, ask, went
-from heltig.dashboard.filters import number, one_of
+from heltig.dashboard.filters import insist_on_names, number, one_of, text
 from heltig.dashboard.own_forms import AnyRequest, insist_on_our_page, principal_of, who
 from heltig.dashboard.pages import page
 from heltig.dashboard.visibility import sight_of
@@ -28,7 +28,6 @@ from heltig.store.watch import JobCount
 
 A_PAGE: Final = 50
 GIVEN_UP_SHOWN: Final = 5
-LONGEST: Final = 128  # characters of a filter
 
 _GET: Final = [HttpMethod.GET, HttpMethod.HEAD]
 _POST: Final = [HttpMethod.POST]
@@ -124,8 +123,10 @@ async def given_up_lately(request: AnyRequest) -> Sequence[Job]:
     """The jobs that were given up last, for whoever may see jobs."""
     if refusal(principal_of(request), "GET", "/jobs/{id}") is not None:
         return ()
-    read = services_of(request.app.state).store.read
-    found = await read(job_list, show="bad", kind="", group="", before=None)
+    services = services_of(request.app.state)
+    found = await services.store.read(
+        job_list, show="bad", kind="", group="", before=None, now=services.clock()
+    )
     return found.jobs[:GIVEN_UP_SHOWN]
 
 
@@ -134,11 +135,12 @@ async def show_jobs(request: AnyRequest) -> Response[str]:
     """The list; those that were given up unless something else is asked for."""
     services = services_of(request.app.state)
     query = request.query_params
+    insist_on_names(query, "show", "kind", "group", "before", "done")
     show = one_of(query, "show", _STATES, otherwise="bad")
-    kind, group = (query.get(name, "").replace("\0", "")[:LONGEST] for name in ("kind", "group"))
+    kind, group = (text(query, name) for name in ("kind", "group"))
     before = number(query, "before")
     now = services.clock()
-    found = await services.store.read(job_list, show=show, kind=kind, group=group, before=before)
+    found = await services.store.read(job_list, show=show, kind=kind, group=group, before=before, now=now)
 
     def address(**changes: object) -> str:
         given = {"show": show, "kind": kind, "group": group, **changes}
@@ -252,7 +254,7 @@ JOBS: Final = (show_jobs, show_job, ask_retry, retry, ask_discard, discard)
 
 
 def job_list(
-    transaction: ReadTransaction, *, show: Show, kind: str, group: str, before: int | None
+    transaction: ReadTransaction, *, show: Show, kind: str, group: str, before: int | None, now: datetime
 ) -> JobList:
     """Collects a page of the list."""
     found = sorted(
@@ -276,7 +278,7 @@ def job_list(
         older=found[A_PAGE - 1].id if len(found) > A_PAGE else None,
         counts={show: _number(counted, states) for show, states in _STATES.items() if show != "all"},
         kinds=tuple(sorted({one.kind for one in counted} | ({kind} if kind else set()))),
-        oldest=watch.oldest_queued(transaction),
+        oldest=watch.oldest_queued(transaction, now),
     )
 
 

@@ -21,6 +21,12 @@ MOST_KEPT: Final = 1000
 T = TypeVar("T")
 
 
+class LostError(NotFoundError):
+    """What was typed is not kept any more."""
+
+    title = "Not kept any more"
+
+
 class _Entry(msgspec.Struct, Generic[T], frozen=True):
     principal: str
     what: T
@@ -55,14 +61,14 @@ class Kept(Generic[T]):
         """What whoever asks typed.
 
         Raises:
-            NotFoundError: They typed nothing under this id, or it is not kept any more.
+            LostError: They typed nothing under this id, or it is not kept any more.
         """
         entry = self._entries(request).get(id)
         now = services_of(request.app.state).clock()
         if entry is None or entry.principal != _name(request) or entry.until <= now:
-            raise NotFoundError(
-                f"This {self._called} is not kept any more: {KEPT_FOR.seconds // 60} minutes, for whoever "
-                "began it. Begin anew."
+            raise LostError(
+                f"This {self._called} is kept for {KEPT_FOR.seconds // 60} minutes, for whoever began it, "
+                "and until the service starts anew. Nothing was changed. Begin anew."
             )
         return entry.what
 

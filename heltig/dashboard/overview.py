@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from heltig.api.services import services_of
 from heltig.charts import Day, Mark, sparkline, verdicts_by_day
-from heltig.dashboard.filters import number, one_of
+from heltig.dashboard.filters import insist_on_names, number, one_of
 from heltig.dashboard.heat import BY, HeatMap, heat_map, place_of
 from heltig.dashboard.own_forms import AnyRequest, principal_of
 from heltig.dashboard.pages import page
@@ -101,6 +101,7 @@ async def show_overview(request: AnyRequest) -> Response[str]:
     ways = dict(BY)
     if not sight_of(principal_of(request), services.sights).searches:
         del ways["station"]  # an identifier
+    insist_on_names(request.query_params, "heat", "page")
     wanted = one_of(request.query_params, "heat", BY, otherwise="source")
     by = wanted if wanted in ways else "source"
     heat_page = max(number(request.query_params, "page") or 1, 1)

@@ -54,6 +54,7 @@ def page(
         "asker": known if known != LOCAL else None,
         "places": places_for(known, has_research=services_of(request.app.state).settings.analysis_enabled),
         "searches": refusal(known, "POST", "/search") is None,
+        "form_lost": request.state.get("form_lost", False),
     }
     text = _environment().get_template(template).render(**shared, **values)
     return Response(

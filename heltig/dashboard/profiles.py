@@ -29,7 +29,7 @@ from heltig.pipeline.again.rescore import KIND, MOST_LISTED
 from heltig.pipeline.again.rescore_report import RescoreReport
 from heltig.pipeline.identifiers.sights import HiddenError
 from heltig.pipeline.identifiers.trials import told_job
-from heltig.pipeline.profiles import tried_profile
+from heltig.pipeline.profiles import UNNAMED, tried_profile
 from heltig.rules.catalogue import catalogue
 from heltig.rules.parameters import Parameters
 from heltig.rules.profile import Profile
@@ -79,7 +79,7 @@ class Trial(msgspec.Struct, frozen=True):
     """A profile that was tried on the stored studies.
 
     Attributes:
-        profile: Its name.
+        profile: Its name, or that it has none.
         of: The studies it was tried on: those of one location, or all.
         report: What it would come to; None until the job is done.
     """
@@ -195,9 +195,10 @@ def trial_of(job: Job) -> Trial | None:
     text = job.payload.get("profile")
     if job.kind != KIND or text is None:
         return None
+    name = msgspec.json.decode(text, type=Profile).name
     return Trial(
         job=job,
-        profile=msgspec.json.decode(text, type=Profile).name,
+        profile="a profile without a name" if name == UNNAMED else name,
         of=msgspec.convert(job.payload["selection"], Selection).location,
         report=msgspec.convert(job.result, RescoreReport) if job.state == "succeeded" else None,
     )

@@ -11,7 +11,7 @@ from litestar.params import FromPath
 from heltig.api.looks import shows
 from heltig.api.services import services_of
 from heltig.auth.policy import refusal
-from heltig.dashboard.filters import number
+from heltig.dashboard.filters import insist_on_names, number, text
 from heltig.dashboard.own_forms import AnyRequest, principal_of, who
 from heltig.dashboard.pages import page
 from heltig.dashboard.visibility import sight_of
@@ -48,7 +48,8 @@ async def show_quarantine(request: AnyRequest) -> Response[str]:
     """The studies that wait for a person, those that wait longest first."""
     services = services_of(request.app.state)
     query = request.query_params
-    gate = query.get("gate", "").replace("\0", "")[:128]
+    insist_on_names(query, "gate", "page", "done")
+    gate = text(query, "gate")
     place = max(number(query, "page") or 1, 1)
     found = await services.quarantine.waiting(
         gate=gate or None, limit=A_PAGE + 1, offset=(place - 1) * A_PAGE
@@ -154,7 +155,9 @@ async def why_kept(request: AnyRequest, found: InQuarantine) -> str:
     """Why a gate keeps a study back, with its worst finding."""
     place = found.study.location, found.study.study_key
     known = (await _about(request, [place])).get(place)
-    return f"{found.study.reason} {known.why}." if known and known.why else found.study.reason
+    return (
+        f"{found.study.reason} {known.why.removesuffix('.')}." if known and known.why else found.study.reason
+    )
 
 
 async def found_in_quarantine(request: AnyRequest, id: int) -> InQuarantine:

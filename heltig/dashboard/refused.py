@@ -10,9 +10,8 @@ from urllib.parse import urlencode
 import msgspec
 from litestar.response import Redirect
 
-from heltig.dashboard.kept import Kept
+from heltig.dashboard.kept import Kept, LostError
 from heltig.dashboard.own_forms import FORM_HEADERS, AnyRequest
-from heltig.errors import NotFoundError
 
 ANSWERS: Final = "answers"
 """The parameter that names what was typed."""
@@ -64,5 +63,6 @@ def refused(request: AnyRequest) -> Refused:
         return Refused()
     try:
         return _FORMS.get(request, id)
-    except NotFoundError:
+    except LostError:
+        request.state.form_lost = True
         return Refused()

@@ -18,7 +18,7 @@ from heltig.dashboard.assets import assets_by_file_name
 from heltig.dashboard.audit import AUDIT
 from heltig.dashboard.contents import CONTENTS
 from heltig.dashboard.differences import DIFFERENCES
-from heltig.dashboard.filters import AGES_CALLED, NOT_NAMED, Filter, number
+from heltig.dashboard.filters import AGES_CALLED, NOT_NAMED, Filter, insist_on_names, number
 from heltig.dashboard.finding_waivers import FINDING_WAIVERS
 from heltig.dashboard.health import HEALTH
 from heltig.dashboard.jobs import JOBS, KINDS_IN_WORDS, jobs_of
@@ -30,6 +30,7 @@ from heltig.dashboard.pages import HEADERS, page, study_of
 from heltig.dashboard.profiles import PROFILES
 from heltig.dashboard.quarantine import QUARANTINE
 from heltig.dashboard.quarantine_decisions import QUARANTINE_DECISIONS
+from heltig.dashboard.refused import ANSWERS
 from heltig.dashboard.research_list import LIST
 from heltig.dashboard.research_orders import ORDERS, may_analyse
 from heltig.dashboard.research_publishing import PUBLISHING
@@ -137,6 +138,7 @@ async def show_study(request: AnyRequest, study: FromPath[str]) -> Response[str]
     services = services_of(request.app.state)
     sight = sight_of(principal_of(request), services.sights)
     now = services.clock()
+    insist_on_names(request.query_params, "location", "revision", "done", "studies", "left", ANSWERS)
     found = await services.store.read(
         study_page,
         study_of(segment(study)),

@@ -11,7 +11,7 @@ from litestar.params import FromPath
 from heltig.api.services import services_of
 from heltig.auth.policy import refusal
 from heltig.dashboard.asking import went
-from heltig.dashboard.filters import one_of
+from heltig.dashboard.filters import insist_on_names, one_of, text
 from heltig.dashboard.own_forms import FORM_HEADERS, AnyRequest, insist_on_our_page, principal_of, who
 from heltig.dashboard.pages import page
 from heltig.errors import NotFoundError
@@ -19,12 +19,13 @@ from heltig.pipeline.again.rule_costs import KIND as TIME_RULES
 from heltig.pipeline.judging import ruleset_name
 from heltig.pipeline.timing import RuleCosts
 from heltig.reports.explanation import facts_of
-from heltig.rules.catalogue import catalogue, family_of
+from heltig.reports.wording import FAMILIES
+from heltig.rules.catalogue import catalogue
 from heltig.rules.profile import Profile
 from heltig.rules.rule import Rule, Severity
 from heltig.store import jobs, study_rules
 from heltig.store.jobs import Job
-from heltig.store.study_rules import RuleCount
+from heltig.store.study_rules import RuleCount, family_of
 from heltig.store.transaction import ReadTransaction
 
 LONGEST: Final = 64  # characters of a filter
@@ -65,9 +66,9 @@ class Timing(msgspec.Struct, frozen=True):
 
 
 class Group(msgspec.Struct, frozen=True):
-    """Rules that are shown together; `id` is the anchor of their heading."""
+    """Rules that are shown together: all, or a family by what their ids begin with."""
 
-    id: str
+    family: str
     title: str
     rows: tuple[RuleRow, ...]
 
@@ -77,17 +78,18 @@ async def show_rules(request: AnyRequest) -> Response[str]:
     """The list, by family or by studies."""
     services = services_of(request.app.state)
     query = request.query_params
+    insist_on_names(query, "order", "text", "done")
     order = one_of(query, "order", _ORDERS, otherwise="family")
-    text = query.get("text", "").replace("\0", "").strip()[:LONGEST]
+    wanted = text(query, "text", most=LONGEST)
     now = services.clock()
     counts, timing = await services.store.read(_counts_and_timing, now)
-    rows = [row for row in rule_rows(services.profile, counts, timing) if _has(row.rule, text)]
+    rows = [row for row in rule_rows(services.profile, counts, timing) if _has(row.rule, wanted)]
     return page(
         request,
         "rules.html",
         now=now,
         order=order,
-        text=text,
+        text=wanted,
         groups=_grouped(rows, order),
         number=len(rows),
         finding=sum(row.studies > 0 for row in rows),
@@ -129,7 +131,7 @@ async def show_rule(request: AnyRequest, id: FromPath[str]) -> Response[str]:
         timing=timing,
         by_severity=found.studies if found else {},
         change=found.lately - found.earlier if found else 0,
-        facts=facts_of(rule),
+        facts={**facts_of(rule), "Family": FAMILIES.get(family_of(rule.id), "Site")},
         profile=profile,
         exceptions=[one for one in profile.exceptions if rule.id in {*one.off, *one.on, *one.severity}],
         sees_studies=_sees_studies(request),
@@ -181,18 +183,16 @@ def _cost(rule: str, costs: RuleCosts | None) -> float | None:
 def _grouped(rows: Sequence[RuleRow], order: Order) -> list[Group]:
     if order == "studies":
         found = [row for row in rows if row.studies]
-        return [Group("found", "", tuple(sorted(found, key=lambda row: (-row.studies, row.rule.id))))]
+        return [Group("", "", tuple(sorted(found, key=lambda row: (-row.studies, row.rule.id))))]
     if order == "cost":
         timed = [(row.cost, row) for row in rows if row.cost is not None]
         return [
-            Group(
-                "found", "", tuple(row for _, row in sorted(timed, key=lambda one: (-one[0], one[1].rule.id)))
-            )
+            Group("", "", tuple(row for _, row in sorted(timed, key=lambda one: (-one[0], one[1].rule.id))))
         ]
     families: dict[str, list[RuleRow]] = {}
     for row in rows:
-        families.setdefault(family_of(row.rule), []).append(row)
-    return [Group(f"family-{n}", title, tuple(of)) for n, (title, of) in enumerate(families.items())]
+        families.setdefault(family_of(row.rule.id), []).append(row)
+    return [Group(family, FAMILIES.get(family, "Site"), tuple(of)) for family, of in families.items()]
 
 
 def _has(rule: Rule, text: str) -> bool:

@@ -18,7 +18,7 @@ from heltig.api.problems import RefusedError
 from heltig.api.services import services_of
 from heltig.auth.policy import Refusal, refusal
 from heltig.dashboard.jobs import KINDS_IN_WORDS, given_up_lately, tried_for
-from heltig.dashboard.kept import Kept
+from heltig.dashboard.kept import Kept, LostError
 from heltig.dashboard.own_forms import (
     FORM_HEADERS,
     AnyRequest,
@@ -84,7 +84,10 @@ async def show_search(request: AnyRequest, id: FromPath[str]) -> Response[str]:
     """What a search finds now."""
     services = services_of(request.app.state)
     now = services.clock()
-    text = _SEARCHES.get(request, id)
+    try:
+        text = _SEARCHES.get(request, id)
+    except LostError as lost:
+        return _empty(request, lost=lost)
     sight = sight_of(principal_of(request), services.sights)
     found = await services.store.read(_find, text, await _queries_of(request, text), sight, now=now)
     shows(request.scope, {study.study_key for one in found for study in one.studies})
@@ -93,6 +96,7 @@ async def show_search(request: AnyRequest, id: FromPath[str]) -> Response[str]:
         "search.html",
         headers=FORM_HEADERS,
         found=found,
+        lost="",
         text=text,
         patients=sight.identifiers,
         **({} if found and _is_uid(text) else await _known_of(request, text, now)),
@@ -103,8 +107,17 @@ SEARCH: Final = (ask_search, start_search, show_search)
 """The routes."""
 
 
-def _empty(request: AnyRequest) -> Response[str]:
-    return page(request, "search.html", headers=FORM_HEADERS, found=None, text="", patients=False)
+def _empty(request: AnyRequest, *, lost: LostError | None = None) -> Response[str]:
+    return page(
+        request,
+        "search.html",
+        status=lost.status if lost else 200,
+        headers=FORM_HEADERS,
+        found=None,
+        text="",
+        patients=False,
+        lost=lost.title if lost else "",
+    )
 
 
 async def _known_of(request: AnyRequest, text: str, now: datetime) -> dict[str, Any]:
@@ -154,10 +167,10 @@ def _queries(text: str, sight: Sight) -> dict[str, StudyQuery]:
     name = text.replace(", ", "^")
     whole = sight.keyed is not None or "*" in name
     ways = {
-        "Accession number": StudyQuery(accession_number=text),
+        "accession number": StudyQuery(accession_number=text),
         "PatientID": StudyQuery(patient_id=text),
-        "Name of the patient": StudyQuery(patient_name=name if whole else f"{name}*"),
-        "Station": StudyQuery(station=text),
+        "name of the patient": StudyQuery(patient_name=name if whole else f"{name}*"),
+        "station": StudyQuery(station=text),
     }
     return {by: sight.query(query) for by, query in ways.items()}
 

@@ -8,10 +8,10 @@ from litestar import HttpMethod, Response, route
 from heltig.api.services import services_of
 from heltig.api.v1.upload_body import zip_chunks
 from heltig.dashboard.asking import went
-from heltig.dashboard.filters import number
+from heltig.dashboard.filters import insist_on_names, number
 from heltig.dashboard.own_forms import FORM_HEADERS, AnyRequest, insist_on_our_page, who
 from heltig.dashboard.pages import page
-from heltig.dashboard.refused import refuse, refused
+from heltig.dashboard.refused import ANSWERS, refuse, refused
 from heltig.errors import InputError, NotFoundError, UsageError
 from heltig.pipeline.upload.uploads import Sender
 from heltig.store import archives
@@ -34,6 +34,7 @@ async def show_uploads(request: AnyRequest) -> Response[str]:
     """The form, and the list."""
     services = services_of(request.app.state)
     query = request.query_params
+    insist_on_names(query, "before", "done", ANSWERS)
     before = number(query, "before")
     found = await services.store.read(newest, before=before, limit=A_PAGE + 1)
     sent = refused(request)

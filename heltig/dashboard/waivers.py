@@ -11,7 +11,7 @@ from heltig.api.looks import shows
 from heltig.api.services import services_of
 from heltig.auth.policy import refusal
 from heltig.dashboard.asking import Question, ask, went
-from heltig.dashboard.filters import number, one_of
+from heltig.dashboard.filters import insist_on_names, number, one_of, text
 from heltig.dashboard.own_forms import AnyRequest, insist_on_our_page, principal_of, who
 from heltig.dashboard.pages import page
 from heltig.dashboard.visibility import sight_of
@@ -20,7 +20,6 @@ from heltig.store import waivers
 from heltig.store.waivers import GivenWaiver, WaiverState
 
 A_PAGE: Final = 50
-LONGEST: Final = 128  # characters of a filter
 
 STATES: Final[Mapping[WaiverState, str]] = {
     "in-force": "In force",
@@ -39,8 +38,9 @@ async def show_waivers(request: AnyRequest) -> Response[str]:
     """The waivers of a state, the newest first."""
     services, query = services_of(request.app.state), request.query_params
     now, sight = services.clock(), sight_of(principal_of(request), services.sights)
+    insist_on_names(query, "state", "rule", "study", "page", "done")
     state = one_of(query, "state", STATES, otherwise="in-force")
-    wanted = {name: query.get(name, "").replace("\0", "").strip()[:LONGEST] for name in ("rule", "study")}
+    wanted = {name: text(query, name) for name in ("rule", "study")}
     place = max(number(query, "page") or 1, 1)
     found = await services.store.read(
         waivers.newest,

@@ -4,7 +4,7 @@ import logging
 import os
 from functools import cache
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from heltig.errors import ConfigurationError, UsageError
 from heltig.rules.catalogue import catalogue
@@ -14,6 +14,9 @@ from heltig.rules.profile_shipped import SHIPPED
 from heltig.rules.profile_tables import LONGEST, nearest
 
 logger = logging.getLogger(__name__)
+
+UNNAMED: Final = "profile"
+"""What a profile is called that somebody wants to try, where its text gives no name."""
 
 
 def load_profile(written: str) -> Profile:
@@ -46,7 +49,7 @@ def tried_profile(*, shipped: str | None, text: str | None) -> Profile | None:
         raise UsageError("Give the name of a shipped profile or the text of one, not both.")
     if text is not None:
         try:
-            return parse_profile(text, known=catalogue(), name="profile.toml")
+            return parse_profile(text, known=catalogue(), name=f"{UNNAMED}.toml")
         except ConfigurationError as wrong:
             raise UsageError(wrong.detail) from wrong
     if shipped is None:

@@ -66,7 +66,10 @@ def about_scope(scope: Scope, *, redact: bool, written: datetime) -> About:
         kind, of = "archive", f"{named} {scope.location.name}"
     elif scope.since or scope.until:
         kind, of = "period", "Studies"
-    return About(kind=kind, title=of + _period(scope), redacted=redact, written=written)
+    period = _period(scope)
+    if period and kind != "period":
+        of += ","
+    return About(kind=kind, title=f"{of} {period}".strip(), redacted=redact, written=written)
 
 
 def moment(text: str, *, ends: bool = False) -> datetime:
@@ -97,10 +100,10 @@ def _period(scope: Scope) -> str:
     first = _day(scope.since)
     last = _day(scope.until, ends=True)
     if first and last:
-        return f", judged on {first}" if first == last else f", judged from {first} to {last}"
+        return f"judged on {first}" if first == last else f"judged from {first} to {last}"
     if first:
-        return f", judged from {first} on"
-    return f", judged until {last}" if last else ""
+        return f"judged from {first} on"
+    return f"judged until {last}" if last else ""
 
 
 def _day(time: datetime | None, *, ends: bool = False) -> str:

@@ -24,7 +24,8 @@ from heltig.reports.verdict_figures import (
     by_period,
 )
 from heltig.reports.verdict_line import VerdictLine
-from heltig.rules.catalogue import catalogue, family_begun
+from heltig.reports.wording import FAMILIES
+from heltig.rules.catalogue import catalogue
 from heltig.rules.finding import Finding
 from heltig.verdict import READINESS
 
@@ -183,7 +184,7 @@ def _heat(id: str, by: str, values: Sequence[Figure], shares: Iterable[Share]) -
     more = f"{len(values) - ROWS:,} more are not shown. " if len(values) > ROWS else ""
     several = "A study that comes from several counts in each." if by == "Model" else ""
     yield charts.heat_map(
-        id, by, [(family, family_begun(family)) for family in families], rows, note=more + several
+        id, by, [(family, FAMILIES.get(family, "")) for family in families], rows, note=more + several
     )
 
 

@@ -1,8 +1,32 @@
-"""How reports and pages write tags, numbers and values."""
+"""How reports and pages write tags, numbers, values, and what rules are about."""
+
+from collections.abc import Mapping
+from typing import Final
 
 from heltig.rules.proposal import ProposedChange
 from heltig.rules.wording import cut
 from heltig.standard.dictionary import keyword_of
+
+FAMILIES: Final[Mapping[str, str]] = {
+    "SRC": "Source and transport",
+    "STU": "Study",
+    "PAT": "Patient",
+    "SER": "Series",
+    "INS": "Instance",
+    "UID": "Unique identifiers",
+    "CHR": "Character sets",
+    "VAL": "Values",
+    "REF": "References and radiotherapy",
+    "IOCM": "Rejection",
+    "DEI": "De-identification",
+    "TGT": "Target archive",
+    "ENC": "Encoding",
+    "PIX": "Pixels",
+    "WAV": "Waveforms",
+    "GEO": "Geometry",
+    "IOD": "Object definitions",
+}
+"""What rules are about, by what their ids begin with. A site's own say it by their ids alone."""
 
 
 def place(tag: str) -> str:

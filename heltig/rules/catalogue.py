@@ -132,12 +132,6 @@ def family_of(rule: Rule) -> str:
     return FAMILIES.get(module[2], "Site") if module[0] == "heltig.rules" else "Site"
 
 
-def family_begun(begin: str) -> str:
-    """The title of the family whose rules' ids begin so, as `GEO`; empty where no rule's does."""
-    rule = next((rule for id, rule in catalogue().items() if id.startswith(f"{begin}-")), None)
-    return family_of(rule) if rule else ""
-
-
 def since_of(rule: Rule) -> str:
     """The version of Heltig that brought a rule.
 

@@ -17,6 +17,7 @@ from heltig.store.tables import (
     backfill_studies,
     backfills,
     breakers,
+    job_groups,
     jobs,
     locations,
     observations,
@@ -124,7 +125,8 @@ _NONE_AT_WORK: Final = (
     .group_by(jobs.c.group)
     .having(_OLDEST_READY.is_not(None), func.count().filter(text(RUNNING)) == 0)
 )
-_OLDEST: Final = select(func.min(jobs.c.created)).where(text(READY))
+_CLOSED: Final = select(job_groups.c.name).where(job_groups.c.not_before > bindparam("now"))
+_OLDEST: Final = select(func.min(jobs.c.created)).where(text(READY), jobs.c.group.not_in(_CLOSED))
 _BACKFILLS: Final = (
     _at_archive(backfills)
     .where(backfills.c.finished.is_(None), backfills.c.cancelled.is_(None))
@@ -200,9 +202,9 @@ def waiting_groups(transaction: ReadTransaction, *, kind: str) -> dict[str, date
     return {row.group: row.oldest for row in _rows(transaction, _NONE_AT_WORK, kind=kind)}
 
 
-def oldest_queued(transaction: ReadTransaction) -> datetime | None:
-    """Since when the oldest of the jobs waits that could be started now."""
-    oldest: datetime | None = transaction.connection.execute(_OLDEST).scalar()
+def oldest_queued(transaction: ReadTransaction, now: datetime) -> datetime | None:
+    """Since when the oldest of the jobs waits that could be started now: none of a group that is closed."""
+    oldest: datetime | None = transaction.connection.execute(_OLDEST, {"now": now}).scalar()
     return oldest
 
 

@@ -9,7 +9,8 @@ Verdicts are made up: a fifth of the studies is BLOCKED, another fifth NEEDS_REV
 each. They come from 400 stations of 40 models, a third of them from a workstation, too. Times are those of
 the whole answer over loopback, the best and the worst of nine after a first one; of the processor likewise,
 which does not wait for others (without that of a PostgreSQL). Queries are the fewest of these: some
-are the service's own.
+are the service's own. Where chromium is installed, it is asked as well when it first shows something of a
+page (First Contentful Paint, of a browser that has the style sheets).
 """
 
 import asyncio
@@ -18,6 +19,7 @@ import hashlib
 import logging
 import os
 import random
+import shutil
 import socket
 import sqlite3
 import sys
@@ -34,6 +36,10 @@ from urllib.request import urlopen
 import uvicorn
 from sqlalchemy import Engine, event, text
 from sqlalchemy.ext.asyncio import create_async_engine
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from browser.conftest import chromium
 
 from heltig.app import create_app
 from heltig.logs import configure_logging
@@ -333,6 +339,20 @@ def measure(base: str, addresses: tuple[str, ...], asked: list[str]) -> None:
         )
 
 
+def paint(base: str, addresses: tuple[str, ...]) -> None:
+    """Prints when a browser first shows something of a page: the best and the worst of nine after a first."""
+    painted = "() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
+    print(f"{'address':90} {'ms, best':>9} {'worst':>7}")
+    with chromium() as browser:
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        for address in addresses:
+            times = []
+            for _ in range(10):
+                page.goto(base + address)
+                times.append(float(page.wait_for_function(painted).json_value()))
+            print(f"{address:90} {min(times[1:]):9.0f} {max(times[1:]):7.0f}")
+
+
 def main(number: int) -> None:
     """Fills a store, serves it, measures."""
     configure_logging("json")
@@ -352,7 +372,10 @@ def main(number: int) -> None:
                 base = f"http://127.0.0.1:{listener.getsockname()[1]}"
                 while not server.started:
                     time.sleep(0.05)
-                measure(base, (*ADDRESSES, f"/studies/{uid}"), asked)
+                addresses = (*ADDRESSES, f"/studies/{uid}")
+                measure(base, addresses, asked)
+                if shutil.which("chromium"):
+                    paint(base, tuple(address for address in addresses if "/api/" not in address))
             finally:
                 server.should_exit = True
                 thread.join()

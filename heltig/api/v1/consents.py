@@ -130,7 +130,7 @@ def known(id: int) -> int:
         NotFoundError: None has such an id.
     """
     if not 0 < id < _MOST:
-        raise NotFoundError("No study of this id is in quarantine. /api/v1/quarantine lists them.")
+        raise NotFoundError("No study of this id is in quarantine: its list has those that are.")
     return id
 
 

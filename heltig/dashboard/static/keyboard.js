@@ -1,4 +1,5 @@
-// Shortcuts on every page: "?" opens the help, "g" and a letter go to a page. Whatever names a key as its own gets
+// Shortcuts on every page: "?" opens the help, "g" and a letter go to a page, "j" and "k" to the next row of a list
+// and the one before. Whatever names a key as its own gets
 // the focus by it: "/" the search in the head, "f" the filter of a list, "b" what is done with ticked studies.
 "use strict";
 
@@ -33,6 +34,18 @@ function isWriting(element) {
     if (event.detail.ctx.request.headers["Heltig-Poll"] && !isOn("live")) event.preventDefault();
   });
 
+  // Narrow windows show a part of the places: the one where somebody is has to be in it.
+  const here = document.querySelector(".top [aria-current]");
+  if (here) here.closest("nav")?.scrollTo({ left: here.offsetLeft - 40 });
+
+  function move(steps) {
+    const rows = [...document.querySelectorAll(".row-link")];
+    const at = rows.findIndex((link) => link.closest("tr") === document.activeElement.closest("tr"));
+    const to = rows[Math.max(0, Math.min(rows.length - 1, at + steps))];
+    to?.focus();
+    to?.closest("tr").scrollIntoView({ block: "nearest" });
+  }
+
   const open = () => help && !help.open && help.showModal();
 
   document.getElementById("help-opener")?.addEventListener("click", open);
@@ -53,6 +66,8 @@ function isWriting(element) {
       }
     } else if (event.key === "g") {
       since = event.timeStamp;
+    } else if (event.key === "j" || event.key === "k") {
+      move(event.key === "j" ? 1 : -1);
     } else if (event.key === "?") {
       event.preventDefault();
       open();

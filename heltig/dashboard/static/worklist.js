@@ -1,22 +1,13 @@
-// The list of studies by keyboard, its ticks, and its rows as they come.
+// The list of studies: its ticks, and its rows as they come.
 "use strict";
 
 (() => {
   const EVERY = 5000; // milliseconds between looks for news
   const results = () => document.getElementById("results");
-  const rows = () => [...document.querySelectorAll(".studies tbody tr")];
   const ticks = () => [...document.querySelectorAll(".at-tick input")];
   const isTick = (element) => element.matches(".at-tick input");
 
-  // Keyboard: j and k go down and up, x ticks. Enter opens what has the focus, as everywhere.
-
-  function move(steps) {
-    const all = rows();
-    const here = all.indexOf(document.activeElement.closest("tr"));
-    const to = all[Math.max(0, Math.min(all.length - 1, here + steps))];
-    to?.querySelector(".row-link").focus();
-    to?.scrollIntoView({ block: "nearest" });
-  }
+  // Keyboard: x ticks. Enter opens what has the focus, as everywhere.
 
   document.addEventListener("keydown", (event) => {
     const isElsewhere = isWriting(event.target) || event.target.closest("button, dialog");
@@ -25,10 +16,9 @@
     if (event.key === "Enter" && isTick(event.target)) {
       event.preventDefault(); // it would send the form
       event.target.closest("tr").querySelector(".row-link").click();
-    } else if (!isOn("keys")) return;
-    else if (event.key === "x") document.activeElement.closest("tr")?.querySelector(".at-tick input")?.click();
-    else if (event.key === "j") move(1);
-    else if (event.key === "k") move(-1);
+    } else if (isOn("keys") && event.key === "x") {
+      document.activeElement.closest("tr")?.querySelector(".at-tick input")?.click();
+    }
   });
 
   // Each step of filtering is one entry of the history; what is typed letter by letter is one step. The list's

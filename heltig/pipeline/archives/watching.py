@@ -54,7 +54,7 @@ def service_status(
         archives=_statuses(transaction, archives.every(transaction), unfinished, windows, now=now),
         workers=workers.heard_of(transaction, since=now - ALIVE),
         jobs=_by_kind(unfinished),
-        oldest_queued=watch.oldest_queued(transaction),
+        oldest_queued=watch.oldest_queued(transaction, now),
         changes=changes.latest(transaction),
     )
 

@@ -277,7 +277,7 @@ def _shown(transaction: ReadTransaction, id: int, *, now: datetime) -> InQuarant
 
 def _in_quarantine(study: GateStudy | None) -> GateStudy:
     if study is None or study.quarantined is None:
-        raise NotFoundError("No study of this id is in quarantine. /api/v1/quarantine lists them.")
+        raise NotFoundError("No study of this id is in quarantine: its list has those that are.")
     return study
 
 

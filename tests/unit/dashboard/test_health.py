@@ -27,7 +27,7 @@ async def test_processes_queue_breakers_database_and_what_is_kept(service: Servi
         "Pull a study and judge it 0 0 1",
         "late 0.0.9",
         "1 h ago",
-        "Verdicts 730 days",
+        "Superseded verdicts 730 days",
         "Audit trail for ever",
         "can be written",
     ):

@@ -58,6 +58,7 @@ async def test_a_refused_comment_is_in_its_field_again(guarded: Service) -> None
             await guarded.get(where, headers=whose)
         )  # of somebody else, or kept no more: an empty field
         assert "Say something" not in seen.text
+        assert "is not kept any more: fill in the form again" in seen.text
 
 
 async def was_here(service: Service, *names: str) -> None:

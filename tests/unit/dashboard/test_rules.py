@@ -5,6 +5,7 @@ from unit.dashboard.reading import page
 from unit.store.samples import finding
 
 from heltig.dashboard.rules import rule_rows
+from heltig.reports.wording import FAMILIES
 from heltig.rules.catalogue import catalogue
 from heltig.rules.profile import Profile
 
@@ -14,6 +15,8 @@ async def test_every_rule_with_its_studies(service: Service) -> None:
     seen = page(await service.get("/rules"))
     assert {f"rules/{id}" for id in catalogue()} <= {link["href"] for link in seen.all("a")}
     assert "./?rule=PAT-ID-EMPTY" in [link["href"] for link in seen.all("a")]
+    by_family = {head["id"] for head in seen.all("h2") if head.get("id")} - {"help-title"}
+    assert by_family == set(FAMILIES) == {id.partition("-")[0] for id in catalogue()}
     assert "order: give one of family" in page(await service.get("/rules?order=nonsense"), 400).text
     by_studies = page(await service.get("/rules?order=studies"))
     assert len(by_studies.all("tr")) == 3

@@ -52,7 +52,7 @@ async def test_every_page_has_it_and_no_address_tells_what_was_typed(service: Se
     assert "Doe" not in str(answer.headers)
     seen = page(await service.get(f"/{answer.headers['location']}"))
     assert seen.all("input", value="Doe, Jane")
-    assert "By Name of the patient: 3 studies" in seen.text
+    assert "By name of the patient: 3 studies" in seen.text
     assert (
         "Heltig has seen nothing of this name"
         in page(await service.get(f"/{(await send(service, 'x')).headers['location']}")).text
@@ -111,7 +111,9 @@ async def test_a_search_is_kept_for_a_while(tmp_path: Path) -> None:
         address = f"/{(await send(service, 'P7')).headers['location']}"
         page(await service.get(address))
         times.append(LATER + timedelta(minutes=30))
-        page(await service.get(address), 404)
+        seen = page(await service.get(address), 404)
+        assert "Type it again." in seen.text
+        assert "autofocus" in seen.all("input", name="text")[-1]
 
 
 @pytest.mark.parametrize("mode", ["masked", "hashed"])

@@ -79,7 +79,6 @@ FILTERS = {
     "?rule=ser-": ["1.2"],
     "?rule=NO-SUCH": [],
     "?modality=CT&readiness=READY": ["1.1"],
-    "?text=%00": ["1.3", "1.2", "1.1"],
     "?page=0": ["1.3", "1.2", "1.1"],
 }
 
@@ -91,11 +90,42 @@ async def test_filters_are_addresses(service: Service) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    ["readiness=nonsense", "location=cellar%3Amain", "age=zzz", "page=abc", "page=%C2%B2", f"page={10**20}"],
+    [
+        "readiness=nonsense",
+        "location=cellar%3Amain",
+        "age=zzz",
+        "page=abc",
+        "page=%C2%B2",
+        f"page={10**20}",
+        "text=%00",
+    ],
 )
 async def test_what_makes_no_sense_is_refused(service: Service, query: str) -> None:
     await fill(service)
     assert f"{query.partition('=')[0]}: give" in page(await service.get(f"/?{query}"), 400).text
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("/?modalty=CT", "There is no 'modalty' here; did you mean modality?"),
+        ("/?x=1", "this page takes text, readiness"),
+        ("/jobs?sho=all", "did you mean show?"),
+        ("/overview?heet=model", "did you mean heat?"),
+        ("/rules?ordr=cost", "did you mean order?"),
+        ("/audit?actr=anna", "did you mean actor?"),
+        ("/waivers?stat=expired", "did you mean state?"),
+        ("/quarantine?gat=main", "did you mean gate?"),
+        ("/uploads?befor=7", "did you mean before?"),
+        ("/studies/1.1?revison=1", "did you mean revision?"),
+    ],
+)
+async def test_a_name_that_a_page_does_not_know_is_no_other_list(
+    service: Service, address: str, said: str
+) -> None:
+    seen = page(await service.get(address), 400)
+    assert said in seen.text
+    assert "?" in [link["href"] for link in seen.all("a")]
 
 
 async def test_the_form_shows_what_is_filtered(service: Service) -> None:

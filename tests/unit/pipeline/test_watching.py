@@ -215,12 +215,15 @@ async def test_the_service_as_a_whole(store: Store) -> None:
     # It was made long ago and is for tomorrow: nobody waits for it.
     later, long_ago = NOW + timedelta(days=1), NOW - timedelta(days=1)
     await pulling.put_job(store, "pull", "main", at=long_ago, not_before=later)
+    # It is older, and its archive is left alone: it could not start.
+    await pulling.put_job(store, "pull", "other", at=NOW - timedelta(hours=1))
+    await store.write(claims.set_group, "archive:other", not_before=later)
     await pulling.put_worker(store, "w1")
     await pulling.put_worker(store, "w2", heard=NOW - timedelta(seconds=61))
     found = await service(store)
     assert [archive.name for archive in found.archives] == ["main", "other"]
     assert [worker.owner for worker in found.workers] == ["w1"]
-    assert [(job.kind, job.state, job.number) for job in found.jobs] == [("pull", "queued", 3)]
+    assert [(job.kind, job.state, job.number) for job in found.jobs] == [("pull", "queued", 4)]
     assert found.oldest_queued == NOW - 5 * MINUTE
     assert found.changes == 0
 

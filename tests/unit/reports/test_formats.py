@@ -141,6 +141,10 @@ def test_junit_counts_what_it_says() -> None:
         assert int(element.get("failures", "")) == len(element.findall(".//failure"))
         assert int(element.get("errors", "")) == len(element.findall(".//error"))
         assert int(element.get("skipped", "")) == len(element.findall(".//skipped"))
+    classes = [{case.get("classname", "") for case in suite.iter("testcase")} for suite in root]
+    assert classes[1] == {"heltig.1-2-840-1"}
+    assert all(len(of) == 1 for of in classes), "a class is a study"
+    assert len(set.union(*classes)) == len(root)
     assert root.get("failures") == "4"
     required = [case.get("message", "") for case in root.iter("failure") if case.get("type") == "review"]
     assert sum(text.endswith("with it; the profile requires the rule") for text in required) == 1
