@@ -18,6 +18,7 @@ from heltig.dashboard.own_forms import (
     who,
 )
 from heltig.dashboard.pages import page, study_of
+from heltig.dashboard.refused import refuse, refused
 from heltig.dashboard.research_parts import desk_of, shared
 from heltig.dashboard.study import seen_at
 from heltig.dashboard.visibility import sight_of
@@ -29,6 +30,9 @@ from heltig.store.records import Study
 
 _GET: Final = [HttpMethod.GET, HttpMethod.HEAD]
 _POST: Final = [HttpMethod.POST]
+
+_FORM: Final = "order"
+"""Under this name stands what is wrong: it is of the form as a whole."""
 
 TARGETS: Final[dict[Target, str]] = {
     "soft_tissue": "soft tissue of the body: series with soft kernels come first",
@@ -71,14 +75,7 @@ def may_analyse(request: AnyRequest) -> bool:
     return is_theirs and desk_of(request).is_open
 
 
-async def _asked(
-    request: AnyRequest,
-    key: str,
-    *,
-    overrides: bool,
-    wrong: str = "",
-    typed: dict[str, str] | None = None,
-) -> Response[str]:
+async def _asked(request: AnyRequest, key: str, *, overrides: bool) -> Response[str]:
     services, desk = services_of(request.app.state), desk_of(request)
     now = services.clock()
     study, _ = await services.store.read(
@@ -87,7 +84,7 @@ async def _asked(
     before = await services.store.read(
         analyses.newest, study_key=study.study_key, location=study.location, limit=5
     )
-    refused = _refusal(study, overrides=overrides, request=request)
+    sent = refused(request)
     try:
         usual = desk.plan.segmenters_for(Asked(), study.attributes.modalities_in_study)
     except UsageError:
@@ -95,19 +92,18 @@ async def _asked(
     return page(
         request,
         "analysis_order.html",
-        status=400 if wrong else 200,
         headers=FORM_HEADERS,
         study=sight_of(principal_of(request), services.sights).study(study),
         before=before,
-        refused=refused,
+        refused=_refusal(study, overrides=overrides, request=request),
         overrides=overrides,
         segmenters=list(desk.plan.segmenters),
         usual=usual,
         targets=TARGETS,
         may_identify=services.settings.analysis_allow_identified,
         most_reason=MOST_REASON,
-        wrong=wrong,
-        typed=typed or {},
+        wrong=sent.wrong.get(_FORM, ""),
+        typed=sent.typed,
         **shared(request),
     )
 
@@ -117,7 +113,7 @@ async def _ordered(request: AnyRequest, key: str, *, overrides: bool) -> Respons
     typed = await typed_in(request)
     reason = typed.get("reason", "") if overrides else ""
     if overrides and not reason:
-        return await _asked(request, key, overrides=True, wrong="Say why.", typed=typed)
+        return refuse(request, typed=typed, wrong={_FORM: "Say why."})
     study, _ = await services.store.read(
         seen_at,
         study_of(segment(key)),
@@ -142,7 +138,7 @@ async def _ordered(request: AnyRequest, key: str, *, overrides: bool) -> Respons
             )
         )
     except (ConflictError, UsageError, AuthorisationError) as error:
-        return await _asked(request, key, overrides=overrides, wrong=error.detail, typed=typed)
+        return refuse(request, typed=typed, wrong={_FORM: error.detail})
     up = "../../.." if overrides else "../.."
     done = "going" if ordered.is_repeat else "ordered"
     return went(f"{up}/research/{ordered.analysis.analysis_id}", done)

@@ -22,6 +22,7 @@ PHASES: Final[Mapping[str, str]] = {
     "unknown": "unknown",
 }
 
+_MOST_OF_A_NOTE: Final = 12
 _PICTURES: Final = ("image/png", "image/jpeg")
 
 
@@ -125,6 +126,22 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     remarks: tuple[str, ...]
 
 
+class NoteShown(msgspec.Struct, frozen=True):
+    """Notes of one code.
+
+    Attributes:
+        code: The code.
+        words: What it means.
+        about: Of what: structures, sizes, segmenters, as many as are shown.
+        more: How many more there are.
+    """
+
+    code: str
+    words: str
+    about: tuple[str, ...]
+    more: int
+
+
 class Results(msgspec.Struct, frozen=True, kw_only=True):
     """What the page shows of a case that is done.
 
@@ -136,7 +153,7 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
         missing: What has none, by reason.
         versions: Of the definitions.
         tools: What found structures.
-        notes: Codes of what went otherwise.
+        notes: What should be known about the masks.
     """
 
     series: Mapping[str, str]
@@ -146,7 +163,7 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     regions: tuple[Region, ...]
     missing: tuple[Missing, ...]
     tools: tuple[Mapping[str, Any], ...]
-    notes: tuple[str, ...]
+    notes: tuple[NoteShown, ...]
 
 
 def sent_of(publications: Iterable[Publication]) -> tuple[Sent, ...]:
@@ -221,7 +238,18 @@ def results_of(document: Mapping[str, Any]) -> Results:
             for (why, status), regions in without.items()
         ),
         tools=tuple(document.get("provenance", [])),
-        notes=tuple(str(one.get("code", "")) for one in document.get("notes", [])),
+        notes=_notes(document),
+    )
+
+
+def _notes(document: Mapping[str, Any]) -> tuple[NoteShown, ...]:
+    by_code: dict[str, list[str]] = {}
+    for one in document.get("notes", []):
+        by_code.setdefault(one["code"], []).append(one["observed"])
+    words = document.get("meanings", {}).get("notes", {})
+    return tuple(
+        NoteShown(code, words.get(code, ""), tuple(found[:_MOST_OF_A_NOTE]), len(found[_MOST_OF_A_NOTE:]))
+        for code, found in by_code.items()
     )
 
 

@@ -44,7 +44,7 @@ _KINDS: Final = {
 _PIXEL_DATA: Final = "7FE00010"
 _IDENTITY: Final = (
     *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "InstanceNumber", "Rows", "Columns"),
-    *("RescaleSlope", "RescaleIntercept"),
+    *("RescaleSlope", "RescaleIntercept", "BitsStored", "PixelRepresentation"),
 )
 
 Numbers = tuple[float | None, ...]

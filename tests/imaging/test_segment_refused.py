@@ -165,6 +165,15 @@ def test_segmentations_that_are_damaged(change: Callable[[Dataset], None], code:
         ByoDicomSeg([altered(SEG, change)]).segment(VOLUME)
 
 
+def test_fractions_above_their_maximum() -> None:
+    def changed(ds: Dataset) -> None:
+        ds.MaximumFractionalValue = 100
+
+    whole = seg(BODY, masks_of(BODY), kind="FRACTIONAL")
+    with pytest.raises(Refused, match="fractions above their maximum"):
+        ByoDicomSeg([altered(whole, changed)]).segment(VOLUME)
+
+
 def test_a_label_map_whose_values_are_not_described() -> None:
     with pytest.raises(Refused, match="a segment that is not described"):
         ByoDicomSeg([altered(seg(BODY, masks_of(BODY), kind="LABELMAP"), _another_segment)]).segment(VOLUME)

@@ -116,6 +116,7 @@ REFUSED = {
     ),
     "one UID for all": (set_of(None, SOPInstanceUID="1.2.3"), "INSTANCE_CONFLICT"),
     "a copy of other pixels": (copied(PixelData=bytes(2 * 16 * 12)), "INSTANCE_CONFLICT"),
+    "a copy of fewer bits": (copied(BitsStored=10, HighBit=9), "INSTANCE_CONFLICT"),
     "a copy with another intercept": (copied(RescaleIntercept="0"), "INSTANCE_CONFLICT"),
     "no position": (without(7, "ImagePositionPatient"), "GEOMETRY_NOT_GIVEN"),
     "no spacing": (without(7, "PixelSpacing"), "GEOMETRY_NOT_GIVEN"),

@@ -16,7 +16,7 @@ from heltig.imaging.documents.masks import mask_paths
 from heltig.imaging.inventory import Found
 from heltig.imaging.metrics.flat import flat_view
 from heltig.imaging.metrics.measurement import REASONS, VERSION, WARNINGS
-from heltig.imaging.segment.segmenter import Provenance
+from heltig.imaging.segment.segmenter import NOTES, Provenance
 from heltig.imaging.statements import GATE_USE, RESEARCH_USE
 from heltig.imaging.volume import Code
 
@@ -86,13 +86,14 @@ def series_of(analysis: Analysis) -> dict[str, Any]:
 
 
 def _meanings(analysis: Analysis) -> dict[str, dict[str, str]]:
-    """The reasons and warnings of the measurements, in words."""
+    """The reasons and warnings of the measurements, and the notes, in words."""
     found = analysis.results.measurements
     reasons = {one.reason for one in found}
     warnings = {warning for one in found for warning in one.warnings}
     return {
         "reasons": {key: text for key, text in REASONS.items() if key in reasons},
         "warnings": {key: text for key, text in WARNINGS.items() if key in warnings},
+        "notes": {note.code: NOTES[note.code] for note in analysis.notes},
     }
 
 

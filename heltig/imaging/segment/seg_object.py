@@ -195,7 +195,10 @@ class SegObject:
         if self.kind == "LABELMAP":
             return np.asarray(pixels == segment)
         if self.kind == "FRACTIONAL":
-            return np.asarray(pixels >= THRESHOLD * _guarded(lambda: int(self._seg.MaximumFractionalValue)))
+            most = _guarded(lambda: int(self._seg.MaximumFractionalValue))
+            if pixels.max(initial=0) > most:
+                raise Refused("MASKS_VALUES", "fractions above their maximum")
+            return np.asarray(pixels >= THRESHOLD * most)
         return np.asarray(pixels != 0)
 
     def _pixels(self, number: int) -> NDArray[Any]:

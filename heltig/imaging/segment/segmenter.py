@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol, TypeAlias
+from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
 
 from heltig.imaging.volume import LabelMap, Volume
 
@@ -20,6 +20,23 @@ NoteCode: TypeAlias = Literal[
     "PART_OF_VOLUME",
     "DID_NOT_RUN",
 ]
+
+NOTES: Final[Mapping[NoteCode, str]] = {
+    "RESAMPLED": "Masks came on another grid, of this size: each voxel took the nearest value.",
+    "PART_OF_VOLUME": "The grid of the masks, of this size, is only about a part of the volume: what is "
+    "beyond it was not looked at.",
+    "BESIDE_VOLUME": "Frames of a segmentation lie beside the volume, and do not count.",
+    "THRESHOLD": "Fractions from this one on are inside.",
+    "BY_FRAME_OF_REFERENCE": "This segmentation was taken for its frame of reference: it does not refer to "
+    "the series.",
+    "OTHER_FRAME_OF_REFERENCE": "This segmentation refers to the series, but says that its positions are in "
+    "another frame of reference.",
+    "UNMAPPED": "This structure is none of Heltig's table: it has its own code and name.",
+    "NOT_IN_TABLE": "This label has no name.",
+    "SAME_STRUCTURE": "A structure is there again, under this key.",
+    "DID_NOT_RUN": "This segmenter was left out.",
+}
+"""What a note means, in words."""
 
 
 class Capabilities(NamedTuple):

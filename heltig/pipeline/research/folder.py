@@ -93,11 +93,15 @@ class ResearchFolder:
         Raises:
             NotNowError: There is not.
         """
-        if self._reserve > self.free():
+        if not self.has_room():
             raise NotNowError(
                 f"The disk of HELTIG_HOME has less than {self._reserve} left (HELTIG_ALERT_DISK).",
                 retry_after=FULL_SECONDS,
             )
+
+    def has_room(self) -> bool:
+        """There is more room than has to be left."""
+        return self.free() >= self._reserve
 
     def free(self) -> int:
         """Bytes that are free on its disk."""

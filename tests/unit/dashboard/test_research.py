@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from unit.api.service import LATER, Service, in_one_task, running
 from unit.connectors.upload.made import dicom
-from unit.dashboard.reading import page
+from unit.dashboard.reading import page, refused
 
 from heltig.dashboard.results import candidates_of, results_of, slices_of
 from heltig.imaging.statements import RESEARCH_USE
@@ -323,7 +323,9 @@ async def test_what_is_not_ready_takes_an_admin_and_a_reason(site: Site) -> None
     override = "/studies/1.2.9/analyse/override"
     page(await site.service.get(override, headers=site.researcher), 403)
     key = {**site.admin, **OURS}
-    page(await site.service.post(override, data={"reason": ""}, headers=key), 400)
+    again = await refused(site.service, override, data={"reason": "", "target": "brain"}, headers=key)
+    assert "Say why." in again.text
+    assert "checked" in again.all("input", name="target", value="brain")[0]
     answer = await site.service.post(override, data={"reason": "a phantom"}, headers=key)
     assert answer.status_code == 303
     [entry] = await site.service.audit("analysis.override")
@@ -336,9 +338,9 @@ async def test_who_else_has_no_permission(site: Site) -> None:
     for role in ("reader", "reviewer", "qa_operator", "auditor"):
         key = await site.service.key(role)  # type: ignore[arg-type]
         for path in ("/research", "/research/x", f"/studies/{STUDY}/analyse"):
-            refused = page(await site.service.get(path, headers=key), 403)
-            assert "research" in refused.text
-            assert not [one for one in refused.all("a") if str(one.get("data-go")) == "e"]
+            denied = page(await site.service.get(path, headers=key), 403)
+            assert "research" in denied.text
+            assert not [one for one in denied.all("a") if str(one.get("data-go")) == "e"]
     study = page(await site.service.get(f"/studies/{STUDY}", headers=site.admin))
     assert [one for one in study.all("a") if "/analyse?" in str(one["href"])]
 

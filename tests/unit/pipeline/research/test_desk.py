@@ -295,6 +295,18 @@ async def test_cancelling_stops_the_process(cases: Cases, where: str) -> None:
     assert entry.detail == {"analysis": at_work.analysis_id, "state": "converting"}
 
 
+async def test_what_fills_the_disk_is_stopped(cases: Cases, monkeypatch: pytest.MonkeyPatch) -> None:
+    await cases.judged()
+    ordered = await cases.order()
+    making = cases.made("wait")
+    async with working(cases.runner(making)):
+        await until_state(cases, ordered.analysis, "converting")
+        monkeypatch.setattr(making.folder, "free", lambda: 0)
+        ended = await until_state(cases, ordered.analysis, "failed")
+    assert ended.code == "DISK_FULL"
+    assert cases.desk.folder.at_work() == []
+
+
 async def test_a_worker_that_stops_leaves_it_to_the_next_one(cases: Cases) -> None:
     await cases.judged()
     ordered = await cases.order()
