@@ -113,6 +113,7 @@ from heltig.api.v1.webhooks import (
 from heltig.auth.identity import Identity, identity_of
 from heltig.auth.refusals import Refusals
 from heltig.dashboard.errors import lost
+from heltig.desks import Does
 from heltig.gate.pass_through import methods_at_gate, retrieve_through_gate, search_through_gate
 from heltig.gate.stow import store_instances
 from heltig.jobs.queue import utc_now
@@ -125,7 +126,7 @@ from heltig.rules.profile import DEFAULT, Profile
 from heltig.settings import Settings
 from heltig.store.engine import Store
 from heltig.store.lookups import Lookups
-from heltig.working import Does, working
+from heltig.working import working
 
 ROUTES: Final = (
     search_studies,

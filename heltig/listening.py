@@ -14,6 +14,7 @@ import structlog
 from connectors.dimse.commitment import Reporting, report
 from connectors.dimse.door import Committed, Door, Sender
 from connectors.dimse.listener import Listener, ListenerOptions, address_of
+from heltig.desks import Desks
 from heltig.errors import ConfigurationError, HeltigError, NotFoundError, named
 from heltig.jobs.attempt import Handler
 from heltig.jobs.queue import JobQueue, utc_now
@@ -29,7 +30,7 @@ from heltig.settings import Settings
 from heltig.store import archives
 from heltig.store.transaction import ReadTransaction
 from heltig.tls import Tls, server_context, ssl_context
-from heltig.working import Desks, working
+from heltig.working import working
 
 LOOK: Final = timedelta(seconds=1)
 """How often the listener looks how the gate is configured."""

@@ -13,13 +13,13 @@ import uvicorn
 
 from heltig.api.wire import BoundedHttp
 from heltig.app import create_app
+from heltig.desks import Does
 from heltig.errors import ConfigurationError, HeltigError
 from heltig.pipeline.judging import ruleset_name
 from heltig.rules.profile import DEFAULT, Profile
 from heltig.setting_types import Address
 from heltig.settings import Settings
 from heltig.store.outdated import of_older_ruleset
-from heltig.working import Does
 
 SWITCH_SECONDS = 0.0005
 """After so long a thread that computes lets the event loop go on, which answers look-ups in a fifth of that.

@@ -12,8 +12,8 @@ from heltig.setting_sources import load_settings
 from heltig.settings import Settings
 
 if TYPE_CHECKING:
+    from heltig.desks import Does
     from heltig.serving import Listening
-    from heltig.working import Does
 
 
 @click.command()

@@ -53,8 +53,9 @@ async def work(settings: Settings, *, profile: Profile) -> None:
         StorageError: The database cannot be opened.
         HeltigError: Jobs are not worked off any more; the log says why.
     """
+    from heltig.desks import PLACES, Does
     from heltig.jobs.queue import utc_now  # the database and all that works: not for `heltig --help`
-    from heltig.working import PLACES, Does, working
+    from heltig.working import working
 
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
