@@ -213,8 +213,9 @@ def fragments(study: StudyView) -> Iterator[Hit]:
 
     Finds: Compressed pixel data without a fragment that has anything in it; with fewer fragments than
         NumberOfFrames (0028,0008), though each frame has one or more of its own; and with a Basic Offset
-        Table of another number of frames. Video, which has all frames in one stream, is left alone. In a
-        packed member of a ZIP the fragments are not counted, as that would take unpacking it.
+        Table of another number of frames. Video, which has all frames in one stream, is left alone. The
+        fragments of more than 1,000 frames, and those of a packed member of a ZIP, are not counted: that
+        would take reading it whole.
     Why: Frames are missing, or the header describes another image. Archives that cut the pixel data into
         frames refuse it; viewers show less than there was, or crash.
     Mend: Export the image again from where it came. Where the frames are all there, have the sender mend

@@ -24,6 +24,7 @@ _NUMBER_OF_FRAMES: Final = "00280008"
 _DIGITS: Final = 12  # of an IS value, and of any number of frames (PS3.5 6.2)
 _OFFSET_BYTES: Final = 4
 _FRAGMENT_START: Final = 8 + SIGNATURE_BYTES
+_COUNTED: Final = 1_000  # frames: each costs a look at another place of the file, and a slide has many more
 _DELIMITER: Final = b"\xfe\xff\xdd\xe0\0\0\0\0"
 _LATER_GROUPS: Final = range(0x7FE0, 0xFFFD)
 
@@ -61,8 +62,8 @@ def pixel_faults(
 ) -> list[Fault]:
     """Say what is missing from the pixel data, and what stands after them that is no element.
 
-    Encapsulated pixel data, and what follows any, are looked at only where that costs no reading: of a stream
-    that is read forward only the first fragment is.
+    Encapsulated pixel data, and what follows any, are looked at only where that costs little reading: of a
+    stream that is read forward, and of a very long one, only the first fragment is.
 
     Args:
         window: Where the header was read.
@@ -102,7 +103,9 @@ def _encapsulated(window: Window, value: PixelValue, there: int, image: _Image) 
     """Walk from fragment to fragment as far as something is to be learnt from it."""
     source = window.source
     is_closed = not source.seekable or source.tail(len(_DELIMITER)) == _DELIMITER
-    enough = (image.frames or 1) if image.family and source.seekable else 1
+    frames = image.frames or 1
+    is_counted = source.seekable and image.family is not None and frames <= _COUNTED
+    enough = frames if is_counted else 1
     position = value.place - window.base
     offsets, fragments = -1, 0
     faults: list[Fault] = []
@@ -133,7 +136,7 @@ def _encapsulated(window: Window, value: PixelValue, there: int, image: _Image) 
         if passed < length:
             detail = f"a fragment of {value.tag} declares {length} bytes, {passed} are there"
             return [*faults, Fault("truncated", detail)]
-    return [*faults, *_lacking(image, offsets, fragments if source.seekable else image.frames or 1)]
+    return [*faults, *_lacking(image, offsets, fragments if is_counted else frames)]
 
 
 def _lacking(image: _Image, offsets: int, fragments: int) -> list[Fault]:
