@@ -86,6 +86,7 @@ def _login(request: Request[Any, Any, Any], error: AuthenticationError, rule: st
     headers = {"WWW-Authenticate": _CHALLENGE}
     if request.headers.get("hx-request"):
         headers["HX-Refresh"] = "true"  # a part of a page was asked for: all of it has to go
+    lost = " What you sent was not taken." if request.method == "POST" else ""
     to = (raw.partition(b"?")[0] + (b"?" + query if query else b"")).decode("latin-1")
     return page(
         request,
@@ -96,7 +97,7 @@ def _login(request: Request[Any, Any, Any], error: AuthenticationError, rule: st
         to=own_path(to if is_page else _sent_from(request)),
         told="",
         elsewhere="",
-        detail="" if rule == "identity" else error.detail,
+        detail=("" if rule == "identity" else error.detail) + lost,
         rule=rule,
     )
 

@@ -73,6 +73,9 @@ async def test_the_whole_way_in_and_out(site: Site) -> None:
         part = await browser.get("/", headers={"HX-Request": "true"})
         assert (part.status_code, part.headers["hx-refresh"]) == (401, "true")
         assert "This session is over" in again.text
+        sent = await browser.post("/keys", headers={"Cookie": f"{SESSION}={shown[SESSION]}", **SAME})
+        assert (sent.status_code, "What you sent was not taken." in sent.text) == (401, True)
+        assert "What you sent" not in again.text
     begun, ended = await site.service.audit("session.begin"), await site.service.audit("session.end")
     assert (begun[0].actor, begun[0].origin, begun[0].detail["roles"]) == (
         "user:anna",
