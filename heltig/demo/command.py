@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -84,26 +84,22 @@ def demo(once: bool, output: Path | None, port: int | None) -> None:
 async def _pull(studies: Sequence[SyntheticStudy], settings: Settings) -> None:
     """Serve the studies, pull them into a new database and show what became of them."""
     started = time.perf_counter()
-    pulled: list[PulledStudy] = []
-    async with _archive_of(studies) as url, open_database(settings) as store:
+    async with AsyncExitStack() as stack:
+        url = await stack.enter_async_context(_archive_of(studies))
+        store = await stack.enter_async_context(open_database(settings))
         entry = Archive(name=ARCHIVE, qido_url=url, wado_url=url)
         await add_archive(store, entry, at=_now(), actor=ACTOR, origin="")
-        with tempfile.TemporaryDirectory(prefix="heltig-") as scratch:
-            pool = JudgingPool(settings.workers, scratch=Path(scratch))
-            try:
-                scoring = Scoring(store, pool, profile=DEFAULT, clock=_now, actor=ACTOR, origin="")
-                async with open_archive(entry, settings, environ=os.environ) as archive:
-                    capabilities = await known_capabilities(store, entry, archive, clock=_now)
-                    listing = await list_studies(archive, {})
-                    results = pull_archive(
-                        archive, listing.studies, scoring=scoring, capabilities=capabilities
-                    )
-                    async with aclosing(results):
-                        async for result in results:
-                            pulled.append(result)
-                    pulled = corrected(pulled, await judged_again(ARCHIVE, scoring))
-            finally:
-                await pool.close()
+        scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="heltig-"))
+        pool = JudgingPool(settings.workers, scratch=Path(scratch))
+        stack.push_async_callback(pool.close)
+        scoring = Scoring(store, pool, profile=DEFAULT, clock=_now, actor=ACTOR, origin="")
+        archive = await stack.enter_async_context(open_archive(entry, settings, environ=os.environ))
+        capabilities = await known_capabilities(store, entry, archive, clock=_now)
+        listing = await list_studies(archive, {})
+        results = pull_archive(archive, listing.studies, scoring=scoring, capabilities=capabilities)
+        async with aclosing(results):
+            found = [result async for result in results]
+        pulled = corrected(found, await judged_again(ARCHIVE, scoring))
     _show(pulled, studies, seconds=time.perf_counter() - started)
 
 

@@ -6,7 +6,7 @@ much is in memory as a page of studies.
 
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from datetime import date
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -215,42 +215,53 @@ def locations_of(transaction: ReadTransaction, source: str, destination: str) ->
     return rows[0], rows[1]
 
 
-def _compare(transaction: ReadTransaction, key: str, here: Copy | None, there: Copy | None) -> Compared:
-    status: Status = "equal"
-    only_here = only_there = 0
+class _Content(NamedTuple):
+    """How the contents of two copies compare; see `Compared`."""
+
+    status: Status
+    only_here: int = 0
+    only_there: int = 0
     differences: tuple[SeriesDifference, ...] = ()
+
+
+def _compare(transaction: ReadTransaction, key: str, here: Copy | None, there: Copy | None) -> Compared:
     if here is None or there is None:
-        status = "only-destination" if here is None else "only-source"
+        found = _Content("only-destination" if here is None else "only-source")
     elif not (here.is_read and there.is_read):
-        status = "not-read"
-    elif here.content_digest != there.content_digest:
-        mine, theirs = (side_by_side.held(transaction, one.row) for one in (here, there))
-        found = divergence(mine, theirs)
-        if found is not None:
-            status, only_here, only_there = "different", found.only_here, found.only_there
-            differences = tuple(
-                SeriesDifference(uid, one.attributes, one.here, one.there)
-                for uid in found.uids[:MOST_SERIES]
-                for one in (differing_attributes(transaction, here.row, there.row, uid),)
-            )
-        elif moved := _moved(mine, theirs):
-            status = "different"
-            differences = tuple(moved[:MOST_SERIES])
-        elif not _is_comparable(mine, theirs):
-            status = "not-comparable"
-        elif _digests(mine) != _digests(theirs):  # which do not diverge: a summary shows less
-            status = "alike"
+        found = _Content("not-read")
+    else:
+        found = _compare_content(transaction, here, there)
     return Compared(
         study=key,
-        status=status,
+        status=found.status,
         source_series=here.series if here and here.is_read else None,
         source_instances=here.instances if here and here.is_read else None,
         destination_series=there.series if there and there.is_read else None,
         destination_instances=there.instances if there and there.is_read else None,
-        only_source=only_here,
-        only_destination=only_there,
-        differences=differences,
+        only_source=found.only_here,
+        only_destination=found.only_there,
+        differences=found.differences,
     )
+
+
+def _compare_content(transaction: ReadTransaction, here: Copy, there: Copy) -> _Content:
+    if here.content_digest == there.content_digest:
+        return _Content("equal")
+    mine, theirs = (side_by_side.held(transaction, one.row) for one in (here, there))
+    found = divergence(mine, theirs)
+    if found is not None:
+        differences = tuple(
+            SeriesDifference(uid, one.attributes, one.here, one.there)
+            for uid in found.uids[:MOST_SERIES]
+            for one in (differing_attributes(transaction, here.row, there.row, uid),)
+        )
+        return _Content("different", found.only_here, found.only_there, differences)
+    if moved := _moved(mine, theirs):
+        return _Content("different", differences=tuple(moved[:MOST_SERIES]))
+    if not _is_comparable(mine, theirs):
+        return _Content("not-comparable")
+    # What does not diverge may still be told apart: a summary shows less.
+    return _Content("equal" if _digests(mine) == _digests(theirs) else "alike")
 
 
 def _is_comparable(mine: Held, theirs: Held) -> bool:

@@ -1,9 +1,14 @@
-"""Judging in this process, and a clock that stands still."""
+"""Judging in this process, a clock that stands still, and studies as archives give them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+import msgspec
+
+from heltig.dicom.json_stream import InstanceSplitter
+from heltig.dicom.source import METADATA_SHOWS, Source
+from heltig.dicom.study import StudyTable
 from heltig.pipeline.keep import Scoring
 from heltig.rules.profile import DEFAULT
 from heltig.store.engine import Store
@@ -32,3 +37,13 @@ def scoring(store: Store, processes: ThisProcess | None = None) -> Scoring:
     return Scoring(
         store, processes or ThisProcess(), profile=DEFAULT, clock=lambda: NOW, actor="test", origin="cli"
     )
+
+
+def table_of(content: Sequence[dict[str, Any]], *hides: str) -> StudyTable:
+    """A study as an archive gives it that lists nothing, and does not show some things."""
+    uid = content[0]["0020000D"]["Value"][0]
+    table = StudyTable(uid, uid, Source(shows=METADATA_SHOWS - {"query", *hides}, asked_for=uid))
+    splitter = InstanceSplitter()
+    for dataset in [*splitter.feed(msgspec.json.encode(content)), *splitter.close()]:
+        table.add(dataset)
+    return table

@@ -18,8 +18,8 @@ import zstandard
 from integration.gated import files_of
 from servers.postgresql import PostgreSQL
 from sqlalchemy import select
-from unit.pipeline.scoring import ThisProcess, scoring
-from unit.pipeline.test_context import images, table_of
+from unit.pipeline.scoring import ThisProcess, scoring, table_of
+from unit.pipeline.test_context import images
 from unit.pipeline.test_custody import Upstream, site_before
 from unit.store.databases import SERVER, database_url, postgresql_database, sqlite_url
 from unit.store.samples import MAIN

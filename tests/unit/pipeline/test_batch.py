@@ -4,8 +4,8 @@ from datetime import date
 
 import pytest
 from servers.dicomweb import study
-from unit.pipeline.scoring import scoring
-from unit.pipeline.test_context import JANE, MARY, PAIRS, images, rules_of, standing, table_of
+from unit.pipeline.scoring import scoring, table_of
+from unit.pipeline.test_context import JANE, MARY, PAIRS, images, rules_of, standing
 
 from heltig.pipeline.again.rejudge import rejudge_queued
 from heltig.pipeline.batch import batch_facts, entry_of

@@ -7,16 +7,12 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from servers.dicomweb import instance, study
-from unit.pipeline.scoring import NOW, scoring
+from unit.pipeline.scoring import NOW, scoring, table_of
 from unit.pipeline.watched import QUIET, Site
 
 from connectors.base import InMemoryArchive
-from heltig.dicom.json_stream import InstanceSplitter
-from heltig.dicom.source import METADATA_SHOWS, Source
-from heltig.dicom.study import StudyTable
 from heltig.errors import NotFoundError, UsageError
 from heltig.pipeline.differences.comparing import Compared, Place, compare_page, compare_study, compared
 from heltig.reports.comparison import COLUMNS, Format, write
@@ -124,16 +120,6 @@ async def test_what_is_not_there_is_not_compared(site: Two) -> None:
 OLD, NEW = Location("archive", "old"), Location("archive", "new")
 
 
-def read(content: list[dict[str, Any]], *hides: str) -> StudyTable:
-    """A study as an archive gives it that does not show some things."""
-    uid = content[0]["0020000D"]["Value"][0]
-    table = StudyTable(uid, uid, Source(shows=METADATA_SHOWS - {"query", *hides}, asked_for=uid))
-    splitter = InstanceSplitter()
-    for dataset in [*splitter.feed(msgspec.json.encode(content)), *splitter.close()]:
-        table.add(dataset)
-    return table
-
-
 @pytest.mark.parametrize("side", [OLD, NEW], ids=str)
 async def test_where_one_gives_a_summary_the_same_instances_are_alike_and_not_equal(
     store: Store, side: Location
@@ -142,10 +128,10 @@ async def test_where_one_gives_a_summary_the_same_instances_are_alike_and_not_eq
     await site.register("old")
     await site.register("new")
     whole, other = study("1.9", instances=2, patient="A"), study("1.9", instances=2, patient="B")
-    await judges.score(read(whole), NEW if side == OLD else OLD)
-    await judges.score(read(other, "all_attributes"), side)
+    await judges.score(table_of(whole), NEW if side == OLD else OLD)
+    await judges.score(table_of(other, "all_attributes"), side)
     assert (await site.compare())["1.9"].status == "alike"
-    await judges.score(read(whole, "all_attributes"), side)
+    await judges.score(table_of(whole, "all_attributes"), side)
     assert (await site.compare())["1.9"].status == "equal"
 
 
@@ -157,7 +143,7 @@ async def test_the_same_instances_in_other_series_are_different_though_neither_s
     await site.register("new")
     for place, first, second in ((OLD, "1.9.1", "1.9.2"), (NEW, "1.9.2", "1.9.1")):
         swapped = [instance("1.9", first, "1.9.8.1"), instance("1.9", second, "1.9.8.2")]
-        await judges.score(read(swapped, "complete_study"), place)
+        await judges.score(table_of(swapped, "complete_study"), place)
     found = (await site.compare())["1.9"]
     assert found.status == "different"
     assert [one.series for one in found.differences] == ["1.9.1", "1.9.2"]
@@ -174,7 +160,7 @@ async def test_a_study_that_waits_only_to_be_judged_again_is_compared(store: Sto
     await site.register("old")
     await site.register("new")
     for place in (OLD, NEW):
-        await judges.score(read(study("1.9", instances=2)), place)
+        await judges.score(table_of(study("1.9", instances=2)), place)
     await store.write_durably(states.mark_pending, OLD, "1.9", study_uid="1.9", at=NOW)
     assert (await site.compare())["1.9"].status == "equal"
 

@@ -1,26 +1,22 @@
 """Studies that contradict one another: whoever comes first, both learn of it; and of its end."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from servers.dicomweb import instance
 from unit.clock import Clock
-from unit.pipeline.scoring import NOW, ThisProcess, scoring
+from unit.pipeline.scoring import NOW, ThisProcess, scoring, table_of
 from unit.pipeline.watched import BEGIN
 from unit.store.databases import database_url
 
 from connectors.base import InMemoryArchive
-from heltig.dicom.json_stream import InstanceSplitter
-from heltig.dicom.source import METADATA_SHOWS, Source
-from heltig.dicom.study import StudyTable
 from heltig.jobs.attempt import JobContext
 from heltig.jobs.queue import JobQueue
 from heltig.jobs.runner import Runner
@@ -70,15 +66,6 @@ def image(study: str, number: int, **given: Any) -> dict[str, Any]:
 
 def images(study: str, count: int = 3, **given: Any) -> list[dict[str, Any]]:
     return [image(study, number, **given) for number in range(1, count + 1)]
-
-
-def table_of(content: Sequence[dict[str, Any]], *hides: str) -> StudyTable:
-    uid = content[0]["0020000D"]["Value"][0]
-    table = StudyTable(uid, uid, Source(shows=METADATA_SHOWS - {"query", *hides}, asked_for=uid))
-    splitter = InstanceSplitter()
-    for dataset in [*splitter.feed(msgspec.json.encode(content)), *splitter.close()]:
-        table.add(dataset)
-    return table
 
 
 Arrival = tuple[Location, list[dict[str, Any]]]

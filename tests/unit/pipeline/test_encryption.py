@@ -11,8 +11,8 @@ import pytest
 import zstandard
 from servers.postgresql import PostgreSQL
 from sqlalchemy import select, update
-from unit.pipeline.scoring import NOW, scoring
-from unit.pipeline.test_context import images, table_of
+from unit.pipeline.scoring import NOW, scoring, table_of
+from unit.pipeline.test_context import images
 from unit.store.databases import SERVER, database_url, postgresql_database, sqlite_url
 from unit.store.samples import MAIN, OTHER
 

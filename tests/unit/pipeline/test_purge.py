@@ -10,8 +10,8 @@ import pytest
 from integration.gated import files_of
 from msgspec.structs import replace
 from sqlalchemy import func, select
-from unit.pipeline.scoring import ThisProcess, scoring
-from unit.pipeline.test_context import images, table_of
+from unit.pipeline.scoring import ThisProcess, scoring, table_of
+from unit.pipeline.test_context import images
 from unit.pipeline.test_custody import Upstream, site_before
 from unit.store.samples import (
     MAIN,
