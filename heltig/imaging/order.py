@@ -40,7 +40,7 @@ Modality: TypeAlias = Literal["CT", "MR"]
 MODALITIES: Final[tuple[Modality, ...]] = get_args(Modality)
 """What can be analysed."""
 
-OPTIONAL_FAMILIES: Final = ("quality", "liver_fat", "aorta", "calcium")
+OPTIONAL_FAMILIES: Final = ("quality", "liver_fat", "aorta", "calcium", "fat_slabs")
 """Families of measurements that are made only where they are asked for."""
 
 

@@ -380,7 +380,7 @@ def test_what_is_optional_is_not_measured_unless_asked_for() -> None:
     asked = {one.name for one in results(phantom, optional=OPTIONAL).measurements}
     assert asked - {one.name for one in results(phantom).measurements} == {
         *("noise", "contrast_to_noise", "fat_fraction_estimate", "attenuation_difference"),
-        *("largest_diameter", "agatston_score"),
+        *("largest_diameter", "agatston_score", "SAT_volume", "VAT_volume"),
     }
 
 

@@ -21,6 +21,21 @@ def body() -> Phantom:
     return torso()
 
 
+def test_fat_in_slabs_about_vertebrae(body: Phantom) -> None:
+    """A vertebra and a gap are 35 mm high. Above T12 there is no vertebra that says where its slab ends."""
+    found = results(body, optional=["fat_slabs"])
+    for level in ("L5", "L4", "L3", "L2", "L1"):
+        for name, key in (("SAT", "subcutaneous_fat"), ("VAT", "torso_fat")):
+            area = value(found, name, key)
+            assert area is not None
+            assert value(found, f"{name}_volume", f"{key}+vertebrae_{level}") == pytest.approx(area * 3.5)
+    assert why(found, "SAT_volume", "subcutaneous_fat+vertebrae_T12") == ("not_evaluated", "slab_uncertain")
+    cut = results(torso(more=[Box("body", (0, 0, 0), (9, 9, 90), 0)]), optional=["fat_slabs"])
+    region = "torso_fat+vertebrae_L3"
+    assert why(cut, "VAT_volume", region) == ("truncated", "cut_off")
+    assert value(cut, "observed_VAT_volume", region) == value(found, "VAT_volume", region)
+
+
 def z_of(*phantoms: Phantom) -> int | Gap:
     middle = middle_of_l3(Inventory(segmentation(*phantoms)))
     return middle.z if isinstance(middle, MiddleSlice) else middle

@@ -23,6 +23,7 @@ from heltig.imaging.metrics.organs import organs
 from heltig.imaging.metrics.phase import ContrastPhase, PhaseLimits, PhaseProvider, contrast_phase
 from heltig.imaging.metrics.quality import quality
 from heltig.imaging.metrics.regions import BodyRegion, body_regions
+from heltig.imaging.metrics.slabs import fat_slabs
 from heltig.imaging.metrics.vertebra import vertebra
 from heltig.imaging.segmentation import Segmentation
 
@@ -41,7 +42,7 @@ FAMILIES: Final[Mapping[str, Family]] = MappingProxyType(
 """What is always measured."""
 
 OPTIONAL: Final[Mapping[str, Family]] = MappingProxyType(
-    {"quality": quality, "liver_fat": liver_fat, "aorta": aorta, "calcium": calcium}
+    {"quality": quality, "liver_fat": liver_fat, "aorta": aorta, "calcium": calcium, "fat_slabs": fat_slabs}
 )
 """What is measured only where it is asked for."""
 

@@ -52,7 +52,7 @@ def adipose(inventory: Inventory, context: Context) -> tuple[Measurement, ...]:
     )
 
 
-class _Fat(NamedTuple):
+class Fat(NamedTuple):
     """Areas on one slice in cm², and whether the body goes beyond the image there."""
 
     sat: float
@@ -60,11 +60,12 @@ class _Fat(NamedTuple):
     cut_off: bool
 
 
-def _fat(segmentation: Segmentation, z: int) -> _Fat:
+def fat_on(segmentation: Segmentation, z: int) -> Fat:
+    """The fat on one slice."""
     values = segmentation.voxels[:, :, z]
     masks = {key: segmentation.slice_mask(key, z) for key in _BODY}
     visceral = np.asarray(masks["torso_fat"] & ~masks["skeletal_muscle"], np.bool_)
-    return _Fat(
+    return Fat(
         area_cm2(segmentation, in_window(masks["subcutaneous_fat"], values, FAT_HU)),
         area_cm2(segmentation, in_window(visceral, values, FAT_HU)),
         any(is_cut_off(segmentation, mask, z) for mask in masks.values()),
@@ -78,7 +79,7 @@ def _nearby(segmentation: Segmentation, middle: MiddleSlice, measurable: set[str
     for where, near in zip(("below", "above"), middle.around, strict=True):
         if near is None:
             continue
-        fat, place = _fat(segmentation, near), segmentation.slice_place(near)
+        fat, place = fat_on(segmentation, near), segmentation.slice_place(near)
         for name, value in (("SAT", fat.sat), ("VAT", fat.vat)):
             if name in measurable:
                 yield from areas(
@@ -95,7 +96,7 @@ def _on_slice(segmentation: Segmentation, z: int, measurable: set[str]) -> Itera
     if not measurable:
         return
     place = segmentation.slice_place(z)
-    sat, vat, cut_off = _fat(segmentation, z)
+    sat, vat, cut_off = fat_on(segmentation, z)
     for name, value in (("SAT", sat), ("VAT", vat), ("TAT", sat + vat)):
         region = "+".join(_SOURCES[name])
         yield from areas(name, value, place, region=region, cut_off=cut_off, window=FAT_HU)

@@ -31,7 +31,7 @@ class MiddleSlice(NamedTuple):
     around: tuple[int | None, int | None]
 
 
-class _Extent(NamedTuple):
+class Extent(NamedTuple):
     """Slices of a vertebra that count: the first and the last, and whether it ends before the images do."""
 
     first: int
@@ -40,6 +40,7 @@ class _Extent(NamedTuple):
 
     @property
     def middle(self) -> float:
+        """Halfway between the two, in slices."""
         return (self.first + self.last) / 2
 
 
@@ -52,7 +53,7 @@ def middle_of_l3(inventory: Inventory) -> MiddleSlice | Gap:
     gap = slice_gap(segmentation) or gap_of(inventory, "vertebrae_L3")
     if gap:
         return gap
-    extent = _extent(segmentation, "vertebrae_L3")
+    extent = extent_of(segmentation, "vertebrae_L3")
     if extent is None or not _is_certain(segmentation, extent):
         return Gap("not_evaluated", "l3_ambiguous")
     z = (extent.first + extent.last) // 2
@@ -81,13 +82,13 @@ def l3_slice(inventory: Inventory, context: Context) -> tuple[Measurement, ...]:
     )
 
 
-def _is_certain(segmentation: Segmentation, extent: _Extent) -> bool:
+def _is_certain(segmentation: Segmentation, extent: Extent) -> bool:
     dz = segmentation.spacing[2]
     if not extent.complete or (extent.last - extent.first + 1) * dz < _LEAST_MM:
         return False
     low, high = _NEIGHBOURS_MM
     for key, sign in (("vertebrae_L4", -1), ("vertebrae_L2", 1)):
-        neighbour = _extent(segmentation, key)
+        neighbour = extent_of(segmentation, key)
         if neighbour is None:
             continue
         distance = sign * (neighbour.middle - extent.middle) * dz
@@ -96,7 +97,8 @@ def _is_certain(segmentation: Segmentation, extent: _Extent) -> bool:
     return True
 
 
-def _extent(segmentation: Segmentation, key: str) -> _Extent | None:
+def extent_of(segmentation: Segmentation, key: str) -> Extent | None:
+    """The slices of a vertebra that count, of its body where a label map has it; None where there is none."""
     box = segmentation.box(key)
     if box is None:
         return None
@@ -107,7 +109,7 @@ def _extent(segmentation: Segmentation, key: str) -> _Extent | None:
     filled = np.flatnonzero(areas) + box[2].start
     counting = np.flatnonzero(areas >= _AREA * areas.max()) + box[2].start
     complete = filled[0] > 0 and filled[-1] < segmentation.shape[2] - 1
-    return _Extent(int(counting[0]), int(counting[-1]), bool(complete))
+    return Extent(int(counting[0]), int(counting[-1]), bool(complete))
 
 
 def vertebral_body(segmentation: Segmentation, key: str) -> Mask | None:

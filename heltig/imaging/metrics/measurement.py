@@ -34,6 +34,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "tilted": "The gantry was tilted: nothing is measured on single slices.",
         "oblique": "The slices are more than 15 degrees off the axial plane.",
         "l3_ambiguous": "Which slice is the middle of L3 is not certain.",
+        "slab_uncertain": "The vertebra, or one beside it, is not there as a whole, or out of order.",
         "no_muscle_in_window": "No muscle on this slice has a value in the window.",
         "no_subcutaneous_fat": "There is no subcutaneous fat to divide by.",
         "no_height": "The height of the patient is not given, or is not possible.",
