@@ -43,9 +43,10 @@ def duplicate_same(series: SeriesView) -> Iterator[Hit]:
 
     Finds: Instances of a series with one SOPInstanceUID (0008,0018) and the same values in all attributes.
         Of files pixel data are compared, too, where both are uncompressed little endian, or compressed with
-        one transfer syntax; metadata do not show them. Not compared are: file meta information, character
-        set, group lengths and padding, which say how the object is written; private attributes, into which
-        archives put marks of their own; and what belongs to a query or retrieval.
+        one transfer syntax; metadata do not show them. Of other binary values of more than 64 KiB only the
+        length is compared. Not compared are: file meta information, character set, group lengths and padding,
+        which say how the object is written; private attributes, into which archives put marks of their own;
+        and what belongs to a query or retrieval.
     Why: It was sent or exported twice. Archives keep one; counts of images then seem to differ.
     Mend: Nothing needs to be done for the archive. Leave the copies out if you count images. Where pixel data
         could not be compared, have a look at both if one of them may have been edited.
@@ -69,7 +70,8 @@ def duplicate_different(series: SeriesView) -> Iterator[Hit]:
         or different pixel data; INS-SOPUID-DUP-SAME says what is compared.
     Why: An archive keeps one of the two, mostly the first, without a word: the other is lost.
     Mend: Find out which one is right, or whether both are needed. If both, give one of them a new
-        SOPInstanceUID, and change every reference to it.
+        SOPInstanceUID, and change every reference to it. Where Pixel Data alone differ, and the image was
+        compressed twice without loss, decompress both: if the pixels are the same, either will do.
     Example: An image corrected on a workstation and stored back under its old UID.
     """
     by_difference: dict[tuple[str, ...], set[int]] = {}
