@@ -1,10 +1,17 @@
 """Secrets by reference: what is stored and shown is where a secret lies, never the secret."""
 
 import os
-from collections.abc import Mapping
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from heltig.errors import ConfigurationError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 
 def read_secret(reference: str, environ: Mapping[str, str] = os.environ) -> str:
@@ -29,6 +36,53 @@ def read_secret(reference: str, environ: Mapping[str, str] = os.environ) -> str:
     if not value or not value.isprintable():
         raise ConfigurationError(f"{reference}: this secret is empty, or not one line of text.")
     return value
+
+
+@contextmanager
+def changing(path: Path) -> Iterator[None]:
+    """Nobody else on this host who asks so changes files of this folder meanwhile: keys are added, not lost.
+
+    Raises:
+        OSError: The folder cannot be opened.
+    """
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        if fcntl:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def write_secret(path: Path, text: str, *, replaces: bool) -> None:
+    """Writes a file, readable by its owner only; in one piece, or not at all.
+
+    Args:
+        path: The file; its folder is there.
+        text: What it is to hold, without a line break.
+        replaces: It takes the place of one that is there; else that one stays: another process made it.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    draft = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(f"{text}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        if replaces:
+            draft.replace(path)
+        else:
+            with suppress(FileExistsError):
+                os.link(draft, path)  # unlike a rename it does not overwrite
+    finally:
+        draft.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 class Secret:

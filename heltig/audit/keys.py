@@ -10,13 +10,13 @@ import hmac
 import os
 import re
 import secrets
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Final
 
 from heltig.errors import ConfigurationError, StorageError, UsageError, named
-from heltig.secret import read_secret
+from heltig.secret import changing, read_secret, write_secret
 from heltig.settings import Settings
 
 LENGTH: Final = 32
@@ -103,7 +103,9 @@ class AuditKeys:
             StorageError: The file cannot be written.
         """
         if not self._given and not self._own.exists():
-            self._write((new_key(),), replace=False)
+            with self._told() as path:
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                write_secret(path, new_key(), replaces=False)
 
     def add(self) -> str:
         """Puts a new key before the others, in a file; gives its id.
@@ -119,8 +121,9 @@ class AuditKeys:
                 "before the old one, with a comma between them, wherever that is set, and say this again."
             )
         made = new_key()
-        self._write((made, *(key.hex() for key in self._read().values())), replace=True)
-        self._read()
+        with self._told() as path, changing(path):
+            write_secret(path, ",".join((made, *(key.hex() for key in self._read().values()))), replaces=True)
+            self._read()
         return id_of(bytes.fromhex(made))
 
     def _read(self) -> dict[str, bytes]:
@@ -135,28 +138,11 @@ class AuditKeys:
         self._known = {id_of(key): key for key in keys}
         return self._known
 
-    def _write(self, keys: tuple[str, ...], *, replace: bool) -> None:
+    @contextmanager
+    def _told(self) -> Iterator[Path]:
+        """The file; what goes wrong with it is told."""
         path = Path(self._given.removeprefix("file:")) if self._given else self._own
-        draft = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-                file.write(",".join(keys) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            try:
-                if replace:
-                    draft.replace(path)
-                else:
-                    os.link(draft, path)  # unlike a rename it does not overwrite what another process made
-            except FileExistsError:
-                pass
-            finally:
-                draft.unlink(missing_ok=True)
-            folder = os.open(path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            yield path
         except OSError as wrong:
             raise StorageError(f"The audit key {path} cannot be written: {wrong.strerror}.") from wrong

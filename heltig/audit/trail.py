@@ -12,7 +12,7 @@ from heltig.audit.keys import AuditKeys
 from heltig.audit.own_anchor import OwnAnchor
 from heltig.audit.own_verification import OwnVerification
 from heltig.audit.verify import verify
-from heltig.errors import ConfigurationError, StorageError
+from heltig.errors import ConfigurationError, ConflictError, StorageError
 from heltig.settings import Settings
 from heltig.store import audit_chain, audit_trail
 from heltig.store.engine import Store
@@ -192,6 +192,7 @@ async def rotate(store: Store, keys: AuditKeys, *, at: datetime, actor: str, ori
         UsageError: A new key is needed, and the keys are in the environment.
         ConfigurationError: The keys cannot be read, the one in force is not among them, or the first of them
             was in force before: nobody goes back to a key, which may have leaked.
+        ConflictError: This key, or a newer one, was put in force meanwhile.
     """
     head = await store.read(audit_chain.head)
     if head is not None and head.key_id is not None and not _holds(keys, head.key_id):
@@ -204,6 +205,8 @@ async def rotate(store: Store, keys: AuditKeys, *, at: datetime, actor: str, ori
         locked = audit_chain.locked_head(transaction)
         if locked.key_id is not None and not _holds(keys, locked.key_id):
             raise ConfigurationError(keys.missing(locked.key_id))  # another host was quicker
+        if locked.key_id is not None and keys.ids.index(newest) >= keys.ids.index(locked.key_id):
+            raise ConflictError(f"Another rotation was quicker: it put the key {locked.key_id} in force.")
         if audit_chain.has_sealed(transaction, newest):
             raise ConfigurationError(
                 f"{keys.where}: its first key, {newest}, was in force before {locked.key_id}. The newest key "

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from heltig.errors import ConfigurationError, StorageError, UsageError, named
-from heltig.secret import Secret
+from heltig.secret import Secret, changing, write_secret
 from heltig.settings import Settings
 from heltig.store.encryption import LENGTH, PLAIN, PLAIN_ID, SETTING, Cipher, Key, Keys
 
@@ -77,13 +77,19 @@ class EncryptionKeys(Cipher):
                 f"{self.where} cannot be written from here. Make a key (`openssl rand -hex 32`), put it "
                 "before the others, with a comma between them, wherever that is set, and start Heltig again."
             )
-        self.reread()
+        path = Path(self.reference.removeprefix("file:"))
         made = secrets.token_hex(LENGTH)
-        _write(
-            Path(self.reference.removeprefix("file:")),
-            ",".join([made, *(text for text in self._text.split(",") if text != PLAIN_ID)]),
-        )
-        self.reread()
+        try:
+            with changing(path):
+                self.reread()
+                others = (text for text in self._text.split(",") if text != PLAIN_ID)
+                write_secret(path, ",".join([made, *others]), replaces=True)
+                self.reread()
+        except OSError as wrong:
+            raise StorageError(
+                f"The encryption key {path} cannot be written: {wrong.strerror}. Let its folder belong to "
+                "the user that Heltig runs as: a new file takes the place of the old one."
+            ) from wrong
         return Key(bytes.fromhex(made)).id
 
     def _parsed(self, text: str) -> Keys:
@@ -106,24 +112,3 @@ def cipher_of(settings: Settings, environ: Mapping[str, str] = os.environ) -> Ci
     if settings.encryption_key is None:
         return PLAIN
     return EncryptionKeys(settings.encryption_key, environ)
-
-
-def _write(path: Path, text: str) -> None:
-    draft = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
-    try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(text + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as wrong:
-        draft.unlink(missing_ok=True)
-        raise StorageError(
-            f"The encryption key {path} cannot be written: {wrong.strerror}. Let its folder belong to the "
-            "user that Heltig runs as: a new file takes the place of the old one."
-        ) from wrong

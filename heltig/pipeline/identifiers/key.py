@@ -10,7 +10,7 @@ from typing import Final
 
 from heltig.errors import ConfigurationError, ConflictError, StorageError, named
 from heltig.jobs.presence import SILENCE
-from heltig.secret import read_secret
+from heltig.secret import read_secret, write_secret
 from heltig.settings import Settings
 from heltig.store import identifier_state, workers
 from heltig.store.engine import Store
@@ -149,19 +149,9 @@ def _begin(transaction: WriteTransaction, state: State, *, at: datetime) -> Stat
 
 
 def _make(path: Path) -> None:
-    draft = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secrets.token_hex(LENGTH) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(draft, path)  # unlike a rename it does not overwrite what another process made
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink(missing_ok=True)
+        write_secret(path, secrets.token_hex(LENGTH), replaces=False)
     except OSError as wrong:
         raise StorageError(f"The key {path} cannot be written: {wrong.strerror}.") from wrong
 

@@ -1,6 +1,8 @@
 """The keys of the audit trail: made once, the same on every server, changed without loss."""
 
+import asyncio
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from heltig import audit
 from heltig.audit.keys import AuditKeys, id_of, new_key
 from heltig.audit.trail import rotate
 from heltig.audit.verify import verify
-from heltig.errors import ConfigurationError, StorageError, UsageError
+from heltig.errors import ConfigurationError, ConflictError, StorageError, UsageError
 from heltig.settings import Settings
 from heltig.store.engine import Store
 
@@ -109,6 +111,39 @@ async def test_a_rotation_does_not_go_back_to_a_key_either(trail: Trail, tmp_pat
         await rotate(trail.store, AuditKeys(Settings(home=tmp_path)), at=NOW, actor="cli", origin="cli")
     found = await trail.verified()
     assert (found.is_whole, found.last) == (True, 11)
+
+
+def test_keys_that_several_put_into_the_file_at_once_are_all_there(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    AuditKeys(settings).make()
+    with ThreadPoolExecutor(8) as pool:
+        made = set(pool.map(lambda _: AuditKeys(settings).add(), range(8)))
+    assert (len(made), made < set(AuditKeys(settings).ids)) == (8, True)
+
+
+@pytest.mark.parametrize("others", [1, 2])
+async def test_of_rotations_at_once_the_newest_key_stays_in_force(
+    trail: Trail, tmp_path: Path, others: int
+) -> None:
+    async def rotated() -> None:
+        other = await opened(trail.url, tmp_path)
+        for _ in range(others):
+            await rotate(other.store, other.keys, at=NOW, actor="cli", origin="cli")
+        await other.store.close()
+
+    class Overtaken(AuditKeys):
+        def add(self) -> str:
+            made = super().add()
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(asyncio.run, rotated()).result()
+            return made
+
+    keys = Overtaken(Settings(home=tmp_path))
+    with pytest.raises(ConflictError, match="Another rotation was quicker"):
+        await rotate(trail.store, keys, at=NOW, actor="cli", origin="cli")
+    now = AuditKeys(Settings(home=tmp_path))
+    found = await trail.store.read(verify, now)
+    assert (found.is_whole, found.last, len(now.ids)) == (True, 10 + others, 1 + others)
 
 
 async def test_keys_in_the_environment_are_changed_there(url: str, tmp_path: Path, monkeypatch) -> None:

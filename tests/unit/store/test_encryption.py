@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,14 @@ def test_a_key_that_another_process_put_into_the_file_is_found(tmp_path: Path) -
     assert key_of(stored) == made
     assert here.decrypt("contents", ("a",), stored) == b"x"
     assert key_of(here.encrypt("contents", ("a",), b"x")) == made
+
+
+def test_keys_that_several_put_into_the_file_at_once_are_all_there(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text(f"{ONE}\n")
+    with ThreadPoolExecutor(8) as pool:
+        made = set(pool.map(lambda _: EncryptionKeys(f"file:{file}").add(), range(8)))
+    assert (len(made), file.read_text().count(",")) == (8, 8)
 
 
 def test_a_key_in_the_environment_is_not_added_to() -> None:
