@@ -6,6 +6,7 @@ work/ANALYSIS-XXXX/            while it is made, in `research`: `objects` of the
 
 import hashlib
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -39,6 +40,9 @@ MEDIA_TYPES: Final = {
 
 FULL_SECONDS: Final = 600.0
 """After so long an analysis is tried again that found the disk too full."""
+
+_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""The ids of analyses, which their folders are called by."""
 
 _MOST_FILES: Final = 10_000
 _LONGEST_NAME: Final = 128
@@ -173,14 +177,13 @@ class ResearchFolder:
         return path if path.is_file() else None
 
     def analyses(self) -> list[str]:
-        """The analyses that have files here."""
-        if not self._folder.is_dir():
-            return []
-        return [path.name for path in self._folder.iterdir() if path.name != WORK]
+        """The analyses that have files here; what else somebody put there is none of ours."""
+        return [path.name for path in self._folder.glob("*") if _ID.fullmatch(path.name)]
 
     def at_work(self) -> list[str]:
         """The analyses that are made here, or were when their process died."""
-        return [path.name.rpartition("-")[0] for path in self._folder.glob(f"{WORK}/*")]
+        names = [path.name.rpartition("-")[0] for path in self._folder.glob(f"{WORK}/*")]
+        return [name for name in names if _ID.fullmatch(name)]
 
     def remove(self, analysis_id: str) -> None:
         """Removes the files of an analysis, and what was left of making it."""

@@ -14,7 +14,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-_PREFIX: Final = ".heltig-"
+_PREFIX: Final = ".heltig-unfinished-"
+"""Says whose it is: what somebody else calls `.heltig-…`, as a HELTIG_HOME, is not taken away."""
+
 _YOUNG_SECONDS: Final = 60.0
 """A folder that is younger may have been made a moment ago, and be locked in the next."""
 

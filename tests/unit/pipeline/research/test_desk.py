@@ -432,6 +432,18 @@ async def test_an_analysis_ends_with_its_job(cases: Cases) -> None:
     assert not left.exists()
 
 
+async def test_what_somebody_else_put_there_takes_nothing_away(cases: Cases) -> None:
+    await cases.judged()
+    ordered = await cases.order()
+    await cases.drain()
+    theirs = [cases.desk.folder.of(name) for name in ("lost+found", "work/.DS_Store", "work/a-b")]
+    for one in theirs:
+        one.mkdir(parents=True)
+    await cases.desk.sweep()
+    assert all(one.is_dir() for one in theirs)
+    assert cases.desk.folder.file(ordered.analysis.analysis_id, "resultados.json") is not None
+
+
 async def test_analyses_go_by_age_and_with_their_study(cases: Cases) -> None:
     await cases.judged()
     old = (await cases.order()).analysis

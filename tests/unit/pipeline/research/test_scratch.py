@@ -20,7 +20,10 @@ def test_it_goes_at_the_end(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_run_left_goes_with_the_next_one(tmp_path: Path) -> None:
-    left, linked, young = (tmp_path / f".heltig-{name}" for name in ("left", "linked", "young"))
+    left, linked, young = (tmp_path / f".heltig-unfinished-{name}" for name in ("left", "linked", "young"))
+    home = tmp_path / ".heltig-home"
+    home.mkdir()
+    os.utime(home, LONG_AGO)
     (left / "objects").mkdir(parents=True)
     (left / "objects/1.dcm").touch()
     young.mkdir()
@@ -34,4 +37,4 @@ def test_what_a_killed_run_left_goes_with_the_next_one(tmp_path: Path) -> None:
         os.utime(at_work, LONG_AGO)  # a run of an hour
         with scratch(tmp_path):
             assert at_work.is_dir()
-    assert {path.name for path in tmp_path.iterdir()} == {young.name, linked.name, "elsewhere"}
+    assert {path.name for path in tmp_path.iterdir()} == {young.name, linked.name, "elsewhere", home.name}
