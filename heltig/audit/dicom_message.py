@@ -97,7 +97,7 @@ def message(entry: AuditEntry, *, source: str) -> bytes:
         EventDateTime=entry.at.isoformat(timespec="microseconds"),
         EventOutcomeIndicator=_OUTCOMES.get(entry.outcome, _OUTCOMES["failure"]),
     )
-    described = ACTIONS.get(entry.action)  # type: ignore[call-overload]
+    described = ACTIONS.get(entry.action)  # type: ignore[call-overload]  # likewise
     ours = (entry.action, described.when if described else entry.action)
     _code(event, "EventID", known.id if known else ours, scheme="DCM" if known else OURS)
     if known and known.type:

@@ -158,11 +158,11 @@ def _reader(member: str, kind: Any) -> Callable[[bytes], list[Any]]:
     """What decodes elements with `vr` and this member, and no other."""
     members = [("vr", str), (member, kind)]
     element = msgspec.defstruct("Element", members, forbid_unknown_fields=True, gc=False)
-    return msgspec.json.Decoder(list[element]).decode  # type: ignore[valid-type]
+    return msgspec.json.Decoder(list[element]).decode  # type: ignore[valid-type]  # made when it runs
 
 
 _read_texts, _read_integers, _read_floats = (
-    _reader("Value", tuple[kind, ...])  # type: ignore[valid-type]
+    _reader("Value", tuple[kind, ...])  # type: ignore[valid-type]  # likewise
     for kind in (str, int, float)
 )
 _read_addresses = _reader("BulkDataURI", str)

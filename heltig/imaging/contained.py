@@ -189,7 +189,7 @@ class _Run:
     def _pipes(self) -> tuple[IO[bytes], IO[bytes], IO[bytes]]:
         found = self._supervisor.stdin, self._supervisor.stdout, self._supervisor.stderr
         assert all(found)  # noqa: S101 - PIPE was asked for
-        return found  # type: ignore[return-value]
+        return found  # type: ignore[return-value]  # see above
 
     def stop(self) -> None:
         """Have everything killed. May be called from any thread, at any time."""

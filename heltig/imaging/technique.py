@@ -74,8 +74,8 @@ def technique_of(planes: Planes, members: Sequence[int]) -> Technique:
         sequence_name=text("SequenceName") or text("PulseSequenceName"),
         echo_time=_first(number("EchoTime"), number("EffectiveEchoTime", "MREchoSequence")),
         inversion_time=_first(number("InversionTime"), number("InversionTimes", "MRModifierSequence")),
-        **{name: text(*where) for name, where in _TEXTS.items()},  # type: ignore[arg-type]
-        **{name: number(*where) for name, where in _NUMBERS.items()},  # type: ignore[arg-type]
+        **{name: text(*where) for name, where in _TEXTS.items()},  # type: ignore[arg-type]  # by name
+        **{name: number(*where) for name, where in _NUMBERS.items()},  # type: ignore[arg-type]  # likewise
     )
 
 

@@ -7,7 +7,6 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
-from jinja2 import Template
 from markupsafe import Markup
 
 from heltig import __version__, charts
@@ -71,7 +70,7 @@ async def written(
         about: What it is about.
         pictures: Of the one study that it is about.
     """
-    yield _template().module.begin(about, style(about))  # type: ignore[attr-defined]
+    yield _macros().begin(about, style(about))
     tally, worst = Tally(), _Worst(LISTED)
     async for line in lines:
         tally.add(line)
@@ -84,14 +83,14 @@ def study_page(line: VerdictLine, about: About, pictures: StudyPictures | None) 
     """The report of one study, at once."""
     tally = Tally()
     tally.add(line)
-    begin: str = _template().module.begin(about, style(about))  # type: ignore[attr-defined]
+    begin: str = _macros().begin(about, style(about))
     return "".join([begin, *_body(about, tally.figures(), [line], pictures)])
 
 
 def _body(
     about: About, figures: VerdictFigures, listed: Sequence[VerdictLine], pictures: StudyPictures | None
 ) -> Iterator[str]:
-    module: Any = _template().module
+    module = _macros()
     is_study = about.kind == "study"
     if not is_study:
         yield module.summary(
@@ -205,10 +204,11 @@ def style(about: About) -> str:
 
 
 @cache
-def _template() -> Template:
+def _macros() -> Any:
+    """The macros of the template: what mypy cannot know."""
     made = environment()
     made.globals.update(day=_day)
-    return made.get_template("verdicts.html")
+    return made.get_template("verdicts.html").module
 
 
 def _day(text: str) -> str:

@@ -85,7 +85,7 @@ def read_table(name: str, rows: type[Rows]) -> Table[Rows]:
         raise ConfigurationError(
             f"this installation lacks the table {name} of the standard: install it anew"
         ) from error
-    return msgspec.json.decode(content, type=Table[rows])  # type: ignore[valid-type]
+    return msgspec.json.decode(content, type=Table[rows])  # type: ignore[valid-type]  # known when it runs
 
 
 def provenance() -> dict[str, tuple[Source, ...]]:
