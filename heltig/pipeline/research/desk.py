@@ -1,8 +1,7 @@
 """The desk of analyses: takes orders, makes analyses as jobs, keeps what they write, and cleans up."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -41,9 +40,6 @@ from heltig.store.transaction import WriteTransaction
 
 ATTEMPTS: Final = 3
 """So many workers may be lost with an analysis: it may be what kills them."""
-
-_LOOK_SECONDS: Final = 1.0
-"""So often the room on the disk is looked at while an analysis is made."""
 
 _JOB_LIVES: Final = ("queued", "running")
 
@@ -193,10 +189,14 @@ class ResearchDesk:
                     progress=lambda done, total: context.progress(done=done, total=total),
                     insist=self.folder.insist_on_room,
                 )
-                async with self._watched(stop) as is_full:
+                full = asyncio.create_task(self.folder.until_full())
+                full.add_done_callback(lambda _: stop.set())
+                try:
                     ended = await made.make(work, self._order(analysis, work), self._program, stop=stop)
-                if ended is None and is_full():
-                    raise EndedError("DISK_FULL")
+                    if ended is None and full.done():
+                        raise EndedError("DISK_FULL")
+                finally:
+                    full.cancel()
         except EndedError as error:
             ended = await made.end(error.end, code=error.code, observed=error.observed)
         finally:
@@ -219,23 +219,6 @@ class ResearchDesk:
         """Orders what the plan wants to be analysed of itself."""
         if self.is_open and self.is_installed and self.plan.automatic:
             await queue_wanted(self._queue, self.plan, now=self._clock)
-
-    @asynccontextmanager
-    async def _watched(self, stop: asyncio.Event) -> AsyncIterator[Callable[[], bool]]:
-        """Stops an analysis that fills the disk: what gates take comes first. Gives whether it did."""
-
-        async def watch() -> None:
-            while True:
-                if not await asyncio.to_thread(self.folder.has_room):
-                    stop.set()
-                    return
-                await asyncio.sleep(_LOOK_SECONDS)
-
-        watching = asyncio.create_task(watch())
-        try:
-            yield watching.done
-        finally:
-            watching.cancel()
 
     def _order(self, analysis: Analysis, work: Work) -> Order:
         asked = msgspec.convert(analysis.asked, Asked)

@@ -4,6 +4,7 @@ research/ANALYSIS/…            what an analysis wrote
 work/ANALYSIS-XXXX/            while it is made, in `research`: `objects` of the study, `output`
 """
 
+import asyncio
 import hashlib
 import os
 import re
@@ -44,6 +45,7 @@ FULL_SECONDS: Final = 600.0
 _ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """The ids of analyses, which their folders are called by."""
 
+_LOOK_SECONDS: Final = 1.0
 _MOST_FILES: Final = 10_000
 _LONGEST_NAME: Final = 128
 
@@ -102,6 +104,13 @@ class ResearchFolder:
                 f"The disk of HELTIG_HOME has less than {self._reserve} left (HELTIG_ALERT_DISK).",
                 retry_after=FULL_SECONDS,
             )
+
+    async def until_full(self) -> None:
+        """Returns when there is too little room left: what gates take comes first."""
+        while True:
+            if not await asyncio.to_thread(self.has_room):
+                return
+            await asyncio.sleep(_LOOK_SECONDS)
 
     def has_room(self) -> bool:
         """There is more room than has to be left."""
