@@ -3,15 +3,13 @@
 Whoever can write to the database alone does not reach them.
 """
 
-import os
-import secrets
-from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
 import msgspec
 
 from heltig.errors import StorageError
+from heltig.secret import write_secret
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -41,15 +39,8 @@ def write(path: Path, what: msgspec.Struct) -> None:
     Raises:
         StorageError: It cannot be written.
     """
-    draft = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(msgspec.json.encode(what) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
+        write_secret(path, msgspec.json.encode(what).decode(), replaces=True)
     except OSError as wrong:
-        with suppress(OSError):
-            draft.unlink()
         raise StorageError(f"{path} cannot be written: {wrong.strerror}.") from wrong

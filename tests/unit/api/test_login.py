@@ -233,6 +233,7 @@ async def test_a_role_that_was_taken_away_is_gone_at_the_next_login(site: Site) 
         assert '<span class="mono">role</span>' in refused.text
         assert 'href="../login/start?to=/"' in refused.text  # as somebody else, once logged out there
         assert f'href="{site.provider.issuer}/end?client_id=' in refused.text
+        assert "Log out at the provider</a> first" in refused.text
     assert (await refusals(site))[-1] == ("user:anna", "role")
 
 
