@@ -15,13 +15,21 @@ _LEAST_ANALYSIS_MEMORY: Final = 1024**3
 
 def contradictions(settings: "Settings") -> Iterator[str]:
     """What of the settings does not go together, or cannot be so, each in a sentence with what to do."""
+    yield from _listening_contradictions(settings)
+    if settings.auth_mode in ("oidc", "hybrid"):
+        yield from _identity_contradictions(settings)
+    yield from _dicom_contradictions(settings)
+    yield from _identifier_contradictions(settings)
+    yield from _address_contradictions(settings)
+    yield from _analysis_contradictions(settings)
+
+
+def _listening_contradictions(settings: "Settings") -> Iterator[str]:
     if settings.auth_mode == "off" and not is_loopback(settings.host):
         yield (
             f"HELTIG_HOST: {settings.host} can be reached from other machines, and HELTIG_AUTH_MODE is off. "
             "Set HELTIG_AUTH_MODE=api-key, or oidc, or listen on 127.0.0.1."
         )
-    if settings.auth_mode in ("oidc", "hybrid"):
-        yield from _identity_contradictions(settings)
     consult = settings.consult_bind
     if consult and not is_loopback(consult.host) and not settings.consult_allow:
         yield (
@@ -35,10 +43,9 @@ def contradictions(settings: "Settings") -> Iterator[str]:
                 ipaddress.ip_network(network)
             except ValueError as wrong:
                 yield f"HELTIG_{name}: {wrong}. Give addresses or networks such as 10.4.0.0/16."
-    if settings.analysis_memory < _LEAST_ANALYSIS_MEMORY:
-        yield "HELTIG_ANALYSIS_MEMORY: too little: analyses would never end. Give 1 GiB or more."
-    yield from _dicom_contradictions(settings)
-    yield from _identifier_contradictions(settings)
+
+
+def _address_contradictions(settings: "Settings") -> Iterator[str]:
     for origin in settings.cors_origins:
         if not re.fullmatch(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d{1,5})?", origin):
             yield (
@@ -62,6 +69,13 @@ def contradictions(settings: "Settings") -> Iterator[str]:
     for name, proxy in (("ARCHIVE", settings.archive_proxy), ("OIDC", settings.oidc_proxy)):
         if proxy and not proxy.secret.startswith(("http://", "https://")):
             yield f"HELTIG_{name}_PROXY: not an HTTP proxy. Give http://HOST:PORT."
+    if settings.redis_url and not settings.redis_url.secret.startswith(("redis://", "rediss://", "unix://")):
+        yield "HELTIG_REDIS_URL: not a Redis. Give redis://HOST:PORT/0, rediss://… or unix://PATH."
+
+
+def _analysis_contradictions(settings: "Settings") -> Iterator[str]:
+    if settings.analysis_memory < _LEAST_ANALYSIS_MEMORY:
+        yield "HELTIG_ANALYSIS_MEMORY: too little: analyses would never end. Give 1 GiB or more."
     if settings.analysis_allow_identified and settings.identifiers == "hashed":
         yield (
             "HELTIG_ANALYSIS_ALLOW_IDENTIFIED: files of analyses would say whose they are, where "
@@ -73,8 +87,6 @@ def contradictions(settings: "Settings") -> Iterator[str]:
             "diagnosis, triage, treatment or clinical decisions. Acknowledge it by "
             "HELTIG_ANALYSIS_USE=research-only."
         )
-    if settings.redis_url and not settings.redis_url.secret.startswith(("redis://", "rediss://", "unix://")):
-        yield "HELTIG_REDIS_URL: not a Redis. Give redis://HOST:PORT/0, rediss://… or unix://PATH."
 
 
 _GUESSERS = ("reviewer", "qa_operator")
