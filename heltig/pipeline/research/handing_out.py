@@ -132,9 +132,9 @@ class HandingOut:
         path = self._folder.file(analysis.analysis_id, output.name)
         if path is None:
             raise NotFoundError(
-                "The files of the analysis are not on this server. Where another one made it, they are there: have "
-                "the folder `research` be shared (docs/research.md). Where this is a backup that was restored, "
-                "order it again."
+                "The files of the analysis are not on this server. Where another one made it, they are "
+                "there: have the folder `research` be shared (docs/research.md). Where this is a backup that "
+                "was restored, order it again."
             )
         if path.stat().st_size != output.size or digest_of(path) != output.sha256:
             raise NotFoundError(
