@@ -209,4 +209,4 @@ def insist_on_names(query: Mapping[str, str], *names: str) -> None:
         if name not in names:
             near = get_close_matches(name, names, 1)
             help = f"did you mean {near[0]}?" if near else f"this page takes {', '.join(names)}."
-            raise UsageError(f"There is no {name!r} here; {help}")
+            raise UsageError(f"There is no parameter {name!r} here; {help}")

@@ -136,6 +136,11 @@ def test_what_is_no_zip_is_said_where_it_was_sent(
     expect(page.locator("#upload-told.alarming")).to_contain_text("ZIP", timeout=30_000)
 
 
+def test_on_a_phone_the_place_where_one_is_is_in_sight(tabs: Watched, operations_address: str) -> None:
+    page = tabs.open(f"{operations_address}keys", width=390)
+    expect(page.locator("nav [aria-current]")).to_be_in_viewport(ratio=1)
+
+
 def test_the_keyboard_leads_everywhere(tabs: Watched, operations_address: str) -> None:
     page = tabs.open(f"{operations_address}overview")
     for key, title in (("j", "Jobs"), ("q", "Quarantine"), ("h", "Health"), ("o", "Overview")):

@@ -35,8 +35,8 @@ function isWriting(element) {
   });
 
   // Narrow windows show a part of the places: the one where somebody is has to be in it.
-  const here = document.querySelector(".top [aria-current]");
-  if (here) here.closest("nav")?.scrollTo({ left: here.offsetLeft - 40 });
+  const here = document.querySelector(".top nav [aria-current]");
+  here?.closest("nav").scrollTo({ left: here.offsetLeft - (window.innerWidth - here.offsetWidth) / 2 });
 
   function move(steps) {
     const rows = [...document.querySelectorAll(".row-link")];

@@ -164,6 +164,6 @@ async def test_the_overview_shows_no_patient_and_is_no_look_at_one(guarded: Serv
 async def test_who_may_not_see_a_page_is_told_where_they_may_go(guarded: Service) -> None:
     auditor = await guarded.key("auditor", name="olga")
     seen = page(await guarded.get("/overview", headers=auditor), 403)
-    assert "You are olga: auditor" in seen.text
+    assert seen.text.count("You are") == 1
     assert {"href": "./audit"} in seen.all("a")
     assert not seen.all("a", href="./quarantine")

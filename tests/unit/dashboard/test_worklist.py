@@ -108,7 +108,7 @@ async def test_what_makes_no_sense_is_refused(service: Service, query: str) -> N
 @pytest.mark.parametrize(
     ("address", "said"),
     [
-        ("/?modalty=CT", "There is no 'modalty' here; did you mean modality?"),
+        ("/?modalty=CT", "There is no parameter 'modalty' here; did you mean modality?"),
         ("/?x=1", "this page takes text, readiness"),
         ("/jobs?sho=all", "did you mean show?"),
         ("/overview?heet=model", "did you mean heat?"),
