@@ -45,6 +45,10 @@ async def test_reports_say_the_same_in_every_form(service: Service) -> None:
             answer = await service.get(path, headers={"Accept": media_type})
             assert answer.status_code == 200
             assert answer.headers["content-type"].partition(";")[0] == media_type
+            head = await service.client.head(path, headers={"Accept": media_type})
+            assert head.status_code == 200
+            of_get = dict(answer.headers) | {"date": "", "heltig-request-id": ""}
+            assert {**head.headers, "date": "", "heltig-request-id": ""}.items() <= of_get.items()
             same = await service.get(path, params={"format": form, "location": location})
             assert same.headers["content-type"] == answer.headers["content-type"]
             for told in (
