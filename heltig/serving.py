@@ -6,7 +6,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 
 import msgspec
 import uvicorn
@@ -82,9 +82,6 @@ async def serve(
     started: Callable[[Listening], None] = lambda listening: None,
 ) -> None:
     """Does as `run`, in an event loop of the main thread that runs already."""
-    # The server raises the signal again that ended it. What is still to be closed then would not be.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda number, frame: None)
     main = _listen("HELTIG_HOST and HELTIG_PORT", Address(settings.host, settings.port))
     sockets, consult = [main], settings.consult_bind
     if consult is not None:
@@ -92,28 +89,37 @@ async def serve(
         consult = Address(consult.host, _port(sockets[-1]))
     listening = Listening(Address(settings.host, _port(main)), consult)
     app = create_app(msgspec.structs.replace(settings, consult_bind=consult), profile=profile, does=does)
-    async with _plain_errors(), app.lifespan():
-        services = app.state["services"]
-        await services.pool.start()
-        older = await services.store.read(of_older_ruleset, ruleset_name().hash)
-        listening = msgspec.structs.replace(listening, older_verdicts=older)
-        server = _Server(
-            uvicorn.Config(
-                app,
-                http=BoundedHttp,
-                lifespan="off",  # it is ours: what goes wrong in it is told in our words
-                log_config=None,
-                access_log=False,
-                proxy_headers=False,
-                server_header=False,
-                timeout_graceful_shutdown=GRACE_SECONDS,
-            ),
-            started=lambda: started(listening),
-        )
-        gc.collect()
-        gc.freeze()  # what was imported stays; to look through it takes a tenth of a second while all wait
-        sys.setswitchinterval(SWITCH_SECONDS)
-        await server.serve(sockets=sockets)
+    server = _Server(
+        uvicorn.Config(
+            app,
+            http=BoundedHttp,
+            lifespan="off",  # it is ours: what goes wrong in it is told in our words
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        ),
+        started=lambda: started(listening),
+    )
+    # Who is told to stop while it starts stops once it has started. The server raises the signal again that
+    # ended it: without handlers of ours what is still to be closed then would not be.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, server.handle_exit)
+    with ExitStack() as until_the_end:
+        for one in sockets:
+            until_the_end.enter_context(one)
+        async with _plain_errors(), app.lifespan():
+            if server.should_exit:
+                return
+            services = app.state["services"]
+            await services.pool.start()
+            older = await services.store.read(of_older_ruleset, ruleset_name().hash)
+            listening = msgspec.structs.replace(listening, older_verdicts=older)
+            gc.collect()
+            gc.freeze()  # what was imported stays; to look through it takes 0.1 s while all wait
+            sys.setswitchinterval(SWITCH_SECONDS)
+            await server.serve(sockets=sockets)
 
 
 @asynccontextmanager
@@ -138,6 +144,8 @@ class _Server(uvicorn.Server):
         self._announce = started
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        if self.should_exit:
+            return
         await super().startup(sockets)
         if self.started:
             self._announce()

@@ -1,5 +1,6 @@
 """The service as its users run it: in a process of its own, killed and started again."""
 
+import asyncio
 import json
 import os
 import selectors
@@ -17,6 +18,9 @@ import httpx
 import pytest
 from servers.heltig_server import HeltigServer, heltig_server
 from unit.api.service import study_zip, values
+
+from heltig.serving import Listening, serve
+from heltig.settings import Settings
 
 WAIT_SECONDS = 60.0
 PAUSE_SECONDS = 0.05
@@ -107,6 +111,24 @@ def test_a_killed_server_goes_on_where_it_was(tmp_path: Path) -> None:
         again = httpx.post(f"{second.url}/api/v1/jobs/upload", content=packages[1], timeout=WAIT_SECONDS)
         assert (again.status_code, again.json()["job"]["id"]) == (200, jobs[1])
         assert second.stop(signal.SIGINT) == 0  # Ctrl-C; below it is SIGTERM
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_who_is_told_to_stop_while_it_starts_stops(number: signal.Signals, tmp_path: Path) -> None:
+    before = [(one, signal.getsignal(one)) for one in (signal.SIGTERM, signal.SIGINT)]
+    listening: list[Listening] = []
+    try:
+        serving = asyncio.create_task(
+            serve(Settings(home=tmp_path, port=0, workers=1), started=listening.append)
+        )
+        await asyncio.sleep(0)  # it waits for its database
+        signal.raise_signal(number)
+        async with asyncio.timeout(WAIT_SECONDS):
+            await serving
+    finally:
+        for one, handler in before:
+            signal.signal(one, handler)
+    assert not listening
 
 
 def test_a_stopped_server_ends_soon_though_a_client_stays(tmp_path: Path) -> None:
