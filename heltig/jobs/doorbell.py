@@ -80,6 +80,20 @@ async def look(url: str) -> str:
         await redis.aclose(close_connection_pool=True)
 
 
+def _give_way() -> None:
+    """Ends a task that was cancelled while it sent something.
+
+    Redis' client sends with `asyncio.wait_for`, which forgets that it was cancelled where what it waits for
+    is done at that moment (Python before 3.12).
+
+    Raises:
+        asyncio.CancelledError: It was.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 class Doorbell:
     """Rings, one message for all the work of a kind that comes while nobody has answered yet."""
 
@@ -119,6 +133,7 @@ class Doorbell:
                             "Redis is away (%s): workers look for themselves.", type(error).__name__
                         )
                     self._is_away = True
+                _give_way()
         finally:
             with contextlib.suppress(*UNREACHABLE):
                 await self._redis.aclose(close_connection_pool=True)
