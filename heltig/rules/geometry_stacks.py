@@ -178,12 +178,10 @@ def _at_one_place(series: SeriesView, stack: Stack) -> Iterator[Hit]:
             observed=f"{len(rows)} images at {heights(stack.heights)}",
             expected=f"{millimetres(min(known))} to {millimetres(max(known))} mm, as SliceLocation",
             rows=rows,
-            message=_LOST,
         )
 
 
 _FEWEST: Final = 3
-_LOST: Final = "All slices of a stack have one position, though they were taken at different places"
 _WHOLE: Final = (
     "A stack is there twice: its images differ in no attribute but UIDs, numbers and times of creation"
 )
