@@ -17,6 +17,7 @@ from heltig.cli.analyze_publish import Publishing, publish
 from heltig.cli.archives import ACTOR, ORIGIN, format_option, now
 from heltig.cli.database import open_database
 from heltig.cli.options import profile_option
+from heltig.dicom.uid import is_valid
 from heltig.errors import ConfigurationError, NotFoundError, UsageError
 from heltig.imaging.order import MODALITIES, OPTIONAL_FAMILIES, SegmenterOrder, Told
 from heltig.imaging.segment.options import read_options
@@ -190,7 +191,7 @@ def analyze(
             printed=printed,
         )
         ctx.exit(asyncio.run(_analyse_paths(alone, settings, profile, display)))
-    if len(what) != 1 or masks is not None or printed is not None or Path(what[0]).exists():
+    if len(what) != 1 or masks is not None or printed is not None or _is_path(what[0]):
         raise UsageError("Name one STUDY; or a folder for the results of PATH: --output FOLDER.")
     wanted = Ordering(
         study_key=what[0],
@@ -202,6 +203,14 @@ def analyze(
         origin=ORIGIN,
     )
     ctx.exit(asyncio.run(_analyse_study(wanted, settings, display, waits=not no_wait)))
+
+
+def _is_path(what: str) -> bool:
+    """A file or folder is there. What is written as a UID is a study: folders are often called by it."""
+    try:
+        return not is_valid(what) and Path(what).exists()
+    except OSError:  # it is too long for a name
+        return False
 
 
 async def _analyse_paths(wanted: Alone, settings: Settings, profile: Profile, display: Display) -> int:

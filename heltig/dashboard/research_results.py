@@ -124,13 +124,11 @@ async def download_part(request: Request[Any, Any, Any], id: FromPath[str], part
     """Some of the files of an analysis as a ZIP, or all of them."""
     files = desk_of(request).files
     found = await files.find(id)
-    beginnings = PARTS.get(part)
-    if beginnings is None:
+    if part not in PARTS:
         raise NotFoundError("There is no such part: masks, dicom, pictures and all can be had.")
-    all_files = await files.files(found, sight=sight_of_results(request))
-    wanted = [one for one in all_files if _is_in(part, one[0])]
-    if not wanted:
-        raise NotFoundError("The analysis has no such files.")
+    wanted = await files.files(
+        found, sight=sight_of_results(request), wanted=lambda output: _is_in(part, output)
+    )
     shows(request.scope, [found.study_key])
     await files.record(found, f"zip of {part}", **who(request))
     return sent_zip(wanted, f"heltig-{part}-{found.analysis_id}.zip")

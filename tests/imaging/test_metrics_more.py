@@ -196,6 +196,8 @@ def test_the_portal_vein_goes_before_the_vena_cava() -> None:
         ({"series_description": "CHEST WITHOUT IV CONTRAST"}, "native"),
         ({"series_description": "Abd PRE-CONTRAST 5mm"}, "native"),
         ({"series_description": "Pré e pós contraste"}, "unknown"),
+        ({"series_description": "Abd pré contraste e pós"}, "unknown"),
+        ({"series_description": "POST- AND PRE-CONTRAST"}, "unknown"),
         ({"series_description": "COM CONTRASTE VENOSO"}, "unknown"),
         ({"series_description": "Sem contraste venoso"}, "native"),
         ({"series_description": "HEAD NO CONTRAST"}, "native"),
@@ -218,7 +220,9 @@ def test_the_portal_vein_goes_before_the_vena_cava() -> None:
         ({"contrast_agent": "Not given"}, "unknown"),
         ({"contrast_agent": "ORAL"}, "unknown"),
         ({"contrast_agent": "Oral/rectal contrast"}, "unknown"),
+        ({"contrast_agent": "Oral, water"}, "unknown"),
         ({"contrast_agent": "Oral and IV"}, "enhanced_unclassified"),
+        ({"contrast_agent": "CONTRASTE"}, "enhanced_unclassified"),
         ({"contrast_agent": "Iohexol", "contrast_start": "1015", "acquisition_time": "1010"}, "unknown"),
         (
             {"contrast_agent": "Iohexol", "contrast_start": "101500", "acquisition_time": "101530.5"},

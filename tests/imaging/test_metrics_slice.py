@@ -36,6 +36,19 @@ def test_fat_in_slabs_about_vertebrae(body: Phantom) -> None:
     assert value(cut, "observed_VAT_volume", region) == value(found, "VAT_volume", region)
 
 
+def test_fat_that_is_drawn_on_one_slice_makes_no_slab(body: Phantom) -> None:
+    z = z_of(body)
+    drawn_once = body.labels.copy()
+    fat = body.mask("torso_fat")
+    fat[:, :, z] = False
+    drawn_once[fat] = 0
+    found = results(replace(body, labels=drawn_once), optional=["fat_slabs"])
+    assert value(found, "VAT", "torso_fat") == value(results(body), "VAT", "torso_fat")
+    for level in ("L5", "L3", "L1"):
+        assert why(found, "VAT_volume", f"torso_fat+vertebrae_{level}") == ("not_evaluated", "slab_in_part")
+        assert value(found, "SAT_volume", f"subcutaneous_fat+vertebrae_{level}")
+
+
 def z_of(*phantoms: Phantom) -> int | Gap:
     middle = middle_of_l3(Inventory(segmentation(*phantoms)))
     return middle.z if isinstance(middle, MiddleSlice) else middle

@@ -14,7 +14,7 @@ from pydicom.uid import JPEGLSLossless
 
 from heltig.imaging.reading import read_only_volume, survey
 from heltig.imaging.refusal import CODES, Refused
-from heltig.imaging.segment.segmenter import NoteCode
+from heltig.imaging.segment.segmenter import NOTES, NoteCode
 from heltig.imaging.selection.codes import REJECTIONS
 
 BODY = Phantom.of((16, 12, 20), (0.8, 0.8, 2.5), [Box("a", (3, 3, 2), (9, 9, 12), checkerboard(40, 80))])
@@ -266,5 +266,6 @@ def test_every_code_is_explained() -> None:
     rows = re.findall(r"^\| (`[A-Z_]+`(?:, `[A-Z_]+`)*) \|", page, re.MULTILINE)
     explained = {code for row in rows for code in re.findall(r"`([A-Z_]+)`", row)}
     assert explained == {*REJECTIONS, *get_args(NoteCode)}
+    assert set(NOTES) == set(get_args(NoteCode))
     for rule in set(re.findall(r"\b(?:GEO|INS|PIX)-[A-Z-]+\b", page)):
         assert (Path(__file__).parents[1] / f"rules/{rule}.yml").exists(), rule

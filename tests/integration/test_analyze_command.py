@@ -160,6 +160,16 @@ def test_it_has_to_be_acknowledged(package: Path, tmp_path: Path) -> None:
     assert "--output FOLDER" in str(without_folder.exception)
 
 
+def test_a_study_is_asked_for_where_a_folder_has_its_uid(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "1.2.3").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for study in ("1.2.3", "s" * 300):
+        unknown = ran(study, HELTIG_ANALYSIS_ENABLED="true", HELTIG_HOME=str(tmp_path / "home"))
+        assert code_of(unknown) == 4, study
+
+
 def test_a_study_that_the_service_knows(package: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     switched_on = {"analysis_enabled": True, "analysis_use": "research-only"}

@@ -35,6 +35,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "oblique": "The slices are more than 15 degrees off the axial plane.",
         "l3_ambiguous": "Which slice is the middle of L3 is not certain.",
         "slab_uncertain": "The vertebra, or one beside it, is not there as a whole, or out of order.",
+        "slab_in_part": "On a slice of the slab there is none: the mask may be drawn on some slices alone.",
         "no_muscle_in_window": "No muscle on this slice has a value in the window.",
         "no_subcutaneous_fat": "There is no subcutaneous fat to divide by.",
         "no_height": "The height of the patient is not given, or is not possible.",

@@ -34,7 +34,8 @@ _WORDS: Final = {
 
 _NO_PHASE: Final = re.compile(
     r"\b((with|w|com|c|con|mit|avec)( and| e| y| und| et)? (without|w o|wo|sem|s|sin|ohne|sans)"
-    r"|pre (and |e |y |und |et )?post?( ?contrast[eo]?)?"
+    r"|pre( ?contrast[eo]?)?( and| e| y| und| et)? post?( ?contrast[eo]?)?"
+    r"|post?( ?contrast[eo]?)?( and| e| y| und| et)? pre( ?contrast[eo]?)?"
     r"|(?<=contraste )venos[oa])\b"
 )
 """With and without contrast agent is an examination; a *venous contrast agent* is one that is injected."""
@@ -46,11 +47,13 @@ _NO_AGENT: Final = re.compile(
 )
 """What stands for a contrast agent where there is none."""
 
-_NOT_INJECTED: Final = frozenset(
-    {"oral", "rectal", "po", "per", "os", "enteral", "barium", "gastrografin", "gastrographin"}
-    | {"contrast", "contraste", "and", "e", "y", "or", "only"}
+_IN_NO_VESSEL: Final = frozenset(
+    {"oral", "rectal", "po", "os", "enteral", "barium", "gastrografin", "gastrographin"}
 )
 """Words of a contrast agent that is in no vessel."""
+
+_BESIDE_IT: Final = frozenset({"contrast", "contraste", "water", "per", "and", "e", "y", "or", "only"})
+"""What may stand beside them."""
 
 _DELAYS_S: Final = ((15.0, 45.0, "arterial"), (55.0, 110.0, "portal_venous"), (150.0, 1800.0, "delayed"))
 """Seconds from the start of the injection to the acquisition."""
@@ -198,7 +201,9 @@ def _by_limits(artery: float, vein: float, liver: float | None, limits: PhaseLim
 
 
 def _is_injected(agent: str) -> bool:
-    return not set(agent.split()) <= _NOT_INJECTED and not _NO_AGENT.fullmatch(agent)
+    words = set(agent.split())
+    elsewhere = bool(words & _IN_NO_VESSEL) and words <= _IN_NO_VESSEL | _BESIDE_IT
+    return bool(words) and not elsewhere and not _NO_AGENT.fullmatch(agent)
 
 
 def _phases_in(text: str) -> Iterator[str]:

@@ -20,13 +20,17 @@ from heltig.imaging.metrics.measurement import (
     slice_gap,
 )
 from heltig.imaging.metrics.muscle import FAT_HU
+from heltig.imaging.segmentation import Segmentation
 
 _LEVELS: Final = ("T11", "T12", "L1", "L2", "L3", "L4", "L5", "S1")
 """From the head. The first and the last only say where their neighbour's slab ends."""
 
+_FAT: Final = {"subcutaneous_fat": "SAT", "torso_fat": "VAT"}
+
 _METHOD: Final = "slices between the middles of the vertebra and its neighbours"
 _MEASURED: Final = Gap("measured", "")
 _UNCERTAIN: Final = Gap("not_evaluated", "slab_uncertain")
+_IN_PART: Final = Gap("not_evaluated", "slab_in_part")
 
 
 def fat_slabs(inventory: Inventory, context: Context) -> tuple[Measurement, ...]:
@@ -44,9 +48,15 @@ def _slab(inventory: Inventory, above: str, level: str, below: str) -> Iterator[
     slices = range(0) if gap else _slices(inventory, above, level, below)
     if not gap and not slices:
         gap = _UNCERTAIN
-    fat = [fat_on(segmentation, z) for z in slices]
-    for name, key in (("SAT", "subcutaneous_fat"), ("VAT", "torso_fat")):
-        yield from _volume(inventory, name, key, f"vertebrae_{level}", gap or gap_of(inventory, key) or fat)
+    gaps = {key: gap or gap_of(inventory, key) or _gap_in(segmentation, key, slices) for key in _FAT}
+    fat = [] if all(gaps.values()) else [fat_on(segmentation, z) for z in slices]
+    for key, name in _FAT.items():
+        yield from _volume(inventory, name, key, f"vertebrae_{level}", gaps[key] or fat)
+
+
+def _gap_in(segmentation: Segmentation, key: str, slices: range) -> Gap | None:
+    """Fat is often drawn on one slice alone: where a slice has none, it may not have been looked for."""
+    return None if all(segmentation.slice_mask(key, z).any() for z in slices) else _IN_PART
 
 
 def _slices(inventory: Inventory, above: str, level: str, below: str) -> range:

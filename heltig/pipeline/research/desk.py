@@ -194,6 +194,7 @@ class ResearchDesk:
                 try:
                     ended = await made.make(work, self._order(analysis, work), self._program, stop=stop)
                     if ended is None and full.done():
+                        full.result()
                         raise EndedError("DISK_FULL")
                 finally:
                     full.cancel()

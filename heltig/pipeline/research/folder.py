@@ -98,6 +98,7 @@ class ResearchFolder:
 
         Raises:
             NotNowError: There is not.
+            StorageError: The disk does not say.
         """
         if not self.has_room():
             raise NotNowError(
@@ -106,7 +107,11 @@ class ResearchFolder:
             )
 
     async def until_full(self) -> None:
-        """Returns when there is too little room left: what gates take comes first."""
+        """Returns when there is too little room left: what gates take comes first.
+
+        Raises:
+            StorageError: The disk does not say.
+        """
         while True:
             if not await asyncio.to_thread(self.has_room):
                 return
@@ -117,9 +122,16 @@ class ResearchFolder:
         return self.free() >= self._reserve
 
     def free(self) -> int:
-        """Bytes that are free on its disk."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return shutil.disk_usage(self._folder).free
+        """Bytes that are free on its disk.
+
+        Raises:
+            StorageError: It does not say.
+        """
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return shutil.disk_usage(self._folder).free
+        except OSError as wrong:
+            raise full(wrong) from wrong
 
     @contextmanager
     def work(self, analysis_id: str) -> Iterator[Work]:

@@ -91,18 +91,23 @@ class HandingOut:
         _insist_on_sight(analysis, sight)
         return output, await asyncio.to_thread(self._path, analysis, output)
 
-    async def files(self, analysis: Analysis, *, sight: Sight) -> list[tuple[Output, Path]]:
-        """All its files.
+    async def files(
+        self, analysis: Analysis, *, sight: Sight, wanted: Callable[[Output], bool] = lambda _: True
+    ) -> list[tuple[Output, Path]]:
+        """Its files: all of them, or those that are wanted.
 
         Raises:
-            NotFoundError: It has none, or not as they were written on this server.
+            NotFoundError: It has none of them, or not as they were written on this server.
             HiddenError: They may show whose they are.
         """
         outputs = await self.outputs_of(analysis)
         if not outputs:
             raise NotFoundError(f"The analysis has no files: it is {analysis.state}.")
         _insist_on_sight(analysis, sight)
-        return await asyncio.to_thread(lambda: [(one, self._path(analysis, one)) for one in outputs])
+        chosen = [one for one in outputs if wanted(one)]
+        if not chosen:
+            raise NotFoundError("The analysis has no such files.")
+        return await asyncio.to_thread(lambda: [(one, self._path(analysis, one)) for one in chosen])
 
     async def record(self, analysis: Analysis, what: str, *, actor: str, origin: str) -> None:
         """Writes down that somebody gets files.

@@ -287,6 +287,23 @@ async def test_parts_are_downloaded_and_that_is_written_down(site: Site) -> None
     assert {one.detail["file"] for one in downloads} == {"zip of masks", "zip of dicom", "zip of all"}
     page(await site.service.get(f"/research/{id}/zip/else", headers=site.researcher), 404)
 
+    (site.desk.folder.of(id) / "total/liver.nii.gz").write_bytes(b"else")
+    for part, status in (("masks", 404), ("all", 404), ("dicom", 200)):
+        package = await site.service.get(f"/research/{id}/zip/{part}", headers=site.researcher)
+        assert package.status_code == status, part
+
+
+async def test_notes_are_said_in_words(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    notes = [{"code": "UNMAPPED", "observed": f"<script>{number}</script>"} for number in range(14)]
+    monkeypatch.setitem(DOCUMENT, "notes", [*notes, {"code": "ELSE", "observed": ""}])
+    monkeypatch.setitem(DOCUMENT["meanings"], "notes", {"UNMAPPED": "It is none of the table."})
+    seen = page(await site.service.get(f"/research/{await site.done()}", headers=site.researcher))
+    assert "It is none of the table. UNMAPPED" in seen.text
+    assert "<script>0</script>, <script>1</script>" in seen.text
+    assert "<script>11</script> and 2 more" in seen.text
+    assert "ELSE" in seen.text
+    assert len(seen.all("bdi")) >= 13
+
 
 async def test_a_refusal_is_said_in_words(site: Site) -> None:
     id = await site.done("refused", code="SLICES_TOO_FEW", observed="2 slices")

@@ -59,6 +59,16 @@ async def until_state(cases: Cases, analysis: Analysis, *states: str) -> Analysi
             await asyncio.sleep(0.02)
 
 
+async def until_it_is_tried_again(cases: Cases, analysis: Analysis) -> Job:
+    """Waits until the job of an analysis has had an error."""
+    async with asyncio.timeout(60):
+        while True:
+            job = await cases.store.read(jobs.find, analysis.job)
+            if job is not None and job.error:
+                return job
+            await asyncio.sleep(0.02)
+
+
 async def test_a_ready_study_is_analysed_and_its_files_are_kept(cases: Cases) -> None:
     await cases.judged()
     ordered = await cases.order(location=HERE)
@@ -305,6 +315,24 @@ async def test_what_fills_the_disk_is_stopped(cases: Cases, monkeypatch: pytest.
         ended = await until_state(cases, ordered.analysis, "failed")
     assert ended.code == "DISK_FULL"
     assert cases.desk.folder.at_work() == []
+
+
+async def test_a_disk_that_is_away_for_a_moment_ends_nothing(
+    cases: Cases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await cases.judged()
+    ordered = await cases.order()
+    making = cases.made("wait")
+
+    def away() -> int:
+        raise StorageError("The folder is away.")
+
+    async with working(cases.runner(making)):
+        await until_state(cases, ordered.analysis, "converting")
+        monkeypatch.setattr(making.folder, "free", away)
+        job = await until_it_is_tried_again(cases, ordered.analysis)
+    assert job.state == "queued"
+    assert (await cases.found(ordered.analysis)).finished is None
 
 
 async def test_a_worker_that_stops_leaves_it_to_the_next_one(cases: Cases) -> None:
