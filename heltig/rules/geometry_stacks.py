@@ -1,11 +1,12 @@
 """Geometry: do the slices of a stack stand one above the other, each at a place of its own?"""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
+from itertools import pairwise
 from typing import Final
 
-from heltig.dicom.geometry import along
+from heltig.dicom.geometry import Vector, along
 from heltig.dicom.lines import Line, line_of
-from heltig.dicom.stacks import Stack
+from heltig.dicom.stacks import SAME_PLACE, Stack
 from heltig.rules.planes import Planes, has_slices, numbers_of, planes_of
 from heltig.rules.rule import Hit, rule
 from heltig.rules.stacking import points, stacks_of, volumes_of
@@ -167,18 +168,23 @@ def slice_duplicate(series: SeriesView) -> Iterator[Hit]:
 def _at_one_place(series: SeriesView, stack: Stack) -> Iterator[Hit]:
     """Slices that were taken at many places, by their SliceLocation, and have lost their positions."""
     planes = planes_of(series)
-    if planes.table is not None or len(stack.planes) < _FEWEST:
+    if planes.table is not None or len(stack.planes) < _FEWEST or not _is_one_point(points(planes, stack)):
         return
     rows = planes.rows_of(stack.planes)
-    places = {numbers[0] for numbers in numbers_of(series, "SliceLocation", rows) if numbers}
-    known = [place for place in places if place is not None]
-    if len(known) == len(rows):
+    written = [numbers[0] for numbers in numbers_of(series, "SliceLocation", rows) if numbers]
+    places = sorted(place for place in written if place is not None)
+    if len(places) == len(rows) and all(after - before > SAME_PLACE for before, after in pairwise(places)):
         yield Hit(
             tags=("ImagePositionPatient", "SliceLocation"),
             observed=f"{len(rows)} images at {heights(stack.heights)}",
-            expected=f"{millimetres(min(known))} to {millimetres(max(known))} mm, as SliceLocation",
+            expected=f"{millimetres(places[0])} to {millimetres(places[-1])} mm, as SliceLocation",
             rows=rows,
         )
+
+
+def _is_one_point(positions: Sequence[Vector]) -> bool:
+    """Positions are the same; those of one height may be side by side, as the stations of an examination."""
+    return all(max(axis) - min(axis) <= SAME_PLACE for axis in zip(*positions, strict=True))
 
 
 _FEWEST: Final = 3
