@@ -52,6 +52,9 @@ MOST_TRIES: Final = 5
 
 NOT_JUDGED: Final = "It could not be judged."
 
+_BEFORE: Final = ""
+"""The origin of instances that the snapshot has already: they are read from no file."""
+
 log: structlog.stdlib.BoundLogger = structlog.get_logger("heltig.gate")
 
 
@@ -109,8 +112,14 @@ class SettleDesk:
             return await self._give_up(study, known)
         new = [one for one in known if not one.judged]
         files = {one.id: (self._spool.path_of(one.file), one.size) for one in new if one.file is not None}
+        uids = {one.sop_instance_uid for one in new}
+        versions = [
+            self._spool.path_of(one.file)
+            for one in known
+            if one.judged and one.file is not None and one.sop_instance_uid in uids
+        ]
         table, read = await self._processes.run(
-            read_study, study.study_key, files, contents, expected=len(new)
+            read_study, study.study_key, files, contents, versions=versions, expected=len(new)
         )
         try:
             kept = await self._scoring.score(table, study.location, confirm=partial(_is_current, known=study))
@@ -236,7 +245,12 @@ class SettleDesk:
 
 
 def read_study(
-    study_uid: str, files: Mapping[int, tuple[Path, int]], contents: Sequence[bytes], *, expected: int
+    study_uid: str,
+    files: Mapping[int, tuple[Path, int]],
+    contents: Sequence[bytes],
+    *,
+    versions: Sequence[Path],
+    expected: int,
 ) -> tuple[StudyTable, set[int]]:
     """A study as it is known: the headers of files, and what was known of it before.
 
@@ -244,6 +258,7 @@ def read_study(
         study_uid: The study.
         files: Of each object that came since, by its row, with its size.
         contents: The series as they were known before.
+        versions: Files of objects in there of which another version came since.
         expected: Objects that came since.
 
     Returns:
@@ -267,7 +282,8 @@ def read_study(
         fault = Fault("member-unread", f"{expected - len(read)} objects of the spool cannot be read")
         table.source = Source(shows=FILES_SHOW - {"complete_study"}, failures=(fault,))
     table.arrange()
-    compare_pixels(table, [MemberRef(str(row), str(files[row][0])) for row in read])
+    came = [MemberRef(str(row), str(files[row][0])) for row in read]
+    compare_pixels(table, [*came, *(MemberRef(_BEFORE, str(path)) for path in versions)])
     return table, read
 
 

@@ -400,13 +400,30 @@ async def test_the_archive_ends_with_what_came_last_under_a_uid(site: Site) -> N
     assert list(site.upstream.stored.values()) == [one]
 
 
+def with_other_pixels(file: bytes) -> bytes:
+    place = file.index(b"\xe0\x7f\x10\x00") + 200
+    return file[:place] + bytes([file[place] ^ 1]) + file[place + 1 :]
+
+
 async def test_other_pixels_under_a_uid_keep_a_held_study_back(site: Site) -> None:
-    place = FILES[0].index(b"\xe0\x7f\x10\x00") + 200
-    other = FILES[0][:place] + bytes([FILES[0][place] ^ 1]) + FILES[0][place + 1 :]
-    await site.take(site.gate("hold"), [*FILES, other])
+    await site.take(site.gate("hold"), [*FILES, with_other_pixels(FILES[0])])
     await site.work()
     assert site.upstream.sent == []
     assert len(site.files()) == len(FILES) + 1
+
+
+async def test_other_pixels_are_kept_back_while_the_version_before_waits_for_the_archive(site: Site) -> None:
+    site.upstream.answers = lambda came: response((), dict.fromkeys(came, 0xA700), status=409)
+    await site.take(site.gate("hold"), FILES)
+    with pytest.raises(ArchiveUnavailableError):
+        await site.work()
+    assert len(site.files()) == len(FILES)
+    site.upstream.answers = stored_answer
+    await site.take(site.gate("hold"), [with_other_pixels(FILES[0]), FILES[1]])
+    await site.work()
+    [found] = await site.quarantine.waiting(gate="main", limit=10, offset=0)
+    assert (found.readiness, found.objects) == ("BLOCKED", 1)
+    assert site.upstream.stored == {uid_in(file): file for file in FILES}
 
 
 async def test_one_object_twice_in_a_request_is_sent_once(site: Site) -> None:
