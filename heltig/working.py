@@ -22,7 +22,7 @@ from heltig.jobs.queue import JobQueue
 from heltig.jobs.runner import Runner
 from heltig.jobs.running import run
 from heltig.periodic import Periodic
-from heltig.pipeline.identifiers.key import open_identifiers
+from heltig.pipeline.identifiers.key import look, open_identifiers
 from heltig.pipeline.pool import JudgingPool
 from heltig.pipeline.publish import render
 from heltig.pipeline.pull import events
@@ -91,8 +91,9 @@ async def working(
         grace: How long jobs at work get to finish at the end.
 
     Raises:
-        ConfigurationError: The database is SQLite, and in use on another host; or a key is not here: that of
-            its audit trail, or one that something is encrypted with.
+        ConfigurationError: The database is SQLite, and in use on another host; identifiers stand otherwise in
+            it; or a key is not here: that of its audit trail, or one that something is encrypted with.
+        ConflictError: Identifiers begin to be hashed in it, and others run.
         StorageError: The database cannot be opened, or nothing can be written where it is.
     """
     async with AsyncExitStack() as stack:
@@ -137,10 +138,13 @@ async def working(
         runner = Runner(queue, handlers, places=sum(share.most for share in shares) + 1, shares=shares)
         teller = teller_of(desks, queue)
         redis_url = settings.redis_url.secret if settings.redis_url else None
+        presence = Presence(queue, runner.owner)
+        await presence.say()
+        stack.push_async_callback(presence.leave)
+        # Who began to hash identifiers a moment ago had not heard of this process.
+        await look(store, settings)
         working_off = run(runner, None if does == "uploads" else teller, queue, redis_url=redis_url)
         running = await stack.enter_async_context(_beside(working_off))
-        presence = Presence(queue, runner.owner)
-        stack.push_async_callback(presence.leave)
         stack.push_async_callback(runner.stop, grace=grace)
         stack.push_async_callback(teller.stop, grace=grace)
         sweeps = [*sweeps_of(desks, queue), (EVERY, presence.say)]

@@ -11,7 +11,7 @@ from litestar.params import FromPath
 
 from heltig.api.looks import shows
 from heltig.api.services import services_of
-from heltig.dashboard.filters import number
+from heltig.dashboard.filters import insist_on_names, number, one_of
 from heltig.dashboard.kept import Kept
 from heltig.dashboard.own_forms import (
     FORM_HEADERS,
@@ -75,7 +75,8 @@ async def show_analyses(request: AnyRequest) -> Response[str]:
     """The analyses, the newest first."""
     services = services_of(request.app.state)
     query = request.query_params
-    show: Show = next((way for way in SHOWS if way == query.get("state")), "all")
+    insist_on_names(query, "state", "offset")
+    show: Show = one_of(query, "state", SHOWS, otherwise="all")
     offset = number(query, "offset") or 0
     found = await services.store.read(analysis_list, show=show, offset=offset)
     shows(request.scope, {one.study_key for one in found.analyses})

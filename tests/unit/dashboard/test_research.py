@@ -196,6 +196,8 @@ async def test_an_analysis_is_cancelled_after_one_question(site: Site) -> None:
     assert "hx-trigger" not in seen.all("div", id="live")[0]
     assert page(await site.service.get("/research?state=failed", headers=site.researcher)).rows()
     assert not page(await site.service.get("/research?state=done", headers=site.researcher)).rows()
+    for query, said in (("stat=failed", "did you mean state?"), ("state=nonsense", "state: give one of all")):
+        assert said in page(await site.service.get(f"/research?{query}", headers=site.researcher), 400).text
 
 
 async def test_what_it_came_to(site: Site) -> None:

@@ -1,7 +1,10 @@
 """A filled database turned into hashes, a row at a time, broken off and begun again."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -10,9 +13,12 @@ from unit.store.samples import NOW, STUDY, finding, judge, snapshot
 
 from heltig.audit.trail import open_trail
 from heltig.errors import ConfigurationError, ConflictError, UsageError
+from heltig.jobs.attempt import Handler
+from heltig.jobs.queue import utc_now
 from heltig.pipeline.identifiers.hashing import Hashing
 from heltig.pipeline.identifiers.key import open_identifiers
 from heltig.rules.index_facts import Identity, IndexFact, name_words
+from heltig.rules.profile import DEFAULT
 from heltig.settings import Settings
 from heltig.store import devices, identifier_state, rewriting, studies, verdicts, waivers, workers
 from heltig.store.encryption import PLAIN
@@ -24,6 +30,7 @@ from heltig.store.search import StudyQuery, search
 from heltig.store.transaction import WriteTransaction
 from heltig.store.waivers import NewWaiver
 from heltig.store.workers import Worker
+from heltig.working import working
 
 KEYED = Keyed(b"k" * 32)
 CIPHER = EncryptionKeys("env:HELTIG_SECRET_KEYS", {"HELTIG_SECRET_KEYS": "01" * 32})
@@ -151,6 +158,28 @@ async def test_nobody_may_run_while_a_database_begins_to_be_hashed(
     keyed = await open_identifiers(store, settings, clock=lambda: later)
     await store.write(workers.hear, replace(other, heard=later))
     assert await open_identifiers(store, settings, clock=lambda: later) == keyed  # a second of the same
+
+
+async def test_who_starts_while_a_database_begins_to_be_hashed_does_not_go_on(tmp_path: Path) -> None:
+    """It was opened while nobody hashed in it; who begins had not heard of it."""
+    settings = Settings(home=tmp_path, workers=1)
+
+    async def begin() -> None:
+        store = await Store.open(settings.database, render=render)
+        await open_identifiers(store, replace(settings, identifiers="hashed"), clock=utc_now)
+        await store.close()
+
+    def meanwhile(desks: object, queue: object) -> Mapping[str, Handler]:
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(asyncio.run, begin()).result()
+        return {}
+
+    with pytest.raises(ConfigurationError, match="HELTIG_IDENTIFIERS=plain wants them as they are"):
+        async with working(settings, profile=DEFAULT, clock=utc_now, more=meanwhile):
+            pytest.fail("It works.")
+    store = await Store.open(settings.database, render=render)
+    assert await store.read(workers.heard_of, since=NOW - timedelta(days=9_999)) == []
+    await store.close()
 
 
 class Interrupted(Exception):
