@@ -56,9 +56,10 @@ def kind_of(start: bytes) -> str:
 
     >>> kind_of(bytes.fromhex("ff4fff51002f"))
     'JPEG 2000'
-    >>> kind_of(bytes.fromhex("ffffd8ffdb0043"))  # ISO/IEC 10918-1 B.1.1.2: a marker may come after fill bytes
+    >>> kind_of(bytes.fromhex("ffffd8ffdb0043"))
     'JPEG'
     """
+    # A marker may come after fill bytes (ISO/IEC 10918-1 B.1.1.2).
     start = b"\xff" + start.lstrip(b"\xff") if start.startswith(b"\xff") else start
     for magic, kind in _STARTS:
         if start.startswith(magic):
