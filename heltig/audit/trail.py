@@ -205,7 +205,7 @@ async def rotate(store: Store, keys: AuditKeys, *, at: datetime, actor: str, ori
         locked = audit_chain.locked_head(transaction)
         if locked.key_id is not None and not _holds(keys, locked.key_id):
             raise ConfigurationError(keys.missing(locked.key_id))  # another host was quicker
-        if locked.key_id is not None and keys.ids.index(newest) >= keys.ids.index(locked.key_id):
+        if locked.key_id is not None and newest not in keys.ids[: keys.ids.index(locked.key_id)]:
             raise ConflictError(f"Another rotation was quicker: it put the key {locked.key_id} in force.")
         if audit_chain.has_sealed(transaction, newest):
             raise ConfigurationError(

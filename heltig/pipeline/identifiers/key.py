@@ -50,10 +50,12 @@ async def open_identifiers(
     state = await look(store, settings, environ=environ)
     if settings.identifiers != "hashed":
         return None
+    if state is None:  # asked before a key is made: where this is refused, another server may make the first
+        state = await store.read(_begun, at=clock())
     keyed = key_of(settings, environ=environ, makes=state is None)
     if state is None:
         state = await store.write(_begin, State("hashed", keyed.id, WHOLE), at=clock())
-        see_that_it_is(keyed, state, settings)  # another process may have been quicker
+    see_that_it_is(keyed, state, settings)  # another process may have been quicker
     store.keyed = keyed
     return keyed
 
@@ -139,11 +141,22 @@ def insist_on_silence(transaction: ReadTransaction, at: datetime) -> None:
         )
 
 
-def _begin(transaction: WriteTransaction, state: State, *, at: datetime) -> State:
+def _begun(transaction: ReadTransaction, *, at: datetime) -> State | None:
+    """How identifiers stand; None where they can begin to be hashed.
+
+    Raises:
+        ConflictError: They cannot: others run.
+    """
     found = identifier_state.find(transaction)
+    if found is None:
+        insist_on_silence(transaction, at)
+    return found
+
+
+def _begin(transaction: WriteTransaction, state: State, *, at: datetime) -> State:
+    found = _begun(transaction, at=at)
     if found is not None:
         return found  # another process was quicker
-    insist_on_silence(transaction, at)
     identifier_state.begin(transaction, state)
     return identifier_state.find(transaction) or state
 

@@ -121,10 +121,14 @@ def test_keys_that_several_put_into_the_file_at_once_are_all_there(tmp_path: Pat
     assert (len(made), made < set(AuditKeys(settings).ids)) == (8, True)
 
 
-@pytest.mark.parametrize("others", [1, 2])
+@pytest.mark.parametrize(
+    ("others", "is_copied"), [(1, False), (2, False), (1, True)], ids=["same", "newer", "of another host"]
+)
 async def test_of_rotations_at_once_the_newest_key_stays_in_force(
-    trail: Trail, tmp_path: Path, others: int
+    trail: Trail, tmp_path: Path, others: int, is_copied: bool
 ) -> None:
+    before = key_file(tmp_path).read_text()
+
     async def rotated() -> None:
         other = await opened(trail.url, tmp_path)
         for _ in range(others):
@@ -134,6 +138,8 @@ async def test_of_rotations_at_once_the_newest_key_stays_in_force(
     class Overtaken(AuditKeys):
         def add(self) -> str:
             made = super().add()
+            if is_copied:  # the file of a host that was quicker, without this key
+                key_file(tmp_path).write_text(before)
             with ThreadPoolExecutor(1) as pool:
                 pool.submit(asyncio.run, rotated()).result()
             return made

@@ -154,6 +154,7 @@ async def test_nobody_may_run_while_a_database_begins_to_be_hashed(
     with pytest.raises(ConflictError, match="Heltig runs on ward"):
         await open_identifiers(store, settings, clock=lambda: NOW)
     assert await store.read(identifier_state.find) is None
+    assert not list(settings.home.iterdir())
     later = NOW + timedelta(minutes=2)
     keyed = await open_identifiers(store, settings, clock=lambda: later)
     await store.write(workers.hear, replace(other, heard=later))
