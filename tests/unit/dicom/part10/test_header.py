@@ -545,6 +545,7 @@ def frames(number: str) -> bytes:
         ("1", fragments(RLE_STREAM), RLE, []),
         ("1", fragments(JPEG_STREAM), RLE, ["JPEG where RLE is declared"]),
         ("1", fragments(b"\xff\xd8\xff\xe0" + bytes(9)), JPEG, []),
+        ("1", fragments(b"\xff\xff" + JPEG_STREAM), JPEG, []),
         ("1", fragments(b"\xff\x4f\xff\x51" + bytes(9)), JPEG, ["JPEG 2000 where JPEG is declared"]),
         ("1", fragments(bytes(20)), JPEG, ["no known kind where JPEG is declared"]),
     ],
