@@ -12,11 +12,10 @@ from collections.abc import Sequence
 from datetime import UTC, timedelta
 from typing import Any, Final
 
-from arq.connections import ArqRedis
 from arq.worker import Worker, func
 
 from heltig.errors import StorageError
-from heltig.jobs.doorbell import QUEUE, UNREACHABLE, Doorbell, pack, redis_settings, unpack
+from heltig.jobs.doorbell import QUEUE, UNREACHABLE, Doorbell, pack, redis_at, unpack
 from heltig.jobs.queue import JobQueue
 from heltig.jobs.runner import POLL, Runner
 from heltig.store import claims
@@ -131,7 +130,7 @@ class ArqRunner:
         return Worker(
             functions=[func(answer, name=kind) for runner in self._runners for kind in runner.kinds],
             queue_name=QUEUE,
-            redis_settings=redis_settings(self._url),
+            redis_pool=redis_at(self._url),
             on_startup=connected,
             handle_signals=False,
             max_jobs=1,
@@ -168,7 +167,5 @@ async def _close(worker: Worker) -> None:
     for answering in worker.tasks.values():
         answering.cancel()
     await asyncio.gather(*worker.tasks.values(), return_exceptions=True)
-    pool: ArqRedis | None = worker.pool
-    if pool is not None:
-        with contextlib.suppress(*UNREACHABLE):
-            await pool.aclose(close_connection_pool=True)
+    with contextlib.suppress(*UNREACHABLE):
+        await worker.pool.aclose(close_connection_pool=True)

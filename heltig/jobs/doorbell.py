@@ -6,13 +6,11 @@ looks into the database now and then, too.
 
 import asyncio
 import contextlib
-import dataclasses
 import logging
 from typing import Any, Final
-from urllib.parse import unquote
 
 import msgspec
-from arq.connections import ArqRedis, RedisSettings, create_pool
+from arq.connections import ArqRedis
 from arq.constants import in_progress_key_prefix
 from redis.asyncio.connection import ConnectionPool
 from redis.asyncio.retry import Retry
@@ -27,9 +25,12 @@ UNREACHABLE: Final = (RedisError, OSError)
 _RETRIES: Final = 1
 """Of a command, and in it of a connection. More would hide for long that Redis is away."""
 
-_RETRIED: Final = (ConnectionError, TimeoutError, OSError)
+_PATIENCE_SECONDS: Final = 5
+"""A server may take a connection, and never answer.
 
-_CONNECT_SECONDS: Final = 5
+The client's own limit of time for a command is not used: before Python 3.12 it forgets that it was cancelled
+where the command ends at that moment.
+"""
 
 _ANSWERED_SOON: Final = 0.02  # seconds: how long it takes a worker to answer a message
 _AGAIN: Final = 50
@@ -37,23 +38,19 @@ _AGAIN: Final = 50
 logger = logging.getLogger(__name__)
 
 
-def redis_settings(url: str) -> RedisSettings:
-    """How to reach a Redis.
+def redis_at(url: str) -> ArqRedis:
+    """A client of a Redis. It connects with its first command, and has to be closed whether or not it did.
 
     Args:
         url: `redis://`, `rediss://` (TLS) or `unix://PATH`.
     """
-    settings = RedisSettings.from_dsn(url)
-    return dataclasses.replace(
-        settings,
-        username=unquote(settings.username) if settings.username else None,
-        password=unquote(settings.password) if settings.password else None,
-        conn_timeout=_CONNECT_SECONDS,
-        conn_retries=0,
+    pool = ConnectionPool.from_url(
+        url,
+        socket_connect_timeout=_PATIENCE_SECONDS,
         retry=Retry(ExponentialBackoff(cap=2, base=0.1), _RETRIES),
-        retry_on_error=[*_RETRIED],
-        retry_on_timeout=True,
+        retry_on_error=[ConnectionError, TimeoutError, OSError],
     )
+    return ArqRedis(pool, job_serializer=pack, job_deserializer=unpack, default_queue_name=QUEUE)
 
 
 def pack(message: dict[str, Any]) -> bytes:
@@ -73,40 +70,19 @@ async def look(url: str) -> str:
         RedisError: It does not, or not to us (`UNREACHABLE`).
         OSError: Likewise.
     """
-    redis = await create_pool(redis_settings(url))
+    redis = redis_at(url)
     try:
-        return str((await redis.info("server"))["redis_version"])
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            return str((await redis.info("server"))["redis_version"])
     finally:
         await redis.aclose(close_connection_pool=True)
-
-
-def _give_way() -> None:
-    """Ends a task that was cancelled while it sent something.
-
-    Redis' client sends with `asyncio.wait_for`, which forgets that it was cancelled where what it waits for
-    is done at that moment (Python before 3.12).
-
-    Raises:
-        asyncio.CancelledError: It was.
-    """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
 
 
 class Doorbell:
     """Rings, one message for all the work of a kind that comes while nobody has answered yet."""
 
     def __init__(self, url: str) -> None:
-        pool = ConnectionPool.from_url(
-            url,
-            socket_connect_timeout=_CONNECT_SECONDS,
-            socket_timeout=_CONNECT_SECONDS,  # a server may take a connection, and never answer
-            retry=Retry(ExponentialBackoff(cap=2, base=0.1), _RETRIES),
-            retry_on_error=[*_RETRIED],
-        )
-        # It connects with its first command.
-        self._redis = ArqRedis(pool, job_serializer=pack, job_deserializer=unpack, default_queue_name=QUEUE)
+        self._redis = redis_at(url)
         self._wanted: set[str] = set()
         self._has_wanted = asyncio.Event()
         self._is_away = False
@@ -125,7 +101,8 @@ class Doorbell:
                 kinds, self._wanted = self._wanted, set()
                 try:
                     for kind in sorted(kinds):
-                        await self._send(kind)
+                        async with asyncio.timeout(_PATIENCE_SECONDS):
+                            await self._send(kind)
                     self._is_away = False
                 except Exception as error:  # whatever Redis does, it must not stop who works
                     if not self._is_away:
@@ -133,7 +110,6 @@ class Doorbell:
                             "Redis is away (%s): workers look for themselves.", type(error).__name__
                         )
                     self._is_away = True
-                _give_way()
         finally:
             with contextlib.suppress(*UNREACHABLE):
                 await self._redis.aclose(close_connection_pool=True)

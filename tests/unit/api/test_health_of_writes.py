@@ -17,8 +17,8 @@ async def test_not_ready_while_its_heartbeat_cannot_be_written(tmp_path: Path) -
     async with create_app(settings).lifespan():
         pass
     with closing(sqlite3.connect(settings.home / "heltig.db")) as database:
-        database.execute(
-            "CREATE TRIGGER full BEFORE INSERT ON workers BEGIN SELECT RAISE(ABORT, 'full'); END"
+        database.execute(  # it is heard of once, or it would not start
+            "CREATE TRIGGER full BEFORE UPDATE ON workers BEGIN SELECT RAISE(ABORT, 'full'); END"
         )
         database.commit()
     app = create_app(settings)
