@@ -5,6 +5,7 @@ to the head).
 """
 
 import math
+import sys
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias
@@ -99,6 +100,6 @@ def _normal(row: Vector, column: Vector) -> Vector:
 
 def _unit(vector: Vector) -> Vector:
     length = math.hypot(*vector)
-    if not length or not math.isfinite(length):
+    if length < sys.float_info.min or not math.isfinite(length):  # below it numbers have hardly a digit
         return (0.0, 0.0, 0.0)
     return (vector[0] / length, vector[1] / length, vector[2] / length)

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from heltig.dicom.geometry import Orientation, along, as_orientation, as_position
@@ -27,6 +27,7 @@ def test_an_orientation_is_six_numbers():
 
 
 @given(COSINES, COSINES)
+@example((0.0, 5e-324, 5e-324), (1.0, 0.0, 0.0))
 def test_the_normal_is_at_a_right_angle_to_both_or_nothing(row, column):
     normal = Orientation(row, column).normal
     length = math.hypot(*normal)
