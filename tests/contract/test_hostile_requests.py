@@ -16,8 +16,8 @@ import pytest
 import yaml
 from servers.heltig_server import heltig_server
 from servers.keys import NOBODY, key, keys
-from servers.nginx import free_port
 from servers.openid import AUDIENCE, CLIENT, SECRET, OpenIDProvider, running_openid_provider
+from servers.ports import free_port
 from unit.api.service import study_zip
 
 from heltig.api.headers import ALWAYS

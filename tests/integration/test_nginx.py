@@ -14,7 +14,8 @@ from click.testing import CliRunner
 from integration.gated import STORED, body_of, content_type, files_of, uid_of, uids
 from servers.certificates import Authority, Issued
 from servers.heltig_server import heltig_server
-from servers.nginx import NginxNotInstalledError, free_port, running_nginx
+from servers.nginx import NginxNotInstalledError, running_nginx
+from servers.ports import free_port
 from unit.api.service import study_zip
 
 from heltig.cli import heltig

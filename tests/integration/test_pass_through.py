@@ -17,6 +17,7 @@ from dicomweb_client import DICOMwebClient
 from dicomweb_client.session_utils import create_session_from_user_pass
 from integration.gated import Gated, files_of, gated, uid_of
 from servers.orthanc import Orthanc
+from servers.ports import free_port
 from servers.streaming import Streaming, streaming
 from servers.tiny_pacs import TinyPacsNotInstalledError, running_tiny_pacs
 
@@ -34,8 +35,7 @@ def before_orthanc(
     _orthanc_server.clear()
     for name in ("ct-chest", "cr-chest", "us-abdomen"):
         _orthanc_server.store(files_of(name, 21))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     # dicomweb-client names us without our port, and follows the addresses that it is given.
     settings = {"port": str(port), "public_url": f"http://127.0.0.1:{port}"}
     with gated(

@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import signal
-import socket
 import sys
 import threading
 import time
@@ -16,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 from servers.heltig_server import HeltigServer
+from servers.ports import free_port
 from synthetic import synthetic_study
 from unit.api.service import values, zip_of
 
@@ -82,12 +82,6 @@ class Sending:
             piece = content[at : at + len(content) // 3]
             answer = client.patch(place, content=piece, headers={**PIECE, "Upload-Offset": str(at)})
         return answer
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-    return port
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="ends by signals")

@@ -35,14 +35,6 @@ class NginxNotInstalledError(Exception):
         super().__init__(WHAT_IT_NEEDS)
 
 
-def free_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @contextmanager
 def running_nginx(folder: Path, site: str, replaced: Mapping[str, str], *, port: int) -> Iterator[None]:
     """Runs it until the block ends.

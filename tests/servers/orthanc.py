@@ -1,13 +1,12 @@
 """A real Orthanc on loopback, started for the tests and stopped after them.
 
-`python tests/servers/orthanc.py` runs one by hand until it is interrupted.
+`python -m servers.orthanc`, in `tests/`, runs one by hand until it is interrupted.
 """
 
 import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -18,6 +17,8 @@ from pathlib import Path
 from typing import Literal
 
 import httpx
+
+from servers.ports import free_port
 
 # Orthanc's own name, from its configuration: only an Orthanc of this name is ever emptied.
 NAME = "HELTIG-TEST"
@@ -111,7 +112,7 @@ def running_orthanc(
     subprocess.run([compiler, "-shared", "-fPIC", "-o", shim, source, "-ldl"], check=True)
 
     takes_dicom = takes_dicom or script is not None
-    port, dicom_port = _free_port(), _free_port() if takes_dicom else 0
+    port, dicom_port = free_port(), free_port() if takes_dicom else 0
     configuration = folder / "orthanc.json"
     chosen = _configuration(folder, port=port, plugin=plugin, metadata=metadata)
     if script is not None:
@@ -137,13 +138,6 @@ def running_orthanc(
     finally:
         process.kill()  # it takes seconds to put away what nobody will read
         process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _configuration(folder: Path, *, port: int, plugin: Path, metadata: Metadata) -> dict[str, object]:

@@ -1,13 +1,12 @@
 """A real tiny_pacs on loopback: the opposite of Orthanc, without counts and without metadata.
 
-`python tests/servers/tiny_pacs.py` runs one by hand until it is interrupted.
+`python -m servers.tiny_pacs`, in `tests/`, runs one by hand until it is interrupted.
 """
 
 import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import httpx
+
+from servers.ports import free_port
 
 START_SECONDS = 30
 WHAT_IT_NEEDS = "tiny_pacs[dicomweb] (pip install -e '.[dev]') and a C compiler (Debian: gcc libc6-dev)"
@@ -65,7 +66,7 @@ def running_tiny_pacs(folder: Path) -> Iterator[TinyPacs]:
     shim = folder / "loopback_bind.so"  # its DIMSE port would be open to every address
     source = Path(__file__).with_name("loopback_bind.c")
     subprocess.run([compiler, "-shared", "-fPIC", "-o", shim, source, "-ldl"], check=True)
-    port, dimse_port = _free_ports(2)
+    port, dimse_port = free_port(), free_port()
     configuration = folder / "tiny_pacs.json"
     configuration.write_text(json.dumps(_configuration(port, dimse_port)))
     log = folder / "tiny_pacs.log"
@@ -84,17 +85,6 @@ def running_tiny_pacs(folder: Path) -> Iterator[TinyPacs]:
     finally:
         process.kill()
         process.wait()
-
-
-def _free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
 
 
 def _configuration(port: int, dimse_port: int) -> dict[str, object]:
