@@ -59,6 +59,7 @@ FAMILIES = {
     "pixel_data": "Image pixel module",
     "pixel_compression": "Image pixel module",
     "pixel_values": "Image pixel module",
+    "uptake": "Image pixel module",
     "pixel_window": "Image pixel module",
     "presentation": "Image pixel module",
     "value_maps": "Image pixel module",

@@ -1,9 +1,10 @@
 """Geometry: do the planes of a series belong together?"""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from heltig.dicom.cell import Cell
+from heltig.dicom.frames import FrameTable
 from heltig.dicom.stacks import SAME_PLACE
 from heltig.rules.conflict import conflict
 from heltig.rules.planes import Planes, has_slices, planes_of
@@ -11,6 +12,7 @@ from heltig.rules.rule import Hit, rule
 from heltig.rules.stacking import stacks_of, volumes_of
 from heltig.rules.views import SeriesView
 from heltig.rules.wording import counted, cut
+from heltig.standard.dictionary import tag_of
 
 _SHOWN: Final = 3  # digits after the point
 
@@ -132,6 +134,58 @@ def _close(a: Sequence[float | None], b: Sequence[float | None], ratio: float) -
     return all(
         x is not None and y is not None and abs(x - y) <= ratio * abs(x) for x, y in zip(a, b, strict=True)
     )
+
+
+_SMALLEST: Final = 2.0
+_LARGEST: Final = 5000.0
+"""Millimetres along a side: no part of a patient that is imaged is smaller, and no patient larger."""
+
+
+@rule(
+    "GEO-FIELD-SIZE",
+    level="series",
+    severity="review",
+    reads=("PixelSpacing", "Rows", "Columns", "PerFrameFunctionalGroupsSequence"),
+    when=has_slices,
+    reference="PS3.3 10.7",
+)
+def field_size(series: SeriesView) -> Iterator[Hit]:
+    r"""An image is smaller than a tooth or larger than a room.
+
+    Finds: CT, MR and PET images, localizers too, and frames of enhanced ones, of which a side, PixelSpacing
+        (0028,0030) times Rows or Columns, is shorter than 2 mm or longer than 5 m. Spacings of zero or less
+        are a matter of GEO-SPACING-ZERO.
+    Why: The spacing is in another unit than millimetres, or damaged. Every length, area and volume that is
+        measured is wrong, and no viewer says so.
+    Mend: Have the program that wrote the images write millimetres. Compare with the field of view that the
+        modality shows before you correct it.
+    Example: PixelSpacing `0.000488\0.000488` of a CT image of 512 by 512, written in metres.
+    """
+    for (spacing, rows, columns), found in _grids(series):
+        numbers, pixels = spacing.numbers, (*rows.numbers, *columns.numbers)
+        if len(numbers) != 2 or len(pixels) != 2:
+            continue
+        sides = [a * b for a, b in zip(numbers, pixels, strict=True) if a is not None and b is not None]
+        if any(0 < side < _SMALLEST or side > _LARGEST for side in sides):
+            yield Hit(
+                tags=("PixelSpacing",),
+                observed=cut(f"{spacing.shown}, {rows.text} rows and {columns.text} columns"),
+                expected=f"sides of {_SMALLEST:.0f} mm to {_LARGEST / 1000:.0f} m",
+                rows=found,
+            )
+
+
+def _grids(series: SeriesView) -> Iterable[tuple[tuple[Cell, ...], Sequence[int]]]:
+    """PixelSpacing, Rows and Columns of images and frames, with the rows that have them."""
+    if not series.has("PerFrameFunctionalGroupsSequence"):
+        return series.alike("PixelSpacing", "Rows", "Columns")
+    frames = FrameTable(series.table, series.rows)
+    spacings = frames.cells("PixelMeasuresSequence", "PixelSpacing")
+    distinct = {(frame.row, cell.values): cell for frame, cell in zip(frames.frames, spacings, strict=True)}
+    sizes = [tag_of("Rows"), tag_of("Columns")]
+    return [
+        ((cell, *(series.table.at(tag, row) for tag in sizes)), [row]) for (row, _), cell in distinct.items()
+    ]
 
 
 @rule(

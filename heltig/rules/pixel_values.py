@@ -1,15 +1,14 @@
-"""What the values of pixels mean: rescale, uptake, and one kind of pixel in a series."""
+"""What the values of pixels mean: rescale, Hounsfield units, and what kind of image it is."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 from heltig.dicom.cell import Cell
 from heltig.rules.acquisition import value
 from heltig.rules.pixel_facts import by_lacking, rows_without
 from heltig.rules.rule import Hit, rule
-from heltig.rules.views import RowsView, SeriesView, StudyView, Values
+from heltig.rules.views import RowsView, StudyView, Values
 from heltig.rules.wording import cut
-from heltig.standard.dictionary import tag_of
 
 _CT: Final = "1.2.840.10008.5.1.4.1.1.2"
 _PET: Final = "1.2.840.10008.5.1.4.1.1.128"
@@ -46,30 +45,6 @@ def rescale(study: StudyView) -> Iterator[Hit]:
         yield Hit(tags=missing, observed=observed, expected="slope and intercept", rows=found)
 
 
-@rule("PIX-PET-RESCALE", level="study", severity="review", reads=("RescaleIntercept",),
-    when=lambda study: bool(_pet_rows(study)), reference="PS3.3 C.8.9.4")  # fmt: skip
-def pet_rescale(study: StudyView) -> Iterator[Hit]:
-    """The values of a PET image do not begin at zero.
-
-    Finds: PET images of one frame whose RescaleIntercept (0028,1052) is a number other than zero, however
-        zero is written. An absent one is a matter of PIX-RESCALE.
-    Why: In PET the intercept is always zero, so programs that measure uptake go by the slope alone: they and
-        those that add the intercept come to different uptakes of one lesion.
-    Mend: Have the images sent again from the scanner. A program that changed the pixels must write them with
-        an intercept of zero.
-    Example: `500` from a converter that keeps negative values apart.
-    """
-    view = RowsView(study.table, _pet_rows(study), study.context)
-    for group in view.groups("RescaleIntercept"):
-        number = group.cell.numbers[0] if group.cell.values else None
-        if number:
-            yield Hit(tags=("RescaleIntercept",), observed=cut(group.key), expected="0", rows=group.rows)
-
-
-def _pet_rows(study: StudyView) -> list[int]:
-    return next((group.rows for group in study.groups("SOPClassUID") if group.key == _PET), [])
-
-
 @rule("PIX-RESCALE-TYPE", level="study", severity="note", reads=("RescaleType",),
     reference="PS3.3 C.8.2.1")  # fmt: skip
 def rescale_type(study: StudyView) -> Iterator[Hit]:
@@ -100,67 +75,6 @@ def _is_hounsfield(sop_class: Cell, image_type: Cell, multi_energy: Cell) -> boo
         and value(image_type, 3) not in _NO_SLICES
         and multi_energy.text != "YES"
     )
-
-
-_OF_ANY_PET: Final = ("Units", "DecayCorrection")
-_OF_UPTAKE: Final = ("Units", "PatientWeight", "DecayCorrection")
-_RADIOPHARMACEUTICAL: Final = "RadiopharmaceuticalInformationSequence"
-_OF_DOSE: Final = ("RadionuclideTotalDose", "RadionuclideHalfLife")
-_STARTS: Final = ("RadiopharmaceuticalStartTime", "RadiopharmaceuticalStartDateTime")
-
-
-@rule("PIX-PET-UNITS", level="series", severity="review", reference="PS3.3 C.8.9.1",
-    needs=("metadata", "all_attributes"), reads=(*_OF_UPTAKE, _RADIOPHARMACEUTICAL, "SOPClassUID"),
-    when=lambda series: series.modality == "PT" and series.first("SOPClassUID").text == _PET)  # fmt: skip
-def pet_units(series: SeriesView) -> Iterator[Hit]:
-    """Uptake (SUV) cannot be worked out from a PET series.
-
-    Finds: PET images without Units (0054,1001) or DecayCorrection (0054,1102), and series in BQML without
-        PatientWeight, RadionuclideTotalDose, RadionuclideHalfLife or the time of injection, or with a dose or
-        half-life of zero. A weight of zero is a matter of VAL-ZERO-UNKNOWN; series in other units than BQML
-        are not looked at further.
-    Why: The standardised uptake value is activity by dose and weight, with decay: without one of them the
-        images can be looked at, but not measured or compared with a later examination.
-    Mend: Have the missing values filled in from the examination's record. A patient's weight is often known
-        to the information system.
-    Example: A de-identified PET in which the weight was removed.
-    """
-    is_activity = series.first("Units").text in ("", "BQML")
-    lacking: dict[str, Iterable[int]] = {
-        keyword: _rows_without(series, keyword) for keyword in (_OF_UPTAKE if is_activity else _OF_ANY_PET)
-    }
-    if is_activity:
-        lacking |= dict.fromkeys(_without_dose(series), series.rows)
-    for missing, rows in by_lacking(lacking):
-        observed = cut(f"without {', '.join(missing)}", 160)
-        yield Hit(tags=missing, observed=observed, expected="what SUV needs", rows=rows)
-
-
-def _rows_without(series: SeriesView, keyword: str) -> Iterable[int]:
-    if series.uniform(keyword):
-        return series.rows if series.first(keyword).empty else ()
-    return [row for row, cell in zip(series.rows, series.cells(keyword), strict=True) if cell.empty]
-
-
-def _without_dose(series: SeriesView) -> list[str]:
-    """What the radiopharmaceutical information of the first instance that has any lacks."""
-    table, tag = series.table, tag_of(_RADIOPHARMACEUTICAL)
-    column = table.columns.get(tag)
-    code = next(filter(None, table.codes(tag, series.rows)), 0)
-    if column is None or not table.cell(column, code).items:
-        return [_RADIOPHARMACEUTICAL]
-    items = table.items(column)
-    rows = [row for row, owner in enumerate(items.owners) if owner == code]
-
-    def has(keyword: str) -> bool:
-        return any(not items.at(tag_of(keyword), row).empty for row in rows)
-
-    def is_zero(keyword: str) -> bool:
-        numbers = [number for row in rows for number in items.at(tag_of(keyword), row).numbers]
-        return bool(numbers) and not any(number is None or number > 0 for number in numbers)
-
-    missing = [keyword for keyword in _OF_DOSE if not has(keyword) or is_zero(keyword)]
-    return missing if any(map(has, _STARTS)) else [*missing, _STARTS[0]]
 
 
 _THREE_VALUES: Final = (_CT, "1.2.840.10008.5.1.4.1.1.4")

@@ -1,11 +1,12 @@
-"""Structured reports: do they begin as reports do, and do their measurements say in what (PS3.3 C.17.3)?"""
+"""Structured reports: do they begin as reports do, say something, and measure in units (PS3.3 C.17.3)?"""
 
 from collections.abc import Iterator
 from typing import Final
 
 from heltig.rules.items import cell_of
+from heltig.rules.pixel_facts import rows_without
 from heltig.rules.rule import Hit, rule
-from heltig.rules.views import Place, Values
+from heltig.rules.views import Place, StudyView, Values
 from heltig.rules.wording import cut
 
 _REPORTS: Final = "1.2.840.10008.5.1.4.1.1.88."
@@ -33,6 +34,28 @@ def root(at: Values) -> Iterator[Hit]:
     told = at["ValueType"].text.upper()
     if told != "CONTAINER":
         yield Hit(tags=("ValueType",), observed=cut(told), expected="CONTAINER")
+
+
+def _reports(study: StudyView) -> list[int]:
+    return [row for group in study.groups("SOPClassUID") if is_report(group.key) for row in group.rows]
+
+
+@rule("VAL-REPORT-EMPTY", level="study", severity="review", reads=("SOPClassUID", "ContentSequence"),
+    needs=("metadata", "all_attributes"), when=lambda study: bool(_reports(study)),
+    reference="PS3.3 C.17.3")  # fmt: skip
+def empty(study: StudyView) -> Iterator[Hit]:
+    """A report says nothing.
+
+    Finds: Structured reports and key object selections without an item in ContentSequence (0040,A730): there
+        is a title, and nothing under it.
+    Why: Whoever opens the report finds a blank page, and takes it for an examination without findings; key
+        objects select no image. Archives take both without a word.
+    Mend: Have the report sent again by the program that made it. If it is empty there, too, delete it.
+    Example: A report exported before it was dictated.
+    """
+    rows = sorted(rows_without(study, "ContentSequence").intersection(_reports(study)))
+    if rows:
+        yield Hit(tags=("ContentSequence",), observed="no item", expected="what the report says", rows=rows)
 
 
 @rule("VAL-REPORT-UNIT", level="value", severity="review", reads=("MeasuredValueSequence",),
