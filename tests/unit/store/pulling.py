@@ -84,13 +84,13 @@ async def put_job(
 ) -> None:
     queue = JobQueue(store, clock=lambda: at)
     new = NewJob(kind=kind, key=key, group=f"archive:{name}", not_before=not_before)
-    job = await store.write(queue.enqueue, new)
 
-    def change(transaction: WriteTransaction) -> None:
+    def put(transaction: WriteTransaction) -> None:
+        job = queue.enqueue(transaction, new)  # in one transaction: a worker would claim it as it is queued
         statement = tables.jobs.update().where(tables.jobs.c.id == job).values(state=state, result=result)
         transaction.connection.execute(statement)
 
-    await store.write(change)
+    await store.write(put)
 
 
 async def put_answers(
