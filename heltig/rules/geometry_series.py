@@ -170,7 +170,7 @@ def field_size(series: SeriesView) -> Iterator[Hit]:
             yield Hit(
                 tags=("PixelSpacing",),
                 observed=cut(f"{spacing.shown}, {rows.text} rows and {columns.text} columns"),
-                expected=f"sides of {_SMALLEST:.0f} mm to {_LARGEST / 1000:.0f} m",
+                expected=f"each side {_SMALLEST:.0f} mm to {_LARGEST / 1000:.0f} m",
                 rows=found,
             )
 

@@ -55,7 +55,7 @@ def empty(study: StudyView) -> Iterator[Hit]:
     """
     rows = sorted(rows_without(study, "ContentSequence").intersection(_reports(study)))
     if rows:
-        yield Hit(tags=("ContentSequence",), observed="no item", expected="what the report says", rows=rows)
+        yield Hit(tags=("ContentSequence",), observed="no item", expected="content", rows=rows)
 
 
 @rule("VAL-REPORT-UNIT", level="value", severity="review", reads=("MeasuredValueSequence",),
