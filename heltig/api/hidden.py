@@ -8,7 +8,7 @@ from heltig.api.problems import RefusedError
 from heltig.api.services import Services
 from heltig.auth.policy import Refusal
 from heltig.pipeline.identifiers.sights import RULE, HiddenError, Sight
-from heltig.store.search import StudyQuery
+from heltig.store.study_query import StudyQuery
 
 
 async def insist_on_seeing(

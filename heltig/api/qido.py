@@ -13,7 +13,7 @@ from heltig.dicom.dates import parse_da, parse_tm
 from heltig.errors import UsageError
 from heltig.pipeline.publish import READINESS_TAG
 from heltig.standard.dictionary import lookup
-from heltig.store.search import StudyQuery
+from heltig.store.study_query import StudyQuery
 from heltig.verdict import READINESS
 
 DEFAULT_LIMIT: Final = 100

@@ -11,7 +11,7 @@ from heltig.errors import UsageError
 from heltig.pipeline.review import owner_wanted
 from heltig.rules.catalogue import catalogue
 from heltig.store.records import Location
-from heltig.store.search import AGES, StudyQuery
+from heltig.store.study_query import AGES, StudyQuery
 from heltig.verdict import Readiness
 
 T = TypeVar("T", bound=str)

@@ -13,7 +13,7 @@ from heltig.dashboard.filters import NOT_NAMED
 from heltig.reports.wording import FAMILIES
 from heltig.store import devices, study_rules
 from heltig.store.records import Device, Location
-from heltig.store.search import OF_DEVICES
+from heltig.store.study_query import OF_DEVICES
 from heltig.store.transaction import ReadTransaction
 
 ROWS_A_PAGE: Final = 12

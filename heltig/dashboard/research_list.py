@@ -27,7 +27,8 @@ from heltig.pipeline.identifiers.sights import Sight
 from heltig.store import analyses, studies
 from heltig.store.analyses import Analysis
 from heltig.store.records import Study
-from heltig.store.search import StudyQuery, search
+from heltig.store.search import search
+from heltig.store.study_query import StudyQuery
 from heltig.store.transaction import ReadTransaction
 
 A_PAGE: Final = 50

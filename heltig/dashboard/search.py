@@ -33,7 +33,8 @@ from heltig.pipeline.archives import watching
 from heltig.pipeline.identifiers.sights import RULE, HiddenError, Sight
 from heltig.store import studies
 from heltig.store.records import Study
-from heltig.store.search import StudyQuery, search
+from heltig.store.search import search
+from heltig.store.study_query import StudyQuery
 from heltig.store.transaction import ReadTransaction
 
 LONGEST: Final = 128

@@ -12,7 +12,7 @@ from heltig.reports.reasons import more
 from heltig.rules.catalogue import catalogue
 from heltig.store import changes, comments, devices, locations, owners, search, verdicts
 from heltig.store.records import Location, Study
-from heltig.store.search import OF_DEVICES, StudyQuery
+from heltig.store.study_query import OF_DEVICES, StudyQuery
 from heltig.store.study_rules import family_of
 from heltig.store.transaction import ReadTransaction
 from heltig.verdict import Readiness

@@ -12,9 +12,9 @@ from sqlalchemy import Row, and_, bindparam, delete, func, select, text, update
 
 from heltig.store import deliveries
 from heltig.store.alert_kinds import AlertKind
-from heltig.store.tables import TEXT_LENGTH, alerts
+from heltig.store.tables import alerts
 from heltig.store.tables.telling import STANDING
-from heltig.store.text import storable
+from heltig.store.text import TEXT_LENGTH, storable
 from heltig.store.transaction import ReadTransaction, WriteTransaction
 
 CLEAR: Final = timedelta(minutes=5)

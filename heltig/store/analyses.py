@@ -9,9 +9,9 @@ from sqlalchemy import bindparam, exists, func, or_, select, text, update
 
 from heltig.store.encrypted_rows import ANALYSES
 from heltig.store.records import Location
-from heltig.store.tables import TEXT_LENGTH, analyses, analysis_outputs, locations, publications, studies
+from heltig.store.tables import analyses, analysis_outputs, locations, publications, studies
 from heltig.store.tables.research import UNDER_WAY, UNSENT
-from heltig.store.text import from_json, storable, storable_key, to_json
+from heltig.store.text import TEXT_LENGTH, from_json, storable, storable_key, to_json
 from heltig.store.transaction import ReadTransaction, WriteTransaction
 from heltig.verdict import Readiness
 

@@ -7,8 +7,7 @@ import msgspec
 
 from heltig.store.names import folded
 from heltig.store.records import Patient, StudyAttributes
-from heltig.store.tables import TEXT_LENGTH
-from heltig.store.text import storable
+from heltig.store.text import TEXT_LENGTH, storable
 
 TEXTS = (
     "study_date",

@@ -9,8 +9,8 @@ from sqlalchemy import ColumnElement, select, text
 
 from heltig.store.audit_actions import Action
 from heltig.store.audit_legible import Legible, legible
-from heltig.store.tables import TEXT_LENGTH, audit, sequences
-from heltig.store.text import storable, to_json
+from heltig.store.tables import audit, sequences
+from heltig.store.text import TEXT_LENGTH, storable, to_json
 from heltig.store.transaction import ReadTransaction, WriteTransaction
 
 Outcome: TypeAlias = Literal["success", "refused", "failure"]

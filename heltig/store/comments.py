@@ -12,8 +12,8 @@ from heltig.store import studies
 from heltig.store.encrypted_rows import COMMENTS
 from heltig.store.records import Location
 from heltig.store.sequence import next_of
-from heltig.store.tables import TEXT_LENGTH, comments, lookups
-from heltig.store.text import storable, storable_key
+from heltig.store.tables import comments, lookups
+from heltig.store.text import TEXT_LENGTH, storable, storable_key
 from heltig.store.transaction import ReadTransaction, WriteTransaction
 
 MOST: Final = 500

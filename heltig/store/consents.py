@@ -9,9 +9,9 @@ from sqlalchemy import bindparam, insert, select, text, update
 
 from heltig.store.encrypted_rows import CONSENTS
 from heltig.store.sequence import next_of
-from heltig.store.tables import TEXT_LENGTH, consents
+from heltig.store.tables import consents
 from heltig.store.tables.review import OPEN
-from heltig.store.text import storable
+from heltig.store.text import TEXT_LENGTH, storable
 from heltig.store.transaction import ReadTransaction, WriteTransaction
 
 Act: TypeAlias = Literal["release", "discard"]

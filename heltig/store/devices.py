@@ -12,10 +12,10 @@ import msgspec
 from sqlalchemy import Select, bindparam, func, select, text, update
 
 from heltig.store.records import Device
-from heltig.store.tables import DEVICE_LENGTH, device_sets, devices, studies, study_rules
+from heltig.store.tables import device_sets, devices, studies, study_rules
 from heltig.store.tables.judged import IN_FAMILY
 from heltig.store.tables.seen import STANDING, WITHOUT_DEVICES
-from heltig.store.text import storable, to_json
+from heltig.store.text import DEVICE_LENGTH, storable, to_json
 from heltig.store.transaction import ReadTransaction, WriteTransaction
 
 MOST_OF_STUDY: Final = 50

@@ -5,8 +5,8 @@ from sqlalchemy import bindparam, select
 from heltig.errors import NotFoundError
 from heltig.store.packing import compress, decompress
 from heltig.store.records import ProfileInfo, RulesetInfo
-from heltig.store.tables import TEXT_LENGTH, profiles, rulesets
-from heltig.store.text import storable
+from heltig.store.tables import profiles, rulesets
+from heltig.store.text import TEXT_LENGTH, storable
 from heltig.store.transaction import ReadTransaction, WriteTransaction
 
 _NAMES = (

@@ -22,9 +22,8 @@ from heltig.rules.identity import names_nobody
 from heltig.rules.index_facts import Identity, IndexFact, name_words
 from heltig.rules.parameters import Parameters
 from heltig.store.records import Device, Patient, StudyAttributes
-from heltig.store.search import StudyQuery
-from heltig.store.tables import TEXT_LENGTH
-from heltig.store.text import storable
+from heltig.store.study_query import StudyQuery
+from heltig.store.text import TEXT_LENGTH, storable
 from heltig.store.well_formed import attributes_told
 
 OF_STUDIES: Final = ("accession_number", "study_id", "referring_physician_name")

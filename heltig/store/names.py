@@ -13,7 +13,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, and_, or_
 from sqlalchemy.sql.elements import KeyedColumnElement
 
-from heltig.store.tables import TEXT_LENGTH
+from heltig.store.text import TEXT_LENGTH
 
 _MARKS: Final = re.compile(
     "[\u0300-\u036f]"

@@ -9,8 +9,8 @@ from sqlalchemy import bindparam, delete, select
 
 from heltig.store import studies
 from heltig.store.records import Location
-from heltig.store.tables import TEXT_LENGTH, lookups, study_owners
-from heltig.store.text import storable, storable_key
+from heltig.store.tables import lookups, study_owners
+from heltig.store.text import TEXT_LENGTH, storable, storable_key
 from heltig.store.transaction import ReadTransaction, WriteTransaction
 
 

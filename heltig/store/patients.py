@@ -9,7 +9,8 @@ from sqlalchemy import bindparam, delete, select
 from heltig.rules.index_facts import name_words
 from heltig.store.names import folded
 from heltig.store.records import Patient
-from heltig.store.tables import TEXT_LENGTH, patients, study_patients
+from heltig.store.tables import patients, study_patients
+from heltig.store.text import TEXT_LENGTH
 from heltig.store.transaction import WriteTransaction
 
 _KNOWN = (

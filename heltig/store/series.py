@@ -8,8 +8,8 @@ from sqlalchemy import bindparam, delete, select, update
 from heltig.store import uid_index
 from heltig.store.records import SeriesBlob
 from heltig.store.studies import pack_uids, unpack_uids
-from heltig.store.tables import TEXT_LENGTH, series
-from heltig.store.text import storable, storable_key
+from heltig.store.tables import series
+from heltig.store.text import TEXT_LENGTH, storable, storable_key
 from heltig.store.transaction import WriteTransaction
 
 _KNOWN = select(series.c.id, series.c.series_key, series.c.digest, series.c.sop_instance_uids).where(

@@ -7,8 +7,8 @@ import msgspec
 from sqlalchemy import ColumnElement, Row, bindparam, delete, select, true, update
 
 from heltig.errors import ConflictError
-from heltig.store.tables import TEXT_LENGTH, sessions
-from heltig.store.text import from_json, storable, to_json
+from heltig.store.tables import sessions
+from heltig.store.text import TEXT_LENGTH, from_json, storable, to_json
 from heltig.store.transaction import ReadTransaction, WriteTransaction
 
 

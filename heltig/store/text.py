@@ -7,6 +7,12 @@ import msgspec
 
 from heltig.store.records import KEY_LENGTH
 
+TEXT_LENGTH = 256
+"""Characters kept of an attribute for search and display; the snapshot has all of it."""
+
+DEVICE_LENGTH = 64
+"""Characters kept of what names a device; an LO has no more (PS3.5 6.2)."""
+
 T = TypeVar("T")
 
 

@@ -18,7 +18,6 @@ from heltig.store.encryption import Cipher
 from heltig.store.lookups import minute
 from heltig.store.records import Location
 from heltig.store.tables import (
-    TEXT_LENGTH,
     findings,
     locations,
     lookups,
@@ -28,7 +27,7 @@ from heltig.store.tables import (
     waivers,
 )
 from heltig.store.tables.seen import ENDING
-from heltig.store.text import from_json, storable, storable_key, to_json
+from heltig.store.text import TEXT_LENGTH, from_json, storable, storable_key, to_json
 from heltig.store.transaction import ReadTransaction, WriteTransaction
 from heltig.verdict import Waiver
 

@@ -34,7 +34,7 @@ from heltig.store.archives import location_of
 from heltig.store.engine import Store
 from heltig.store.lookups import Lookups
 from heltig.store.names import folded
-from heltig.store.search import StudyQuery
+from heltig.store.study_query import StudyQuery
 from heltig.store.transaction import WriteTransaction
 
 sys.path.append(str(Path(__file__).parents[1]))

@@ -33,7 +33,8 @@ from heltig.rules.rule import Level, Severity
 from heltig.store import lookups, owners, studies, verdicts
 from heltig.store.lookups import minute
 from heltig.store.records import Location, Study, StudyState
-from heltig.store.search import AGES, Age, Order, StudyQuery, search
+from heltig.store.search import Order, search
+from heltig.store.study_query import AGES, Age, StudyQuery
 from heltig.store.transaction import ReadTransaction
 from heltig.verdict import Readiness
 

@@ -23,7 +23,8 @@ from heltig.pipeline.upload.uploads import ENDED, Accepted, Sender
 from heltig.store import verdicts
 from heltig.store.jobs import Job
 from heltig.store.records import Location
-from heltig.store.search import StudyQuery, search
+from heltig.store.search import search
+from heltig.store.study_query import StudyQuery
 from heltig.store.transaction import ReadTransaction
 from heltig.store.uploads import location_of
 from heltig.verdict import Readiness, worst

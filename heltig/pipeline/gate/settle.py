@@ -6,7 +6,7 @@ one judges again, by the same files, and comes to the same.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -14,20 +14,14 @@ from typing import Any, Final
 
 import structlog
 
-from connectors.upload import MemberRef
 from heltig import audit
-from heltig.dicom.cell import Fault
-from heltig.dicom.part10 import HeaderReader, NotDicom, SeekableSource, UnreadableFile
-from heltig.dicom.snapshot import read_snapshot
-from heltig.dicom.source import FILES_SHOW, Source
-from heltig.dicom.study import StudyTable
 from heltig.errors import ConflictError, NotFoundError, StorageError
 from heltig.jobs.attempt import JobContext
 from heltig.jobs.queue import JobQueue
 from heltig.jobs.retries import NotHereError
 from heltig.pipeline.archives.administration import find_archive
-from heltig.pipeline.copies import compare_pixels
 from heltig.pipeline.gate.forward import forward_job
+from heltig.pipeline.gate.reading_study import read_study
 from heltig.pipeline.gate.spool import GateSpool
 from heltig.pipeline.keep import Processes, ProfileOf, Scoring
 from heltig.store import gate_studies, objects, snapshots, verdicts
@@ -51,9 +45,6 @@ MOST_TRIES: Final = 5
 """After so many a study cannot be judged: a person has to look at it."""
 
 NOT_JUDGED: Final = "It could not be judged."
-
-_BEFORE: Final = ""
-"""The origin of instances that the snapshot has already: they are read from no file."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("heltig.gate")
 
@@ -242,49 +233,6 @@ class SettleDesk:
         )
         said = {"gate": study.location.name, "readiness": readiness or "", "instances": instances}
         transaction.after_commit(lambda: log.warning(action, **said))
-
-
-def read_study(
-    study_uid: str,
-    files: Mapping[int, tuple[Path, int]],
-    contents: Sequence[bytes],
-    *,
-    versions: Sequence[Path],
-    expected: int,
-) -> tuple[StudyTable, set[int]]:
-    """A study as it is known: the headers of files, and what was known of it before.
-
-    Args:
-        study_uid: The study.
-        files: Of each object that came since, by its row, with its size.
-        contents: The series as they were known before.
-        versions: Files of objects in there of which another version came since.
-        expected: Objects that came since.
-
-    Returns:
-        The study, and the rows of the objects that could be read.
-    """
-    table = StudyTable(study_uid, study_uid, Source(shows=FILES_SHOW))
-    if contents:
-        table.absorb(read_snapshot(study_uid, study_uid, table.source, contents))
-    reader, read = HeaderReader(), set[int]()
-    for row, (path, size) in files.items():
-        try:
-            with path.open("rb", buffering=0) as file:
-                source = SeekableSource(file)
-                if source.size != size:
-                    continue
-                table.add(reader.read(source, origin=str(row)))
-                read.add(row)
-        except (OSError, NotDicom, UnreadableFile):
-            continue
-    if len(read) < expected:
-        fault = Fault("member-unread", f"{expected - len(read)} objects of the spool cannot be read")
-        table.source = Source(shows=FILES_SHOW - {"complete_study"}, failures=(fault,))
-    table.arrange()
-    came = [MemberRef(str(row), str(files[row][0])) for row in read]
-    compare_pixels(table, [*came, *(MemberRef(_BEFORE, str(path)) for path in versions)])
-    return table, read
 
 
 def _is_current(transaction: WriteTransaction, known: GateStudy) -> bool:

@@ -29,7 +29,7 @@ from heltig.store.audit_actions import Action
 from heltig.store.audit_trail import Line
 from heltig.store.keyed import HIDDEN_OF_DEVICES, OF_PATIENTS, OF_STUDIES, Keyed
 from heltig.store.records import Patient, Series, Study
-from heltig.store.search import StudyQuery
+from heltig.store.study_query import StudyQuery
 from heltig.store.waivers import GivenWaiver
 from heltig.store.well_formed import attributes_told, is_code, series_told
 

@@ -6,7 +6,7 @@ check. The classes declare; the functions of this package read and write rows th
 
 import sqlalchemy
 
-from heltig.store.tables.base import DEVICE_LENGTH, TEXT_LENGTH, Table, sort_by_code_point
+from heltig.store.tables.base import Table, sort_by_code_point
 from heltig.store.tables.custody import GateStudyTable, ObjectTable
 from heltig.store.tables.identity import RateCountTable, SessionTable
 from heltig.store.tables.judged import (
@@ -58,8 +58,6 @@ from heltig.store.tables.seen import (
 from heltig.store.tables.telling import AlertTable, WebhookTable
 
 __all__ = [
-    "DEVICE_LENGTH",
-    "TEXT_LENGTH",
     "Table",
     "alerts",
     "analyses",

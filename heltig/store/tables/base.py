@@ -5,12 +5,6 @@ from typing import Any, ClassVar
 from sqlalchemy import BigInteger, CheckConstraint, Integer, MetaData, String, text
 from sqlmodel import AutoString, SQLModel
 
-TEXT_LENGTH = 256
-"""Characters kept of an attribute for search and display; the snapshot has all of it."""
-
-DEVICE_LENGTH = 64
-"""Characters kept of what names a device; an LO has no more (PS3.5 6.2)."""
-
 BY_KEY: dict[str, Any] = {"sqlite_with_rowid": False}
 """For tables of short rows that are only read by their key: the key is the table."""
 

@@ -6,7 +6,8 @@ from sqlalchemy import BigInteger, Index, Integer, Text, UniqueConstraint
 from sqlmodel import Field
 
 from heltig.store.records import KEY_LENGTH
-from heltig.store.tables.base import TEXT_LENGTH, Table, one_of, where
+from heltig.store.tables.base import Table, one_of, where
+from heltig.store.text import TEXT_LENGTH
 
 # A query that is to use these indexes has to say the same in the same words.
 DUE = "due IS NOT NULL"

@@ -5,7 +5,8 @@ from datetime import datetime
 from sqlalchemy import Integer, Text
 from sqlmodel import Field
 
-from heltig.store.tables.base import BY_KEY, TEXT_LENGTH, Table
+from heltig.store.tables.base import BY_KEY, Table
+from heltig.store.text import TEXT_LENGTH
 
 
 class SessionTable(Table, table=True):

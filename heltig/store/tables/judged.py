@@ -6,7 +6,8 @@ from sqlalchemy import BigInteger, Index, Text, UniqueConstraint
 from sqlmodel import Field
 
 from heltig.store.records import KEY_LENGTH
-from heltig.store.tables.base import BY_KEY, ROW_NUMBER, TEXT_LENGTH, Table, one_of, where
+from heltig.store.tables.base import BY_KEY, ROW_NUMBER, Table, one_of, where
+from heltig.store.text import TEXT_LENGTH
 
 # A query that is to use one of these indexes has to say the same in the same words.
 IN_FAMILY = "family IS NOT NULL"

@@ -6,7 +6,8 @@ from sqlalchemy import BigInteger, Index, Integer, Text
 from sqlmodel import Field
 
 from heltig.store.records import KEY_LENGTH
-from heltig.store.tables.base import TEXT_LENGTH, Table, one_of, where
+from heltig.store.tables.base import Table, one_of, where
+from heltig.store.text import TEXT_LENGTH
 
 # A query that is to use one of these indexes has to say the same in the same words: SQLite does not look into
 # the values of parameters.

@@ -5,7 +5,8 @@ from datetime import datetime
 from sqlalchemy import Index, Text
 from sqlmodel import Field
 
-from heltig.store.tables.base import BY_KEY, TEXT_LENGTH, Table, one_of, where
+from heltig.store.tables.base import BY_KEY, Table, one_of, where
+from heltig.store.text import TEXT_LENGTH
 
 # A query that is to use this index has to say the same in the same words.
 OPEN = "state = 'open'"

@@ -6,7 +6,8 @@ from sqlalchemy import BigInteger, Index, UniqueConstraint
 from sqlmodel import Field
 
 from heltig.store.records import KEY_LENGTH
-from heltig.store.tables.base import BY_KEY, DEVICE_LENGTH, TEXT_LENGTH, Table, one_of, where
+from heltig.store.tables.base import BY_KEY, Table, one_of, where
+from heltig.store.text import DEVICE_LENGTH, TEXT_LENGTH
 
 
 class LocationTable(Table, table=True):

@@ -6,7 +6,8 @@ from sqlalchemy import Index, Text
 from sqlmodel import Field
 
 from heltig.store.records import KEY_LENGTH
-from heltig.store.tables.base import TEXT_LENGTH, Table, where
+from heltig.store.tables.base import Table, where
+from heltig.store.text import TEXT_LENGTH
 
 # A query that is to use this index has to say the same in the same words.
 STANDING = "ended IS NULL"

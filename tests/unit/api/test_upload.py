@@ -17,7 +17,8 @@ from heltig.pipeline.reading import read_inputs
 from heltig.setting_types import Size
 from heltig.store import archives
 from heltig.store.archives import Archive
-from heltig.store.search import StudyQuery, count
+from heltig.store.search import count
+from heltig.store.study_query import StudyQuery
 from heltig.store.uploads import mark_purged
 
 UPLOAD = "/api/v1/jobs/upload"

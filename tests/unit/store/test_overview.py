@@ -10,7 +10,7 @@ from unit.store.samples import MAIN, NOW, OTHER, finding, judge, series, snapsho
 from heltig.store import devices, overview, search, snapshots, states, study_rules
 from heltig.store.engine import Store
 from heltig.store.records import Device
-from heltig.store.search import StudyQuery
+from heltig.store.study_query import StudyQuery
 from heltig.store.study_rules import RuleCount
 from heltig.store.tables import study_rules as table
 from heltig.store.transaction import ReadTransaction, WriteTransaction

@@ -26,7 +26,8 @@ from heltig.store.encryption_keys import EncryptionKeys
 from heltig.store.engine import Store
 from heltig.store.keyed import Keyed
 from heltig.store.records import Device, Patient, StudyAttributes
-from heltig.store.search import StudyQuery, search
+from heltig.store.search import search
+from heltig.store.study_query import StudyQuery
 from heltig.store.transaction import WriteTransaction
 from heltig.store.waivers import NewWaiver
 from heltig.store.workers import Worker

@@ -14,7 +14,7 @@ from heltig.errors import UsageError
 from heltig.store import search, snapshots, states
 from heltig.store.engine import Store
 from heltig.store.records import Patient, Study
-from heltig.store.search import StudyQuery
+from heltig.store.study_query import StudyQuery
 
 
 @pytest.fixture

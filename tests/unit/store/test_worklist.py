@@ -5,7 +5,7 @@ from unit.store.samples import MAIN, NOW, OTHER, finding, judge, snapshot
 from heltig.store import devices, search, states, studies, verdicts
 from heltig.store.locations import known
 from heltig.store.records import Device, Location
-from heltig.store.search import AGES, StudyQuery
+from heltig.store.study_query import AGES, StudyQuery
 
 UPLOAD = Location("upload", "0123")
 
