@@ -10,6 +10,7 @@ from typing import Any, Final
 import click
 
 from heltig import __version__
+from heltig.cli.listed import COMMANDS
 from heltig.errors import HeltigError, StorageError
 
 INTERRUPTED = 130
@@ -17,41 +18,6 @@ INTERRUPTED = 130
 
 Services, `serve` and `worker`, are told to stop by it: once at work they end with 0.
 """
-
-COMMANDS = {
-    "demo": "heltig.demo.command:demo",
-    "check": "heltig.cli.check:check",
-    "serve": "heltig.cli.serve:serve",
-    "worker": "heltig.cli.worker:worker",
-    "listen": "heltig.cli.listen:listen",
-    "upload": "heltig.cli.upload:upload",
-    "pull": "heltig.cli.pull:pull",
-    "compare": "heltig.cli.compare:compare",
-    "archives": "heltig.cli.archives:archives",
-    "rescore": "heltig.cli.rescore:rescore_command",
-    "analyze": "heltig.cli.analyze:analyze",
-    "jobs": "heltig.cli.jobs:jobs",
-    "report": "heltig.cli.report:report",
-    "bundle": "heltig.cli.bundle:bundle",
-    "verify": "heltig.cli.bundle:verify",
-    "quarantine": "heltig.cli.quarantine:quarantine",
-    "comments": "heltig.cli.comments:comments_command",
-    "webhooks": "heltig.cli.webhooks:webhooks",
-    "alerts": "heltig.cli.alerts:alerts",
-    "purge": "heltig.cli.purge:purge",
-    "backup": "heltig.cli.backup:backup",
-    "restore": "heltig.cli.restore:restore",
-    "keys": "heltig.cli.keys:keys",
-    "sessions": "heltig.cli.sessions:sessions",
-    "audit": "heltig.cli.audit:audit",
-    "identifiers": "heltig.cli.identifiers:identifiers",
-    "encryption": "heltig.cli.encryption:encryption",
-    "rules": "heltig.cli.rules:rules",
-    "validate": "heltig.cli.validate:validate",
-    "settings": "heltig.cli.settings:settings",
-    "doctor": "heltig.cli.doctor:doctor",
-}
-"""Where each command lives, in the order in which help lists them."""
 
 
 class _Commands(click.Group):
@@ -63,11 +29,16 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module, _, name = COMMANDS[cmd_name].partition(":")
+        module, _, name = COMMANDS[cmd_name].where.partition(":")
         command = getattr(importlib.import_module(module), name)
         if not isinstance(command, click.Command):
-            raise TypeError(f"{COMMANDS[cmd_name]} is not a command")
+            raise TypeError(f"{COMMANDS[cmd_name].where} is not a command")
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, listed.does) for name, listed in COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; click alone would end with 1, which has a meaning, when it is interrupted."""

@@ -63,7 +63,7 @@ def purge(
     vacuum: bool,
     form: str,
 ) -> None:
-    """Remove what is older than it is kept, by the settings HELTIG_KEEP_...; the service does it once a day.
+    """Remove what is older than the settings HELTIG_KEEP_... say; the service does it once a day.
 
     Nothing is removed of a study that is under review (NEEDS_REVIEW or BLOCKED), has a waiver in force, or is
     in quarantine or custody. With --study or --upload one study or upload that came in wrongly is removed,

@@ -19,7 +19,8 @@ import yaml
 
 from heltig.api.body_limits import LIMITS
 from heltig.auth.policy import ROUTES
-from heltig.cli import COMMANDS, heltig
+from heltig.cli import heltig
+from heltig.cli.listed import COMMANDS
 from heltig.setting_sources import annotation_of, load_settings, variable_of
 from heltig.settings import Settings
 
