@@ -21,6 +21,9 @@ MOST_HEADERS: Final = 128
 HEAD_SECONDS: Final = 30.0
 """How long a connection may be without a request, and a request without the end of its headers."""
 
+BODY_SECONDS: Final = 120.0
+"""How long nothing may come of a body that is not at its end, while somebody reads it."""
+
 _TOO_LARGE: Final = Problem(
     "/problems/headers",
     "Headers too large",
@@ -30,6 +33,9 @@ _TOO_LARGE: Final = Problem(
 )
 _TOO_SLOW: Final = Problem(
     "/problems/slow", "Too slow", 408, f"The headers have to be here within {HEAD_SECONDS:.0f} s."
+)
+_SILENT: Final = Problem(
+    "/problems/slow", "Too slow", 408, f"Nothing came of the body for {BODY_SECONDS:.0f} s."
 )
 _NO_REQUEST: Final = Problem(
     "/problems/bad-request", "Request not understood", 400, "This is no request of HTTP/1.1 (RFC 9112)."
@@ -51,10 +57,14 @@ class BoundedHttp(HttpToolsProtocol):
         self._is_in_body = False
         self._head = 0
         self._patience: TimerHandle | None = self.loop.call_later(HEAD_SECONDS, self._lose_patience)
+        self._watch: TimerHandle | None = None
+        self._heard = 0.0
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Ends."""
         self._stop_waiting()
+        if self._watch is not None:
+            self._watch.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -66,7 +76,11 @@ class BoundedHttp(HttpToolsProtocol):
         self._silent = 0 if self._has_progressed else self._silent + len(data)
         if self._silent > LONGEST_HEAD:
             self._refuse(_TOO_LARGE)
-        elif self._patience is None and not (self._has_progressed or self._is_in_body):
+        elif self._is_in_body:
+            self._heard = self.loop.time()
+            if self._watch is None:
+                self._watch = self.loop.call_later(BODY_SECONDS, self._look_for_silence)
+        elif self._patience is None and not self._has_progressed:
             self._patience = self.loop.call_later(HEAD_SECONDS, self._lose_patience)
 
     def on_url(self, url: bytes) -> None:
@@ -120,6 +134,19 @@ class BoundedHttp(HttpToolsProtocol):
             self._refuse(_TOO_SLOW)
         else:  # a browser opened it in case it would need one
             self.transport.close()
+
+    def _look_for_silence(self) -> None:
+        """Refuses a body of which nothing comes, unless we do not read it, or have not asked for it yet."""
+        self._watch = None
+        if self.transport.is_closing() or not self._is_in_body:
+            return
+        if self.flow.read_paused or self.cycle.waiting_for_100_continue:
+            self._heard = self.loop.time()
+        left = self._heard + BODY_SECONDS - self.loop.time()
+        if left > 0:
+            self._watch = self.loop.call_later(left, self._look_for_silence)
+        else:
+            self._refuse(_SILENT)
 
     def _stop_waiting(self) -> None:
         if self._patience is not None:

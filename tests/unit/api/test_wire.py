@@ -11,10 +11,17 @@ from uvicorn.server import ServerState
 
 from heltig.api import wire
 
+HEAD_SECONDS = 0.2
+BODY_SECONDS = 1.0  # a busy machine may let the next piece wait for most of it
+
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
-    while (await receive()).get("more_body"):
+    if scope["path"] == "/later":  # reads nothing for longer than a body may be silent
+        await asyncio.sleep(2 * BODY_SECONDS)
+    while (said := await receive()).get("more_body"):
         pass
+    if said["type"] == "http.disconnect":
+        return
     await send({"type": "http.response.start", "status": 204, "headers": []})
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
@@ -43,9 +50,61 @@ async def connection() -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.Stre
 async def test_a_connection_that_never_comes_to_a_request_ends(
     monkeypatch: pytest.MonkeyPatch, sent: bytes, status: bytes
 ) -> None:
-    monkeypatch.setattr(wire, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(wire, "HEAD_SECONDS", HEAD_SECONDS)
     async with connection() as (reader, writer):
         writer.write(sent)
         answered = await reader.read()
     assert answered[9:12] == status
     assert answered.count(b"HTTP/1.1 ") <= 1
+
+
+POST = b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"Content-Length: 10\r\n\r\n",
+        b"Content-Length: 10\r\n\r\nhalf",
+        b"Transfer-Encoding: chunked\r\n\r\n4\r\nhalf",
+    ],
+)
+async def test_a_body_of_which_nothing_comes_is_refused(monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
+    monkeypatch.setattr(wire, "BODY_SECONDS", BODY_SECONDS)
+    async with connection() as (reader, writer):
+        writer.write(POST + sent)
+        answered = await reader.read()
+    assert answered[9:12] == b"408"
+    assert answered.count(b"HTTP/1.1 ") == 1
+
+
+async def test_a_slow_body_has_its_time_anew_with_each_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "BODY_SECONDS", BODY_SECONDS)
+    async with connection() as (reader, writer):
+        writer.write(POST + b"Content-Length: 8\r\n\r\n")
+        for _ in range(8):
+            await asyncio.sleep(BODY_SECONDS / 7)
+            writer.write(b"x")
+        answered = await reader.read()
+    assert answered[9:12] == b"204"
+
+
+async def test_a_body_that_nobody_reads_yet_may_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "BODY_SECONDS", BODY_SECONDS)
+    body = bytes(1_000_000)  # more than is taken before somebody reads it
+    async with connection() as (reader, writer):
+        writer.write(POST.replace(b" / ", b" /later ") + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        answered = await reader.read()
+    assert answered[9:12] == b"204"
+
+
+async def test_a_client_that_waits_to_be_asked_for_its_body_may_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "BODY_SECONDS", BODY_SECONDS)
+    async with connection() as (reader, writer):
+        head = POST.replace(b" / ", b" /later ") + b"Content-Length: 4\r\nExpect: 100-continue\r\n\r\n"
+        writer.write(head)
+        asked = await reader.readuntil(b"\r\n\r\n")
+        assert asked.startswith(b"HTTP/1.1 100")
+        writer.write(b"body")
+        answered = await reader.read()
+    assert answered[9:12] == b"204"
