@@ -59,6 +59,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._patience: TimerHandle | None = self.loop.call_later(HEAD_SECONDS, self._lose_patience)
         self._watch: TimerHandle | None = None
         self._heard = 0.0
+        self._is_ours = False  # that nothing comes
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Ends."""
@@ -140,8 +141,9 @@ class BoundedHttp(HttpToolsProtocol):
         self._watch = None
         if self.transport.is_closing() or not self._is_in_body:
             return
-        if self.flow.read_paused or self.cycle.waiting_for_100_continue:
-            self._heard = self.loop.time()
+        was_ours, self._is_ours = self._is_ours, self.flow.read_paused or self.cycle.waiting_for_100_continue
+        if was_ours or self._is_ours:
+            self._heard = self.loop.time()  # we may have begun to read just now
         left = self._heard + BODY_SECONDS - self.loop.time()
         if left > 0:
             self._watch = self.loop.call_later(left, self._look_for_silence)
