@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import zipfile
 
 import pytest
@@ -23,11 +24,13 @@ def heltig(*arguments, **environment):
 
 @pytest.fixture(scope="module")
 def pack(tmp_path_factory):
+    """Made where there is an archive, with all that an auditor may ask for."""
     home = tmp_path_factory.mktemp("home")
     folder = tmp_path_factory.mktemp("evidence") / "pack"
-    ran = heltig("--reruns", 2, "--output", folder, HELTIG_HOME=str(home))
+    made = [sys.executable, "-m", "heltig", "archives", "add", "main", "http://127.0.0.1:9/dicom-web"]
+    subprocess.run(made, check=True, capture_output=True, env={**os.environ, "HELTIG_HOME": str(home)})
+    ran = heltig("--reruns", 2, "--output", folder, "--audit-pack", HELTIG_HOME=str(home))
     assert (ran.returncode, ran.stdout.splitlines()[-1][:6]) == (0, "PASSED"), ran.stdout + ran.stderr
-    assert list(home.iterdir()) == []
     return folder
 
 
@@ -89,10 +92,12 @@ def pack_of_a_site(tmp_path_factory):
     """Made where there is a profile, a database and a rule of the site, and what was said."""
     folder = tmp_path_factory.mktemp("evidence") / "pack"
     site = site_with(tmp_path_factory.mktemp("site"), SITE_RULE)
+    home = tmp_path_factory.mktemp("home")
     url = "postgresql+asyncpg://nobody@127.0.0.1:1/none"
     own = {"HELTIG_PROFILE": "strict", "HELTIG_DATABASE_URL": url, "PYTHONPATH": site}
-    ran = heltig("--reruns", 1, "--output", folder, **own)
+    ran = heltig("--reruns", 1, "--output", folder, HELTIG_HOME=str(home), **own)
     assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert list(home.iterdir()) == []
     return folder, ran.stdout
 
 
@@ -153,38 +158,41 @@ def test_a_folder_with_something_in_it_is_refused(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["kept.txt"]
 
 
-def test_the_audit_pack_counts_the_trail(tmp_path):
-    home, folder = tmp_path / "home", tmp_path / "pack"
-    made = [sys.executable, "-m", "heltig", "archives", "add", "main", "http://127.0.0.1:9/dicom-web"]
-    subprocess.run(made, check=True, capture_output=True, env={**os.environ, "HELTIG_HOME": str(home)})
-    ran = heltig("--reruns", 1, "--output", folder, "--audit-pack", HELTIG_HOME=str(home))
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert "HELTIG_HOME" in (folder / "settings.json").read_text("utf-8")
-    database = json.loads((folder / "database.json").read_text("utf-8"))
+def test_the_audit_pack_counts_the_trail(pack):
+    assert "HELTIG_HOME" in (pack / "settings.json").read_text("utf-8")
+    database = json.loads((pack / "database.json").read_text("utf-8"))
     assert database["auditChecksPassed"] is True
     assert (database["auditEntries"], database["auditChain"]["state"]) == (2, "whole")
-    assert "msgspec==" in (folder / "dependencies.txt").read_text("utf-8")
-    assert json.loads((folder / "migrations.json").read_text("utf-8"))[0]["file"].startswith("0001")
+    assert "msgspec==" in (pack / "dependencies.txt").read_text("utf-8")
+    assert json.loads((pack / "migrations.json").read_text("utf-8"))[0]["file"].startswith("0001")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no Ctrl-C to be sent")
 @pytest.mark.parametrize("parts", [("there",), ("new", "pack")])
 def test_ctrl_c_leaves_no_half_made_folder(tmp_path, parts):
-    (tmp_path / "there").mkdir()
+    there, samples, home = tmp_path / "there", tmp_path / "samples", tmp_path / "home"
+    there.mkdir()
+    samples.mkdir()
     folder = tmp_path.joinpath(*parts)
     command = [sys.executable, "-m", "heltig", "validate", "--reruns", "100", "--output", folder]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "TMPDIR": str(samples), "HELTIG_HOME": str(home)},
     ) as running:
-        running.stdout.readline()  # it judged once
+        while not [*samples.rglob("*.dcm")]:  # until it is about to judge them
+            assert running.poll() is None
+            time.sleep(0.02)
         assert folder.is_dir()
         os.killpg(running.pid, signal.SIGINT)  # as a terminal does: to all of its processes
-        running.stdout.read()
-        told = running.stderr.read()
+        told = running.communicate()[1]
     assert running.returncode == 130, told
     assert told.splitlines()[-1] == "heltig: interrupted."
     assert "Traceback" not in told
-    assert [*tmp_path.rglob("*")] == [tmp_path / "there"]
+    assert {*tmp_path.rglob("*")} == {there, samples}
 
 
 def test_what_fails_leaves_no_half_made_folder(tmp_path):
