@@ -1,12 +1,14 @@
-"""`heltig`, killed (SIGKILL, by itself) at a stage of a gate's work that `HELTIG_TEST_DIES` names.
+"""`heltig`, killed (SIGKILL, by itself) at a stage of a gate's work.
 
-A stage is `before NAME` or `after NAME`: of a transaction, by the name of its function, or of a function of
-the gate that changes what is outside the database.
+`HELTIG_TEST_DIES` names a file that has the stage; as long as it is empty, nothing is killed. A stage is
+`before NAME` or `after NAME`: of a transaction, by the name of its function, or of a function of the gate
+that changes what is outside the database.
 """
 
 import os
 import signal
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 from heltig.cli import main
@@ -16,11 +18,11 @@ from heltig.pipeline.gate.intake_files import IntakeFolder
 from heltig.pipeline.gate.spool import GateSpool
 from heltig.store.engine import Store
 
-STAGE = os.environ["HELTIG_TEST_DIES"]
+STAGE = Path(os.environ["HELTIG_TEST_DIES"])
 
 
 def die(stage: str) -> None:
-    if stage == STAGE:
+    if stage == STAGE.read_text():
         os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -82,7 +82,9 @@ class Gated:
 
     def readiness(self, study: str) -> str | None:
         """What the gate's verdict on a study is; None while there is none."""
-        answer = self.client.get(f"/dicom-web/studies/{study}/readiness", params={"archive": "gate:main"})
+        answer = self.client.get(
+            f"/dicom-web/studies/{study}/readiness", params={"archive": f"gate:{self.archive}"}
+        )
         values = answer.json()["00991001"].get("Value") if answer.is_success else None
         return values[0] if values else None
 

@@ -1,18 +1,19 @@
 """A gate that is killed at any step loses nothing that it answered for; all else may be sent again."""
 
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import httpx
 import pytest
-from integration.gated import Gated, files_of, gated, stored_in, uid_of
+from integration.gated import Gated, files_of, stored_in, uid_of
+from integration.mortal import Mortal, is_at_rest
 from integration.test_gate import sop_uids
-from servers.heltig_server import heltig_server
-from servers.orthanc import Orthanc
+from servers.heltig_server import HeltigServer
+from servers.orthanc import PASSWORD, Orthanc
 from servers.store_front import store_front
 
 pytestmark = pytest.mark.orthanc
-
-DYING = Path(__file__).with_name("dying_gate.py")
 
 HELD = [
     "before add_entries",
@@ -24,44 +25,75 @@ HELD = [
     "after _forwarded",
 ]
 PASSED_ON = ["after store", "after add_entries", "after _dispose"]
+STAGES = [*(("hold", one) for one in HELD), *(("enforce", one) for one in PASSED_ON)]
 
 
-@pytest.mark.parametrize(
-    ("mode", "stage"), [*(("hold", one) for one in HELD), *(("enforce", one) for one in PASSED_ON)]
-)
-def test_whatever_was_answered_arrives(mode: str, stage: str, orthanc: Orthanc, tmp_path: Path) -> None:
-    files, study = files_of("cr-chest", 30), uid_of("cr-chest", 30)
-    home = tmp_path / "home"
-    options = {"password": orthanc.password, "gate": mode, "gateIdleSeconds": 0.2}
-    with gated(home, orthanc.root, program=(str(DYING),), settings={"test_dies": stage}, **options) as gate:
+@pytest.fixture(scope="module")
+def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mortal[HeltigServer]]:
+    """One for all tests: each has an archive and a study of its own."""
+    folder = tmp_path_factory.mktemp("gate")
+    secret = {"HELTIG_SECRET_ORTHANC": PASSWORD}
+    made = Mortal(
+        folder / "stage",
+        lambda environ, program: HeltigServer(folder / "home", {**secret, **environ}, program),
+    )
+    try:
+        yield made
+    finally:
+        made.running.kill()
+
+
+@pytest.mark.parametrize(("mode", "stage"), STAGES)
+def test_whatever_was_answered_arrives(
+    mode: str, stage: str, orthanc: Orthanc, mortal: Mortal[HeltigServer]
+) -> None:
+    seed = 100 + STAGES.index((mode, stage))
+    files, study, archive = files_of("cr-chest", seed), uid_of("cr-chest", seed), f"archive-{seed}"
+    _add(mortal, archive, orthanc, gate=mode)
+    with mortal.killed(stage), _gated(mortal, archive) as gate:
         answered = _is_stored(gate, files)
-        assert gate.server.process.wait(60) == -9, f"it was not killed:\n{gate.server.output}"
-    with heltig_server(home, secret_orthanc=orthanc.password) as server:
-        gate = Gated(server)
+    with _gated(mortal, archive) as gate:
         assert answered or _is_stored(gate, files)
         gate.until(lambda: gate.readiness(study) == "READY" and len(stored_in(orthanc)) == len(files))
         assert stored_in(orthanc) == sop_uids(files)
         assert gate.quarantine() == []
-        gate.client.close()
+        gate.until(lambda: is_at_rest(gate.server.home))
 
 
-def test_an_archive_that_refuses_duplicates_is_sent_the_same_again(orthanc: Orthanc, tmp_path: Path) -> None:
+def test_an_archive_that_refuses_duplicates_is_sent_the_same_again(
+    orthanc: Orthanc, mortal: Mortal[HeltigServer]
+) -> None:
     """Killed between the archive's answer and the rows of it."""
-    files, home = files_of("cr-chest", 31), tmp_path / "home"
-    options = {"password": orthanc.password, "gate": "observe", "gateIdleSeconds": 0.2}
-    settings = {"test_dies": "after store"}
+    files = files_of("cr-chest", 31)
     with store_front(orthanc) as front:
-        with gated(home, orthanc.root, program=(str(DYING),), settings=settings, **options) as gate:
-            change = {"stowUrl": front.root}
-            answer = gate.client.patch("/api/v1/archives/main", json=change, headers={"If-Match": "*"})
-            assert answer.is_success, answer.text
+        _add(mortal, "refusing", orthanc, stow_url=front.root, gate="observe")
+        with mortal.killed("after store"), _gated(mortal, "refusing") as gate:
             assert not _is_stored(gate, files)
-            assert gate.server.process.wait(60) == -9, f"it was not killed:\n{gate.server.output}"
         assert stored_in(orthanc) == sop_uids(files)
-        with heltig_server(home, secret_orthanc=orthanc.password) as server:
-            gate = Gated(server)
+        with _gated(mortal, "refusing") as gate:
             assert gate.store(files).status_code == 200
-            gate.client.close()
+            gate.until(lambda: is_at_rest(gate.server.home))
+
+
+@contextmanager
+def _gated(mortal: Mortal[HeltigServer], archive: str) -> Iterator[Gated]:
+    gate = Gated(mortal.running, archive)
+    with gate.client:
+        yield gate
+
+
+def _add(mortal: Mortal[HeltigServer], name: str, orthanc: Orthanc, *, stow_url: str = "", gate: str) -> None:
+    """Puts a gate before an Orthanc."""
+    entry: dict[str, Any] = {
+        "name": name,
+        "qidoUrl": orthanc.root,
+        "options": {"strategy": "none", "gate": gate, "gateIdleSeconds": 0.2},
+        "auth": {"kind": "basic", "username": orthanc.username, "secret": "env:HELTIG_SECRET_ORTHANC"},
+    }
+    if stow_url:
+        entry["stowUrl"] = stow_url
+    with _gated(mortal, name) as at:
+        at.client.post("/api/v1/archives", json=entry).raise_for_status()
 
 
 def _is_stored(gate: Gated, files: list[bytes]) -> bool:

@@ -4,13 +4,15 @@ import io
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pydicom
 import pytest
 from integration.gated import PAUSE_SECONDS, WAIT_SECONDS, files_of, stored_in
+from integration.mortal import Mortal, is_at_rest
 from pydicom.uid import ExplicitVRLittleEndian
-from servers.heltig_listener import HeltigListener, heltig_listener
+from servers.heltig_listener import HeltigListener
 from servers.orthanc import Orthanc
 from unit.connectors.dimse.doors import associated
 
@@ -20,26 +22,45 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
-DYING = Path(__file__).with_name("dying_gate.py")
+STAGES = [
+    "before keep",
+    "after keep",
+    "after enter",
+    "before add_entries",
+    "after add_entries",
+    "after _dispose",
+]
 
 
-@pytest.mark.parametrize(
-    "stage",
-    ["before keep", "after keep", "after enter", "before add_entries", "after add_entries", "after _dispose"],
-)
-def test_what_was_acknowledged_arrives(stage: str, orthanc: Orthanc, tmp_path: Path) -> None:
-    home, files = tmp_path / "home", files_of("cr-chest", 60)
-    _configure(home, orthanc)
-    with heltig_listener(
-        home, "main", program=(str(DYING),), test_dies=stage, secret_orthanc=orthanc.password
-    ) as listener:
-        acknowledged = _send(listener, files)
-        assert listener.process.wait(60) == -9, f"it was not killed:\n{listener.output}"
-    with heltig_listener(home, "main", secret_orthanc=orthanc.password) as listener:
-        _until_stored(listener, orthanc, acknowledged)
-        assert _send(listener, files) == _uids(files)
-        _until_stored(listener, orthanc, _uids(files))
-        assert listener.stop() == 0
+@pytest.fixture(scope="module")
+def mortal(
+    _orthanc_server: Orthanc, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Mortal[HeltigListener]]:
+    """One for all tests: each has a study of its own."""
+    folder = tmp_path_factory.mktemp("listener")
+    home, secret = folder / "home", {"HELTIG_SECRET_ORTHANC": _orthanc_server.password}
+    _configure(home, _orthanc_server)
+    made = Mortal(
+        folder / "stage",
+        lambda environ, program: HeltigListener(home, ["main"], {**secret, **environ}, program),
+    )
+    try:
+        yield made
+        assert made.running.stop() == 0
+    finally:
+        made.running.kill()
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_what_was_acknowledged_arrives(stage: str, orthanc: Orthanc, mortal: Mortal[HeltigListener]) -> None:
+    files = files_of("cr-chest", 60 + STAGES.index(stage))
+    with mortal.killed(stage):
+        acknowledged = _send(mortal.running, files)
+    listener = mortal.running
+    _until(listener, lambda: acknowledged <= set(stored_in(orthanc)))
+    assert _send(listener, files) == _uids(files)
+    _until(listener, lambda: _uids(files) <= set(stored_in(orthanc)))
+    _until(listener, lambda: is_at_rest(listener.home))
 
 
 def _configure(home: Path, orthanc: Orthanc) -> None:
@@ -70,14 +91,14 @@ def _uids(files: list[bytes]) -> set[str]:
     return {str(pydicom.dcmread(io.BytesIO(file)).SOPInstanceUID) for file in files}
 
 
-def _until_stored(listener: HeltigListener, orthanc: Orthanc, wanted: set[str]) -> None:
-    """Asks until the archive has some objects: nothing tells another process of it."""
+def _until(listener: HeltigListener, is_so: Callable[[], bool]) -> None:
+    """Asks until something is so: nothing tells another process of it."""
     for _ in range(int(WAIT_SECONDS / PAUSE_SECONDS)):
-        if wanted <= set(stored_in(orthanc)):
+        if is_so():
             return
         try:
             code = listener.process.wait(PAUSE_SECONDS)
         except subprocess.TimeoutExpired:
             continue
         raise AssertionError(f"the listener ended with {code}:\n{listener.output}")
-    raise AssertionError(f"it did not arrive in time:\n{listener.output}")
+    raise AssertionError(f"it did not happen in time:\n{listener.output}")
