@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 import pytest
+from click.testing import CliRunner, Result
 from integration.gated import body_of, content_type
 from integration.test_marked_data import MARK, MARKS, marked, package
 from planted import IDENTITY, planted
@@ -25,7 +26,9 @@ from servers.keys import keys
 
 from heltig.auth.policy import OPEN_TO, ROUTES, SEE_IDENTIFIERS
 from heltig.auth.principal import ROLES
+from heltig.cli import heltig
 from heltig.demo.part10 import part10
+from heltig.errors import ConfigurationError
 
 PATIENT_ID = "00100020"
 SHOWN = IDENTITY | {"00080070", "00081030", "0008103E", "00081090"}
@@ -372,16 +375,11 @@ def assert_no_marks(home: Path) -> None:
         assert [mark for mark in ALL_MARKS if mark.encode() in file.read_bytes()] == [], file.name
 
 
-def command(home: Path, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
+def command(home: Path, *words: str, **settings: str) -> Result:
     """Runs `heltig identifiers rewrite`, if not something else."""
     environ = {f"HELTIG_{name.upper()}": value for name, value in settings.items()}
-    return subprocess.run(
-        [sys.executable, "-m", "heltig", *(words or ("identifiers", "rewrite"))],
-        env={**os.environ, "HELTIG_HOME": str(home), **environ},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=WAIT_SECONDS,
+    return CliRunner().invoke(
+        heltig, words or ("identifiers", "rewrite"), env={"HELTIG_HOME": str(home), **environ}
     )
 
 
@@ -389,7 +387,7 @@ def test_a_filled_database_is_turned_into_hashes(masked: Site) -> None:
     """The last one: it stops the server of the others."""
     home = masked.server.home
     while_it_runs = command(home, identifiers="hashed")
-    assert "Stop all of it" in while_it_runs.stderr
+    assert "Stop all of it" in str(while_it_runs.exception)
     assert masked.server.stop() == 0
     too_soon = subprocess.run(
         [sys.executable, "-m", "heltig", "serve"],
@@ -404,7 +402,7 @@ def test_a_filled_database_is_turned_into_hashes(masked: Site) -> None:
     doctor = command(home, "doctor", "--offline", identifiers="hashed")
     assert "heltig identifiers rewrite" in " ".join(doctor.stdout.split())
     done = command(home, identifiers="hashed")
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.output
     assert "9 studies" in done.stdout
     assert command(home, identifiers="hashed").stdout == "Identifiers are hashes already.\n"
     assert (
@@ -412,9 +410,9 @@ def test_a_filled_database_is_turned_into_hashes(masked: Site) -> None:
     )
     other = {"identifier_key": "env:HELTIG_SECRET_OTHER", "secret_other": "ab" * 32}
     refused = command(home, "identifiers", "show", identifiers="hashed", **other)
-    assert refused.returncode == 2
-    assert "HELTIG_SECRET_OTHER" in refused.stderr
-    assert "HELTIG_IDENTIFIERS=hashed" in command(home).stderr
+    assert isinstance(refused.exception, ConfigurationError)
+    assert "HELTIG_SECRET_OTHER" in str(refused.exception)
+    assert "HELTIG_IDENTIFIERS=hashed" in str(command(home).exception)
     assert_no_marks(home)
     with site(home, identifiers="hashed") as running:
         _matches(running)

@@ -1,7 +1,6 @@
 """`heltig listen --server`: studies sent by C-STORE here, judged by a server elsewhere."""
 
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from io import BytesIO
@@ -11,10 +10,13 @@ from typing import Any
 import httpx
 import pydicom
 import pytest
+from click.testing import CliRunner
 from integration.dicom_senders import dcmsend, sent_files
 from integration.gated import PAUSE_SECONDS, files_of, uid_of
 from servers.heltig_listener import HeltigListener, heltig_listener
 from servers.heltig_server import HeltigServer, heltig_server
+
+from heltig.cli import heltig
 
 SETTINGS = {"idle_seconds": "0.3"}
 
@@ -44,14 +46,9 @@ def readiness(server: HeltigServer, study: str) -> str | None:
 
 
 def command(home: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "heltig", "listen", *arguments],
-        env={"HELTIG_HOME": str(home), "PATH": "/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.stdout + done.stderr
+    """What `heltig listen` says beside a listener."""
+    done = CliRunner().invoke(heltig, ["listen", *arguments], env={"HELTIG_HOME": str(home)})
+    return f"{done.output}{done.exception or ''}"
 
 
 def packages(home: Path) -> dict[str, list[str]]:
@@ -74,6 +71,7 @@ def test_studies_are_uploaded_once_nothing_of_them_comes(server: HeltigServer, t
 
 
 def test_what_a_server_refuses_is_kept_and_can_be_retried(server: HeltigServer, tmp_path: Path) -> None:
+    """Beside it no other relay starts: two do not share a folder."""
     home = tmp_path / "home"
     dataset = pydicom.dcmread(BytesIO(files_of("cr-chest", 41)[0]))
     dataset.private_block(0x0099, "TEST", create=True).add_new(0x01, "OB", bytes(2 * 1024 * 1024))
@@ -90,6 +88,7 @@ def test_what_a_server_refuses_is_kept_and_can_be_retried(server: HeltigServer, 
         assert command(home, "--retry", name) == f"{name}: tried again\n"
         until(listener, lambda: len(packages(home)["failed"]) == 1)
         assert "no such package" in command(home, "--retry", "other")
+        assert "A relay runs already" in command(home, "--server", server.url)
 
 
 def test_a_server_that_is_away_is_tried_again(server: HeltigServer, tmp_path: Path) -> None:
@@ -114,8 +113,3 @@ def test_what_was_acknowledged_before_a_kill_is_uploaded_after_it(
         listener.kill()
     with heltig_listener(home, "--server", server.url, **SETTINGS) as listener:
         until(listener, lambda: readiness(server, uid_of("cr-chest", 43)) == "READY")
-
-
-def test_two_relays_do_not_share_a_folder(server: HeltigServer, tmp_path: Path) -> None:
-    with heltig_listener(tmp_path, "--server", server.url):
-        assert "A relay runs already" in command(tmp_path, "--server", server.url)

@@ -2,39 +2,38 @@
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import httpx
+from click.testing import CliRunner, Result
 from servers.heltig_server import heltig_server
 from unit.api.service import study_zip, values
 from unit.store.databases import sqlite_url
 from unit.store.samples import judge, snapshot
 
 from heltig.audit.trail import open_trail
+from heltig.cli import heltig
+from heltig.errors import NotFoundError
 from heltig.jobs.queue import utc_now
 from heltig.pipeline.publish import render
 from heltig.settings import Settings
 from heltig.store.engine import Store
+from heltig.store.migrations import upgrade
 
 
-def rescore(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "heltig", "rescore", *arguments],
-        env={**os.environ, "HELTIG_HOME": str(home), "HELTIG_WORKERS": "1"},
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=False,
-    )
+def run(home: Path, *arguments: str) -> Result:
+    """A command beside the server."""
+    return CliRunner().invoke(heltig, arguments, env={"HELTIG_HOME": str(home), "HELTIG_WORKERS": "1"})
+
+
+def rescore(home: Path, *arguments: str) -> Result:
+    return run(home, "rescore", *arguments)
 
 
 def report(home: Path, *arguments: str) -> Any:
     done = rescore(home, "--format", "json", *arguments)
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.output
     return json.loads(done.stdout)
 
 
@@ -42,6 +41,7 @@ def test_verdicts_follow_a_profile(tmp_path: Path) -> None:
     home, profile = tmp_path / "home", tmp_path / "lenient.toml"
     profile.write_text('off = ["PAT-ID-CONFLICT"]', "utf-8")
     with heltig_server(home) as server:
+        assert "another ruleset" not in server.output
         sent = httpx.post(
             f"{server.url}/api/v1/jobs/upload",
             content=study_zip("two-patient-ids", "dx-hand"),
@@ -56,7 +56,7 @@ def test_verdicts_follow_a_profile(tmp_path: Path) -> None:
         assert httpx.get(address).headers["heltig-readiness"] == "BLOCKED"
 
         told = rescore(home, "--profile", str(profile))
-        assert told.returncode == 0, told.stderr
+        assert told.exit_code == 0, told.output
         assert "1 have another verdict" in " ".join(told.stdout.split())
         assert "PAT-ID-CONFLICT" in told.stdout
         now = httpx.get(address)
@@ -66,17 +66,17 @@ def test_verdicts_follow_a_profile(tmp_path: Path) -> None:
 
     for unknown in (("--archive", "nowhere"), ("--study", "9.9"), ("--rule", "NOPE")):
         refused = rescore(home, *unknown)
-        assert (refused.returncode, refused.stdout) == (4, "")
-        assert refused.stderr.startswith("heltig: ")
+        assert isinstance(refused.exception, NotFoundError)
+        assert (refused.exception.exit_code, refused.stdout) == (4, "")
 
 
 def test_a_server_says_how_many_verdicts_are_of_another_ruleset(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    with heltig_server(home) as server:
-        assert "another ruleset" not in server.output
+    home.mkdir()
 
     async def add_an_old_verdict() -> None:
         store = await Store.open(sqlite_url(home / "heltig.db"), render=render)
+        await upgrade(store)
         await open_trail(store, Settings(home=home), clock=utc_now)
         await judge(store, snapshot())
         await store.close()
@@ -88,13 +88,8 @@ def test_a_server_says_how_many_verdicts_are_of_another_ruleset(tmp_path: Path) 
 
 def test_studies_that_go_by_their_archives_profile_are_told_apart(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    add = ["archives", "add", "main", "http://127.0.0.1:9/dicom-web", "--profile", "strict"]
-    subprocess.run(
-        [sys.executable, "-m", "heltig", *add],
-        env={**os.environ, "HELTIG_HOME": str(home)},
-        capture_output=True,
-        check=True,
-    )
+    added = run(home, "archives", "add", "main", "http://127.0.0.1:9/dicom-web", "--profile", "strict")
+    assert added.exit_code == 0, added.output
 
     async def add_a_verdict() -> None:
         store = await Store.open(sqlite_url(home / "heltig.db"), render=render)
