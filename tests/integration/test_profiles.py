@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from integration.commands import run
 from servers.heltig_server import heltig_server
 from synthetic import synthetic_studies
 from unit.api.service import study_zip
@@ -30,13 +31,13 @@ mend = "Ask the archive's office to list the station."
 """
 
 
-def heltig(*arguments, cwd=None, **environment):
+def heltig_apart(*arguments, **environment):
+    """In a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", "heltig", *map(str, arguments)],
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONUTF8": "1", **environment},
-        cwd=cwd,
         timeout=120,
         check=False,
     )
@@ -76,37 +77,40 @@ def test_clean_studies_stay_ready(clean, profile):
 @pytest.mark.parametrize(
     "command", [["check", "."], ["pull", "pacs"], ["serve"], ["rules"], ["rules", "test", "."]]
 )
-def test_a_wrong_profile_is_refused_at_the_start_of_every_command(tmp_path, command):
+def test_a_wrong_profile_is_refused_at_the_start_of_every_command(tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "wrong.toml").write_text('\noff = ["PAT-ID-EMTY"]\nbse = "strict"')
     told = [
         "heltig: wrong.toml:2:8: there is no rule PAT-ID-EMTY; the nearest one is PAT-ID-EMPTY",
         "wrong.toml:3:1: bse is no setting of a profile; the nearest one is base",
     ]
-    given = heltig(*command, "--profile", "wrong.toml", cwd=tmp_path, HELTIG_HOME=str(tmp_path))
+    ran = heltig_apart if command[0] == "pull" else run  # it steps back: its process stays of less priority
+    given = ran(*command, "--profile", "wrong.toml", HELTIG_HOME=str(tmp_path))
     assert (given.returncode, given.stderr.splitlines()) == (2, told)
-    setting = heltig(*command, cwd=tmp_path, HELTIG_HOME=str(tmp_path), HELTIG_PROFILE="wrong.toml")
+    setting = ran(*command, HELTIG_HOME=str(tmp_path), HELTIG_PROFILE="wrong.toml")
     assert (setting.returncode, setting.stderr.splitlines()) == (2, told)
 
 
-def test_names_and_files_of_profiles_that_are_not_there_are_told_apart(tmp_path):
+def test_names_and_files_of_profiles_that_are_not_there_are_told_apart(tmp_path, monkeypatch):
     assert (
         "there is no profile strickt; the nearest one is strict"
-        in heltig("check", "--profile", "strickt", tmp_path).stderr
+        in run("check", "--profile", "strickt", tmp_path).stderr
     )
     assert (
         "the profile strickt.toml cannot be read: no such file"
-        in heltig("check", "--profile", "strickt.toml", tmp_path).stderr
+        in run("check", "--profile", "strickt.toml", tmp_path).stderr
     )
     (tmp_path / "strict").write_bytes(b"\xff")
+    monkeypatch.chdir(tmp_path)
     assert (
         "the profile ./strict cannot be read: it is not UTF-8"
-        in heltig("check", "--profile", "./strict", ".", cwd=tmp_path).stderr
+        in run("check", "--profile", "./strict", ".").stderr
     )
 
 
 @pytest.mark.skipif(not Path("/dev/zero").exists(), reason="there is no file without an end here")
 def test_of_a_file_without_an_end_no_more_is_read_than_a_profile_can_have():
-    ran = heltig("rules", "--profile", "/dev/zero")
+    ran = heltig_apart("rules", "--profile", "/dev/zero")
     assert (ran.returncode, ran.stderr) == (
         2,
         "heltig: /dev/zero:1:1: not TOML: longer than 262,144 characters\n",
@@ -114,32 +118,31 @@ def test_of_a_file_without_an_end_no_more_is_read_than_a_profile_can_have():
 
 
 def test_a_rule_of_the_profile_is_listed_explained_and_found(clean, site):
-    assert "  SITE-STATION " in heltig("rules", "--profile", site).stdout
-    assert "Ask the archive's office" in heltig("rules", "show", "site-station", "--profile", site).stdout
+    assert "  SITE-STATION " in run("rules", "--profile", site).stdout
+    assert "Ask the archive's office" in run("rules", "show", "site-station", "--profile", site).stdout
     study = clean / "ct-chest"
     judge = ["check", "--profile", site, "--format", "json", "--reference-date", "2026-06-01", study]
-    reports = [heltig(*judge, "--jobs", jobs) for jobs in (1, 2)]
+    reports = [run(*judge, "--jobs", jobs) for jobs in (1, 2)]
     assert json.loads(reports[0].stdout)["studies"] == json.loads(reports[1].stdout)["studies"]
     assert reports[0].returncode == 20
     (judged,) = json.loads(reports[0].stdout)["studies"]
     assert [finding["rule"] for finding in judged["findings"] if finding["severity"] == "block"] == [
         "SITE-STATION"
     ]
-    sarif = json.loads(heltig("check", "--profile", site, "--format", "sarif", study).stdout)["runs"][0]
+    sarif = json.loads(run("check", "--profile", site, "--format", "sarif", study).stdout)["runs"][0]
     declared = {rule["id"]: rule for rule in sarif["tool"]["driver"]["rules"]}
     assert declared["SITE-STATION"]["help"]["text"] == "Ask the archive's office to list the station."
 
 
 def test_shipped_profiles_are_listed_and_printed(tmp_path):
-    listed = heltig("rules", "profiles").stdout
+    listed = run("rules", "profiles").stdout
     assert [line.split()[0] for line in listed.splitlines()][:3] == ["default", "strict", "migration"]
-    printed = heltig("rules", "profiles", "strict")
+    printed = run("rules", "profiles", "strict")
     (tmp_path / "own.toml").write_text(printed.stdout)
     assert (
-        heltig("rules", "--profile", tmp_path / "own.toml").stdout
-        == heltig("rules", "--profile", "strict").stdout
+        run("rules", "--profile", tmp_path / "own.toml").stdout == run("rules", "--profile", "strict").stdout
     )
-    assert "the nearest one is orthanc" in heltig("rules", "profiles", "orthnac").stderr
+    assert "the nearest one is orthanc" in run("rules", "profiles", "orthnac").stderr
 
 
 CASES = """
@@ -157,23 +160,23 @@ cases:
 def test_cases_of_a_profiles_rules_are_tried(tmp_path, site):
     cases = tmp_path / "cases"
     cases.mkdir()
-    assert "has no file of cases" in heltig("rules", "test", cases, "--profile", site).stderr
+    assert "has no file of cases" in run("rules", "test", cases, "--profile", site).stderr
     path = cases / "SITE-STATION.yml"
     path.write_text(CASES.replace("COUNT", "2"))
-    ran = heltig("rules", "test", cases, "--profile", site)
+    ran = run("rules", "test", cases, "--profile", site)
     assert (ran.returncode, ran.stdout) == (0, "2 cases of 1 rules, 0 came out otherwise\n")
     path.write_text(CASES.replace("COUNT", "3"))
-    ran = heltig("rules", "test", cases, "--profile", site)
+    ran = run("rules", "test", cases, "--profile", site)
     assert ran.returncode == 1
     assert f"{path}: another one: no finding like" in ran.stdout
     path.write_text(CASES.replace("outcome: fail", "outcome: faill"))
-    ran = heltig("rules", "test", cases, "--profile", site)
+    ran = run("rules", "test", cases, "--profile", site)
     assert ran.returncode == 3
     assert "another one: not a case: outcome 'faill'; there are pass, fail, not_applicable" in ran.stderr
     path.write_text("cases: 3")
-    assert "no list of cases" in heltig("rules", "test", cases, "--profile", site).stderr
+    assert "no list of cases" in run("rules", "test", cases, "--profile", site).stderr
     path.rename(cases / "SITE-STATIN.yml")
-    assert "the nearest one is SITE-STATION" in heltig("rules", "test", cases, "--profile", site).stderr
+    assert "the nearest one is SITE-STATION" in run("rules", "test", cases, "--profile", site).stderr
 
 
 RULES_WITH_CODE = '''
@@ -229,23 +232,23 @@ def acme(tmp_path):
 
 
 def test_rules_with_code_come_in_by_their_entry_point(acme, clean, tmp_path):
-    listed = heltig("rules", PYTHONPATH=str(acme)).stdout
+    listed = heltig_apart("rules", PYTHONPATH=str(acme)).stdout
     assert "\nSite\n  ACME-STATION-ROOM" in listed
     cases = tmp_path / "cases"
     cases.mkdir()
     (cases / "ACME-STATION-ROOM.yml").write_text(CASES_WITH_CODE)
-    ran = heltig("rules", "test", cases, PYTHONPATH=str(acme))
+    ran = heltig_apart("rules", "test", cases, PYTHONPATH=str(acme))
     assert (ran.returncode, ran.stdout) == (0, "3 cases of 1 rules, 0 came out otherwise\n")
     profile = tmp_path / "site.toml"
     profile.write_text('[severity]\n"ACME-STATION-ROOM" = "block"')
     study = ["--format", "json", clean / "ct-chest"]
-    report = json.loads(heltig("check", "--profile", profile, *study, PYTHONPATH=str(acme)).stdout)
+    report = json.loads(heltig_apart("check", "--profile", profile, *study, PYTHONPATH=str(acme)).stdout)
     assert ("ACME-STATION-ROOM", "block") in {
         (finding["rule"], finding["severity"]) for finding in report["studies"][0]["findings"]
     }
-    without = json.loads(heltig("check", *study).stdout)
+    without = json.loads(heltig_apart("check", *study).stdout)
     assert without["ruleset"]["hash"] != report["ruleset"]["hash"]
-    assert "there is no rule ACME-STATION-ROOM" in heltig("check", "--profile", profile, *study).stderr
+    assert "there is no rule ACME-STATION-ROOM" in run("check", "--profile", profile, *study).stderr
 
 
 def test_whatever_decides_in_the_package_of_a_site_is_in_the_hash_of_the_ruleset(acme):
@@ -272,13 +275,13 @@ def test_whatever_decides_in_the_package_of_a_site_is_in_the_hash_of_the_ruleset
 
 
 def test_a_rule_with_code_says_which_distribution_brought_it(acme):
-    shown = heltig("rules", "show", "ACME-STATION-ROOM", PYTHONPATH=str(acme)).stdout
+    shown = heltig_apart("rules", "show", "ACME-STATION-ROOM", PYTHONPATH=str(acme)).stdout
     assert shown.splitlines()[-1].split() == ["Since:", "acme-heltig", "1.0"]
 
 
 def test_a_site_module_that_cannot_be_loaded_is_named(acme):
     (acme / "acme_heltig" / "rules.py").write_text("import nowhere_to_be_found")
-    ran = heltig("rules", PYTHONPATH=str(acme))
+    ran = heltig_apart("rules", PYTHONPATH=str(acme))
     assert ran.returncode == 2
     assert "the rules of entry point acme (acme_heltig.rules) cannot be loaded" in ran.stderr
 
@@ -298,7 +301,7 @@ def test_a_server_judges_with_the_rules_of_its_profile_and_rescore_follows_it(tm
         assert "SITE-STATION" in {found["rule"] for found in study["findings"]}
         key = study["study"]["key"]
         site.write_text(site.read_text().replace('"block"', '"note"'))
-        done = heltig("rescore", "--format", "json", "--profile", site, HELTIG_HOME=str(home))
+        done = run("rescore", "--format", "json", "--profile", site, HELTIG_HOME=str(home))
         assert done.returncode == 0, done.stderr
         report = json.loads(done.stdout)
         [move] = report["moves"]
@@ -323,7 +326,7 @@ def test_a_server_judges_with_the_rules_of_its_profile_and_rescore_follows_it(tm
 )  # fmt: skip
 def test_rules_that_cannot_be_loaded_are_told_with_module_and_line(acme, text, told):
     (acme / "acme_heltig" / "rules.py").write_text(text)
-    refused = heltig("rules", PYTHONPATH=str(acme))
+    refused = heltig_apart("rules", PYTHONPATH=str(acme))
     assert refused.returncode == 2
     assert f"entry point acme (acme_heltig.rules) cannot be loaded: {told}" in refused.stderr
     assert "rules.py:" in refused.stderr
@@ -334,7 +337,7 @@ def test_a_rule_that_leaves_is_no_clean_study(acme, clean):
     path.write_text(
         path.read_text().replace("    station, said =", "    raise SystemExit(0)\n    station, said =")
     )
-    left = heltig("check", "--format", "json", clean / "ct-chest", PYTHONPATH=str(acme))
+    left = heltig_apart("check", "--format", "json", clean / "ct-chest", PYTHONPATH=str(acme))
     assert left.returncode == 10
     (study,) = json.loads(left.stdout)["studies"]
     assert [error["rule"] for error in study["errors"]] == ["ACME-STATION-ROOM"]
