@@ -12,13 +12,16 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import pytest
+from click.testing import CliRunner, Result
 from servers.heltig_server import HeltigServer, heltig_server
 from unit.api.service import study_zip, values
 
+from heltig.cli import heltig as commands
+from heltig.errors import HeltigError
 from heltig.serving import Listening, serve
 from heltig.settings import Settings
 
@@ -35,6 +38,15 @@ def heltig(*arguments: str, home: Path, **environ: str) -> subprocess.CompletedP
         encoding="utf-8",
         check=False,
     )
+
+
+def run(*arguments: str, home: Path, **environ: str) -> Result:
+    """A command beside a server, in this process."""
+    return CliRunner().invoke(commands, arguments, env={"HELTIG_HOME": str(home), **environ})
+
+
+def code_of(result: Result) -> int:
+    return result.exception.exit_code if isinstance(result.exception, HeltigError) else result.exit_code
 
 
 def until(server: HeltigServer, is_so: Callable[[], Any]) -> Any:
@@ -131,15 +143,51 @@ async def test_who_is_told_to_stop_while_it_starts_stops(number: signal.Signals,
     assert not listening
 
 
-def test_a_stopped_server_ends_soon_though_a_client_stays(tmp_path: Path) -> None:
-    with heltig_server(tmp_path / "home") as server:
+class Ended(NamedTuple):
+    """What became of a server that was asked to stop while a client stayed.
+
+    Attributes:
+        marks: What its log must not have: what it was told of patients.
+        output: All that it wrote.
+        code: What it ended with.
+        seconds: How long it took.
+    """
+
+    marks: set[str]
+    output: str
+    code: int
+    seconds: float
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> Ended:
+    """A server that is sent studies and asked for their patients, until it is stopped."""
+    package = study_zip("two-patient-ids", "ct-chest")
+    marks = {"Doe"}
+    with heltig_server(tmp_path_factory.mktemp("ended") / "home") as server:
+        form = {"file": ("Doe^Jane.zip", package)}
+        uploaded = httpx.post(f"{server.url}/api/v1/jobs/upload", files=form, timeout=WAIT_SECONDS)
+        for study in uploaded.json()["studies"]:
+            marks.add(study["study"]["accessionNumber"])
+            for patient in study["study"]["patients"]:
+                marks |= {patient["patientID"], patient["birthDate"], patient["name"].partition("^")[0]}
+        for name in marks:
+            httpx.get(f"{server.url}/dicom-web/studies", params={"PatientName": name, "PatientID": name})
+            httpx.get(f"{server.url}/", params={"q": name})
+        httpx.post(f"{server.url}/api/v1/jobs/upload", content=b"Doe^Jane")
         address = httpx.URL(server.url)
         with socket.create_connection((address.host, address.port)) as idle:
             idle.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert idle.recv(12) == b"HTTP/1.1 200"
             began = time.monotonic()
-            assert server.stop() == 0
-            assert time.monotonic() - began < 30
+            code = server.stop()
+            seconds = time.monotonic() - began
+    return Ended(marks - {""}, server.output, code, seconds)
+
+
+def test_a_stopped_server_ends_soon_though_a_client_stays(ended: Ended) -> None:
+    assert ended.code == 0
+    assert ended.seconds < 30
 
 
 def test_the_consult_listener_is_apart(tmp_path: Path) -> None:
@@ -158,50 +206,35 @@ def test_keys_open_a_guarded_server(tmp_path: Path) -> None:
     package = tmp_path / "Doe^Jane.zip"
     package.write_bytes(study_zip("two-patient-ids"))
     with heltig_server(home, auth_mode="api-key") as server:
-        refused = heltig("upload", str(package), home=home, HELTIG_PORT=server.url.rpartition(":")[2])
-        assert refused.returncode == 6
-        assert "hk_" not in refused.stderr
-        made = heltig("keys", "create", "sender", "--role", "qa_operator", "--area", "upload", home=home)
+        refused = run("upload", str(package), home=home, HELTIG_PORT=server.url.rpartition(":")[2])
+        assert code_of(refused) == 6
+        assert "hk_" not in f"{refused.output}{refused.exception}"
+        made = run("keys", "create", "sender", "--role", "qa_operator", "--area", "upload", home=home)
         key = made.stdout.strip()
         assert key.startswith("hk_")
         upload = ("upload", str(package), "--server", server.url, "--key", "env:HELTIG_SECRET_KEY")
-        done = heltig(*upload, home=home, HELTIG_SECRET_KEY=key)
-        assert done.returncode == 20, done.stderr
+        done = run(*upload, home=home, HELTIG_SECRET_KEY=key)
+        assert code_of(done) == 20, done.output
         assert "PAT-ID-CONFLICT" in done.stdout
         set_up = {"HELTIG_UPLOAD_URL": server.url, "HELTIG_UPLOAD_KEY": "env:HELTIG_SECRET_KEY"}
-        queued = heltig("upload", str(package), "--no-wait", home=home, HELTIG_SECRET_KEY=key, **set_up)
-        assert queued.returncode == 0
+        queued = run("upload", str(package), "--no-wait", home=home, HELTIG_SECRET_KEY=key, **set_up)
+        assert code_of(queued) == 0
         assert "sent before" in queued.stdout
         other = httpx.get(f"{server.url}/api/v1/studies", headers={"Authorization": f"Bearer {key}"})
         assert (other.status_code, other.json()["rule"]) == (403, "area")
 
-        listed = heltig("keys", "list", home=home).stdout
+        listed = run("keys", "list", home=home).stdout
         assert "sender" in listed
         assert "last used" in listed
         assert key not in listed
-        assert heltig("keys", "revoke", "sender", home=home).returncode == 0
-        until(server, lambda: heltig(*upload, home=home, HELTIG_SECRET_KEY=key).returncode == 6)
+        assert code_of(run("keys", "revoke", "sender", home=home)) == 0
+        until(server, lambda: code_of(run(*upload, home=home, HELTIG_SECRET_KEY=key)) == 6)
 
 
-def test_nothing_of_a_patient_is_in_the_log(tmp_path: Path) -> None:
-    package = study_zip("two-patient-ids", "ct-chest")
-    marks: set[str] = set()
-    with heltig_server(tmp_path / "home") as server:
-        form = {"file": ("Doe^Jane.zip", package)}
-        uploaded = httpx.post(f"{server.url}/api/v1/jobs/upload", files=form, timeout=WAIT_SECONDS)
-        for study in uploaded.json()["studies"]:
-            marks.add(study["study"]["accessionNumber"])
-            for patient in study["study"]["patients"]:
-                marks |= {patient["patientID"], patient["birthDate"], patient["name"].partition("^")[0]}
-        for name in marks:
-            httpx.get(f"{server.url}/dicom-web/studies", params={"PatientName": name, "PatientID": name})
-            httpx.get(f"{server.url}/", params={"q": name})
-        httpx.post(f"{server.url}/api/v1/jobs/upload", content=b"Doe^Jane")
-        assert server.stop() == 0
-    marks -= {""}
-    assert len(marks) > 5
-    assert [mark for mark in (*marks, "Doe") if mark in server.output] == []
-    logged = [json.loads(line) for line in server.output.splitlines() if line.startswith("{")]
+def test_nothing_of_a_patient_is_in_the_log(ended: Ended) -> None:
+    assert len(ended.marks) > 6
+    assert [mark for mark in ended.marks if mark in ended.output] == []
+    logged = [json.loads(line) for line in ended.output.splitlines() if line.startswith("{")]
     assert any(line.get("route") == "/api/v1/jobs/upload" for line in logged)
 
 
