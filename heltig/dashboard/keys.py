@@ -13,6 +13,7 @@ from heltig.auth import sessions as auth_sessions
 from heltig.auth.keys import LONGEST_NAME, NewKey
 from heltig.auth.principal import AREAS, ROLES, Role
 from heltig.dashboard.asking import Question, ask, went
+from heltig.dashboard.filters import insist_on_names, number
 from heltig.dashboard.own_forms import (
     FORM_HEADERS,
     AnyRequest,
@@ -22,13 +23,16 @@ from heltig.dashboard.own_forms import (
     who,
 )
 from heltig.dashboard.pages import page
-from heltig.dashboard.refused import refuse, refused
+from heltig.dashboard.refused import ANSWERS, refuse, refused
 from heltig.errors import ConflictError, NotFoundError, UsageError
 from heltig.plain_name import insist_on_plain_name
 from heltig.store import keys, sessions
 from heltig.store.keys import ApiKey
 from heltig.store.sessions import Session
 from heltig.store.transaction import ReadTransaction
+
+A_PAGE: Final = 100
+"""Keys that a page lists."""
 
 DEFAULT_DAYS: Final = 365
 MOST_DAYS: Final = 36_500
@@ -47,15 +51,26 @@ _TOLD: Final[Mapping[str, str]] = {
 
 
 class Access(msgspec.Struct, frozen=True):
-    """What the page lists: keys by name, those in use first; sessions that go on, by name."""
+    """What the page lists.
+
+    Attributes:
+        keys: By name, those in use first.
+        number: How many keys there are in all.
+        page: Which page of them it is, from 1 on; `pages` is their number.
+        sessions: Those that go on, by name.
+    """
 
     keys: tuple[ApiKey, ...]
+    number: int
+    page: int
+    pages: int
     sessions: tuple[Session, ...]
 
 
 @route("/keys", http_method=_GET)
 async def show_keys(request: AnyRequest) -> Response[str]:
     """The lists, and the form for a new key."""
+    insist_on_names(request.query_params, "page", "done", ANSWERS)
     return await _page(request)
 
 
@@ -157,7 +172,7 @@ async def _page(request: AnyRequest, *, made: str = "", name: str = "") -> Respo
     before = refused(request)
     services = services_of(request.app.state)
     now = services.clock()
-    found = await services.store.read(_access, now)
+    found = await services.store.read(_access, now, wanted=number(request.query_params, "page") or 1)
     return page(
         request,
         "keys.html",
@@ -179,9 +194,17 @@ async def _page(request: AnyRequest, *, made: str = "", name: str = "") -> Respo
     )
 
 
-def _access(transaction: ReadTransaction, now: datetime) -> Access:
+def _access(transaction: ReadTransaction, now: datetime, *, wanted: int) -> Access:
     every = sorted(keys.every(transaction), key=lambda key: (_is_over(key, now), key.name))
-    return Access(tuple(every), tuple(sessions.going_on(transaction, at=now)))
+    pages = max(1, -(-len(every) // A_PAGE))
+    shown = min(max(wanted, 1), pages)
+    return Access(
+        keys=tuple(every[(shown - 1) * A_PAGE : shown * A_PAGE]),
+        number=len(every),
+        page=shown,
+        pages=pages,
+        sessions=tuple(sessions.going_on(transaction, at=now)),
+    )
 
 
 def _is_over(key: ApiKey, now: datetime) -> bool:

@@ -7,7 +7,9 @@ from unit.dashboard.reading import page, refused
 from unit.store.samples import sha
 
 from heltig.store import keys, sessions
+from heltig.store.keys import ApiKey
 from heltig.store.sessions import Session
+from heltig.store.transaction import WriteTransaction
 
 OURS = {"Sec-Fetch-Site": "same-origin"}
 FORM = {"name": "router", "role": "archive", "days": "30"}
@@ -91,3 +93,26 @@ async def test_for_admins_and_from_our_own_page_alone(guarded: Service) -> None:
     for path in ("/keys", "/keys/revoke?name=admin-", "/sessions/end?name=x"):
         page(await guarded.post(path, headers={**admin, "Sec-Fetch-Site": "cross-site"}, data=FORM), 403)
     assert len(await guarded.services.store.read(keys.every)) == 2
+
+
+async def test_many_keys_stand_on_several_pages(service: Service) -> None:
+    """Those in use first, however they are called."""
+
+    def add(transaction: WriteTransaction) -> None:
+        for number in range(150):
+            gone = LATER if number < 60 else None
+            name, key = f"scanner-{number:03}", sha(str(number))
+            keys.add(
+                transaction,
+                ApiKey(name=name, prefix="hk_", hash=key, role="archive", created=LATER, revoked=gone),
+            )
+
+    await service.services.store.write(add)
+    first, second = [page(await service.get(f"/keys?page={number}")).text for number in (1, 2)]
+    assert "Page 1 of 2, 150 keys, those in use first" in first
+    assert all(f"scanner-{number:03}" in first for number in [*range(60, 150), *range(10)])
+    assert "scanner-010" not in first
+    assert all(f"scanner-{number:03}" in second for number in range(10, 60))
+    assert "scanner-060" not in second
+    assert page(await service.get("/keys?page=99")).text == second
+    page(await service.get("/keys?page=x"), 400)
