@@ -9,8 +9,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from servers.dicomweb import study
 
+from heltig.cli import heltig
 from heltig.demo.archive import LoopbackArchive
 from heltig.pipeline.publish import render
 from heltig.store import changes, studies
@@ -61,9 +63,10 @@ async def test_every_study_is_judged_once_whoever_is_killed(url: str, redis_url:
     }
     instances = [part for uid in UIDS for part in study(uid, series=1, instances=2)]
     async with LoopbackArchive(instances) as archive:
-        added = [sys.executable, "-m", "heltig", "archives", "add", "main", archive.url]
-        options = ["--strategy", "listing", "--poll-seconds", "1", "--quiet-seconds", "0"]
-        await asyncio.to_thread(subprocess.run, added + options, env=environ, check=True)
+        add = ["archives", "add", "main", archive.url, "--strategy", "listing"]
+        add += ["--poll-seconds", "1", "--quiet-seconds", "0"]
+        runner = CliRunner(env=environ)
+        await asyncio.to_thread(runner.invoke, heltig, add, catch_exceptions=False)
 
         store = await Store.open(url, render=render)
         with ExitStack() as stack:
