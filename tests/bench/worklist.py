@@ -19,7 +19,6 @@ import hashlib
 import logging
 import os
 import random
-import shutil
 import socket
 import sqlite3
 import sys
@@ -39,7 +38,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from browser.conftest import chromium
+from browser.conftest import CHROMIUM, chromium
 
 from heltig.app import create_app
 from heltig.logs import configure_logging
@@ -374,7 +373,7 @@ def main(number: int) -> None:
                     time.sleep(0.05)
                 addresses = (*ADDRESSES, f"/studies/{uid}")
                 measure(base, addresses, asked)
-                if shutil.which("chromium"):
+                if CHROMIUM:
                     paint(base, tuple(address for address in addresses if "/api/" not in address))
             finally:
                 server.should_exit = True
