@@ -56,7 +56,7 @@ def try_case(rule: Rule, case: Mapping[str, Any]) -> list[str]:
     """
     if case["outcome"] not in get_args(Outcome):
         raise ValueError(f"outcome {case['outcome']!r}; there are {', '.join(get_args(Outcome))}")
-    evaluation = evaluate_case([rule], case)
+    evaluation = evaluate_case(Ruleset([rule], Profile()), case)
     outcome = evaluation.outcomes.get(rule.id)
     if outcome != case["outcome"]:
         return [f"outcome {outcome}, not {case['outcome']}: {evaluation.errors or evaluation.findings}"]
@@ -71,14 +71,13 @@ def try_case(rule: Rule, case: Mapping[str, Any]) -> list[str]:
     return problems
 
 
-def evaluate_case(rules: Sequence[Rule], case: Mapping[str, Any]) -> Evaluation:
-    """Run rules over the study or package of a case."""
+def evaluate_case(ruleset: Ruleset, case: Mapping[str, Any]) -> Evaluation:
+    """Run a ruleset, which may be that of other cases, over the study or package of a case."""
     context = Context(
         date.fromisoformat(str(case.get("reference_date", "2026-01-01"))),
         msgspec.convert(case.get("parameters", {}), Parameters),
         bool(case.get("deidentified", False)),
     )
-    ruleset = Ruleset(rules, Profile())
     if "package" in case:
         package = tuple(PackageFact(*fact) for fact in case["package"])
         return evaluate_package(ruleset, PackageView(package, context))

@@ -16,6 +16,8 @@ import yaml
 from heltig.errors import ConfigurationError
 from heltig.rules.cases import evaluate_case, try_case
 from heltig.rules.catalogue import catalogue, family_of
+from heltig.rules.engine import Ruleset
+from heltig.rules.profile import Profile
 from heltig.rules.rule import Rule
 
 OUTCOMES: Final = ("pass", "fail", "not_applicable", "not_evaluable", "error")
@@ -83,8 +85,9 @@ def judge_cases(*, order: int, part: int, parts: int) -> Iterator[CaseResult]:
     Raises:
         ConfigurationError: The installation lacks them.
     """
-    everything = shipped_rules()
-    cases = [(rule, number, case) for rule in everything for number, case in enumerate(cases_of(rule.id), 1)]
+    shipped = shipped_rules()
+    everything = Ruleset(shipped, Profile())
+    cases = [(rule, number, case) for rule in shipped for number, case in enumerate(cases_of(rule.id), 1)]
     random.Random(order).shuffle(cases)  # noqa: S311 - no secret is made of it
     for rule, number, case in cases[part::parts]:
         by_all = evaluate_case(everything, case)
@@ -94,7 +97,7 @@ def judge_cases(*, order: int, part: int, parts: int) -> Iterator[CaseResult]:
             number=number,
             name=case["name"],
             expected=case["outcome"],
-            found=evaluate_case([rule], case).outcomes.get(rule.id, "not called"),
+            found=evaluate_case(Ruleset([rule], Profile()), case).outcomes.get(rule.id, "not called"),
             problems=tuple(try_case(rule, case)),
             found_among_all=bool(findings),
             digest=hashlib.sha256(msgspec.json.encode((by_all.findings, by_all.errors))).hexdigest(),

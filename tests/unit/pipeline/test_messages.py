@@ -24,8 +24,9 @@ from heltig.pipeline.report import CheckReport
 from heltig.reports import FORMATS, write_report
 from heltig.rules.cases import evaluate_case
 from heltig.rules.catalogue import catalogue
+from heltig.rules.engine import Ruleset
 from heltig.rules.finding import Finding
-from heltig.rules.profile import DEFAULT
+from heltig.rules.profile import DEFAULT, Profile
 
 MARKS = ("DOE JANE9", "zqxmarklow", "ZqxMarkMix", "ZQXMARK^ZQXUP", "Ζωηςγφ", "山田太郎標")
 MODALITY, PATIENT_ID = "00080060", "00100020"
@@ -76,7 +77,11 @@ def test_no_format_of_a_redacted_check_has_a_mark(planted_check: CheckReport, fo
 @cache
 def _of_cases() -> list[tuple[dict[str, Any], Finding]]:
     failing = [(rule, case) for rule, cases in CASES.items() for case in cases if case["outcome"] == "fail"]
-    return [(case, f) for rule, case in failing for f in evaluate_case([catalogue()[rule]], case).findings]
+    return [
+        (case, f)
+        for rule, case in failing
+        for f in evaluate_case(Ruleset([catalogue()[rule]], Profile()), case).findings
+    ]
 
 
 def test_most_sentences_stay_as_they_are() -> None:

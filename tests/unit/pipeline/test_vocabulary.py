@@ -11,8 +11,10 @@ from heltig.pipeline.identifiers.redaction import is_harmless, may_be_told
 from heltig.pipeline.identifiers.vocabulary import WORDS
 from heltig.rules.cases import evaluate_case
 from heltig.rules.catalogue import catalogue
+from heltig.rules.engine import Ruleset
 from heltig.rules.family_names import is_family_name
 from heltig.rules.given_names import is_given_name
+from heltig.rules.profile import Profile
 
 WORD = re.compile(r"\b[a-z]+(?:'s)?\b", re.ASCII)
 
@@ -29,7 +31,7 @@ def _unknown_words(rule: str) -> Iterator[str]:
             continue
         given = {name: value for name, value in case.items() if name not in ("name", "findings")}
         known = WORDS | set(WORD.findall(json.dumps(given, default=str)))
-        for finding in evaluate_case([catalogue()[rule]], case).findings:
+        for finding in evaluate_case(Ruleset([catalogue()[rule]], Profile()), case).findings:
             if finding.tags and all(map(is_harmless, finding.tags)):
                 yield from set(WORD.findall(f"{finding.observed} {finding.expected}")) - known
 

@@ -108,7 +108,9 @@ def test_thousands_of_frames_beyond_the_count_are_one_short_finding(syntax) -> N
         "SliceVector": list(range(1, frames + 1)),
         "NumberOfSlices": 10,
     }
-    found = evaluate_case([catalogue()["PIX-NM-VECTOR"]], {"study": [study], "syntax": syntax})
+    found = evaluate_case(
+        Ruleset([catalogue()["PIX-NM-VECTOR"]], Profile()), {"study": [study], "syntax": syntax}
+    )
     assert [finding.observed for finding in found.findings] == [
         "11, 12, 13, 14, 19986 more, where there are 10"
     ]
