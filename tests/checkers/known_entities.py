@@ -1,17 +1,14 @@
 """Which attributes dcentvfy compares, found out by asking it; and instances to ask it with."""
 
-import shutil
 import subprocess
-import sys
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
+from checkers.dicom3tools import program
 from checkers.entities import OUTSIDE, dcentvfy_said
 from heltig.standard.dictionary import entries, lookup, tag_of
 
@@ -28,19 +25,11 @@ CLASSES: Final = (
 """SOP Classes which together have all 268 attributes that dcentvfy of 2026 compares in any of 212."""
 
 
-@cache
-def _program() -> str | None:
-    """The program, beside this Python or on the path."""
-    here = Path(sys.executable).with_name("dcentvfy")
-    return str(here) if here.is_file() else shutil.which("dcentvfy")
-
-
 def dcentvfy(files: Sequence[Path]) -> tuple[int, str]:
     """Its exit code and standard error."""
-    program = _program()
-    if program is None:
-        pytest.skip("needs dcentvfy (dicom3tools)")
-    done = subprocess.run([program, *map(str, files)], capture_output=True, check=False, timeout=300)
+    done = subprocess.run(
+        [program("dcentvfy"), *map(str, files)], capture_output=True, check=False, timeout=300
+    )
     return done.returncode, done.stderr.decode("utf-8", "replace")
 
 

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 import pydicom
 import pytest
-from checkers.dciodvfy import dciodvfy
+from checkers.dicom3tools import program
 from checkers.messages import COMPARED, KEYWORDS, OUTSIDE, VALIDATOR_CODES, dciodvfy_said
 from pydicom import config
 from pydicom.data import get_charset_files, get_testdata_files
@@ -310,10 +310,10 @@ def test_dciodvfy_on_the_corpus(corpus: Path) -> None:
 
 
 def against_dciodvfy(found: list[Sample], messages: Counter[str]) -> Iterator[Disagreement]:
-    program = dciodvfy()
+    dciodvfy = program("dciodvfy")
 
     def run(sample: Sample) -> tuple[int, str]:
-        done = subprocess.run([program, sample.path], capture_output=True, check=False, timeout=60)
+        done = subprocess.run([dciodvfy, sample.path], capture_output=True, check=False, timeout=60)
         return done.returncode, done.stderr.decode("utf-8", "replace")
 
     found = [sample for sample in found if sample.path.is_file()]
