@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
+from unit.store.databases import sqlite_database
 
 from heltig.cli import heltig
 from heltig.cli.archive_options import reset_choices
@@ -17,8 +18,12 @@ ROOT = "http://pacs.example/dicom-web"
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
-    return tmp_path / "home"
+async def home(tmp_path: Path) -> Path:
+    """Its database has all tables: to make them takes longer than most commands."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    await sqlite_database(folder)
+    return folder
 
 
 def run(home: Path, *arguments: str) -> Result:

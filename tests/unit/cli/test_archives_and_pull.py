@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 from rich.console import Console
 from servers.dicomweb import running_loopback, study
+from unit.store.databases import sqlite_database
 
 from heltig.cli import heltig
 from heltig.cli.pull_display import Display, display_for
@@ -23,8 +24,12 @@ from heltig.pipeline.pull.run import PulledStudy
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
-    return tmp_path / "home"
+async def home(tmp_path: Path) -> Path:
+    """Its database has all tables: to make them takes longer than most commands."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    await sqlite_database(folder)
+    return folder
 
 
 def run(home: Path, *arguments: str, **environ: str) -> Result:
