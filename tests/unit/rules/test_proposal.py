@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from heltig.rules import mending
 from heltig.rules.cases import STUDY_UID, evaluate_case
 from heltig.rules.catalogue import catalogue
+from heltig.rules.engine import Ruleset
+from heltig.rules.profile import Profile
 from heltig.rules.proposal import ProposedChange
 
 SERIES = f"{STUDY_UID}.1"
@@ -16,7 +18,7 @@ SERIES = f"{STUDY_UID}.1"
 
 def proposed(rule: str, *instances: dict[str, Any], **case: Any) -> list[ProposedChange]:
     """What a rule proposes for a study, over all its findings."""
-    evaluation = evaluate_case([catalogue()[rule]], {"study": list(instances), **case})
+    evaluation = evaluate_case(Ruleset([catalogue()[rule]], Profile()), {"study": list(instances), **case})
     assert not evaluation.errors
     return [change for finding in evaluation.findings for change in finding.proposed]
 
@@ -86,7 +88,7 @@ def test_a_value_in_a_well_known_wrong_form(
 def test_where_more_than_one_thing_could_be_meant_nothing_is_proposed(
     rule: str, instance: dict[str, Any]
 ) -> None:
-    evaluation = evaluate_case([catalogue()[rule]], {"study": [instance]})
+    evaluation = evaluate_case(Ruleset([catalogue()[rule]], Profile()), {"study": [instance]})
     assert evaluation.findings
     assert not [change for finding in evaluation.findings for change in finding.proposed]
 
