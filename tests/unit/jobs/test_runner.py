@@ -229,7 +229,7 @@ async def test_an_end_that_cannot_be_written_down_does_not_stop_the_runner(queue
 @pytest.mark.parametrize(
     ("error", "seconds"),
     [
-        (ArchiveClosedError("Archive main is outside its hours.", retry_after=7200), 7200),
+        (ArchiveClosedError("Archive main is outside its hours.", retry_after=1800), 1800),
         (ArchivePausedError("Archive main is paused."), 60),
     ],
 )
