@@ -22,7 +22,7 @@ HEAD_SECONDS: Final = 30.0
 """How long a connection may be without a request, and a request without the end of its headers."""
 
 BODY_SECONDS: Final = 120.0
-"""How long nothing may come of a body that is not at its end, while somebody reads it."""
+"""How long nothing may come of a body that is not at its end."""
 
 _TOO_LARGE: Final = Problem(
     "/problems/headers",
@@ -80,6 +80,7 @@ class BoundedHttp(HttpToolsProtocol):
         elif self._is_in_body:
             self._heard = self.loop.time()
             if self._watch is None:
+                self._is_ours = self._waits_for_us()
                 self._watch = self.loop.call_later(BODY_SECONDS, self._look_for_silence)
         elif self._patience is None and not self._has_progressed:
             self._patience = self.loop.call_later(HEAD_SECONDS, self._lose_patience)
@@ -137,11 +138,11 @@ class BoundedHttp(HttpToolsProtocol):
             self.transport.close()
 
     def _look_for_silence(self) -> None:
-        """Refuses a body of which nothing comes, unless we do not read it, or have not asked for it yet."""
+        """Refuses a body of which nothing comes, unless it is we who keep it waiting."""
         self._watch = None
         if self.transport.is_closing() or not self._is_in_body:
             return
-        was_ours, self._is_ours = self._is_ours, self.flow.read_paused or self.cycle.waiting_for_100_continue
+        was_ours, self._is_ours = self._is_ours, self._waits_for_us()
         if was_ours or self._is_ours:
             self._heard = self.loop.time()  # we may have begun to read just now
         left = self._heard + BODY_SECONDS - self.loop.time()
@@ -150,16 +151,20 @@ class BoundedHttp(HttpToolsProtocol):
         else:
             self._refuse(_SILENT)
 
+    def _waits_for_us(self) -> bool:
+        """A request before it has no answer yet, we do not read it, or did not ask for its body yet."""
+        return bool(self.pipeline) or self.flow.read_paused or self.cycle.waiting_for_100_continue
+
     def _stop_waiting(self) -> None:
         if self._patience is not None:
             self._patience.cancel()
             self._patience = None
 
     def _refuse(self, problem: Problem) -> None:
-        """Answers and closes, unless the request has an answer, or the beginning of one."""
+        """Answers and closes, unless the request, or one before it, has the beginning of an answer."""
         cycle = self.cycle
         is_next = cycle is None or (cycle.response_complete and not self._is_in_body)
-        if is_next or not cycle.response_started:
+        if (is_next or not cycle.response_started) and not self.pipeline:
             self.transport.write(_answer(problem))
         if cycle is not None:
             cycle.disconnected = True  # what a route still has to say of it is for nobody

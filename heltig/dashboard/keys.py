@@ -71,7 +71,7 @@ class Access(msgspec.Struct, frozen=True):
 async def show_keys(request: AnyRequest) -> Response[str]:
     """The lists, and the form for a new key."""
     insist_on_names(request.query_params, "page", "done", ANSWERS)
-    return await _page(request)
+    return await _page(request, wanted=number(request.query_params, "page") or 1)
 
 
 @route("/keys", http_method=_POST)
@@ -168,11 +168,11 @@ KEYS: Final = (show_keys, make_key, ask_revoke, revoke_key, ask_end, end_session
 """The routes."""
 
 
-async def _page(request: AnyRequest, *, made: str = "", name: str = "") -> Response[str]:
+async def _page(request: AnyRequest, *, made: str = "", name: str = "", wanted: int = 1) -> Response[str]:
     before = refused(request)
     services = services_of(request.app.state)
     now = services.clock()
-    found = await services.store.read(_access, now, wanted=number(request.query_params, "page") or 1)
+    found = await services.store.read(_access, now, wanted=wanted)
     return page(
         request,
         "keys.html",

@@ -7,7 +7,7 @@ from heltig.dicom.cell import Cell
 from heltig.dicom.frames import FrameTable
 from heltig.dicom.stacks import SAME_PLACE
 from heltig.rules.conflict import conflict
-from heltig.rules.planes import Planes, has_slices, planes_of
+from heltig.rules.planes import Planes, has_slices, is_slice_class, planes_of
 from heltig.rules.rule import Hit, rule
 from heltig.rules.stacking import stacks_of, volumes_of
 from heltig.rules.views import SeriesView
@@ -136,16 +136,21 @@ def _close(a: Sequence[float | None], b: Sequence[float | None], ratio: float) -
     )
 
 
+_GROUPS: Final = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
+
 _SMALLEST: Final = 2.0
 _LARGEST: Final = 5000.0
 """Millimetres along a side: no part of a patient that is imaged is smaller, and no patient larger."""
+
+_LINES: Final = 8
+"""Pixels along a side; with fewer of them it is no picture."""
 
 
 @rule(
     "GEO-FIELD-SIZE",
     level="series",
     severity="review",
-    reads=("PixelSpacing", "Rows", "Columns", "PerFrameFunctionalGroupsSequence"),
+    reads=("PixelSpacing", "Rows", "Columns", *_GROUPS),
     when=has_slices,
     reference="PS3.3 10.7",
 )
@@ -153,8 +158,9 @@ def field_size(series: SeriesView) -> Iterator[Hit]:
     r"""An image is smaller than a tooth or larger than a room.
 
     Finds: CT, MR and PET images, localizers too, and frames of enhanced ones, of which a side, PixelSpacing
-        (0028,0030) times Rows or Columns, is shorter than 2 mm or longer than 5 m. Spacings of zero or less
-        are a matter of GEO-SPACING-ZERO.
+        (0028,0030) times Rows or Columns, is shorter than 2 mm or longer than 5 m, specimens under a
+        microscope too. Sides of less than eight pixels, as navigators and profiles have them, are left alone;
+        spacings of zero or less are a matter of GEO-SPACING-ZERO.
     Why: The spacing is in another unit than millimetres, or damaged. Every length, area and volume that is
         measured is wrong, and no viewer says so.
     Mend: Have the program that wrote the images write millimetres. Compare with the field of view that the
@@ -165,7 +171,8 @@ def field_size(series: SeriesView) -> Iterator[Hit]:
         numbers, pixels = spacing.numbers, (*rows.numbers, *columns.numbers)
         if len(numbers) != 2 or len(pixels) != 2:
             continue
-        sides = [a * b for a, b in zip(numbers, pixels, strict=True) if a is not None and b is not None]
+        pairs = zip(numbers, pixels, strict=True)
+        sides = [a * b for a, b in pairs if a is not None and b is not None and b >= _LINES]
         if any(0 < side < _SMALLEST or side > _LARGEST for side in sides):
             yield Hit(
                 tags=("PixelSpacing",),
@@ -175,11 +182,13 @@ def field_size(series: SeriesView) -> Iterator[Hit]:
             )
 
 
-def _grids(series: SeriesView) -> Iterable[tuple[tuple[Cell, ...], Sequence[int]]]:
-    """PixelSpacing, Rows and Columns of images and frames, with the rows that have them."""
-    if not series.has("PerFrameFunctionalGroupsSequence"):
-        return series.alike("PixelSpacing", "Rows", "Columns")
-    frames = FrameTable(series.table, series.rows)
+def _grids(series: SeriesView) -> Iterable[tuple[Sequence[Cell], Sequence[int]]]:
+    """PixelSpacing, Rows and Columns of slices and frames, with the rows that have them."""
+    if not any(map(series.has, _GROUPS)):
+        alike = series.alike("PixelSpacing", "Rows", "Columns", "SOPClassUID")
+        return [(grid, found) for (*grid, sop_class), found in alike if is_slice_class(sop_class.text)]
+    classes = zip(series.rows, series.cells("SOPClassUID"), strict=True)
+    frames = FrameTable(series.table, [row for row, sop_class in classes if is_slice_class(sop_class.text)])
     spacings = frames.cells("PixelMeasuresSequence", "PixelSpacing")
     distinct = {(frame.row, cell.values): cell for frame, cell in zip(frames.frames, spacings, strict=True)}
     sizes = [tag_of("Rows"), tag_of("Columns")]

@@ -8,6 +8,7 @@ from heltig.rules.pixel_facts import rows_without
 from heltig.rules.rule import Hit, rule
 from heltig.rules.views import Place, StudyView, Values
 from heltig.rules.wording import cut
+from heltig.standard.dictionary import tag_of
 
 _REPORTS: Final = "1.2.840.10008.5.1.4.1.1.88."
 """Under it are the SOP Classes of all structured reports, and of key object selections."""
@@ -40,20 +41,22 @@ def _reports(study: StudyView) -> list[int]:
     return [row for group in study.groups("SOPClassUID") if is_report(group.key) for row in group.rows]
 
 
-@rule("VAL-REPORT-EMPTY", level="study", severity="review", reads=("SOPClassUID", "ContentSequence"),
-    needs=("metadata", "all_attributes"), when=lambda study: bool(_reports(study)),
+@rule("VAL-REPORT-EMPTY", level="study", severity="review", needs=("metadata", "all_attributes"),
+    reads=("SOPClassUID", "ContentSequence", "ValueType"), when=lambda study: bool(_reports(study)),
     reference="PS3.3 C.17.3")  # fmt: skip
 def empty(study: StudyView) -> Iterator[Hit]:
     """A report says nothing.
 
     Finds: Structured reports and key object selections without an item in ContentSequence (0040,A730): there
-        is a title, and nothing under it.
+        is a title, and nothing under it. One whose first item is no container is a matter of VAL-REPORT-ROOT.
     Why: Whoever opens the report finds a blank page, and takes it for an examination without findings; key
         objects select no image. Archives take both without a word.
     Mend: Have the report sent again by the program that made it. If it is empty there, too, delete it.
     Example: A report exported before it was dictated.
     """
-    rows = sorted(rows_without(study, "ContentSequence").intersection(_reports(study)))
+    without = sorted(rows_without(study, "ContentSequence").intersection(_reports(study)))
+    kinds = [study.table.at(tag_of("ValueType"), row).text.upper() for row in without]
+    rows = [row for row, kind in zip(without, kinds, strict=True) if kind in ("", "CONTAINER")]
     if rows:
         yield Hit(tags=("ContentSequence",), observed="no item", expected="content", rows=rows)
 

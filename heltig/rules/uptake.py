@@ -1,8 +1,7 @@
 """Do the numbers of a PET image give uptake (SUV): do they begin at zero, of which dose, and given when?"""
 
 from collections.abc import Iterable, Iterator
-from datetime import date, datetime
-from operator import itemgetter
+from datetime import date, datetime, time, timedelta
 from typing import Final, NamedTuple
 
 from heltig.dicom.cell import Cell
@@ -114,78 +113,123 @@ def _are_zero(cells: Iterable[Cell]) -> bool:
 
 
 _ACQUIRED: Final = ("AcquisitionDate", "AcquisitionTime", "AcquisitionDateTime")
-_TO_THE_MINUTE: Final = 12
-"""Digits of a moment that says hour and minute."""
+_DURATION: Final = "ActualFrameDuration"
+_HALF_LIFE: Final = "RadionuclideHalfLife"
+_DAY: Final = timedelta(days=1)
+_MINUTE_OF_TIME: Final = 4
+_MINUTE_OF_MOMENT: Final = 12
+"""Digits of a time, and of a moment, that says hour and minute."""
 
 _LEFT: Final = 10
 """Half-lives after which a thousandth of a dose is left: nobody takes images of that."""
 
+_UNSAID: Final = 60_000.0
+"""Milliseconds of an image that does not say how long it took."""
+
+_LONGEST: Final = 1e9
+"""Seconds of a half-life; thirty years, and more than of any nuclide that is given."""
+
 
 class _Dose(NamedTuple):
-    """When a dose was given, the attribute that says so, and the seconds in which half of it decays."""
+    """When a dose was given, on the day of the images where a time alone is said.
+
+    Attributes:
+        keyword: The attribute that says so.
+        lasts: How long after it images can be taken; None where the half-life is not known.
+    """
 
     given: datetime
     keyword: str
-    half_life: float | None
+    lasts: timedelta | None
+
+    @property
+    def is_time(self) -> bool:
+        """Nobody says on which day it was given."""
+        return self.keyword == _STARTS[1]
+
+    def before(self, first: datetime) -> timedelta:
+        """How long before the first image; by a time alone it was on that day or the day before."""
+        wait = first - self.given
+        return wait % _DAY if self.is_time else wait
 
 
 @rule("PIX-PET-START", level="series", severity="review", reference="PS3.3 C.8.9.2",
-    reads=(_RADIOPHARMACEUTICAL, *_ACQUIRED), when=lambda series: _is_pet(series))  # fmt: skip
+    reads=(_RADIOPHARMACEUTICAL, *_ACQUIRED, _DURATION, "CountsSource"),
+    when=lambda series: _is_pet(series))  # fmt: skip
 def pet_start(series: SeriesView) -> Iterator[Hit]:
     """The dose of a PET series was given after its images, or so long before that nothing is left of it.
 
-    Finds: PET images of one frame that were all acquired (AcquisitionDate (0008,0022) and AcquisitionTime
-        (0008,0032), or AcquisitionDateTime (0008,002A)) before RadiopharmaceuticalStartDateTime (0018,1078),
-        or more than ten times RadionuclideHalfLife (0018,1075) after it; where there is no such date and
-        time, all at an earlier time of the day than RadiopharmaceuticalStartTime (0018,1072). Of several
-        doses the earliest counts. Moments with an offset from UTC are not compared.
+    Finds: PET images of one frame whose acquisition (AcquisitionDate (0008,0022) and AcquisitionTime
+        (0008,0032), or AcquisitionDateTime (0008,002A); with ActualFrameDuration (0018,1242)) had ended
+        before RadiopharmaceuticalStartDateTime (0018,1078), or began more than ten times
+        RadionuclideHalfLife (0018,1075) after it. Where RadiopharmaceuticalStartTime (0018,1072) says the
+        time of the day alone, it may be that of the first image's day, or of a day before on which something
+        was left of the dose. One dose that may be right is enough. Moments with an offset from UTC, and
+        transmission scans, are left alone.
     Why: Uptake is corrected for the decay between dose and image. A clock that is an hour off makes uptake of
         F-18 half as large again, a date that is off makes it absurd, and no number looks wrong by itself.
     Mend: Compare the clocks of scanner and injection with the record of the examination, and have the moment
         of the dose corrected. Where dates were shifted to de-identify, have this one shifted, too.
     Example: Study and acquisition dates shifted by some years, the date of the injection left as it was.
     """
-    acquired = _acquired(series)
-    doses = _dated(series, max(acquired).date()) if acquired else []
-    if not doses:
+    acquired = sorted(_acquired(series))
+    if not acquired or series.first("CountsSource").text.upper() == "TRANSMISSION":
         return
-    dose = min(doses, key=itemgetter(0))
-    wait = min(acquired) - dose.given
-    observed = f"{dose.keyword} {dose.given:%Y%m%d %H:%M}, images from {min(acquired):%Y%m%d %H:%M}"
-    if dose.given > max(acquired):
-        expected = "before the images"
-    elif dose.half_life and wait.total_seconds() > _LEFT * dose.half_life:
-        expected = f"less than {_LEFT} half-lives before the images"
-    else:
-        return
-    yield Hit(tags=(dose.keyword,), observed=observed, expected=expected)
+    first, last, frame = acquired[0], acquired[-1], _longest_frame(series)
+    amiss = []
+    for cells in _doses(series, *_STARTS, _HALF_LIFE):
+        dose = _dose(*cells, day=first.date())
+        if dose is None:
+            return
+        is_late = dose.given - last > frame
+        is_gone = dose.lasts is not None and dose.before(first) > dose.lasts
+        if not (is_late and is_gone if dose.is_time else is_late or is_gone):
+            return
+        amiss.append((dose, is_late))
+    for dose, is_late in amiss[:1]:
+        given = f"{dose.given:%H:%M:%S}" if dose.is_time else f"{dose.given:%Y%m%d %H:%M:%S}"
+        yield Hit(
+            tags=(dose.keyword,) if is_late else (dose.keyword, _HALF_LIFE),
+            observed=f"{dose.keyword} {given}, images from {first:%Y%m%d %H:%M:%S}",
+            expected="before the images" if is_late else f"less than {_LEFT} half-lives before the images",
+        )
 
 
-def _acquired(series: SeriesView) -> list[datetime]:
+def _dose(moment: Cell, clock: Cell, half_life: Cell, *, day: date) -> _Dose | None:
+    """A dose of which it is known when it was given."""
+    seconds = (*half_life.numbers, None)[0]
+    lasts = timedelta(seconds=_LEFT * min(seconds, _LONGEST)) if seconds and seconds > 0 else None
+    given = _moment(moment.text)
+    if given is not None:
+        return _Dose(given, _STARTS[0], lasts)
+    at = _time(clock.text)
+    if at is None or not moment.empty:
+        return None
+    return _Dose(datetime.combine(day, at), _STARTS[1], lasts)
+
+
+def _acquired(series: SeriesView) -> Iterator[datetime]:
     """When the images were acquired, each moment once."""
-    found = set()
     for day, clock, moment in set(zip(*map(series.texts, _ACQUIRED), strict=True)):
-        date, time = parse_da(day), parse_tm(clock)
-        together = datetime.combine(date, time) if date and time else _moment(moment)
+        on, at = parse_da(day), _time(clock)
+        together = datetime.combine(on, at) if on and at is not None else _moment(moment)
         if together is not None:
-            found.add(together)
-    return sorted(found)
+            yield together
+
+
+def _longest_frame(series: SeriesView) -> timedelta:
+    """How long the longest image took, a day at most; a minute where none says it."""
+    numbers = {number for cell in series.cells(_DURATION) for number in cell.numbers if number and number > 0}
+    longest = max(numbers, default=_UNSAID)
+    return timedelta(milliseconds=longest) if longest < _DAY / timedelta(milliseconds=1) else _DAY
+
+
+def _time(text: str) -> time | None:
+    """A time that says hour and minute."""
+    return parse_tm(text) if len(text) >= _MINUTE_OF_TIME else None
 
 
 def _moment(text: str) -> datetime | None:
     """A moment that says hour and minute, and no offset from UTC."""
-    moment = parse_dt(text) if len(text) >= _TO_THE_MINUTE else None
+    moment = parse_dt(text) if len(text) >= _MINUTE_OF_MOMENT else None
     return moment if moment is not None and moment.tzinfo is None else None
-
-
-def _dated(series: SeriesView, day: date) -> list[_Dose]:
-    """The doses of which it is said when they were given; a time alone is one of the day of the images."""
-    found = []
-    for moment, clock, half_life in _doses(series, *_STARTS, "RadionuclideHalfLife"):
-        given, time = _moment(moment.text), parse_tm(clock.text)
-        seconds = (*half_life.numbers, None)[0]
-        if given is not None:
-            found.append(_Dose(given, _STARTS[0], seconds))
-        elif moment.empty and time is not None:
-            found.append(_Dose(datetime.combine(day, time), _STARTS[1], seconds))
-    return found

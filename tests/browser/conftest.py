@@ -193,7 +193,7 @@ _MARK_KNOWN_LOOKS = """() => {
     if (!element.checkVisibility({visibilityProperty: true, opacityProperty: true})) continue;
     const texts = [...element.childNodes].filter(node => node.nodeType === Node.TEXT_NODE);
     const look = [ground, element.localName, element.getAttribute("class"),
-      s.color, s.fill, s.fontSize, s.fontWeight, s.textShadow].join();
+      s.color, s.webkitTextFillColor, s.fill, s.fontSize, s.fontWeight, s.textShadow].join();
     const before = seen.get(look) ?? 0;
     if (before >= 3) element.setAttribute("data-known-look", "");
     if (/[\\p{L}\\p{N}]{2}/u.test(texts.map(text => text.data).join(" "))) seen.set(look, before + 1);

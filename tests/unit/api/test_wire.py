@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
@@ -16,8 +16,17 @@ BODY_SECONDS = 1.0  # a busy machine may let the next piece wait for most of it
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
+    if scope["path"] == "/stream":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"one", "more_body": True})
+        with suppress(TimeoutError):
+            async with asyncio.timeout(2 * BODY_SECONDS):
+                while (await receive())["type"] != "http.disconnect":  # as an answer in pieces looks for it
+                    pass
+        await send({"type": "http.response.body", "body": b"two", "more_body": False})
+        return
     if scope["path"] == "/later":  # reads nothing for longer than a body may be silent
-        await asyncio.sleep(2 * BODY_SECONDS)
+        await asyncio.sleep(float(scope["query_string"] or 2) * BODY_SECONDS)
     while (said := await receive()).get("more_body"):
         pass
     if said["type"] == "http.disconnect":
@@ -98,13 +107,29 @@ async def test_a_body_that_nobody_reads_yet_may_wait(monkeypatch: pytest.MonkeyP
     assert answered[9:12] == b"204"
 
 
-async def test_a_client_that_waits_to_be_asked_for_its_body_may_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("times", [b"0.5", b"2"])
+async def test_a_client_that_waits_to_be_asked_for_its_body_has_its_time_from_then_on(
+    monkeypatch: pytest.MonkeyPatch, times: bytes
+) -> None:
     monkeypatch.setattr(wire, "BODY_SECONDS", BODY_SECONDS)
     async with connection() as (reader, writer):
-        head = POST.replace(b" / ", b" /later ") + b"Content-Length: 4\r\nExpect: 100-continue\r\n\r\n"
-        writer.write(head)
+        head = POST.replace(b" / ", b" /later?%s " % times)
+        writer.write(head + b"Content-Length: 4\r\nExpect: 100-continue\r\n\r\n")
         asked = await reader.readuntil(b"\r\n\r\n")
         assert asked.startswith(b"HTTP/1.1 100")
+        await asyncio.sleep(0.6 * BODY_SECONDS)
         writer.write(b"body")
+        answered = await reader.read()
+    assert answered[9:12] == b"204"
+
+
+async def test_a_body_behind_an_answer_that_goes_on_may_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "BODY_SECONDS", BODY_SECONDS)
+    async with connection() as (reader, writer):
+        writer.write(b"GET /stream HTTP/1.1\r\nHost: a\r\n\r\n" + POST + b"Content-Length: 8\r\n\r\nhalf")
+        answered = await reader.readuntil(b"0\r\n\r\n")
+        assert answered.endswith(b"\r\n\r\n3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n")
+        assert answered.count(b"HTTP/1.1 ") == 1
+        writer.write(b"half")
         answered = await reader.read()
     assert answered[9:12] == b"204"

@@ -116,3 +116,9 @@ async def test_many_keys_stand_on_several_pages(service: Service) -> None:
     assert "scanner-060" not in second
     assert page(await service.get("/keys?page=99")).text == second
     page(await service.get("/keys?page=x"), 400)
+
+
+async def test_a_key_that_is_made_is_shown_wherever_the_form_was(service: Service) -> None:
+    """It is shown once: nothing about the address may come between."""
+    answer = await service.post("/keys?page=x", headers=OURS, data=FORM)
+    assert "Key router is made. Keep it now: it is not shown again." in page(answer).text
