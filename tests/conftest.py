@@ -17,8 +17,8 @@ from servers.redis import Redis, RedisNotInstalledError, debian_redis, running_r
 EVERYTHING_IS_INSTALLED = bool(os.environ.get("HELTIG_CI"))
 
 
-# A deadline for each example measures how busy the machine is, not the code. On CI the examples are the same
-# each time, so that a change is judged by what it changed; new ones are tried wherever somebody runs tests.
+# A deadline for each example measures how busy the machine is, not the code. On CI the same tests are tried
+# with the same examples, so that a run can be made again; new ones are tried wherever somebody runs tests.
 settings.register_profile("heltig", deadline=None, derandomize=EVERYTHING_IS_INSTALLED)
 settings.load_profile("heltig")
 

@@ -11,13 +11,13 @@ from heltig.rules.instance_number import is_numbered
 from heltig.rules.pixel_facts import is_image
 from heltig.rules.planes import is_slice_class
 from heltig.rules.structured_reports import is_report
+from heltig.rules.uptake import PET_IMAGE
 from heltig.standard import sop_classes
 from heltig.standard.conditions import Find, When
 from heltig.standard.dictionary import tag_of
 
 _CT: Final = "1.2.840.10008.5.1.4.1.1.2"
 _MR: Final = "1.2.840.10008.5.1.4.1.1.4"
-_PET: Final = "1.2.840.10008.5.1.4.1.1.128"
 
 
 class _Owner(NamedTuple):
@@ -84,7 +84,7 @@ _OWNERS: Final[tuple[tuple[str, _Owner], ...]] = (
             grouped=_PLANE,
         ),
     ),
-    ("GEO-IPP-IOP-MISSING", _Owner(_PLANE, of=frozenset({_CT, _MR, _PET}).__contains__)),
+    ("GEO-IPP-IOP-MISSING", _Owner(_PLANE, of=frozenset({_CT, _MR, PET_IMAGE}).__contains__)),
     (
         "GEO-IPP-IOP-MISSING",
         _Owner(
@@ -110,19 +110,22 @@ _OWNERS: Final[tuple[tuple[str, _Owner], ...]] = (
         _Owner(("OverlayData",), when=_is("OverlayBitsAllocated", "8", "16", "32")),
     ),
     ("PIX-PALETTE", _Owner(_PALETTES, when=_is("PhotometricInterpretation", "PALETTE COLOR"))),
-    ("PIX-PET-UNITS", _Owner(("DecayCorrection", "Units"), of=_PET.__eq__, when=_is("Modality", "PT"))),
+    ("PIX-PET-UNITS", _Owner(("DecayCorrection", "Units"), of=PET_IMAGE.__eq__, when=_is("Modality", "PT"))),
     (
         "PIX-PET-UNITS",
         _Owner(
             ("RadiopharmaceuticalInformationSequence",),
-            of=_PET.__eq__,
+            of=PET_IMAGE.__eq__,
             when=_and(_is("Modality", "PT"), _is("Units", "BQML")),
         ),
     ),
     ("PIX-PLANAR", _Owner(("PlanarConfiguration",))),
     ("PIX-REQUIRED", _Owner(_PIXELS, of=is_image)),
     ("PIX-REQUIRED", _Owner(_PIXELS, when=_has("PixelData"))),
-    ("PIX-RESCALE", _Owner(("RescaleIntercept", "RescaleSlope"), of=frozenset({_CT, _PET}).__contains__)),
+    (
+        "PIX-RESCALE",
+        _Owner(("RescaleIntercept", "RescaleSlope"), of=frozenset({_CT, PET_IMAGE}).__contains__),
+    ),
     ("SER-MODALITY-MISSING", _Owner(("Modality",))),
     ("SER-NUMBER-EMPTY", _Owner(("SeriesNumber",))),
     ("SER-UID-MISSING", _Owner(("SeriesInstanceUID",))),

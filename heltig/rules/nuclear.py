@@ -9,6 +9,7 @@ from heltig.dicom.study import element
 from heltig.rules.acquisition import value
 from heltig.rules.pixel_facts import integer
 from heltig.rules.rule import Hit, rule
+from heltig.rules.uptake import PET_IMAGE
 from heltig.rules.views import SeriesView, Values
 from heltig.rules.wording import cut, listed
 from heltig.standard.dictionary import keyword_of, tag_of
@@ -58,7 +59,6 @@ _DESCRIBED: Final = {
 }
 """Sequences with an item for each window, phase or rotation (PS3.3 C.8.4.10, C.8.4.14, C.8.4.12)."""
 
-_PET_IMAGE: Final = "1.2.840.10008.5.1.4.1.1.128"
 _PLACES: Final = {
     "STATIC": ("NumberOfSlices",),
     "WHOLE BODY": ("NumberOfSlices",),
@@ -195,7 +195,7 @@ def described(at: Values) -> Iterator[Hit]:
 
 @rule("PIX-PET-INDEX", level="instance", severity="note", reference="PS3.3 C.8.9.4.1.9",
     when=lambda at: (
-        at["SOPClassUID"].text == _PET_IMAGE and at.has("ImageIndex") and at["SeriesType"].text in _PLACES
+        at["SOPClassUID"].text == PET_IMAGE and at.has("ImageIndex") and at["SeriesType"].text in _PLACES
     ),
     reads=("SOPClassUID", "ImageIndex", "SeriesType", *_DIMENSIONS))  # fmt: skip
 def pet_index(at: Values) -> Iterator[Hit]:
@@ -228,7 +228,7 @@ def _is_counted(series: SeriesView) -> bool:
     types = series.first("SeriesType")
     return (
         series.has_uid
-        and series.first("SOPClassUID").text == _PET_IMAGE
+        and series.first("SOPClassUID").text == PET_IMAGE
         and types.text in _PLACES
         and value(types, 2) == "IMAGE"
     )

@@ -7,12 +7,12 @@ from heltig.dicom.cell import Cell
 from heltig.rules.acquisition import value
 from heltig.rules.pixel_facts import by_lacking, rows_without
 from heltig.rules.rule import Hit, rule
+from heltig.rules.uptake import PET_IMAGE
 from heltig.rules.views import RowsView, StudyView, Values
 from heltig.rules.wording import cut
 
 _CT: Final = "1.2.840.10008.5.1.4.1.1.2"
-_PET: Final = "1.2.840.10008.5.1.4.1.1.128"
-_RESCALED: Final = frozenset({_CT, _PET})
+_RESCALED: Final = frozenset({_CT, PET_IMAGE})
 _RESCALE: Final = ("RescaleSlope", "RescaleIntercept")
 _HOUNSFIELD: Final = frozenset({"HU", "HU_MOD"})
 _NO_SLICES: Final = frozenset({"LOCALIZER", "SCOUT"})

@@ -12,7 +12,7 @@ from heltig.rules.views import RowsView, SeriesView, StudyView
 from heltig.rules.wording import cut
 from heltig.standard.dictionary import tag_of
 
-_PET: Final = "1.2.840.10008.5.1.4.1.1.128"
+PET_IMAGE: Final = "1.2.840.10008.5.1.4.1.1.128"
 
 
 @rule("PIX-PET-RESCALE", level="study", severity="review", reads=("RescaleIntercept",),
@@ -36,7 +36,7 @@ def pet_rescale(study: StudyView) -> Iterator[Hit]:
 
 
 def _pet_rows(study: StudyView) -> list[int]:
-    return next((group.rows for group in study.groups("SOPClassUID") if group.key == _PET), [])
+    return next((group.rows for group in study.groups("SOPClassUID") if group.key == PET_IMAGE), [])
 
 
 _OF_ANY_PET: Final = ("Units", "DecayCorrection")
@@ -80,7 +80,7 @@ def _rows_without(series: SeriesView, keyword: str) -> Iterable[int]:
 
 
 def _is_pet(series: SeriesView) -> bool:
-    return series.modality == "PT" and series.first("SOPClassUID").text == _PET
+    return series.modality == "PT" and series.first("SOPClassUID").text == PET_IMAGE
 
 
 def _doses(series: SeriesView, *keywords: str) -> list[list[Cell]]:
